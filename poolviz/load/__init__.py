@@ -1,0 +1,1 @@
+"""How a pool is used: what clients do, and when."""

@@ -1,0 +1,230 @@
+"""Declared parameters: a limit of a pool or a setting of the load, said once.
+
+The slider, the command line, the scenario's check and the documentation all read the same
+declaration, so that a parameter's bounds, unit and help stand in one place.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from poolviz.model.errors import InputError
+
+Value: TypeAlias = bool | int | float | str
+
+_UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_TIME = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-zµ]*)\s*", re.IGNORECASE)
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds from `3`, `0.5`, `50ms`, `2min`; ValueError says what is allowed."""
+    match = _TIME.fullmatch(text)
+    unit = _UNITS.get(match[2].lower() or "s") if match else None
+    if match is None or unit is None:
+        raise ValueError("is not a time: give seconds, or a number with us, ms, s, min or h")
+    return float(match[1]) * unit
+
+
+def show_seconds(seconds: float) -> str:
+    """A time as people write it: `250 µs`, `20 ms`, `1.5 s`, `1 h`."""
+    if seconds == 0:
+        return "0 s"
+    size = abs(seconds)
+    if size < 0.001:
+        return f"{seconds * 1e6:.4g} µs"
+    if size < 1:
+        return f"{seconds * 1e3:.4g} ms"
+    if size >= 3600 and size % 3600 == 0:
+        return f"{seconds / 3600:.4g} h"
+    return f"{seconds:.6g} s"
+
+
+class Kind(StrEnum):
+    """What a parameter's value is. Times are floats, in seconds, everywhere inside poolviz."""
+
+    COUNT = "count"
+    SECONDS = "seconds"
+    SWITCH = "switch"
+    CHOICE = "choice"
+
+
+class Effect(StrEnum):
+    """When a change of a parameter takes hold while the pool is in use."""
+
+    NOW = "now"
+    NEW_REQUESTS = "new requests"
+    REBUILD = "by rebuilding"
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter: its name, its bounds, and what a change of it does.
+
+    `minimum` and `maximum` are what is allowed; `slider` is the span a slider offers, which
+    may be narrower. `special` names values with a meaning of their own (-1: "no limit"), which
+    are allowed besides the bounds. `at_least` is the key of a parameter this one may not fall
+    below. `only_when` is (key, value): without that value elsewhere this one does nothing.
+    """
+
+    key: str
+    kind: Kind
+    default: Value
+    help: str
+    effect: Effect = Effect.NOW
+    effect_help: str = ""
+    minimum: float = 0
+    maximum: float = math.inf
+    slider: tuple[float, float] = (0, 100)
+    log_slider: bool = False
+    choices: tuple[str, ...] = ()
+    special: dict[int | float, str] = {}
+    at_least: str | None = None
+    only_when: tuple[str, str] | None = None
+
+    def parse(self, text: str) -> Value:
+        """The value that `text` means on a command line; InputError in one sentence."""
+        try:
+            if self.kind is Kind.COUNT:
+                return self.check(int(text))
+            if self.kind is Kind.SECONDS:
+                return self.check(parse_seconds(text))
+        except ValueError:
+            raise self._wrong(text) from None
+        if self.kind is Kind.SWITCH:
+            words = {"true": True, "on": True, "yes": True, "1": True}
+            words |= {"false": False, "off": False, "no": False, "0": False}
+            return self.check(words.get(text.lower(), text))
+        return self.check(text)
+
+    def check(self, value: object) -> Value:
+        """`value` in this parameter's own type; InputError in one sentence where it isn't."""
+        if self.kind is Kind.SWITCH:
+            if isinstance(value, bool):
+                return value
+        elif self.kind is Kind.CHOICE:
+            if isinstance(value, str) and value in self.choices:
+                return value
+        elif self.kind is Kind.SECONDS and isinstance(value, str):
+            return self.parse(value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            whole = self.kind is Kind.SECONDS or float(value).is_integer()
+            inside = self.minimum <= value <= self.maximum and math.isfinite(value)
+            if whole and (inside or value in self.special):
+                return float(value) if self.kind is Kind.SECONDS else int(value)
+        raise self._wrong(value)
+
+    def show(self, value: Value) -> str:
+        """`value` as people read it: `5`, `20 ms`, `on`, `no limit`."""
+        if self.kind is Kind.SWITCH:
+            return "on" if value else "off"
+        if not isinstance(value, str) and value in self.special:
+            return self.special[value]
+        if self.kind is Kind.SECONDS:
+            return show_seconds(float(value))
+        return str(value)
+
+    def allowed(self) -> str:
+        """What this parameter takes, in words."""
+        if self.kind is Kind.SWITCH:
+            return "on or off"
+        if self.kind is Kind.CHOICE:
+            return " or ".join(self.choices)
+        what = "a whole number" if self.kind is Kind.COUNT else "a time"
+        show = show_seconds if self.kind is Kind.SECONDS else "{:.0f}".format
+        if math.isinf(self.maximum):
+            bounds = f"{show(self.minimum)} or more"
+        else:
+            bounds = f"from {show(self.minimum)} to {show(self.maximum)}"
+        others = "".join(f", or {value} ({word})" for value, word in self.special.items())
+        return f"{what}, {bounds}{others}"
+
+    def _wrong(self, value: object) -> InputError:
+        shown = f"'{value}'" if isinstance(value, str) else str(value)
+        return InputError(f"{self.key} is {shown}: it takes {self.allowed()}.")
+
+
+class Parameters(Mapping[str, Parameter]):
+    """Declarations that belong together: the limits of a pool, or the settings of the load."""
+
+    def __init__(self, what: str, *declared: Parameter) -> None:
+        self.what = what  # "limit of sqlalchemy.QueuePool": for the sentences
+        self._declared = {parameter.key: parameter for parameter in declared}
+
+    def __getitem__(self, key: str) -> Parameter:
+        return self._declared[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._declared)
+
+    def __len__(self) -> int:
+        return len(self._declared)
+
+    def defaults(self) -> dict[str, Value]:
+        """Every parameter's default, in the order they were declared."""
+        return {key: parameter.default for key, parameter in self.items()}
+
+    def find(self, key: str) -> Parameter:
+        """The parameter `key`; InputError names the ones there are."""
+        if key in self._declared:
+            return self._declared[key]
+        raise InputError(f"{key} is no {self.what}: {suggest(key, self)}.")
+
+    def complete(self, given: Mapping[str, object]) -> dict[str, Value]:
+        """`given` checked, with defaults for the rest; InputError holds every mistake found.
+
+        A default gives way to a neighbour that was given: `maxconn=1` alone lowers the
+        default `minconn`, whereas a given `minconn` above it is a mistake.
+        """
+        mistakes, values = [], self.defaults()
+        for key, value in given.items():
+            try:
+                values[key] = self.find(key).check(value)
+            except InputError as error:
+                mistakes.append(error)
+        if not mistakes:
+            self._let_defaults_give_way(given, values)
+            try:
+                self.check_together(values)
+            except InputError as error:
+                mistakes.append(error)
+        if mistakes:
+            raise InputError.merged(mistakes)
+        return values
+
+    def changed(self, values: Mapping[str, Value], key: str, value: object) -> dict[str, Value]:
+        """`values` with one of them changed; InputError if the change isn't allowed."""
+        new = {**values, key: self.find(key).check(value)}
+        self.check_together(new)
+        return new
+
+    def check_together(self, values: Mapping[str, Value]) -> None:
+        """InputError where one value may not stand beside another."""
+        for key, parameter in self.items():
+            floor = parameter.at_least
+            if floor is not None and float(values[key]) < float(values[floor]):
+                raise InputError(
+                    f"{floor} is {values[floor]} and {key} is {values[key]}: "
+                    f"{floor} may be at most {key}."
+                )
+
+    def _let_defaults_give_way(self, given: Mapping[str, object], values: dict[str, Value]) -> None:
+        for key, parameter in self.items():
+            floor = parameter.at_least
+            if floor is None or float(values[key]) >= float(values[floor]):
+                continue
+            if floor not in given:
+                values[floor] = values[key]
+            elif key not in given:
+                values[key] = values[floor]
+
+
+def suggest(word: str, known: Mapping[str, object] | list[str]) -> str:
+    """Half a sentence for an unknown word: the nearest known ones, or all of them."""
+    near = difflib.get_close_matches(word, list(known), n=3)
+    return f"did you mean {' or '.join(near)}?"[:-1] if near else f"known are {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""Runs a scenario: clients, meter, control; in this process or in a child."""

@@ -10,11 +10,15 @@ from poolviz.model.scenario import Scenario
 
 
 class Begin(msgspec.Struct, tag=True, frozen=True):
-    """Run `scenario` against the server that `conninfo` names. Sent once, first."""
+    """Run `scenario` against the server that `conninfo` names. Sent once, first.
+
+    `facts` is what is known of that server already (never a secret); they come back in Began.
+    """
 
     scenario: Scenario
     conninfo: str
     application_name: str
+    facts: dict[str, str] = {}
 
 
 class Alter(msgspec.Struct, tag=True, frozen=True):

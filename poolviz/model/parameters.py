@@ -197,9 +197,11 @@ class Parameters(Mapping[str, Parameter]):
             raise InputError.merged(mistakes)
         return values
 
-    def changed(self, values: Mapping[str, Value], key: str, value: object) -> dict[str, Value]:
-        """`values` with one of them changed; InputError if the change isn't allowed."""
-        new = {**values, key: self.find(key).check(value)}
+    def changed(
+        self, values: Mapping[str, Value], changes: Mapping[str, object]
+    ) -> dict[str, Value]:
+        """`values` with some of them changed together; InputError if that isn't allowed."""
+        new = {**values, **{key: self.find(key).check(value) for key, value in changes.items()}}
         self.check_together(new)
         return new
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -62,6 +61,11 @@ class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         if not -(2**63) <= self.seed < 2**63:
             mistakes.append(InputError(f"seed is {self.seed}: it takes a number of 64 bits."))
         changes = [] if mistakes else self._changes(limits, load, values, mistakes)
+        late = [change for change in changes if duration is not None and change.at >= duration]
+        mistakes += [
+            InputError(f"At {change.at:g} s: the run is over by then, it takes {duration:g} s.")
+            for change in late
+        ]
         if mistakes:
             raise InputError.merged(mistakes)
         return Scenario(
@@ -81,33 +85,48 @@ class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         mistakes: list[InputError],
     ) -> list[Change]:
         """Every change in the order it happens, each checked against what is then in force."""
+        changes = self._written(mistakes)
+        together: dict[float, list[Change]] = {}
+        for change in sorted(changes, key=lambda change: change.at):
+            together.setdefault(change.at, []).append(change)
+        applied = []
+        limits_now, load_now = values
+        for at, group in together.items():
+            try:
+                new_limits = {c.key: c.value for c in group if c.key in limits}
+                new_load = {c.key: c.value for c in group if c.key in load}
+                for change in group:
+                    if change.key not in new_limits and change.key not in new_load:
+                        raise unknown_key(change.key, limits, load)
+                limits_now = limits.changed(limits_now, new_limits)
+                load_now = load.changed(load_now, new_load)
+                in_force = {**limits_now, **load_now}
+                applied += [Change(at, c.key, in_force[c.key]) for c in group]
+            except InputError as error:
+                mistakes.append(InputError(*(f"At {at:g} s: {what}" for what in error.problems)))
+        return applied
+
+    def _written(self, mistakes: list[InputError]) -> list[Change]:
+        """The changes as they stand in the draft, times read."""
         changes = []
         for written in self.changes:
             at = _seconds("at", written.get("at"), mistakes)
-            if at is None:
+            if "at" not in written:
                 mistakes.append(InputError("A change has no time: give it an at = SECONDS."))
             for key, value in written.items():
-                if key != "at" and at is not None and isinstance(value, (bool, int, float, str)):
+                if key == "at" or at is None:
+                    continue
+                if isinstance(value, (bool, int, float, str)):
                     changes.append(Change(at, key, value))
-        limits_now, load_now = values
-        applied = []
-        for change in sorted(changes, key=lambda change: change.at):
-            try:
-                if change.key in load:
-                    load_now = load.changed(load_now, change.key, change.value)
-                    applied.append(Change(change.at, change.key, load_now[change.key]))
-                elif change.key in limits:
-                    limits_now = limits.changed(limits_now, change.key, change.value)
-                    applied.append(Change(change.at, change.key, limits_now[change.key]))
                 else:
-                    near = suggest(change.key, [*limits, *load])
-                    raise InputError(
-                        f"{change.key} is no {limits.what}, nor a setting of the load: {near}."
-                    )
-            except InputError as error:
-                where = f"At {change.at:g} s: "
-                mistakes.append(InputError(*(where + problem for problem in error.problems)))
-        return applied
+                    mistakes.append(InputError(f"At {at:g} s: {key} is {value!r}, not a value."))
+        return changes
+
+
+def unknown_key(key: str, limits: Parameters, load: Parameters) -> InputError:
+    """The sentence for a key that is neither a limit of the pool nor a setting of the load."""
+    near = suggest(key, [*limits, *load])
+    return InputError(f"{key} is no {limits.what} and no {load.what}: {near}.")
 
 
 def _seconds(key: str, given: object, mistakes: list[InputError]) -> float | None:
@@ -146,12 +165,3 @@ def assignment(text: str, option: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise InputError(f"{option} {text}: it takes KEY=VALUE, such as maxconn=8.")
     return key.strip(), value.strip()
-
-
-def parsed(given: Mapping[str, str], *declared: Parameters) -> dict[str, Value | str]:
-    """Command-line texts as values where their key is declared; the rest as it came."""
-    values: dict[str, Value | str] = {}
-    for key, text in given.items():
-        found = [parameters[key] for parameters in declared if key in parameters]
-        values[key] = found[0].parse(text) if found else text
-    return values

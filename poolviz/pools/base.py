@@ -1,4 +1,13 @@
-"""What every pool looks like from outside: its limits, and how it acquires, releases, resizes."""
+"""What every pool looks like from outside: its limits, and how it acquires, releases, resizes.
+
+To add a pool, write one file in this folder and name it in `__init__.py`. It holds
+- a subclass of the library's own class that overrides what a live change needs, and no more;
+- a `Pool` around it that declares its limits and says what they allow (`capacity`, `kept`);
+- `POOLS`, a tuple of these.
+Connections are made by the library's own code, through a door: `postgres.counted_connection`.
+No limit may have the name of a setting of the load. The tests in `tests/pools` then try it, as
+they try every pool in `POOLS`: all limits, up and down, under load, against a real server.
+"""
 
 from __future__ import annotations
 
@@ -61,11 +70,19 @@ class Pool(ABC):
 
     @abstractmethod
     def release(self, connection: Any) -> None:
-        """Give back what `acquire` gave; whatever state it is in, its place in the pool is freed."""
+        """Give back what `acquire` gave; its place is freed, whatever state it is in."""
+
+    def raw(self, connection: Any) -> Any:
+        """The driver's own connection behind what `acquire` gave; None if it was lost."""
+        return connection
 
     @abstractmethod
     def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put `limits`, complete and checked, in force. No connection in use is taken away."""
+        """Put `limits`, complete and checked, in force. No connection in use is taken away.
+
+        ServerError where the new limits want connections at once that can't be made; the limits
+        are in force all the same.
+        """
 
     @abstractmethod
     def interrupt(self) -> None:
@@ -77,4 +94,4 @@ class Pool(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close every connection; those still in use are closed when they are released."""
+        """Interrupt, and close every connection; those in use are closed when they are released."""

@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL, the user's own server, and what a server says of itself."""

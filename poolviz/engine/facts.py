@@ -1,0 +1,29 @@
+"""What a report must say about where it was measured: versions, the machine, the pool's class."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+
+import psutil
+import psycopg2
+
+import poolviz
+from poolviz.pools.base import Pool
+
+
+def gather(pool: type[Pool], known: Mapping[str, str]) -> dict[str, str]:
+    """Facts about this run, beside what is `known` of the server. Nothing in them is secret."""
+    return {
+        **known,
+        "poolviz": poolviz.__version__,
+        "python": platform.python_version(),
+        "pool class": pool.id,
+        pool.library: metadata.version(pool.library),
+        "psycopg2": psycopg2.__version__.split()[0],
+        "libpq": str(psycopg2.extensions.libpq_version()),
+        "machine": f"{platform.system()} {platform.release()} {platform.machine()}, "
+        f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.1f} GiB",
+    }

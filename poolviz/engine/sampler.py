@@ -1,0 +1,117 @@
+"""Takes a sample each tick, and one more at each change, so that none straddles two segments."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from time import perf_counter, perf_counter_ns, process_time
+
+from poolviz.engine.crew import Crew
+from poolviz.engine.meter import ConnectionDoor, Meter
+from poolviz.engine.observer import Observer
+from poolviz.model.messages import Report, Ticked
+from poolviz.model.parameters import Value
+from poolviz.model.sample import Sample
+from poolviz.pools.base import Pool
+
+INTERVAL = 0.05  # seconds between two samples
+
+
+class Sampler:
+    """Owns the meter and the thread that ticks. `lock` guards the meter and the segment's state."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        door: ConnectionDoor,
+        crew: Crew,
+        observer: Observer,
+        emit: Callable[[Report], None],
+        listened_to: Callable[[], bool],
+    ) -> None:
+        self._pool, self._crew, self._observer = pool, crew, observer
+        self._emit, self._listened_to = emit, listened_to
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="sampler", daemon=True)
+        self._meter = Meter(door)
+        self._index = self._segment = self._missed = 0
+        self._cpu = process_time()
+        self._began = self._meter.began
+
+    def start(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> None:
+        """Begin to tick, with what is in force."""
+        self._put_in_force(limits, load)
+        self._thread.start()
+
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return (perf_counter_ns() - self._began) * 1e-9
+
+    def begin_segment(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> float:
+        """Close the segment with a sample of its own; the new one's beginning, in seconds."""
+        with self._lock:
+            at = self._take(0.0)
+            self._segment += 1
+            self._put_in_force(limits, load)
+        return at
+
+    def stop(self) -> int:
+        """End the ticking with one last sample; how many connections are open then."""
+        self._stopping.set()
+        self._thread.join()
+        with self._lock:
+            self._take(0.0)
+            return self._meter.open
+
+    def _put_in_force(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> None:
+        self._limits, self._load = dict(limits), dict(load)
+        self._capacity, self._kept = self._pool.capacity(limits), self._pool.kept(limits)
+
+    def _tick(self) -> None:
+        due = perf_counter() + INTERVAL
+        while not self._stopping.wait(max(due - perf_counter(), 0)):
+            late = perf_counter() - due
+            passed = 1 + int(late / INTERVAL)
+            due += passed * INTERVAL
+            if not self._listened_to():
+                self._missed += passed
+                continue
+            with self._lock:
+                self._missed += passed - 1
+                self._take(max(late, 0.0))
+
+    def _take(self, late: float) -> float:
+        """Take a sample and hand it on; its end, in seconds since the run began."""
+        tick = self._meter.tick(self._crew.logs(), self._kept)
+        cpu, self._cpu = self._cpu, process_time()
+        span = (tick.end - tick.start) * 1e-9
+        sample = Sample(
+            index=self._index,
+            t=(tick.end - self._began) * 1e-9,
+            span=span,
+            segment=self._segment,
+            **tick.levels,
+            operations=tick.operations,
+            timeouts=tick.timeouts,
+            errors=dict(tick.errors),
+            opened=tick.opened,
+            closed=tick.closed,
+            wait=tick.wait.pack(),
+            use=tick.use.pack(),
+            create=tick.create.pack(),
+            retry=tick.retry.pack(),
+            limits=self._limits,
+            load=self._load,
+            capacity=self._capacity,
+            per_client=tick.per_client,
+            books=self._pool.books(),
+            server=self._observer.take(),
+            missed=self._missed,
+            cpu=(self._cpu - cpu) / max(span, 1e-9),
+            lag=late,
+        )
+        self._index += 1
+        self._missed = 0
+        self._emit(Ticked(sample))
+        return sample.t

@@ -1,0 +1,224 @@
+"""A run without a window: the same engine and recorder, in this process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import msgspec
+
+from poolviz.engine.engine import Engine
+from poolviz.load.settings import SETTINGS
+from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.messages import Begin, Ended, Report, Trouble
+from poolviz.model.parameters import Parameters
+from poolviz.model.scenario import Draft, Scenario
+from poolviz.pools import pool_class
+from poolviz.progress import Progress
+from poolviz.servers.embedded import EmbeddedServer
+from poolviz.servers.target import Target, reach
+from poolviz.sessions.export import Exporter, exporter_for, exporters_with, run_name
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.thresholds import Threshold
+
+_USUAL_DURATION = 20.0  # seconds, where nothing says how long
+_AFTER_LAST_CHANGE = 5.0
+_SESSION = ".poolviz"
+_INTERRUPTED, _THRESHOLD_CROSSED = 130, 99
+
+
+class Declared(NamedTuple):
+    """The parameters that a run may set: its pool's limits and the settings of the load."""
+
+    limits: Parameters
+    load: Parameters
+
+
+def declared(pool: str) -> Declared:
+    """What may be set for the pool of that id; InputError where there is none."""
+    return Declared(pool_class(pool).limits, SETTINGS)
+
+
+def checked(draft: Draft) -> Scenario:
+    """The scenario that `draft` means, with an end; InputError holds every mistake."""
+    scenario = draft.checked(*declared(draft.pool))
+    if scenario.duration is None:
+        last = max((change.at for change in scenario.changes), default=0.0)
+        usual = max(_USUAL_DURATION, last + _AFTER_LAST_CHANGE if last else 0.0)
+        scenario = msgspec.structs.replace(scenario, duration=usual)
+    return scenario
+
+
+def run(draft: Draft, out: list[Path], *, as_json: bool, quiet: bool) -> int:
+    """Run what `draft` says, print the result, write the files; the exit status.
+
+    Whatever is wrong with the request is found before the load begins.
+    """
+    scenario = checked(draft)
+    thresholds = [Threshold.parse(text) for text in draft.fail_if]
+    writers = {path: _writer(path) for path in out}
+    for path, writer in writers.items():
+        writer.check(path)
+    # The first session file is written as the run goes, so that a kill leaves it; the rest after.
+    session = next((path for path in out if path.suffix == _SESSION), None)
+    writers.pop(session, None)
+    progress = Progress(scenario.duration or 0.0, quiet)
+    with ExitStack() as stack:
+        target = stack.enter_context(_server(draft.dsn, progress.say))
+        _respect(target, scenario, progress.say)
+        recorder = stack.enter_context(Recorder(session))
+        interrupted = _drive(scenario, target, recorder, progress)
+        for path, writer in writers.items():
+            writer.export(recorder, path)
+        summary = recorder.summary()
+    encode = msgspec.json.encode(summary)
+    click.echo(encode.decode() if as_json else progress.table(summary))
+    crossed = [sentence for threshold in thresholds if (sentence := threshold.crossed(summary))]
+    for sentence in crossed:
+        click.echo(f"poolviz: {sentence}", err=True)
+    if crossed:
+        return _THRESHOLD_CROSSED
+    return _INTERRUPTED if interrupted else 0
+
+
+def export(session: Path, files: list[Path]) -> None:
+    """Write a recorded session to `files`, each in the format of its suffix."""
+    writers = {path: _writer(path) for path in files}
+    for path, writer in writers.items():
+        writer.check(path)
+    with Recorder.open(session) as recorder:
+        for path, writer in writers.items():
+            writer.export(recorder, path)
+
+
+def no_window() -> str:
+    """Why no window can be opened here, in a sentence; empty where one can."""
+    try:
+        from poolviz.ui.app import display_available  # noqa: PLC0415 - Qt for a window alone
+    except ImportError as error:
+        return f"Qt can't be loaded here ({error})"
+    return display_available() or ""
+
+
+def instead_of_window(reason: str, start: Draft | Path | None, dsn: str | None) -> int:
+    """Run the scenario without a window, and leave its graphs and data in this folder."""
+    if isinstance(start, Path):
+        raise InputError(
+            f"{reason}, so {start} can't be shown; `poolviz export {start} graphs.png` draws it."
+        )
+    draft = start or Draft()
+    if dsn is not None:
+        draft = msgspec.structs.replace(draft, dsn=dsn)
+    scenario = checked(draft)
+    name = run_name(scenario, time.time())
+    files = [Path(name + suffix) for suffix in (".png", ".csv")]
+    click.echo(
+        f"poolviz: {reason}, so {scenario.pool} runs for {scenario.duration:g} s without a window "
+        f"and its graphs and data are written to {files[0]} and {files[1]}.",
+        err=True,
+    )
+    return run(draft, files, as_json=False, quiet=False)
+
+
+def _writer(path: Path) -> Exporter:
+    """The format for `path`; pictures are Qt's, which is loaded only when one is asked for."""
+    return exporter_for(path, exporters_with(_PICTURE))
+
+
+def _write_picture(recorder: Recorder, paths: Any) -> None:
+    from poolviz.ui.picture import write_png  # noqa: PLC0415 - Qt for a picture alone
+
+    write_png(recorder, paths[0])
+
+
+_PICTURE = Exporter(".png", "Graphs as PNG", _write_picture)
+
+
+@contextmanager
+def _server(dsn: str | None, say: Callable[[str], None]) -> Iterator[Target]:
+    """The server to run against: the one that `dsn` names, or our own for as long as it is used."""
+    if dsn is not None:
+        yield reach(dsn)
+    else:
+        with EmbeddedServer.start(say) as server:
+            yield server.target()
+
+
+def _respect(target: Target, scenario: Scenario, say: Callable[[str], None]) -> None:
+    """Say so when the pool may want more connections than the server has left."""
+    pool = pool_class(scenario.pool)
+    limits = [scenario.limits]
+    for change in scenario.changes:
+        limits.append(
+            {**limits[-1], **({change.key: change.value} if change.key in limits[0] else {})}
+        )
+    wanted = max((pool.capacity(each) or 0 for each in limits), default=0)
+    if wanted > target.free_connections:
+        say(
+            f"The pool may open {wanted} connections, and the server has "
+            f"{target.free_connections} left of {target.max_connections}."
+        )
+
+
+def _drive(scenario: Scenario, target: Target, recorder: Recorder, progress: Progress) -> bool:
+    """Run to the end; whether it was cut short by Ctrl+C. Raises what kept it from running."""
+    ended = threading.Event()
+    failures: list[Ended] = []
+
+    def take(report: Report) -> None:
+        recorder.add(report)
+        if isinstance(report, Trouble) and report.sentence:
+            progress.say(report.sentence)
+        elif isinstance(report, Ended):
+            failures.extend([report] if report.failure else [])
+            ended.set()
+
+    name = f"poolviz {os.getpid()}"
+    engine = Engine(Begin(scenario, target.conninfo, name, target.facts()), take)
+    with _interrupts(engine.halt) as interrupted:
+        while not ended.wait(0.1):
+            progress.show(recorder)
+        engine.wait()
+    progress.end()
+    if failures:
+        raise _RunFailed(failures[0])
+    if recorder.trouble:
+        progress.say(recorder.trouble)
+    return bool(interrupted)
+
+
+class _RunFailed(PoolvizError):
+    """A run that could not begin or go on."""
+
+    def __init__(self, ended: Ended) -> None:
+        super().__init__(ended.failure)
+        self.exit_status = ended.exit_status
+
+
+@contextmanager
+def _interrupts(halt: Callable[[], None]) -> Iterator[list[int]]:
+    """Ctrl+C and a polite kill end the run with all its results; asked again, they end poolviz."""
+    seen: list[int] = []
+
+    def once(number: int, _frame: Any) -> None:
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(number)
+        halt()
+
+    before: Mapping[int, Any] = {
+        number: signal.signal(number, once) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

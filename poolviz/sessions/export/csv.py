@@ -1,0 +1,109 @@
+"""Tidy CSV at full resolution: one row a figure, so that any tool groups and plots it.
+
+`NAME.csv` has the columns t_utc, t_s, series, stat, value, unit, segment, and numbers alone in
+`value`. What was changed and noted stands in `NAME.events.csv`, and what was run and how it was
+measured in `NAME.manifest.json`: text among the numbers, or comments above them, is what the
+tools that read CSV choke on.
+"""
+
+from __future__ import annotations
+
+import csv
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from poolviz.model.histogram import Durations, Histogram
+from poolviz.model.messages import Began
+from poolviz.model.sample import Sample
+from poolviz.sessions.export.exporter import Exporter
+from poolviz.sessions.export.manifest import as_json, began_of, manifest, utc
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.rings import LEVELS
+from poolviz.sessions.summary import RunSummary
+
+DATA = ("t_utc", "t_s", "series", "stat", "value", "unit", "segment")
+EVENTS = ("t_utc", "t_s", "kind", "key", "old", "new", "text", "segment")
+TIMES = ("wait", "use", "create", "retry")
+
+Figure: TypeAlias = tuple[str, str, float, str]  # series, stat, value, unit
+
+
+def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
+    data, events, about = paths
+    began = began_of(recorder)
+    with data.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(DATA)
+        for sample in recorder.samples():
+            when = (utc(began.started + sample.t), sample.t)
+            segment = sample.segment
+            table.writerows((*when, *figure, segment) for figure in _figures(sample))
+    with events.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([EVENTS, *_events(recorder, began, recorder.summary())])
+    about.write_bytes(as_json(manifest(recorder, began)))
+
+
+def _figures(sample: Sample) -> Iterator[Figure]:
+    """Every figure of a sample; those that weren't taken have no row."""
+    yield "tick", "span", sample.span, "s"
+    yield "tick", "missed", sample.missed, "ticks"
+    yield "tick", "lag", sample.lag, "s"
+    yield "load_generator", "cpu", sample.cpu, "cores"
+    for name in LEVELS:
+        level = getattr(sample, name)
+        unit = "clients" if name in ("pending", "retrying") else "connections"
+        yield name, "last", level.last, unit
+        yield name, "low", level.low, unit
+        yield name, "high", level.high, unit
+        yield name, "mean", level.mean, unit
+    if sample.capacity is not None:
+        yield "capacity", "last", sample.capacity, "connections"
+    yield "opened", "count", sample.opened, "connections"
+    yield "closed", "count", sample.closed, "connections"
+    yield "operations", "count", sample.operations, "operations"
+    yield "throughput", "rate", sample.operations / sample.span if sample.span else 0.0, "1/s"
+    yield "timeouts", "count", sample.timeouts, "timeouts"
+    yield "errors", "count", sum(sample.errors.values()), "errors"
+    for name, count in sorted(sample.errors.items()):
+        yield f"errors.{name}", "count", count, "errors"
+    for name in TIMES:
+        yield from _durations(f"{name}_time", getattr(sample, name))
+    yield from _outside(sample)
+
+
+def _durations(series: str, durations: Durations) -> Iterator[Figure]:
+    yield series, "count", durations.count, "times"
+    if durations.count:
+        histogram = Histogram()
+        histogram.merge(durations)
+        p50, p95, p99 = histogram.percentiles(0.50, 0.95, 0.99)
+        yield series, "mean", histogram.mean, "s"
+        yield series, "p50", p50, "s"
+        yield series, "p95", p95, "s"
+        yield series, "p99", p99, "s"
+        yield series, "max", durations.high, "s"
+
+
+def _outside(sample: Sample) -> Iterator[Figure]:
+    """What the pool's own books and the server say."""
+    for name in ("open", "used", "pending"):
+        count = getattr(sample.books, name)
+        if count is not None:
+            yield f"books_{name}", "last", count, "clients" if name == "pending" else "connections"
+    if sample.server is not None:
+        for name in ("active", "idle", "idle_in_transaction", "other", "total"):
+            yield f"server_{name}", "last", getattr(sample.server, name), "backends"
+
+
+def _events(recorder: Recorder, began: Began, summary: RunSummary) -> Iterator[Sequence[object]]:
+    """A row for each mark; `segment` is the one that begins with it, or that it lies in."""
+    begins = [segment.from_s for segment in summary.segments]
+    for mark in recorder.marks:
+        segment = max(bisect_right(begins, mark.t) - 1, 0)
+        when = (utc(began.started + mark.t), mark.t)
+        yield (*when, mark.kind.value, mark.key, mark.old, mark.new, mark.text, segment)
+
+
+EXPORTER = Exporter(".csv", "Data as CSV", _write, beside=(".events.csv", ".manifest.json"))

@@ -1,0 +1,113 @@
+"""What an export says about its run, so that its figures can be judged and had again.
+
+What only the engine could know (versions of the libraries, the machine, the server, the DSN
+without its password) comes from the `facts` that it began with.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+import poolviz
+from poolviz.model.messages import Began
+from poolviz.model.sample import Mark
+from poolviz.model.scenario import Scenario
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.rings import TICK
+
+LOAD_MODEL = (
+    "Closed loop: each client begins its next operation when the last one and its pause are over."
+)
+LATENCY_FROM = (
+    "wait: from the call of acquire to its return, or to its failure; use: from there to the "
+    "return of the connection; create: the connect itself; retry: a client's own back-offs."
+)
+PERCENTILES = (
+    "Read from merged histograms whose buckets are 2 % wide: within 1 % of the true value. "
+    "Count, mean and max are exact."
+)
+
+
+class Sampling(msgspec.Struct, frozen=True):
+    """How the run was sampled. `dropped` ticks came too late; their events are in the next."""
+
+    per_second: float
+    samples: int
+    dropped: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """A run and how it was measured. `scenario` is what was begun, `marks` is what was changed
+    and noted while it ran."""
+
+    exported_by: str
+    started_utc: str
+    duration_s: float
+    facts: dict[str, str]
+    scenario: Scenario
+    marks: tuple[Mark, ...]
+    load_model: str = LOAD_MODEL
+    latency_from: str = LATENCY_FROM
+    percentiles: str = PERCENTILES
+    sampling: Sampling
+    failure: str
+
+
+def manifest(recorder: Recorder, began: Began) -> Manifest:
+    """The manifest of what is recorded so far."""
+    summary = recorder.summary()
+    return Manifest(
+        exported_by=f"poolviz {poolviz.__version__}",
+        started_utc=utc(began.started),
+        duration_s=summary.duration_s,
+        facts=began.facts,
+        scenario=began.scenario,
+        marks=recorder.marks,
+        sampling=Sampling(1 / TICK, summary.samples, summary.samples_dropped),
+        failure="" if recorder.ended is None else recorder.ended.failure,
+    )
+
+
+def began_of(recorder: Recorder) -> Began:
+    """How the run began; RuntimeError where it never did, which an exporter rules out."""
+    if recorder.began is None:
+        raise RuntimeError("The run never began.")
+    return recorder.began
+
+
+def utc(seconds: float) -> str:
+    """Unix time as ISO 8601 with microseconds: `2026-05-11T14:31:05.000000Z`."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def as_json(value: Any) -> bytes:
+    """`value` as JSON to read: indented, NaN as null."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def suggested_name(recorder: Recorder, suffix: str) -> str:
+    """A name that says what was run, without spaces, such as
+    `poolviz_2026-05-11T143105Z_QueuePool_pool_size5+max_overflow10_c40.png`.
+
+    It gives the limits that are whole numbers, as the run began, and the number of clients.
+    """
+    if recorder.began is None:
+        return f"poolviz{suffix}"
+    return run_name(recorder.began.scenario, recorder.began.started) + suffix
+
+
+def run_name(scenario: Scenario, started: float) -> str:
+    """The name of a run of `scenario` that began at the Unix time `started`, without a suffix."""
+    moment = datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%dT%H%M%SZ")
+    pool = re.split(r"[.:/\\]", scenario.pool)[-1]
+    limits = "+".join(
+        f"{key}{value}" for key, value in scenario.limits.items() if type(value) is int
+    )
+    clients = f"c{scenario.load['clients']}" if "clients" in scenario.load else ""
+    parts = ("poolviz", moment, pool, limits, clients)
+    return "_".join(re.sub(r"[^\w+-]+", "-", part) for part in parts if part)[:200]

@@ -1,0 +1,29 @@
+"""A session file of what is recorded, also of what couldn't be written to its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from poolviz.sessions.export.exporter import Exporter
+from poolviz.sessions.export.manifest import began_of
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.saved import pack
+from poolviz.sessions.store import Row, check_new_session, write_session
+
+
+def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
+    write_session(paths[0], _rows(recorder))
+
+
+def _rows(recorder: Recorder) -> Iterator[Row]:
+    yield "meta", ("began", pack(began_of(recorder)))
+    if recorder.ended is not None:
+        yield "meta", ("ended", pack(recorder.ended))
+    for number, mark in enumerate(recorder.marks):
+        yield "marks", (number, mark.t, pack(mark))
+    for number, sample in enumerate(recorder.samples()):
+        yield "samples", (number, sample.t, pack(sample))
+
+
+EXPORTER = Exporter(".poolviz", "Session", _write, check_path=check_new_session)

@@ -1,0 +1,213 @@
+"""The record of one run: everything that charts, exports and reports are drawn from."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from poolviz.model.histogram import Histogram
+from poolviz.model.messages import Began, Ended, Marked, Report, Ticked
+from poolviz.model.sample import Mark, Sample
+from poolviz.sessions.rings import TICK, Band, Rings, View
+from poolviz.sessions.saved import SavedSession, pack
+from poolviz.sessions.store import Store
+from poolviz.sessions.summary import Account, RunSummary
+
+__all__ = ["Band", "Recent", "Recorder", "View"]
+
+_RECENT = 60.0  # seconds that `recent` can look back
+
+_unpack_sample = msgspec.msgpack.Decoder(Sample).decode
+_SECRETS = (
+    (re.compile(r"(://[^:/@\s]*):\S*@"), r"\1@"),
+    (re.compile(r"\b(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE), r"\1***"),
+)
+
+
+@dataclass(frozen=True)
+class Recent:
+    """The last seconds in figures. Times in seconds, NaN where nothing was counted."""
+
+    span: float
+    operations: int
+    throughput: float
+    timeouts: int
+    errors: int
+    wait_p50: float
+    wait_p95: float
+    wait_p99: float
+    used_mean: float
+    used_max: int
+    open_max: int
+    pending_max: int
+    retrying_max: int
+
+
+class Recorder:
+    """One session, recorded as it runs. Thread-safe: one thread adds, any thread reads.
+
+    `path` is the session file; without one the samples are kept in a temporary file, gone with
+    `close`. InputError where the path can't be written, or where something other than a session
+    is there already. The lock is held for microseconds and never while a disk is waited for.
+    """
+
+    def __init__(self, path: Path | None = None, *, saved: SavedSession | None = None) -> None:
+        self._source = saved or Store(path)
+        self._lock = threading.Lock()  # guards the three below
+        self._rings = Rings()
+        self._account = Account()
+        self._recent: deque[Sample] = deque(maxlen=round(_RECENT / TICK))
+        self.revision = 0
+        self.began: Began | None = None
+        self.ended: Ended | None = None
+        self.last: Sample | None = None
+        self.marks: tuple[Mark, ...] = ()
+
+    @classmethod
+    def open(cls, path: Path) -> Recorder:
+        """The session at `path`, to look at. InputError where it isn't one, is damaged, or is of
+        a newer poolviz."""
+        saved = SavedSession(path)
+        recorder = cls(saved=saved)
+        try:
+            recorder.began = msgspec.msgpack.decode(saved.meta["began"], type=Began)
+            if "ended" in saved.meta:
+                recorder.ended = msgspec.msgpack.decode(saved.meta["ended"], type=Ended)
+            recorder.marks = tuple(msgspec.msgpack.decode(m, type=Mark) for m in saved.marks)
+            for body in saved.samples():
+                recorder._take(_unpack_sample(body))
+        except (KeyError, msgspec.MsgspecError) as error:
+            raise saved.damaged(error) from None
+        recorder.revision = 1
+        return recorder
+
+    @property
+    def path(self) -> Path | None:
+        """The session file; None where the run is not kept."""
+        return self._source.path
+
+    @property
+    def trouble(self) -> str:
+        """A sentence while the session can't be written; else empty. Nothing recorded is lost
+        meanwhile, it is kept in memory."""
+        return self._source.trouble
+
+    @property
+    def duration(self) -> float:
+        """Seconds recorded: when the last sample ended."""
+        return self.last.t if self.last is not None else 0.0
+
+    def add(self, report: Report) -> None:
+        """Record a Began, Ticked, Marked or Ended; others are no part of the record."""
+        if isinstance(report, Ticked):
+            self._store.add("samples", report.sample.t, pack(report.sample))
+            self._take(report.sample)
+        elif isinstance(report, Marked):
+            self._store.add("marks", report.mark.t, pack(report.mark))
+            self.marks += (report.mark,)
+        elif isinstance(report, Began):
+            self.began = _without_secrets(report)
+            self._store.put("began", pack(self.began))
+        elif isinstance(report, Ended):
+            self.ended = report
+            if self.began is not None:  # a run that never began leaves no session
+                self._store.put("ended", pack(report))
+        else:
+            return
+        self.revision += 1
+
+    def close(self) -> None:
+        """Write what is left, end the writer, and leave one single file. What was recorded can
+        still be looked at."""
+        self._source.close()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def view(self, start: float, end: float, points: int) -> View:
+        """The stretch from `start` to `end` in about `points` bins at most, and one at each side.
+
+        It is taken from the finest resolution that allows it and still remembers `start`.
+        """
+        with self._lock:
+            return self._rings.view(start, end, points)
+
+    def samples(self) -> Iterator[Sample]:
+        """Every sample recorded until now, in order, from the file."""
+        for body in self._source.samples():
+            yield _unpack_sample(body)
+
+    def summary(self) -> RunSummary:
+        """The figures so far, of the whole run and of each segment."""
+        with self._lock:
+            return self._account.summary(self.began, self.ended)
+
+    def recent(self, seconds: float) -> Recent:
+        """The figures of the last `seconds`, of which there are at most 60."""
+        with self._lock:
+            since = self.duration - seconds
+            samples = list(takewhile(lambda sample: sample.t > since, reversed(self._recent)))
+        return _recent(samples)
+
+    @property
+    def _store(self) -> Store:
+        if not isinstance(self._source, Store):
+            raise RuntimeError("This session was opened to be looked at.")
+        return self._source
+
+    def _take(self, sample: Sample) -> None:
+        with self._lock:
+            self._rings.add(sample)
+            self._account.add(sample)
+            self._recent.append(sample)
+            self.last = sample
+
+
+def _recent(samples: list[Sample]) -> Recent:
+    waits = Histogram()
+    for sample in samples:
+        waits.merge(sample.wait)
+    p50, p95, p99 = waits.percentiles(0.50, 0.95, 0.99)
+    span = sum(sample.span for sample in samples)
+    operations = sum(sample.operations for sample in samples)
+    used = sum(sample.used.mean * sample.span for sample in samples)
+    return Recent(
+        span=span,
+        operations=operations,
+        throughput=operations / span if span else math.nan,
+        timeouts=sum(sample.timeouts for sample in samples),
+        errors=sum(sum(sample.errors.values()) for sample in samples),
+        wait_p50=p50,
+        wait_p95=p95,
+        wait_p99=p99,
+        used_mean=used / span if span else math.nan,
+        used_max=max((sample.used.high for sample in samples), default=0),
+        open_max=max((sample.open.high for sample in samples), default=0),
+        pending_max=max((sample.pending.high for sample in samples), default=0),
+        retrying_max=max((sample.retrying.high for sample in samples), default=0),
+    )
+
+
+def _without_secrets(began: Began) -> Began:
+    """No password reaches a file, wherever the facts came from."""
+    facts = began.facts
+    for secret, instead in _SECRETS:
+        facts = {key: secret.sub(instead, fact) for key, fact in facts.items()}
+    return msgspec.structs.replace(began, facts=facts)

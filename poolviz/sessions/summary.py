@@ -1,0 +1,210 @@
+"""A run in figures: what `poolviz run --json` prints, of the whole run and of each segment.
+
+Counts and times are sums over samples, percentiles are read from merged histograms, means are
+weighted by time. A figure that nothing was counted for is null.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from statistics import median
+
+import msgspec
+
+from poolviz.model.histogram import Histogram, Summary
+from poolviz.model.messages import Began, Ended
+from poolviz.model.parameters import Value
+from poolviz.model.sample import Sample
+
+
+class Connections(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of connections and of the callers without one. `used_mean` is weighted by time;
+    `pending_max` clients were in acquire at once, `retrying_max` in a back-off of their own."""
+
+    opened: int
+    closed: int
+    open_max: int
+    used_max: int
+    used_mean: float | None
+    overflow_max: int
+    pending_max: int
+    retrying_max: int
+    open_at_end: int
+
+
+class PerClient(msgspec.Struct, frozen=True):
+    """Completed operations of each client that took part, also of those that completed none."""
+
+    min: int | None
+    median: float | None
+    max: int | None
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured. Times in seconds.
+
+    `retry_time_s` is what clients spent in back-offs of their own, which is not part of
+    `wait_time_s`. `samples_dropped` counts ticks that came too late to be taken by themselves:
+    what happened in them is in the next sample.
+    """
+
+    duration_s: float
+    operations: int
+    throughput_per_s: float | None
+    timeouts: int
+    errors: dict[str, int]
+    wait_time_s: Summary
+    use_time_s: Summary
+    create_time_s: Summary
+    retry_time_s: Summary
+    connections: Connections
+    operations_per_client: PerClient
+    server_backends_max: int | None
+    samples: int
+    samples_dropped: int
+
+
+class SegmentSummary(Figures, frozen=True, kw_only=True):
+    """The figures between two changes, and what was in force."""
+
+    from_s: float
+    to_s: float
+    limits: dict[str, Value]
+    load: dict[str, Value]
+
+
+class RunSummary(Figures, frozen=True, kw_only=True):
+    """The figures of a whole run. `server` says which server it was, where that is known."""
+
+    pool: str | None
+    server: str | None
+    segments: list[SegmentSummary]
+
+
+class Totals:
+    """Figures that grow with each sample. Not shared between threads."""
+
+    def __init__(self) -> None:
+        self.begin: float | None = None
+        self.end = 0.0
+        self.samples = self.missed = 0
+        self.operations = self.timeouts = self.opened = self.closed = self.open = 0
+        self.errors: Counter[str] = Counter()
+        self.per_client: Counter[int] = Counter()
+        self.wait, self.use = Histogram(), Histogram()
+        self.create, self.retry = Histogram(), Histogram()
+        self.open_max = self.used_max = self.overflow_max = 0
+        self.pending_max = self.retrying_max = 0
+        self.backends_max: int | None = None
+        self._span = self._used_area = 0.0
+
+    def add(self, sample: Sample) -> None:
+        """Take one sample in."""
+        if self.begin is None:
+            self.begin = sample.t - sample.span
+        self.end = sample.t
+        self.samples += 1
+        self.missed += sample.missed
+        self._span += sample.span
+        self._used_area += sample.used.mean * sample.span
+        self.operations += sample.operations
+        self.timeouts += sample.timeouts
+        self.opened += sample.opened
+        self.closed += sample.closed
+        self.open = sample.open.last
+        self.errors.update(sample.errors)
+        self.per_client.update(sample.per_client)
+        self.wait.merge(sample.wait)
+        self.use.merge(sample.use)
+        self.create.merge(sample.create)
+        self.retry.merge(sample.retry)
+        self.open_max = max(self.open_max, sample.open.high)
+        self.used_max = max(self.used_max, sample.used.high)
+        self.overflow_max = max(self.overflow_max, sample.overflow.high)
+        self.pending_max = max(self.pending_max, sample.pending.high)
+        self.retrying_max = max(self.retrying_max, sample.retrying.high)
+        if sample.server is not None:
+            self.backends_max = max(self.backends_max or 0, sample.server.total)
+
+    @property
+    def throughput(self) -> float | None:
+        """Operations a second, by the time that was measured; None before any was."""
+        return self.operations / self._span if self._span else None
+
+    @property
+    def used_mean(self) -> float | None:
+        """Connections in use on average over time; None before anything was measured."""
+        return self._used_area / self._span if self._span else None
+
+    def figures(self, open_at_end: int | None = None) -> Figures:
+        """The figures so far. `open_at_end`: connections left open, where more is known of it."""
+        clients = self.per_client.values()
+        return Figures(
+            duration_s=self.end - (self.begin or 0.0),
+            operations=self.operations,
+            throughput_per_s=self.throughput,
+            timeouts=self.timeouts,
+            errors=dict(sorted(self.errors.items())),
+            wait_time_s=self.wait.summary(),
+            use_time_s=self.use.summary(),
+            create_time_s=self.create.summary(),
+            retry_time_s=self.retry.summary(),
+            connections=Connections(
+                opened=self.opened,
+                closed=self.closed,
+                open_max=self.open_max,
+                used_max=self.used_max,
+                used_mean=self.used_mean,
+                overflow_max=self.overflow_max,
+                pending_max=self.pending_max,
+                retrying_max=self.retrying_max,
+                open_at_end=self.open if open_at_end is None else open_at_end,
+            ),
+            operations_per_client=PerClient(
+                min(clients, default=None),
+                median(clients) if clients else None,
+                max(clients, default=None),
+            ),
+            server_backends_max=self.backends_max,
+            samples=self.samples,
+            samples_dropped=self.missed,
+        )
+
+
+class Account:
+    """The totals of a run and of its segments. Not shared between threads."""
+
+    def __init__(self) -> None:
+        self._whole, self._current = Totals(), Totals()
+        self._closed: list[SegmentSummary] = []
+        self._last: Sample | None = None
+
+    def add(self, sample: Sample) -> None:
+        """Take one sample in; a new segment number closes the segment before."""
+        if self._last is not None and self._last.segment != sample.segment:
+            self._closed.append(_segment(self._current, self._last))
+            self._current = Totals()
+        self._whole.add(sample)
+        self._current.add(sample)
+        self._last = sample
+
+    def summary(self, began: Began | None, ended: Ended | None) -> RunSummary:
+        """The figures so far, of all and of each segment."""
+        current = [] if self._last is None else [_segment(self._current, self._last)]
+        figures = self._whole.figures(None if ended is None else ended.open_at_end)
+        return RunSummary(
+            pool=None if began is None else began.scenario.pool,
+            server=None if began is None else began.facts.get("server"),
+            segments=[*self._closed, *current],
+            **msgspec.structs.asdict(figures),
+        )
+
+
+def _segment(totals: Totals, last: Sample) -> SegmentSummary:
+    return SegmentSummary(
+        from_s=totals.begin or 0.0,
+        to_s=totals.end,
+        limits=last.limits,
+        load=last.load,
+        **msgspec.structs.asdict(totals.figures()),
+    )

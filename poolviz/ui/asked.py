@@ -1,0 +1,120 @@
+"""The limits and the load that were asked for, with undo. Knows no Qt and no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from poolviz.load.settings import SETTINGS
+from poolviz.model.errors import InputError
+from poolviz.model.parameters import Parameter, Value
+from poolviz.model.scenario import Scenario
+from poolviz.pools.base import Pool
+
+Step = tuple[str, Value]
+_Entry = tuple[tuple[str, Value, Value], ...]  # (key, old, new), all undone together
+
+
+class Asked:
+    """What the user wants in force. Each change is checked before it is taken."""
+
+    def __init__(self, pool: type[Pool]) -> None:
+        self.pool = pool
+        self.limits: dict[str, Value] = pool.limits.defaults()
+        self.load: dict[str, Value] = SETTINGS.defaults()
+        self._done: list[_Entry] = []
+        self._undone: list[_Entry] = []
+        self._left: dict[str, dict[str, Value]] = {}  # the limits of pools that were left
+
+    def take_pool(self, pool: type[Pool], limits: Mapping[str, Value] | None = None) -> None:
+        """Another pool, with `limits` or those it was left with; the load stays."""
+        self._left[self.pool.id] = self.limits
+        self.pool = pool
+        known = self._left.get(pool.id, pool.limits.defaults())
+        self.limits = dict(known if limits is None else limits)
+        self._done, self._undone = [], []
+
+    def take_load(self, load: Mapping[str, Value]) -> None:
+        """Another load; settings that `load` doesn't name keep their values."""
+        self.load |= {key: value for key, value in load.items() if key in SETTINGS}
+
+    def __getitem__(self, key: str) -> Value:
+        return self.limits[key] if key in self.limits else self.load[key]
+
+    def parameter(self, key: str) -> Parameter:
+        """The declaration of `key`; InputError where there is none."""
+        return SETTINGS[key] if key in SETTINGS else self.pool.limits.find(key)
+
+    def scenario(self) -> Scenario:
+        """A run of what is asked now, until it is stopped."""
+        return Scenario(pool=self.pool.id, limits=dict(self.limits), load=dict(self.load))
+
+    def change(self, changes: Mapping[str, Value]) -> list[Step]:
+        """Take changes that are undone together; the steps, in an order that is always allowed.
+
+        InputError, and nothing is taken, where they may not stand together.
+        """
+        before = {key: self[key] for key in changes}
+        steps = self._apply(changes)
+        entry = tuple((key, before[key], value) for key, value in steps)
+        if entry:
+            self._done.append(entry)
+            self._undone.clear()
+        return steps
+
+    def undo(self) -> list[Step]:
+        """Take the last change back; the steps, none where there is nothing to undo."""
+        return self._replay(self._done, self._undone, back=True)
+
+    def redo(self) -> list[Step]:
+        """Make the last undone change again."""
+        return self._replay(self._undone, self._done, back=False)
+
+    def settle(self, key: str, value: Value) -> None:
+        """Follow what the engine says is in force."""
+        if key in self.limits:
+            self.limits[key] = value
+        elif key in self.load:
+            self.load[key] = value
+
+    def refuse(self, key: str, value: Value) -> None:
+        """The engine kept `value`: the change is as if it had never been asked for."""
+        self.settle(key, value)
+        if self._done and [step[0] for step in self._done[-1]] == [key]:
+            self._done.pop()
+
+    def _replay(self, source: list[_Entry], target: list[_Entry], *, back: bool) -> list[Step]:
+        if not source:
+            return []
+        entry = source.pop()
+        target.append(entry)
+        return self._apply({key: old if back else new for key, old, new in entry})
+
+    def _apply(self, changes: Mapping[str, Value]) -> list[Step]:
+        wanted = {key: self.parameter(key).check(value) for key, value in changes.items()}
+        left = {key: value for key, value in wanted.items() if value != self[key]}
+        limits = self.pool.limits.changed(self.limits, _of(left, self.limits))
+        load = SETTINGS.changed(self.load, _of(left, self.load))
+        steps = self._ordered(left)
+        self.limits, self.load = limits, load
+        return steps
+
+    def _ordered(self, left: dict[str, Value]) -> list[Step]:
+        """One after the other, so that no state between two of them breaks a bound."""
+        limits, steps = dict(self.limits), [(k, v) for k, v in left.items() if k in self.load]
+        waiting = _of(left, limits)
+        while waiting:
+            for key, value in waiting.items():
+                try:
+                    limits = self.pool.limits.changed(limits, {key: value})
+                except InputError:
+                    continue
+                steps.append((key, value))
+                del waiting[key]
+                break
+            else:
+                return [*steps, *waiting.items()]  # no order is better than another
+        return steps
+
+
+def _of(changes: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Value]:
+    return {key: value for key, value in changes.items() if key in values}

@@ -1,0 +1,125 @@
+"""What blocks: starting and stopping the server, the engine's child, the recording.
+
+All of it is done in one worker thread, one thing after the other, so nothing here needs a lock.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from poolviz.engine.link import EngineLink
+from poolviz.model.errors import PoolvizError
+from poolviz.model.messages import Begin, Report, Ticked, Trouble
+from poolviz.model.scenario import Scenario
+from poolviz.servers.embedded import EmbeddedServer
+from poolviz.servers.target import Target, reach
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.history import History
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Run:
+    """One run: what it runs, its engine, its record.
+
+    `link` and `recorder` are set by the worker before it hands the run over; the rest belongs to
+    the GUI thread. `tell` gets every report but the samples, from the engine's reader thread.
+    """
+
+    scenario: Scenario
+    target: Target
+    tell: Callable[[Run, Report], None]
+    name: str = field(default_factory=lambda: f"poolviz-{os.getpid()}-{next(_numbers)}")
+    link: EngineLink | None = None
+    recorder: Recorder | None = None
+    unrecorded: str = ""  # why the record is in memory only
+    began: bool = False
+    ended: bool = False
+    stop_asked: bool = False
+
+    def hear(self, report: Report) -> None:
+        """Record a report and pass it on; a sample is not passed on, the recorder has it."""
+        assert self.recorder is not None
+        try:
+            self.recorder.add(report)
+        except PoolvizError as error:
+            self.tell(self, Trouble("recorder", str(error)))
+        if not isinstance(report, Ticked):
+            self.tell(self, report)
+
+
+class Backstage:
+    """Owns the embedded server and the engine's link. Every method is the worker's alone, but
+    `server_alive`."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._server: EmbeddedServer | None = None
+        self._link: EngineLink | None = None
+
+    @property
+    def server_alive(self) -> bool:
+        """The embedded server runs. From any thread."""
+        server = self._server
+        return server is not None and server.alive
+
+    def start_server(self, progress: Callable[[str], None]) -> Target:
+        """The embedded server, started unless it runs; ServerError if it can't be."""
+        if self._server is not None and not self._server.alive:
+            self._server.stop()
+            self._server = None
+        if self._server is None:
+            self._server = EmbeddedServer.start(progress)
+        return self._server.target()
+
+    def reach(self, dsn: str) -> Target:
+        """The user's own server, asked who it is; ServerError or InputError if it can't be."""
+        return reach(dsn)
+
+    def begin(self, run: Run) -> Run:
+        """Start the engine of `run`, recorded into a new session; the last run's is gone first."""
+        self.end_engine()
+        run.recorder = self._new_recorder(run)
+        begin = Begin(run.scenario, run.target.conninfo, run.name, facts_of(run.target))
+        try:
+            self._link = run.link = EngineLink(begin, run.hear)
+        except BaseException:
+            run.recorder.close()
+            run.recorder = None
+            raise
+        return run
+
+    def end_engine(self) -> None:
+        """No engine is left. Blocks for a few seconds at most."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def put_away(self) -> None:
+        """No engine and no server is left."""
+        try:
+            self.end_engine()
+        finally:
+            if self._server is not None:
+                self._server.stop()
+                self._server = None
+
+    def _new_recorder(self, run: Run) -> Recorder:
+        try:
+            return Recorder(self._history.new_path())
+        except (PoolvizError, OSError) as error:
+            run.unrecorded = str(error)
+            return Recorder()
+
+
+def facts_of(target: Target) -> dict[str, str]:
+    """What a record says of the server. Nothing in it is secret."""
+    return {
+        "server": target.shown,
+        "server version": target.version,
+        "max_connections": str(target.max_connections),
+    }

@@ -1,0 +1,7 @@
+"""The charts: connections, wait to acquire, throughput, and the strip of the whole session."""
+
+from __future__ import annotations
+
+from poolviz.ui.charts.stack import ChartStack
+
+__all__ = ["ChartStack"]

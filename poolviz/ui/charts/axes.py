@@ -1,0 +1,217 @@
+"""Ticks, ranges and the words on the axes. Knows nothing of Qt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+MINUS = "\N{MINUS SIGN}"
+
+_TOPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+_TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200)
+_REST = 2.0  # seconds that a range stays too large before it shrinks
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The part of the session that is shown, in seconds since its start.
+
+    `live`: its end is now, and the axis counts back from there.
+    """
+
+    start: float
+    end: float
+    live: bool
+
+    @property
+    def span(self) -> float:
+        """How much is shown, in seconds."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis, and what stands there."""
+
+    at: float
+    text: str
+
+
+def nice_step(span: float, most: int, whole: bool = False) -> float:
+    """The smallest step of 1, 2 or 5 × 10ⁿ that goes at most `most` times into `span`."""
+    rough = max(span, 1e-12) / max(most, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(n * power for n in (1, 2, 5, 10) if n * power >= rough * (1 - 1e-9))
+    return max(step, 1.0) if whole else step
+
+
+def nice_top(need: float) -> float:
+    """A round number at or a little above `need`."""
+    if need <= 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(need))
+    return next(n * power for n in _TOPS if n * power >= need * (1 - 1e-9))
+
+
+def ticks_up(top: float, most: int, whole: bool = False) -> list[Tick]:
+    """Ticks from 0 to `top`."""
+    step = nice_step(top, most, whole)
+    count = math.floor(top / step + 1e-9)
+    return [Tick(index * step, plain(index * step)) for index in range(count + 1)]
+
+
+def decades(low: float, high: float) -> list[Tick]:
+    """A tick at each power of ten from `low` to `high`, which are powers' exponents, of ms."""
+    first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
+    return [Tick(power, _decade(power)) for power in range(first, last + 1)]
+
+
+def _decade(power: int) -> str:
+    return f"{10 ** (power - 3)} s" if power >= 3 else plain(10.0**power)
+
+
+def time_step(span: float, most: int) -> float:
+    """A step that a clock has, at most `most` times in `span`."""
+    rough = span / max(most, 1)
+    hours = max(math.ceil(rough / 3600), 1)
+    return next((float(step) for step in _TIME_STEPS if step >= rough - 1e-9), hours * 3600.0)
+
+
+def time_ticks(frame: Frame, most: int) -> list[Tick]:
+    """Ticks along the time axis, placed relative to the frame's end."""
+    step = time_step(frame.span, most)
+    if frame.live:
+        count = math.floor(frame.span / step + 1e-9)
+        return [Tick(-n * step, ago(n * step, step)) for n in range(count, -1, -1)]
+    first = math.ceil(max(frame.start, 0.0) / step - 1e-9)
+    last = math.floor(frame.end / step + 1e-9)
+    return [Tick(n * step - frame.end, clock(n * step, step)) for n in range(first, last + 1)]
+
+
+def ago(seconds: float, step: float = 1.0) -> str:
+    """How long before now: `now`, `−20 s`, `−4 min`."""
+    if seconds < 1e-9:
+        return "now"
+    if step >= 60 and step % 60 == 0:
+        return f"{MINUS}{seconds / 60:.0f} min"
+    return f"{MINUS}{plain(round(seconds, 3))} s"
+
+
+def clock(seconds: float, step: float = 1.0) -> str:
+    """Time since the start: `0:07`, `2:31`, `1:02:31`, with tenths where `step` has them."""
+    tenths = round(seconds * 10)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{tenths // 10:02d}" + (f".{tenths % 10}" if step < 1 else "")
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def lasting(seconds: float) -> str:
+    """A length of time as people say it: `12 s`, `3 min 12 s`, `1 h 4 min`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def plain(value: float) -> str:
+    """A number without noise: `0`, `0.5`, `1000`, `25k`, `1.2M`."""
+    for size, unit in ((1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e6 if unit == 'M' else 1e3):.4g}{unit}"
+    return f"{value:.10g}" if value == int(value) else f"{value:.4g}"
+
+
+def milliseconds(seconds: float) -> str:
+    """A wait as the card shows it: `0.15 ms`, `38 ms`, `1.20 s`."""
+    size = seconds * 1e3
+    if size >= 1000:
+        return f"{seconds:.2f} s"
+    if size >= 100:
+        return f"{size:.0f} ms"
+    return f"{size:.1f} ms" if size >= 1 else f"{size:.2g} ms"
+
+
+class CalmTop:
+    """The top of an axis: grows at once, shrinks only once it has been too high for a while."""
+
+    def __init__(self, least: float) -> None:
+        self._least = least
+        self.top = least
+        self._too_high_since: float | None = None
+
+    def fit(self, need: float, t: float, calm: bool = True) -> float:
+        """The top for curves that reach `need`, at `t` seconds of the session."""
+        wanted = max(nice_top(need), self._least)
+        if wanted >= self.top or not calm:
+            self.top, self._too_high_since = wanted, None
+        elif self._too_high_since is None or t < self._too_high_since:
+            self._too_high_since = t
+        elif t - self._too_high_since >= _REST:
+            self.top, self._too_high_since = wanted, None
+        return self.top
+
+
+def highest(values: Floats, default: float = 0.0) -> float:
+    """The highest of `values` that is a number."""
+    known = values[np.isfinite(values)]
+    return float(known.max()) if len(known) else default
+
+
+def lowest(values: Floats, default: float = 0.0) -> float:
+    """The lowest of `values` that is a number."""
+    known = values[np.isfinite(values)]
+    return float(known.min()) if len(known) else default
+
+
+def latest(values: Floats, count: int = 1) -> float:
+    """The mean of the last `count` values that are numbers; NaN where the end isn't one."""
+    tail = values[-count:]
+    known = tail[np.isfinite(tail)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def steps(x: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """A curve that holds each value until the next one, with no more corners than it needs.
+
+    Where the values are NaN the curve has a gap.
+    """
+    if len(x) < 2:
+        return x, values
+    same = (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
+    turns = np.flatnonzero(~same) + 1
+    starts, ends = np.concatenate(([0], turns)), np.concatenate((turns - 1, [len(x) - 1]))
+    # A bin's x is its end, so its value began where the bin before it ended.
+    begins = np.where(starts > 0, x[np.maximum(starts - 1, 0)], x[0])
+    corners = np.empty((2, 2 * len(starts)))
+    corners[0, 0::2], corners[0, 1::2] = begins, x[ends]
+    corners[1, 0::2] = corners[1, 1::2] = values[starts]
+    return corners[0], corners[1]
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places at least `gap` apart, in [low, high], as near as can be to where they are `wanted`.
+
+    What is wanted higher (smaller) stays higher; equals keep their order.
+    """
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    blocks: list[tuple[float, int]] = []  # (the sum of wishes for its first place, members)
+    for rank, index in enumerate(order):
+        total, members = wanted[index] - rank * gap, 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / members:
+            before, count = blocks.pop()
+            total, members = total + before, members + count
+        blocks.append((total, members))
+    room = high - low - gap * (len(wanted) - 1)
+    places = [total / members for total, members in blocks for _ in range(members)]
+    found = [0.0] * len(wanted)
+    for rank, index in enumerate(order):
+        found[index] = min(max(places[rank], low), low + max(room, 0.0)) + rank * gap
+    return found

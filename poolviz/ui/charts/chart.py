@@ -1,0 +1,236 @@
+"""What every chart is made of: a panel with its title, a grid, curves, and names at their ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyqtgraph as pg
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
+
+from poolviz.sessions.rings import View
+from poolviz.ui.charts.axes import Floats, Frame, Tick, spread, time_ticks
+from poolviz.ui.theme import Theme, ui_font
+
+LEFT, RIGHT, TOP, BOTTOM, TIME_AXIS = 44.0, 86.0, 28.0, 9.0, 20.0
+TITLE_AT = QPointF(12, 19)  # the first letter's baseline, from the panel's corner
+_RADIUS = 9.0
+_NAME_GAP = 13.0  # pixels between the baselines of two names
+_CORNER = Qt.AlignmentFlag.AlignVCenter
+
+
+@dataclass(frozen=True)
+class Name:
+    """A curve's name at its right end, wanted at the height `y` of the curve's own scale."""
+
+    text: str
+    colour: str
+    y: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the card under the pointer."""
+
+    name: str
+    value: str
+    colour: str
+
+
+@dataclass
+class Scale:
+    """The y axis: its range and ticks in the units of the curves."""
+
+    low: float = 0.0
+    high: float = 1.0
+    ticks: Sequence[Tick] = field(default_factory=list)
+
+
+class Chart(QGraphicsObject):
+    """One panel. Subclasses own the curves; this class owns everything around them."""
+
+    title = ""
+    subtitle = ""
+
+    def __init__(self, theme: Theme, *, with_time_axis: bool = False) -> None:
+        super().__init__()
+        self.theme = theme
+        self.size = QRectF()
+        self.scale_y = Scale()
+        self.names: list[Name] = []
+        self._time_ticks: list[Tick] = []
+        self._bottom = TIME_AXIS if with_time_axis else BOTTOM
+        self._with_time_axis = with_time_axis
+        self._span = 60.0
+        self._title_font = ui_font(12, QFont.Weight.DemiBold)
+        self._subtitle_font = ui_font(12)
+        self._tick_font = ui_font(11)
+        self._name_font = ui_font(11, QFont.Weight.DemiBold)
+        self.box = pg.ViewBox(parent=self, enableMouse=False, enableMenu=False, defaultPadding=0)
+        self.box.disableAutoRange()
+        self.box.setAcceptHoverEvents(False)
+        self.build()
+        self.set_theme(theme)
+
+    # What a chart adds.
+
+    def build(self) -> None:
+        """Make the curves, once."""
+
+    def colour(self) -> None:
+        """Give the curves the colours of `self.theme`."""
+
+    def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
+        """Put `view` into the curves, the scale and the names; `x` is relative to the end."""
+
+    def clear(self) -> None:
+        """Take everything out of the curves."""
+
+    def figures(self, view: View, index: int) -> list[Figure]:
+        """What the card says of the bin `index`."""
+        raise NotImplementedError
+
+    # What all charts have.
+
+    @property
+    def plot(self) -> QRectF:
+        """Where the curves are, in pixels from the panel's corner."""
+        return self.size.adjusted(LEFT, TOP, -RIGHT, -self._bottom)
+
+    @property
+    def title_width(self) -> float:
+        """How far title and subtitle reach, in pixels from the panel's left side."""
+        title = QFontMetricsF(self._title_font).horizontalAdvance(self.title)
+        subtitle = QFontMetricsF(self._subtitle_font).horizontalAdvance(self.subtitle)
+        return TITLE_AT.x() + title + 6 + subtitle
+
+    def set_theme(self, theme: Theme) -> None:
+        """Change the colours."""
+        self.theme = theme
+        self.colour()
+        self.update()
+
+    def place(self, rect: QRectF) -> None:
+        """Lay the panel over `rect`."""
+        self.prepareGeometryChange()
+        self.setPos(rect.topLeft())
+        self.size = QRectF(0, 0, rect.width(), rect.height())
+        self.box.setGeometry(self.plot)
+
+    def show_view(self, view: View, frame: Frame, *, calm: bool) -> None:
+        """Draw `view` within `frame`; a `calm` scale doesn't shrink at once."""
+        self._show_frame(frame)
+        self.draw(view, view.t - frame.end, frame, calm=calm)
+        self.box.setYRange(self.scale_y.low, self.scale_y.high, padding=0)
+        self.update()
+
+    def show_nothing(self, frame: Frame) -> None:
+        """Draw the axes alone."""
+        self._show_frame(frame)
+        self.clear()
+        self.update()
+
+    def _show_frame(self, frame: Frame) -> None:
+        self._span = frame.span
+        self._time_ticks = time_ticks(frame, most=max(int(self.plot.width() / 95), 2))
+        self.box.setXRange(-frame.span, 0, padding=0)
+
+    def x_of(self, relative: float) -> float:
+        """The pixel, from the panel's left side, of a time relative to the frame's end."""
+        return self.plot.left() + (relative + self._span) / self._span * self.plot.width()
+
+    def y_of(self, value: float) -> float:
+        """The pixel, from the panel's top, of a value on the y axis."""
+        scale, plot = self.scale_y, self.plot
+        return plot.bottom() - (value - scale.low) / (scale.high - scale.low) * plot.height()
+
+    def boundingRect(self) -> QRectF:
+        """The panel."""
+        return self.size
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        """The panel, the title, the grid and all words; the curves paint themselves, over it."""
+        self._paint_panel(painter)
+        self._paint_grid(painter)
+        self._paint_names(painter)
+
+    def _paint_panel(self, painter: QPainter) -> None:
+        theme = self.theme
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(theme.line), 1))
+        painter.setBrush(QColor(theme.panel))
+        painter.drawRoundedRect(self.size.adjusted(0.5, 0.5, -0.5, -0.5), _RADIUS, _RADIUS)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setPen(QColor(theme.text))
+        painter.setFont(self._title_font)
+        painter.drawText(TITLE_AT, self.title)
+        width = QFontMetricsF(self._title_font).horizontalAdvance(self.title)
+        painter.setPen(QColor(theme.muted))
+        painter.setFont(self._subtitle_font)
+        painter.drawText(TITLE_AT + QPointF(width + 6, 0), self.subtitle)
+
+    def _paint_grid(self, painter: QPainter) -> None:
+        plot = self.plot
+        heights = [(snapped(self.y_of(tick.at)), tick.text) for tick in self.scale_y.ticks]
+        places = [(snapped(self.x_of(tick.at)), tick.text) for tick in self._time_ticks]
+        painter.setPen(QPen(QColor(self.theme.grid), 1))
+        painter.drawLines([QLineF(plot.left(), y, plot.right(), y) for y, _ in heights])
+        painter.drawLines([QLineF(x, plot.top(), x, plot.bottom()) for x, _ in places])
+        painter.setPen(QColor(self.theme.muted))
+        painter.setFont(self._tick_font)
+        for y, text in heights:
+            place = QRectF(0, y - 8, LEFT - 7, 16)
+            painter.drawText(place, _CORNER | Qt.AlignmentFlag.AlignRight, text)
+        if self._with_time_axis:
+            for x, text in places:
+                place = QRectF(x - 45, plot.bottom() + 2, 90, 16)
+                painter.drawText(place, _CORNER | Qt.AlignmentFlag.AlignHCenter, text)
+
+    def _paint_names(self, painter: QPainter) -> None:
+        painter.setFont(self._name_font)
+        for name, y in zip(self.names, self.name_heights(), strict=True):
+            painter.setPen(QColor(name.colour))
+            painter.drawText(
+                QRectF(self.plot.right() + 7, y - 8, RIGHT - 9, 16),
+                _CORNER | Qt.AlignmentFlag.AlignLeft,
+                name.text,
+            )
+
+    def name_heights(self) -> list[float]:
+        """Where the names' middles are, in pixels from the panel's top; none covers another."""
+        wanted = [self.y_of(name.y) for name in self.names]
+        return [round(y) for y in spread(wanted, _NAME_GAP, TOP - 2, self.size.height() - 8)]
+
+
+def snapped(pixel: float) -> float:
+    """The middle of the pixel, where a line of one pixel is sharp."""
+    return math.floor(pixel) + 0.5
+
+
+def line(box: pg.ViewBox, *, gaps: bool = False) -> pg.PlotCurveItem:
+    """A curve of one pixel; with `gaps` it is broken where values are NaN."""
+    curve = pg.PlotCurveItem(
+        antialias=True, skipFiniteCheck=not gaps, connect="finite" if gaps else "all"
+    )
+    box.addItem(curve, ignoreBounds=True)
+    return curve
+
+
+def area(box: pg.ViewBox) -> pg.PlotCurveItem:
+    """What is between a curve and zero, filled. Not antialiased: that takes four times as long."""
+    curve = pg.PlotCurveItem(pen=None, fillLevel=0, antialias=False, skipFiniteCheck=True)
+    box.addItem(curve, ignoreBounds=True)
+    return curve
+
+
+def pen(colour: str, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+    """A pen of one pixel, whatever the scale: a wider one costs many times as much."""
+    made = QPen(QColor(colour), 1)
+    made.setCosmetic(True)
+    made.setStyle(style)
+    return made

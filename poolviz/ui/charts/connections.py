@@ -1,0 +1,184 @@
+"""Connections: what is open stacked up, who waits drawn down from zero, the limit, the server."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtGui import QColor, QPen
+
+from poolviz.sessions.rings import View
+from poolviz.ui.charts.axes import (
+    CalmTop,
+    Floats,
+    Frame,
+    Tick,
+    highest,
+    latest,
+    nice_step,
+    plain,
+    steps,
+    ticks_up,
+)
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, area, line, pen
+
+_DEEPEST = 0.75  # what is below zero takes at most so much of what is above
+_FAR = 4.0  # a limit this many times higher than the curves is named, not drawn
+_HEADROOM = 1.14
+_LATEST = 1.0  # seconds over which a name's height is averaged, so that it doesn't jump
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """The cumulative curves, from zero outwards."""
+
+    kept: Floats  # in use, of the connections that the pool keeps
+    used: Floats
+    open: Floats
+    waiting: Floats
+    delayed: Floats  # waiting, and in back-off before asking again
+
+
+class Connections(Chart):
+    """The pool: active, overflow and idle over zero; waiting and retrying clients under it."""
+
+    title = "Connections"
+    subtitle = "waiting below zero"
+
+    def build(self) -> None:
+        """Back to front: each fill covers the lower part of the one behind it."""
+        self._idle, self._overflow, self._kept = (area(self.box) for _ in range(3))
+        self._retrying, self._waiting = area(self.box), area(self.box)
+        self._peak = line(self.box)
+        self._limit, self._server = line(self.box, gaps=True), line(self.box, gaps=True)
+        self._zero = line(self.box)
+        self._up, self._down = CalmTop(5.0), CalmTop(2.0)
+        self._squeeze = 1.0  # how much smaller a client below zero is than a connection above
+
+    def colour(self) -> None:
+        """The theme's colours."""
+        theme = self.theme
+        for curve, colour in (
+            (self._idle, theme.idle),
+            (self._overflow, theme.overflow),
+            (self._kept, theme.used),
+            (self._retrying, theme.retrying),
+            (self._waiting, theme.wait),
+        ):
+            curve.setBrush(QColor(colour))
+        self._peak.setPen(pen(theme.wait))
+        self._limit.setPen(_dashes(theme.text))
+        self._server.setPen(pen(theme.server))
+        self._zero.setPen(pen(theme.muted))
+
+    def clear(self) -> None:
+        """Leave the axes."""
+        for curve in self._curves():
+            curve.clear()
+        self.names = []
+        self._up, self._down = CalmTop(5.0), CalmTop(2.0)
+        self._rescale(self._up.top, self._down.top)
+
+    def _curves(self) -> list[pg.PlotCurveItem]:
+        fills = [self._idle, self._overflow, self._kept, self._retrying, self._waiting]
+        return [*fills, self._peak, self._limit, self._server, self._zero]
+
+    def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
+        """Stack the levels; the limit and the server's count go over them."""
+        stack = _stack(view)
+        limit, server = view.lines["capacity"], view.lines["server_total"]
+        reach = max(highest(view.levels["open"].high), highest(server), 1.0)
+        shown_limit = highest(limit) if highest(limit) <= _FAR * max(reach, 3.0) else 0.0
+        peaks = view.levels["pending"].high
+        self._rescale(
+            self._up.fit(max(reach, shown_limit), frame.end, calm),
+            self._down.fit(max(highest(peaks), highest(stack.delayed)), frame.end, calm),
+        )
+        self._idle.setData(x, stack.open)
+        self._overflow.setData(x, stack.used)
+        self._kept.setData(x, stack.kept)
+        self._retrying.setData(x, -stack.delayed * self._squeeze)
+        self._waiting.setData(x, -stack.waiting * self._squeeze)
+        self._limit.setData(*steps(x, limit))
+        self._server.setData(*steps(x, server))
+        self._zero.setData(np.array((-frame.span, 0.0)), np.zeros(2))
+        self.names = self._names(view, stack, shown=shown_limit > 0)
+
+    def _rescale(self, up: float, down: float) -> None:
+        """One scale above and below zero, unless far more clients wait than connections are."""
+        self._squeeze = min(1.0, _DEEPEST * up / down)
+        low, high = -down * self._squeeze * _HEADROOM, up * _HEADROOM
+        below = down / (down + up / self._squeeze)
+        step = nice_step(down, max(round(6 * below), 1), whole=True)
+        if self._squeeze == 1.0:
+            step = nice_step(up, 4, whole=True)
+        count = math.floor(down / step + 1e-9)
+        under = [Tick(-n * step * self._squeeze, plain(n * step)) for n in range(count, 0, -1)]
+        self.scale_y = Scale(low, high, [*under, *ticks_up(up, 4, whole=True)])
+        own = self._squeeze < 1.0
+        self.subtitle = f"waiting below zero{', on its own scale' if own else ''}"
+
+    def _names(self, view: View, stack: _Stack, *, shown: bool) -> list[Name]:
+        theme, squeeze = self.theme, self._squeeze
+        bins = max(round(_LATEST / view.bin), 1)
+        kept, used, open_ = (latest(a, bins) for a in (stack.kept, stack.used, stack.open))
+        waiting, delayed = latest(stack.waiting, bins), latest(stack.delayed, bins)
+        limit, server = latest(view.lines["capacity"]), latest(view.lines["server_total"])
+        names = []
+        if not math.isnan(limit):
+            name = f"limit {limit:.0f}"
+            place = limit if shown else self.scale_y.high
+            names.append(Name(name if shown else f"{name} ↑", theme.text, place))
+        if not math.isnan(server):
+            names.append(Name("server", theme.server, server))
+        if highest(stack.open - stack.used) > 0.05:
+            names.append(Name("idle", theme.idle_name, (used + open_) / 2))
+        if highest(stack.used - stack.kept) > 0.05:
+            names.append(Name("overflow", theme.overflow, (kept + used) / 2))
+        names.append(Name("active", theme.used, kept / 2))
+        if highest(stack.waiting) > 0.05:
+            names.append(Name("waiting", theme.wait, -waiting * squeeze / 2))
+        if highest(stack.delayed - stack.waiting) > 0.05:
+            names.append(Name("retrying", theme.retrying_name, -(waiting + delayed) * squeeze / 2))
+        return names
+
+    def figures(self, view: View, index: int) -> list[Figure]:
+        """The counts of one bin."""
+        theme = self.theme
+        stack = _stack(view)
+        limit, server = view.lines["capacity"][index], view.lines["server_total"][index]
+        kept, used, open_ = (float(a[index]) for a in (stack.kept, stack.used, stack.open))
+        waiting, delayed = float(stack.waiting[index]), float(stack.delayed[index])
+        found = [
+            Figure("active", _count(used), theme.used),
+            Figure("of them overflow", _count(used - kept), theme.overflow),
+            Figure("idle", _count(open_ - used), theme.idle_name),
+            Figure("waiting", _count(waiting), theme.wait),
+        ]
+        if highest(stack.delayed - stack.waiting) > 0:
+            found.append(Figure("retrying", _count(delayed - waiting), theme.retrying_name))
+        if not math.isnan(limit):
+            found.append(Figure("limit", f"{limit:.0f}", theme.text))
+        if not math.isnan(server):
+            found.append(Figure("server", _count(float(server)), theme.server))
+        return found
+
+
+def _stack(view: View) -> _Stack:
+    levels = view.levels
+    used, open_ = levels["used"].mean, levels["open"].mean
+    beyond = np.minimum(levels["overflow"].mean, used)
+    waiting = levels["pending"].mean
+    return _Stack(used - beyond, used, open_, waiting, waiting + levels["retrying"].mean)
+
+
+def _count(value: float) -> str:
+    return f"{abs(value):.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"
+
+
+def _dashes(colour: str) -> QPen:
+    dashed = pen(colour)
+    dashed.setDashPattern([5, 3])
+    return dashed

@@ -1,0 +1,142 @@
+"""Marks over the charts: a dashed line through all of them, and a label at the top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QLineF, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
+from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
+
+from poolviz.model.sample import Mark, MarkKind
+from poolviz.ui.charts.chart import snapped
+from poolviz.ui.theme import Theme, ui_font
+
+_HEIGHT = 17.0
+_PAD = 6.0  # inside a label, left and right
+_GAP = 4.0  # between two labels, and from the line to its label
+_WIDEST = 190.0
+_ROWS = 2
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label as it is painted; `hidden` marks beside it had no room for labels of their own."""
+
+    rect: QRectF
+    text: str
+    kind: MarkKind
+    hidden: int = 0
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where labels go: rows from `top` down, the first one beginning right of the title."""
+
+    left: float
+    title_right: float
+    right: float
+    top: float
+
+
+def arrange(
+    marks: Sequence[tuple[float, Mark]], room: Room, metrics: QFontMetricsF
+) -> list[Label]:
+    """The labels of `marks`, which are (x, mark) pairs in time's order; none covers another.
+
+    The newest come first, so that a mark that leaves on the left moves no label.
+    """
+    labels: list[Label] = []
+    hidden = 0
+    for x, mark in reversed(marks):
+        text = metrics.elidedText(mark.text, Qt.TextElideMode.ElideRight, _WIDEST)
+        width = metrics.horizontalAdvance(text) + 2 * _PAD
+        rect = _free_place(x, width, room, labels)
+        if rect is None:
+            hidden += 1
+            continue
+        labels.append(Label(rect, text, mark.kind))
+    if hidden and labels:
+        labels = _with_hidden(labels, hidden, room, metrics)
+    return labels
+
+
+def _free_place(x: float, width: float, room: Room, taken: Sequence[Label]) -> QRectF | None:
+    """The first row where a label at `x` covers no other."""
+    left = min(x + _GAP, room.right - width)
+    for row in range(_ROWS):
+        rect = QRectF(left, room.top + row * (_HEIGHT + 2), width, _HEIGHT)
+        if rect.left() < (room.title_right if row == 0 else room.left):
+            continue
+        around = rect.adjusted(-_GAP, 0, _GAP, 0)
+        if not any(around.intersects(label.rect) for label in taken):
+            return rect
+    return None
+
+
+def _with_hidden(
+    labels: list[Label], hidden: int, room: Room, metrics: QFontMetricsF
+) -> list[Label]:
+    """`labels` with the count of the marks that have none, where there is room for it."""
+    text = f"+{hidden}"
+    width = metrics.horizontalAdvance(text) + 2 * _PAD
+    for beside in reversed(labels):
+        rect = QRectF(beside.rect.right() + _GAP, beside.rect.top(), width, _HEIGHT)
+        around = rect.adjusted(-_GAP + 1, 0, _GAP, 0)
+        free = not any(around.intersects(label.rect) for label in labels)
+        if free and rect.right() <= room.right:
+            return [*labels, Label(rect, text, MarkKind.NOTE, hidden)]
+    return labels
+
+
+class MarksLayer(QGraphicsItem):
+    """Paints the marks over all charts."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.theme = theme
+        self.labels: list[Label] = []
+        self._font = ui_font(11)
+        self._metrics = QFontMetricsF(self._font)
+        self._size = QRectF()
+        self._lines: list[QLineF] = []
+
+    def place(self, size: QRectF) -> None:
+        """Lie over `size`."""
+        self.prepareGeometryChange()
+        self._size = size
+
+    def show_marks(
+        self, marks: Sequence[tuple[float, Mark]], plots: Sequence[QRectF], room: Room
+    ) -> None:
+        """`marks` as (x, mark) pairs in time's order, lines through all `plots`."""
+        self.labels = arrange(marks, room, self._metrics)
+        self._lines = [
+            QLineF(snapped(x), plot.top() - (8 if index == 0 else 0), snapped(x), plot.bottom())
+            for x, _ in marks
+            for index, plot in enumerate(plots)
+        ]
+        self.update()
+
+    def boundingRect(self) -> QRectF:
+        """All of the charts."""
+        return self._size
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        """Lines, then labels over them."""
+        dashed = QPen(QColor(self.theme.muted), 1)
+        dashed.setDashPattern([3, 3])
+        painter.setPen(dashed)
+        painter.drawLines(self._lines)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(self._font)
+        for label in self.labels:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(self.theme.hover))
+            painter.drawRoundedRect(label.rect, 4, 4)
+            fault = label.kind is MarkKind.FAULT
+            painter.setPen(QColor(self.theme.bad if fault else self.theme.text))
+            painter.drawText(label.rect, Qt.AlignmentFlag.AlignCenter, label.text)

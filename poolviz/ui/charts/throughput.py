@@ -1,0 +1,90 @@
+"""Throughput: operations a second; timeouts and errors as bars from zero."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtGui import QColor
+
+from poolviz.sessions.rings import View
+from poolviz.ui.charts.axes import CalmTop, Floats, Frame, highest, latest, ticks_up
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, line, pen
+
+_LATEST = 1.0
+_SHORTEST_BAR = 4.0  # pixels: one error among thousands of operations is still seen
+_THINNEST_BAR = 2.0
+
+
+class Throughput(Chart):
+    """What the clients got done, and what went wrong, on one scale."""
+
+    title = "Throughput"
+    subtitle = "operations/s; errors as bars"
+
+    def build(self) -> None:
+        """Bars behind the line."""
+        self._timeouts, self._errors = _bars(self.box), _bars(self.box)
+        self._line = line(self.box)
+        self._top = CalmTop(10.0)
+
+    def colour(self) -> None:
+        """Timeouts in the tone of waiting, errors in red."""
+        self._line.setPen(pen(self.theme.throughput))
+        for bars, colour in ((self._timeouts, self.theme.wait), (self._errors, self.theme.bad)):
+            bars.setOpts(brush=QColor(colour), pen=None)
+
+    def clear(self) -> None:
+        """Leave the axes."""
+        self._line.clear()
+        for bars in (self._timeouts, self._errors):
+            bars.setOpts(x=[], height=[], width=1)
+        self.names = []
+        self._top = CalmTop(10.0)
+        self._set_scale(self._top.top)
+
+    def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
+        """Errors stand on zero, timeouts on them."""
+        rate, timeouts, errors = (view.lines[n] for n in ("throughput", "timeouts", "errors"))
+        wrong = timeouts + errors
+        self._set_scale(self._top.fit(max(highest(rate), highest(wrong)), frame.end, calm))
+        self._line.setData(x, rate)
+        least = self.scale_y.high * _SHORTEST_BAR / max(self.plot.height(), 1)
+        thinnest = _THINNEST_BAR * frame.span / max(self.plot.width(), 1)
+        width = max(view.bin, thinnest)
+        self._set_bars(self._errors, x, errors, least, width)
+        self._set_bars(self._timeouts, x, np.where(timeouts > 0, wrong, 0), least, width)
+        bins = max(round(_LATEST / view.bin), 1)
+        self.names = [Name("ops/s", self.theme.throughput, latest(rate, bins))]
+        if highest(timeouts) > 0:
+            self.names.append(Name("timeouts", self.theme.wait, latest(wrong, bins)))
+        if highest(errors) > 0:
+            self.names.append(Name("errors", self.theme.bad, latest(errors, bins) / 2))
+
+    def _set_bars(
+        self, bars: pg.BarGraphItem, x: Floats, height: Floats, least: float, width: float
+    ) -> None:
+        some = height > 0
+        if not some.any() and not bars.isVisible():
+            return
+        bars.setVisible(bool(some.any()))
+        shown = np.maximum(height[some], least)
+        bars.setOpts(x=x[some] - width / 2, height=shown, width=width)
+
+    def _set_scale(self, top: float) -> None:
+        self.scale_y = Scale(0.0, top * 1.05, ticks_up(top, 3))
+
+    def figures(self, view: View, index: int) -> list[Figure]:
+        """The rates of one bin."""
+        theme = self.theme
+        found = [Figure("operations/s", f"{view.lines['throughput'][index]:,.0f}", theme.throughput)]
+        for name, colour in (("timeouts", theme.wait), ("errors", theme.bad)):
+            if highest(view.lines[name]) > 0:
+                found.append(Figure(f"{name}/s", f"{view.lines[name][index]:,.0f}", colour))
+        return found
+
+
+def _bars(box: pg.ViewBox) -> pg.BarGraphItem:
+    bars = pg.BarGraphItem(x=[], height=[], width=1, pen=None)
+    bars.setVisible(False)
+    box.addItem(bars, ignoreBounds=True)
+    return bars

@@ -1,0 +1,101 @@
+"""Wait to acquire: percentiles on a logarithmic scale."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from poolviz.sessions.rings import View
+from poolviz.ui.charts.axes import (
+    Floats,
+    Frame,
+    decades,
+    highest,
+    latest,
+    lowest,
+    milliseconds,
+)
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, line, pen
+
+_SHARES = ("p50", "p95", "p99")
+_LOWEST, _EMPTY = -3.0, (-1.0, 2.0)  # powers of ten, of milliseconds
+_LEAST_DECADES = 2.0
+_LATEST = 1.0
+_REST = 2.0
+
+
+class Wait(Chart):
+    """How long clients waited for a connection, in each bin: p50, p95 and p99."""
+
+    title = "Wait to acquire"
+    subtitle = "ms, log"
+
+    def build(self) -> None:
+        """The slowest goes over the others."""
+        self._lines = {share: line(self.box, gaps=True) for share in _SHARES}
+        self._range = _EMPTY
+        self._too_wide_since: float | None = None
+
+    def colour(self) -> None:
+        """The slower, the stronger."""
+        for share, curve in self._lines.items():
+            curve.setPen(pen(getattr(self.theme, share)))
+
+    def clear(self) -> None:
+        """Leave the axes."""
+        for curve in self._lines.values():
+            curve.clear()
+        self.names = []
+        self._range = _EMPTY
+        self._set_scale()
+
+    def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
+        """Logarithms of milliseconds; a gap where nothing was acquired."""
+        powers = {share: _power(view.lines[f"wait_{share}"]) for share in _SHARES}
+        for share, curve in self._lines.items():
+            curve.setData(x, powers[share])
+        self._fit(lowest(powers["p50"], math.nan), highest(powers["p99"], math.nan), frame, calm)
+        self._set_scale()
+        bins = max(round(_LATEST / view.bin), 1)
+        heights = [(share, latest(powers[share], bins)) for share in reversed(_SHARES)]
+        self.names = [
+            Name(share, getattr(self.theme, share), y) for share, y in heights if not math.isnan(y)
+        ]
+
+    def _fit(self, low: float, high: float, frame: Frame, calm: bool) -> None:
+        """Whole decades below, parts of one above; grows at once, shrinks after a rest."""
+        if math.isnan(low):
+            return
+        low = max(math.floor(low), _LOWEST)
+        high = max(math.ceil(high * 2 + 0.2) / 2, low + _LEAST_DECADES)
+        now_low, now_high = self._range
+        if not calm or self._range == _EMPTY:
+            self._range = low, high
+        elif low < now_low or high > now_high:
+            self._range = min(low, now_low), max(high, now_high)
+            self._too_wide_since = None
+        elif (low, high) == self._range:
+            self._too_wide_since = None
+        elif self._too_wide_since is None:
+            self._too_wide_since = frame.end
+        elif frame.end - self._too_wide_since >= _REST:
+            self._range, self._too_wide_since = (low, high), None
+
+    def _set_scale(self) -> None:
+        low, high = self._range
+        self.scale_y = Scale(low, high, decades(low, high))
+
+    def figures(self, view: View, index: int) -> list[Figure]:
+        """The percentiles of one bin."""
+        found = []
+        for share in reversed(_SHARES):
+            wait = float(view.lines[f"wait_{share}"][index])
+            shown = "–" if math.isnan(wait) else milliseconds(wait)
+            found.append(Figure(f"wait {share}", shown, getattr(self.theme, share)))
+        return found
+
+
+def _power(seconds: Floats) -> Floats:
+    powers: Floats = np.log10(np.maximum(seconds * 1e3, 10**_LOWEST))
+    return powers

@@ -1,0 +1,79 @@
+"""Work that may block, done off the GUI thread; what comes of it is handed back to that thread."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TypeVar
+
+Outcome = TypeVar("Outcome")
+
+
+class Inbox:
+    """Calls that other threads want made in the GUI thread. Posting never waits."""
+
+    def __init__(self) -> None:
+        self._letters: deque[Callable[[], None]] = deque()  # append and popleft are atomic
+
+    def post(self, letter: Callable[[], None]) -> None:
+        """Have `letter` called by the next `deliver`. From any thread."""
+        self._letters.append(letter)
+
+    def deliver(self) -> None:
+        """Make the calls that have come in, in their order. The GUI thread's alone."""
+        for _ in range(len(self._letters)):
+            self._letters.popleft()()
+
+
+class Chores:
+    """One thread that does one piece of work after the other, and reports to an inbox."""
+
+    def __init__(self, name: str, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._asked: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=f"poolviz {name}", daemon=True)
+        self._thread.start()
+
+    def do(
+        self,
+        work: Callable[[], Outcome],
+        then: Callable[[Outcome], None] = lambda _: None,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """Do `work` in the thread, then call `then` or `failed` in the GUI thread.
+
+        Without `failed`, an exception is raised again in the GUI thread.
+        """
+
+        def chore() -> None:
+            try:
+                outcome = work()
+            except Exception as error:  # noqa: BLE001 - all of it goes back to who asked
+                self._inbox.post(_failing(failed, error))
+            else:
+                self._inbox.post(lambda: then(outcome))
+
+        self._asked.put(chore)
+
+    def close(self, seconds: float) -> bool:
+        """Do what was asked so far, then end; False if that took longer than `seconds`."""
+        self._asked.put(None)
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while (chore := self._asked.get()) is not None:
+            chore()
+
+
+def _failing(failed: Callable[[Exception], None] | None, error: Exception) -> Callable[[], None]:
+    """The letter that tells of `error`."""
+
+    def letter() -> None:
+        if failed is None:
+            raise error
+        failed(error)
+
+    return letter

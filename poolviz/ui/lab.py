@@ -1,0 +1,511 @@
+"""The window's model: which server, which pool, what is asked for, and the run that goes on.
+
+All of it belongs to the GUI thread. Two workers do what blocks (`_stage`: server and engine;
+`errands`: files), and everything they and the engine's reader thread have to say comes through
+one inbox, which the window's frame timer has delivered: no Qt signal crosses a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+from PySide6.QtCore import QObject, Signal
+
+from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.messages import Began, Ended, Marked, Refused, Report, Trouble
+from poolviz.model.parameters import Value
+from poolviz.model.sample import MarkKind, Sample
+from poolviz.model.scenario import DEFAULT_POOL, Scenario
+from poolviz.pools import pool_class
+from poolviz.pools.base import Pool
+from poolviz.servers.target import Target
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.asked import Asked, Step
+from poolviz.ui.backstage import Backstage, Run
+from poolviz.ui.chores import Chores, Inbox
+from poolviz.ui.history import History
+from poolviz.ui.notice import Notice, Weight
+
+_SETTLED = 0.5  # seconds after which a change that isn't in force yet is worth a word
+_WATCH = 1.0  # seconds between two looks at the embedded server
+_PUT_AWAY = 20.0  # seconds that closing waits for engine and server; 1 is usual
+_FINISH = 10.0  # seconds that closing waits for a file that is being written
+
+
+class State(StrEnum):
+    """What the lab is doing."""
+
+    CONNECTING = "connecting"
+    READY = "ready"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class Lab(QObject):
+    """What the window shows and does, without the window."""
+
+    changed = Signal()  # the state, the server or the pool
+    session_changed = Signal()  # `recorder` is another
+    values_changed = Signal()  # what is asked for
+    noticed = Signal(object)  # a Notice
+    withdrawn = Signal(str)  # the topic of a notice that no longer holds
+
+    def __init__(self, history: History, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.inbox = Inbox()
+        self.errands = Chores("errands", self.inbox)
+        self._stage = Chores("stage", self.inbox)
+        self._backstage = Backstage(history)
+        self._asked = Asked(pool_class(DEFAULT_POOL))
+        self._plan: Scenario | None = None  # a scenario as it was written, until it is altered
+        self.target: Target | None = None
+        self.recorder: Recorder | None = None
+        self.viewing: Path | None = None  # the session that is being looked at
+        self._dsn: str | None = None  # the user's own server; None: the embedded one
+        self._connecting = 0  # the number of the attempt that goes on; 0: none does
+        self._attempts = 0
+        self._start_when_reached = False
+        self._run: Run | None = None
+        self._after: Callable[[], None] | None = None  # what to do once the run has ended
+        self._on_its_way: dict[str, Value] = {}  # asked of the engine, not answered yet
+        self._altered = self._watched = 0.0
+        self._topics: set[str] = set()  # of notices that a new run takes back
+        self._closed = False
+
+    # What there is to show
+
+    @property
+    def state(self) -> State:
+        """What the lab is doing."""
+        run = self._run
+        if run is not None and not run.ended:
+            if run.stop_asked:
+                return State.STOPPING
+            return State.RUNNING if run.link is not None and run.began else State.STARTING
+        return State.CONNECTING if self._connecting else State.READY
+
+    @property
+    def busy(self) -> bool:
+        """A run is on its way, goes on, or comes to its end."""
+        return self._run is not None and not self._run.ended
+
+    @property
+    def embedded(self) -> bool:
+        """The server chosen is the one that poolviz brings along."""
+        return self._dsn is None
+
+    @property
+    def pool(self) -> type[Pool]:
+        """The pool chosen."""
+        return self._asked.pool
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """Every limit and every setting of the load, as asked for."""
+        return {**self._asked.limits, **self._asked.load}
+
+    @property
+    def in_force(self) -> dict[str, Value] | None:
+        """What the last sample says is in force; None where that isn't worth comparing."""
+        last = self._live_sample()
+        if last is None or monotonic() - self._altered < _SETTLED:
+            return None
+        return {**last.limits, **last.load}
+
+    @property
+    def draining(self) -> tuple[str, int] | None:
+        """The limit that was lowered below what is still open, and how many are."""
+        last = self._live_sample()
+        if last is None or self.recorder is None:
+            return None
+        if last.capacity is None or last.open.last <= last.capacity:
+            return None
+        for mark in reversed(self.recorder.marks):
+            if mark.key in last.limits and mark.old is not None:
+                before = {**last.limits, mark.key: mark.old}
+                if self.pool.capacity(before) != last.capacity:
+                    return mark.key, last.open.last
+        return None
+
+    @property
+    def engine_pid(self) -> int | None:
+        """The process that the run lives in."""
+        return self._run.link.pid if self._run is not None and self._run.link else None
+
+    # What can be done
+
+    def connect_to(self, dsn: str | None, *, start: bool = False) -> None:
+        """Choose a server: the user's own, or with None the embedded one. Ends a run."""
+        self._dsn = dsn
+        self._when_ended(lambda: self._connect(start))
+
+    def plan(self, scenario: Scenario) -> None:
+        """Take a scenario over, changes and duration included."""
+        self._asked.take_pool(pool_class(scenario.pool), scenario.limits)
+        self._asked.take_load(scenario.load)
+        self._plan = scenario
+        self.changed.emit()
+        self.values_changed.emit()
+
+    def start(self) -> None:
+        """Put the load on, once there is a server to put it on."""
+        if self.state is State.CONNECTING:
+            self._start_when_reached = True
+        elif self.state is State.READY:
+            lost = self.target is not None and self.embedded and not self._backstage.server_alive
+            if self.target is None or lost:
+                self._connect(start=True)
+            else:
+                self._begin(self.target)
+
+    def stop(self) -> None:
+        """Take the load off; nothing where none is on."""
+        run = self._run
+        if run is None or run.ended or run.stop_asked:
+            return
+        run.stop_asked = True
+        if run.link is not None:
+            run.link.halt()
+        self.changed.emit()
+
+    def choose_pool(self, id: str) -> None:
+        """Another pool. A run that goes on ends, and one with the new pool begins."""
+        if id == self.pool.id and self.viewing is None:
+            return
+        again = self.busy
+        self._plan = None
+        self._asked.take_pool(pool_class(id))
+        self._on_its_way.clear()
+        self.changed.emit()
+        self.values_changed.emit()
+        self._announce_load()
+        if again:
+            self._when_ended(self.start)
+
+    def alter(self, changes: Mapping[str, Value]) -> None:
+        """Ask for other values; a mistake is said in a notice and changes nothing."""
+        if self.viewing is not None:
+            return
+        try:
+            self._send(self._asked.change(changes))
+        except InputError as error:
+            self._say("value", str(error), Weight.WARN, passing=True)
+            self.values_changed.emit()
+
+    def undo(self) -> None:
+        """Take the last change back."""
+        if self.viewing is None:
+            self._send(self._asked.undo())
+
+    def redo(self) -> None:
+        """Make the last undone change again."""
+        if self.viewing is None:
+            self._send(self._asked.redo())
+
+    def mark(self) -> None:
+        """Put a mark on the timeline, now."""
+        if self.state is State.RUNNING and self._run and self._run.link and self.recorder:
+            notes = [mark for mark in self.recorder.marks if mark.kind is MarkKind.NOTE]
+            self._run.link.note(f"mark {len(notes) + 1}")
+
+    def view_session(self, path: Path) -> None:
+        """Look at a recorded session. Ends a run."""
+
+        def failed(error: Exception) -> None:
+            self._say("session", _sentence(error), Weight.BAD)
+
+        def opened(recorder: Recorder) -> None:
+            self.show_session(recorder, path)
+
+        self._when_ended(lambda: self.errands.do(lambda: Recorder.open(path), opened, failed))
+
+    def show_session(self, recorder: Recorder, path: Path) -> None:
+        """Look at an opened session, which is the lab's to close from now on."""
+        began, last = recorder.began, recorder.last
+        try:
+            if began is None or self.busy or self._closed:
+                raise InputError(f"{path} holds no run that could be shown.")
+            pool = pool_class(began.scenario.pool)
+        except InputError as error:
+            recorder.close()
+            self._say("session", str(error), Weight.WARN)
+            return
+        source = last if last is not None else began.scenario
+        self._asked.take_pool(pool, pool.limits.complete(source.limits))
+        self._asked.take_load(source.load)
+        self._plan, self._run, self.viewing = None, None, path
+        self._take_back("session")
+        self._set_recorder(recorder)
+        self.changed.emit()
+        self.values_changed.emit()
+
+    def poll(self) -> None:
+        """Take in what the other threads have to say. Called once a frame."""
+        self.inbox.deliver()
+        now = monotonic()
+        if now - self._watched > _WATCH:
+            self._watched = now
+            self._watch_server()
+
+    def close(self) -> None:
+        """End the run, the server and the workers; blocks until they are gone."""
+        if self._closed:
+            return
+        self._closed = True
+        self._after = None
+        self.stop()
+        self._stage.do(self._backstage.put_away, failed=_log)
+        if not self._stage.close(_PUT_AWAY):
+            _logger.error("Engine or server did not end in time; they end with this process.")
+        self.inbox.deliver()
+        if self.recorder is not None:
+            self.errands.do(self.recorder.close, failed=_log)
+        if not self.errands.close(_FINISH):
+            _logger.error("A file was still being written when poolviz ended.")
+        self.inbox.deliver()
+
+    # The server
+
+    def _connect(self, start: bool) -> None:
+        self.target = None
+        self._start_when_reached = start
+        self._attempts += 1
+        attempt = self._connecting = self._attempts
+        dsn = self._dsn
+        self._take_back("load")
+
+        def progress(words: str) -> None:
+            self.inbox.post(lambda: self._say("server", f"{words}…", closable=False))
+
+        def reach() -> Target:
+            if dsn is None:
+                return self._backstage.start_server(progress)
+            return self._backstage.reach(dsn)
+
+        words = "Starting PostgreSQL…" if dsn is None else "Connecting to your server…"
+        self._say("server", words, closable=False)
+        self._stage.do(
+            reach,
+            lambda target: self._reached(attempt, target),
+            lambda error: self._not_reached(attempt, error),
+        )
+        self.changed.emit()
+
+    def _reached(self, attempt: int, target: Target) -> None:
+        if attempt != self._connecting or self._closed:
+            return  # another server was chosen meanwhile
+        self._connecting = 0
+        self.target = target
+        self._take_back("server")
+        if self._start_when_reached:
+            self._begin(target)
+        else:
+            self._announce_load()
+            self.changed.emit()
+
+    def _not_reached(self, attempt: int, error: Exception) -> None:
+        if attempt != self._connecting or self._closed:
+            return
+        self._connecting = 0
+        start = self._start_when_reached
+        sentence = _sentence(error)
+        self._say("server", sentence, Weight.BAD, "Try again", lambda: self._retry(start))
+        self.changed.emit()
+
+    def _retry(self, start: bool) -> None:
+        if self.state is State.READY:
+            self._connect(start)
+
+    def _announce_load(self) -> None:
+        """Say what Start would do to a server that isn't ours."""
+        target = self.target
+        if target is None or target.embedded or self.busy or self.viewing is not None:
+            self._take_back("load")
+            return
+        capacity = self.pool.capacity(self._asked.limits)
+        most = int(self._asked.load["clients"])
+        most = most if capacity is None else min(most, capacity)
+        enough = most + 1 <= target.free_connections
+        self._say(
+            "load",
+            f"Start will open up to {most} connections to {target.shown}, and one to watch them; "
+            f"it has {target.free_connections} of {target.max_connections} left. "
+            "Nothing is created there.",
+            Weight.INFO if enough else Weight.WARN,
+            closable=False,
+        )
+
+    def _watch_server(self) -> None:
+        if self.target is None or not self.target.embedded or self._backstage.server_alive:
+            return
+        if self._stop_for_lost_server():
+            return
+        self.target = None
+        self.changed.emit()
+
+    def _stop_for_lost_server(self) -> bool:
+        """Say once that the embedded server is gone; True while a run is still to end."""
+        self._say(
+            "server",
+            "The embedded PostgreSQL has ended; what was recorded until then is kept.",
+            Weight.BAD,
+            "Start again",
+            lambda: self._when_ended(self.start),
+        )
+        self.stop()
+        return self.busy
+
+    # The run
+
+    def _begin(self, target: Target) -> None:
+        scenario = self._plan or self._asked.scenario()
+        if self._plan is not None:
+            self._asked.take_pool(self.pool, scenario.limits)
+            self._asked.take_load(scenario.load)
+            self.values_changed.emit()
+        for topic in tuple(self._topics):
+            self._take_back(topic)
+        self._on_its_way.clear()
+        run = self._run = Run(scenario, target, self._tell)
+        self._stage.do(
+            lambda: self._backstage.begin(run),
+            self._begun,
+            lambda error: self._hear(run, Ended(0, _sentence(error), 1)),
+        )
+        self.changed.emit()
+
+    def _begun(self, run: Run) -> None:
+        """The engine's child lives and has its orders."""
+        assert run.link is not None
+        self.viewing = None
+        self._set_recorder(run.recorder)
+        if run.unrecorded:
+            sentence = f"This session is kept in memory only: {run.unrecorded}"
+            self._say("recorder", sentence, Weight.WARN)
+        if run.stop_asked:
+            run.link.halt()
+        begun_with = {**run.scenario.limits, **run.scenario.load}
+        self._send([(k, v) for k, v in self.values.items() if begun_with.get(k, v) != v])
+        self.changed.emit()
+
+    def _tell(self, run: Run, report: Report) -> None:
+        """Called in the engine's reader thread."""
+        self.inbox.post(partial(self._hear, run, report))
+
+    def _hear(self, run: Run, report: Report) -> None:
+        if run is not self._run:
+            return
+        if isinstance(report, Began):
+            run.began = True
+            self.changed.emit()
+        elif isinstance(report, Marked):
+            self._follow_mark(report.mark.key, report.mark.new)
+        elif isinstance(report, Refused):
+            self._on_its_way.pop(report.key, None)
+            self._asked.refuse(report.key, report.value)
+            self._say("value", report.reason, Weight.WARN, passing=True)
+            self.values_changed.emit()
+        elif isinstance(report, Trouble):
+            self._pass_on(report)
+        elif isinstance(report, Ended):
+            self._end(run, report)
+
+    def _follow_mark(self, key: str | None, value: Value | None) -> None:
+        """A change was applied: ours, or one that the scenario had scheduled."""
+        if key is None or value is None:
+            return
+        if key not in self._on_its_way:
+            self._asked.settle(key, value)
+            self.values_changed.emit()
+        elif self._on_its_way[key] == value:
+            del self._on_its_way[key]
+
+    def _pass_on(self, trouble: Trouble) -> None:
+        if trouble.sentence:
+            self._say(trouble.topic, trouble.sentence, Weight.WARN)
+        else:
+            self._take_back(trouble.topic)
+
+    def _end(self, run: Run, ended: Ended) -> None:
+        run.ended = True
+        self._take_back("engine")
+        if ended.failure and not self._closed:
+            self._say("run", ended.failure, Weight.BAD, "Start again", self.start)
+        self._stage.do(self._backstage.end_engine, failed=_log)
+        after, self._after = self._after, None
+        if after is not None:
+            after()
+        self.changed.emit()
+
+    def _when_ended(self, action: Callable[[], None]) -> None:
+        """Do `action` once no run goes on: now, or after the end of the one that does."""
+        if self.busy:
+            self._after = action
+            self.stop()
+        else:
+            action()
+
+    def _send(self, steps: list[Step]) -> None:
+        """Have the engine do what was asked for."""
+        if steps:
+            self._altered = monotonic()
+            self._plan = None
+        link = self._run.link if self._run is not None and not self._run.ended else None
+        if link is not None:
+            for key, value in steps:
+                self._on_its_way[key] = value
+                link.alter(key, value)
+        self.values_changed.emit()
+        self._announce_load()
+
+    # Odds and ends
+
+    def _live_sample(self) -> Sample | None:
+        live = self.busy and self._run is not None and self._run.recorder is self.recorder
+        return self.recorder.last if live and self.recorder is not None else None
+
+    def _set_recorder(self, recorder: Recorder | None) -> None:
+        old, self.recorder = self.recorder, recorder
+        self.session_changed.emit()
+        if old is not None:
+            self.errands.do(old.close, failed=_log)  # after any export that still reads it
+
+    def _say(
+        self,
+        topic: str,
+        sentence: str,
+        weight: Weight = Weight.INFO,
+        remedy: str = "",
+        act: Callable[[], None] | None = None,
+        *,
+        passing: bool = False,
+        closable: bool = True,
+    ) -> None:
+        self._topics.add(topic)
+        notice = Notice(topic, sentence, weight, remedy, act, passing, closable)
+        self.noticed.emit(notice)
+
+    def _take_back(self, topic: str) -> None:
+        self._topics.discard(topic)
+        self.withdrawn.emit(topic)
+
+
+_logger = logging.getLogger(__name__)
+
+
+def _log(error: Exception) -> None:
+    _logger.error("%s", error, exc_info=error)
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, for the banner; what nobody foresaw is also logged."""
+    if isinstance(error, PoolvizError):
+        return str(error)
+    _log(error)
+    return f"Something unexpected happened: {error!r}."

@@ -1,0 +1,37 @@
+"""How often the window paints: less when the machine is full, since it takes CPU from the load."""
+
+from __future__ import annotations
+
+FASTEST = 30.0
+SLOWEST = 15.0
+_FULL = 0.70  # share of the machine in use from where on painting slows down
+_OWN_SHARE = 0.30  # of a core: what painting may take before it slows down by itself
+
+
+class Pace:
+    """The frames a second that suit the machine's load and the cost of a frame."""
+
+    def __init__(self) -> None:
+        self._machine = 0.0
+        self._cost = 0.0  # seconds of CPU a frame, smoothed
+
+    def note_machine(self, share: float) -> None:
+        """How much of the machine is in use, from 0 to 1; asked once a second."""
+        self._machine = share
+
+    def note_frame(self, seconds: float) -> None:
+        """The GUI thread's CPU time of one frame, in seconds."""
+        self._cost += 0.1 * (seconds - self._cost)
+
+    @property
+    def frames_per_second(self) -> float:
+        """Between 15 and 30."""
+        crowded = min(max((self._machine - _FULL) / (1 - _FULL), 0.0), 1.0)
+        wanted = FASTEST - (FASTEST - SLOWEST) * crowded
+        affordable = _OWN_SHARE / self._cost if self._cost else FASTEST
+        return max(SLOWEST, min(wanted, affordable))
+
+    @property
+    def milliseconds(self) -> int:
+        """The time between two frames, for a timer."""
+        return round(1000 / self.frames_per_second)

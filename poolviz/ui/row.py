@@ -1,0 +1,268 @@
+"""One row of the side panel: a parameter's name, when a change takes hold, and its editor."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QWidget,
+)
+
+from poolviz.model.parameters import Kind, Parameter, Value
+from poolviz.ui.scale import Scale
+from poolviz.ui.slider import Slider, Toggle
+from poolviz.ui.theme import Theme
+from poolviz.ui.valuebox import ValueBox
+
+REST = 250  # milliseconds without a movement after which a gesture is complete
+
+
+class Row(QWidget):
+    """Shows what is asked of one parameter and lets it be changed. One gesture, one `committed`."""
+
+    committed = Signal(str, object)
+    mistaken = Signal(str)
+
+    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+        super().__init__()
+        self.parameter = parameter
+        self._shown: Value = parameter.default
+        self._preview: Value | None = None
+        self._badge_text = badge
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST)
+        self._rest.timeout.connect(self.commit)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setVerticalSpacing(3)
+        self._grid.addLayout(self._title(label), 0, 0)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._offer)
+        self._describe()
+
+    @property
+    def value(self) -> Value:
+        """What the row shows: the preview while a gesture lasts."""
+        return self._shown if self._preview is None else self._preview
+
+    def show_value(self, asked: Value, note: str = "") -> None:
+        """Show what is asked, and beside it what is still on its way there."""
+        self._shown = asked
+        if self._preview is None:
+            self.paint_value(asked)
+        text = note or self._badge_text
+        if text != self._badge.text():
+            self._badge.setText(text)
+            self._badge.setVisible(bool(text))
+            self._badge.setProperty("level", "warn" if note else None)
+            self._badge.style().unpolish(self._badge)
+            self._badge.style().polish(self._badge)
+
+    def set_reason(self, reason: str) -> None:
+        """Grey the row out and say why; an empty reason brings it back."""
+        if self.isEnabled() != (not reason):
+            self.setEnabled(not reason)
+        self._describe(reason)
+
+    def set_stops(self, low: float | None, high: float | None) -> None:
+        """The values that a neighbour's value keeps this one between."""
+
+    def set_theme(self, theme: Theme) -> None:
+        """Paint in other colours."""
+
+    def paint_value(self, value: Value) -> None:
+        """Have the editor show `value`."""
+        raise NotImplementedError
+
+    def preview(self, value: Value, *, resting: bool = True) -> None:
+        """Show `value` before it is asked for; with `resting` it is asked for after a rest."""
+        self._preview = value
+        self.paint_value(value)
+        if resting:
+            self._rest.start()
+
+    def commit(self) -> None:
+        """The gesture is complete: ask for what it shows, if that is anything new."""
+        self._rest.stop()
+        value, self._preview = self._preview, None
+        if value is not None and value != self._shown:
+            self._shown = value
+            self.committed.emit(self.parameter.key, value)
+
+    def reset(self) -> None:
+        """Ask for the default."""
+        self.preview(self.parameter.default, resting=False)
+        self.commit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A double click on the name resets."""
+        if event.type() == QEvent.Type.MouseButtonDblClick and isinstance(event, QMouseEvent):
+            self.reset()
+            return True
+        return super().eventFilter(watched, event)
+
+    def _title(self, label: str) -> QHBoxLayout:
+        self._name, self._badge = QLabel(label), QLabel(self._badge_text)
+        self._name.setProperty("role", "name")
+        self._badge.setProperty("role", "badge")
+        self._badge.setVisible(bool(self._badge_text))
+        self._name.installEventFilter(self)
+        line = QHBoxLayout()
+        line.setSpacing(6)
+        for widget in (self._name, self._badge):
+            widget.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
+            line.addWidget(widget)
+        line.addStretch(1)
+        return line
+
+    def _describe(self, reason: str = "") -> None:
+        parameter = self.parameter
+        parts = [parameter.help, f"Takes {parameter.allowed()}."]
+        if self._badge_text:
+            parts.append(f"A change holds {_when(parameter)}. {parameter.effect_help}".strip())
+        parts.append(f"Default {parameter.show(parameter.default)}: double-click the name.")
+        # As rich text it is wrapped; one paragraph each.
+        self.setToolTip(reason or "".join(f"<p>{part}</p>" for part in parts))
+
+    def _offer(self, where: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        default = self.parameter.default
+        menu.addAction(f"Reset to {self.parameter.show(default)}", self.reset)
+        for value, word in self.parameter.special.items():
+            menu.addAction(f"Set to {word}", lambda value=value: self._ask_for(value))
+        menu.popup(self.mapToGlobal(where))
+
+    def _ask_for(self, value: Value) -> None:
+        self.preview(self.parameter.check(value), resting=False)
+        self.commit()
+
+
+class NumberRow(Row):
+    """A count or a time: a slider for its usual span, a box for all it takes."""
+
+    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+        super().__init__(parameter, label, badge, theme)
+        self._scale = Scale(parameter)
+        self.slider = Slider(theme, self._scale.last)
+        self.box = ValueBox(parameter)
+        self._grid.addWidget(self.box, 0, 1)
+        self._grid.addWidget(self.slider, 1, 0, 1, 2)
+        self.slider.setAccessibleName(f"{label}, slider")
+        self.box.setAccessibleName(label)
+        self.slider.valueChanged.connect(self._slid)
+        self.slider.sliderReleased.connect(self.commit)
+        self.box.stepped.connect(self._stepped)
+        self.box.entered.connect(self._entered)
+        self.box.mistyped.connect(self.mistaken)
+        self.paint_value(parameter.default)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Paint in other colours."""
+        self.slider.set_theme(theme)
+
+    def set_stops(self, low: float | None, high: float | None) -> None:
+        """The values that the slider stops at."""
+        last = self._scale.last
+        self.slider.set_stops(
+            0 if low is None else self._scale.position(low),
+            last if high is None else self._scale.position(high),
+        )
+
+    def paint_value(self, value: Value) -> None:
+        """Slider and box show `value`."""
+        self.box.show_value(value)
+        if self.slider.isSliderDown():
+            return  # the knob is where the finger is
+        self.slider.blockSignals(True)
+        self.slider.setValue(self._scale.position(float(value)))
+        self.slider.blockSignals(False)
+
+    def _slid(self, position: int) -> None:
+        clamped = self.slider.clamped(position)
+        value = self.parameter.check(self._scale.value(clamped))
+        self.preview(value)
+        if clamped != position:
+            self.paint_value(value)
+
+    def _stepped(self, value: Value) -> None:
+        self.preview(value)
+
+    def _entered(self, value: Value) -> None:
+        self.preview(value, resting=False)
+        self.commit()
+
+
+class SwitchRow(Row):
+    """On or off."""
+
+    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+        super().__init__(parameter, label, badge, theme)
+        self.toggle = Toggle(theme)
+        self.toggle.setAccessibleName(label)
+        self._grid.addWidget(self.toggle, 0, 1)
+        self.setMinimumHeight(22)
+        self.toggle.clicked.connect(self._clicked)
+        self.paint_value(parameter.default)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Paint in other colours."""
+        self.toggle.set_theme(theme)
+
+    def paint_value(self, value: Value) -> None:
+        """The switch shows `value`."""
+        self.toggle.setChecked(bool(value))
+
+    def _clicked(self, on: bool) -> None:
+        self.preview(on, resting=False)
+        self.commit()
+
+
+class ChoiceRow(Row):
+    """One of a few words."""
+
+    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+        super().__init__(parameter, label, badge, theme)
+        self.combo = QComboBox()
+        self.combo.addItems(list(parameter.choices))
+        self.combo.setAccessibleName(label)
+        self.combo.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.combo.installEventFilter(self)
+        self._grid.addWidget(self.combo, 0, 1)
+        self.combo.activated.connect(self._chosen)
+        self.paint_value(parameter.default)
+
+    def paint_value(self, value: Value) -> None:
+        """The box shows `value`."""
+        self.combo.setCurrentText(str(value))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The wheel turns the box only when it was chosen."""
+        if watched is self.combo:
+            if event.type() == QEvent.Type.Wheel and not self.combo.hasFocus():
+                event.ignore()
+                return True
+            return False
+        return super().eventFilter(watched, event)
+
+    def _chosen(self, index: int) -> None:
+        self.preview(self.parameter.choices[index], resting=False)
+        self.commit()
+
+
+def make_row(parameter: Parameter, label: str, badge: str, theme: Theme) -> Row:
+    """The row that suits a parameter's kind."""
+    kinds: dict[Kind, type[Row]] = {Kind.SWITCH: SwitchRow, Kind.CHOICE: ChoiceRow}
+    return kinds.get(parameter.kind, NumberRow)(parameter, label, badge, theme)
+
+
+def _when(parameter: Parameter) -> str:
+    words = {"now": "at once", "new requests": "for new requests"}
+    return words.get(parameter.effect.value, parameter.effect.value)

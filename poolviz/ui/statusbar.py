@@ -1,0 +1,153 @@
+"""The line at the bottom: how long, what is in view, and whether the figures can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.charts import ChartStack
+
+HEIGHT = 27  # with the line over it
+_LASTING = 2.0  # seconds of samples that a difference must last before it is said
+_SLOW = 15.0  # samples a second under which the sampler is late
+_NOMINAL = 20.0
+
+
+class Agreement:
+    """Whether the meter, the pool's own books and the server count the same connections.
+
+    The three are read at slightly different moments while connections come and go, so only a
+    difference that lasts is one.
+    """
+
+    def __init__(self) -> None:
+        self._books_agreed = 0.0  # seconds since the run's start
+
+    def judge(self, recorder: Recorder) -> tuple[str, str]:
+        """What to say, and the role of the label that says it."""
+        last = recorder.last
+        if last is None:
+            return "", ""
+        now = last.t
+        books = last.books.open
+        if books is None or books == last.open.last or self._books_agreed > now:
+            self._books_agreed = now
+        if now - self._books_agreed > _LASTING:
+            return f"differ: poolviz {last.open.last}, pool {books}", "bad"
+        view = recorder.view(max(now - _LASTING, 0.0), now, 100)
+        seen = view.lines["server_total"]
+        if not len(seen) or np.isnan(seen[-1]):
+            return ("pool agrees, no view of the server", "") if books is not None else ("", "")
+        lowest, highest = view.levels["open"].low.min(), view.levels["open"].high.max()
+        known = seen[~np.isnan(seen)]
+        covered = now > _LASTING and len(known) == len(seen)
+        if covered and not ((known >= lowest) & (known <= highest)).any():
+            return f"differ: pool {last.open.last}, server {known[-1]:.0f}", "bad"
+        return "✓ pool and server agree", "good"
+
+
+class StatusBar(QFrame):
+    """Reads the recorder and the charts when it is told to refresh."""
+
+    def __init__(self, charts: ChartStack, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("statusbar")
+        self.setFixedHeight(HEIGHT)
+        self._charts = charts
+        self._agreement = Agreement()
+        self._since: tuple[float, int] | None = None  # t and index of an earlier sample
+        self._rate = _NOMINAL
+        self._cpu = 0.0
+        self._seen_index = -1
+        self.elapsed, self.span, self.rate = QLabel(), QLabel(), QLabel()
+        self.agreement, self.cpu = QLabel(), QLabel()
+        self.pill = QPushButton()
+        self.pill.setProperty("role", "pill")
+        self.pill.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.pill.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.pill.clicked.connect(charts.follow)
+        self.agreement.setToolTip(
+            "Open connections as poolviz counts them, as the pool's own books have them, and as "
+            "the server sees them."
+        )
+        self.cpu.setToolTip("The processor time of the engine: clients, pool and meter.")
+        self.rate.setToolTip("Samples a second, as they really came.")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 1, 12, 0)
+        row.setSpacing(14)
+        for widget in (self.elapsed, self.pill, self.span, self.rate):
+            row.addWidget(widget)
+        row.addStretch(1)
+        for widget in (self.agreement, self.cpu):
+            row.addWidget(widget)
+
+    def begin(self) -> None:
+        """Another session: forget what was measured of the last one."""
+        self._agreement = Agreement()
+        self._since, self._rate, self._cpu, self._seen_index = None, _NOMINAL, 0.0, -1
+
+    def refresh(self, recorder: Recorder | None, *, live: bool, viewing: Path | None) -> None:
+        """Show how things stand."""
+        last = recorder.last if recorder is not None else None
+        for widget in (self.span, self.rate, self.agreement, self.cpu):
+            widget.setVisible(last is not None)
+        self.pill.setVisible(last is not None)
+        _show(self.elapsed, _clock(last.t if last is not None else 0.0))
+        if recorder is None or last is None:
+            return
+        self._show_view(live, viewing)
+        if last.index != self._seen_index:
+            self._seen_index = last.index
+            self._cpu += (0.15 if self._cpu else 1.0) * (last.cpu - self._cpu)
+            self._measure_rate(last.t, last.index)
+        late = live and self._rate < _SLOW
+        _show(self.rate, f"{self._rate:.0f} samples/s", "warn" if late else "")
+        _show(self.cpu, f"load generator {self._cpu:.0%} of a core".replace("%", " %"))
+        _show(self.agreement, *self._agreement.judge(recorder))
+
+    def _measure_rate(self, t: float, index: int) -> None:
+        if self._since is None or t < self._since[0]:
+            self._since = (t, index)
+        elif t - self._since[0] >= _LASTING:
+            self._rate = (index - self._since[1]) / (t - self._since[0])
+            self._since = (t, index)
+
+    def _show_view(self, live: bool, viewing: Path | None) -> None:
+        charts = self._charts
+        if viewing is not None:
+            words, hint = "● recorded", str(viewing)
+        elif not live:
+            words, hint = "● ended", "The run is over; its session is kept."
+        elif charts.following:
+            words, hint = "● following", "The newest moment is in view."
+        else:
+            words, hint = f"live ▸ {charts.behind:.0f} s behind", "Back to the newest moment (End)"
+        if self.pill.text() != words:
+            self.pill.setText(words)
+        self.pill.setToolTip(hint)
+        _show(self.span, "the whole session" if charts.span is None else _last(charts.span))
+
+
+def _show(label: QLabel, text: str, role: str = "") -> None:
+    if label.text() != text:
+        label.setText(text)
+    if (label.property("role") or "") != role:
+        label.setProperty("role", role)
+        label.style().unpolish(label)
+        label.style().polish(label)
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def _last(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 2 and not rest:
+        return f"last {minutes} min"
+    return f"last {seconds:.3g} s" if seconds < 100 else f"last {seconds:.0f} s"

@@ -1,0 +1,196 @@
+"""The five figures over the charts, each with a small curve of the last minute."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.theme import Theme
+
+HEIGHT = 74
+SPAN = 60.0  # seconds that a small curve shows
+POINTS = 90
+_RECENT = 2.0  # seconds that a figure is taken over: calm to read, quick to follow
+_NOTHING = "–"
+
+
+class Sparkline(QWidget):
+    """A small curve, from zero up, without axes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: NDArray[np.float64] = np.zeros(0)  # from 0, a minute ago, to 1, now
+        self._values: NDArray[np.float64] = np.zeros(0)
+        self._colour = QColor()
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setMaximumWidth(92)
+
+    def sizeHint(self) -> QSize:
+        """As in the drawing."""
+        return QSize(92, 26)
+
+    def set_colour(self, colour: str) -> None:
+        """Draw in `colour`."""
+        self._colour = QColor(colour)
+        self.update()
+
+    def show_curve(self, places: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        """Draw `values` at `places`, which go from 0 (left) to 1."""
+        self._places, self._values = places, np.nan_to_num(values)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """One thin line."""
+        if len(self._values) < 2:
+            return
+        width, height = self.width() - 2, self.height() - 4
+        top = float(self._values.max())
+        xs = 1 + width * np.clip(self._places, 0, 1)
+        ys = 2 + height * (1 - self._values / (top if top > 0 else 1))
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(self._colour, 1.25))
+        painter.drawPolyline(QPolygonF([QPointF(x, y) for x, y in zip(xs, ys, strict=True)]))
+
+
+class Tile(QFrame):
+    """A label, a figure with its unit, and a small curve."""
+
+    def __init__(self, label: str, help: str) -> None:
+        super().__init__()
+        self.setObjectName("tile")
+        self.setToolTip(help)
+        self._label, self._value, self._unit = QLabel(label), QLabel(_NOTHING), QLabel()
+        self.curve = Sparkline()
+        for part, role in (
+            (self._label, "tileLabel"),
+            (self._value, "tileValue"),
+            (self._unit, "tileUnit"),
+        ):
+            part.setProperty("role", role)
+            part.setAccessibleName(f"{label} {role.removeprefix('tile').lower()}")
+        figure = QHBoxLayout()
+        figure.setSpacing(5)
+        figure.addWidget(self._value, 0, Qt.AlignmentFlag.AlignBaseline)
+        figure.addWidget(self._unit, 1, Qt.AlignmentFlag.AlignBaseline)
+        words = QVBoxLayout()
+        words.setSpacing(1)
+        words.addWidget(self._label)
+        words.addLayout(figure)
+        words.addStretch(1)
+        line = QHBoxLayout(self)
+        line.setContentsMargins(14, 9, 12, 8)
+        line.addLayout(words, 1)
+        line.addWidget(self.curve, 0, Qt.AlignmentFlag.AlignBottom)
+
+    def show_figure(self, value: str, unit: str = "", level: str = "") -> None:
+        """Show a figure; `level` warn or bad colours it."""
+        for label, text in ((self._value, value), (self._unit, unit)):
+            if label.text() != text:
+                label.setText(text)
+        if (self._value.property("level") or "") != level:
+            self._value.setProperty("level", level)
+            self._value.style().unpolish(self._value)
+            self._value.style().polish(self._value)
+
+    @property
+    def figure(self) -> str:
+        """What is shown, with its unit."""
+        return f"{self._value.text()} {self._unit.text()}".strip()
+
+
+class Tiles(QFrame):
+    """The row of five. Reads the recorder when it is told to refresh."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("tiles")
+        self.setFixedHeight(HEIGHT)
+        self.active = Tile("Active", "Connections in use, of those the limits allow.")
+        self.waiting = Tile("Waiting", "Clients inside acquire, waiting for a connection.")
+        self.wait = Tile("Wait p95", "19 of 20 callers waited less than this for a connection, in the last 2 s.")
+        self.throughput = Tile("Throughput", "Operations completed a second, over the last 2 s.")
+        self.timeouts = Tile("Timeouts", "Callers who got no connection, and other errors, in the last minute.")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 1)
+        row.setSpacing(1)
+        for tile in self.all:
+            row.addWidget(tile, 1)
+        self.set_theme(theme)
+
+    @property
+    def all(self) -> tuple[Tile, ...]:
+        """Every tile, from left to right."""
+        return self.active, self.waiting, self.wait, self.throughput, self.timeouts
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw in other colours."""
+        colours = (theme.used, theme.wait, theme.p95, theme.throughput, theme.faint)
+        for tile, colour in zip(self.all, colours, strict=True):
+            tile.curve.set_colour(colour)
+
+    def refresh(self, recorder: Recorder | None) -> None:
+        """Show what the recorder has last seen."""
+        last = recorder.last if recorder is not None else None
+        if recorder is None or last is None:
+            for tile in self.all:
+                tile.show_figure(_NOTHING)
+                tile.curve.show_curve(np.zeros(0), np.zeros(0))
+            return
+        recent = recorder.recent(_RECENT)
+        capacity = "no limit" if last.capacity is None else f"of {last.capacity}"
+        full = last.capacity is not None and last.used.last >= last.capacity
+        self.active.show_figure(f"{last.used.last}", capacity)
+        retrying = f"+ {last.retrying.last} retrying" if last.retrying.last else ""
+        self.waiting.show_figure(
+            f"{last.pending.last}", retrying, "warn" if full and last.pending.last else ""
+        )
+        self.wait.show_figure(*_time(recent.wait_p95))
+        self.throughput.show_figure(_count(recent.throughput), "ops/s")
+        self._draw(recorder)
+
+    def _draw(self, recorder: Recorder) -> None:
+        """The curves of the last minute, and what failed in it."""
+        end = recorder.duration
+        view = recorder.view(max(end - SPAN, 0.0), end, POINTS)
+        levels, lines = view.levels, view.lines
+        places = (view.t - end) / SPAN + 1
+        for tile, values in zip(
+            self.all,
+            (
+                levels["used"].mean,
+                levels["pending"].mean + levels["retrying"].mean,
+                lines["wait_p95"],
+                lines["throughput"],
+                lines["timeouts"] + lines["errors"],
+            ),
+            strict=True,
+        ):
+            tile.curve.show_curve(places, values)
+        spans = np.diff(view.t, prepend=0.0 if end <= SPAN else view.t[:1])
+        timeouts, errors = (round(float(lines[of] @ spans)) for of in ("timeouts", "errors"))
+        self.timeouts.show_figure(
+            _count(timeouts), f"errors {_count(errors)}", "bad" if timeouts or errors else ""
+        )
+
+
+def _time(seconds: float) -> tuple[str, str]:
+    """A wait in milliseconds, or seconds from 10 s on: two figures that don't flicker."""
+    if math.isnan(seconds):
+        return _NOTHING, "ms"
+    if seconds >= 10:
+        return f"{seconds:.1f}", "s"
+    milliseconds = seconds * 1000
+    digits = 2 if milliseconds < 0.1 else 1 if milliseconds < 10 else 0
+    return f"{milliseconds:,.{digits}f}", "ms"
+
+
+def _count(value: float) -> str:
+    """A count with its thousands apart; short from a hundred thousand on."""
+    return f"{value:,.0f}" if value < 100_000 else f"{value / 1000:,.0f} k"

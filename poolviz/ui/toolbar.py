@@ -1,0 +1,164 @@
+"""The bar at the top: start and stop, the server, the pool, mark, export, the menu."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QWidget
+
+from poolviz.pools import POOLS
+from poolviz.ui.glyphs import glyph
+from poolviz.ui.lab import Lab, State
+from poolviz.ui.theme import Theme
+
+HEIGHT = 45  # with the line under it
+
+
+class Toolbar(QFrame):
+    """Shows the lab's state and passes on what is pressed."""
+
+    own_server_wanted = Signal()
+
+    def __init__(
+        self, lab: Lab, theme: Theme, export: QMenu, menu: QMenu, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("toolbar")
+        self.setFixedHeight(HEIGHT)
+        self._lab, self._theme = lab, theme
+        self.run_button = _button("Start")
+        self.run_button.setProperty("primary", "true")
+        self.server_button = _button("Server")
+        self.pool_button = _button("Pool")
+        self.mark_button = _button("Mark")
+        self.export_button = _button("Export")
+        self.menu_button = _button("")
+        self.run_button.clicked.connect(self._start_or_stop)
+        self.mark_button.clicked.connect(lab.mark)
+        self.mark_button.setToolTip("Put a mark on the timeline, now (M)")
+        self.run_button.setMinimumWidth(82)
+        self.menu_button.setAccessibleName("menu")
+        self.menu_button.setToolTip("Theme, sessions, keys, about")
+        _drop_down(self.server_button, self._server_menu())
+        _drop_down(self.pool_button, self._pool_menu())
+        _drop_down(self.export_button, export)
+        self.menu_button.setMenu(menu)
+        self.menu_button.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0; }")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 0, 12, 0)
+        row.setSpacing(10)
+        for widget in (self.run_button, self.server_button, self.pool_button):
+            row.addWidget(widget)
+        row.addStretch(1)
+        for widget in (self.mark_button, self.export_button, self.menu_button):
+            row.addWidget(widget)
+        lab.changed.connect(self.refresh)
+        lab.session_changed.connect(self.refresh)
+        self.set_theme(theme)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw the signs in other colours."""
+        self._theme = theme
+        self.mark_button.setIcon(glyph("flag", theme.text, theme.faint))
+        self.export_button.setIcon(glyph("download", theme.text, theme.faint))
+        self.menu_button.setIcon(glyph("menu", theme.text))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the lab's state."""
+        lab, theme = self._lab, self._theme
+        words, sign, enabled = {
+            State.CONNECTING: ("Start", "play", False),
+            State.READY: ("Start", "play", True),
+            State.STARTING: ("Stop", "stop", True),
+            State.RUNNING: ("Stop", "stop", True),
+            State.STOPPING: ("Stopping…", "stop", False),
+        }[lab.state]
+        self.run_button.setText(words)
+        self.run_button.setIcon(glyph(sign, theme.on_accent, theme.faint))
+        self.run_button.setEnabled(enabled)
+        self.run_button.setToolTip(
+            "Put the load on (F5)" if sign == "play" else "Take the load off (Shift+F5)"
+        )
+        self.mark_button.setEnabled(lab.state is State.RUNNING)
+        recorder = lab.recorder
+        self.export_button.setEnabled(recorder is not None and recorder.last is not None)
+        self._show_server()
+        self.pool_button.setText(lab.pool.title)
+        self.pool_button.setToolTip(lab.pool.about)
+        for action in self._pools.actions():
+            action.setChecked(action.data() == lab.pool.id)
+
+    def _show_server(self) -> None:
+        lab, theme, target = self._lab, self._theme, self._lab.target
+        reached = theme.throughput if target is not None else theme.faint
+        connecting = lab.state is State.CONNECTING
+        self.server_button.setIcon(glyph("dot", theme.overflow if connecting else reached))
+        if lab.embedded:
+            version = f" {target.version.split('.')[0]}" if target is not None else ""
+            name, about = f"Embedded PostgreSQL{version}", "The PostgreSQL that poolviz brings."
+        elif target is not None:
+            name, about = _short(target.shown), f"{target.shown}\nPostgreSQL {target.version}"
+        else:
+            name, about = "Own server", "Not connected."
+        if target is not None:
+            about += f"\nPostgreSQL {target.version}, {target.max_connections} connections at most."
+        self.server_button.setText(name)
+        self.server_button.setToolTip(about)
+
+    def _start_or_stop(self) -> None:
+        if self._lab.busy:
+            self._lab.stop()
+        else:
+            self._lab.start()
+
+    def _choose_embedded(self) -> None:
+        if not self._lab.embedded or self._lab.target is None:
+            self._lab.connect_to(None)
+
+    def _server_menu(self) -> QMenu:
+        menu = QMenu(self)
+        embedded = menu.addAction("Embedded PostgreSQL")
+        embedded.triggered.connect(self._choose_embedded)
+        own = menu.addAction("Own server…")
+        own.triggered.connect(self.own_server_wanted)
+        group = QActionGroup(menu)
+        for action in (embedded, own):
+            action.setCheckable(True)
+            group.addAction(action)
+        menu.aboutToShow.connect(
+            lambda: (embedded if self._lab.embedded else own).setChecked(True)
+        )
+        return menu
+
+    def _pool_menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        self._pools = QActionGroup(menu)
+        for id, pool in POOLS.items():
+            action = QAction(pool.title, menu)
+            action.setCheckable(True)
+            action.setData(id)
+            action.setToolTip(pool.about)
+            action.triggered.connect(lambda _=False, id=id: self._lab.choose_pool(id))
+            self._pools.addAction(action)
+            menu.addAction(action)
+        return menu
+
+
+def _button(text: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setIconSize(QSize(14, 14))
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+def _drop_down(button: QPushButton, menu: QMenu) -> None:
+    button.setMenu(menu)
+    button.setProperty("menu", "true")
+
+
+def _short(shown: str) -> str:
+    """A server's name that fits a button: without scheme and options, its end cut off."""
+    name = shown.split("://")[-1].split("?")[0]
+    return name if len(name) <= 40 else f"{name[:39]}…"

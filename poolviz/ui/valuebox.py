@@ -1,0 +1,122 @@
+"""A box for one number or time: shows it as people write it, takes it as people type it."""
+
+from __future__ import annotations
+
+import re
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QValidator, QWheelEvent
+from PySide6.QtWidgets import QAbstractSpinBox, QWidget
+
+from poolviz.model.errors import InputError
+from poolviz.model.parameters import Kind, Parameter, Value
+from poolviz.ui.scale import step
+
+_BARE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
+_WIDTH = 62
+
+
+def read(parameter: Parameter, typed: str, shown: str) -> Value:
+    """The value that was typed over `shown`; InputError in one sentence.
+
+    A bare number over a time takes the unit that stood there, and a word such as `no limit`
+    means the special value that it names.
+    """
+    typed = typed.strip().replace(",", ".") if parameter.kind is Kind.SECONDS else typed.strip()
+    for value, word in parameter.special.items():
+        if typed.casefold() == word.casefold():
+            return parameter.check(value)
+    if parameter.kind is Kind.SECONDS and _BARE.fullmatch(typed):
+        if float(typed) in parameter.special:
+            return parameter.check(float(typed))
+        unit = shown.split()[-1] if shown[:1].isdigit() else "s"
+        return parameter.parse(f"{typed}{unit}")
+    return parameter.parse(typed)
+
+
+class ValueBox(QAbstractSpinBox):
+    """Holds a value of one parameter. Stepping previews; Enter or leaving the box enters."""
+
+    stepped = Signal(object)
+    entered = Signal(object)
+    mistyped = Signal(str)
+
+    def __init__(self, parameter: Parameter, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._parameter = parameter
+        self._value: Value = parameter.default
+        self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFixedWidth(_WIDTH)
+        self.editingFinished.connect(self._enter)
+        self.show_value(parameter.default)
+
+    @property
+    def value(self) -> Value:
+        """The value shown."""
+        return self._value
+
+    def show_value(self, value: Value) -> None:
+        """Show `value`, unless somebody is typing another."""
+        if self.lineEdit().isModified() and self.hasFocus():
+            return
+        text = self._parameter.show(value)
+        self._value = value
+        if text != self.text():
+            self.lineEdit().setText(text)
+            self.lineEdit().setCursorPosition(0)
+
+    def sizeHint(self) -> QSize:
+        """As in the drawing."""
+        return QSize(_WIDTH, 22)
+
+    def stepBy(self, steps: int) -> None:
+        """The arrows, Page Up and Page Down, and the wheel."""
+        self.lineEdit().setModified(False)
+        value = self._parameter.check(step(self._parameter, float(self._value), steps))
+        self.show_value(value)
+        self.selectAll()
+        self.stepped.emit(value)
+
+    def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:
+        """Both ways; the bounds hold by themselves."""
+        flag = QAbstractSpinBox.StepEnabledFlag
+        return flag.StepUpEnabled | flag.StepDownEnabled
+
+    def validate(self, text: str, position: int) -> object:
+        """Let anything be typed: what is wrong is said when it is entered."""
+        return QValidator.State.Acceptable, text, position
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape takes back what was typed."""
+        if event.key() == Qt.Key.Key_Escape and self.lineEdit().isModified():
+            self._restore()
+            return
+        super().keyPressEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Turn only when chosen, so that scrolling past changes nothing."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+    def _enter(self) -> None:
+        if not self.lineEdit().isModified():
+            return
+        shown = self._parameter.show(self._value)
+        try:
+            value = read(self._parameter, self.lineEdit().text(), shown)
+        except InputError as error:
+            self._restore()
+            self.mistyped.emit(str(error))
+            return
+        self.lineEdit().setModified(False)
+        self.show_value(value)
+        self.entered.emit(value)
+
+    def _restore(self) -> None:
+        self.lineEdit().setModified(False)
+        self.lineEdit().setText(self._parameter.show(self._value))
+        self.selectAll()

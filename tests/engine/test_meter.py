@@ -1,0 +1,208 @@
+"""The meter counts exactly, from one consistent moment, whatever the threads do meanwhile."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from time import perf_counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolviz.engine import meter
+from poolviz.engine.meter import ConnectionDoor, Log, Meter, Tick
+
+COUNTS = ("open", "used", "idle", "overflow", "pending", "retrying")
+
+
+def check_levels(tick: Tick) -> None:
+    levels = tick.levels
+    assert levels["idle"].last + levels["used"].last == levels["open"].last
+    assert levels["idle"].mean + levels["used"].mean == pytest.approx(levels["open"].mean)
+    for name in COUNTS:
+        level = levels[name]
+        assert 0 <= level.low <= level.last <= level.high, name
+        assert level.low - 1e-9 <= level.mean <= level.high + 1e-9, name
+
+
+def operate(log: Log, *kinds: int) -> None:
+    for kind in kinds:
+        log.note(kind)
+        log.stamp()
+
+
+def test_an_operation_is_counted_with_its_wait_and_its_use() -> None:
+    door, log = ConnectionDoor(), Log(3)
+    counted = Meter(door)
+    door.opened(0.002)
+    operate(log, meter.REQUESTED, meter.ACQUIRED, meter.RELEASED)
+    tick = counted.tick([log], kept=0)
+    assert (tick.operations, tick.opened, tick.closed, tick.timeouts) == (1, 1, 0, 0)
+    assert tick.per_client == {3: 1}
+    assert (tick.wait.count, tick.use.count, tick.create.count) == (1, 1, 1)
+    assert tick.create.summary().max == 0.002
+    assert tick.levels["used"].high == 1
+    assert tick.levels["used"].last == 0
+    assert tick.levels["overflow"].last == 1
+    check_levels(tick)
+
+
+def test_a_spike_between_two_ticks_survives_in_the_highest() -> None:
+    logs = [Log(number) for number in range(5)]
+    counted = Meter(ConnectionDoor())
+    for log in logs:
+        operate(log, meter.REQUESTED)
+    for log in logs:
+        operate(log, meter.FAILED)
+    tick = counted.tick(logs, kept=0)
+    assert tick.levels["pending"].high == 5
+    assert tick.levels["pending"].last == 0
+
+
+def test_a_wait_that_spans_ticks_is_counted_whole_when_it_ends() -> None:
+    log, counted = Log(0), Meter(ConnectionDoor())
+    operate(log, meter.REQUESTED)
+    first = counted.tick([log], kept=0)
+    operate(log, meter.TIMED_OUT)
+    second = counted.tick([log], kept=0)
+    assert first.wait.count == 0
+    assert first.levels["pending"].last == 1
+    assert second.timeouts == second.wait.count == 1
+    assert second.wait.high * 1e9 > first.end - first.start - 1e9
+    assert second.wait.high > 0
+
+
+def test_refusals_move_a_client_from_pending_to_retrying_and_back() -> None:
+    log, counted = Log(0), Meter(ConnectionDoor())
+    operate(log, meter.REQUESTED, meter.REFUSED)
+    assert counted.tick([log], kept=0).levels["retrying"].last == 1
+    operate(log, meter.RETRIED)
+    assert counted.tick([log], kept=0).levels["pending"].last == 1
+    operate(log, meter.REFUSED, meter.GAVE_UP)
+    log.own_waits.append(0.25)
+    log.errors.append("PoolError")
+    tick = counted.tick([log], kept=0)
+    assert tick.levels["retrying"].last == tick.levels["pending"].last == 0
+    assert tick.retry.summary().max == 0.25
+    assert tick.errors == {"PoolError": 1}
+
+
+@given(st.lists(st.integers(0, 3), max_size=200), st.sets(st.integers(0, 199)))
+def test_every_event_is_in_exactly_one_tick(moves: list[int], ticks: set[int]) -> None:
+    """Clients make random steps of valid operations; ticks fall anywhere between."""
+    paths = {
+        0: [meter.REQUESTED, meter.ACQUIRED, meter.RELEASED],
+        1: [meter.REQUESTED, meter.FAILED],
+        2: [meter.REQUESTED, meter.TIMED_OUT],
+        3: [meter.REQUESTED, meter.REFUSED, meter.RETRIED, meter.ACQUIRED, meter.BROKEN],
+    }
+    door, logs = ConnectionDoor(), [Log(0), Log(1), Log(2)]
+    counted = Meter(door)
+    for _ in logs:
+        door.opened(0.001)
+    todo: list[deque[int]] = [deque() for _ in logs]
+    expected = [0] * 4
+    taken = [counted.tick(logs, kept=1)]
+    for place, move in enumerate(moves):
+        which = place % len(logs)
+        if not todo[which]:
+            todo[which].extend(paths[move])
+            expected[move] += 1
+        operate(logs[which], todo[which].popleft())
+        if place in ticks:
+            taken.append(counted.tick(logs, kept=1))
+    for which, rest in enumerate(todo):
+        operate(logs[which], *rest)
+    taken.append(counted.tick(logs, kept=1))
+    for tick in taken:
+        check_levels(tick)
+    assert sum(tick.operations for tick in taken) == expected[0]
+    assert sum(tick.timeouts for tick in taken) == expected[2]
+    assert sum(tick.use.count for tick in taken) == expected[0] + expected[3]
+    assert sum(tick.wait.count for tick in taken) == expected[0] + expected[2] + expected[3]
+    assert taken[-1].levels["used"].last == taken[-1].levels["pending"].last == 0
+    for before, after in zip(taken, taken[1:], strict=False):
+        assert before.end == after.start
+
+
+def test_counts_are_consistent_in_every_tick_while_threads_race() -> None:
+    """Threads hand a few tokens round; a tick never sees more of them used than were opened."""
+    door = ConnectionDoor()
+    counted = Meter(door)
+    tokens: deque[int] = deque()
+    free = threading.Semaphore(0)
+    for token in range(3):
+        door.opened(0.0)
+        tokens.append(token)
+        free.release()
+    done = threading.Event()
+    logs = [Log(number) for number in range(6)]
+    made = [0] * len(logs)
+
+    def use(log: Log) -> None:
+        while not done.is_set():
+            operate(log, meter.REQUESTED)
+            free.acquire()
+            token = tokens.popleft()
+            operate(log, meter.ACQUIRED)
+            made[log.number] += 1
+            operate(log, meter.RELEASED)
+            tokens.append(token)
+            free.release()
+
+    threads = [threading.Thread(target=use, args=(log,)) for log in logs]
+    for thread in threads:
+        thread.start()
+    ticks = []
+    try:
+        while sum(tick.operations for tick in ticks) < 30_000:
+            ticks.append(counted.tick(logs, kept=2))
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    ticks.append(counted.tick(logs, kept=2))
+    for tick in ticks:
+        check_levels(tick)
+        assert tick.levels["open"].high <= 3
+        assert tick.levels["used"].high <= 3
+    assert sum(tick.operations for tick in ticks) == sum(made)
+    total: dict[int, int] = {}
+    for tick in ticks:
+        for number, count in tick.per_client.items():
+            total[number] = total.get(number, 0) + count
+    assert total == dict(enumerate(made))
+
+
+def test_the_mean_is_weighted_by_time() -> None:
+    """Used for a part of the tick: the mean is that part, by the meter's own clock."""
+    log, counted = Log(0), Meter(ConnectionDoor())
+    operate(log, meter.REQUESTED, meter.ACQUIRED)
+    until = perf_counter() + 0.01
+    while perf_counter() < until:
+        random.random()
+    operate(log, meter.RELEASED)
+    tick = counted.tick([log], kept=0)
+    span = (tick.end - tick.start) * 1e-9
+    assert tick.levels["used"].mean == pytest.approx(tick.use.total / span, rel=1e-6)
+
+
+def test_durations_keep_within_one_percent_in_the_histogram() -> None:
+    from poolviz.model.histogram import Histogram
+
+    rng = np.random.default_rng(1)
+    values = rng.lognormal(-6, 2, 20_000)
+    half = Histogram()
+    half.add(values[:9_000])
+    whole = Histogram()
+    whole.add(values[9_000:])
+    whole.merge(half.pack())
+    for share, found in zip((0.5, 0.95, 0.99), whole.percentiles(0.5, 0.95, 0.99), strict=True):
+        true = np.quantile(values, share, method="inverted_cdf")
+        assert found == pytest.approx(true, rel=0.011)
+    assert whole.count == len(values)
+    assert whole.mean == pytest.approx(values.mean())
+    assert (whole.low, whole.high) == (values.min(), values.max())

@@ -1,0 +1,164 @@
+"""Plausible runs: the very structures that the engine sends, drawn from a seeded generator."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from poolviz.model.histogram import Durations, Histogram
+from poolviz.model.messages import Began, Ended, Marked, Report, Ticked
+from poolviz.model.parameters import Value
+from poolviz.model.sample import Books, Level, Mark, MarkKind, Sample, ServerView
+from poolviz.model.scenario import Scenario
+from poolviz.sessions.recorder import Recorder
+
+STARTED = 1_778_509_865.25  # 2026-05-11T14:31:05.25Z
+LIMITS: dict[str, Value] = {
+    "pool_size": 5,
+    "max_overflow": 10,
+    "pool_timeout": 30.0,
+    "pool_pre_ping": False,
+}
+LOAD: dict[str, Value] = {"clients": 40, "statement_time": 0.004, "on_exhausted": "fail"}
+FACTS = {"server": "PostgreSQL 18.6", "python": "3.11.7", "dsn": "postgresql://ann@db:5432/app"}
+
+
+def began(**changes: object) -> Began:
+    scenario = Scenario(pool="sqlalchemy.QueuePool", limits=LIMITS, load=LOAD, duration=20.0)
+    return msgspec.structs.replace(Began(STARTED, scenario, FACTS), **changes)
+
+
+def ended(open_at_end: int = 0, failure: str = "") -> Ended:
+    return Ended(open_at_end, failure)
+
+
+def durations(*seconds: float) -> Durations:
+    histogram = Histogram()
+    histogram.add(np.array(seconds, dtype=np.float64))
+    return histogram.pack()
+
+
+def level(values: Sequence[int]) -> Level:
+    """A count that spent the same time at each of `values`."""
+    return Level(values[-1], min(values), max(values), float(np.mean(values)))
+
+
+@dataclass
+class Tick:
+    """What happens in one tick; `used` and `idle` spend the same time at each of their values."""
+
+    span: float = 0.05
+    used: Sequence[int] = (2,)
+    idle: Sequence[int] = (3,)
+    pending: Sequence[int] = (0,)
+    retrying: Sequence[int] = (0,)
+    kept: int = 5
+    waits: Sequence[float] = ()
+    uses: Sequence[float] = ()
+    creates: Sequence[float] = ()
+    retries: Sequence[float] = ()
+    operations: int = 0
+    timeouts: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    opened: int = 0
+    closed: int = 0
+    capacity: int | None = 15
+    per_client: dict[int, int] = field(default_factory=dict)
+    server: ServerView | None = None
+    missed: int = 0
+    segment: int = 0
+    limits: dict[str, Value] = field(default_factory=lambda: LIMITS)
+    load: dict[str, Value] = field(default_factory=lambda: LOAD)
+
+
+def samples(ticks: Iterable[Tick]) -> Iterator[Sample]:
+    """The samples that such ticks make, one after the other."""
+    t = 0.0
+    for index, tick in enumerate(ticks):
+        t += tick.span
+        both = [used + idle for used, idle in zip(tick.used, tick.idle, strict=True)]
+        yield Sample(
+            index=index,
+            t=t,
+            span=tick.span,
+            segment=tick.segment,
+            open=level(both),
+            used=level(tick.used),
+            idle=level(tick.idle),
+            overflow=level([max(count - tick.kept, 0) for count in both]),
+            pending=level(tick.pending),
+            retrying=level(tick.retrying),
+            operations=tick.operations,
+            timeouts=tick.timeouts,
+            errors=tick.errors,
+            opened=tick.opened,
+            closed=tick.closed,
+            wait=durations(*tick.waits),
+            use=durations(*tick.uses),
+            create=durations(*tick.creates),
+            retry=durations(*tick.retries),
+            limits=tick.limits,
+            load=tick.load,
+            capacity=tick.capacity,
+            per_client=tick.per_client,
+            books=Books(both[-1], tick.used[-1], tick.pending[-1]),
+            server=tick.server,
+            missed=tick.missed,
+            cpu=0.25,
+            lag=0.0002,
+        )
+
+
+def ticks(count: int, seed: int = 1, clients: int = 40) -> Iterator[Tick]:
+    """A busy run: counts that wander, some 25 operations a tick, the server seen once a second."""
+    draw = np.random.default_rng(seed)
+    for index in range(count):
+        used = draw.integers(0, 10, 4).tolist()
+        operations = int(draw.poisson(25))
+        waits: NDArray[np.float64] = draw.exponential(0.01, operations)
+        server = ServerView(active=used[-1], idle=2) if index % 20 == 19 else None
+        yield Tick(
+            span=float(draw.normal(0.05, 0.001)),
+            used=used,
+            idle=draw.integers(0, 5, 4).tolist(),
+            pending=draw.integers(0, 8, 4).tolist(),
+            waits=waits,  # type: ignore[arg-type]
+            uses=draw.exponential(0.004, operations),  # type: ignore[arg-type]
+            creates=(0.002,) if index % 40 == 0 else (),
+            operations=operations,
+            opened=1 if index % 40 == 0 else 0,
+            per_client={int(client): 1 for client in draw.integers(0, clients, operations)},
+            server=server,
+        )
+
+
+def change(t: float, key: str = "pool_size", old: Value = 5, new: Value = 8) -> Mark:
+    return Mark(t=t, kind=MarkKind.CHANGE, text=f"{key} {old}→{new}", key=key, old=old, new=new)
+
+
+def reports(run: Iterable[Sample], *marks: Mark) -> Iterator[Report]:
+    """A whole run as the engine reports it."""
+    yield began()
+    yield from (Ticked(sample) for sample in run)
+    yield from (Marked(mark) for mark in marks)
+    yield ended()
+
+
+def record(recorder: Recorder, told: Iterable[Report]) -> Recorder:
+    """Have `recorder` take everything that is told."""
+    for report in told:
+        recorder.add(report)
+    return recorder
+
+
+def digest(run: Iterable[Sample]) -> str:
+    """What tells two runs apart, whatever process they were recorded in."""
+    total = hashlib.sha256()
+    for sample in run:
+        total.update(msgspec.msgpack.encode(sample))
+    return total.hexdigest()

@@ -58,7 +58,8 @@ def window(file: Path | None, dsn: str | None) -> int:
         return headless.instead_of_window(reason, start, dsn)
     from poolviz.ui.app import run_window  # noqa: PLC0415 - Qt is loaded for a window alone
 
-    return run_window(start, dsn)
+    status: int = run_window(start, dsn)
+    return status
 
 
 @commands.command()
@@ -81,6 +82,7 @@ def window(file: Path | None, dsn: str | None) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print no progress.")
 def run(
+    *,
     scenario: Path | None,
     dsn: str | None,
     pool: str | None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -69,7 +68,8 @@ def run(draft: Draft, out: list[Path], *, as_json: bool, quiet: bool) -> int:
         writer.check(path)
     # The first session file is written as the run goes, so that a kill leaves it; the rest after.
     session = next((path for path in out if path.suffix == _SESSION), None)
-    writers.pop(session, None)
+    if session is not None:
+        del writers[session]
     progress = Progress(scenario.duration or 0.0, quiet)
     with ExitStack() as stack:
         target = stack.enter_context(_server(draft.dsn, progress.say))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import click
 
 from poolviz.model.histogram import Summary
-from poolviz.model.parameters import show_seconds
+from poolviz.model.parameters import Value, show_seconds
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.summary import Figures, RunSummary
+from poolviz.sessions.summary import Figures, RunSummary, SegmentSummary
 
 _LINE_EVERY = 5.0  # seconds, where lines can't be overwritten
 
@@ -77,8 +78,8 @@ class Progress:
         return "\n".join(lines)
 
 
-def _differences(first: object, in_force: dict[str, object]) -> str:
-    before = {**first.limits, **first.load}  # type: ignore[attr-defined]
+def _differences(first: SegmentSummary, in_force: Mapping[str, Value]) -> str:
+    before = {**first.limits, **first.load}
     return ", ".join(f"{k}={v}" for k, v in in_force.items() if before.get(k) != v)
 
 

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 import psycopg2
@@ -20,6 +21,7 @@ from tests.servers.fixtures import conninfo, server
 
 __all__ = ["conninfo", "server"]
 
+PROJECT = Path(__file__).parents[1]
 PATIENCE = 5.0  # seconds for what a test started to end, before it counts as left behind
 
 
@@ -41,7 +43,7 @@ class Belongings:
                 (self.backends, earlier.backends),
             )
             for key, name in now.items()
-            if key not in then  # type: ignore[comparison-overlap]
+            if key not in then
         ]
 
 
@@ -92,9 +94,11 @@ def _threads_know_their_origin() -> Iterator[None]:
     start = threading.Thread.start
 
     def remembering_start(thread: threading.Thread) -> None:
-        caller = traceback.extract_stack(sys._getframe(1), limit=6)
-        names = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(caller)]
-        thread._started_at = " < ".join(names)  # type: ignore[attr-defined]
+        frames = traceback.extract_stack(sys._getframe(1))
+        ours = [frame for frame in frames if str(PROJECT) in frame.filename]
+        ours = [frame for frame in ours if "site-packages" not in frame.filename]
+        names = [f"{frame.filename}:{frame.lineno}" for frame in reversed(ours[-3:])]
+        thread._started_at = " < ".join(names)
         start(thread)
 
     with pytest.MonkeyPatch.context() as patch:

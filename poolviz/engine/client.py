@@ -1,4 +1,4 @@
-"""A simulated caller: acquires, works, releases, thinks, again and again, in a thread of its own."""
+"""A simulated caller: acquires, works, releases, thinks, again and again, in its own thread."""
 
 from __future__ import annotations
 

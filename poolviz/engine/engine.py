@@ -40,7 +40,8 @@ from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import unknown_key
 from poolviz.pools import pool_class
 from poolviz.pools.base import Pool
-from poolviz.servers.target import describe_failure, with_application_name
+from poolviz.servers.failures import describe_failure
+from poolviz.servers.target import with_application_name
 
 _NOBODY_LISTENS = 200  # reports waiting: the sampler lets ticks pass until they are taken
 
@@ -94,8 +95,8 @@ class Engine:
         try:
             pool = kind(conninfo, door, begin.scenario.limits)
         except Exception as error:  # noqa: BLE001 - whatever a driver raises ends as a sentence
-            failure = _told(error, begin.conninfo)
-            self._reports.put(Ended(0, str(failure), failure.exit_status))
+            told = _told(error, begin.conninfo)
+            self._reports.put(Ended(0, str(told), told.exit_status))
             return
         observer = Observer(begin.conninfo, begin.application_name, self._tell_of_server)
         run = _Run(begin, pool, door, observer, self._reports)
@@ -144,12 +145,12 @@ class _Run:
         self._crew = Crew(pool, scenario.seed)
         reports.put(Began(time.time(), scenario, facts.gather(type(pool), begin.facts)))
         self._sampler = Sampler(
-            pool,
-            door,
-            self._crew,
-            observer,
-            reports.put,
-            lambda: reports.qsize() < _NOBODY_LISTENS,
+            pool=pool,
+            door=door,
+            crew=self._crew,
+            observer=observer,
+            emit=reports.put,
+            listened_to=lambda: reports.qsize() < _NOBODY_LISTENS,
         )
         self._sampler.start(self._limits, self._load)
         self._resize_failed = False
@@ -216,7 +217,7 @@ class _Run:
             if key in changes and value != old[key]:
                 parameter = self._pool.limits.get(key) or SETTINGS[key]
                 text = f"{key} {parameter.show(old[key])}→{parameter.show(value)}"
-                self._mark(at, MarkKind.CHANGE, text, key, old[key], value)
+                self._mark(at, MarkKind.CHANGE, text, key=key, old=old[key], new=value)
 
     def _resize(self, limits: Mapping[str, Value]) -> None:
         """Have the pool follow; where it can't, because it can't connect, the run goes on."""
@@ -239,6 +240,7 @@ class _Run:
         t: float,
         kind: MarkKind,
         text: str,
+        *,
         key: str | None = None,
         old: Value | None = None,
         new: Value | None = None,

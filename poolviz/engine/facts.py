@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib import metadata
 
 import psutil
-import psycopg2
+from psycopg2.extensions import libpq_version
 
 import poolviz
 from poolviz.pools.base import Pool
@@ -22,8 +22,14 @@ def gather(pool: type[Pool], known: Mapping[str, str]) -> dict[str, str]:
         "python": platform.python_version(),
         "pool class": pool.id,
         pool.library: metadata.version(pool.library),
-        "psycopg2": psycopg2.__version__.split()[0],
-        "libpq": str(psycopg2.extensions.libpq_version()),
+        "psycopg2": metadata.version("psycopg2-binary"),
+        "libpq": _libpq(),
         "machine": f"{platform.system()} {platform.release()} {platform.machine()}, "
         f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.1f} GiB",
     }
+
+
+def _libpq() -> str:
+    """The version of the library under psycopg2: 180006 is 18.6."""
+    number = libpq_version()
+    return f"{number // 10000}.{number % 10000}"

@@ -18,6 +18,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
 from time import perf_counter_ns
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,7 @@ _WAITED = np.array([kind in (ACQUIRED, TIMED_OUT) for kind in range(9)])
 _USED = np.array([kind in (RELEASED, BROKEN) for kind in range(9)])
 
 _NS = 1e-9
+_Number = TypeVar("_Number", int, float)
 
 
 def stamper(stamps: array[int]) -> Callable[[], None]:
@@ -122,7 +124,7 @@ class ConnectionDoor:
         )
 
 
-def _taken(values: array[float], n: int) -> array[float]:
+def _taken(values: array[_Number], n: int) -> array[_Number]:
     """The first `n` values, taken off."""
     front = values[:n]
     del values[:n]

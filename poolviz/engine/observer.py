@@ -1,4 +1,4 @@
-"""Asks the server once a second what it sees of the run, from a thread and connection of its own."""
+"""Asks the server once a second what it sees of the run, over a connection of its own."""
 
 from __future__ import annotations
 

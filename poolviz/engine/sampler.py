@@ -22,6 +22,7 @@ class Sampler:
 
     def __init__(
         self,
+        *,
         pool: Pool,
         door: ConnectionDoor,
         crew: Crew,

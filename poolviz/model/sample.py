@@ -46,8 +46,9 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
     `operations`, `timeouts`, `errors`, `opened`, `closed` and `per_client` count what happened
     within the tick; `limits` and `load` are those in force at its end. `per_client` counts
-    completed operations for each client number that had any; a new client comes once with 0. `missed` counts the ticks that came too late to be
-    taken by themselves and are part of this one: nothing of them is lost but their edges.
+    completed operations for each client number that had any; a new client comes once with 0.
+    `missed` counts the ticks that came too late to be taken by themselves and are part of this
+    one: nothing of them is lost but their edges.
     `cpu` is the share of one core that the load generator used, `lag` how late the tick came.
     """
 

@@ -156,7 +156,8 @@ def _conninfo(dsn: str) -> str:
     _check_port(given)
     if "connect_timeout" not in given and not os.environ.get("PGCONNECT_TIMEOUT"):
         given["connect_timeout"] = str(CONNECT_TIMEOUT)
-    return make_dsn(**given)
+    conninfo: str = make_dsn(**given)
+    return conninfo
 
 
 def _unreadable(complaint: str, *, is_url: bool) -> str:

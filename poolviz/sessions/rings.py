@@ -220,11 +220,8 @@ class _Ring:
         self._count += 1
 
     def remembers(self, time: float) -> bool:
-        """Whether every bin from `time` on is still there."""
-        if self._count <= self._room:
-            return True
-        oldest = self._bins[:, self._count % self._room]
-        return bool(oldest[_T] - oldest[_SPAN] <= time)
+        """Whether every bin from `time` on is still there, and one before them."""
+        return self._count <= self._room or bool(self._bins[_T, self._count % self._room] <= time)
 
     def cut(self, start: float, end: float) -> tuple[Numbers, bool]:
         """The bins that end in [start, end] and one at each side, and whether a bin after the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_every_event_is_in_exactly_one_tick(moves: list[int], ticks: set[int]) -
     assert sum(tick.use.count for tick in taken) == expected[0] + expected[3]
     assert sum(tick.wait.count for tick in taken) == expected[0] + expected[2] + expected[3]
     assert taken[-1].levels["used"].last == taken[-1].levels["pending"].last == 0
-    for before, after in zip(taken, taken[1:], strict=False):
+    for before, after in pairwise(taken):
         assert before.end == after.start
 
 

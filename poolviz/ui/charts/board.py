@@ -57,6 +57,11 @@ class Board(QGraphicsObject):
             layer.theme = theme
             layer.update()
 
+    def set_pixel_ratio(self, ratio: float) -> None:
+        """How many pixels of the device a pixel here is."""
+        for chart in self.charts:
+            chart.set_pixel_ratio(ratio)
+
     def place(self, width: float, height: float) -> None:
         """Lay the charts over `width` × `height` pixels."""
         self.prepareGeometryChange()

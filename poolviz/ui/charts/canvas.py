@@ -47,6 +47,12 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
             self.board.place(self.width(), self.height())
             self.laid_out.emit()
 
+    def event(self, event: QEvent) -> bool:
+        """Keep pens as wide as they look when the window goes to another screen."""
+        if event.type() in _RATIO_EVENTS:
+            self.board.set_pixel_ratio(self.devicePixelRatioF())
+        return bool(super().event(event))
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom around the pointer; sideways, or with Shift, move along."""
         turned, at = event.angleDelta(), event.position()
@@ -90,4 +96,5 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
         self.pointed.emit(None)
 
 
+_RATIO_EVENTS = (QEvent.Type.DevicePixelRatioChange, QEvent.Type.Show)
 _SHIFT = Qt.KeyboardModifier.ShiftModifier

@@ -19,7 +19,8 @@ LEFT, RIGHT, TOP, BOTTOM, TIME_AXIS = 44.0, 86.0, 28.0, 9.0, 20.0
 TITLE_AT = QPointF(12, 19)  # the first letter's baseline, from the panel's corner
 _RADIUS = 9.0
 _NAME_GAP = 13.0  # pixels between the baselines of two names
-_CORNER = Qt.AlignmentFlag.AlignVCenter
+_WIDTH = 1.25  # pixels, of a curve
+_MIDDLE = Qt.AlignmentFlag.AlignVCenter
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Chart(QGraphicsObject):
         self._bottom = TIME_AXIS if with_time_axis else BOTTOM
         self._with_time_axis = with_time_axis
         self._span = 60.0
+        self.pixel_ratio = 1.0
         self._title_font = ui_font(12, QFont.Weight.DemiBold)
         self._subtitle_font = ui_font(12)
         self._tick_font = ui_font(11)
@@ -112,6 +114,20 @@ class Chart(QGraphicsObject):
         self.theme = theme
         self.colour()
         self.update()
+
+    def set_pixel_ratio(self, ratio: float) -> None:
+        """How many pixels of the device a pixel here is: pens of curves are as wide."""
+        self.pixel_ratio = ratio
+        self.colour()
+
+    def pen(self, colour: str, *, dashed: bool = False) -> QPen:
+        """A pen for curves. It is cosmetic: its width knows nothing of the axes' scales."""
+        made = QPen(QColor(colour), _WIDTH * self.pixel_ratio)
+        made.setCosmetic(True)
+        if dashed:
+            made.setDashPattern([4, 2.5])
+            made.setCapStyle(Qt.PenCapStyle.FlatCap)
+        return made
 
     def place(self, rect: QRectF) -> None:
         """Lay the panel over `rect`."""
@@ -185,11 +201,11 @@ class Chart(QGraphicsObject):
         painter.setFont(self._tick_font)
         for y, text in heights:
             place = QRectF(0, y - 8, LEFT - 7, 16)
-            painter.drawText(place, _CORNER | Qt.AlignmentFlag.AlignRight, text)
+            painter.drawText(place, _MIDDLE | Qt.AlignmentFlag.AlignRight, text)
         if self._with_time_axis:
             for x, text in places:
                 place = QRectF(x - 45, plot.bottom() + 2, 90, 16)
-                painter.drawText(place, _CORNER | Qt.AlignmentFlag.AlignHCenter, text)
+                painter.drawText(place, _MIDDLE | Qt.AlignmentFlag.AlignHCenter, text)
 
     def _paint_names(self, painter: QPainter) -> None:
         painter.setFont(self._name_font)
@@ -197,14 +213,14 @@ class Chart(QGraphicsObject):
             painter.setPen(QColor(name.colour))
             painter.drawText(
                 QRectF(self.plot.right() + 7, y - 8, RIGHT - 9, 16),
-                _CORNER | Qt.AlignmentFlag.AlignLeft,
+                _MIDDLE | Qt.AlignmentFlag.AlignLeft,
                 name.text,
             )
 
     def name_heights(self) -> list[float]:
         """Where the names' middles are, in pixels from the panel's top; none covers another."""
         wanted = [self.y_of(name.y) for name in self.names]
-        return [round(y) for y in spread(wanted, _NAME_GAP, TOP - 2, self.size.height() - 8)]
+        return [round(y) for y in spread(wanted, _NAME_GAP, self.plot.top(), self.plot.bottom() - 2)]
 
 
 def snapped(pixel: float) -> float:
@@ -212,11 +228,16 @@ def snapped(pixel: float) -> float:
     return math.floor(pixel) + 0.5
 
 
-def line(box: pg.ViewBox, *, gaps: bool = False) -> pg.PlotCurveItem:
-    """A curve of one pixel; with `gaps` it is broken where values are NaN."""
+def line(box: pg.ViewBox, *, gaps: bool = False, joined: bool = False) -> pg.PlotCurveItem:
+    """A curve; with `gaps` it is broken where values are NaN.
+
+    It is painted segment by segment: as one path, a pen wider than a pixel takes twenty times as
+    long. Only dashes need it `joined`, which is for curves of few corners.
+    """
     curve = pg.PlotCurveItem(
         antialias=True, skipFiniteCheck=not gaps, connect="finite" if gaps else "all"
     )
+    curve.setSegmentedLineMode("off" if joined else "on")
     box.addItem(curve, ignoreBounds=True)
     return curve
 
@@ -226,11 +247,3 @@ def area(box: pg.ViewBox) -> pg.PlotCurveItem:
     curve = pg.PlotCurveItem(pen=None, fillLevel=0, antialias=False, skipFiniteCheck=True)
     box.addItem(curve, ignoreBounds=True)
     return curve
-
-
-def pen(colour: str, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-    """A pen of one pixel, whatever the scale: a wider one costs many times as much."""
-    made = QPen(QColor(colour), 1)
-    made.setCosmetic(True)
-    made.setStyle(style)
-    return made

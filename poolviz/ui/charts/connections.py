@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtGui import QColor, QPen
+from PySide6.QtGui import QColor
 
 from poolviz.sessions.rings import View
 from poolviz.ui.charts.axes import (
@@ -22,7 +22,7 @@ from poolviz.ui.charts.axes import (
     steps,
     ticks_up,
 )
-from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, area, line, pen
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, area, line
 
 _DEEPEST = 0.75  # what is below zero takes at most so much of what is above
 _FAR = 4.0  # a limit this many times higher than the curves is named, not drawn
@@ -52,7 +52,7 @@ class Connections(Chart):
         self._idle, self._overflow, self._kept = (area(self.box) for _ in range(3))
         self._retrying, self._waiting = area(self.box), area(self.box)
         self._peak = line(self.box)
-        self._limit, self._server = line(self.box, gaps=True), line(self.box, gaps=True)
+        self._limit, self._server = line(self.box, gaps=True, joined=True), line(self.box, gaps=True)
         self._zero = line(self.box)
         self._up, self._down = CalmTop(5.0), CalmTop(2.0)
         self._squeeze = 1.0  # how much smaller a client below zero is than a connection above
@@ -68,10 +68,10 @@ class Connections(Chart):
             (self._waiting, theme.wait),
         ):
             curve.setBrush(QColor(colour))
-        self._peak.setPen(pen(theme.wait))
-        self._limit.setPen(_dashes(theme.text))
-        self._server.setPen(pen(theme.server))
-        self._zero.setPen(pen(theme.muted))
+        self._peak.setPen(self.pen(theme.wait))
+        self._limit.setPen(self.pen(theme.text, dashed=True))
+        self._server.setPen(self.pen(theme.server))
+        self._zero.setPen(self.pen(theme.muted))
 
     def clear(self) -> None:
         """Leave the axes."""
@@ -101,6 +101,7 @@ class Connections(Chart):
         self._kept.setData(x, stack.kept)
         self._retrying.setData(x, -stack.delayed * self._squeeze)
         self._waiting.setData(x, -stack.waiting * self._squeeze)
+        self._peak.setData(x, -peaks * self._squeeze)
         self._limit.setData(*steps(x, limit))
         self._server.setData(*steps(x, server))
         self._zero.setData(np.array((-frame.span, 0.0)), np.zeros(2))
@@ -176,9 +177,3 @@ def _stack(view: View) -> _Stack:
 
 def _count(value: float) -> str:
     return f"{abs(value):.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"
-
-
-def _dashes(colour: str) -> QPen:
-    dashed = pen(colour)
-    dashed.setDashPattern([5, 3])
-    return dashed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QLineF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 from pyqtgraph.functions import arrayToQPolygonF
 
@@ -87,6 +87,10 @@ class Strip(QWidget):
     def _time_at(self, x: float) -> float:
         trough = self.trough.adjusted(_INSET, 0, -_INSET, 0)
         return (x - trough.left()) / trough.width() * self._duration
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As many bins as there are pixels, at the next refresh."""
+        self._shown_as = (0, 0.0, 0)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take hold of the window, or bring it to the pointer."""

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor
 
 from poolviz.sessions.rings import View
 from poolviz.ui.charts.axes import CalmTop, Floats, Frame, highest, latest, ticks_up
-from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, line, pen
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, line
 
 _LATEST = 1.0
 _SHORTEST_BAR = 4.0  # pixels: one error among thousands of operations is still seen
@@ -29,7 +29,7 @@ class Throughput(Chart):
 
     def colour(self) -> None:
         """Timeouts in the tone of waiting, errors in red."""
-        self._line.setPen(pen(self.theme.throughput))
+        self._line.setPen(self.pen(self.theme.throughput))
         for bars, colour in ((self._timeouts, self.theme.wait), (self._errors, self.theme.bad)):
             bars.setOpts(brush=QColor(colour), pen=None)
 
@@ -51,8 +51,10 @@ class Throughput(Chart):
         least = self.scale_y.high * _SHORTEST_BAR / max(self.plot.height(), 1)
         thinnest = _THINNEST_BAR * frame.span / max(self.plot.width(), 1)
         width = max(view.bin, thinnest)
-        self._set_bars(self._errors, x, errors, least, width)
-        self._set_bars(self._timeouts, x, np.where(timeouts > 0, wrong, 0), least, width)
+        low = _seen(errors, least)
+        self._set_bars(self._errors, x, low, width)
+        high = np.where(timeouts > 0, low + _seen(timeouts, least), 0)
+        self._set_bars(self._timeouts, x, high, width)
         bins = max(round(_LATEST / view.bin), 1)
         self.names = [Name("ops/s", self.theme.throughput, latest(rate, bins))]
         if highest(timeouts) > 0:
@@ -60,15 +62,12 @@ class Throughput(Chart):
         if highest(errors) > 0:
             self.names.append(Name("errors", self.theme.bad, latest(errors, bins) / 2))
 
-    def _set_bars(
-        self, bars: pg.BarGraphItem, x: Floats, height: Floats, least: float, width: float
-    ) -> None:
+    def _set_bars(self, bars: pg.BarGraphItem, x: Floats, height: Floats, width: float) -> None:
         some = height > 0
         if not some.any() and not bars.isVisible():
             return
         bars.setVisible(bool(some.any()))
-        shown = np.maximum(height[some], least)
-        bars.setOpts(x=x[some] - width / 2, height=shown, width=width)
+        bars.setOpts(x=x[some] - width / 2, height=height[some], width=width)
 
     def _set_scale(self, top: float) -> None:
         self.scale_y = Scale(0.0, top * 1.05, ticks_up(top, 3))
@@ -76,11 +75,18 @@ class Throughput(Chart):
     def figures(self, view: View, index: int) -> list[Figure]:
         """The rates of one bin."""
         theme = self.theme
-        found = [Figure("operations/s", f"{view.lines['throughput'][index]:,.0f}", theme.throughput)]
+        rate = view.lines["throughput"][index]
+        found = [Figure("operations/s", f"{rate:,.0f}", theme.throughput)]
         for name, colour in (("timeouts", theme.wait), ("errors", theme.bad)):
             if highest(view.lines[name]) > 0:
                 found.append(Figure(f"{name}/s", f"{view.lines[name][index]:,.0f}", colour))
         return found
+
+
+def _seen(height: Floats, least: float) -> Floats:
+    """Heights that can be seen, where they aren't zero."""
+    seen: Floats = np.where(height > 0, np.maximum(height, least), 0.0)
+    return seen
 
 
 def _bars(box: pg.ViewBox) -> pg.BarGraphItem:

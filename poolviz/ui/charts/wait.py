@@ -16,12 +16,13 @@ from poolviz.ui.charts.axes import (
     lowest,
     milliseconds,
 )
-from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, line, pen
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, line
 
 _SHARES = ("p50", "p95", "p99")
 _LOWEST, _EMPTY = -3.0, (-1.0, 2.0)  # powers of ten, of milliseconds
 _LEAST_DECADES = 2.0
 _LATEST = 1.0
+_HEADROOM = 0.15
 _REST = 2.0
 
 
@@ -40,7 +41,7 @@ class Wait(Chart):
     def colour(self) -> None:
         """The slower, the stronger."""
         for share, curve in self._lines.items():
-            curve.setPen(pen(getattr(self.theme, share)))
+            curve.setPen(self.pen(getattr(self.theme, share)))
 
     def clear(self) -> None:
         """Leave the axes."""
@@ -84,7 +85,7 @@ class Wait(Chart):
 
     def _set_scale(self) -> None:
         low, high = self._range
-        self.scale_y = Scale(low, high, decades(low, high))
+        self.scale_y = Scale(low, high + _HEADROOM, decades(low, high))
 
     def figures(self, view: View, index: int) -> list[Figure]:
         """The percentiles of one bin."""

@@ -1,0 +1,165 @@
+"""Asks for the user's own server, and tries it before it is used."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg2
+from psycopg2.extensions import make_dsn, parse_dsn
+from PySide6.QtCore import QSettings, Qt, Signal
+from PySide6.QtWidgets import (
+    QDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from poolviz.model.errors import PoolvizError
+from poolviz.servers.target import Target, reach
+from poolviz.ui.chores import Chores
+
+_REMEMBERED = "server/dsn"
+_SECRETS = ("password", "sslpassword")
+_SCHEME = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
+
+
+def with_password(dsn: str, password: str) -> str:
+    """`dsn` with a password put in; as it is where it can't be read, which `reach` explains."""
+    try:
+        return make_dsn(_SCHEME.sub("postgresql://", dsn.strip(), count=1), password=password)
+    except psycopg2.Error:
+        return dsn
+
+
+def without_password(dsn: str) -> str:
+    """`dsn` as it may be written down; empty where it can't be read."""
+    try:
+        parts = parse_dsn(_SCHEME.sub("postgresql://", dsn.strip(), count=1))
+    except psycopg2.Error:
+        return ""
+    return make_dsn(**{key: value for key, value in parts.items() if key not in _SECRETS})
+
+
+class ServerDialog(QDialog):
+    """A DSN, a password, Test and Connect. The password is forgotten with the dialog."""
+
+    chosen = Signal(str)
+
+    def __init__(self, chores: Chores, settings: QSettings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Own server")
+        self.setMinimumWidth(520)
+        self._chores, self._settings = chores, settings
+        self._tries = 0
+        self._open = True
+        self.dsn, self.password, self.result = QLineEdit(), QLineEdit(), QLabel()
+        self.dsn.setPlaceholderText("postgresql://user@host:5432/database")
+        self.dsn.setText(str(settings.value(_REMEMBERED, "")))
+        self.dsn.setAccessibleName("DSN")
+        self.password.setEchoMode(QLineEdit.EchoMode.Password)
+        self.password.setPlaceholderText("if the server asks for one; never stored")
+        self.password.setAccessibleName("password")
+        self.result.setWordWrap(True)
+        self.result.setMinimumHeight(54)
+        self.result.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.test_button, self.connect_button = QPushButton("Test"), QPushButton("Connect")
+        self.connect_button.setProperty("primary", "true")
+        self.connect_button.setDefault(True)
+        self._lay_out()
+        self.dsn.textChanged.connect(self._changed)
+        self.password.textChanged.connect(self._changed)
+        self.test_button.clicked.connect(self._test)
+        self.connect_button.clicked.connect(self._connect)
+        self.finished.connect(self._finished)
+        self._changed()
+
+    def _lay_out(self) -> None:
+        words = QLabel(
+            "poolviz loads this server only when you press Start, creates nothing in it, and "
+            "opens no more connections than the pool's limits allow, and one to watch them."
+        )
+        words.setWordWrap(True)
+        words.setProperty("role", "note")
+        form = QFormLayout()
+        form.setHorizontalSpacing(12)
+        form.setVerticalSpacing(8)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        form.addRow("DSN", self.dsn)
+        form.addRow("Password", self.password)
+        cancel = QPushButton("Cancel")
+        cancel.clicked.connect(self.reject)
+        for button in (self.test_button, cancel):
+            button.setAutoDefault(False)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.test_button)
+        buttons.addStretch(1)
+        buttons.addWidget(cancel)
+        buttons.addWidget(self.connect_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 16)
+        column.setSpacing(12)
+        column.addWidget(words)
+        column.addLayout(form)
+        column.addWidget(self.result)
+        column.addLayout(buttons)
+
+    @property
+    def _whole(self) -> str:
+        password = self.password.text()
+        return with_password(self.dsn.text(), password) if password else self.dsn.text().strip()
+
+    def _changed(self) -> None:
+        self._tries += 1  # what an earlier test finds out holds for another DSN
+        given = bool(self.dsn.text().strip())
+        self.test_button.setEnabled(given)
+        self.connect_button.setEnabled(given)
+        self._show("The passwords of PGPASSWORD, PGPASSFILE and PGSERVICE are used too.", "note")
+
+    def _test(self) -> None:
+        self._tries += 1
+        attempt, dsn = self._tries, self._whole
+        self.test_button.setEnabled(False)
+        self._show("Connecting…", "note")
+        self._chores.do(
+            lambda: reach(dsn),
+            lambda target: self._tested(attempt, target),
+            lambda error: self._failed(attempt, error),
+        )
+
+    def _tested(self, attempt: int, target: Target) -> None:
+        if not self._open or attempt != self._tries:
+            return
+        self.test_button.setEnabled(True)
+        self._show(
+            f"✓ PostgreSQL {target.version}; {target.free_connections} of "
+            f"{target.max_connections} connections are free.",
+            "good",
+        )
+
+    def _failed(self, attempt: int, error: Exception) -> None:
+        if not isinstance(error, PoolvizError):
+            raise error
+        if self._open and attempt == self._tries:
+            self.test_button.setEnabled(True)
+            self._show(str(error), "bad")
+
+    def _connect(self) -> None:
+        dsn = self._whole
+        self._settings.setValue(_REMEMBERED, without_password(dsn))
+        self.accept()
+        self.chosen.emit(dsn)
+
+    def _finished(self) -> None:
+        self._open = False
+
+    def _show(self, words: str, role: str) -> None:
+        self.result.setText(words)
+        self.result.setProperty("role", role)
+        self.result.style().unpolish(self.result)
+        self.result.style().polish(self.result)

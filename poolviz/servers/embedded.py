@@ -254,11 +254,12 @@ def _ready(pid_file: Path, pid: int) -> bool:
 def _socket(cluster: Cluster) -> tuple[dict[str, str], str]:
     """The server's settings and the conninfo for a socket in its folder, or an abstract one."""
     folder = str(cluster.data)
-    if len(os.fsencode(f"{folder}/.s.PGSQL.{_PORT}")) > _SOCKET_LIMIT:
+    # A comma would part two hosts in a conninfo.
+    if "," in folder or len(os.fsencode(f"{folder}/.s.PGSQL.{_PORT}")) > _SOCKET_LIMIT:
         if sys.platform != "linux":
             raise ServerError(
-                f"The folder {folder} has too long a path for a socket: let the environment "
-                "variable POOLVIZ_HOME name one with a shorter path."
+                f"The path of {folder} is too long for a socket, or has a comma: let the "
+                "environment variable POOLVIZ_HOME name another folder."
             )
         folder = f"@poolviz-{secrets.token_hex(8)}"
     quoted = '"' + folder.replace('"', '""') + '"'

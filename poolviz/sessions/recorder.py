@@ -26,6 +26,8 @@ __all__ = ["Band", "Recent", "Recorder", "View"]
 
 _RECENT = 60.0  # seconds that `recent` can look back
 
+# What comes of taking in a sample whose bytes are not what was written.
+_WRONG_BYTES = (msgspec.MsgspecError, LookupError, TypeError, ValueError, ArithmeticError)
 _unpack_sample = msgspec.msgpack.Decoder(Sample).decode
 _SECRETS = (
     (re.compile(r"(://[^:/@\s]*):\S*@"), r"\1@"),
@@ -85,8 +87,8 @@ class Recorder:
             recorder.marks = tuple(msgspec.msgpack.decode(m, type=Mark) for m in saved.marks)
             for body in saved.samples():
                 recorder._take(_unpack_sample(body))
-        except (KeyError, msgspec.MsgspecError) as error:
-            raise saved.damaged(error) from None
+        except _WRONG_BYTES:
+            raise saved.damaged("what is in it is not what was written") from None
         recorder.revision = 1
         return recorder
 

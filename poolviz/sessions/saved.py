@@ -43,6 +43,7 @@ class SavedSession:
         self.trouble = ""
         with self._reading() as connection:
             _check_format(path, connection)
+            _check_size(path, connection)
             self.meta: dict[str, bytes] = dict(connection.execute("SELECT key, value FROM meta"))
             marks = connection.execute("SELECT body FROM marks ORDER BY idx").fetchall()
         self.marks: tuple[bytes, ...] = tuple(body for (body,) in marks)
@@ -63,7 +64,7 @@ class SavedSession:
 
     def damaged(self, why: object) -> InputError:
         """The sentence for a file that can't be read to its end."""
-        code = getattr(why, "sqlite_errorcode", sqlite3.SQLITE_OK)
+        code = getattr(why, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
         if code in BUSY:
             return InputError(f"{self.path} is being written by another program: try again.")
         if code == sqlite3.SQLITE_NOTADB:
@@ -121,6 +122,17 @@ def _check_format(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
+def _check_size(path: Path, connection: sqlite3.Connection) -> None:
+    """DatabaseError where the file's last page is cut, which SQLite reads as zeros."""
+    whole = _pragma(connection, "page_count") * _pragma(connection, "page_size")
+    if not _log_of(path).exists() and path.stat().st_size < whole:
+        raise sqlite3.DatabaseError("its end is missing")
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
 def _other_file(path: Path) -> InputError:
     return InputError(f"{path} is not a poolviz session.")
 
@@ -146,7 +158,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
 def _connect_read_only_folder(path: Path, stack: ExitStack) -> sqlite3.Connection:
     """A killed run's last seconds are in the -wal file, which SQLite reads only where it can
     write beside it: in that case, read a copy."""
-    log = path.with_name(path.name + "-wal")
+    log = _log_of(path)
     try:
         if not log.exists() or not log.stat().st_size:
             return _connect(path, "immutable=1")

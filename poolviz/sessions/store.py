@@ -158,6 +158,7 @@ class Store:
             unless_done.callback(connection.close)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("SELECT * FROM meta").fetchall()  # the first use locks the file
             unless_done.pop_all()
         return connection
 
@@ -230,7 +231,7 @@ def _refuse_other_files(path: Path) -> None:
             # Leaving WAL mode takes the file for oneself, which only an unused one allows.
             connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode in BUSY:
+        if error.sqlite_errorcode & 0xFF in BUSY:
             raise InputError(
                 f"{path} is in use by a poolviz that is running: choose another name."
             ) from None

@@ -69,6 +69,11 @@ class ControlPanel(QFrame):
         around.setContentsMargins(0, 0, 0, 0)
         around.addWidget(self._scroll)
 
+    @property
+    def pool(self) -> type[Pool] | None:
+        """The pool whose limits are shown."""
+        return self._pool
+
     def set_pool(self, pool: type[Pool]) -> None:
         """Show the limits of another pool."""
         self._pool = pool

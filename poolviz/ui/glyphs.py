@@ -28,26 +28,26 @@ def _pixmap(name: str, colour: str, scale: int) -> QPixmap:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(colour))
-    _DRAWN[name](painter, QColor(colour))
+    _DRAWN[name](painter)
     painter.end()
     return pixmap
 
 
-def _play(painter: QPainter, colour: QColor) -> None:
+def _play(painter: QPainter) -> None:
     path = QPainterPath()
     path.addPolygon(QPolygonF([QPointF(3.5, 2), QPointF(12, 7), QPointF(3.5, 12)]))
     painter.drawPath(path)
 
 
-def _stop(painter: QPainter, colour: QColor) -> None:
+def _stop(painter: QPainter) -> None:
     painter.drawRoundedRect(QRectF(2.5, 2.5, 9, 9), 1.2, 1.2)
 
 
-def _dot(painter: QPainter, colour: QColor) -> None:
+def _dot(painter: QPainter) -> None:
     painter.drawEllipse(QPointF(7, 7), 4, 4)
 
 
-def _flag(painter: QPainter, colour: QColor) -> None:
+def _flag(painter: QPainter) -> None:
     painter.drawRoundedRect(QRectF(2.5, 1, 1.4, 12), 0.7, 0.7)
     path = QPainterPath(QPointF(3.9, 1.8))
     path.cubicTo(6.5, 0.6, 8.5, 3.4, 12, 1.9)
@@ -57,28 +57,28 @@ def _flag(painter: QPainter, colour: QColor) -> None:
     painter.drawPath(path)
 
 
-def _download(painter: QPainter, colour: QColor) -> None:
-    _outline(painter, colour)
+def _download(painter: QPainter) -> None:
+    _outline(painter)
     painter.drawLine(QPointF(7, 1.8), QPointF(7, 9))
     painter.drawPolyline(QPolygonF([QPointF(3.9, 6), QPointF(7, 9.1), QPointF(10.1, 6)]))
     painter.drawLine(QPointF(2.2, 12), QPointF(11.8, 12))
 
 
-def _menu(painter: QPainter, colour: QColor) -> None:
-    _outline(painter, colour)
+def _menu(painter: QPainter) -> None:
+    _outline(painter)
     for y in (3.5, 7, 10.5):
         painter.drawLine(QPointF(1.8, y), QPointF(12.2, y))
 
 
-def _outline(painter: QPainter, colour: QColor) -> None:
+def _outline(painter: QPainter) -> None:
+    pen = QPen(painter.brush().color(), 1.5)
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    pen = QPen(colour, 1.5)
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
     painter.setPen(pen)
 
 
-_DRAWN: dict[str, Callable[[QPainter, QColor], None]] = {
+_DRAWN: dict[str, Callable[[QPainter], None]] = {
     "play": _play,
     "stop": _stop,
     "dot": _dot,

@@ -25,17 +25,17 @@ class History:
     """The sessions in one folder. Used by one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def new_path(self) -> Path:
         """The file for a run that begins now. The oldest make room; OSError if none can be made."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._prune()
         now = datetime.now(UTC)
-        return self._folder / f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z.poolviz"
+        return self.folder / f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z.poolviz"
 
     def _prune(self) -> None:
-        ours = sorted(path for path in self._folder.iterdir() if _OURS.fullmatch(path.name))
+        ours = sorted(path for path in self.folder.iterdir() if _OURS.fullmatch(path.name))
         for path in ours[: max(len(ours) - _KEPT + 1, 0)]:
             for suffix in _COMPANIONS:
                 with suppress(OSError):  # somebody looks at it; the next run tries again

@@ -62,6 +62,7 @@ class Lab(QObject):
         self.errands = Chores("errands", self.inbox)
         self._stage = Chores("stage", self.inbox)
         self._backstage = Backstage(history)
+        self.sessions_folder = history.folder
         self._asked = Asked(pool_class(DEFAULT_POOL))
         self._plan: Scenario | None = None  # a scenario as it was written, until it is altered
         self.target: Target | None = None
@@ -144,6 +145,11 @@ class Lab(QObject):
         """Choose a server: the user's own, or with None the embedded one. Ends a run."""
         self._dsn = dsn
         self._when_ended(lambda: self._connect(start))
+
+    def choose_server(self, dsn: str | None) -> None:
+        """Choose a server without reaching for it: the next start does."""
+        self._dsn = dsn
+        self.changed.emit()
 
     def plan(self, scenario: Scenario) -> None:
         """Take a scenario over, changes and duration included."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -137,7 +139,7 @@ class Row(QWidget):
         default = self.parameter.default
         menu.addAction(f"Reset to {self.parameter.show(default)}", self.reset)
         for value, word in self.parameter.special.items():
-            menu.addAction(f"Set to {word}", lambda value=value: self._ask_for(value))
+            menu.addAction(f"Set to {word}", partial(self._ask_for, value))
         menu.popup(self.mapToGlobal(where))
 
     def _ask_for(self, value: Value) -> None:
@@ -225,16 +227,25 @@ class SwitchRow(Row):
         self.commit()
 
 
+class _Combo(QComboBox):
+    """Turned by the wheel only when chosen, so that scrolling past changes nothing."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
 class ChoiceRow(Row):
     """One of a few words."""
 
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
-        self.combo = QComboBox()
+        self.combo = _Combo()
         self.combo.addItems(list(parameter.choices))
         self.combo.setAccessibleName(label)
         self.combo.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.combo.installEventFilter(self)
         self._grid.addWidget(self.combo, 0, 1)
         self.combo.activated.connect(self._chosen)
         self.paint_value(parameter.default)
@@ -242,15 +253,6 @@ class ChoiceRow(Row):
     def paint_value(self, value: Value) -> None:
         """The box shows `value`."""
         self.combo.setCurrentText(str(value))
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The wheel turns the box only when it was chosen."""
-        if watched is self.combo:
-            if event.type() == QEvent.Type.Wheel and not self.combo.hasFocus():
-                event.ignore()
-                return True
-            return False
-        return super().eventFilter(watched, event)
 
     def _chosen(self, index: int) -> None:
         self.preview(self.parameter.choices[index], resting=False)

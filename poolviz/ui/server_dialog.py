@@ -30,7 +30,7 @@ _SCHEME = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
 def with_password(dsn: str, password: str) -> str:
     """`dsn` with a password put in; as it is where it can't be read, which `reach` explains."""
     try:
-        return make_dsn(_SCHEME.sub("postgresql://", dsn.strip(), count=1), password=password)
+        return str(make_dsn(_SCHEME.sub("postgresql://", dsn.strip(), count=1), password=password))
     except psycopg2.Error:
         return dsn
 
@@ -41,7 +41,7 @@ def without_password(dsn: str) -> str:
         parts = parse_dsn(_SCHEME.sub("postgresql://", dsn.strip(), count=1))
     except psycopg2.Error:
         return ""
-    return make_dsn(**{key: value for key, value in parts.items() if key not in _SECRETS})
+    return str(make_dsn(**{key: value for key, value in parts.items() if key not in _SECRETS}))
 
 
 class ServerDialog(QDialog):
@@ -57,16 +57,16 @@ class ServerDialog(QDialog):
         self._chores, self._settings = chores, settings
         self._tries = 0
         self._open = True
-        self.dsn, self.password, self.result = QLineEdit(), QLineEdit(), QLabel()
+        self.dsn, self.password, self.answer = QLineEdit(), QLineEdit(), QLabel()
         self.dsn.setPlaceholderText("postgresql://user@host:5432/database")
         self.dsn.setText(str(settings.value(_REMEMBERED, "")))
         self.dsn.setAccessibleName("DSN")
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
         self.password.setPlaceholderText("if the server asks for one; never stored")
         self.password.setAccessibleName("password")
-        self.result.setWordWrap(True)
-        self.result.setMinimumHeight(54)
-        self.result.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.answer.setWordWrap(True)
+        self.answer.setMinimumHeight(54)
+        self.answer.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.test_button, self.connect_button = QPushButton("Test"), QPushButton("Connect")
         self.connect_button.setProperty("primary", "true")
         self.connect_button.setDefault(True)
@@ -106,7 +106,7 @@ class ServerDialog(QDialog):
         column.setSpacing(12)
         column.addWidget(words)
         column.addLayout(form)
-        column.addWidget(self.result)
+        column.addWidget(self.answer)
         column.addLayout(buttons)
 
     @property
@@ -159,7 +159,7 @@ class ServerDialog(QDialog):
         self._open = False
 
     def _show(self, words: str, role: str) -> None:
-        self.result.setText(words)
-        self.result.setProperty("role", role)
-        self.result.style().unpolish(self.result)
-        self.result.style().polish(self.result)
+        self.answer.setText(words)
+        self.answer.setProperty("role", role)
+        self.answer.style().unpolish(self.answer)
+        self.answer.style().polish(self.answer)

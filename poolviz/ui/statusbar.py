@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
 
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts import ChartStack
@@ -15,6 +22,7 @@ HEIGHT = 27  # with the line over it
 _LASTING = 2.0  # seconds of samples that a difference must last before it is said
 _SLOW = 15.0  # samples a second under which the sampler is late
 _NOMINAL = 20.0
+_MESSAGE = 10_000  # milliseconds
 
 
 class Agreement:
@@ -64,7 +72,7 @@ class StatusBar(QFrame):
         self._cpu = 0.0
         self._seen_index = -1
         self.elapsed, self.span, self.rate = QLabel(), QLabel(), QLabel()
-        self.agreement, self.cpu = QLabel(), QLabel()
+        self.agreement, self.cpu, self.message = QLabel(), QLabel(), QLabel()
         self.pill = QPushButton()
         self.pill.setProperty("role", "pill")
         self.pill.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -76,14 +84,25 @@ class StatusBar(QFrame):
         )
         self.cpu.setToolTip("The processor time of the engine: clients, pool and meter.")
         self.rate.setToolTip("Samples a second, as they really came.")
+        self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._quiet = QTimer(self)
+        self._quiet.setSingleShot(True)
+        self._quiet.setInterval(_MESSAGE)
+        self._quiet.timeout.connect(self.message.clear)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 1, 12, 0)
         row.setSpacing(14)
         for widget in (self.elapsed, self.pill, self.span, self.rate):
             row.addWidget(widget)
-        row.addStretch(1)
+        row.addWidget(self.message, 1)
         for widget in (self.agreement, self.cpu):
             row.addWidget(widget)
+
+    def say(self, words: str) -> None:
+        """Say what was done, for some seconds."""
+        self.message.setText(words)
+        self.message.setToolTip(words)
+        self._quiet.start()
 
     def begin(self) -> None:
         """Another session: forget what was measured of the last one."""

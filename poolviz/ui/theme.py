@@ -34,6 +34,7 @@ class Theme:
     idle: str
     idle_name: str  # the word "idle": its fill is too pale to be read as text
     overflow: str
+    wait_peak: str
     wait: str
     retrying: str
     retrying_name: str
@@ -66,9 +67,10 @@ LIGHT = Theme(
     idle="#b9dcf2",
     idle_name="#5b9dc6",
     overflow="#e69f00",
+    wait_peak="#fbe6d8",
     wait="#d55e00",
-    retrying="#f4cfae",
-    retrying_name="#c98a55",
+    retrying="#eab88f",
+    retrying_name="#b97a48",
     throughput="#009e73",
     server="#7a4fb5",
     p50="#8fb8d6",
@@ -98,9 +100,10 @@ DARK = Theme(
     idle="#24506e",
     idle_name="#5f93b5",
     overflow="#f0ae1f",
+    wait_peak="#3a2820",
     wait="#f07a32",
-    retrying="#66432c",
-    retrying_name="#b98763",
+    retrying="#7d5134",
+    retrying_name="#c08d67",
     throughput="#21b98c",
     server="#b795ec",
     p50="#4f7d9e",

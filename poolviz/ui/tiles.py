@@ -114,9 +114,13 @@ class Tiles(QFrame):
         self.setFixedHeight(HEIGHT)
         self.active = Tile("Active", "Connections in use, of those the limits allow.")
         self.waiting = Tile("Waiting", "Clients inside acquire, waiting for a connection.")
-        self.wait = Tile("Wait p95", "19 of 20 callers waited less than this for a connection, in the last 2 s.")
+        self.wait = Tile(
+            "Wait p95", "19 of 20 callers waited less than this for a connection, in the last 2 s."
+        )
         self.throughput = Tile("Throughput", "Operations completed a second, over the last 2 s.")
-        self.timeouts = Tile("Timeouts", "Callers who got no connection, and other errors, in the last minute.")
+        self.timeouts = Tile(
+            "Timeouts", "Callers who got no connection, and other errors, in the last minute."
+        )
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 1)
         row.setSpacing(1)

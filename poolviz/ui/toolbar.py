@@ -126,9 +126,7 @@ class Toolbar(QFrame):
         for action in (embedded, own):
             action.setCheckable(True)
             group.addAction(action)
-        menu.aboutToShow.connect(
-            lambda: (embedded if self._lab.embedded else own).setChecked(True)
-        )
+        menu.aboutToShow.connect(lambda: (embedded if self._lab.embedded else own).setChecked(True))
         return menu
 
     def _pool_menu(self) -> QMenu:
@@ -160,5 +158,5 @@ def _drop_down(button: QPushButton, menu: QMenu) -> None:
 
 def _short(shown: str) -> str:
     """A server's name that fits a button: without scheme and options, its end cut off."""
-    name = shown.split("://")[-1].split("?")[0]
+    name = shown.partition("://")[2].partition("?")[0]
     return name if len(name) <= 40 else f"{name[:39]}…"

@@ -29,7 +29,7 @@ def read(parameter: Parameter, typed: str, shown: str) -> Value:
     if parameter.kind is Kind.SECONDS and _BARE.fullmatch(typed):
         if float(typed) in parameter.special:
             return parameter.check(float(typed))
-        unit = shown.split()[-1] if shown[:1].isdigit() else "s"
+        unit = shown.rsplit(maxsplit=1)[-1] if shown[:1].isdigit() else "s"
         return parameter.parse(f"{typed}{unit}")
     return parameter.parse(typed)
 
@@ -84,7 +84,7 @@ class ValueBox(QAbstractSpinBox):
         flag = QAbstractSpinBox.StepEnabledFlag
         return flag.StepUpEnabled | flag.StepDownEnabled
 
-    def validate(self, text: str, position: int) -> object:
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Let anything be typed: what is wrong is said when it is entered."""
         return QValidator.State.Acceptable, text, position
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -162,3 +163,11 @@ def digest(run: Iterable[Sample]) -> str:
     for sample in run:
         total.update(msgspec.msgpack.encode(sample))
     return total.hexdigest()
+
+
+def wait_until(true: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait for a condition; AssertionError where it doesn't come true in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"still not true after {seconds} s"
+        time.sleep(0.005)

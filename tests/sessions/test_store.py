@@ -21,8 +21,17 @@ from poolviz.model.messages import Ticked
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.saved import FORMAT
 from poolviz.sessions.store import check_writable
-from tests.sessions.builders import began, change, digest, ended, record, reports, samples, ticks
-from tests.sessions.conftest import wait_until
+from tests.sessions.builders import (
+    began,
+    change,
+    digest,
+    ended,
+    record,
+    reports,
+    samples,
+    ticks,
+    wait_until,
+)
 
 
 def recorded(path: Path, count: int = 60, seed: int = 1) -> Path:
@@ -181,8 +190,7 @@ import resource, sys
 from pathlib import Path
 from poolviz.model.messages import Ticked
 from poolviz.sessions.recorder import Recorder
-from tests.sessions.builders import began, digest, ended, samples, ticks
-from tests.sessions.conftest import wait_until
+from tests.sessions.builders import began, digest, ended, samples, ticks, wait_until
 path = Path(sys.argv[1])
 run = list(samples(ticks(3000)))
 recorder = Recorder(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
 from poolviz.model.sample import Mark
@@ -22,7 +22,9 @@ from poolviz.ui.theme import Theme, ui_font
 GAP = 6.0  # pixels between two panels
 _SHARES = (0.48, 0.28, 0.24)  # of the height
 _FINE = 1500  # bins at most, for counts
-_COARSE = 400  # bins at most, for percentiles and rates, which mean little over a few operations
+_COARSE = 300  # bins at most, for percentiles and rates, which mean little over a few operations
+_CALM = 0.2  # seconds: their bins aren't shorter where as many as _FEW are shown
+_FEW = 60
 
 
 class Board(QGraphicsObject):
@@ -84,7 +86,8 @@ class Board(QGraphicsObject):
         """Draw what `recorder` holds of `frame`; `calm` scales don't shrink at once."""
         self.frame = frame
         fine = recorder.view(frame.start, frame.end, _FINE)
-        self._views = (fine, recorder.view(frame.start, frame.end, _COARSE))
+        few = min(max(int(frame.span / _CALM), _FEW), _COARSE)
+        self._views = (fine, recorder.view(frame.start, frame.end, few))
         self._marks = recorder.marks
         self._draw(calm=calm)
 
@@ -113,7 +116,8 @@ class Board(QGraphicsObject):
         chart = self.connections
         room = Room(
             left=plots[0].left(),
-            title_right=chart.title_width + 16,
+            title_right=chart.title_width + 10,
+            plot_right=plots[0].right(),
             right=chart.size.right() - 8,
             top=chart.pos().y() + 7,
         )
@@ -178,12 +182,16 @@ class _Empty(QGraphicsObject):
     ) -> None:
         middle = self._rect.center().y()
         line = QRectF(self._rect.left(), middle - 22, self._rect.width(), 22)
+        words = "The curves appear here as soon as a run begins."
+        wide = QFontMetricsF(self._font).horizontalAdvance(words) + 40
+        painter.fillRect(
+            QRectF(line.center().x() - wide / 2, line.top() - 6, wide, 56), QColor(self.theme.panel)
+        )
         painter.setPen(QColor(self.theme.muted))
         painter.setFont(self._strong)
         painter.drawText(line, Qt.AlignmentFlag.AlignCenter, "Nothing yet")
         painter.setPen(QColor(self.theme.faint))
         painter.setFont(self._font)
-        words = "The curves appear here as soon as a run begins."
         painter.drawText(line.translated(0, 22), Qt.AlignmentFlag.AlignCenter, words)
 
 

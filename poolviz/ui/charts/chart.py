@@ -15,11 +15,10 @@ from poolviz.sessions.rings import View
 from poolviz.ui.charts.axes import Floats, Frame, Tick, spread, time_ticks
 from poolviz.ui.theme import Theme, ui_font
 
-LEFT, RIGHT, TOP, BOTTOM, TIME_AXIS = 44.0, 86.0, 28.0, 9.0, 20.0
+LEFT, RIGHT, TOP, BOTTOM, TIME_AXIS = 44.0, 86.0, 28.0, 9.0, 22.0
 TITLE_AT = QPointF(12, 19)  # the first letter's baseline, from the panel's corner
 _RADIUS = 9.0
 _NAME_GAP = 13.0  # pixels between the baselines of two names
-_WIDTH = 1.25  # pixels, of a curve
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter
 
 
@@ -67,6 +66,7 @@ class Chart(QGraphicsObject):
         self._with_time_axis = with_time_axis
         self._span = 60.0
         self.pixel_ratio = 1.0
+        self._segmented: list[pg.PlotCurveItem] = []
         self._title_font = ui_font(12, QFont.Weight.DemiBold)
         self._subtitle_font = ui_font(12)
         self._tick_font = ui_font(11)
@@ -118,16 +118,9 @@ class Chart(QGraphicsObject):
     def set_pixel_ratio(self, ratio: float) -> None:
         """How many pixels of the device a pixel here is: pens of curves are as wide."""
         self.pixel_ratio = ratio
+        for curve in self._segmented:
+            curve.setSegmentedLineMode("on" if ratio > 1 else "off")
         self.colour()
-
-    def pen(self, colour: str, *, dashed: bool = False) -> QPen:
-        """A pen for curves. It is cosmetic: its width knows nothing of the axes' scales."""
-        made = QPen(QColor(colour), _WIDTH * self.pixel_ratio)
-        made.setCosmetic(True)
-        if dashed:
-            made.setDashPattern([4, 2.5])
-            made.setCapStyle(Qt.PenCapStyle.FlatCap)
-        return made
 
     def place(self, rect: QRectF) -> None:
         """Lay the panel over `rect`."""
@@ -204,7 +197,7 @@ class Chart(QGraphicsObject):
             painter.drawText(place, _MIDDLE | Qt.AlignmentFlag.AlignRight, text)
         if self._with_time_axis:
             for x, text in places:
-                place = QRectF(x - 45, plot.bottom() + 2, 90, 16)
+                place = QRectF(x - 45, plot.bottom() + 4, 90, 16)
                 painter.drawText(place, _MIDDLE | Qt.AlignmentFlag.AlignHCenter, text)
 
     def _paint_names(self, painter: QPainter) -> None:
@@ -220,30 +213,42 @@ class Chart(QGraphicsObject):
     def name_heights(self) -> list[float]:
         """Where the names' middles are, in pixels from the panel's top; none covers another."""
         wanted = [self.y_of(name.y) for name in self.names]
-        return [round(y) for y in spread(wanted, _NAME_GAP, self.plot.top(), self.plot.bottom() - 2)]
+        return [
+            round(y) for y in spread(wanted, _NAME_GAP, self.plot.top(), self.plot.bottom() - 2)
+        ]
+
+    # What subclasses make their curves with.
+
+    def line(self, *, gaps: bool = False, joined: bool = False) -> pg.PlotCurveItem:
+        """A curve; with `gaps` it is broken where values are NaN.
+
+        A pen wider than a device's pixel paints segment by segment: as one path it takes twenty
+        times as long. Only dashes need the path `joined`, which is for curves of few corners.
+        """
+        curve = pg.PlotCurveItem(
+            antialias=True, skipFiniteCheck=not gaps, connect="finite" if gaps else "all"
+        )
+        self.box.addItem(curve, ignoreBounds=True)
+        if not joined:
+            self._segmented.append(curve)
+        return curve
+
+    def area(self) -> pg.PlotCurveItem:
+        """What is between a curve and zero, filled; antialiasing would take four times as long."""
+        curve = pg.PlotCurveItem(pen=None, fillLevel=0, antialias=False, skipFiniteCheck=True)
+        self.box.addItem(curve, ignoreBounds=True)
+        return curve
+
+    def pen(self, colour: str, *, dashed: bool = False) -> QPen:
+        """A pen for curves. It is cosmetic: its width knows nothing of the axes' scales."""
+        made = QPen(QColor(colour), self.pixel_ratio)
+        made.setCosmetic(True)
+        if dashed:
+            made.setDashPattern([5, 3])
+            made.setCapStyle(Qt.PenCapStyle.FlatCap)
+        return made
 
 
 def snapped(pixel: float) -> float:
     """The middle of the pixel, where a line of one pixel is sharp."""
     return math.floor(pixel) + 0.5
-
-
-def line(box: pg.ViewBox, *, gaps: bool = False, joined: bool = False) -> pg.PlotCurveItem:
-    """A curve; with `gaps` it is broken where values are NaN.
-
-    It is painted segment by segment: as one path, a pen wider than a pixel takes twenty times as
-    long. Only dashes need it `joined`, which is for curves of few corners.
-    """
-    curve = pg.PlotCurveItem(
-        antialias=True, skipFiniteCheck=not gaps, connect="finite" if gaps else "all"
-    )
-    curve.setSegmentedLineMode("off" if joined else "on")
-    box.addItem(curve, ignoreBounds=True)
-    return curve
-
-
-def area(box: pg.ViewBox) -> pg.PlotCurveItem:
-    """What is between a curve and zero, filled. Not antialiased: that takes four times as long."""
-    curve = pg.PlotCurveItem(pen=None, fillLevel=0, antialias=False, skipFiniteCheck=True)
-    box.addItem(curve, ignoreBounds=True)
-    return curve

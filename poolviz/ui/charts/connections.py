@@ -22,7 +22,7 @@ from poolviz.ui.charts.axes import (
     steps,
     ticks_up,
 )
-from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, area, line
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 
 _DEEPEST = 0.75  # what is below zero takes at most so much of what is above
 _FAR = 4.0  # a limit this many times higher than the curves is named, not drawn
@@ -49,11 +49,10 @@ class Connections(Chart):
 
     def build(self) -> None:
         """Back to front: each fill covers the lower part of the one behind it."""
-        self._idle, self._overflow, self._kept = (area(self.box) for _ in range(3))
-        self._retrying, self._waiting = area(self.box), area(self.box)
-        self._peak = line(self.box)
-        self._limit, self._server = line(self.box, gaps=True, joined=True), line(self.box, gaps=True)
-        self._zero = line(self.box)
+        self._idle, self._overflow, self._kept = (self.area() for _ in range(3))
+        self._crowd, self._retrying, self._waiting = (self.area() for _ in range(3))
+        self._limit, self._server = self.line(gaps=True, joined=True), self.line(gaps=True)
+        self._zero = self.line()
         self._up, self._down = CalmTop(5.0), CalmTop(2.0)
         self._squeeze = 1.0  # how much smaller a client below zero is than a connection above
 
@@ -64,11 +63,11 @@ class Connections(Chart):
             (self._idle, theme.idle),
             (self._overflow, theme.overflow),
             (self._kept, theme.used),
+            (self._crowd, theme.wait_peak),
             (self._retrying, theme.retrying),
             (self._waiting, theme.wait),
         ):
             curve.setBrush(QColor(colour))
-        self._peak.setPen(self.pen(theme.wait))
         self._limit.setPen(self.pen(theme.text, dashed=True))
         self._server.setPen(self.pen(theme.server))
         self._zero.setPen(self.pen(theme.muted))
@@ -82,8 +81,9 @@ class Connections(Chart):
         self._rescale(self._up.top, self._down.top)
 
     def _curves(self) -> list[pg.PlotCurveItem]:
-        fills = [self._idle, self._overflow, self._kept, self._retrying, self._waiting]
-        return [*fills, self._peak, self._limit, self._server, self._zero]
+        fills = [self._idle, self._overflow, self._kept]
+        below = [self._crowd, self._retrying, self._waiting]
+        return [*fills, *below, self._limit, self._server, self._zero]
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
         """Stack the levels; the limit and the server's count go over them."""
@@ -101,7 +101,7 @@ class Connections(Chart):
         self._kept.setData(x, stack.kept)
         self._retrying.setData(x, -stack.delayed * self._squeeze)
         self._waiting.setData(x, -stack.waiting * self._squeeze)
-        self._peak.setData(x, -peaks * self._squeeze)
+        self._crowd.setData(x, -peaks * self._squeeze)
         self._limit.setData(*steps(x, limit))
         self._server.setData(*steps(x, server))
         self._zero.setData(np.array((-frame.span, 0.0)), np.zeros(2))

@@ -32,17 +32,17 @@ class Label:
 
 @dataclass(frozen=True)
 class Room:
-    """Where labels go: rows from `top` down, the first one beginning right of the title."""
+    """Where labels go: rows from `top` down. The first one lies beside the title, and may reach
+    over the curves' names; the others lie over the plot."""
 
     left: float
     title_right: float
+    plot_right: float
     right: float
     top: float
 
 
-def arrange(
-    marks: Sequence[tuple[float, Mark]], room: Room, metrics: QFontMetricsF
-) -> list[Label]:
+def arrange(marks: Sequence[tuple[float, Mark]], room: Room, metrics: QFontMetricsF) -> list[Label]:
     """The labels of `marks`, which are (x, mark) pairs in time's order; none covers another.
 
     The newest come first, so that a mark that leaves on the left moves no label.
@@ -64,9 +64,9 @@ def arrange(
 
 def _free_place(x: float, width: float, room: Room, taken: Sequence[Label]) -> QRectF | None:
     """The first row where a label at `x` covers no other."""
-    left = min(x + _GAP, room.right - width)
     for row in range(_ROWS):
-        rect = QRectF(left, room.top + row * (_HEIGHT + 2), width, _HEIGHT)
+        right = room.right if row == 0 else room.plot_right
+        rect = QRectF(min(x + _GAP, right - width), room.top + row * (_HEIGHT + 2), width, _HEIGHT)
         if rect.left() < (room.title_right if row == 0 else room.left):
             continue
         around = rect.adjusted(-_GAP, 0, _GAP, 0)
@@ -85,7 +85,8 @@ def _with_hidden(
         rect = QRectF(beside.rect.right() + _GAP, beside.rect.top(), width, _HEIGHT)
         around = rect.adjusted(-_GAP + 1, 0, _GAP, 0)
         free = not any(around.intersects(label.rect) for label in labels)
-        if free and rect.right() <= room.right:
+        right = room.right if rect.top() == room.top else room.plot_right
+        if free and rect.right() <= right:
             return [*labels, Label(rect, text, MarkKind.NOTE, hidden)]
     return labels
 
@@ -112,11 +113,12 @@ class MarksLayer(QGraphicsItem):
     ) -> None:
         """`marks` as (x, mark) pairs in time's order, lines through all `plots`."""
         self.labels = arrange(marks, room, self._metrics)
-        self._lines = [
-            QLineF(snapped(x), plot.top() - (8 if index == 0 else 0), snapped(x), plot.bottom())
-            for x, _ in marks
-            for index, plot in enumerate(plots)
-        ]
+        self._lines = []
+        for x, _ in marks:
+            for index, plot in enumerate(plots):
+                into_title = 8.0 if index == 0 and x > room.title_right else 0.0
+                top = plot.top() - into_title
+                self._lines.append(QLineF(snapped(x), top, snapped(x), plot.bottom()))
         self.update()
 
     def boundingRect(self) -> QRectF:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from pyqtgraph.functions import arrayToQPolygonF
 from PySide6.QtCore import QLineF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
-from pyqtgraph.functions import arrayToQPolygonF
 
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Floats, Frame, highest, lasting

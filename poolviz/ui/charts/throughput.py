@@ -8,10 +8,11 @@ from PySide6.QtGui import QColor
 
 from poolviz.sessions.rings import View
 from poolviz.ui.charts.axes import CalmTop, Floats, Frame, highest, latest, ticks_up
-from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, line
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 
 _LATEST = 1.0
 _SHORTEST_BAR = 4.0  # pixels: one error among thousands of operations is still seen
+_VEIL = 0.7
 _THINNEST_BAR = 2.0
 
 
@@ -24,14 +25,16 @@ class Throughput(Chart):
     def build(self) -> None:
         """Bars behind the line."""
         self._timeouts, self._errors = _bars(self.box), _bars(self.box)
-        self._line = line(self.box)
+        self._line = self.line()
         self._top = CalmTop(10.0)
 
     def colour(self) -> None:
         """Timeouts in the tone of waiting, errors in red."""
         self._line.setPen(self.pen(self.theme.throughput))
         for bars, colour in ((self._timeouts, self.theme.wait), (self._errors, self.theme.bad)):
-            bars.setOpts(brush=QColor(colour), pen=None)
+            brush = QColor(colour)
+            brush.setAlphaF(_VEIL)  # the line stays visible before it
+            bars.setOpts(brush=brush, pen=None)
 
     def clear(self) -> None:
         """Leave the axes."""

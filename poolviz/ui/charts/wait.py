@@ -16,7 +16,7 @@ from poolviz.ui.charts.axes import (
     lowest,
     milliseconds,
 )
-from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, line
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 
 _SHARES = ("p50", "p95", "p99")
 _LOWEST, _EMPTY = -3.0, (-1.0, 2.0)  # powers of ten, of milliseconds
@@ -34,7 +34,7 @@ class Wait(Chart):
 
     def build(self) -> None:
         """The slowest goes over the others."""
-        self._lines = {share: line(self.box, gaps=True) for share in _SHARES}
+        self._lines = {share: self.line(gaps=True) for share in _SHARES}
         self._range = _EMPTY
         self._too_wide_since: float | None = None
 
@@ -68,7 +68,7 @@ class Wait(Chart):
         """Whole decades below, parts of one above; grows at once, shrinks after a rest."""
         if math.isnan(low):
             return
-        low = max(math.floor(low), _LOWEST)
+        low = max(math.floor(low * 2 - 0.2) / 2, _LOWEST)
         high = max(math.ceil(high * 2 + 0.2) / 2, low + _LEAST_DECADES)
         now_low, now_high = self._range
         if not calm or self._range == _EMPTY:

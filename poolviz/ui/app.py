@@ -1,0 +1,114 @@
+"""Opens the window, and ends it cleanly in every way that it can end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from PySide6.QtCore import QCoreApplication, QSettings, QTimer
+from PySide6.QtGui import QGuiApplication, QIcon
+from PySide6.QtWidgets import QApplication
+
+import poolviz
+from poolviz.load.settings import SETTINGS
+from poolviz.model.resources import resource
+from poolviz.model.scenario import Draft, Scenario
+from poolviz.pools import pool_class
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.display import display_available
+from poolviz.ui.history import History, home
+from poolviz.ui.lab import Lab
+from poolviz.ui.look import Look
+from poolviz.ui.notice import Notice, Weight
+from poolviz.ui.window import Window
+
+__all__ = ["display_available", "run_window"]
+
+
+def run_window(start: Draft | Path | None, dsn: str | None) -> int:
+    """Open the window and run until it is closed; the exit status.
+
+    `start` is a scenario to run or a session to look at. Without a DSN the embedded server is
+    used and the run begins by itself; a server named by `dsn` waits for Start. InputError where
+    the scenario or the session is no good, before a window is opened.
+    """
+    session = start if isinstance(start, Path) else None
+    draft = start if isinstance(start, Draft) else Draft()
+    recorder = Recorder.open(session) if session is not None else None
+    scenario = _checked(draft)
+    application = _application()
+    settings = QSettings(str(home() / "settings.ini"), QSettings.Format.IniFormat)
+    look = Look(application, settings)
+    lab = Lab(History(home() / "sessions"))
+    window = Window(lab, look, settings)
+    with _faults_shown(window), _signals_close(window):
+        window.show()
+        dsn = dsn if dsn is not None else draft.dsn
+        if recorder is not None and session is not None:
+            lab.choose_server(dsn)
+            lab.show_session(recorder, session)
+        else:
+            lab.plan(scenario)
+            lab.connect_to(dsn, start=dsn is None)
+        try:
+            return application.exec()
+        finally:
+            window.close()
+
+
+def _checked(draft: Draft) -> Scenario:
+    return draft.checked(pool_class(draft.pool).limits, SETTINGS)
+
+
+def _application() -> QApplication:
+    existing = QCoreApplication.instance()
+    application = existing if isinstance(existing, QApplication) else QApplication(["poolviz"])
+    application.setApplicationName("poolviz")
+    application.setApplicationVersion(poolviz.__version__)
+    QGuiApplication.setDesktopFileName("poolviz")
+    QGuiApplication.setWindowIcon(QIcon(str(resource("icon.svg"))))
+    return application
+
+
+@contextmanager
+def _signals_close(window: Window) -> Iterator[None]:
+    """Ctrl+C and a polite kill close the window. The frame timer lets Python see them."""
+
+    def close(_number: int, _frame: FrameType | None) -> None:
+        QTimer.singleShot(0, window, window.close)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, close) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _faults_shown(window: Window) -> Iterator[None]:
+    """A fault of poolviz's own is said in the window and on standard error, in every thread."""
+
+    def show(kind: type[BaseException], error: BaseException | None, trace: object) -> None:
+        where = trace if isinstance(trace, TracebackType) else None
+        traceback.print_exception(kind, error, where, file=sys.stderr)
+        sentence = f"A fault of poolviz itself: {kind.__name__}: {error}. Please report it."
+        notice = Notice("fault", sentence, Weight.BAD)
+        window.lab.inbox.post(lambda: window.banner.say(notice))
+
+    def show_of_thread(args: threading.ExceptHookArgs) -> None:
+        show(args.exc_type, args.exc_value, args.exc_traceback)
+
+    before = sys.excepthook, threading.excepthook
+    sys.excepthook, threading.excepthook = show, show_of_thread
+    try:
+        yield
+    finally:
+        sys.excepthook, threading.excepthook = before

@@ -1,0 +1,278 @@
+"""The window: puts the parts together, and drives them with one timer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import monotonic, thread_time
+
+import psutil
+from PySide6.QtCore import QSettings, QSize, Qt, QTimer
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QVBoxLayout,
+    QWidget,
+)
+
+from poolviz.model.parameters import Value
+from poolviz.ui.banner import Banner
+from poolviz.ui.charts import ChartStack
+from poolviz.ui.controls import ControlPanel
+from poolviz.ui.export_menu import ExportMenu
+from poolviz.ui.help import HelpDialog
+from poolviz.ui.lab import Lab, State
+from poolviz.ui.look import CHOICES, Look
+from poolviz.ui.notice import Notice, Weight
+from poolviz.ui.pace import Pace
+from poolviz.ui.server_dialog import ServerDialog
+from poolviz.ui.statusbar import StatusBar
+from poolviz.ui.theme import Theme
+from poolviz.ui.tiles import Tiles
+from poolviz.ui.toolbar import Toolbar
+
+_IDLE = 100  # milliseconds between two looks when nothing runs
+_FIGURES = 0.22  # seconds between two refreshes of the figures: calm to read
+_MACHINE = 1.0  # seconds between two looks at the machine's load
+_SPANS = (("1 minute", 60.0), ("5 minutes", 300.0), ("15 minutes", 900.0), ("All", None))
+_HINTED, _GEOMETRY = "first/hinted", "window/geometry"
+_HINT = "Drag clients to 40 and watch callers wait."
+_HINT_DONE = 30  # clients from which on the hint has been taken
+
+
+class Window(QMainWindow):
+    """Shows a lab. Closing it closes the lab."""
+
+    def __init__(self, lab: Lab, look: Look, settings: QSettings) -> None:
+        super().__init__()
+        self.lab, self._look, self._settings = lab, look, settings
+        self._pace = Pace()
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._drawn: tuple[object, int] = (None, -1)  # recorder and revision last shown
+        self._figures_at = self._machine_at = self._cpu_at = 0.0
+        self.charts = ChartStack(look.theme)
+        self.tiles = Tiles(look.theme)
+        self.banner = Banner()
+        self.panel = ControlPanel(look.theme)
+        self.status = StatusBar(self.charts)
+        self.export = ExportMenu(lab, settings, self)
+        self.toolbar = Toolbar(lab, look.theme, self.export, self._menu(), self)
+        self._lay_out()
+        self._connect()
+        self.panel.set_pool(lab.pool)
+        self._show_values()
+        self._timer.start(0)
+
+    # Putting together
+
+    def _lay_out(self) -> None:
+        body = QHBoxLayout()
+        body.setSpacing(0)
+        body.addWidget(self.panel)
+        body.addWidget(self.charts, 1)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for part in (self.toolbar, self.banner, self.tiles):
+            column.addWidget(part)
+        column.addLayout(body, 1)
+        column.addWidget(self.status)
+        self.setCentralWidget(middle)
+        self.setMinimumSize(QSize(960, 600))
+        self.resize(1280, 800)
+        geometry = self._settings.value(_GEOMETRY)
+        if geometry is not None:
+            self.restoreGeometry(geometry)
+
+    def _connect(self) -> None:
+        lab = self.lab
+        self._timer.timeout.connect(self._frame)
+        lab.changed.connect(self._show_state)
+        lab.session_changed.connect(self._show_session)
+        lab.values_changed.connect(self._show_values)
+        lab.noticed.connect(self.banner.say)
+        lab.withdrawn.connect(self.banner.take_back)
+        self.panel.committed.connect(self._alter)
+        self.panel.mistaken.connect(self._complain)
+        self.toolbar.own_server_wanted.connect(self.ask_for_server)
+        self.export.wrote.connect(self.status.say)
+        self.export.failed.connect(self.banner.say)
+        self._look.changed.connect(self._set_theme)
+
+    def _menu(self) -> QMenu:
+        menu = QMenu(self)
+        self._add(menu, "Open session…", "Ctrl+O", self.ask_for_session)
+        menu.addSeparator()
+        self._add(menu, "Undo", "Ctrl+Z", self.lab.undo)
+        self._add(menu, "Redo", "Ctrl+Shift+Z", self.lab.redo)
+        menu.addSeparator()
+        menu.addMenu(self._span_menu())
+        self._pause = self._add(menu, "Pause the view", "Ctrl+Space", self._pause_view)
+        self._add(menu, "Back to the newest moment", "End", self.charts.follow)
+        self._side = self._add(menu, "Side panel", "F9", self.panel.setVisible)
+        self._full = self._add(menu, "Full screen", "F11", self._fill_screen)
+        for action, on in ((self._pause, False), (self._side, True), (self._full, False)):
+            action.setCheckable(True)
+            action.setChecked(on)
+        menu.addMenu(self._theme_menu())
+        menu.addSeparator()
+        self._add(menu, "Keys and about", "F1", lambda: HelpDialog(self).open())
+        self._add(menu, "Quit", "Ctrl+Q", self.close)
+        for text, key, action_of in (
+            ("Start", "F5", self.lab.start),
+            ("Stop", "Shift+F5", self.lab.stop),
+            ("Mark", "M", self.lab.mark),
+        ):
+            self._add(None, text, key, action_of)
+        self.charts.following_changed.connect(lambda on: self._pause.setChecked(not on))
+        return menu
+
+    def _add(self, menu: QMenu | None, text: str, key: str, act: object) -> QAction:
+        """An action that its key reaches wherever the focus is."""
+        action = QAction(text, self)
+        action.setShortcut(QKeySequence(key))
+        action.triggered.connect(act)
+        self.addAction(action)
+        if menu is not None:
+            menu.addAction(action)
+        return action
+
+    def _span_menu(self) -> QMenu:
+        menu, group = QMenu("Show", self), QActionGroup(self)
+        for number, (text, seconds) in enumerate(_SPANS, start=1):
+            action = self._add(
+                menu, text, f"Ctrl+{number}", lambda _=False, s=seconds: self.charts.set_span(s)
+            )
+            action.setCheckable(True)
+            group.addAction(action)
+        menu.aboutToShow.connect(lambda: self._check_span(group.actions()))
+        return menu
+
+    def _check_span(self, actions: list[QAction]) -> None:
+        for action, (_, seconds) in zip(actions, _SPANS, strict=True):
+            action.setChecked(self.charts.span == seconds)
+
+    def _theme_menu(self) -> QMenu:
+        menu, group = QMenu("Theme", self), QActionGroup(self)
+        for choice in CHOICES:
+            words = "As the desktop" if choice == "system" else choice.capitalize()
+            action = menu.addAction(words)
+            action.setCheckable(True)
+            action.setChecked(choice == self._look.choice)
+            action.triggered.connect(lambda _=False, choice=choice: self._look.choose(choice))
+            group.addAction(action)
+        return menu
+
+    # What is done from here
+
+    def ask_for_server(self) -> None:
+        """Let the user name a server."""
+        dialog = ServerDialog(self.lab.errands, self._settings, self)
+        dialog.chosen.connect(self.lab.connect_to)
+        dialog.open()
+
+    def ask_for_session(self) -> None:
+        """Let the user choose a session file to look at."""
+        dialog = QFileDialog(self, "Open session")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilter("Sessions (*.poolviz)")
+        dialog.setDirectory(str(self.lab.sessions_folder))
+        dialog.fileSelected.connect(lambda name: self.lab.view_session(Path(name)))
+        dialog.open()
+
+    def _alter(self, changes: dict[str, Value]) -> None:
+        clients = changes.get("clients", 0)
+        if isinstance(clients, int) and clients >= _HINT_DONE:
+            self.banner.take_back("hint")
+        self.lab.alter(changes)
+
+    def _complain(self, sentence: str) -> None:
+        self.banner.say(Notice("value", sentence, Weight.WARN, passing=True))
+
+    def _pause_view(self) -> None:
+        self.charts.set_paused(self.charts.following)
+
+    def _fill_screen(self, on: bool) -> None:
+        if on:
+            self.showFullScreen()
+        else:
+            self.showNormal()
+
+    # What is shown
+
+    def _set_theme(self, theme: Theme) -> None:
+        for part in (self.charts, self.tiles, self.panel, self.toolbar):
+            part.set_theme(theme)
+        self._drawn = (None, -1)
+
+    def _show_state(self) -> None:
+        lab = self.lab
+        if lab.pool is not self.panel.pool:
+            self.panel.set_pool(lab.pool)
+        name = lab.viewing.name if lab.viewing is not None else ""
+        self.panel.lock(
+            f"These are the values of {name}: Start begins a new run with them." if name else ""
+        )
+        self.setWindowTitle(f"{name or lab.pool.title} – poolviz")
+        self._show_values()
+        self._drawn = (None, -1)
+        hinted = self._settings.value(_HINTED, False, type=bool)
+        if lab.state is State.RUNNING and not hinted:
+            self._settings.setValue(_HINTED, True)
+            self.banner.say(Notice("hint", _HINT))
+        if lab.state is State.CONNECTING or lab.busy:
+            self._timer.start(0)
+
+    def _show_session(self) -> None:
+        self.charts.set_recorder(self.lab.recorder)
+        self.status.begin()
+        self._drawn = (None, -1)
+
+    def _show_values(self) -> None:
+        self.panel.show_values(self.lab.values, self.lab.in_force, self.lab.draining)
+
+    def _frame(self) -> None:
+        """Take in the news, show them, and see how soon to come back."""
+        self.lab.poll()
+        now = monotonic()
+        self._measure(now)
+        if self.isVisible() and not self.isMinimized():
+            self._draw(now)
+        busy = self.lab.busy or self.lab.state is State.CONNECTING
+        self._timer.start(self._pace.milliseconds if busy else _IDLE)
+
+    def _measure(self, now: float) -> None:
+        """What the last frame cost this thread, and how full the machine is."""
+        cpu = thread_time()
+        self._pace.note_frame(cpu - self._cpu_at if self._cpu_at else 0.0)
+        self._cpu_at = cpu
+        if now - self._machine_at >= _MACHINE:
+            self._machine_at = now
+            self._pace.note_machine(psutil.cpu_percent(None) / 100)
+
+    def _draw(self, now: float) -> None:
+        recorder = self.lab.recorder
+        shown = (recorder, recorder.revision if recorder is not None else 0)
+        news = shown != self._drawn
+        if news:
+            self.charts.refresh()
+        if now - self._figures_at >= _FIGURES and (news or self.lab.busy):
+            self._figures_at = now
+            self._drawn = shown
+            self.tiles.refresh(recorder)
+            self.status.refresh(recorder, live=self.lab.busy, viewing=self.lab.viewing)
+            self._show_values()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Leave nothing behind."""
+        self._settings.setValue(_GEOMETRY, self.saveGeometry())
+        self.hide()
+        self._timer.stop()
+        self.lab.close()
+        self._settings.sync()
+        event.accept()

@@ -1,0 +1,167 @@
+"""The record of a run: what charts, tiles and exports read from it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from poolviz.model.messages import Marked, Refused, Ticked, Trouble
+from poolviz.sessions.recorder import Recorder
+from tests.sessions.builders import (
+    Tick,
+    began,
+    change,
+    ended,
+    record,
+    reports,
+    samples,
+    ticks,
+)
+
+
+def test_a_new_recorder_has_nothing_to_show() -> None:
+    with Recorder() as recorder:
+        assert recorder.revision == 0
+        assert recorder.duration == 0.0
+        assert (recorder.began, recorder.ended, recorder.last) == (None, None, None)
+        assert recorder.marks == ()
+        assert list(recorder.samples()) == []
+        assert len(recorder.view(0, 60, 1000).t) == 0
+        assert recorder.summary().operations == 0
+        recent = recorder.recent(5)
+        assert recent.operations == 0
+        assert math.isnan(recent.throughput)
+        assert math.isnan(recent.wait_p95)
+
+
+def test_each_addition_shows_at_once_and_raises_the_revision() -> None:
+    first, second = samples([Tick(), Tick()])
+    with Recorder() as recorder:
+        recorder.add(began())
+        recorder.add(Ticked(first))
+        assert recorder.revision == 2
+        assert recorder.last == first
+        recorder.add(Marked(change(0.05)))
+        recorder.add(Ticked(second))
+        recorder.add(ended(3))
+        assert recorder.revision == 5
+        assert recorder.marks == (change(0.05),)
+        assert recorder.duration == second.t
+        assert recorder.ended == ended(3)
+        assert recorder.summary().connections.open_at_end == 3
+
+
+def test_what_is_no_part_of_the_record_changes_nothing() -> None:
+    with Recorder() as recorder:
+        recorder.add(Trouble("engine", "It hangs."))
+        recorder.add(Refused("maxconn", 3, "No."))
+        assert recorder.revision == 0
+
+
+def test_a_session_reopened_shows_what_the_live_one_showed(tmp_path: Path) -> None:
+    path = tmp_path / "a.poolviz"
+    run = samples(ticks(900))
+    with Recorder(path) as live:
+        record(live, reports(run, change(12.0), change(20.0, "max_overflow", 10, 3)))
+    with Recorder.open(path) as reopened:
+        assert reopened.revision > 0
+        assert reopened.path == path
+        assert reopened.summary() == live.summary()
+        assert reopened.marks == live.marks
+        assert reopened.last == live.last
+        assert reopened.recent(5) == live.recent(5)
+        for start, end, points in ((0, 60, 2000), (0, 60, 100), (10, 12, 500)):
+            mine, theirs = reopened.view(start, end, points), live.view(start, end, points)
+            assert mine.bin == theirs.bin
+            assert_array_equal(mine.t, theirs.t)
+            for name, line in mine.lines.items():
+                assert_array_equal(line, theirs.lines[name])
+            for name, band in mine.levels.items():
+                assert_array_equal(band.mean, theirs.levels[name].mean)
+
+
+def test_the_last_seconds_are_summed_up_by_themselves() -> None:
+    quiet = [Tick(waits=[9.0], operations=1000, timeouts=5) for _ in range(40)]
+    busy = [
+        Tick(
+            used=(4, 4),
+            idle=(1, 1),
+            pending=(2, 7),
+            waits=[0.010, 0.020],
+            operations=3,
+            timeouts=1,
+            errors={"PoolError": 2},
+        )
+        for _ in range(20)
+    ]
+    with Recorder() as recorder:
+        record(recorder, reports(samples([*quiet, *busy])))
+        recent = recorder.recent(1.0 - 1e-6)
+    assert recent.span == pytest.approx(1.0)
+    assert recent.operations == 60
+    assert recent.throughput == pytest.approx(60)
+    assert (recent.timeouts, recent.errors) == (20, 40)
+    assert recent.wait_p50 == pytest.approx(0.010, rel=0.01)
+    assert recent.wait_p95 == pytest.approx(0.020, rel=0.01)
+    assert (recent.used_mean, recent.used_max) == (pytest.approx(4), 4)
+    assert (recent.open_max, recent.pending_max) == (5, 7)
+
+
+def test_a_window_draws_while_the_engine_reports() -> None:
+    run = list(samples(ticks(4000)))
+    failures: list[BaseException] = []
+    over = threading.Event()
+
+    def draw(recorder: Recorder) -> None:
+        try:
+            while not over.is_set():
+                view = recorder.view(recorder.duration - 60, recorder.duration, 300)
+                levels = view.levels
+                together = levels["used"].mean + levels["idle"].mean
+                assert_allclose(levels["open"].mean, together, atol=1e-9)
+                assert (np.diff(view.t) > 0).all()
+                summary = recorder.summary()
+                assert summary.samples == sum(part.samples for part in summary.segments)
+                recorder.recent(5)
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    with Recorder() as recorder:
+        window = threading.Thread(target=draw, args=(recorder,))
+        window.start()
+        record(recorder, [began(), *map(Ticked, run)])
+        over.set()
+        window.join(30)
+        assert not failures
+        assert recorder.summary().samples == 4000
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://ann:hunter2@db:5432/app",
+        "postgresql://ann:hun@ter2@db/app?sslmode=require",
+        "host=db user=ann password=hunter2 dbname=app",
+        "host=db password = 'hunter2 \\' hunter2' dbname=app",
+        "postgresql://db/app?user=ann&password=hunter2&sslmode=require",
+    ],
+)
+def test_no_password_reaches_a_session(tmp_path: Path, dsn: str) -> None:
+    path = tmp_path / "a.poolviz"
+    facts = {"dsn": dsn, "server": "PostgreSQL 18.6"}
+    with Recorder(path) as recorder:
+        recorder.add(began(facts=facts))
+        recorder.add(ended())
+    assert b"ter2" not in path.read_bytes()
+    with Recorder.open(path) as reopened:
+        assert reopened.began is not None
+        assert "ter2" not in str(reopened.began)
+        assert "db" in reopened.began.facts["dsn"]
+        assert "app" in reopened.began.facts["dsn"]
+        assert reopened.began.facts["server"] == "PostgreSQL 18.6"

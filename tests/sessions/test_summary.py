@@ -1,0 +1,170 @@
+"""The figures of a run, against small ones worked out by hand."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from poolviz.model.sample import Sample, ServerView
+from poolviz.sessions.summary import Account, RunSummary
+from tests.sessions.builders import LIMITS, LOAD, Tick, began, ended, samples, ticks
+
+
+def summed(run: list[Sample], open_at_end: int | None = None) -> RunSummary:
+    account = Account()
+    for sample in run:
+        account.add(sample)
+    return account.summary(began(), None if open_at_end is None else ended(open_at_end))
+
+
+RUN = [
+    Tick(
+        span=0.05,
+        used=(1, 3),
+        idle=(1, 0),
+        pending=(0, 2),
+        waits=[0.001, 0.003],
+        uses=[0.004],
+        creates=[0.002, 0.002],
+        operations=4,
+        opened=3,
+        errors={"PoolError": 1},
+        per_client={1: 3, 2: 1, 3: 0},
+    ),
+    Tick(
+        span=0.15,
+        used=(5, 8),
+        idle=(0, 0),
+        retrying=(1, 1),
+        waits=[0.100],
+        retries=[0.050],
+        operations=6,
+        timeouts=2,
+        errors={"PoolError": 2, "Broken": 1},
+        opened=6,
+        closed=1,
+        per_client={1: 4, 2: 2},
+        server=ServerView(active=5, idle=2, idle_in_transaction=1),
+        missed=2,
+    ),
+    Tick(
+        span=0.05,
+        used=(2, 2),
+        idle=(6, 6),
+        operations=10,
+        closed=4,
+        per_client={1: 10, 4: 0},
+        server=ServerView(idle=6),
+        segment=1,
+        limits={**LIMITS, "pool_size": 2},
+        load={**LOAD, "clients": 3},
+        kept=2,
+    ),
+]
+
+
+def test_the_figures_of_a_small_run_are_those_worked_out_by_hand() -> None:
+    whole = summed(list(samples(RUN)), open_at_end=4)
+    assert whole.pool == "sqlalchemy.QueuePool"
+    assert whole.server == "PostgreSQL 18.6"
+    assert whole.duration_s == pytest.approx(0.25)
+    assert whole.operations == 20
+    assert whole.throughput_per_s == pytest.approx(80)
+    assert whole.timeouts == 2
+    assert whole.errors == {"Broken": 1, "PoolError": 3}
+    assert whole.wait_time_s.count == 3
+    assert whole.wait_time_s.mean == pytest.approx(0.104 / 3)
+    assert whole.wait_time_s.p50 == pytest.approx(0.003, rel=0.01)
+    assert whole.wait_time_s.max == 0.1
+    assert whole.use_time_s.count == 1
+    assert whole.create_time_s.count == 2
+    assert whole.retry_time_s.count == 1
+    assert whole.retry_time_s.max == 0.05
+    connections = whole.connections
+    assert (connections.opened, connections.closed) == (9, 5)
+    assert (connections.open_max, connections.used_max, connections.overflow_max) == (8, 8, 6)
+    assert (connections.pending_max, connections.retrying_max) == (2, 1)
+    assert connections.used_mean == pytest.approx((2 * 0.05 + 6.5 * 0.15 + 2 * 0.05) / 0.25)
+    assert connections.open_at_end == 4
+    assert whole.operations_per_client.min == 0
+    assert whole.operations_per_client.median == 1.5
+    assert whole.operations_per_client.max == 17
+    assert whole.server_backends_max == 8
+    assert (whole.samples, whole.samples_dropped) == (3, 2)
+
+
+def test_each_segment_has_the_same_figures_of_its_own_time() -> None:
+    whole = summed(list(samples(RUN)))
+    first, second = whole.segments
+    assert (first.from_s, first.to_s) == (0.0, pytest.approx(0.2))
+    assert (second.from_s, second.to_s) == (pytest.approx(0.2), pytest.approx(0.25))
+    assert first.duration_s == pytest.approx(0.2)
+    assert first.limits == LIMITS
+    assert second.limits["pool_size"] == 2
+    assert second.load["clients"] == 3
+    assert (first.operations, second.operations) == (10, 10)
+    assert first.throughput_per_s == pytest.approx(50)
+    assert second.throughput_per_s == pytest.approx(200)
+    assert (first.connections.opened, second.connections.opened) == (9, 0)
+    assert (first.connections.closed, second.connections.closed) == (1, 4)
+    assert (first.connections.open_at_end, second.connections.open_at_end) == (8, 8)
+    assert (first.wait_time_s.count, second.wait_time_s.count) == (3, 0)
+    assert second.wait_time_s.p95 is None
+    assert second.operations_per_client.min == 0
+    assert (first.server_backends_max, second.server_backends_max) == (8, 6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(0, 1000))
+def test_segments_add_up_to_the_run(lengths: list[int], seed: int) -> None:
+    run = [
+        msgspec.structs.replace(sample, segment=segment)
+        for segment, sample in zip(
+            (number for number, length in enumerate(lengths) for _ in range(length)),
+            samples(ticks(sum(lengths), seed)),
+            strict=True,
+        )
+    ]
+    whole = summed(run)
+    parts = whole.segments
+    assert [part.samples for part in parts] == lengths
+    assert sum(part.operations for part in parts) == whole.operations
+    assert sum(part.duration_s for part in parts) == pytest.approx(whole.duration_s)
+    assert sum(part.wait_time_s.count for part in parts) == whole.wait_time_s.count
+    assert max(part.connections.used_max for part in parts) == whole.connections.used_max
+    for before, after in zip(parts, parts[1:], strict=False):
+        assert before.to_s == pytest.approx(after.from_s)
+
+
+def test_it_prints_as_the_object_that_the_command_line_promises() -> None:
+    shown = json.loads(msgspec.json.encode(summed(list(samples(RUN)), open_at_end=0)))
+    figures = {
+        *("duration_s", "operations", "throughput_per_s", "timeouts", "errors"),
+        *("wait_time_s", "use_time_s", "create_time_s", "retry_time_s", "connections"),
+        *("operations_per_client", "server_backends_max", "samples", "samples_dropped"),
+    }
+    assert set(shown) == {"pool", "server", "segments"} | figures
+    for segment in shown["segments"]:
+        assert set(segment) == {"from_s", "to_s", "limits", "load"} | figures
+    for times in ("wait_time_s", "use_time_s", "create_time_s", "retry_time_s"):
+        assert list(shown[times]) == ["count", "mean", "p50", "p95", "p99", "max"]
+    assert set(shown["connections"]) == {
+        *("opened", "closed", "open_max", "used_max", "used_mean", "overflow_max"),
+        *("pending_max", "retrying_max", "open_at_end"),
+    }
+    assert list(shown["operations_per_client"]) == ["min", "median", "max"]
+
+
+def test_figures_that_nothing_was_counted_for_are_null() -> None:
+    shown = json.loads(msgspec.json.encode(Account().summary(None, None)))
+    assert shown["operations"] == 0
+    assert shown["throughput_per_s"] is None
+    assert shown["wait_time_s"]["count"] == 0
+    assert shown["wait_time_s"]["p95"] is None
+    assert shown["operations_per_client"] == {"min": None, "median": None, "max": None}
+    assert shown["server_backends_max"] is None
+    assert shown["segments"] == []

@@ -1,0 +1,87 @@
+"""`--fail-if`: what it takes, and when it comes true."""
+
+from __future__ import annotations
+
+import pytest
+
+from poolviz.model.errors import InputError
+from poolviz.sessions.summary import Account, RunSummary
+from poolviz.sessions.thresholds import FIGURES, Threshold
+from tests.sessions.builders import Tick, samples
+
+
+@pytest.fixture(scope="module")
+def summary() -> RunSummary:
+    """One second: 40 operations, 20 timeouts, 60 errors, waits of 61 ms, 3 connections used."""
+    account = Account()
+    tick = Tick(
+        used=(3, 3),
+        idle=(1, 1),
+        pending=(2, 6),
+        waits=[0.061],
+        operations=2,
+        timeouts=1,
+        errors={"A": 1, "B": 2},
+    )
+    for sample in samples([tick] * 20):
+        account.add(sample)
+    return account.summary(None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("wait_p95 > 50ms", "'wait_p95 > 50 ms' came true: wait_p95 was 61 ms."),
+        ("wait_p95>0.05", "'wait_p95 > 50 ms' came true: wait_p95 was 61 ms."),
+        ("wait_max >= 0.061s", "'wait_max >= 61 ms' came true: wait_max was 61 ms."),
+        ("  throughput < 100 ", "'throughput < 100' came true: throughput was 40."),
+        ("timeouts != 0", "'timeouts != 0' came true: timeouts was 20."),
+        ("errors == 60", "'errors == 60' came true: errors was 60."),
+        ("pending_max > 5", "'pending_max > 5' came true: pending_max was 6."),
+        ("open_at_end > 0", "'open_at_end > 0' came true: open_at_end was 4."),
+        ("used_mean <= 3.5", "'used_mean <= 3.5' came true: used_mean was 3."),
+        ("use_p99 > 1s", "'use_p99 > 1 s' can't be told: nothing was counted for use_p99."),
+    ],
+)
+def test_a_threshold_that_is_crossed_says_the_measured_figure(
+    summary: RunSummary, text: str, said: str
+) -> None:
+    assert Threshold.parse(text).crossed(summary) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["wait_p95 > 70ms", "throughput < 30", "operations != 40", "used_max > 3", "wait_mean > 1min"],
+)
+def test_a_threshold_that_holds_says_nothing(summary: RunSummary, text: str) -> None:
+    assert Threshold.parse(text).crossed(summary) is None
+
+
+def test_every_figure_can_be_held_against_a_value(summary: RunSummary) -> None:
+    for figure in FIGURES:
+        said = Threshold.parse(f"{figure} > 1e9").crossed(summary)
+        assert said is None or "can't be told" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "it takes FIGURE OP VALUE"),
+        ("wait_p95", "it takes FIGURE OP VALUE"),
+        ("wait_p95 = 5", "with one of > >= < <= == !="),
+        ("wait_p96 > 5", "wait_p96 is no figure of a run: did you mean wait_p9"),
+        ("blorp > 5", "blorp is no figure of a run: known are throughput,"),
+        ("wait_p95 > soon", "a time, such as 50ms"),
+        ("wait_p95 > 5 parsecs", "a time, such as 50ms"),
+        ("wait_p95 >", "a time, such as 50ms"),
+        ("operations > 5ms", "held against a number"),
+        ("operations > nan", "held against a number"),
+        ("operations > inf", "held against a number"),
+    ],
+)
+def test_what_is_no_threshold_is_refused_in_one_sentence(text: str, what: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Threshold.parse(text)
+    (sentence,) = caught.value.problems
+    assert sentence.startswith(f"--fail-if '{text}'")
+    assert what in sentence

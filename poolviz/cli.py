@@ -13,8 +13,8 @@ import msgspec
 import poolviz
 from poolviz import catalogue, headless
 from poolviz.model.errors import InputError, PoolvizError
-from poolviz.model.parameters import Parameter, Value, suggest
-from poolviz.model.scenario import Draft, assignment, read_draft
+from poolviz.model.parameters import Value, suggest
+from poolviz.model.scenario import Draft, assignment, read_draft, unknown_key
 
 _WINDOW = "window"  # the command that `poolviz` without one means
 _SESSION = ".poolviz"
@@ -143,9 +143,11 @@ def _with_options(
 
 
 def _parsed(key: str, text: str, known: headless.Declared) -> Value:
-    """`text` as the parameter's own type; an unknown key is reported with the scenario's check."""
-    found: list[Parameter] = [parameters[key] for parameters in known if key in parameters]
-    return found[0].parse(text) if found else text
+    """`text` as the value of the parameter that goes by `key`."""
+    for parameters in known:
+        if key in parameters:
+            return parameters[key].parse(text)
+    raise unknown_key(key, *known)
 
 
 @commands.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import threading
@@ -101,11 +102,15 @@ def export(session: Path, files: list[Path]) -> None:
 
 def no_window() -> str:
     """Why no window can be opened here, in a sentence; empty where one can."""
-    try:
-        from poolviz.ui.app import display_available  # noqa: PLC0415 - Qt for a window alone
-    except ImportError as error:
-        return f"Qt can't be loaded here ({error})"
-    return display_available() or ""
+    from poolviz.ui.display import display_available  # noqa: PLC0415 - for a window alone
+
+    reason = display_available()
+    if reason is None:
+        try:
+            importlib.import_module("PySide6.QtWidgets")
+        except ImportError as error:
+            reason = f"Qt lacks a library of this system ({error})"
+    return reason or ""
 
 
 def instead_of_window(reason: str, start: Draft | Path | None, dsn: str | None) -> int:
@@ -119,10 +124,10 @@ def instead_of_window(reason: str, start: Draft | Path | None, dsn: str | None) 
         draft = msgspec.structs.replace(draft, dsn=dsn)
     scenario = checked(draft)
     name = run_name(scenario, time.time())
-    files = [Path(name + suffix) for suffix in (".png", ".csv")]
+    files = [Path(name + suffix) for suffix in (".csv", ".png")]
     click.echo(
         f"poolviz: {reason}, so {scenario.pool} runs for {scenario.duration:g} s without a window "
-        f"and its graphs and data are written to {files[0]} and {files[1]}.",
+        f"and writes its graphs and data to {files[1]} and {files[0]}.",
         err=True,
     )
     return run(draft, files, as_json=False, quiet=False)

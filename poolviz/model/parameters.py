@@ -229,4 +229,6 @@ class Parameters(Mapping[str, Parameter]):
 def suggest(word: str, known: Mapping[str, object] | list[str]) -> str:
     """Half a sentence for an unknown word: the nearest known ones, or all of them."""
     near = difflib.get_close_matches(word, list(known), n=3)
-    return f"did you mean {' or '.join(near)}?"[:-1] if near else f"known are {', '.join(known)}"
+    if not near:
+        return f"known are {', '.join(known)}"
+    return f"perhaps {' or '.join(near)} is meant"

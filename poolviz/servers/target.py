@@ -37,11 +37,11 @@ SELECT current_setting('server_version'),
   FROM pg_roles r, pg_database d
  WHERE r.rolname = session_user AND d.datname = current_database()
 """
-# The kind of another user's backend shows only to members of pg_read_all_stats. Without that,
-# each backend with a user counts, which is at most a few of the server's own too many.
+# The kind of another user's backend shows only to members of pg_read_all_stats; a client's has a
+# user and a database in any case, and of the server's own workers hardly any has.
 _BACKENDS = """
 WITH a AS (SELECT usesysid, datid FROM pg_stat_activity
-            WHERE usesysid IS NOT NULL AND pid <> pg_backend_pid()
+            WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND pid <> pg_backend_pid()
               AND coalesce(backend_type, 'client backend') = 'client backend')
 """
 
@@ -163,7 +163,7 @@ def _conninfo(dsn: str) -> str:
 def _unreadable(complaint: str, *, is_url: bool) -> str:
     """Why libpq can't read a DSN. Its own words may quote a piece of a password, so of them only
     the name of an option is taken, and only where a real one is near."""
-    option = re.search(r'invalid (?:connection option|URI query parameter): "(\w+)"', complaint)
+    option = re.search(r'invalid (?:connection option|URI query parameter:) "(\w+)"', complaint)
     near = difflib.get_close_matches(option[1], _COMMON_OPTIONS, n=1) if option else []
     if option and near:
         return f"The DSN has an option {option[1]}, which libpq doesn't know: is it {near[0]}?"

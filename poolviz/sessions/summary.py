@@ -82,10 +82,13 @@ class RunSummary(Figures, frozen=True, kw_only=True):
 
 
 class Totals:
-    """Figures that grow with each sample. Not shared between threads."""
+    """Figures that grow with each sample; `begin` in seconds, where no sample has to tell.
 
-    def __init__(self) -> None:
-        self.begin: float | None = None
+    Not shared between threads.
+    """
+
+    def __init__(self, begin: float | None = None) -> None:
+        self.begin = begin
         self.end = 0.0
         self.samples = self.missed = 0
         self.operations = self.timeouts = self.opened = self.closed = self.open = 0
@@ -183,7 +186,7 @@ class Account:
         """Take one sample in; a new segment number closes the segment before."""
         if self._last is not None and self._last.segment != sample.segment:
             self._closed.append(_segment(self._current, self._last))
-            self._current = Totals()
+            self._current = Totals(begin=self._last.t)  # exactly where the one before ends
         self._whole.add(sample)
         self._current.add(sample)
         self._last = sample

@@ -56,6 +56,8 @@ class ControlPanel(QFrame):
         super().__init__(parent)
         self.setObjectName("side")
         self.setFixedWidth(WIDTH)
+        # Lower than elsewhere, so that every row fits the window as it opens.
+        self.setStyleSheet("QAbstractSpinBox, QComboBox { min-height: 18px; }")
         self._theme = theme
         self._pool: type[Pool] | None = None
         self._locked = ""
@@ -81,8 +83,8 @@ class ControlPanel(QFrame):
         content = QWidget()
         content.setObjectName("sideContent")
         column = QVBoxLayout(content)
-        column.setContentsMargins(14, 4, 14, 10)
-        column.setSpacing(7)
+        column.setContentsMargins(14, 4, 14, 8)
+        column.setSpacing(6)
         self._add_section(column, "Pool", pool.limits, badges=True)
         self._add_section(column, "Load", SETTINGS, badges=False)
         column.addStretch(1)

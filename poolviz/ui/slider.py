@@ -29,7 +29,7 @@ class Slider(QAbstractSlider):
 
     def sizeHint(self) -> QSize:
         """As high as the knob with its halo."""
-        return QSize(120, _KNOB + 2)
+        return QSize(120, _KNOB + 1)
 
     def set_theme(self, theme: Theme) -> None:
         """Paint in other colours."""

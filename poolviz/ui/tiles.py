@@ -14,7 +14,8 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.ui.theme import Theme
 
 HEIGHT = 74
-SPAN = 60.0  # seconds that a small curve shows
+SPAN = 60.0  # seconds that a small curve shows, and in a young run
+_YOUNG = 15.0  # at least these
 POINTS = 90
 _RECENT = 2.0  # seconds that a figure is taken over: calm to read, quick to follow
 _NOTHING = "–"
@@ -94,10 +95,11 @@ class Tile(QFrame):
         for label, text in ((self._value, value), (self._unit, unit)):
             if label.text() != text:
                 label.setText(text)
-        if (self._value.property("level") or "") != level:
-            self._value.setProperty("level", level)
-            self._value.style().unpolish(self._value)
-            self._value.style().polish(self._value)
+        _dress(self._value, "level", level)
+
+    def warn_of_unit(self, bad: bool) -> None:
+        """Colour what stands beside the figure."""
+        _dress(self._unit, "role", "bad" if bad else "tileUnit")
 
     @property
     def figure(self) -> str:
@@ -164,7 +166,7 @@ class Tiles(QFrame):
         end = recorder.duration
         view = recorder.view(max(end - SPAN, 0.0), end, POINTS)
         levels, lines = view.levels, view.lines
-        places = (view.t - end) / SPAN + 1
+        places = (view.t - end) / min(max(end, _YOUNG), SPAN) + 1
         for tile, values in zip(
             self.all,
             (
@@ -180,8 +182,17 @@ class Tiles(QFrame):
         spans = np.diff(view.t, prepend=0.0 if end <= SPAN else view.t[:1])
         timeouts, errors = (round(float(lines[of] @ spans)) for of in ("timeouts", "errors"))
         self.timeouts.show_figure(
-            _count(timeouts), f"errors {_count(errors)}", "bad" if timeouts or errors else ""
+            _count(timeouts), f"errors {_count(errors)}", "bad" if timeouts else ""
         )
+        self.timeouts.warn_of_unit(errors > timeouts)
+
+
+def _dress(label: QLabel, name: str, value: str) -> None:
+    """Set a property that the style sheet knows, where it is another."""
+    if (label.property(name) or "") != value:
+        label.setProperty(name, value)
+        label.style().unpolish(label)
+        label.style().polish(label)
 
 
 def _time(seconds: float) -> tuple[str, str]:

@@ -82,7 +82,7 @@ class Toolbar(QFrame):
         )
         self.mark_button.setEnabled(lab.state is State.RUNNING)
         recorder = lab.recorder
-        self.export_button.setEnabled(recorder is not None and recorder.last is not None)
+        self.export_button.setEnabled(recorder is not None and recorder.began is not None)
         self._show_server()
         self.pool_button.setText(lab.pool.title)
         self.pool_button.setToolTip(lab.pool.about)

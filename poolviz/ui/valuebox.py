@@ -13,7 +13,7 @@ from poolviz.model.parameters import Kind, Parameter, Value
 from poolviz.ui.scale import step
 
 _BARE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
-_WIDTH = 62
+_WIDTH, _HEIGHT = 64, 22
 
 
 def read(parameter: Parameter, typed: str, shown: str) -> Value:
@@ -45,10 +45,11 @@ class ValueBox(QAbstractSpinBox):
         super().__init__(parent)
         self._parameter = parameter
         self._value: Value = parameter.default
-        self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+        # The style sheet makes the arrows' width 0. NoButtons would have it lay the text out wrongly.
+        self.lineEdit().setTextMargins(8, 0, 8, 0)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setFixedWidth(_WIDTH)
+        self.setFixedSize(_WIDTH, _HEIGHT)
         self.editingFinished.connect(self._enter)
         self.show_value(parameter.default)
 
@@ -69,7 +70,7 @@ class ValueBox(QAbstractSpinBox):
 
     def sizeHint(self) -> QSize:
         """As in the drawing."""
-        return QSize(_WIDTH, 22)
+        return QSize(_WIDTH, _HEIGHT)
 
     def stepBy(self, steps: int) -> None:
         """The arrows, Page Up and Page Down, and the wheel."""

@@ -64,6 +64,7 @@ class Window(QMainWindow):
         self._connect()
         self.panel.set_pool(lab.pool)
         self._show_values()
+        self.charts.setFocus()
         self._timer.start(0)
 
     # Putting together

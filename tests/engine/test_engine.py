@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import closing
+from itertools import pairwise
 from time import perf_counter
 
 import psycopg2
@@ -63,7 +64,7 @@ def test_indices_and_times_of_samples_are_seamless(conninfo: str) -> None:
         heard.until(busy(300), "300 operations")
     samples = heard.samples
     assert [sample.index for sample in samples] == list(range(len(samples)))
-    for before, after in zip(samples, samples[1:], strict=False):
+    for before, after in pairwise(samples):
         assert after.t - after.span == pytest.approx(before.t, abs=1e-9)
 
 

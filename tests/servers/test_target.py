@@ -320,7 +320,7 @@ def test_a_dsn_that_cannot_be_read_is_the_users_mistake(dsn: str) -> None:
 
 
 def test_a_misspelt_option_is_named_with_the_nearest_real_one() -> None:
-    with pytest.raises(InputError, match="option sslmod.*is it sslmode?"):
+    with pytest.raises(InputError, match=r"option sslmod.*is it sslmode\?"):
         reach("host=h sslmod=require")
 
 

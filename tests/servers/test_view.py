@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -110,7 +111,7 @@ def test_tries_come_ever_more_seldom_up_to_a_limit(monkeypatch: pytest.MonkeyPat
         if eye.trouble:
             tried_at.append(now)
         now += 0.1
-    pauses = [later - earlier for earlier, later in zip(tried_at, tried_at[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(tried_at)]
     assert [round(pause) for pause in pauses] == [1, 2, 4, 8, 15, 15, 15]
 
 

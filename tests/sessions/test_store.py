@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -279,9 +281,6 @@ def test_a_session_in_a_folder_that_is_read_only_opens(
 @pytest.fixture
 def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder that other users can reach too, which pytest's own can't be."""
-    import shutil
-    import tempfile
-
     folder = Path(tempfile.mkdtemp(prefix="poolviz-test-"))
     folder.chmod(0o755)
     yield folder
@@ -291,7 +290,9 @@ def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def png() -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -359,7 +360,7 @@ def test_a_session_of_a_newer_poolviz_asks_for_an_update(tmp_path: Path) -> None
     path = recorded(tmp_path / "new.poolviz")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
-    with pytest.raises(InputError, match="written by a newer poolviz .*update poolviz"):
+    with pytest.raises(InputError, match=r"by a newer poolviz .*update poolviz"):
         Recorder.open(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -100,8 +101,8 @@ def test_the_figures_of_a_small_run_are_those_worked_out_by_hand() -> None:
 def test_each_segment_has_the_same_figures_of_its_own_time() -> None:
     whole = summed(list(samples(RUN)))
     first, second = whole.segments
-    assert (first.from_s, first.to_s) == (0.0, pytest.approx(0.2))
-    assert (second.from_s, second.to_s) == (pytest.approx(0.2), pytest.approx(0.25))
+    assert [first.from_s, first.to_s] == pytest.approx([0.0, 0.2])
+    assert [second.from_s, second.to_s] == pytest.approx([0.2, 0.25])
     assert first.duration_s == pytest.approx(0.2)
     assert first.limits == LIMITS
     assert second.limits["pool_size"] == 2
@@ -136,8 +137,8 @@ def test_segments_add_up_to_the_run(lengths: list[int], seed: int) -> None:
     assert sum(part.duration_s for part in parts) == pytest.approx(whole.duration_s)
     assert sum(part.wait_time_s.count for part in parts) == whole.wait_time_s.count
     assert max(part.connections.used_max for part in parts) == whole.connections.used_max
-    for before, after in zip(parts, parts[1:], strict=False):
-        assert before.to_s == pytest.approx(after.from_s)
+    for before, after in pairwise(parts):
+        assert before.to_s == after.from_s
 
 
 def test_it_prints_as_the_object_that_the_command_line_promises() -> None:

@@ -1,0 +1,144 @@
+"""What a frame of the charts costs: after a minute of a session, and after an hour of it.
+
+The standard scene: the charts of a window of 1280 × 800, three of them, nine curves, one of them
+stacked, 60 s visible. A frame is one sample added, the charts refreshed and painted, offscreen.
+
+    python benchmarks/frames.py [--json] [--check] [--frames N] [--scale 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+GOAL_MEDIAN, GOAL_P99 = 12.0, 25.0  # milliseconds
+SAME = 1.3  # an hour's median may be so many times a minute's
+SIZE = (996, 690)
+TICK = 0.05
+WARM_UP = 40
+
+
+def samples(count: int) -> Iterator[object]:
+    """A pool of 5 + 5 under a swelling load: every curve moves, errors and marks come too."""
+    import numpy as np
+
+    from poolviz.model.histogram import Histogram
+    from poolviz.model.sample import Level, Sample, ServerView
+
+    random, histogram = np.random.default_rng(1), Histogram()
+    for index in range(count):
+        t = (index + 1) * TICK
+        demand = 8 + 6 * math.sin(t / 9) + random.normal()
+        used = min(max(demand, 0.0), 10.0)
+        open_, waiting = max(used, 5.0), max(demand - 10, 0.0) * 2
+        histogram.clear()
+        histogram.add(random.lognormal(math.log(2e-4 + waiting * 3e-3), 0.6, 30))
+        yield Sample(
+            index=index,
+            t=t,
+            span=TICK,
+            segment=0,
+            open=level(Level, open_),
+            used=level(Level, used),
+            idle=level(Level, open_ - used),
+            overflow=level(Level, max(used - 5, 0.0)),
+            pending=level(Level, waiting),
+            retrying=level(Level, waiting / 3),
+            operations=int(random.poisson(used * 4)),
+            errors={"PoolError": 1} if waiting > 3 and index % 7 == 0 else {},
+            timeouts=int(waiting > 6 and index % 11 == 0),
+            wait=histogram.pack(),
+            limits={"pool_size": 5, "max_overflow": 5},
+            load={"clients": 20},
+            capacity=10,
+            server=ServerView(active=round(used)) if index % 20 == 0 else None,
+        )
+
+
+def level(make: type, mean: float) -> object:
+    """A count that wavered a little within its tick."""
+    return make(round(mean), math.floor(mean), math.ceil(mean), mean)
+
+
+def measure(seconds: int, frames: int) -> dict[str, float]:
+    """Milliseconds a frame, with `seconds` recorded before."""
+    from PySide6.QtCore import QEvent, QObject
+    from PySide6.QtWidgets import QApplication
+
+    from poolviz.model.messages import Marked, Ticked
+    from poolviz.model.sample import Mark, MarkKind
+    from poolviz.sessions.recorder import Recorder
+    from poolviz.ui.charts import ChartStack
+    from poolviz.ui.theme import LIGHT
+
+    class Paints(QObject):
+        count = 0
+
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+            self.count += event.type() == QEvent.Type.Paint
+            return False
+
+    application = QApplication.instance() or QApplication([])
+    stack, paints = ChartStack(LIGHT), Paints()
+    stack.resize(*SIZE)
+    stack.canvas.viewport().installEventFilter(paints)
+    times = []
+    with Recorder() as recorder:
+        for index, sample in enumerate(samples(int(seconds / TICK) + WARM_UP + frames)):
+            if index == int(seconds / TICK):
+                recorder.add(Marked(Mark(t=sample.t, kind=MarkKind.CHANGE, text="clients 8→20")))
+                stack.set_recorder(recorder)
+                stack.show()
+            live = index >= int(seconds / TICK)
+            if live:
+                application.processEvents()
+            before, painted = time.perf_counter(), paints.count
+            recorder.add(Ticked(sample))
+            if live:
+                stack.refresh()
+                application.processEvents()
+                times.append((time.perf_counter() - before) * 1e3)
+                if paints.count != painted + 1 and index > int(seconds / TICK):
+                    raise SystemExit(f"A frame painted {paints.count - painted} times.")
+        stack.close()
+    times = sorted(times[WARM_UP:])
+    return {
+        "median_ms": times[len(times) // 2],
+        "p99_ms": times[min(math.ceil(len(times) * 0.99), len(times)) - 1],
+        "max_ms": times[-1],
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="What a frame of the charts costs.")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--check", action="store_true", help="exit with 1 over the goals")
+    parser.add_argument("--frames", type=int, default=400)
+    parser.add_argument("--scale", type=float, default=1.0, help="pixels of the device a pixel")
+    options = parser.parse_args()
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    os.environ["QT_SCALE_FACTOR"] = str(options.scale)
+    found = {"minute": measure(60, options.frames), "hour": measure(3600, options.frames)}
+    if options.json:
+        goals = {"median_ms": GOAL_MEDIAN, "p99_ms": GOAL_P99}
+        print(json.dumps({"scale": options.scale, "goals": goals, **found}))
+    else:
+        print(f"{'recorded':10}{'median':>10}{'p99':>10}{'highest':>10}   ms a frame")
+        for name, figures in found.items():
+            print(f"{name:10}" + "".join(f"{value:10.2f}" for value in figures.values()))
+        print(f"{'goal':10}{GOAL_MEDIAN:10.2f}{GOAL_P99:10.2f}")
+    slow = any(
+        figures["median_ms"] > GOAL_MEDIAN or figures["p99_ms"] > GOAL_P99
+        for figures in found.values()
+    )
+    grows = found["hour"]["median_ms"] > SAME * found["minute"]["median_ms"]
+    return int(options.check and (slow or grows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

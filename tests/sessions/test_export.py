@@ -1,0 +1,288 @@
+"""Exports hold what was recorded, and are written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from poolviz.model.errors import InputError
+from poolviz.model.histogram import Histogram
+from poolviz.model.messages import Began, Ticked
+from poolviz.model.sample import Mark, MarkKind, Sample
+from poolviz.model.scenario import Scenario
+from poolviz.sessions.export import (
+    EXPORTERS,
+    Exporter,
+    exporter_for,
+    exporters_with,
+    suggested_name,
+)
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.rings import LEVELS
+from tests.sessions.builders import (
+    FACTS,
+    LIMITS,
+    LOAD,
+    STARTED,
+    began,
+    change,
+    digest,
+    record,
+    reports,
+    samples,
+    ticks,
+    wait_until,
+)
+
+NOTE = Mark(t=2.0, kind=MarkKind.NOTE, text='He said "now",\nand it was')
+
+
+def run() -> list[Sample]:
+    """Three seconds with a change after the first."""
+    return [
+        msgspec.structs.replace(sample, segment=int(sample.index >= 20), errors={"a, b": 2})
+        for sample in samples(ticks(60))
+    ]
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """A run of three seconds, over but not closed."""
+    with Recorder() as recorder:
+        marks = (change(run()[19].t), NOTE)
+        yield record(recorder, reports(run(), *marks))
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_csv_holds_every_figure_of_every_sample(recorder: Recorder, tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    files = exporter_for(path).export(recorder, path)
+    assert [file.name for file in files] == ["run.csv", "run.events.csv", "run.manifest.json"]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    rows = rows_of(path)
+    assert list(rows[0]) == ["t_utc", "t_s", "series", "stat", "value", "unit", "segment"]
+    by_time: dict[float, dict[tuple[str, str], float]] = defaultdict(dict)
+    for row in rows:
+        place = by_time[float(row["t_s"])]
+        assert (row["series"], row["stat"]) not in place, "one row a figure"
+        place[row["series"], row["stat"]] = float(row["value"])
+    assert list(by_time) == [sample.t for sample in run()]
+    for sample, figures in zip(run(), by_time.values(), strict=True):
+        for name in LEVELS:
+            level = getattr(sample, name)
+            for stat in ("last", "low", "high", "mean"):
+                assert figures[name, stat] == getattr(level, stat)
+        assert figures["operations", "count"] == sample.operations
+        assert figures["throughput", "rate"] == sample.operations / sample.span
+        assert figures["errors", "count"] == figures["errors.a, b", "count"] == 2
+        assert figures["opened", "count"] == sample.opened
+        assert figures["wait_time", "count"] == sample.wait.count
+        waits = Histogram()
+        waits.merge(sample.wait)
+        assert figures["wait_time", "p95"] == waits.percentiles(0.95)[0]
+        assert figures["wait_time", "max"] == sample.wait.high
+        assert (("server_total", "last") in figures) == (sample.server is not None)
+        assert (("create_time", "p95") in figures) == (sample.create.count > 0)
+
+
+def test_csv_names_the_moment_and_the_segment(recorder: Recorder, tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    exporter_for(path).export(recorder, path)
+    for row in rows_of(path):
+        moment = datetime.fromisoformat(row["t_utc"])
+        assert moment.timestamp() == pytest.approx(STARTED + float(row["t_s"]), abs=1e-5)
+        assert row["t_utc"].endswith("Z")
+    segments = [row["segment"] for row in rows_of(path) if row["series"] == "operations"]
+    assert segments == ["0"] * 20 + ["1"] * 40
+
+
+def test_csvs_events_are_the_marks(recorder: Recorder, tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    exporter_for(path).export(recorder, path)
+    changed, noted = rows_of(tmp_path / "run.events.csv")
+    assert (changed["kind"], changed["key"]) == ("change", "pool_size")
+    assert (changed["old"], changed["new"]) == ("5", "8")
+    assert changed["segment"] == "1", "the segment that begins with it"
+    assert (noted["kind"], noted["text"], noted["key"]) == ("note", NOTE.text, "")
+    assert float(noted["t_s"]) == 2.0
+
+
+def check_manifest(manifest: dict[str, object]) -> None:
+    assert manifest["facts"] == FACTS
+    assert manifest["started_utc"] == "2026-05-11T14:31:05.250000Z"
+    scenario = manifest["scenario"]
+    assert isinstance(scenario, dict)
+    assert scenario["pool"] == "sqlalchemy.QueuePool"
+    assert (scenario["limits"], scenario["load"], scenario["seed"]) == (LIMITS, LOAD, 1)
+    assert manifest["sampling"] == {"per_second": 20.0, "samples": 60, "dropped": 0}
+    marks = manifest["marks"]
+    assert isinstance(marks, list)
+    assert [mark["kind"] for mark in marks] == ["change", "note"]
+    assert "Closed loop" in str(manifest["load_model"])
+    assert "acquire" in str(manifest["latency_from"])
+    assert "merged histograms" in str(manifest["percentiles"])
+
+
+def test_json_is_what_the_command_line_prints_and_the_manifest(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.json"
+    assert exporter_for(path).export(recorder, path) == (path,)
+    shown = json.loads(path.read_text())
+    check_manifest(shown.pop("manifest"))
+    assert shown == json.loads(msgspec.json.encode(recorder.summary()))
+    exporter_for(tmp_path / "run.csv").export(recorder, tmp_path / "run.csv")
+    check_manifest(json.loads((tmp_path / "run.manifest.json").read_text()))
+
+
+def test_a_session_exported_is_the_session(recorder: Recorder, tmp_path: Path) -> None:
+    path = tmp_path / "copy.poolviz"
+    exporter_for(path).export(recorder, path)
+    assert list(tmp_path.iterdir()) == [path]
+    with Recorder.open(path) as copy:
+        assert digest(copy.samples()) == digest(run())
+        assert copy.summary() == recorder.summary()
+        assert copy.marks == recorder.marks
+        assert (copy.began, copy.ended) == (recorder.began, recorder.ended)
+
+
+def test_a_run_can_be_exported_while_it_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "live.poolviz"
+    with Recorder(path) as recorder:
+        record(recorder, [began(), *map(Ticked, run()[:30])])
+        wait_until(path.exists)
+        for name in ("a.csv", "a.json", "copy.poolviz"):
+            exporter_for(tmp_path / name).export(recorder, tmp_path / name)
+        with pytest.raises(InputError, match="in use by a poolviz that is running"):
+            exporter_for(path).export(recorder, path)
+        record(recorder, map(Ticked, run()[30:]))
+    for name, count in (("copy.poolviz", 30), ("live.poolviz", 60)):
+        with Recorder.open(tmp_path / name) as saved:
+            assert digest(saved.samples()) == digest(run()[:count])
+
+
+def test_a_closed_session_can_be_exported_onto_itself(recorder: Recorder, tmp_path: Path) -> None:
+    path = tmp_path / "a.poolviz"
+    exporter_for(path).export(recorder, path)
+    with Recorder.open(path) as saved:
+        exporter_for(path).export(saved, path)
+        assert digest(saved.samples()) == digest(run())
+
+
+def test_an_unknown_suffix_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    for name in ("run.xlsx", "run"):
+        with pytest.raises(InputError, match=r"one of \.csv \.json \.poolviz\."):
+            exporter_for(tmp_path / name)
+
+
+def test_formats_are_added_without_changing_those_of_others(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    def write(recorder: Recorder, paths: Sequence[Path]) -> None:
+        paths[0].write_text(f"{recorder.summary().operations}")
+
+    exporters = exporters_with(Exporter(".txt", "Operations", write))
+    assert list(exporters) == [".csv", ".json", ".poolviz", ".txt"]
+    assert ".txt" not in EXPORTERS
+    path = tmp_path / "run.TXT"
+    exporter_for(path, exporters).export(recorder, path)
+    assert path.read_text() == str(recorder.summary().operations)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("bug")])
+def test_an_export_that_fails_leaves_what_was_there(
+    recorder: Recorder, tmp_path: Path, error: Exception
+) -> None:
+    def write(recorder: Recorder, paths: Sequence[Path]) -> None:
+        for path in paths:
+            path.write_text("half")
+        raise error
+
+    path = tmp_path / "run.csv"
+    path.write_text("old")
+    with pytest.raises(InputError if isinstance(error, OSError) else RuntimeError) as caught:
+        Exporter(".csv", "Broken", write, beside=(".more.csv",)).export(recorder, path)
+    assert str(caught.value) in (f"Can't write {path}: No space left on device.", "bug")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_keeps_pointing_to_the_file_that_is_replaced(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_text("old")
+    link.symlink_to(real)
+    exporter_for(link).export(recorder, link)
+    assert link.is_symlink()
+    assert json.loads(real.read_text())["samples"] == 60
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".poolviz"])
+def test_every_format_refuses_a_path_that_cant_be_written(
+    recorder: Recorder, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / "missing" / f"run{suffix}"
+    for refuse in (
+        exporter_for(path).check,
+        lambda path: exporter_for(path).export(recorder, path),
+    ):
+        with pytest.raises(InputError, match="there is no folder"):
+            refuse(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_asks_for_all_three_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "run.events.csv").mkdir()
+    with pytest.raises(InputError, match=r"run\.events\.csv: it is a folder"):
+        exporter_for(tmp_path / "run.csv").check(tmp_path / "run.csv")
+
+
+def test_a_session_isnt_exported_over_another_kind_of_file(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes.poolviz"
+    path.write_text("mine")
+    with pytest.raises(InputError, match="is not a poolviz session"):
+        exporter_for(path).export(recorder, path)
+    assert path.read_text() == "mine"
+
+
+def test_a_run_that_never_began_has_nothing_to_export(tmp_path: Path) -> None:
+    with Recorder() as recorder, pytest.raises(InputError, match="nothing was recorded"):
+        exporter_for(tmp_path / "a.csv").export(recorder, tmp_path / "a.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_a_sample_is_exported_all_the_same(tmp_path: Path) -> None:
+    with Recorder() as recorder:
+        recorder.add(began())
+        for name in ("a.csv", "a.json", "a.poolviz"):
+            exporter_for(tmp_path / name).export(recorder, tmp_path / name)
+    assert len(rows_of(tmp_path / "a.csv")) == 0
+    assert json.loads((tmp_path / "a.json").read_text())["wait_time_s"]["p95"] is None
+    with Recorder.open(tmp_path / "a.poolviz") as saved:
+        assert list(saved.samples()) == []
+
+
+def test_the_suggested_name_says_what_was_run(recorder: Recorder) -> None:
+    assert suggested_name(recorder, ".png") == (
+        "poolviz_2026-05-11T143105Z_QueuePool_pool_size5+max_overflow10_c40.png"
+    )
+    with Recorder() as empty:
+        assert suggested_name(empty, ".csv") == "poolviz.csv"
+    own = Scenario(pool="my pools/own.py:My Pool", limits={}, load={})
+    with Recorder() as other:
+        other.add(Began(STARTED, own, {}))
+        assert suggested_name(other, ".csv") == "poolviz_2026-05-11T143105Z_My-Pool.csv"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+import sysconfig
 import threading
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
 import psycopg2
@@ -21,7 +21,7 @@ from tests.servers.fixtures import conninfo, server
 
 __all__ = ["conninfo", "server"]
 
-PROJECT = Path(__file__).parents[1]
+LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 PATIENCE = 5.0  # seconds for what a test started to end, before it counts as left behind
 
 
@@ -95,8 +95,7 @@ def _threads_know_their_origin() -> Iterator[None]:
 
     def remembering_start(thread: threading.Thread) -> None:
         frames = traceback.extract_stack(sys._getframe(1))
-        ours = [frame for frame in frames if str(PROJECT) in frame.filename]
-        ours = [frame for frame in ours if "site-packages" not in frame.filename]
+        ours = [f for f in frames if not f.filename.startswith(LIBRARIES)]
         names = [f"{frame.filename}:{frame.lineno}" for frame in reversed(ours[-3:])]
         thread._started_at = " < ".join(names)
         start(thread)

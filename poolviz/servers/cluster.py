@@ -62,7 +62,7 @@ def _make_folder(folder: Path, mode: int) -> None:
         return
     _make_folder(folder.parent, mode)
     with suppress(FileExistsError):  # another poolviz was faster
-        folder.mkdir()
+        folder.mkdir(mode)
         folder.chmod(mode)
 
 
@@ -98,7 +98,7 @@ class Cluster:
                 folder = base / str(number)
                 _make_folder(folder, 0o755 if account else 0o700)
                 _check_ownership(folder)
-                lock = FileLock(folder / "lock", timeout=0, thread_local=False)
+                lock = FileLock(folder / "lock", timeout=0, thread_local=False, mode=0o600)
                 with suppress(Timeout):
                     lock.acquire()
                     return cls(folder.resolve(), lock, account)

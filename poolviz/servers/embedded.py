@@ -99,11 +99,11 @@ class EmbeddedServer:
         """A server on the cluster's data; on new data where the old is missing or won't start."""
         if cluster.fits(binaries):
             progress(f"Starting PostgreSQL {binaries.version}")
-            try:
-                return cls._launched(cluster, binaries)
-            except ServerError:
-                progress("Its data can't be used any more and is made anew")
+            for _ in range(2):  # the keeper of a poolviz just killed may still have been at work
+                with suppress(ServerError):
+                    return cls._launched(cluster, binaries)
                 cluster.clear_stale()
+            progress("Its data can't be used any more and is made anew")
         progress(f"Preparing PostgreSQL {binaries.version}, this one time")
         cluster.make(binaries)
         progress(f"Starting PostgreSQL {binaries.version}")
@@ -229,7 +229,7 @@ def _spawn_keeper(cluster: Cluster) -> subprocess.Popen[bytes]:
         command = [sys.executable, "_keeper"]
     else:
         command = [sys.executable, "-I", "-S", str(Path(keeper.__file__))]
-    with cluster.log.open("wb") as log:
+    with open(cluster.log, "wb", opener=_private) as log:
         return subprocess.Popen(
             command,
             bufsize=0,
@@ -240,6 +240,10 @@ def _spawn_keeper(cluster: Cluster) -> subprocess.Popen[bytes]:
             start_new_session=True,  # so Ctrl+C in the terminal doesn't reach the server
             creationflags=keeper.NO_WINDOW | keeper.OWN_GROUP,
         )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _ready(pid_file: Path, pid: int) -> bool:

@@ -60,9 +60,10 @@ _CAUSES = (
         "28P01",
     ),
     _Cause(
-        r"no pg_hba\.conf entry for .*(?:no encryption|SSL off)",
+        r"no pg_hba\.conf entry for host .*(?:no encryption|SSL off)",
         "{where} doesn't let user {user} into database {database} from here without encryption:"
-        " try sslmode=require, or ask its administrator for an entry in pg_hba.conf.",
+        " check both names, try sslmode=require, or ask its administrator for an entry in"
+        " pg_hba.conf.",
         "28000",
     ),
     _Cause(
@@ -85,6 +86,11 @@ _CAUSES = (
         r"(?P<method>\w+) authentication failed for user",
         "{where} refused user {user} by its {method} authentication: connect as the user it"
         " expects, or over TCP (host=localhost) with a password.",
+        "28000",
+    ),
+    _Cause(
+        r"connection requires a valid client certificate",
+        "{where} asks user {user} for a TLS certificate: let sslcert and sslkey name yours.",
         "28000",
     ),
     _Cause(
@@ -249,7 +255,7 @@ def describe_failure(error: psycopg2.Error, conninfo: str) -> ServerError:
         match = re.search(cause.pattern, text)
         if match is not None and (error.pgcode is None or error.pgcode == cause.code):
             groups = {key: (value or "").strip(" :") for key, value in match.groupdict().items()}
-            groups["why"] = groups.get("why") or groups.get("other") or "no reason given"
+            groups["why"] = groups.get("why") or groups.get("other") or "missing, or not readable"
             sentence = cause.sentence.format_map(words | groups)
             return ServerError(sentence[:1].upper() + sentence[1:], error.pgcode or cause.code)
     said = _last_words(text)
@@ -300,4 +306,4 @@ def _last_words(text: str) -> str:
     """The end of libpq's text on one line, without the address that the sentence gives anyway."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     line = lines[-1] if lines else "no reason given"
-    return re.sub(r"^connection to server .*? failed: ", "", line).rstrip(".")
+    return re.sub(r"^connection to server .*? failed: (?:FATAL: *)?", "", line).rstrip(".")

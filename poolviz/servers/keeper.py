@@ -68,8 +68,8 @@ def _start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         job["command"],
         stdin=subprocess.DEVNULL,
-        stdout=sys.stderr.fileno(),  # the log, which poolviz gave this process as standard error
-        stderr=sys.stderr.fileno(),
+        stdout=2,  # the log, which poolviz gave this process as standard error
+        stderr=2,
         env=server_environment(),
         # After the change of account, which would undo it; safe, this process has one thread.
         preexec_fn=_tied_to(os.getpid()),  # noqa: PLW1509

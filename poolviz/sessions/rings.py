@@ -1,9 +1,10 @@
 """A run at six resolutions, so that any stretch of it is drawn from a bounded number of bins.
 
-Level 0 holds one bin a sample; a bin of each further level merges four of the level below, those
-whose sample numbers share a multiple of 4, 16, 64 …: a bin's place never depends on what is
-looked at, so curves don't shimmer while they scroll. Each level but the coarsest forgets its
-oldest bins. Percentiles of a bin are those of its merged histogram.
+Level 0 holds one bin a sample, but a sample that a change cut short, to less than half a tick,
+joins the bin before it: a rate over a millisecond says nothing. A bin of each further level merges
+four samples, then 16, 64 …, always those whose numbers share a multiple of it: a bin's place never
+depends on what is looked at, so curves don't shimmer while they scroll. Each level but the
+coarsest forgets its oldest bins. Percentiles of a bin are those of its merged histogram.
 """
 
 from __future__ import annotations
@@ -82,15 +83,19 @@ class Rings:
         coarsest = RESOLUTIONS - 1
         self._rings = [_Ring(room, grows=level == coarsest) for level in range(RESOLUTIONS)]
         self._open_bins = [_OpenBin() for _ in range(1, RESOLUTIONS)]  # of levels 1 and up
-        self._waits = Histogram()
+        self._newest = _OpenBin()  # of level 0
         self._server = (-math.inf, math.nan, math.nan)  # when it spoke last, active, total
 
     def add(self, sample: Sample) -> None:
         """Take one sample in."""
         self._close_bins_before(sample.index)
-        bin_ = self._bin_of(sample)
-        self._rings[0].append(bin_)
-        self._open_bins[0].add(bin_, sample.wait)
+        part = self._part_of(sample)
+        self._open_bins[0].add(part, sample.wait)
+        joins = sample.span < TICK / 2 and bool(self._newest.parts)
+        if not joins:
+            self._newest.begin(sample.index)
+        self._newest.add(part, sample.wait)
+        self._rings[0].put(self._newest.figures(), in_place_of_newest=joins)
 
     def view(self, start: float, end: float, points: int) -> View:
         """The bins in [start, end] and one more at each side, at the finest level that remembers
@@ -110,13 +115,13 @@ class Rings:
                 return
             if open_bin.parts:
                 bin_ = open_bin.figures()
-                self._rings[level].append(bin_)
+                self._rings[level].put(bin_)
                 if level < len(self._open_bins):
                     self._open_bins[level].add(bin_, open_bin.waits.pack())
             open_bin.begin(key)
 
-    def _bin_of(self, sample: Sample) -> Numbers:
-        """A sample as a bin of level 0."""
+    def _part_of(self, sample: Sample) -> Numbers:
+        """A sample as part of a bin, which then has its percentiles filled in."""
         counts: tuple[Level, ...] = (
             sample.open,
             sample.used,
@@ -130,8 +135,6 @@ class Rings:
             self._server = (sample.t, sample.server.active, sample.server.total)
         elif sample.t - self._server[0] > _SERVER_KEPT:
             self._server = (-math.inf, math.nan, math.nan)
-        self._waits.clear()
-        self._waits.merge(sample.wait)
         return np.array(
             (
                 sample.t,
@@ -144,7 +147,7 @@ class Rings:
                 *self._server[1:],
                 *[count.low for count in counts],
                 *[count.high for count in counts],
-                *self._waits.percentiles(*SHARES.values()),
+                *[math.nan] * len(SHARES),
             )
         )
 
@@ -171,7 +174,7 @@ class Rings:
 
 
 class _OpenBin:
-    """A bin that is being filled with bins of the level below."""
+    """A bin that is being filled with samples, or with bins of the level below."""
 
     def __init__(self) -> None:
         self.waits = Histogram()
@@ -184,7 +187,7 @@ class _OpenBin:
         self.waits.clear()
 
     def add(self, part: Numbers, waits: Durations) -> None:
-        """Take a bin of the level below in."""
+        """Take a part in, the latest."""
         self.parts.append(part)
         self.waits.merge(waits)
 
@@ -213,7 +216,10 @@ class _Ring:
     def _room(self) -> int:
         return int(self._bins.shape[1])
 
-    def append(self, bin_: Numbers) -> None:
+    def put(self, bin_: Numbers, *, in_place_of_newest: bool = False) -> None:
+        """Take a bin in, after the newest one or instead of it."""
+        if in_place_of_newest:
+            self._count -= 1
         if self._grows and self._count == self._room:
             self._bins = np.concatenate((self._bins, np.empty_like(self._bins)), axis=1)
         self._bins[:, self._count % self._room] = bin_
@@ -246,6 +252,8 @@ class _Ring:
 
 def _merged(parts: Sequence[Numbers]) -> Numbers:
     """Bins that follow each other as one; its percentiles are yet to be filled in."""
+    if len(parts) == 1:
+        return parts[0].copy()
     table = np.array(parts)
     spans = table[:, _SPAN]
     merged: Numbers = table[-1].copy()  # the end, and the capacity in force then

@@ -130,7 +130,8 @@ def _check_size(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _log_of(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
+    place = path.resolve()  # of a link, SQLite keeps it beside the file itself
+    return place.with_name(place.name + "-wal")
 
 
 def _other_file(path: Path) -> InputError:
@@ -163,11 +164,11 @@ def _connect_read_only_folder(path: Path, stack: ExitStack) -> sqlite3.Connectio
         if not log.exists() or not log.stat().st_size:
             return _connect(path, "immutable=1")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="poolviz-")))
-        for file in (path, log):
-            shutil.copy(file, folder / file.name)
+        shutil.copy(path, folder / "session")
+        shutil.copy(log, folder / "session-wal")
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}.") from None
-    return _connect(folder / path.name, "mode=ro")
+    return _connect(folder / "session", "mode=ro")
 
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:

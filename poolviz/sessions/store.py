@@ -22,7 +22,7 @@ from typing import Literal, TypeAlias
 from poolviz.model.errors import InputError
 from poolviz.sessions.saved import BUSY, SCHEMA, SavedSession, is_session, read_page
 
-_PERIOD = 1.0  # seconds between two commits
+_PERIOD = 0.75  # seconds that rows are gathered: with the commit itself, less than one
 _PATIENCE = 30.0  # seconds that closing waits for the disk
 
 Table: TypeAlias = Literal["meta", "samples", "marks"]
@@ -108,7 +108,7 @@ class Store:
         return SavedSession(self.path).page(first, end)
 
     def _write(self) -> None:
-        """The writer's life: gather rows for a second, commit them, and again."""
+        """The writer's life: gather rows for a moment, commit them, and again."""
         closing = False
         while not closing:
             with self._changed:
@@ -144,13 +144,14 @@ class Store:
             _insert(connection, rows)
             return connection
         _refuse_other_files(self.path)
-        draft = sibling(self.path)
+        place = self.path.resolve()  # a link keeps pointing where it does
+        draft = sibling(place)
         try:
             # What a file must have to be recognised is in it before the -wal file is used.
             write_session(draft, rows)
             for leftover in ("-wal", "-shm", "-journal"):
-                self.path.with_name(self.path.name + leftover).unlink(missing_ok=True)
-            draft.replace(self.path)
+                place.with_name(place.name + leftover).unlink(missing_ok=True)
+            draft.replace(place)
         finally:
             draft.unlink(missing_ok=True)
         connection = sqlite3.connect(self.path, check_same_thread=False)
@@ -209,7 +210,7 @@ def check_writable(path: Path) -> None:
             raise InputError(f"Can't write {path}: there is no folder {path.parent}, create it.")
         elif not path.parent.is_dir():
             raise InputError(f"Can't write {path}: {path.parent} is not a folder.")
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.TemporaryFile(dir=path.resolve().parent):
             pass  # a name too long shows above; whether the folder takes a new file shows here
     except OSError as error:
         raise InputError(f"Can't write {path}: {error.strerror}.") from None

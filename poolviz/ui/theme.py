@@ -2,120 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from string import Template
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 
 from poolviz.model.resources import resource
+from poolviz.ui.colours import DARK, LIGHT, Theme
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "Theme",
+    "load_fonts",
+    "palette",
+    "stylesheet",
+    "system_theme",
+    "ui_font",
+]
 
 _FAMILY = "Inter"
 _FACES = ("Inter-Regular.ttf", "Inter-Medium.ttf", "Inter-SemiBold.ttf")
 _LOADED = "poolviz fonts loaded"  # kept on the application: fonts go when it goes
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Every colour that poolviz paints with, as `#rrggbb`."""
-
-    name: str
-    bg: str
-    panel: str
-    line: str
-    grid: str
-    text: str
-    muted: str
-    faint: str
-    accent: str
-    on_accent: str
-    accent_hover: str
-    used: str
-    idle: str
-    idle_name: str  # the word "idle": its fill is too pale to be read as text
-    overflow: str
-    wait_peak: str
-    wait: str
-    retrying: str
-    retrying_name: str
-    throughput: str
-    server: str
-    p50: str
-    p95: str
-    p99: str
-    bad: str
-    hover: str
-    selected: str
-    info_bg: str
-    warn_bg: str
-    bad_bg: str
-
-
-LIGHT = Theme(
-    name="light",
-    bg="#f5f6f8",
-    panel="#ffffff",
-    line="#e4e7ec",
-    grid="#eef0f3",
-    text="#1c2127",
-    muted="#69727f",
-    faint="#9aa2ae",
-    accent="#0072b2",
-    on_accent="#ffffff",
-    accent_hover="#00629a",
-    used="#0072b2",
-    idle="#b9dcf2",
-    idle_name="#5b9dc6",
-    overflow="#e69f00",
-    wait_peak="#fbe6d8",
-    wait="#d55e00",
-    retrying="#eab88f",
-    retrying_name="#b97a48",
-    throughput="#009e73",
-    server="#7a4fb5",
-    p50="#8fb8d6",
-    p95="#2f7fb8",
-    p99="#123f63",
-    bad="#c0392b",
-    hover="#f0f3f7",
-    selected="#e3f0f9",
-    info_bg="#eaf4fb",
-    warn_bg="#fdf4e1",
-    bad_bg="#fbebe9",
-)
-
-DARK = Theme(
-    name="dark",
-    bg="#14161a",
-    panel="#1b1e24",
-    line="#2a2e37",
-    grid="#242830",
-    text="#e7eaef",
-    muted="#98a1af",
-    faint="#6b7380",
-    accent="#4aa3df",
-    on_accent="#0d1218",
-    accent_hover="#6ab5e8",
-    used="#3d97d6",
-    idle="#24506e",
-    idle_name="#5f93b5",
-    overflow="#f0ae1f",
-    wait_peak="#3a2820",
-    wait="#f07a32",
-    retrying="#7d5134",
-    retrying_name="#c08d67",
-    throughput="#21b98c",
-    server="#b795ec",
-    p50="#4f7d9e",
-    p95="#62b3ea",
-    p99="#d3ecfc",
-    bad="#ef6a5a",
-    hover="#22262e",
-    selected="#20374a",
-    info_bg="#1a2a38",
-    warn_bg="#33290f",
-    bad_bg="#3a1e1c",
-)
 
 
 def system_theme() -> Theme:

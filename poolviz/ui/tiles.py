@@ -184,7 +184,7 @@ class Tiles(QFrame):
         self.timeouts.show_figure(
             _count(timeouts), f"errors {_count(errors)}", "bad" if timeouts else ""
         )
-        self.timeouts.warn_of_unit(errors > timeouts)
+        self.timeouts.warn_of_unit(errors > 0)
 
 
 def _dress(label: QLabel, name: str, value: str) -> None:

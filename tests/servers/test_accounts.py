@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.servers.test_embedded import main_pid
 
 __all__ = ["home", "open_python"]
 
+pwd = pytest.importorskip("pwd")
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can act as other users"
 )

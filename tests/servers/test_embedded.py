@@ -15,7 +15,14 @@ import pytest
 
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded import EmbeddedServer
-from tests.servers.fixtures import ask, assert_gone, everything_below, home, wait_until
+from tests.servers.fixtures import (
+    ask,
+    assert_gone,
+    everything_below,
+    home,
+    poolviz_process,
+    wait_until,
+)
 
 __all__ = ["home"]
 
@@ -96,6 +103,16 @@ def test_two_started_at_once_from_two_threads_are_two_servers(home: Path) -> Non
         one.stop()
         assert ask(other.conninfo, "SELECT 1") == 1
         assert other.alive
+
+
+def test_two_poolviz_at_once_do_not_disturb_each_other(home: Path) -> None:
+    with poolviz_process(home) as (process, other), EmbeddedServer.start() as server:
+        assert server.conninfo != other
+        process.kill()
+        process.wait()
+        assert ask(server.conninfo, "SELECT 1") == 1
+        with EmbeddedServer.start() as third:  # the folder of the one that was killed
+            assert third.conninfo == other
 
 
 def test_progress_tells_the_first_start_from_the_later_ones(home: Path) -> None:

@@ -19,10 +19,10 @@ times = st.lists(st.floats(1e-6, 60.0), max_size=6)
 
 
 @st.composite
-def runs(draw: st.DrawFn) -> list[Tick]:
+def runs(draw: st.DrawFn, shortest: float = 0.001) -> list[Tick]:
     return [
         Tick(
-            span=draw(st.floats(0.001, 0.4)),
+            span=draw(st.floats(shortest, 0.4)),
             used=draw(counts),
             idle=draw(counts),
             pending=draw(counts),
@@ -101,7 +101,7 @@ def test_a_bins_percentiles_are_those_of_all_durations_in_it(run: list[Tick]) ->
 
 
 @settings(max_examples=40, deadline=None)
-@given(runs(), st.integers(3, 20))
+@given(runs(shortest=0.025), st.integers(3, 20))
 def test_a_ring_that_forgot_shows_an_unbroken_stretch_up_to_now(run: list[Tick], room: int) -> None:
     rings = filled(run, room)
     ends = [sample.t for sample in samples(run)]
@@ -192,6 +192,17 @@ def test_the_coarsest_level_forgets_nothing() -> None:
 def test_rates_are_divided_by_the_time_that_was_measured() -> None:
     view = filled([Tick(operations=10), Tick(span=0.2, operations=10, missed=3)]).view(0, 1, 10)
     assert_allclose(view.lines["throughput"], [200, 50])
+
+
+def test_a_sample_that_a_change_cut_short_joins_the_bin_before_it() -> None:
+    cut = Tick(span=0.001, used=(7,), idle=(0,), operations=2, waits=[0.5])
+    run = [Tick(operations=10, waits=[0.1]), cut, Tick(span=0.049, operations=9)]
+    view = filled(run).view(0, 1, 10)
+    assert_allclose(view.t, [0.051, 0.1])
+    assert_allclose(view.lines["throughput"], [12 / 0.051, 9 / 0.049])
+    assert_allclose(view.lines["wait_p99"], [0.5, math.nan], rtol=0.01)
+    assert view.levels["used"].high[0] == 7
+    assert view.levels["used"].mean[0] == pytest.approx((2 * 0.05 + 7 * 0.001) / 0.051)
 
 
 def test_the_servers_word_holds_for_a_second_and_a_half() -> None:

@@ -146,6 +146,17 @@ def test_an_old_session_is_replaced_only_once_the_run_begins(tmp_path: Path) -> 
     assert count_in(path) == 8
 
 
+def test_a_session_is_recorded_where_a_link_points_to(tmp_path: Path) -> None:
+    real, link = tmp_path / "disk" / "real.poolviz", tmp_path / "link.poolviz"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    for count in (5, 9):
+        recorded(link, count)
+        assert link.is_symlink()
+        assert count_in(real) == count_in(link) == count
+    assert [file.name for file in real.parent.iterdir()] == [real.name]
+
+
 def test_a_file_that_is_no_session_is_never_replaced(tmp_path: Path) -> None:
     path = tmp_path / "thesis.poolviz"
     path.write_text("two years of work")

@@ -52,12 +52,12 @@ class Exporter:
 @contextmanager
 def _written_whole(files: Sequence[Path]) -> Iterator[list[Path]]:
     """Other names beside `files` to write to; they take their places once all is written."""
-    drafts = [sibling(file) for file in files]
+    places = [file.resolve() for file in files]  # a link keeps pointing where it does
+    drafts = [sibling(place) for place in places]
     try:
         yield drafts
-        for draft, file in zip(drafts, files, strict=True):
-            # A link keeps pointing where it does, and what it points to is replaced.
-            draft.replace(file.resolve())
+        for draft, place in zip(drafts, places, strict=True):
+            draft.replace(place)
     except OSError as error:
         raise InputError(f"Can't write {files[0]}: {error.strerror}.") from None
     except sqlite3.Error as error:

@@ -139,24 +139,29 @@ def milliseconds(seconds: float) -> str:
     return f"{size:.1f} ms" if size >= 1 else f"{size:.2g} ms"
 
 
-class CalmTop:
-    """The top of an axis: grows at once, shrinks only once it has been too high for a while."""
+class CalmRange:
+    """A range that grows at once, and shrinks only once it has been too wide for a while."""
 
-    def __init__(self, least: float) -> None:
-        self._least = least
-        self.top = least
-        self._too_high_since: float | None = None
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+        self._too_wide_since: float | None = None
 
-    def fit(self, need: float, t: float, calm: bool = True) -> float:
-        """The top for curves that reach `need`, at `t` seconds of the session."""
-        wanted = max(nice_top(need), self._least)
-        if wanted >= self.top or not calm:
-            self.top, self._too_high_since = wanted, None
-        elif self._too_high_since is None or t < self._too_high_since:
-            self._too_high_since = t
-        elif t - self._too_high_since >= _REST:
-            self.top, self._too_high_since = wanted, None
-        return self.top
+    def fit(self, low: float, high: float, t: float, *, calm: bool) -> None:
+        """Hold `low` to `high`, at `t` seconds of the session; at once both ways if not `calm`."""
+        since = self._too_wide_since
+        if not calm:
+            self._set(low, high)
+        elif low < self.low or high > self.high:
+            self._set(min(low, self.low), max(high, self.high))
+        elif (low, high) == (self.low, self.high):
+            self._too_wide_since = None
+        elif since is None or t < since:
+            self._too_wide_since = t
+        elif t - since >= _REST:
+            self._set(low, high)
+
+    def _set(self, low: float, high: float) -> None:
+        self.low, self.high, self._too_wide_since = low, high, None
 
 
 def highest(values: Floats, default: float = 0.0) -> float:
@@ -187,11 +192,10 @@ def steps(x: Floats, values: Floats) -> tuple[Floats, Floats]:
         return x, values
     same = (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
     turns = np.flatnonzero(~same) + 1
-    starts, ends = np.concatenate(([0], turns)), np.concatenate((turns - 1, [len(x) - 1]))
-    # A bin's x is its end, so its value began where the bin before it ended.
-    begins = np.where(starts > 0, x[np.maximum(starts - 1, 0)], x[0])
+    starts = np.concatenate(([0], turns))
+    ends = np.concatenate((turns, [len(x) - 1]))
     corners = np.empty((2, 2 * len(starts)))
-    corners[0, 0::2], corners[0, 1::2] = begins, x[ends]
+    corners[0, 0::2], corners[0, 1::2] = x[starts], x[ends]
     corners[1, 0::2] = corners[1, 1::2] = values[starts]
     return corners[0], corners[1]
 

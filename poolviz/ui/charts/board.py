@@ -86,7 +86,8 @@ class Board(QGraphicsObject):
         """Draw what `recorder` holds of `frame`; `calm` scales don't shrink at once."""
         self.frame = frame
         fine = recorder.view(frame.start, frame.end, _FINE)
-        few = min(max(int(frame.span / _CALM), _FEW), _COARSE)
+        seconds = min(frame.end, recorder.duration) - max(frame.start, 0.0)
+        few = min(max(int(seconds / _CALM), _FEW), _COARSE)
         self._views = (fine, recorder.view(frame.start, frame.end, few))
         self._marks = recorder.marks
         self._draw(calm=calm)

@@ -25,7 +25,7 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
     laid_out = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent, background=None)
+        super().__init__(parent, background=None, useOpenGL=False)
         self.board = Board(theme)
         self._dragged_from: QPointF | None = None
         self.scene().addItem(self.board)

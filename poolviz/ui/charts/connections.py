@@ -9,15 +9,16 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
-from poolviz.sessions.rings import View
+from poolviz.sessions.rings import Band, View
 from poolviz.ui.charts.axes import (
-    CalmTop,
+    CalmRange,
     Floats,
     Frame,
     Tick,
     highest,
     latest,
     nice_step,
+    nice_top,
     plain,
     steps,
     ticks_up,
@@ -27,6 +28,7 @@ from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 _DEEPEST = 0.75  # what is below zero takes at most so much of what is above
 _FAR = 4.0  # a limit this many times higher than the curves is named, not drawn
 _HEADROOM = 1.14
+_LEAST_UP, _LEAST_DOWN = 5.0, 2.0
 _LATEST = 1.0  # seconds over which a name's height is averaged, so that it doesn't jump
 
 
@@ -53,7 +55,7 @@ class Connections(Chart):
         self._crowd, self._retrying, self._waiting = (self.area() for _ in range(3))
         self._limit, self._server = self.line(gaps=True, joined=True), self.line(gaps=True)
         self._zero = self.line()
-        self._up, self._down = CalmTop(5.0), CalmTop(2.0)
+        self._range = CalmRange(-_LEAST_DOWN, _LEAST_UP)
         self._squeeze = 1.0  # how much smaller a client below zero is than a connection above
 
     def colour(self) -> None:
@@ -77,8 +79,8 @@ class Connections(Chart):
         for curve in self._curves():
             curve.clear()
         self.names = []
-        self._up, self._down = CalmTop(5.0), CalmTop(2.0)
-        self._rescale(self._up.top, self._down.top)
+        self._range = CalmRange(-_LEAST_DOWN, _LEAST_UP)
+        self._rescale()
 
     def _curves(self) -> list[pg.PlotCurveItem]:
         fills = [self._idle, self._overflow, self._kept]
@@ -92,23 +94,28 @@ class Connections(Chart):
         reach = max(highest(view.levels["open"].high), highest(server), 1.0)
         shown_limit = highest(limit) if highest(limit) <= _FAR * max(reach, 3.0) else 0.0
         peaks = view.levels["pending"].high
-        self._rescale(
-            self._up.fit(max(reach, shown_limit), frame.end, calm),
-            self._down.fit(max(highest(peaks), highest(stack.delayed)), frame.end, calm),
-        )
-        self._idle.setData(x, stack.open)
-        self._overflow.setData(x, stack.used)
-        self._kept.setData(x, stack.kept)
-        self._retrying.setData(x, -stack.delayed * self._squeeze)
-        self._waiting.setData(x, -stack.waiting * self._squeeze)
-        self._crowd.setData(x, -peaks * self._squeeze)
+        up = max(nice_top(max(reach, shown_limit)), _LEAST_UP)
+        down = max(nice_top(max(highest(peaks), highest(stack.delayed))), _LEAST_DOWN)
+        self._range.fit(-down, up, frame.end, calm=calm)
+        self._rescale()
+        for fill, heights in (
+            (self._idle, stack.open),
+            (self._overflow, stack.used),
+            (self._kept, stack.kept),
+            (self._crowd, -peaks * self._squeeze),
+            (self._retrying, -stack.delayed * self._squeeze),
+            (self._waiting, -stack.waiting * self._squeeze),
+        ):
+            fill.setVisible(bool(heights.any()))
+            fill.setData(x, heights)
         self._limit.setData(*steps(x, limit))
         self._server.setData(*steps(x, server))
         self._zero.setData(np.array((-frame.span, 0.0)), np.zeros(2))
         self.names = self._names(view, stack, shown=shown_limit > 0)
 
-    def _rescale(self, up: float, down: float) -> None:
+    def _rescale(self) -> None:
         """One scale above and below zero, unless far more clients wait than connections are."""
+        up, down = self._range.high, -self._range.low
         self._squeeze = min(1.0, _DEEPEST * up / down)
         low, high = -down * self._squeeze * _HEADROOM, up * _HEADROOM
         below = down / (down + up / self._squeeze)
@@ -153,10 +160,10 @@ class Connections(Chart):
         kept, used, open_ = (float(a[index]) for a in (stack.kept, stack.used, stack.open))
         waiting, delayed = float(stack.waiting[index]), float(stack.delayed[index])
         found = [
-            Figure("active", _count(used), theme.used),
+            Figure("active", _peaking(used, view.levels["used"], index), theme.used),
             Figure("of them overflow", _count(used - kept), theme.overflow),
             Figure("idle", _count(open_ - used), theme.idle_name),
-            Figure("waiting", _count(waiting), theme.wait),
+            Figure("waiting", _peaking(waiting, view.levels["pending"], index), theme.wait),
         ]
         if highest(stack.delayed - stack.waiting) > 0:
             found.append(Figure("retrying", _count(delayed - waiting), theme.retrying_name))
@@ -173,6 +180,12 @@ def _stack(view: View) -> _Stack:
     beyond = np.minimum(levels["overflow"].mean, used)
     waiting = levels["pending"].mean
     return _Stack(used - beyond, used, open_, waiting, waiting + levels["retrying"].mean)
+
+
+def _peaking(mean: float, band: Band, index: int) -> str:
+    """The mean, and the highest where that is another number of connections or clients."""
+    high = float(band.high[index])
+    return f"{_count(mean)}, peak {high:.0f}" if high - mean >= 0.95 else _count(mean)
 
 
 def _count(value: float) -> str:

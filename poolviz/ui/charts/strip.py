@@ -1,4 +1,4 @@
-"""The whole session as a thin curve, with its marks and the visible window, which can be dragged."""
+"""The whole session as a thin curve, with its marks and the visible window, to be dragged."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Strip(QWidget):
         painter.setPen(QPen(QColor(theme.line), 1))
         painter.setBrush(QColor(theme.panel))
         painter.drawRoundedRect(self.trough.adjusted(0.5, 0.5, -0.5, -0.5), 5, 5)
-        if self._curve is None or not self._duration:
+        if self._curve is None or not len(self._curve[0]) or not self._duration:
             return
         self._paint_curve(painter)
         accent = QColor(theme.accent)

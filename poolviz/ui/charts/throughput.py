@@ -7,12 +7,12 @@ import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
 from poolviz.sessions.rings import View
-from poolviz.ui.charts.axes import CalmTop, Floats, Frame, highest, latest, ticks_up
+from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 
 _LATEST = 1.0
+_LOWEST_TOP = 10.0
 _SHORTEST_BAR = 4.0  # pixels: one error among thousands of operations is still seen
-_VEIL = 0.7
 _THINNEST_BAR = 2.0
 
 
@@ -26,15 +26,13 @@ class Throughput(Chart):
         """Bars behind the line."""
         self._timeouts, self._errors = _bars(self.box), _bars(self.box)
         self._line = self.line()
-        self._top = CalmTop(10.0)
+        self._top = CalmRange(0.0, _LOWEST_TOP)
 
     def colour(self) -> None:
         """Timeouts in the tone of waiting, errors in red."""
         self._line.setPen(self.pen(self.theme.throughput))
-        for bars, colour in ((self._timeouts, self.theme.wait), (self._errors, self.theme.bad)):
-            brush = QColor(colour)
-            brush.setAlphaF(_VEIL)  # the line stays visible before it
-            bars.setOpts(brush=brush, pen=None)
+        self._timeouts.setOpts(brush=QColor(self.theme.timeout_bar), pen=None)
+        self._errors.setOpts(brush=QColor(self.theme.error_bar), pen=None)
 
     def clear(self) -> None:
         """Leave the axes."""
@@ -42,18 +40,20 @@ class Throughput(Chart):
         for bars in (self._timeouts, self._errors):
             bars.setOpts(x=[], height=[], width=1)
         self.names = []
-        self._top = CalmTop(10.0)
-        self._set_scale(self._top.top)
+        self._top = CalmRange(0.0, _LOWEST_TOP)
+        self._set_scale()
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
         """Errors stand on zero, timeouts on them."""
         rate, timeouts, errors = (view.lines[n] for n in ("throughput", "timeouts", "errors"))
         wrong = timeouts + errors
-        self._set_scale(self._top.fit(max(highest(rate), highest(wrong)), frame.end, calm))
+        top = max(nice_top(max(highest(rate), highest(wrong))), _LOWEST_TOP)
+        self._top.fit(0.0, top, frame.end, calm=calm)
+        self._set_scale()
         self._line.setData(x, rate)
         least = self.scale_y.high * _SHORTEST_BAR / max(self.plot.height(), 1)
         thinnest = _THINNEST_BAR * frame.span / max(self.plot.width(), 1)
-        width = max(view.bin, thinnest)
+        width = np.clip(np.diff(x, prepend=x[0] - view.bin), thinnest, view.bin + thinnest)
         low = _seen(errors, least)
         self._set_bars(self._errors, x, low, width)
         high = np.where(timeouts > 0, low + _seen(timeouts, least), 0)
@@ -65,14 +65,16 @@ class Throughput(Chart):
         if highest(errors) > 0:
             self.names.append(Name("errors", self.theme.bad, latest(errors, bins) / 2))
 
-    def _set_bars(self, bars: pg.BarGraphItem, x: Floats, height: Floats, width: float) -> None:
+    def _set_bars(self, bars: pg.BarGraphItem, x: Floats, height: Floats, width: Floats) -> None:
         some = height > 0
         if not some.any() and not bars.isVisible():
             return
         bars.setVisible(bool(some.any()))
-        bars.setOpts(x=x[some] - width / 2, height=height[some], width=width)
+        ends, widths = x[some], width[some]
+        bars.setOpts(x=ends - widths / 2, height=height[some], width=widths)
 
-    def _set_scale(self, top: float) -> None:
+    def _set_scale(self) -> None:
+        top = self._top.high
         self.scale_y = Scale(0.0, top * 1.05, ticks_up(top, 3))
 
     def figures(self, view: View, index: int) -> list[Figure]:

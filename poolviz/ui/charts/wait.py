@@ -8,6 +8,7 @@ import numpy as np
 
 from poolviz.sessions.rings import View
 from poolviz.ui.charts.axes import (
+    CalmRange,
     Floats,
     Frame,
     decades,
@@ -23,7 +24,6 @@ _LOWEST, _EMPTY = -3.0, (-1.0, 2.0)  # powers of ten, of milliseconds
 _LEAST_DECADES = 2.0
 _LATEST = 1.0
 _HEADROOM = 0.15
-_REST = 2.0
 
 
 class Wait(Chart):
@@ -35,8 +35,7 @@ class Wait(Chart):
     def build(self) -> None:
         """The slowest goes over the others."""
         self._lines = {share: self.line(gaps=True) for share in _SHARES}
-        self._range = _EMPTY
-        self._too_wide_since: float | None = None
+        self._range = CalmRange(*_EMPTY)
 
     def colour(self) -> None:
         """The slower, the stronger."""
@@ -48,7 +47,7 @@ class Wait(Chart):
         for curve in self._lines.values():
             curve.clear()
         self.names = []
-        self._range = _EMPTY
+        self._range = CalmRange(*_EMPTY)
         self._set_scale()
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
@@ -56,7 +55,9 @@ class Wait(Chart):
         powers = {share: _power(view.lines[f"wait_{share}"]) for share in _SHARES}
         for share, curve in self._lines.items():
             curve.setData(x, powers[share])
-        self._fit(lowest(powers["p50"], math.nan), highest(powers["p99"], math.nan), frame, calm)
+        self._fit(
+            lowest(powers["p50"], math.nan), highest(powers["p99"], math.nan), frame, calm=calm
+        )
         self._set_scale()
         bins = max(round(_LATEST / view.bin), 1)
         heights = [(share, latest(powers[share], bins)) for share in reversed(_SHARES)]
@@ -64,27 +65,16 @@ class Wait(Chart):
             Name(share, getattr(self.theme, share), y) for share, y in heights if not math.isnan(y)
         ]
 
-    def _fit(self, low: float, high: float, frame: Frame, calm: bool) -> None:
-        """Whole decades below, parts of one above; grows at once, shrinks after a rest."""
+    def _fit(self, low: float, high: float, frame: Frame, *, calm: bool) -> None:
+        """Half decades, and at least two whole ones."""
         if math.isnan(low):
             return
         low = max(math.floor(low * 2 - 0.2) / 2, _LOWEST)
         high = max(math.ceil(high * 2 + 0.2) / 2, low + _LEAST_DECADES)
-        now_low, now_high = self._range
-        if not calm or self._range == _EMPTY:
-            self._range = low, high
-        elif low < now_low or high > now_high:
-            self._range = min(low, now_low), max(high, now_high)
-            self._too_wide_since = None
-        elif (low, high) == self._range:
-            self._too_wide_since = None
-        elif self._too_wide_since is None:
-            self._too_wide_since = frame.end
-        elif frame.end - self._too_wide_since >= _REST:
-            self._range, self._too_wide_since = (low, high), None
+        self._range.fit(low, high, frame.end, calm=calm)
 
     def _set_scale(self) -> None:
-        low, high = self._range
+        low, high = self._range.low, self._range.high
         self.scale_y = Scale(low, high + _HEADROOM, decades(low, high))
 
     def figures(self, view: View, index: int) -> list[Figure]:

@@ -27,6 +27,7 @@ from poolviz.servers.embedded import EmbeddedServer
 from poolviz.servers.target import Target, reach
 from poolviz.sessions.export import Exporter, exporter_for, exporters_with, run_name
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import as_object
 from poolviz.sessions.thresholds import Threshold
 
 _USUAL_DURATION = 20.0  # seconds, where nothing says how long
@@ -80,8 +81,8 @@ def run(draft: Draft, out: list[Path], *, as_json: bool, quiet: bool) -> int:
         for path, writer in writers.items():
             writer.export(recorder, path)
         summary = recorder.summary()
-    encode = msgspec.json.encode(summary)
-    click.echo(encode.decode() if as_json else progress.table(summary))
+    result = msgspec.json.encode(as_object(summary)).decode()
+    click.echo(result if as_json else progress.table(summary))
     crossed = [sentence for threshold in thresholds if (sentence := threshold.crossed(summary))]
     for sentence in crossed:
         click.echo(f"poolviz: {sentence}", err=True)

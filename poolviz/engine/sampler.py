@@ -11,10 +11,8 @@ from poolviz.engine.meter import ConnectionDoor, Meter
 from poolviz.engine.observer import Observer
 from poolviz.model.messages import Report, Ticked
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Sample
+from poolviz.model.sample import TICK, Sample
 from poolviz.pools.base import Pool
-
-INTERVAL = 0.05  # seconds between two samples
 
 
 class Sampler:
@@ -70,11 +68,11 @@ class Sampler:
         self._capacity, self._kept = self._pool.capacity(limits), self._pool.kept(limits)
 
     def _tick(self) -> None:
-        due = perf_counter() + INTERVAL
+        due = perf_counter() + TICK
         while not self._stopping.wait(max(due - perf_counter(), 0)):
             late = perf_counter() - due
-            passed = 1 + int(late / INTERVAL)
-            due += passed * INTERVAL
+            passed = 1 + int(late / TICK)
+            due += passed * TICK
             if not self._listened_to():
                 self._missed += passed
                 continue

@@ -10,6 +10,9 @@ from poolviz.model.histogram import Durations
 from poolviz.model.parameters import Value
 
 
+TICK = 0.05  # seconds between two samples, nominally
+
+
 class Level(msgspec.Struct, array_like=True, frozen=True):
     """A count over one tick: at its end, its extremes, and its time-weighted mean."""
 

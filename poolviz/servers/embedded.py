@@ -80,6 +80,7 @@ class EmbeddedServer:
         binaries = find_binaries(account, base)
         cluster = Cluster.claim(base, account)
         try:
+            cluster.write_access()
             cluster.clear_stale()
             return cls._brought_up(cluster, binaries, progress)
         except OSError as error:
@@ -112,7 +113,6 @@ class EmbeddedServer:
     @classmethod
     def _launched(cls, cluster: Cluster, binaries: Binaries) -> Self:
         """One try; nothing is left running where it raises."""
-        cluster.write_access()
         address, conninfo = _loopback(cluster, binaries) if _WINDOWS else _socket(cluster)
         settings = _SETTINGS | address | {"max_connections": str(MAX_CONNECTIONS)}
         if sys.platform == "linux" or (sys.platform == "darwin" and binaries.major > 14):
@@ -138,14 +138,8 @@ class EmbeddedServer:
         """Give the keeper its job, and return once the server takes connections."""
         assert self._keeper.stdin is not None and self._keeper.stdout is not None
         account = self._cluster.account
-        stop = [
-            str(binaries.program("pg_ctl")),
-            "stop",
-            "-D",
-            str(self._cluster.data),
-            "-m",
-            "fast",
-        ]
+        stop = [str(binaries.program("pg_ctl")), "stop", "-m", "fast"]
+        stop += ["-D", str(self._cluster.data)]
         job = {
             "command": command,
             "user": account.uid if account else None,

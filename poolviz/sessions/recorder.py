@@ -16,8 +16,8 @@ import msgspec
 
 from poolviz.model.histogram import Histogram
 from poolviz.model.messages import Began, Ended, Marked, Report, Ticked
-from poolviz.model.sample import Mark, Sample
-from poolviz.sessions.rings import TICK, Band, Rings, View
+from poolviz.model.sample import TICK, Mark, Sample
+from poolviz.sessions.rings import Band, Rings, View
 from poolviz.sessions.saved import SavedSession, pack
 from poolviz.sessions.store import Store
 from poolviz.sessions.summary import Account, RunSummary

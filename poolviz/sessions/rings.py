@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolviz.model.histogram import Durations, Histogram
-from poolviz.model.sample import Level, Sample
+from poolviz.model.sample import TICK, Level, Sample
 
-TICK = 0.05  # seconds between two samples, nominally
 LEVELS = ("open", "used", "idle", "overflow", "pending", "retrying")
 RATES = ("throughput", "timeouts", "errors")
 SHARES = {"wait_p50": 0.50, "wait_p95": 0.95, "wait_p99": 0.99}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from statistics import median
+from typing import Any
 
 import msgspec
 
@@ -79,6 +80,11 @@ class RunSummary(Figures, frozen=True, kw_only=True):
     pool: str | None
     server: str | None
     segments: list[SegmentSummary]
+
+
+def as_object(summary: RunSummary) -> dict[str, Any]:
+    """The one object that `poolviz run --json` prints: what was run comes first."""
+    return {"pool": summary.pool, "server": summary.server, **msgspec.structs.asdict(summary)}
 
 
 class Totals:

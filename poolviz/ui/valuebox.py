@@ -45,12 +45,14 @@ class ValueBox(QAbstractSpinBox):
         super().__init__(parent)
         self._parameter = parameter
         self._value: Value = parameter.default
+        self._typed = False  # somebody changed the text and hasn't entered it yet
         # The style sheet makes the arrows' width 0. NoButtons would have it lay the text out wrongly.
         self.lineEdit().setTextMargins(8, 0, 8, 0)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFixedSize(_WIDTH, _HEIGHT)
         self.editingFinished.connect(self._enter)
+        self.lineEdit().textEdited.connect(self._note_typing)
         self.show_value(parameter.default)
 
     @property
@@ -60,7 +62,7 @@ class ValueBox(QAbstractSpinBox):
 
     def show_value(self, value: Value) -> None:
         """Show `value`, unless somebody is typing another."""
-        if self.lineEdit().isModified() and self.hasFocus():
+        if self._typed and self.hasFocus():
             return
         text = self._parameter.show(value)
         self._value = value
@@ -74,7 +76,7 @@ class ValueBox(QAbstractSpinBox):
 
     def stepBy(self, steps: int) -> None:
         """The arrows, Page Up and Page Down, and the wheel."""
-        self.lineEdit().setModified(False)
+        self._typed = False
         value = self._parameter.check(step(self._parameter, float(self._value), steps))
         self.show_value(value)
         self.selectAll()
@@ -93,7 +95,7 @@ class ValueBox(QAbstractSpinBox):
         """Leave undo and redo to the window, unless there is typing to take back."""
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
             keys = QKeySequence.StandardKey
-            if not self.lineEdit().isModified() and (
+            if not self._typed and (
                 event.matches(keys.Undo) or event.matches(keys.Redo)
             ):
                 event.ignore()
@@ -102,7 +104,7 @@ class ValueBox(QAbstractSpinBox):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape takes back what was typed."""
-        if event.key() == Qt.Key.Key_Escape and self.lineEdit().isModified():
+        if event.key() == Qt.Key.Key_Escape and self._typed:
             self._restore()
             return
         super().keyPressEvent(event)
@@ -114,8 +116,11 @@ class ValueBox(QAbstractSpinBox):
         else:
             event.ignore()
 
+    def _note_typing(self) -> None:
+        self._typed = True
+
     def _enter(self) -> None:
-        if not self.lineEdit().isModified():
+        if not self._typed:
             return
         shown = self._parameter.show(self._value)
         try:
@@ -124,11 +129,11 @@ class ValueBox(QAbstractSpinBox):
             self._restore()
             self.mistyped.emit(str(error))
             return
-        self.lineEdit().setModified(False)
+        self._typed = False
         self.show_value(value)
         self.entered.emit(value)
 
     def _restore(self) -> None:
-        self.lineEdit().setModified(False)
+        self._typed = False
         self.lineEdit().setText(self._parameter.show(self._value))
         self.selectAll()

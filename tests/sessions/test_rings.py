@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from poolviz.model.sample import ServerView
-from poolviz.sessions.rings import LEVELS, RESOLUTIONS, TICK, Rings, View
+from poolviz.model.sample import TICK, ServerView
+from poolviz.sessions.rings import LEVELS, RESOLUTIONS, Rings, View
 from tests.sessions.builders import Tick, samples, ticks
 
 counts = st.lists(st.integers(0, 30), min_size=3, max_size=3)

@@ -14,10 +14,9 @@ import msgspec
 
 import poolviz
 from poolviz.model.messages import Began
-from poolviz.model.sample import Mark
+from poolviz.model.sample import TICK, Mark
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.rings import TICK
 
 LOAD_MODEL = (
     "Closed loop: each client begins its next operation when the last one and its pause are over."

@@ -15,6 +15,18 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QApplication
+
+from poolviz.model.histogram import Histogram
+from poolviz.model.messages import Marked, Ticked
+from poolviz.model.sample import Level, Mark, MarkKind, Sample, ServerView
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.charts import ChartStack
+from poolviz.ui.theme import LIGHT
 
 GOAL_MEDIAN, GOAL_P99 = 12.0, 25.0  # milliseconds
 SAME = 1.3  # an hour's median may be so many times a minute's
@@ -23,13 +35,8 @@ TICK = 0.05
 WARM_UP = 40
 
 
-def samples(count: int) -> Iterator[object]:
+def samples(count: int) -> Iterator[Sample]:
     """A pool of 5 + 5 under a swelling load: every curve moves, errors and marks come too."""
-    import numpy as np
-
-    from poolviz.model.histogram import Histogram
-    from poolviz.model.sample import Level, Sample, ServerView
-
     random, histogram = np.random.default_rng(1), Histogram()
     for index in range(count):
         t = (index + 1) * TICK
@@ -43,12 +50,12 @@ def samples(count: int) -> Iterator[object]:
             t=t,
             span=TICK,
             segment=0,
-            open=level(Level, open_),
-            used=level(Level, used),
-            idle=level(Level, open_ - used),
-            overflow=level(Level, max(used - 5, 0.0)),
-            pending=level(Level, waiting),
-            retrying=level(Level, waiting / 3),
+            open=level(open_),
+            used=level(used),
+            idle=level(open_ - used),
+            overflow=level(max(used - 5, 0.0)),
+            pending=level(waiting),
+            retrying=level(waiting / 3),
             operations=int(random.poisson(used * 4)),
             errors={"PoolError": 1} if waiting > 3 and index % 7 == 0 else {},
             timeouts=int(waiting > 6 and index % 11 == 0),
@@ -60,51 +67,45 @@ def samples(count: int) -> Iterator[object]:
         )
 
 
-def level(make: type, mean: float) -> object:
+def level(mean: float) -> Level:
     """A count that wavered a little within its tick."""
-    return make(round(mean), math.floor(mean), math.ceil(mean), mean)
+    return Level(round(mean), math.floor(mean), math.ceil(mean), mean)
+
+
+class Paints(QObject):
+    """Counts what is painted, so that no frame passes that wasn't."""
+
+    count = 0
+
+    def eventFilter(self, _: QObject, event: QEvent) -> bool:  # noqa: N802
+        self.count += event.type() == QEvent.Type.Paint
+        return False
 
 
 def measure(seconds: int, frames: int) -> dict[str, float]:
     """Milliseconds a frame, with `seconds` recorded before."""
-    from PySide6.QtCore import QEvent, QObject
-    from PySide6.QtWidgets import QApplication
-
-    from poolviz.model.messages import Marked, Ticked
-    from poolviz.model.sample import Mark, MarkKind
-    from poolviz.sessions.recorder import Recorder
-    from poolviz.ui.charts import ChartStack
-    from poolviz.ui.theme import LIGHT
-
-    class Paints(QObject):
-        count = 0
-
-        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-            self.count += event.type() == QEvent.Type.Paint
-            return False
-
     application = QApplication.instance() or QApplication([])
     stack, paints = ChartStack(LIGHT), Paints()
     stack.resize(*SIZE)
     stack.canvas.viewport().installEventFilter(paints)
+    before = int(seconds / TICK)
+    run = samples(before + WARM_UP + frames)
     times = []
     with Recorder() as recorder:
-        for index, sample in enumerate(samples(int(seconds / TICK) + WARM_UP + frames)):
-            if index == int(seconds / TICK):
-                recorder.add(Marked(Mark(t=sample.t, kind=MarkKind.CHANGE, text="clients 8→20")))
-                stack.set_recorder(recorder)
-                stack.show()
-            live = index >= int(seconds / TICK)
-            if live:
-                application.processEvents()
-            before, painted = time.perf_counter(), paints.count
+        for sample in islice(run, before):
             recorder.add(Ticked(sample))
-            if live:
-                stack.refresh()
-                application.processEvents()
-                times.append((time.perf_counter() - before) * 1e3)
-                if paints.count != painted + 1 and index > int(seconds / TICK):
-                    raise SystemExit(f"A frame painted {paints.count - painted} times.")
+        recorder.add(Marked(Mark(t=seconds, kind=MarkKind.CHANGE, text="clients 8→20")))
+        stack.set_recorder(recorder)
+        stack.show()
+        for sample in run:
+            application.processEvents()
+            paints.count, began = 0, time.perf_counter()
+            recorder.add(Ticked(sample))
+            stack.refresh()
+            application.processEvents()
+            times.append((time.perf_counter() - began) * 1e3)
+            if paints.count != 1:
+                raise SystemExit(f"A frame was painted {paints.count} times.")
         stack.close()
     times = sorted(times[WARM_UP:])
     return {

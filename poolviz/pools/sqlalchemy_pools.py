@@ -38,10 +38,6 @@ class _LiveQueue(Queue[ConnectionPoolEntry]):
         self.changes = 0
         self.waiting = 0
 
-    def _full(self) -> bool:
-        # The library asks for ==, and so has no bound once it holds more than a lowered maxsize.
-        return len(self.queue) >= self.maxsize
-
     def wait(self, deadline: float) -> bool:
         """Wait for an item, a change or the deadline; True if there was a change. Needs mutex."""
         seen = self.changes
@@ -145,13 +141,16 @@ class LiveQueuePool(UpstreamQueuePool):
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         with self._pool.mutex:
-            if not self._too_many():
+            surplus = self._too_many()
+            if not surplus:
                 try:
                     return self._pool.put(record, False)
                 except Full:
                     pass  # beyond pool_size: closed, as the library does
             self._leaving += 1
         self._drop(record)
+        if surplus and self._room():  # a limit was raised again while this one was on its way out
+            self._pool.wake(1)
         return None
 
     def _drop(self, record: ConnectionPoolEntry) -> None:
@@ -171,6 +170,7 @@ class LiveQueuePool(UpstreamQueuePool):
             queue.maxsize = size
             self._max_overflow = max_overflow
             surplus = []
+            # The queue's own bound is an ==, and no bound once it holds more than a lowered size.
             while queue.queue and (len(queue.queue) > size or self._too_many()):
                 surplus.append(queue.queue.popleft())  # the one that rested longest
                 self._leaving += 1

@@ -6,9 +6,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
+from time import monotonic
 from typing import TypeVar
 
 Outcome = TypeVar("Outcome")
+_TURN = 0.005  # seconds
 
 
 class Inbox:
@@ -57,10 +59,16 @@ class Chores:
 
         self._asked.put(chore)
 
-    def close(self, seconds: float) -> bool:
-        """Do what was asked so far, then end; False if that took longer than `seconds`."""
+    def close(self, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> bool:
+        """Do what was asked so far, then end; False if that took longer than `seconds`.
+
+        `meanwhile` is called every few milliseconds: work may need the GUI thread, which waits.
+        """
         self._asked.put(None)
-        self._thread.join(seconds)
+        until = monotonic() + seconds
+        while self._thread.is_alive() and monotonic() < until:
+            meanwhile()
+            self._thread.join(_TURN)
         return not self._thread.is_alive()
 
     def _work(self) -> None:

@@ -34,7 +34,7 @@ class ExportMenu(QMenu):
     def __init__(self, lab: Lab, settings: QSettings, parent: QWidget) -> None:
         super().__init__(parent)
         self._lab, self._settings, self._window = lab, settings, parent
-        formats = exporters_with(GRAPHS)
+        self.formats = formats = exporters_with(GRAPHS)
         for suffix in sorted(formats, key=lambda suffix: suffix != GRAPHS.suffix):
             exporter = formats[suffix]
             action = self.addAction(f"{exporter.label}…")

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import Began, Ended, Marked, Refused, Report, Trouble
@@ -272,7 +272,7 @@ class Lab(QObject):
         self.inbox.deliver()
         if self.recorder is not None:
             self.errands.do(self.recorder.close, failed=_log)
-        if not self.errands.close(_FINISH):
+        if not self.errands.close(_FINISH, QCoreApplication.processEvents):
             _logger.error("A file was still being written when poolviz ended.")
         self.inbox.deliver()
 

@@ -84,13 +84,14 @@ def _painted(recorder: Recorder, theme: Theme, start: float, end: float) -> QIma
 def _application() -> QApplication:
     """The application of this process; one that needs no display where there is none yet."""
     try:
+        from PySide6.QtGui import QGuiApplication  # noqa: PLC0415 - its libraries are the missing
         from PySide6.QtWidgets import QApplication  # noqa: PLC0415
     except ImportError as error:
         raise PoolvizError(
             f"Qt, which draws the picture, can't be loaded ({error}): install its system "
             f"libraries, on Debian and Ubuntu with: apt-get install {_LIBRARIES}"
         ) from None
-    application = QApplication.instance()
+    application = QGuiApplication.instance()
     if isinstance(application, QApplication):
         return application
     _kept.append(QApplication(["poolviz", "-platform", "offscreen"]))

@@ -16,7 +16,7 @@ from poolviz.model.parameters import Kind, Value
 from poolviz.pools.base import Pool, PoolStopped
 
 PATIENCE = 30.0  # seconds: only ever reached when something is broken
-LONG = 600.0  # seconds: a pool's own timeout that no test outlasts
+LONG = 120.0  # seconds: a pool's own timeout that no test outlasts
 _numbers = count()
 
 

@@ -96,6 +96,20 @@ def test_a_lowered_limit_closes_idle_connections_at_once(kind: type[Pool], bench
     one.settle()
 
 
+def test_idle_connections_go_first_where_there_are_too_many_in_all(
+    kind: type[Pool], bench: Benches
+) -> None:
+    one = bench(kind, **sized(kind, 7, 7))
+    held = one.fill(7)
+    one.release([held.pop(), held.pop(), held.pop()])
+    for capacity, left in ((6, 6), (5, 5), (3, 4)):
+        one.change(**sized(kind, capacity, capacity))
+        assert one.door.open == left
+        assert one.pool.books().used == 4
+    one.release(held)
+    one.settle()
+
+
 def test_a_lowered_limit_leaves_connections_in_use_alone_until_they_are_back(
     kind: type[Pool], bench: Benches
 ) -> None:
@@ -184,7 +198,7 @@ def test_whatever_limits_change_under_load_nothing_is_lost_or_left_over(
                 if clients and one.capacity != 1:
                     crowd.work(5)
                 assert select_one(held[0])
-        one.release(held)
+            one.release(held)
         one.settle()
         if one.capacity is not None:
             one.change(**impatient(kind))

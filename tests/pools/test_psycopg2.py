@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 from psycopg2.pool import PoolError, ThreadedConnectionPool
 
 from poolviz.model.errors import InputError, ServerError
 from poolviz.pools import pool_class
-from tests.pools.bench import Crowd, select_one, until
+from tests.pools.bench import CountingDoor, Crowd, select_one, until
 from tests.pools.conftest import Benches, Gate
 
 Ours = pool_class("psycopg2.ThreadedConnectionPool")
@@ -156,13 +157,18 @@ def test_giving_back_twice_is_refused(bench: Benches) -> None:
     one.settle()
 
 
-def test_a_failing_start_closes_what_it_had_opened(bench: Benches, gate: Gate) -> None:
-    one = bench(Ours, database=gate.name, minconn=3, maxconn=3)
-    gate.shut()
-    with pytest.raises(psycopg2.OperationalError, match="not currently accepting"):
-        bench(Ours, database=gate.name, minconn=3, maxconn=3)
-    gate.open()
-    one.release(one.fill(3))
+def test_a_failing_start_closes_what_it_had_opened(conninfo: str, gate: Gate) -> None:
+    class Door(CountingDoor):
+        def opened(self, seconds: float) -> None:
+            super().opened(seconds)
+            if self.came == 2:
+                gate.shut()
+
+    door = Door()
+    with pytest.raises(psycopg2.OperationalError, match="not currently accepting") as it:
+        Ours(make_dsn(conninfo, dbname=gate.name), door, {"minconn": 4, "maxconn": 4})
+    assert it.tb is not None  # by which the half-made pool still lives
+    assert (door.came, door.went) == (2, 2)
 
 
 def test_minconn_may_not_be_above_maxconn() -> None:

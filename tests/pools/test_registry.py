@@ -19,9 +19,10 @@ def test_pools_go_by_the_names_they_give_themselves() -> None:
 
 
 def test_an_unknown_pool_is_answered_with_the_near_ones() -> None:
-    with pytest.raises(InputError, match=r"did you mean sqlalchemy\.QueuePool"):
+    with pytest.raises(InputError, match=r"QeuePool is no pool .*: .*sqlalchemy\.QueuePool") as it:
         pool_class("sqlalchemy.QeuePool")
-    with pytest.raises(InputError, match="known are psycopg2"):
+    assert "psycopg2" not in str(it.value)
+    with pytest.raises(InputError, match=r"psycopg2.*sqlalchemy"):
         pool_class("42")
 
 

@@ -134,6 +134,7 @@ class Chart(QGraphicsObject):
         self._show_frame(frame)
         self.draw(view, view.t - frame.end, frame, calm=calm)
         self.box.setYRange(self.scale_y.low, self.scale_y.high, padding=0)
+        self.box.prepareForPaint()  # now: left to the paint event, it would cause a second one
         self.update()
 
     def show_nothing(self, frame: Frame) -> None:

@@ -55,9 +55,10 @@ class Timeline:
             self._place(self._end, seconds)
 
     def pan(self, seconds: float) -> None:
-        """Move the window; to the past where negative."""
+        """Move the window; to the past where negative. All of a session can't be moved."""
         frame = self.frame
-        self._place(frame.end + seconds, frame.span)
+        if frame.start > 0 or frame.end < self.duration:
+            self._place(frame.end + seconds, frame.span)
 
     def zoom(self, factor: float, around: float) -> None:
         """Show `factor` times as much, with the moment `around` staying where it is."""

@@ -444,6 +444,8 @@ class Lab(QObject):
         if ended.failure and not self._closed:
             self._say("run", ended.failure, Weight.BAD, "Start again", self.start)
         self._stage.do(self._backstage.end_engine, failed=_log)
+        if run.recorder is not None and run.recorder.path is not None:
+            self.errands.do(run.recorder.close, failed=_log)  # one whole file, still to be read
         after, self._after = self._after, None
         if after is not None:
             after()

@@ -85,6 +85,7 @@ def test_a_recorded_session_is_shown_again_and_start_runs_its_values(
     until(qtbot, lambda: window.lab.state is State.READY)
     recorded = _recorder(window).path
     assert recorded is not None
+    until(qtbot, recorded.exists)
     total = operations(window)
     window.lab.alter({"pool_size": 9})
     window.lab.choose_pool("psycopg2.ThreadedConnectionPool")

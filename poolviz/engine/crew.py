@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 
 from poolviz.engine.client import Client
-from poolviz.engine.meter import Log
+from poolviz.load.behaviour import Behaviour
+from poolviz.load.log import Log
 from poolviz.load.work import Work
 from poolviz.model.parameters import Value
 from poolviz.pools.base import Pool
@@ -29,25 +30,25 @@ class Crew:
         """Have as many clients as `load` says, working as it says."""
         work = Work(load)
         for client in self._working:
-            client.work = work
+            client.behaviour.work = work
             client.nudge()
         surplus = self._working[work.clients :]
         del self._working[work.clients :]
         for client in surplus:
             client.leave()
         new = [
-            Client(number, self._pool, work, self._seed)
+            Client(Behaviour(number, type(self._pool), work, self._seed), self._pool)
             for number in range(self._hired, self._hired + work.clients - len(self._working))
         ]
         self._hired += len(new)
         self._working += new
-        self._all = (*(c for c in self._all if c.alive or not c.log.empty), *new)
+        self._all = (*(c for c in self._all if c.alive or not c.behaviour.log.empty), *new)
         for client in new:
             client.start()
 
     def logs(self) -> list[Log]:
         """What the clients noted, of those who left as well. Called by whoever takes a sample."""
-        return [client.log for client in self._all]
+        return [client.behaviour.log for client in self._all]
 
     def dismiss(self, cancel_statements: Callable[[], None]) -> None:
         """End every client within two seconds, whatever it is doing.

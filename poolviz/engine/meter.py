@@ -3,7 +3,7 @@
 A client's hot path appends to two buffers of its own, and nothing else: no lock, no queue, no
 signal. The sampler reads the clock first and takes then, from every buffer, what was stamped up
 to that moment. That this is everything that happened until then rests on one fact: reading the
-clock and appending what it said are one step under the interpreter's lock (see `stamper`), so
+clock and appending what it said are one step under the interpreter's lock (`log.stamper`), so
 no client can hold a stamp that is not yet in its buffer.
 
 Stamps keep the order of cause and effect: a connection is stamped open before anybody can get
@@ -16,29 +16,29 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from time import perf_counter_ns
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from poolviz.load.log import ACQUIRED, BROKEN, RELEASED, TIMED_OUT, Log, stamper
 from poolviz.model.histogram import Histogram
 from poolviz.model.sample import Level
 
-# What can happen to a client, and what it does to (pending, retrying, used).
-REQUESTED, ACQUIRED, TIMED_OUT, FAILED, REFUSED, RETRIED, GAVE_UP, RELEASED, BROKEN = range(9)
+# What each event does to (pending, retrying, used), in the events' order.
 _DELTAS = np.array(
     [
-        (+1, 0, 0),  # REQUESTED: the client calls acquire
-        (-1, 0, +1),  # ACQUIRED: acquire gave a connection
-        (-1, 0, 0),  # TIMED_OUT: acquire waited and gave up
-        (-1, 0, 0),  # FAILED: acquire raised
-        (-1, +1, 0),  # REFUSED: no connection; the client pauses before it asks again
-        (+1, -1, 0),  # RETRIED: and asks again
-        (0, -1, 0),  # GAVE_UP: or doesn't, because the run is over
-        (0, 0, -1),  # RELEASED: the operation is done, the client calls release
-        (0, 0, -1),  # BROKEN: the same after an error
+        (+1, 0, 0),  # REQUESTED
+        (-1, 0, +1),  # ACQUIRED
+        (-1, 0, 0),  # TIMED_OUT
+        (-1, 0, 0),  # FAILED
+        (-1, +1, 0),  # REFUSED
+        (+1, -1, 0),  # RETRIED
+        (0, -1, 0),  # GAVE_UP
+        (0, 0, -1),  # RELEASED
+        (0, 0, -1),  # BROKEN
     ],
     dtype=np.int64,
 )
@@ -47,55 +47,6 @@ _USED = np.array([kind in (RELEASED, BROKEN) for kind in range(9)])
 
 _NS = 1e-9
 _Number = TypeVar("_Number", int, float)
-
-
-def stamper(stamps: array[int]) -> Callable[[], None]:
-    """A call that appends the clock's reading to `stamps`, in one step.
-
-    Both the reading and the append run inside one call of C code, where the interpreter's lock
-    doesn't change hands; two calls from Python would leave a gap between them.
-    """
-    return map(stamps.append, iter(perf_counter_ns, None)).__next__
-
-
-class Log:
-    """What one client noted. The client's thread appends; the sampler's takes from the front.
-
-    Always `note(kind)` first and `stamp()` then: whatever is stamped has its kind.
-    """
-
-    __slots__ = (
-        "_kinds", "_last", "_stamps", "errors", "known", "note", "number", "own_waits", "stamp",
-    )  # fmt: skip
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.known = False  # a tick has named this client
-        self._kinds = bytearray()
-        self._stamps = array("q")
-        self._last = 0  # the last stamp taken: where the next duration begins
-        self.note = self._kinds.append
-        self.stamp = stamper(self._stamps)
-        self.errors: list[str] = []  # names of exceptions
-        self.own_waits = array("d")  # seconds that the client spent asking again and again
-
-    def take(self, until: int) -> tuple[array[int], bytearray, int] | None:
-        """Stamps up to `until`, their kinds, and the stamp before the first of them."""
-        stamps, kinds = self._stamps, self._kinds
-        n = len(stamps)
-        if n and stamps[n - 1] > until:
-            n = bisect_right(stamps, until, 0, n)
-        if not n:
-            return None
-        taken = stamps[:n], kinds[:n], self._last
-        del stamps[:n], kinds[:n]
-        self._last = taken[0][-1]
-        return taken
-
-    @property
-    def empty(self) -> bool:
-        """Nothing is left to take."""
-        return not (self._stamps or self.errors or self.own_waits)
 
 
 class ConnectionDoor:

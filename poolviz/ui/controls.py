@@ -33,7 +33,7 @@ class Heading(QWidget):
         super().__init__()
         name = QLabel(text.upper())
         name.setProperty("role", "heading")
-        link = QPushButton("reset")
+        self.link = link = QPushButton("reset")
         link.setProperty("role", "link")
         link.setCursor(Qt.CursorShape.PointingHandCursor)
         link.setToolTip("Put the defaults of this section back.")
@@ -62,6 +62,7 @@ class ControlPanel(QFrame):
         self._pool: type[Pool] | None = None
         self._locked = ""
         self.rows: dict[str, Row] = {}
+        self.links: list[QPushButton] = []  # that reset a section
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -79,7 +80,7 @@ class ControlPanel(QFrame):
     def set_pool(self, pool: type[Pool]) -> None:
         """Show the limits of another pool."""
         self._pool = pool
-        self.rows = {}
+        self.rows, self.links = {}, []
         content = QWidget()
         content.setObjectName("sideContent")
         column = QVBoxLayout(content)
@@ -124,6 +125,7 @@ class ControlPanel(QFrame):
         heading = Heading(title)
         heading.reset.connect(lambda: self._reset(declared))
         column.addWidget(heading)
+        self.links.append(heading.link)
         for key, parameter in declared.items():
             label = key if badges else key.replace("_", " ")
             badge = parameter.effect.value if badges else ""

@@ -37,6 +37,7 @@ class Row(QWidget):
         self._shown: Value = parameter.default
         self._preview: Value | None = None
         self._badge_text = badge
+        self._reason = ""  # why the row is grey
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST)
@@ -69,9 +70,10 @@ class Row(QWidget):
 
     def set_reason(self, reason: str) -> None:
         """Grey the row out and say why; an empty reason brings it back."""
-        if self.isEnabled() != (not reason):
+        if reason != self._reason:
+            self._reason = reason
             self.setEnabled(not reason)
-        self._describe(reason)
+            self._describe()
 
     def set_stops(self, low: float | None, high: float | None) -> None:
         """The values that a neighbour's value keeps this one between."""
@@ -124,14 +126,15 @@ class Row(QWidget):
         line.addStretch(1)
         return line
 
-    def _describe(self, reason: str = "") -> None:
+    def _describe(self) -> None:
         parameter = self.parameter
-        parts = [parameter.help, f"Takes {parameter.allowed()}."]
+        parts = [self._reason] if self._reason else []
+        parts += [parameter.help, f"Takes {parameter.allowed()}."]
         if self._badge_text:
             parts.append(f"A change holds {_when(parameter)}. {parameter.effect_help}".strip())
         parts.append(f"Default {parameter.show(parameter.default)}: double-click the name.")
         # As rich text it is wrapped; one paragraph each.
-        self.setToolTip(reason or "".join(f"<p>{part}</p>" for part in parts))
+        self.setToolTip("".join(f"<p>{part}</p>" for part in parts))
 
     def _offer(self, where: QPoint) -> None:
         menu = QMenu(self)

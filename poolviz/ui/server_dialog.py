@@ -44,6 +44,13 @@ def without_password(dsn: str) -> str:
     return str(make_dsn(**{key: value for key, value in parts.items() if key not in _SECRETS}))
 
 
+def remember(settings: QSettings, target: Target) -> None:
+    """Offer this server the next time. Only one that was reached: what can't be read as a DSN
+    may have a piece of a password anywhere."""
+    if not target.embedded:
+        settings.setValue(_REMEMBERED, without_password(target.conninfo))
+
+
 class ServerDialog(QDialog):
     """A DSN, a password, Test and Connect. The password is forgotten with the dialog."""
 
@@ -54,7 +61,7 @@ class ServerDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Own server")
         self.setMinimumWidth(520)
-        self._chores, self._settings = chores, settings
+        self._chores = chores
         self._tries = 0
         self._open = True
         self.dsn, self.password, self.answer = QLineEdit(), QLineEdit(), QLabel()
@@ -150,10 +157,8 @@ class ServerDialog(QDialog):
             self._show(str(error), "bad")
 
     def _connect(self) -> None:
-        dsn = self._whole
-        self._settings.setValue(_REMEMBERED, without_password(dsn))
         self.accept()
-        self.chosen.emit(dsn)
+        self.chosen.emit(self._whole)
 
     def _finished(self) -> None:
         self._open = False

@@ -27,7 +27,7 @@ from poolviz.ui.lab import Lab, State
 from poolviz.ui.look import CHOICES, Look
 from poolviz.ui.notice import Notice, Weight
 from poolviz.ui.pace import Pace
-from poolviz.ui.server_dialog import ServerDialog
+from poolviz.ui.server_dialog import ServerDialog, remember
 from poolviz.ui.statusbar import StatusBar
 from poolviz.ui.theme import Theme
 from poolviz.ui.tiles import Tiles
@@ -219,6 +219,8 @@ class Window(QMainWindow):
         self.panel.lock(
             f"These are the values of {name}: Start begins a new run with them." if name else ""
         )
+        if lab.target is not None:
+            remember(self._settings, lab.target)
         self.setWindowTitle(f"{name or lab.pool.title} – poolviz")
         self._show_values()
         self._drawn = (None, -1)

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolviz.engine import meter
-from poolviz.engine.meter import ConnectionDoor, Log, Meter, Tick
+from poolviz.engine.meter import ConnectionDoor, Meter, Tick
+from poolviz.load import log as events
+from poolviz.load.log import Log
 
 COUNTS = ("open", "used", "idle", "overflow", "pending", "retrying")
 
@@ -39,7 +40,7 @@ def test_an_operation_is_counted_with_its_wait_and_its_use() -> None:
     door, log = ConnectionDoor(), Log(3)
     counted = Meter(door)
     door.opened(0.002)
-    operate(log, meter.REQUESTED, meter.ACQUIRED, meter.RELEASED)
+    operate(log, events.REQUESTED, events.ACQUIRED, events.RELEASED)
     tick = counted.tick([log], kept=0)
     assert (tick.operations, tick.opened, tick.closed, tick.timeouts) == (1, 1, 0, 0)
     assert tick.per_client == {3: 1}
@@ -55,9 +56,9 @@ def test_a_spike_between_two_ticks_survives_in_the_highest() -> None:
     logs = [Log(number) for number in range(5)]
     counted = Meter(ConnectionDoor())
     for log in logs:
-        operate(log, meter.REQUESTED)
+        operate(log, events.REQUESTED)
     for log in logs:
-        operate(log, meter.FAILED)
+        operate(log, events.FAILED)
     tick = counted.tick(logs, kept=0)
     assert tick.levels["pending"].high == 5
     assert tick.levels["pending"].last == 0
@@ -65,9 +66,9 @@ def test_a_spike_between_two_ticks_survives_in_the_highest() -> None:
 
 def test_a_wait_that_spans_ticks_is_counted_whole_when_it_ends() -> None:
     log, counted = Log(0), Meter(ConnectionDoor())
-    operate(log, meter.REQUESTED)
+    operate(log, events.REQUESTED)
     first = counted.tick([log], kept=0)
-    operate(log, meter.TIMED_OUT)
+    operate(log, events.TIMED_OUT)
     second = counted.tick([log], kept=0)
     assert first.wait.count == 0
     assert first.levels["pending"].last == 1
@@ -78,11 +79,11 @@ def test_a_wait_that_spans_ticks_is_counted_whole_when_it_ends() -> None:
 
 def test_refusals_move_a_client_from_pending_to_retrying_and_back() -> None:
     log, counted = Log(0), Meter(ConnectionDoor())
-    operate(log, meter.REQUESTED, meter.REFUSED)
+    operate(log, events.REQUESTED, events.REFUSED)
     assert counted.tick([log], kept=0).levels["retrying"].last == 1
-    operate(log, meter.RETRIED)
+    operate(log, events.RETRIED)
     assert counted.tick([log], kept=0).levels["pending"].last == 1
-    operate(log, meter.REFUSED, meter.GAVE_UP)
+    operate(log, events.REFUSED, events.GAVE_UP)
     log.own_waits.append(0.25)
     log.errors.append("PoolError")
     tick = counted.tick([log], kept=0)
@@ -95,10 +96,10 @@ def test_refusals_move_a_client_from_pending_to_retrying_and_back() -> None:
 def test_every_event_is_in_exactly_one_tick(moves: list[int], ticks: set[int]) -> None:
     """Clients make random steps of valid operations; ticks fall anywhere between."""
     paths = {
-        0: [meter.REQUESTED, meter.ACQUIRED, meter.RELEASED],
-        1: [meter.REQUESTED, meter.FAILED],
-        2: [meter.REQUESTED, meter.TIMED_OUT],
-        3: [meter.REQUESTED, meter.REFUSED, meter.RETRIED, meter.ACQUIRED, meter.BROKEN],
+        0: [events.REQUESTED, events.ACQUIRED, events.RELEASED],
+        1: [events.REQUESTED, events.FAILED],
+        2: [events.REQUESTED, events.TIMED_OUT],
+        3: [events.REQUESTED, events.REFUSED, events.RETRIED, events.ACQUIRED, events.BROKEN],
     }
     door, logs = ConnectionDoor(), [Log(0), Log(1), Log(2)]
     counted = Meter(door)
@@ -145,12 +146,12 @@ def test_counts_are_consistent_in_every_tick_while_threads_race() -> None:
 
     def use(log: Log) -> None:
         while not done.is_set():
-            operate(log, meter.REQUESTED)
+            operate(log, events.REQUESTED)
             free.acquire()
             token = tokens.popleft()
-            operate(log, meter.ACQUIRED)
+            operate(log, events.ACQUIRED)
             made[log.number] += 1
-            operate(log, meter.RELEASED)
+            operate(log, events.RELEASED)
             tokens.append(token)
             free.release()
 
@@ -181,11 +182,11 @@ def test_counts_are_consistent_in_every_tick_while_threads_race() -> None:
 def test_the_mean_is_weighted_by_time() -> None:
     """Used for a part of the tick: the mean is that part, by the meter's own clock."""
     log, counted = Log(0), Meter(ConnectionDoor())
-    operate(log, meter.REQUESTED, meter.ACQUIRED)
+    operate(log, events.REQUESTED, events.ACQUIRED)
     until = perf_counter() + 0.01
     while perf_counter() < until:
         random.random()
-    operate(log, meter.RELEASED)
+    operate(log, events.RELEASED)
     tick = counted.tick([log], kept=0)
     span = (tick.end - tick.start) * 1e-9
     assert tick.levels["used"].mean == pytest.approx(tick.use.total / span, rel=1e-6)

@@ -138,7 +138,7 @@ def test_stop_takes_the_load_off_and_start_begins_a_new_session(
     assert window.lab.recorder is not first
     assert first.path is not None
     folder = first.path.parent
-    until(qtbot, lambda: len(list(folder.glob("*.poolviz"))) == 2)
+    until(qtbot, lambda: len(list(folder.glob("2*.poolviz"))) == 2)
 
 
 def test_another_pool_takes_over_the_load(window: Window, qtbot: QtBot, conninfo: str) -> None:

@@ -1,0 +1,213 @@
+"""What the window is made of, without a window."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolviz.load.settings import SETTINGS
+from poolviz.model.errors import InputError
+from poolviz.model.parameters import Kind, Parameter, Value
+from poolviz.pools import POOLS, pool_class
+from poolviz.ui.asked import Asked
+from poolviz.ui.chores import Chores, Inbox
+from poolviz.ui.history import History
+from poolviz.ui.pace import FASTEST, SLOWEST, Pace
+from poolviz.ui.scale import Scale, step
+from poolviz.ui.server_dialog import with_password, without_password
+from tests.ui.laboratory import THREADED
+
+NUMBERS = {
+    parameter.key: parameter
+    for declared in (SETTINGS, *(pool.limits for pool in POOLS.values()))
+    for parameter in declared.values()
+    if parameter.kind in (Kind.COUNT, Kind.SECONDS)
+}
+
+
+def follow(asked: Asked, steps: list[tuple[str, Value]], limits: dict[str, Value]) -> None:
+    """Apply steps one by one, as the engine does, which refuses what isn't allowed."""
+    for key, value in steps:
+        if key in limits:
+            limits.update(asked.pool.limits.changed(limits, {key: value}))
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=8))
+def test_every_step_of_a_change_is_allowed_by_itself_and_undo_takes_all_back(
+    pairs: list[tuple[int, int]],
+) -> None:
+    asked = Asked(pool_class(THREADED))
+    engine = dict(asked.limits)
+    history = [dict(asked.limits)]
+    for low, high in pairs:
+        changes: dict[str, Value] = {"minconn": low, "maxconn": high}
+        if low > high:
+            before = dict(asked.limits)
+            with pytest.raises(InputError):
+                asked.change(changes)
+            assert asked.limits == before
+            continue
+        steps = asked.change(changes)
+        follow(asked, steps, engine)
+        assert engine == asked.limits
+        if steps:
+            history.append(dict(asked.limits))
+    for earlier in reversed(history[:-1]):
+        follow(asked, asked.undo(), engine)
+        assert engine == asked.limits == earlier
+    assert asked.undo() == []
+    for later in history[1:]:
+        follow(asked, asked.redo(), engine)
+        assert engine == asked.limits == later
+
+
+def test_a_refused_change_leaves_nothing_to_undo() -> None:
+    asked = Asked(pool_class(THREADED))
+    asked.change({"clients": 20})
+    asked.change({"maxconn": 30})
+    asked.refuse("maxconn", 10)
+    assert asked["maxconn"] == 10
+    assert asked.undo() == [("clients", 8)]
+
+
+def test_a_pool_that_is_chosen_again_has_the_limits_it_was_left_with() -> None:
+    asked = Asked(pool_class(THREADED))
+    asked.change({"maxconn": 33, "clients": 5})
+    asked.take_pool(pool_class("sqlalchemy.QueuePool"))
+    assert asked.undo() == []
+    asked.take_pool(pool_class(THREADED))
+    assert (asked["maxconn"], asked["clients"]) == (33, 5)
+
+
+@given(st.sampled_from(sorted(NUMBERS)), st.floats(0, 1))
+def test_a_slider_stands_where_its_value_is(key: str, share: float) -> None:
+    parameter = NUMBERS[key]
+    scale = Scale(parameter)
+    position = round(share * scale.last)
+    value = scale.value(position)
+    assert parameter.check(value) is not None
+    assert abs(scale.position(value) - position) <= max(scale.last // 50, 0 if counted(parameter) else 1)
+    assert scale.low <= value <= scale.high
+
+
+def counted(parameter: Parameter) -> bool:
+    return parameter.kind is Kind.COUNT
+
+
+@given(st.sampled_from(sorted(NUMBERS)), st.floats(0, 1), st.floats(0, 1))
+def test_a_slider_never_runs_backwards(key: str, first: float, second: float) -> None:
+    scale = Scale(NUMBERS[key])
+    low, high = sorted(round(share * scale.last) for share in (first, second))
+    assert scale.value(low) <= scale.value(high)
+
+
+def test_special_values_stand_at_the_sliders_end() -> None:
+    overflow = NUMBERS["max_overflow"]
+    scale = Scale(overflow)
+    assert scale.position(-1) == scale.last
+    assert overflow.show(overflow.check(-1)) == "no limit"
+
+
+@given(st.sampled_from(sorted(NUMBERS)), st.integers(0, 400), st.sampled_from([-10, -1, 1, 10]))
+def test_steps_stay_within_what_is_allowed_and_move(key: str, times: int, steps: int) -> None:
+    parameter = NUMBERS[key]
+    value = float(parameter.default)
+    for _ in range(times % 40):
+        moved = float(parameter.check(step(parameter, value, steps)))
+        if steps > 0:
+            assert moved > value or moved == parameter.maximum
+        value = moved
+
+
+def test_stepping_down_from_the_least_reaches_the_special_value_and_back() -> None:
+    overflow = NUMBERS["max_overflow"]
+    assert step(overflow, 1, -1) == 0
+    assert step(overflow, 0, -1) == -1
+    assert step(overflow, -1, -1) == -1
+    assert step(overflow, -1, 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "steps", "after"),
+    [(0.004, 1, 0.0045), (0.012, 1, 0.013), (0.001, -1, 0.00095), (30.0, 1, 35.0), (0.0, 1, 0.001)],
+)
+def test_times_step_in_round_strides(value: float, steps: int, after: float) -> None:
+    assert step(SETTINGS["hold_time"], value, steps) == pytest.approx(after)
+
+
+@given(st.floats(0, 1), st.floats(0, 0.5))
+def test_the_window_paints_15_to_30_times_a_second_and_less_when_the_machine_is_full(
+    machine: float, cost: float
+) -> None:
+    pace = Pace()
+    assert pace.frames_per_second == FASTEST
+    for _ in range(50):
+        pace.note_frame(cost)
+    pace.note_machine(machine)
+    assert SLOWEST <= pace.frames_per_second <= FASTEST
+    idle = pace.frames_per_second
+    pace.note_machine(1.0)
+    assert pace.frames_per_second == SLOWEST <= idle
+
+
+def test_chores_are_done_in_order_elsewhere_and_told_of_here() -> None:
+    inbox = Inbox()
+    chores = Chores("test", inbox)
+    told: list[object] = []
+    threads: list[str] = []
+    for number in range(3):
+        chores.do(
+            lambda number=number: threads.append(threading.current_thread().name) or number,
+            told.append,
+        )
+    chores.do(lambda: 1 / 0, told.append, lambda error: told.append(type(error)))
+    chores.do(lambda: math.sqrt(-1), told.append)
+    assert chores.close(30)
+    assert told == []
+    with pytest.raises(ValueError, match="math domain"):
+        inbox.deliver()
+    assert told == [0, 1, 2, ZeroDivisionError]
+    assert threads == ["poolviz test"] * 3
+
+
+def test_the_newest_sessions_are_kept_and_other_files_left_alone(tmp_path: Path) -> None:
+    others = [tmp_path / "mine.poolviz", tmp_path / "2026-01-01T000000.000Z.poolviz.bak"]
+    old = [tmp_path / f"2026-01-{day:02}T000000.000Z.poolviz" for day in range(1, 26)]
+    for path in [*others, *old, tmp_path / f"{old[0].name}-wal"]:
+        path.write_bytes(b"")
+    new = History(tmp_path).new_path()
+    assert not new.exists()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {path.name for path in [*others, *old[-19:]]}
+
+
+def test_a_sessions_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "sessions"
+    History(folder).new_path()
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://me:s3cret@db.example:5433/shop?sslmode=require",
+        "postgresql+psycopg2://me:s3cret@db.example:5433/shop?sslmode=require",
+        "host=db.example port=5433 user=me password=s3cret dbname=shop sslmode=require",
+    ],
+)
+def test_a_dsn_is_remembered_without_its_password(dsn: str) -> None:
+    kept = without_password(dsn)
+    assert "s3cret" not in kept
+    for part in ("db.example", "5433", "me", "shop", "require"):
+        assert part in kept
+    assert "password=n3w" in with_password(dsn, "n3w")
+
+
+def test_a_dsn_that_cant_be_read_is_not_remembered() -> None:
+    assert without_password("s3cret without a key") == ""
+    assert with_password("no DSN", "x") == "no DSN"

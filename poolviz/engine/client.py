@@ -10,13 +10,13 @@ from contextlib import suppress
 from typing import Any
 
 from poolviz.load.behaviour import Behaviour
-from poolviz.pools.base import Pool
+from poolviz.pools.base import ThreadPool
 
 
 class Client:
     """One caller. Its thread runs `_live`; everything else is called by the control thread."""
 
-    def __init__(self, behaviour: Behaviour, pool: Pool) -> None:
+    def __init__(self, behaviour: Behaviour, pool: ThreadPool) -> None:
         self.behaviour = behaviour
         self._pool = pool
         self._connection: Any = None
@@ -84,11 +84,7 @@ class Client:
         return connection
 
     def _execute(self, what: tuple[Any, str]) -> None:
-        connection, statement = what
-        cursor = connection.cursor()
-        cursor.execute(statement)
-        cursor.fetchall()
-        cursor.close()
+        self._pool.execute(*what)
 
     def _sleep(self, seconds: float) -> None:
         if seconds > 0:

@@ -13,15 +13,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from time import perf_counter
+from typing import Any
 
 import psycopg2
 
 from poolviz.engine import facts
-from poolviz.engine.crew import Crew
+from poolviz.engine.crew import Crew, ThreadCrew
 from poolviz.engine.meter import ConnectionDoor
 from poolviz.engine.observer import Observer
 from poolviz.engine.sampler import Sampler
+from poolviz.engine.tasks import TaskCrew
 from poolviz.load.settings import SETTINGS
+from poolviz.model.dialect import POSTGRESQL, dialect_of
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import (
     Alter,
@@ -37,9 +40,9 @@ from poolviz.model.messages import (
 )
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark, MarkKind
-from poolviz.model.scenario import unknown_key
+from poolviz.model.scenario import Scenario, unknown_key
 from poolviz.pools import pool_class
-from poolviz.pools.base import Pool
+from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.servers.failures import describe_failure
 from poolviz.servers.target import with_application_name
 
@@ -91,15 +94,24 @@ class Engine:
         begin = self._begin
         kind = pool_class(begin.scenario.pool)
         door = ConnectionDoor()
-        conninfo = with_application_name(begin.conninfo, begin.application_name)
+        conninfo = begin.conninfo
+        if dialect_of(conninfo) == POSTGRESQL:
+            conninfo = with_application_name(conninfo, begin.application_name)
         try:
-            pool = kind(conninfo, door, begin.scenario.limits)
+            crew = _crew_of(kind, conninfo, door, begin.scenario)
         except Exception as error:  # noqa: BLE001 - whatever a driver raises ends as a sentence
             told = _told(error, begin.conninfo)
             self._reports.put(Ended(0, str(told), told.exit_status))
             return
         observer = Observer(begin.conninfo, begin.application_name, self._tell_of_server)
-        run = _Run(begin, pool, door, observer, self._reports)
+        run = _Run(
+            begin=begin,
+            kind=kind,
+            crew=crew,
+            door=door,
+            observer=observer,
+            reports=self._reports,
+        )
         failure = ""
         try:
             run.live(self._commands)
@@ -111,6 +123,17 @@ class Engine:
 
     def _tell_of_server(self, sentence: str) -> None:
         self._reports.put(Trouble("server's view", sentence))
+
+
+def _crew_of(
+    kind: type[Pool], conninfo: str, door: ConnectionDoor, scenario: Scenario
+) -> Crew[Any]:
+    """The pool of a scenario, and a crew of the kind of clients it is made for."""
+    if issubclass(kind, TaskPool):
+        return TaskCrew(kind, conninfo, door, scenario.limits, scenario.seed)
+    if issubclass(kind, ThreadPool):
+        return ThreadCrew(kind, conninfo, door, scenario.limits, scenario.seed)
+    raise TypeError(f"{kind.id} is neither a ThreadPool nor a TaskPool")
 
 
 def _told(error: Exception, conninfo: str) -> PoolvizError:
@@ -127,27 +150,24 @@ class _Run:
 
     def __init__(
         self,
+        *,
         begin: Begin,
-        pool: Pool,
+        kind: type[Pool],
+        crew: Crew[Any],
         door: ConnectionDoor,
         observer: Observer,
         reports: queue.SimpleQueue[Report],
     ) -> None:
         scenario = begin.scenario
         self._conninfo = begin.conninfo
-        self._scenario, self._pool, self._reports, self._observer = (
-            scenario,
-            pool,
-            reports,
-            observer,
-        )
+        self._scenario, self._kind, self._crew = scenario, kind, crew
+        self._reports, self._observer = reports, observer
         self._limits, self._load = dict(scenario.limits), dict(scenario.load)
-        self._crew = Crew(pool, scenario.seed)
-        reports.put(Began(time.time(), scenario, facts.gather(type(pool), begin.facts)))
+        reports.put(Began(time.time(), scenario, facts.gather(kind, begin.facts)))
         self._sampler = Sampler(
-            pool=pool,
+            kind=kind,
             door=door,
-            crew=self._crew,
+            crew=crew,
             observer=observer,
             emit=reports.put,
             listened_to=lambda: reports.qsize() < _NOBODY_LISTENS,
@@ -182,7 +202,7 @@ class _Run:
     def end(self) -> int:
         """Stop clients, pool, sampler and observer; how many connections were left open."""
         self._crew.dismiss(self._observer.cancel_statements)
-        self._pool.close()
+        self._crew.close()
         left_open = self._sampler.stop()
         self._observer.close(timeout=1.0)
         return left_open
@@ -196,8 +216,8 @@ class _Run:
         try:
             for key in changes:
                 if key not in old:
-                    raise unknown_key(key, self._pool.limits, SETTINGS)
-            limits = self._pool.limits.changed(
+                    raise unknown_key(key, self._kind.limits, SETTINGS)
+            limits = self._kind.limits.changed(
                 self._limits, {k: v for k, v in changes.items() if k in self._limits}
             )
             load = SETTINGS.changed(
@@ -215,14 +235,14 @@ class _Run:
             self._crew.work_as(load)
         for key, value in {**limits, **load}.items():
             if key in changes and value != old[key]:
-                parameter = self._pool.limits.get(key) or SETTINGS[key]
+                parameter = self._kind.limits.get(key) or SETTINGS[key]
                 text = f"{key} {parameter.show(old[key])}→{parameter.show(value)}"
                 self._mark(at, MarkKind.CHANGE, text, key=key, old=old[key], new=value)
 
     def _resize(self, limits: Mapping[str, Value]) -> None:
         """Have the pool follow; where it can't, because it can't connect, the run goes on."""
         try:
-            self._pool.resize(limits)
+            self._crew.resize(limits)
         except Exception as error:  # noqa: BLE001 - connecting fails in every driver's own way
             self._resize_failed = True
             self._reports.put(Trouble("resize", str(_told(error, self._conninfo))))

@@ -95,10 +95,14 @@ class Tick:
 
 
 class Meter:
-    """Makes ticks of what the logs and the door hold. One thread at a time calls `tick`."""
+    """Makes ticks of what the logs and the door hold. One thread at a time calls `tick`.
 
-    def __init__(self, door: ConnectionDoor) -> None:
+    Where a pool `shares` connections, several clients hold one and it is used once.
+    """
+
+    def __init__(self, door: ConnectionDoor, *, shares: bool = False) -> None:
         self._door = door
+        self._shares = shares
         self.began = self._then = perf_counter_ns()
         self._now: NDArray[np.int64] = np.zeros(4, dtype=np.int64)  # pending retrying used open
 
@@ -183,6 +187,8 @@ class Meter:
         edges = np.concatenate(([tick.start], moments[order], [tick.end]))
         shares = np.diff(np.maximum(edges, tick.start)) / max(tick.end - tick.start, 1)
         pending, retrying, used, opened = states.T
+        if self._shares:
+            used = np.minimum(used, opened)
         for name, values in (
             ("pending", pending),
             ("retrying", retrying),

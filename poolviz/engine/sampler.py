@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from time import perf_counter, perf_counter_ns, process_time
+from typing import Any
 
 from poolviz.engine.crew import Crew
 from poolviz.engine.meter import ConnectionDoor, Meter
@@ -21,19 +22,19 @@ class Sampler:
     def __init__(
         self,
         *,
-        pool: Pool,
+        kind: type[Pool],
         door: ConnectionDoor,
-        crew: Crew,
+        crew: Crew[Any],
         observer: Observer,
         emit: Callable[[Report], None],
         listened_to: Callable[[], bool],
     ) -> None:
-        self._pool, self._crew, self._observer = pool, crew, observer
+        self._kind, self._crew, self._observer = kind, crew, observer
         self._emit, self._listened_to = emit, listened_to
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="sampler", daemon=True)
-        self._meter = Meter(door)
+        self._meter = Meter(door, shares=kind.shares)
         self._index = self._segment = self._missed = 0
         self._cpu = process_time()
         self._began = self._meter.began
@@ -65,7 +66,7 @@ class Sampler:
 
     def _put_in_force(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> None:
         self._limits, self._load = dict(limits), dict(load)
-        self._capacity, self._kept = self._pool.capacity(limits), self._pool.kept(limits)
+        self._capacity, self._kept = self._kind.capacity(limits), self._kind.kept(limits)
 
     def _tick(self) -> None:
         due = perf_counter() + TICK
@@ -104,7 +105,7 @@ class Sampler:
             load=self._load,
             capacity=self._capacity,
             per_client=tick.per_client,
-            books=self._pool.books(),
+            books=self._crew.books(),
             server=self._observer.take(),
             missed=self._missed,
             cpu=(self._cpu - cpu) / max(span, 1e-9),

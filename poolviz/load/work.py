@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
+from poolviz.model.dialect import POSTGRESQL, sleep_statement
 from poolviz.model.parameters import Value
 
 Draw = Callable[[random.Random], float]
@@ -16,10 +17,12 @@ class Work:
 
     __slots__ = ("clients", "error_pause", "hold", "retries", "retry_backoff", "statement", "think")
 
-    def __init__(self, settings: Mapping[str, Value]) -> None:
+    def __init__(self, settings: Mapping[str, Value], dialect: str = POSTGRESQL) -> None:
         varies = settings["distribution"] == "exponential"
         self.clients = int(settings["clients"])
-        self.statement = _statement(_draw(settings["statement_time"], varies))
+        self.statement = _statement(
+            _draw(settings["statement_time"], varies), sleep_statement(dialect)
+        )
         self.hold = _draw(settings["hold_time"], varies)
         self.think = _draw(settings["think_time"], varies)
         self.retries = settings["on_exhausted"] == "retry"
@@ -42,8 +45,8 @@ def _draw(mean: Value, varies: bool) -> Draw | None:
     return lambda rng: seconds  # noqa: ARG005
 
 
-def _statement(sleep: Draw | None) -> Callable[[random.Random], str]:
+def _statement(sleep: Draw | None, statement: str) -> Callable[[random.Random], str]:
     """The SQL of one operation: the server sleeps for the drawn time, or answers at once."""
     if sleep is None:
         return lambda rng: "SELECT 1"  # noqa: ARG005
-    return lambda rng: f"SELECT pg_sleep({sleep(rng):.6f})"
+    return lambda rng: statement.format(sleep(rng))

@@ -9,7 +9,6 @@ import msgspec
 from poolviz.model.histogram import Durations
 from poolviz.model.parameters import Value
 
-
 TICK = 0.05  # seconds between two samples, nominally
 
 

@@ -2,9 +2,8 @@
 
 To add a pool, write one file in this folder and name it in `__init__.py`. It holds
 - a subclass of the library's own class that overrides what a live change needs, and no more;
-- a `Pool` around it that declares its limits and says what they allow (`capacity`, `kept`);
-- `POOLS`, a tuple of these.
-Connections are made by the library's own code, through a door: `postgres.counted_connection`.
+- a `ThreadPool` or `TaskPool` around it that declares its limits and says what they allow.
+Connections are made by the library's own code, through a door, as in `postgres.py`.
 No limit may have the name of a setting of the load. The tests in `tests/pools` then try it, as
 they try every pool in `POOLS`: all limits, up and down, under load, against a real server.
 """
@@ -37,8 +36,8 @@ class PoolStopped(Exception):
 class Pool(ABC):
     """A library's pool, behaving as its library ships it, with limits that hold when changed.
 
-    `acquire` and `release` are called by clients, from any thread; `resize`, `interrupt` and
-    `close` by the engine's control thread alone, one at a time, while clients go on.
+    What is said here holds for pools of either kind; `ThreadPool` and `TaskPool` say how their
+    clients call them.
     """
 
     id: ClassVar[str]
@@ -48,6 +47,9 @@ class Pool(ABC):
     limits: ClassVar[Parameters]
     waits: ClassVar[bool]  # a caller waits when the pool is exhausted, instead of failing at once
     exhausted: ClassVar[tuple[type[Exception], ...]]  # no connection was free, and acquire gave up
+    servers: ClassVar[tuple[str, ...]] = ("postgresql",)  # what it runs on: see `dialect_of`
+    shares: ClassVar[bool] = False  # one connection may be lent to several clients at once
+    one_client: ClassVar[str] = ""  # why one client is all it is made for, in a sentence
 
     @classmethod
     @abstractmethod
@@ -60,13 +62,33 @@ class Pool(ABC):
         """The connections that the pool keeps open when idle; open ones beyond are overflow."""
 
     @abstractmethod
+    def books(self) -> Books:
+        """The pool's own counts, read without waiting for its locks; called from any thread."""
+
+
+class ThreadPool(Pool):
+    """A pool whose clients are threads.
+
+    `acquire`, `execute` and `release` are called by clients, from any thread; `resize`,
+    `interrupt` and `close` by the engine's control thread alone, one at a time, while clients
+    go on.
+    """
+
+    @abstractmethod
     def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
-        """Make the pool as its library does; psycopg2.OperationalError where it connects at once
-        and can't."""
+        """Make the pool as its library does. Where it connects at once and can't, the driver's
+        own error."""
 
     @abstractmethod
     def acquire(self) -> Any:
         """A DB-API connection. Raises what the library raises, or PoolStopped."""
+
+    def execute(self, connection: Any, statement: str) -> None:
+        """Run a statement on what `acquire` gave, and fetch what it returns."""
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        cursor.fetchall()
+        cursor.close()
 
     @abstractmethod
     def release(self, connection: Any) -> None:
@@ -89,9 +111,42 @@ class Pool(ABC):
         """Wake every caller that waits in `acquire`; they and all later ones get PoolStopped."""
 
     @abstractmethod
-    def books(self) -> Books:
-        """The pool's own counts, read without waiting for its locks."""
-
-    @abstractmethod
     def close(self) -> None:
         """Interrupt, and close every connection; those in use are closed when they are released."""
+
+
+class TaskPool(Pool):
+    """A pool whose clients are tasks on one asyncio loop.
+
+    Everything but `books` is called on that loop, where the pool is also made. Waiting callers
+    are sent away by cancelling them, so acquire must bear to be cancelled at any await without
+    losing a connection.
+    """
+
+    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
+        self.conninfo, self.door, self.wanted = conninfo, door, limits
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Make the pool as its library does. Where it connects at once and can't, the driver's
+        own error."""
+
+    @abstractmethod
+    async def acquire(self) -> Any:
+        """The driver's connection. Raises what the library raises."""
+
+    @abstractmethod
+    async def execute(self, connection: Any, statement: str) -> None:
+        """Run a statement on what `acquire` gave, and fetch what it returns."""
+
+    @abstractmethod
+    async def release(self, connection: Any) -> None:
+        """Give back what `acquire` gave; its place is freed, whatever state it is in."""
+
+    @abstractmethod
+    async def resize(self, limits: Mapping[str, Value]) -> None:
+        """As `ThreadPool.resize`. Clients go on meanwhile, so it must not hold up the loop."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close every connection. No client is left by then."""

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Kind, Parameter, Parameters, Value
 from poolviz.model.sample import Books
-from poolviz.pools.base import Door, Pool, PoolStopped
+from poolviz.pools.base import Door, PoolStopped, ThreadPool
 from poolviz.pools.postgres import counted_connection
 
 _MOST = 10_000
@@ -97,7 +97,7 @@ class LiveThreadedPool(upstream.ThreadedConnectionPool):
                 self._opening = 0
 
 
-class ThreadedConnectionPool(Pool):
+class ThreadedConnectionPool(ThreadPool):
     """`psycopg2.pool.ThreadedConnectionPool`."""
 
     id = "psycopg2.ThreadedConnectionPool"
@@ -189,6 +189,3 @@ class ThreadedConnectionPool(Pool):
         self.interrupt()
         # The library's closeall() would cut off connections in use, and refuse their return.
         self._pool.change_limits(0, 0)
-
-
-POOLS: tuple[type[Pool], ...] = (ThreadedConnectionPool,)

@@ -16,7 +16,7 @@ from sqlalchemy.util.queue import Full, Queue
 
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.model.sample import Books
-from poolviz.pools.base import Door, Pool, PoolStopped
+from poolviz.pools.base import Door, PoolStopped, ThreadPool
 from poolviz.pools.postgres import counted_connection
 
 _MOST = 10_000
@@ -196,7 +196,7 @@ class LiveQueuePool(UpstreamQueuePool):
         return Books(open=open_ - lost, used=used, pending=self._pool.waiting)
 
 
-class QueuePool(Pool):
+class QueuePool(ThreadPool):
     """`sqlalchemy.pool.QueuePool`."""
 
     id = "sqlalchemy.QueuePool"
@@ -331,6 +331,3 @@ class QueuePool(Pool):
         self._pool.stop()
         # The library's dispose() would forget the connections in use and let in as many again.
         self._pool.change_limits(0, 0)
-
-
-POOLS: tuple[type[Pool], ...] = (QueuePool,)

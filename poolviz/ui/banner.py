@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from poolviz.ui.notice import Notice, Weight
 
+_HEIGHT = 37  # whether or not there is a button
 _PASSING = 6000  # milliseconds that a passing notice stays
 _SIGNS = {Weight.INFO: "ℹ", Weight.WARN: "▲", Weight.BAD: "●"}
 _ORDER = (Weight.BAD, Weight.WARN, Weight.INFO)
@@ -39,6 +40,7 @@ class Line(QFrame):
         close.setStyleSheet("padding:0; border:none")
         close.setToolTip("Dismiss")
         close.setAccessibleName("dismiss")
+        self.setMinimumHeight(_HEIGHT)
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 5, 8, 5)
         row.setSpacing(9)

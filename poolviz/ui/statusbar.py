@@ -112,9 +112,10 @@ class StatusBar(QFrame):
     def refresh(self, recorder: Recorder | None, *, live: bool, viewing: Path | None) -> None:
         """Show how things stand."""
         last = recorder.last if recorder is not None else None
-        for widget in (self.span, self.rate, self.agreement, self.cpu):
+        for widget in (self.pill, self.span):
             widget.setVisible(last is not None)
-        self.pill.setVisible(last is not None)
+        for widget in (self.rate, self.agreement, self.cpu):
+            widget.setVisible(last is not None and live)
         _show(self.elapsed, _clock(last.t if last is not None else 0.0))
         if recorder is None or last is None:
             return

@@ -124,7 +124,7 @@ class Tiles(QFrame):
             "Timeouts", "Callers who got no connection, and other errors, in the last minute."
         )
         row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 1)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(1)
         for tile in self.all:
             row.addWidget(tile, 1)
@@ -196,11 +196,11 @@ def _dress(label: QLabel, name: str, value: str) -> None:
 
 
 def _time(seconds: float) -> tuple[str, str]:
-    """A wait in milliseconds, or seconds from 10 s on: two figures that don't flicker."""
+    """A wait in milliseconds, or in seconds from one on, with few enough figures to be calm."""
     if math.isnan(seconds):
         return _NOTHING, "ms"
-    if seconds >= 10:
-        return f"{seconds:.1f}", "s"
+    if seconds >= 1:
+        return f"{seconds:.{2 if seconds < 10 else 1}f}", "s"
     milliseconds = seconds * 1000
     digits = 2 if milliseconds < 0.1 else 1 if milliseconds < 10 else 0
     return f"{milliseconds:,.{digits}f}", "ms"

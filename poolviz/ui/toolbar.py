@@ -12,6 +12,7 @@ from poolviz.ui.lab import Lab, State
 from poolviz.ui.theme import Theme
 
 HEIGHT = 45  # with the line under it
+_ARROW = 14
 
 
 class Toolbar(QFrame):
@@ -28,10 +29,10 @@ class Toolbar(QFrame):
         self._lab, self._theme = lab, theme
         self.run_button = _button("Start")
         self.run_button.setProperty("primary", "true")
-        self.server_button = _button("Server")
-        self.pool_button = _button("Pool")
+        self.server_button = _button("Server", _DropDown)
+        self.pool_button = _button("Pool", _DropDown)
         self.mark_button = _button("Mark")
-        self.export_button = _button("Export")
+        self.export_button = _button("Export", _DropDown)
         self.menu_button = _button("")
         self.run_button.clicked.connect(self._start_or_stop)
         self.mark_button.clicked.connect(lab.mark)
@@ -144,8 +145,16 @@ class Toolbar(QFrame):
         return menu
 
 
-def _button(text: str) -> QPushButton:
-    button = QPushButton(text)
+class _DropDown(QPushButton):
+    """A button with a menu, without the room that Qt leaves for a second arrow."""
+
+    def sizeHint(self) -> QSize:
+        hint = super().sizeHint()
+        return QSize(hint.width() - _ARROW, hint.height())
+
+
+def _button(text: str, kind: type[QPushButton] = QPushButton) -> QPushButton:
+    button = kind(text)
     button.setIconSize(QSize(14, 14))
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button

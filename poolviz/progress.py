@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping
 
 import click
 
 from poolviz.model.histogram import Summary
-from poolviz.model.parameters import Value, show_seconds
+from poolviz.model.parameters import show_seconds
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import Figures, RunSummary, SegmentSummary
 
@@ -42,7 +42,7 @@ class Progress:
             return
         self._next_line = (sample.t // _LINE_EVERY + 1) * _LINE_EVERY
         recent = recorder.recent(1.0)
-        wait = "–" if recent.wait_p95 != recent.wait_p95 else show_seconds(recent.wait_p95)
+        wait = "–" if math.isnan(recent.wait_p95) else _rounded(recent.wait_p95)
         text = (
             f"{sample.t:5.0f} of {self._duration:g} s   {recent.throughput:,.0f} operations/s   "
             f"used {recent.used_mean:.1f} of {sample.capacity or '∞'}   "
@@ -70,17 +70,18 @@ class Progress:
         """The result for people: the whole run, and each segment where there are several."""
         lines = [f"{summary.pool} on {summary.server}", *_figures(summary)]
         if len(summary.segments) > 1:
+            before = summary.segments[0]
             for segment in summary.segments:
-                in_force = {**segment.limits, **segment.load}
-                changed = _differences(summary.segments[0], in_force)
+                changed = _differences(before, segment)
                 title = f"{segment.from_s:.1f} to {segment.to_s:.1f} s"
                 lines += ["", f"{title}{'   ' + changed if changed else ''}", *_figures(segment)]
+                before = segment
         return "\n".join(lines)
 
 
-def _differences(first: SegmentSummary, in_force: Mapping[str, Value]) -> str:
-    before = {**first.limits, **first.load}
-    return ", ".join(f"{k}={v}" for k, v in in_force.items() if before.get(k) != v)
+def _differences(before: SegmentSummary, after: SegmentSummary) -> str:
+    was, now = {**before.limits, **before.load}, {**after.limits, **after.load}
+    return ", ".join(f"{key}={value}" for key, value in now.items() if was.get(key) != value)
 
 
 def _figures(figures: Figures) -> list[str]:
@@ -103,5 +104,9 @@ def _times(times: Summary) -> str:
     if not times.count:
         return "nothing counted"
     shown = {"mean": times.mean, "p50": times.p50, "p95": times.p95, "p99": times.p99}
-    figures = ", ".join(f"{name} {show_seconds(value or 0)}" for name, value in shown.items())
-    return f"{figures}, max {show_seconds(times.max or 0)} of {times.count:,}"
+    figures = ", ".join(f"{name} {_rounded(value)}" for name, value in shown.items())
+    return f"{figures}, max {_rounded(times.max)} of {times.count:,}"
+
+
+def _rounded(seconds: float | None) -> str:
+    return show_seconds(float(f"{seconds or 0:.3g}"))

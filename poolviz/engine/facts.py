@@ -21,8 +21,7 @@ def gather(pool: type[Pool], known: Mapping[str, str]) -> dict[str, str]:
         "poolviz": poolviz.__version__,
         "python": platform.python_version(),
         "pool class": pool.id,
-        pool.library: metadata.version(pool.library),
-        "psycopg2": metadata.version("psycopg2-binary"),
+        **{name: metadata.version(name) for name in (pool.library, "psycopg2-binary")},
         "libpq": _libpq(),
         "machine": f"{platform.system()} {platform.release()} {platform.machine()}, "
         f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.1f} GiB",

@@ -17,10 +17,10 @@ from PySide6.QtWidgets import QApplication
 
 import poolviz
 from poolviz.load.settings import SETTINGS
+from poolviz.model.errors import InputError
 from poolviz.model.resources import resource
 from poolviz.model.scenario import Draft, Scenario
 from poolviz.pools import pool_class
-from poolviz.sessions.recorder import Recorder
 from poolviz.ui.display import display_available
 from poolviz.ui.history import History, home
 from poolviz.ui.lab import Lab
@@ -36,30 +36,38 @@ def run_window(start: Draft | Path | None, dsn: str | None) -> int:
 
     `start` is a scenario to run or a session to look at. Without a DSN the embedded server is
     used and the run begins by itself; a server named by `dsn` waits for Start. InputError where
-    the scenario or the session is no good, before a window is opened.
+    the scenario or the session is no good.
     """
     session = start if isinstance(start, Path) else None
     draft = start if isinstance(start, Draft) else Draft()
-    recorder = Recorder.open(session) if session is not None else None
     scenario = _checked(draft)
     application = _application()
     settings = QSettings(str(home() / "settings.ini"), QSettings.Format.IniFormat)
     look = Look(application, settings)
     lab = Lab(History(home() / "sessions"))
     window = Window(lab, look, settings)
+    mistakes: list[InputError] = []
+
+    def fail(mistake: InputError) -> None:
+        mistakes.append(mistake)
+        window.close()
+
     with _faults_shown(window), _signals_close(window):
         window.show()
         dsn = dsn if dsn is not None else draft.dsn
-        if recorder is not None and session is not None:
+        if session is not None:
             lab.choose_server(dsn)
-            lab.show_session(recorder, session)
+            lab.view_session(session, fail)
         else:
             lab.plan(scenario)
             lab.connect_to(dsn, start=dsn is None)
         try:
-            return application.exec()
+            status = application.exec()
         finally:
             window.close()
+    if mistakes:
+        raise mistakes[0]
+    return status
 
 
 def _checked(draft: Draft) -> Scenario:

@@ -220,33 +220,40 @@ class Lab(QObject):
             notes = [mark for mark in self.recorder.marks if mark.kind is MarkKind.NOTE]
             self._run.link.note(f"mark {len(notes) + 1}")
 
-    def view_session(self, path: Path) -> None:
-        """Look at a recorded session. Ends a run."""
+    def view_session(
+        self, path: Path, on_failure: Callable[[InputError], None] | None = None
+    ) -> None:
+        """Look at a recorded session. Ends a run. A failure is said, or handed to `on_failure`."""
 
         def failed(error: Exception) -> None:
-            self._say("session", _sentence(error), Weight.BAD)
+            if on_failure is not None and isinstance(error, InputError):
+                on_failure(error)
+            else:
+                self._say("session", _sentence(error), Weight.BAD)
 
         def opened(recorder: Recorder) -> None:
-            self.show_session(recorder, path)
+            try:
+                self._show_session(recorder, path)
+            except InputError as error:
+                recorder.close()
+                failed(error)
 
         self._when_ended(lambda: self.errands.do(lambda: Recorder.open(path), opened, failed))
 
-    def show_session(self, recorder: Recorder, path: Path) -> None:
+    def _show_session(self, recorder: Recorder, path: Path) -> None:
         """Look at an opened session, which is the lab's to close from now on."""
-        began, last = recorder.began, recorder.last
-        try:
-            if began is None or self.busy or self._closed:
-                raise InputError(f"{path} holds no run that could be shown.")
-            pool = pool_class(began.scenario.pool)
-        except InputError as error:
-            recorder.close()
-            self._say("session", str(error), Weight.WARN)
+        if self.busy or self._closed:
+            recorder.close()  # something else was begun meanwhile
             return
+        began, last = recorder.began, recorder.last
+        if began is None:
+            raise InputError(f"{path} holds no run that could be shown.")
+        pool = pool_class(began.scenario.pool)
         source = last if last is not None else began.scenario
         self._asked.take_pool(pool, pool.limits.complete(source.limits))
         self._asked.take_load(source.load)
         self._plan, self._run, self.viewing = None, None, path
-        self._take_back("session")
+        self._take_all_back()
         self._set_recorder(recorder)
         self.changed.emit()
         self.values_changed.emit()
@@ -375,8 +382,7 @@ class Lab(QObject):
             self._asked.take_pool(self.pool, scenario.limits)
             self._asked.take_load(scenario.load)
             self.values_changed.emit()
-        for topic in tuple(self._topics):
-            self._take_back(topic)
+        self._take_all_back()
         self._on_its_way.clear()
         run = self._run = Run(scenario, target, self._tell)
         self._stage.do(
@@ -498,6 +504,10 @@ class Lab(QObject):
         self._topics.add(topic)
         notice = Notice(topic, sentence, weight, remedy, act, passing, closable)
         self.noticed.emit(notice)
+
+    def _take_all_back(self) -> None:
+        for topic in tuple(self._topics):
+            self._take_back(topic)
 
     def _take_back(self, topic: str) -> None:
         self._topics.discard(topic)

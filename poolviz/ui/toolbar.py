@@ -12,7 +12,7 @@ from poolviz.ui.lab import Lab, State
 from poolviz.ui.theme import Theme
 
 HEIGHT = 45  # with the line under it
-_ARROW = 14
+_ARROW = 6
 
 
 class Toolbar(QFrame):

@@ -18,8 +18,9 @@ import pytest
 
 from poolviz.servers.embedded import EmbeddedServer
 from tests.servers.fixtures import conninfo, server
+from tests.servers.mysql import mysql_url
 
-__all__ = ["conninfo", "server"]
+__all__ = ["conninfo", "mysql_url", "server"]
 
 LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 PATIENCE = 5.0  # seconds for what a test started to end, before it counts as left behind

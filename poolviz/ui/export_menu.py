@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 from poolviz.sessions.export import Exporter, exporters_with, suggested_name
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.lab import Lab
-from poolviz.ui.notice import Notice, Weight
+from poolviz.ui.notice import Notice, Weight, sentence_of
 from poolviz.ui.picture import write_png
 
 _FOLDER = "export/folder"
@@ -74,7 +74,7 @@ class ExportMenu(QMenu):
             self.wrote.emit(f"Wrote {names} to {path.parent}")
 
         def failed(error: Exception) -> None:
-            self.failed.emit(Notice("export", str(error), Weight.BAD))
+            self.failed.emit(Notice("export", sentence_of(error), Weight.BAD))
 
         self.wrote.emit(f"Writing {path.name}…")
         self._lab.errands.do(lambda: exporter.export(recorder, path), done, failed)

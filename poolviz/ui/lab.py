@@ -16,7 +16,7 @@ from time import monotonic
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
-from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.errors import InputError
 from poolviz.model.messages import Began, Ended, Marked, Refused, Report, Trouble
 from poolviz.model.parameters import Value
 from poolviz.model.sample import MarkKind, Sample
@@ -29,7 +29,9 @@ from poolviz.ui.asked import Asked, Step
 from poolviz.ui.backstage import Backstage, Run
 from poolviz.ui.chores import Chores, Inbox
 from poolviz.ui.history import History
-from poolviz.ui.notice import Notice, Weight
+from poolviz.ui.notice import Notices, Weight, log_fault, sentence_of
+
+_logger = logging.getLogger(__name__)
 
 _SETTLED = 0.5  # seconds after which a change that isn't in force yet is worth a word
 _WATCH = 1.0  # seconds between two looks at the embedded server
@@ -53,12 +55,11 @@ class Lab(QObject):
     changed = Signal()  # the state, the server or the pool
     session_changed = Signal()  # `recorder` is another
     values_changed = Signal()  # what is asked for
-    noticed = Signal(object)  # a Notice
-    withdrawn = Signal(str)  # the topic of a notice that no longer holds
 
     def __init__(self, history: History, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.inbox = Inbox()
+        self.notices = Notices(self)
         self.errands = Chores("errands", self.inbox)
         self._stage = Chores("stage", self.inbox)
         self._backstage = Backstage(history)
@@ -76,7 +77,7 @@ class Lab(QObject):
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
         self._on_its_way: dict[str, Value] = {}  # asked of the engine, not answered yet
         self._altered = self._watched = 0.0
-        self._topics: set[str] = set()  # of notices that a new run takes back
+        self._trouble = ""  # what was last said of the recorder
         self._closed = False
 
     # What there is to show
@@ -164,8 +165,8 @@ class Lab(QObject):
         if self.state is State.CONNECTING:
             self._start_when_reached = True
         elif self.state is State.READY:
-            lost = self.target is not None and self.embedded and not self._backstage.server_alive
-            if self.target is None or lost:
+            embedded = self.target is not None and self.target.embedded
+            if self.target is None or (embedded and not self._backstage.server_alive):
                 self._connect(start=True)
             else:
                 self._begin(self.target)
@@ -201,7 +202,7 @@ class Lab(QObject):
         try:
             self._send(self._asked.change(changes))
         except InputError as error:
-            self._say("value", str(error), Weight.WARN, passing=True)
+            self.notices.say("value", str(error), Weight.WARN, passing=True)
             self.values_changed.emit()
 
     def undo(self) -> None:
@@ -229,7 +230,7 @@ class Lab(QObject):
             if on_failure is not None and isinstance(error, InputError):
                 on_failure(error)
             else:
-                self._say("session", _sentence(error), Weight.BAD)
+                self.notices.say("session", sentence_of(error), Weight.BAD)
 
         def opened(recorder: Recorder) -> None:
             try:
@@ -253,7 +254,7 @@ class Lab(QObject):
         self._asked.take_pool(pool, pool.limits.complete(source.limits))
         self._asked.take_load(source.load)
         self._plan, self._run, self.viewing = None, None, path
-        self._take_all_back()
+        self.notices.take_all_back()
         self._set_recorder(recorder)
         self.changed.emit()
         self.values_changed.emit()
@@ -264,7 +265,7 @@ class Lab(QObject):
         now = monotonic()
         if now - self._watched > _WATCH:
             self._watched = now
-            self._watch_server()
+            self._watch()
 
     def close(self) -> None:
         """End the run, the server and the workers; blocks until they are gone."""
@@ -273,12 +274,12 @@ class Lab(QObject):
         self._closed = True
         self._after = None
         self.stop()
-        self._stage.do(self._backstage.put_away, failed=_log)
+        self._stage.do(self._backstage.put_away, failed=log_fault)
         if not self._stage.close(_PUT_AWAY):
             _logger.error("Engine or server did not end in time; they end with this process.")
         self.inbox.deliver()
         if self.recorder is not None:
-            self.errands.do(self.recorder.close, failed=_log)
+            self.errands.do(self.recorder.close, failed=log_fault)
         if not self.errands.close(_FINISH, QCoreApplication.processEvents):
             _logger.error("A file was still being written when poolviz ended.")
         self.inbox.deliver()
@@ -291,10 +292,10 @@ class Lab(QObject):
         self._attempts += 1
         attempt = self._connecting = self._attempts
         dsn = self._dsn
-        self._take_back("load")
+        self.notices.take_back("load")
 
         def progress(words: str) -> None:
-            self.inbox.post(lambda: self._say("server", f"{words}…", closable=False))
+            self.inbox.post(lambda: self.notices.say("server", f"{words}…", closable=False))
 
         def reach() -> Target:
             if dsn is None:
@@ -302,7 +303,7 @@ class Lab(QObject):
             return self._backstage.reach(dsn)
 
         words = "Starting PostgreSQL…" if dsn is None else "Connecting to your server…"
-        self._say("server", words, closable=False)
+        self.notices.say("server", words, closable=False)
         self._stage.do(
             reach,
             lambda target: self._reached(attempt, target),
@@ -315,7 +316,7 @@ class Lab(QObject):
             return  # another server was chosen meanwhile
         self._connecting = 0
         self.target = target
-        self._take_back("server")
+        self.notices.take_back("server")
         if self._start_when_reached:
             self._begin(target)
         else:
@@ -327,8 +328,8 @@ class Lab(QObject):
             return
         self._connecting = 0
         start = self._start_when_reached
-        sentence = _sentence(error)
-        self._say("server", sentence, Weight.BAD, "Try again", lambda: self._retry(start))
+        sentence = sentence_of(error)
+        self.notices.say("server", sentence, Weight.BAD, "Try again", lambda: self._retry(start))
         self.changed.emit()
 
     def _retry(self, start: bool) -> None:
@@ -339,13 +340,13 @@ class Lab(QObject):
         """Say what Start would do to a server that isn't ours."""
         target = self.target
         if target is None or target.embedded or self.busy or self.viewing is not None:
-            self._take_back("load")
+            self.notices.take_back("load")
             return
         capacity = self.pool.capacity(self._asked.limits)
         most = int(self._asked.load["clients"])
         most = most if capacity is None else min(most, capacity)
         enough = most + 1 <= target.free_connections
-        self._say(
+        self.notices.say(
             "load",
             f"Start will open up to {most} connections to {target.shown}, and one to watch them; "
             f"it has {target.free_connections} of {target.max_connections} left. "
@@ -354,25 +355,23 @@ class Lab(QObject):
             closable=False,
         )
 
-    def _watch_server(self) -> None:
-        if self.target is None or not self.target.embedded or self._backstage.server_alive:
-            return
-        if self._stop_for_lost_server():
-            return
-        self.target = None
-        self.changed.emit()
-
-    def _stop_for_lost_server(self) -> bool:
-        """Say once that the embedded server is gone; True while a run is still to end."""
-        self._say(
-            "server",
-            "The embedded PostgreSQL has ended; what was recorded until then is kept.",
-            Weight.BAD,
-            "Start again",
-            lambda: self._when_ended(self.start),
-        )
-        self.stop()
-        return self.busy
+    def _watch(self) -> None:
+        """See whether the embedded server still runs and the session is still written."""
+        if self.target is not None and self.target.embedded and not self._backstage.server_alive:
+            self.target = None
+            self.notices.say(
+                "server",
+                "The embedded PostgreSQL has ended; what was recorded until then is kept.",
+                Weight.BAD,
+                "Start again",
+                self._start_again,
+            )
+            self.stop()
+            self.changed.emit()
+        trouble = self.recorder.trouble if self.recorder is not None else ""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._pass_on(Trouble("recorder", trouble))
 
     # The run
 
@@ -382,13 +381,13 @@ class Lab(QObject):
             self._asked.take_pool(self.pool, scenario.limits)
             self._asked.take_load(scenario.load)
             self.values_changed.emit()
-        self._take_all_back()
+        self.notices.take_all_back()
         self._on_its_way.clear()
         run = self._run = Run(scenario, target, self._tell)
         self._stage.do(
             lambda: self._backstage.begin(run),
             self._begun,
-            lambda error: self._hear(run, Ended(0, _sentence(error), 1)),
+            lambda error: self._hear(run, Ended(0, sentence_of(error), 1)),
         )
         self.changed.emit()
 
@@ -399,7 +398,7 @@ class Lab(QObject):
         self._set_recorder(run.recorder)
         if run.unrecorded:
             sentence = f"This session is kept in memory only: {run.unrecorded}"
-            self._say("recorder", sentence, Weight.WARN)
+            self.notices.say("recorder", sentence, Weight.WARN)
         if run.stop_asked:
             run.link.halt()
         begun_with = {**run.scenario.limits, **run.scenario.load}
@@ -421,7 +420,7 @@ class Lab(QObject):
         elif isinstance(report, Refused):
             self._on_its_way.pop(report.key, None)
             self._asked.refuse(report.key, report.value)
-            self._say("value", report.reason, Weight.WARN, passing=True)
+            self.notices.say("value", report.reason, Weight.WARN, passing=True)
             self.values_changed.emit()
         elif isinstance(report, Trouble):
             self._pass_on(report)
@@ -439,23 +438,32 @@ class Lab(QObject):
             del self._on_its_way[key]
 
     def _pass_on(self, trouble: Trouble) -> None:
-        if trouble.sentence:
-            self._say(trouble.topic, trouble.sentence, Weight.WARN)
+        if not trouble.sentence:
+            self.notices.take_back(trouble.topic)
+        elif trouble.topic == "engine":  # it hangs, and is killed if it doesn't stop
+            self.notices.say(
+                "engine", trouble.sentence, Weight.BAD, "Start again", self._start_again
+            )
         else:
-            self._take_back(trouble.topic)
+            self.notices.say(trouble.topic, trouble.sentence, Weight.WARN)
 
     def _end(self, run: Run, ended: Ended) -> None:
         run.ended = True
-        self._take_back("engine")
+        self.notices.take_back("engine")
         if ended.failure and not self._closed:
-            self._say("run", ended.failure, Weight.BAD, "Start again", self.start)
-        self._stage.do(self._backstage.end_engine, failed=_log)
+            self.notices.say("run", ended.failure, Weight.BAD, "Start again", self.start)
+        self._stage.do(self._backstage.end_engine, failed=log_fault)
         if run.recorder is not None and run.recorder.path is not None:
-            self.errands.do(run.recorder.close, failed=_log)  # one whole file, still to be read
+            self.errands.do(
+                run.recorder.close, failed=log_fault
+            )  # one whole file, still to be read
         after, self._after = self._after, None
         if after is not None:
             after()
         self.changed.emit()
+
+    def _start_again(self) -> None:
+        self._when_ended(self.start)
 
     def _when_ended(self, action: Callable[[], None]) -> None:
         """Do `action` once no run goes on: now, or after the end of the one that does."""
@@ -488,42 +496,4 @@ class Lab(QObject):
         old, self.recorder = self.recorder, recorder
         self.session_changed.emit()
         if old is not None:
-            self.errands.do(old.close, failed=_log)  # after any export that still reads it
-
-    def _say(
-        self,
-        topic: str,
-        sentence: str,
-        weight: Weight = Weight.INFO,
-        remedy: str = "",
-        act: Callable[[], None] | None = None,
-        *,
-        passing: bool = False,
-        closable: bool = True,
-    ) -> None:
-        self._topics.add(topic)
-        notice = Notice(topic, sentence, weight, remedy, act, passing, closable)
-        self.noticed.emit(notice)
-
-    def _take_all_back(self) -> None:
-        for topic in tuple(self._topics):
-            self._take_back(topic)
-
-    def _take_back(self, topic: str) -> None:
-        self._topics.discard(topic)
-        self.withdrawn.emit(topic)
-
-
-_logger = logging.getLogger(__name__)
-
-
-def _log(error: Exception) -> None:
-    _logger.error("%s", error, exc_info=error)
-
-
-def _sentence(error: Exception) -> str:
-    """What went wrong, for the banner; what nobody foresaw is also logged."""
-    if isinstance(error, PoolvizError):
-        return str(error)
-    _log(error)
-    return f"Something unexpected happened: {error!r}."
+            self.errands.do(old.close, failed=log_fault)  # after any export that still reads it

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from PySide6.QtCore import QObject, Signal
+
+from poolviz.model.errors import PoolvizError
+
+_logger = logging.getLogger(__name__)
 
 
 class Weight(StrEnum):
@@ -26,3 +33,52 @@ class Notice:
     act: Callable[[], None] | None = None  # what the button does
     passing: bool = False  # goes away by itself after some seconds
     closable: bool = True
+
+
+class Notices(QObject):
+    """What there is to say just now, by topic. The GUI thread's alone."""
+
+    said = Signal(object)  # a Notice
+    withdrawn = Signal(str)  # the topic of one that no longer holds
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._topics: set[str] = set()
+
+    def say(
+        self,
+        topic: str,
+        sentence: str,
+        weight: Weight = Weight.INFO,
+        remedy: str = "",
+        act: Callable[[], None] | None = None,
+        *,
+        passing: bool = False,
+        closable: bool = True,
+    ) -> None:
+        """Say something, in place of what was said on the topic before."""
+        self._topics.add(topic)
+        self.said.emit(Notice(topic, sentence, weight, remedy, act, passing, closable))
+
+    def take_back(self, topic: str) -> None:
+        """Say no more on a topic."""
+        self._topics.discard(topic)
+        self.withdrawn.emit(topic)
+
+    def take_all_back(self) -> None:
+        """A new run begins: what was said of the last one no longer matters."""
+        for topic in tuple(self._topics):
+            self.take_back(topic)
+
+
+def sentence_of(error: Exception) -> str:
+    """What went wrong, for the banner; what nobody foresaw is also logged."""
+    if isinstance(error, PoolvizError):
+        return str(error)
+    log_fault(error)
+    return f"Something unexpected happened: {error!r}."
+
+
+def log_fault(error: Exception) -> None:
+    """Write an error that nobody foresaw to the log, with its trace."""
+    _logger.error("%s", error, exc_info=error)

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.model.parameters import Kind, Parameter, Value
-from poolviz.ui.scale import Scale
+from poolviz.ui.scale import Scale, step
 from poolviz.ui.slider import Slider, Toggle
 from poolviz.ui.theme import Theme
 from poolviz.ui.valuebox import ValueBox
@@ -156,6 +156,7 @@ class NumberRow(Row):
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
         self._scale = Scale(parameter)
+        self._stops = (self._scale.low, self._scale.high)
         self.slider = Slider(theme, self._scale.last)
         self.box = ValueBox(parameter)
         self._grid.addWidget(self.box, 0, 1)
@@ -164,6 +165,7 @@ class NumberRow(Row):
         self.box.setAccessibleName(label)
         self.slider.valueChanged.connect(self._slid)
         self.slider.sliderReleased.connect(self.commit)
+        self.slider.stepped.connect(self._nudge)
         self.box.stepped.connect(self._stepped)
         self.box.entered.connect(self._entered)
         self.box.mistyped.connect(self.mistaken)
@@ -175,11 +177,9 @@ class NumberRow(Row):
 
     def set_stops(self, low: float | None, high: float | None) -> None:
         """The values that the slider stops at."""
-        last = self._scale.last
-        self.slider.set_stops(
-            0 if low is None else self._scale.position(low),
-            last if high is None else self._scale.position(high),
-        )
+        scale = self._scale
+        self._stops = (scale.low if low is None else low, scale.high if high is None else high)
+        self.slider.set_stops(*(scale.position(stop) for stop in self._stops))
 
     def paint_value(self, value: Value) -> None:
         """Slider and box show `value`."""
@@ -196,6 +196,16 @@ class NumberRow(Row):
         self.preview(value)
         if clamped != position:
             self.paint_value(value)
+
+    def _nudge(self, steps: int) -> None:
+        """Steps on the slider: as in the box, but within the stops."""
+        low, high = self._stops
+        value = float(self.value)
+        if value in self.parameter.special and not low <= value <= high:
+            moved = value if steps > 0 else high  # it stands at the right end
+        else:
+            moved = min(max(step(self.parameter, value, steps), low), max(high, value))
+        self.preview(self.parameter.check(moved))
 
     def _stepped(self, value: Value) -> None:
         self.preview(value)

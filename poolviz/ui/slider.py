@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QSizePolicy, QWidget
 
 from poolviz.ui.theme import Theme
 
 _KNOB = 14  # pixels across
 _GROOVE = 3
+_STEPS: dict[int, int] = {
+    Qt.Key.Key_Left: -1,
+    Qt.Key.Key_Down: -1,
+    Qt.Key.Key_Right: 1,
+    Qt.Key.Key_Up: 1,
+    Qt.Key.Key_PageDown: -10,
+    Qt.Key.Key_PageUp: 10,
+}
 
 
 class Slider(QAbstractSlider):
-    """A horizontal slider whose knob goes where it is pressed, between two stops."""
+    """A horizontal slider whose knob goes where it is pressed, between two stops.
+
+    Keys and wheel don't move it: `stepped` says by how many steps they would.
+    """
+
+    stepped = Signal(int)
 
     def __init__(self, theme: Theme, last: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -21,8 +34,6 @@ class Slider(QAbstractSlider):
         self._stops = (0, last)
         self.setOrientation(Qt.Orientation.Horizontal)
         self.setRange(0, last)
-        self.setSingleStep(1)
-        self.setPageStep(max(last // 10, 1))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
@@ -41,7 +52,7 @@ class Slider(QAbstractSlider):
         self._stops = (max(low, self.minimum()), min(high, self.maximum()))
 
     def sliderChange(self, change: QAbstractSlider.SliderChange) -> None:
-        """Keep what keyboard and mouse do within the stops."""
+        """Show where the knob is now."""
         super().sliderChange(change)
         self.update()
 
@@ -70,10 +81,19 @@ class Slider(QAbstractSlider):
         if event.button() == Qt.MouseButton.LeftButton and self.isSliderDown():
             self.setSliderDown(False)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Ask for a step: a position may be too small a part of a value to be one."""
+        steps = _STEPS.get(event.key())
+        if steps is None:
+            event.ignore()
+        else:
+            self.stepped.emit(steps)
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Turn only when chosen, so that scrolling past changes nothing."""
-        if self.hasFocus():
-            super().wheelEvent(event)
+        if self.hasFocus() and event.angleDelta().y():
+            self.stepped.emit(1 if event.angleDelta().y() > 0 else -1)
+            event.accept()
         else:
             event.ignore()
 

@@ -46,7 +46,7 @@ class ValueBox(QAbstractSpinBox):
         self._parameter = parameter
         self._value: Value = parameter.default
         self._typed = False  # somebody changed the text and hasn't entered it yet
-        # The style sheet makes the arrows' width 0. NoButtons would have it lay the text out wrongly.
+        # The style sheet gives the arrows no width; with NoButtons it would give the text none.
         self.lineEdit().setTextMargins(8, 0, 8, 0)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -95,9 +95,7 @@ class ValueBox(QAbstractSpinBox):
         """Leave undo and redo to the window, unless there is typing to take back."""
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
             keys = QKeySequence.StandardKey
-            if not self._typed and (
-                event.matches(keys.Undo) or event.matches(keys.Redo)
-            ):
+            if not self._typed and (event.matches(keys.Undo) or event.matches(keys.Redo)):
                 event.ignore()
                 return False
         return super().event(event)

@@ -174,6 +174,25 @@ def test_arrow_keys_are_one_change_after_a_rest(panel: ControlPanel, qtbot: QtBo
     assert asked(spy) == [{"clients": 21}, {"clients": 20}]
 
 
+def test_keys_move_a_slider_by_steps_that_can_be_seen_and_stop_at_its_ends(
+    panel: ControlPanel, qtbot: QtBot
+) -> None:
+    spy = QSignalSpy(panel.committed)
+    hold, overflow = number(panel, "hold_time"), number(panel, "max_overflow")
+    hold.slider.setFocus()
+    for text in ("4.5 ms", "5 ms", "5.5 ms"):
+        QTest.keyClick(hold.slider, Qt.Key.Key_Right)
+        assert hold.box.text() == text
+    overflow.slider.setFocus()
+    QTest.keyClick(overflow.slider, Qt.Key.Key_PageDown)
+    assert overflow.box.text() == "0"  # and not "no limit", which is at the other end
+    qtbot.waitUntil(lambda: spy.count() == 2, timeout=PATIENCE)
+    type_into(overflow, "no limit")
+    overflow.slider.setFocus()
+    QTest.keyClick(overflow.slider, Qt.Key.Key_Left)
+    assert overflow.box.text() == "50"
+
+
 def test_the_slider_of_one_stops_where_its_neighbour_is(panel: ControlPanel) -> None:
     panel.set_pool(pool_class(THREADED))
     panel.show_values(all_values(panel, minconn=4, maxconn=6), None, None)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import closing
+from pathlib import Path
 
 import psutil
 import psycopg2
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from poolviz.model.sample import MarkKind
+from poolviz.servers.embedded import EmbeddedServer
 from poolviz.ui.lab import State
 from poolviz.ui.row import NumberRow
 from poolviz.ui.slider import Slider
@@ -21,6 +24,7 @@ from poolviz.ui.window import Window
 from tests.ui.laboratory import (
     THREADED,
     backends,
+    open_window,
     operations,
     plan,
     run_on,
@@ -64,9 +68,7 @@ def in_force(window: Window, key: str) -> object:
     return {**last.limits, **last.load}[key] if last is not None else None
 
 
-def test_the_window_brings_its_own_server_and_its_curves_move(
-    window: Window, qtbot: QtBot
-) -> None:
+def test_the_window_brings_its_own_server_and_its_curves_move(window: Window, qtbot: QtBot) -> None:
     plan(window)
     window.lab.connect_to(None, start=True)
     assert window.isVisible()
@@ -306,3 +308,67 @@ def test_every_part_is_painted_in_both_themes(
     window._look.choose(choice)
     corner = window.grab().toImage().pixelColor(3, window.height() // 2)
     assert (corner.lightness() > 128) == (choice == "light")
+
+
+def test_a_hanging_engine_is_said_and_given_up_for_a_new_one(
+    window: Window, qtbot: QtBot, conninfo: str
+) -> None:
+    plan(window)
+    run_on(qtbot, window, conninfo)
+    recorder, pid = window.lab.recorder, window.lab.engine_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    until(qtbot, lambda: "engine" in window.banner.sentences)
+    line = window.banner.line("engine")
+    assert line is not None
+    QTest.mouseClick(line.button, Qt.MouseButton.LeftButton)
+    until(qtbot, lambda: window.lab.recorder is not recorder)
+    until_counting(qtbot, window)
+    assert not psutil.pid_exists(pid)
+    assert "engine" not in window.banner.sentences
+
+
+def test_a_lost_server_of_the_users_is_said_and_the_curves_stay(
+    window: Window, qtbot: QtBot
+) -> None:
+    plan(window)
+    with EmbeddedServer.start() as theirs:
+        run_on(qtbot, window, theirs.conninfo)
+        recorder = window.lab.recorder
+        assert recorder is not None
+        postmaster(theirs.conninfo).kill()
+        until(qtbot, lambda: recorder.recent(1.0).errors > 0)
+        until(qtbot, lambda: "lost" in window.banner.sentences.get("server's view", ""))
+        assert window.lab.state is State.RUNNING  # it goes on and tries
+        window.lab.stop()
+        until(qtbot, lambda: window.lab.state is State.READY)
+    assert window.lab.recorder is recorder
+
+
+def test_the_first_launch_gives_one_hint_and_no_later_one_does(
+    qapp: QApplication, qtbot: QtBot, conninfo: str, tmp_path: Path
+) -> None:
+    for hinted in (True, False):
+        with open_window(qapp, tmp_path) as opened:
+            plan(opened)
+            run_on(qtbot, opened, conninfo)
+            assert ("hint" in opened.banner.sentences) is hinted
+            row = number_row(opened, "clients")
+            drag(row.slider, 40)
+            assert "hint" not in opened.banner.sentences
+
+
+def test_nothing_is_drawn_while_the_window_is_minimised(
+    window: Window, qtbot: QtBot, conninfo: str
+) -> None:
+    plan(window)
+    run_on(qtbot, window, conninfo)
+    recorder = window.lab.recorder
+    assert recorder is not None
+    window.showMinimized()
+    until(qtbot, window.isMinimized)
+    drawn, seen = window._drawn, recorder.duration
+    until(qtbot, lambda: recorder.duration > seen + 1.0)
+    assert window._drawn == drawn
+    window.showNormal()
+    until(qtbot, lambda: window._drawn != drawn)

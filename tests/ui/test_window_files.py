@@ -124,3 +124,14 @@ def test_a_file_that_is_no_session_is_one_sentence(
 def _recorder(window: Window) -> Recorder:
     assert window.lab.recorder is not None
     return window.lab.recorder
+
+
+def test_closing_the_window_finishes_the_picture_that_is_being_written(
+    window: Window, qtbot: QtBot, conninfo: str, tmp_path: Path
+) -> None:
+    plan(window)
+    run_on(qtbot, window, conninfo)
+    path = tmp_path / "last.png"
+    window.export._write(window.export.formats[".png"], _recorder(window), path)
+    window.close()
+    assert QImage(str(path)).width() > 1000

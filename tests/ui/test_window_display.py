@@ -1,0 +1,34 @@
+"""Whether a window could be opened, asked without Qt."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from poolviz.ui.display import display_available
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X and Wayland")
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_any_display_it_says_so() -> None:
+    assert display_available() == (
+        "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+    )
+
+
+@pytest.mark.parametrize("variable", ["DISPLAY", "WAYLAND_DISPLAY"])
+def test_a_display_that_isnt_there_is_named(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, ":9977")
+    assert display_available() == "The display :9977 can't be opened"
+
+
+def test_a_platform_that_is_asked_for_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    assert display_available() is None

@@ -7,40 +7,64 @@ from typing import Any
 import msgspec
 
 from poolviz.model.parameters import Parameter
-from poolviz.pools import POOLS
+from poolviz.pools import Listing, listings
+from poolviz.pools.base import Pool, TaskPool
 
 
 def as_json() -> str:
-    """Every pool as one JSON object."""
-    pools = [
-        {
-            "id": pool.id,
-            "title": pool.title,
-            "library": pool.library,
-            "about": pool.about,
-            "waits_when_exhausted": pool.waits,
-            "limits": [_described(parameter) for parameter in pool.limits.values()],
-        }
-        for pool in POOLS.values()
-    ]
+    """Every pool as one JSON object; what it is and does only where it can be loaded."""
+    pools = [_described(listing) for listing in listings()]
     return msgspec.json.format(msgspec.json.encode({"pools": pools})).decode()
 
 
 def as_text() -> str:
     """Every pool for people."""
-    blocks = []
-    for pool in POOLS.values():
-        lines = [pool.id, f"  {pool.about}"]
-        for parameter in pool.limits.values():
-            lines.append(
-                f"  {parameter.key:<16} {parameter.show(parameter.default):>8}   "
-                f"a change holds {_when(parameter)}. {parameter.help}"
-            )
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
+    return "\n\n".join(_told(listing) for listing in listings())
 
 
-def _described(parameter: Parameter) -> dict[str, Any]:
+def _described(listing: Listing) -> dict[str, Any]:
+    missing = listing.missing
+    known = {
+        "id": listing.id,
+        "title": listing.title,
+        "available": not missing,
+        "install": missing,
+    }
+    if missing:
+        return known
+    pool = listing.load()
+    return known | {
+        "library": pool.library,
+        "about": pool.about,
+        "runs": _runs(pool),
+        "servers": pool.servers,
+        "waits_when_exhausted": pool.waits,
+        "limits": [_limit(parameter) for parameter in pool.limits.values()],
+    }
+
+
+def _told(listing: Listing) -> str:
+    missing = listing.missing
+    if missing:
+        needs = f"needs {' and '.join(listing.drivers)}: " if listing.drivers else ""
+        return f"{listing.id}\n  ({needs}{missing})"
+    pool = listing.load()
+    lines = [pool.id, f"  {pool.about}", f"  Runs {_runs(pool)} on {', '.join(pool.servers)}."]
+    width = max([16, *map(len, pool.limits)])
+    for parameter in pool.limits.values():
+        lines.append(
+            f"  {parameter.key:<{width}} {parameter.show(parameter.default):>8}   "
+            f"a change holds {_when(parameter)}. {parameter.help}"
+        )
+    return "\n".join(lines)
+
+
+def _runs(pool: type[Pool]) -> str:
+    """What the clients of a pool are."""
+    return "asyncio" if issubclass(pool, TaskPool) else "threads"
+
+
+def _limit(parameter: Parameter) -> dict[str, Any]:
     return {
         "key": parameter.key,
         "kind": parameter.kind,

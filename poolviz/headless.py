@@ -16,12 +16,12 @@ import click
 import msgspec
 
 from poolviz.engine.engine import Engine
-from poolviz.load.settings import SETTINGS
+from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import Begin, Ended, Report, Trouble
 from poolviz.model.parameters import Parameters
 from poolviz.model.scenario import Draft, Scenario
-from poolviz.pools import pool_class
+from poolviz.pools import check_server, pool_class
 from poolviz.progress import Progress
 from poolviz.servers.embedded import EmbeddedServer
 from poolviz.servers.target import Target, reach
@@ -45,11 +45,13 @@ class Declared(NamedTuple):
 
 def declared(pool: str) -> Declared:
     """What may be set for the pool of that id; InputError where there is none."""
-    return Declared(pool_class(pool).limits, SETTINGS)
+    kind = pool_class(pool)
+    return Declared(kind.limits, settings_for(kind))
 
 
 def checked(draft: Draft) -> Scenario:
     """The scenario that `draft` means, with an end; InputError holds every mistake."""
+    draft = msgspec.structs.replace(draft, pool=pool_class(draft.pool).id)  # a file's whole path
     scenario = draft.checked(*declared(draft.pool))
     if scenario.duration is None:
         last = max((change.at for change in scenario.changes), default=0.0)
@@ -64,6 +66,7 @@ def run(draft: Draft, out: list[Path], *, as_json: bool, quiet: bool) -> int:
     Whatever is wrong with the request is found before the load begins.
     """
     scenario = checked(draft)
+    check_server(pool_class(scenario.pool), draft.dsn)
     thresholds = [Threshold.parse(text) for text in draft.fail_if]
     writers = {path: _writer(path) for path in out}
     for path, writer in writers.items():
@@ -159,15 +162,19 @@ def _server(dsn: str | None, say: Callable[[str], None]) -> Iterator[Target]:
 
 
 def _respect(target: Target, scenario: Scenario, say: Callable[[str], None]) -> None:
-    """Say so when the pool may want more connections than the server has left."""
+    """Say so when the pool may want more connections than the server has left, and when it is
+    given more clients than it is made for."""
     pool = pool_class(scenario.pool)
+    changed = [change.value for change in scenario.changes if change.key == "clients"]
+    if pool.one_client and max(int(n) for n in [scenario.load["clients"], *changed]) > 1:
+        say(pool.one_client)
     limits = [scenario.limits]
     for change in scenario.changes:
         limits.append(
             {**limits[-1], **({change.key: change.value} if change.key in limits[0] else {})}
         )
     wanted = max((pool.capacity(each) or 0 for each in limits), default=0)
-    if wanted > target.free_connections:
+    if not target.has_room_for(wanted):
         say(
             f"The pool may open {wanted} connections, and the server has "
             f"{target.free_connections} left of {target.max_connections}."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -51,17 +49,13 @@ class Client:
         return self._thread.is_alive()
 
     def cut(self) -> None:
-        """Shut the socket under a statement that nothing else could end."""
+        """Break off a statement that nothing else could end."""
         connection = self._connection
         if connection is None:
             return
-        # The client may close it at this very moment; then there is nothing to cut. Whether the
-        # duplicate really is that connection's shows in its still being open afterwards.
+        # The client may give it back or close it at this very moment; then there is nothing to cut.
         with suppress(Exception):
-            raw = self._pool.raw(connection)
-            with socket.socket(fileno=os.dup(raw.fileno())) as duplicate:
-                if self._connection is connection and not raw.closed:
-                    duplicate.shutdown(socket.SHUT_RDWR)
+            self._pool.abort(connection, lambda: self._connection is connection)
 
     def _live(self) -> None:
         acts: tuple[Callable[[Any], Any], ...]

@@ -24,7 +24,7 @@ from poolviz.engine.observer import Observer
 from poolviz.engine.sampler import Sampler
 from poolviz.engine.tasks import TaskCrew
 from poolviz.load.settings import SETTINGS
-from poolviz.model.dialect import POSTGRESQL, dialect_of
+from poolviz.model.dialect import MYSQL, POSTGRESQL, dialect_of
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import (
     Alter,
@@ -44,7 +44,7 @@ from poolviz.model.scenario import Scenario, unknown_key
 from poolviz.pools import pool_class
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.servers.failures import describe_failure
-from poolviz.servers.target import with_application_name
+from poolviz.servers.target import mysql, with_application_name
 
 _NOBODY_LISTENS = 200  # reports waiting: the sampler lets ticks pass until they are taken
 
@@ -94,10 +94,8 @@ class Engine:
         begin = self._begin
         kind = pool_class(begin.scenario.pool)
         door = ConnectionDoor()
-        conninfo = begin.conninfo
-        if dialect_of(conninfo) == POSTGRESQL:
-            conninfo = with_application_name(conninfo, begin.application_name)
         try:
+            conninfo = with_application_name(begin.conninfo, begin.application_name)
             crew = _crew_of(kind, conninfo, door, begin.scenario)
         except Exception as error:  # noqa: BLE001 - whatever a driver raises ends as a sentence
             told = _told(error, begin.conninfo)
@@ -142,7 +140,12 @@ def _told(error: Exception, conninfo: str) -> PoolvizError:
         return error
     if isinstance(error, psycopg2.Error):
         return describe_failure(error, conninfo)
-    return PoolvizError(f"The pool raised {type(error).__name__}: {error}".strip())
+    dialect = dialect_of(conninfo)
+    if dialect == POSTGRESQL and (hasattr(error, "sqlstate") or isinstance(error, OSError)):
+        # Another driver's, with the server's words or the system's, which are known by libpq's.
+        return describe_failure(psycopg2.OperationalError(str(error)), conninfo)
+    told = mysql().describe(error, conninfo) if dialect == MYSQL else None
+    return told or PoolvizError(f"The pool raised {type(error).__name__}: {error}".strip())
 
 
 class _Run:

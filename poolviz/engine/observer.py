@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable
 
 from poolviz.model.sample import ServerView
-from poolviz.servers.view import ServerEye
+from poolviz.servers.view import eye_for
 
 INTERVAL = 1.0  # seconds
 
 
 class Observer:
-    """Owns the `ServerEye` and the one thread that uses it."""
+    """Owns the `Eye` on the server and the one thread that uses it. Without an eye it rests."""
 
     def __init__(
         self,
@@ -20,7 +20,7 @@ class Observer:
         application_name: str,
         on_trouble: Callable[[str], None],
     ) -> None:
-        self._eye = ServerEye(conninfo, application_name)
+        self._eye = eye_for(conninfo, application_name)
         self._on_trouble = on_trouble  # a sentence, or "" when all is well again
         self._said = ""
         self._latest: ServerView | None = None
@@ -46,17 +46,20 @@ class Observer:
         self._thread.join(timeout)
 
     def _watch(self) -> None:
+        eye = self._eye
+        if eye is None:
+            return
         try:
             while not self._closing:
                 if self._cancelling:
                     self._cancelling = False
-                    self._eye.cancel_statements()
+                    eye.cancel_statements()
                 else:
-                    self._latest = self._eye.look()
-                    if self._eye.trouble != self._said:
-                        self._said = self._eye.trouble
+                    self._latest = eye.look()
+                    if eye.trouble != self._said:
+                        self._said = eye.trouble
                         self._on_trouble(self._said)
                 self._wake.wait(INTERVAL)
                 self._wake.clear()
         finally:
-            self._eye.close()
+            eye.close()

@@ -98,6 +98,8 @@ class TaskClient:
             return
 
     async def _sleep(self, seconds: float) -> None:
+        if self.behaviour.leaving:
+            return
         loop = asyncio.get_running_loop()
         bell = self._bell = loop.create_future()
         alarm = loop.call_later(seconds, _ring, bell)

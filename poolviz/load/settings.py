@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from poolviz.model.errors import InputError
 from poolviz.model.parameters import Kind, Parameter, Parameters
+from poolviz.pools.base import Pool
 
 SETTINGS = Parameters(
     "setting of the load",
@@ -78,3 +82,19 @@ SETTINGS = Parameters(
         help="How long a client pauses after an error, so that failing clients don't spin.",
     ),
 )
+
+
+def settings_for(pool: type[Pool]) -> Parameters:
+    """SETTINGS with the defaults that suit `pool`: one client where it is made for one.
+
+    InputError where a limit of the pool, which may be a user's own, has the name of a setting.
+    """
+    for key in pool.limits:
+        if key in SETTINGS:
+            raise InputError(
+                f"{pool.id} has a parameter {key}, which is a setting of the load: rename it."
+            )
+    if not pool.one_client:
+        return SETTINGS
+    one = msgspec.structs.replace(SETTINGS["clients"], default=1)
+    return Parameters(SETTINGS.what, *{**SETTINGS, "clients": one}.values())

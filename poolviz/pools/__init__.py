@@ -6,7 +6,9 @@ import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
+from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.pools.base import Pool
@@ -40,20 +42,77 @@ class Listing:
 
 # Named one by one, in the order they are shown: a search for modules finds none in a bundle.
 LISTINGS: tuple[Listing, ...] = (
+    Listing("psycopg2.SimpleConnectionPool", "psycopg2 SimpleConnectionPool", "psycopg2_pools"),
     Listing("psycopg2.ThreadedConnectionPool", "psycopg2 ThreadedConnectionPool", "psycopg2_pools"),
+    Listing(
+        "psycopg2.PersistentConnectionPool", "psycopg2 PersistentConnectionPool", "psycopg2_pools"
+    ),
     Listing("sqlalchemy.QueuePool", "SQLAlchemy QueuePool", "sqlalchemy_pools"),
+    Listing("sqlalchemy.NullPool", "SQLAlchemy NullPool", "sqlalchemy_simple"),
+    Listing("sqlalchemy.StaticPool", "SQLAlchemy StaticPool", "sqlalchemy_simple"),
+    Listing(
+        "sqlalchemy.SingletonThreadPool", "SQLAlchemy SingletonThreadPool", "sqlalchemy_simple"
+    ),
+    Listing("sqlalchemy.AssertionPool", "SQLAlchemy AssertionPool", "sqlalchemy_simple"),
+    Listing(
+        "sqlalchemy.AsyncAdaptedQueuePool",
+        "SQLAlchemy AsyncAdaptedQueuePool",
+        "sqlalchemy_async",
+        ("asyncpg", "greenlet"),
+        "asyncpg",
+    ),
+    Listing(
+        "psycopg_pool.ConnectionPool",
+        "psycopg ConnectionPool",
+        "psycopg_pools",
+        ("psycopg", "psycopg_pool"),
+        "psycopg",
+    ),
+    Listing(
+        "psycopg_pool.NullConnectionPool",
+        "psycopg NullConnectionPool",
+        "psycopg_pools",
+        ("psycopg", "psycopg_pool"),
+        "psycopg",
+    ),
+    Listing(
+        "psycopg_pool.AsyncConnectionPool",
+        "psycopg AsyncConnectionPool",
+        "psycopg_async_pools",
+        ("psycopg", "psycopg_pool"),
+        "psycopg",
+    ),
+    Listing("asyncpg.Pool", "asyncpg Pool", "asyncpg_pools", ("asyncpg",), "asyncpg"),
+    Listing("aiopg.Pool", "aiopg Pool", "aiopg_pools", ("aiopg",), "aiopg"),
+    Listing("aiomysql.Pool", "aiomysql Pool", "aiomysql_pools", ("aiomysql",), "mysql"),
+    Listing("dbutils.PooledDB", "DBUtils PooledDB", "dbutils_pools", ("dbutils",), "dbutils"),
 )
-_BY_ID = {listing.id: listing for listing in LISTINGS}
+
+
+@cache
+def listings() -> tuple[Listing, ...]:
+    """Every pool on offer: poolviz' own, then those that installed packages bring."""
+    from poolviz.pools import custom  # noqa: PLC0415 - it loads psycopg2, and names Listing
+
+    known = {listing.id for listing in LISTINGS}
+    return *LISTINGS, *(each for each in custom.brought() if each.id not in known)
+
+
+def _listing(id: str) -> Listing | None:
+    return next((listing for listing in listings() if listing.id == id), None)
 
 
 class _Pools(Mapping[str, type[Pool]]):
     """The pools whose drivers are installed, by id; each is loaded when it is first asked for."""
 
     def __getitem__(self, id: str) -> type[Pool]:
-        return _BY_ID[id].load()
+        listing = _listing(id)
+        if listing is None:
+            raise KeyError(id)
+        return listing.load()
 
     def __iter__(self) -> Iterator[str]:
-        return (listing.id for listing in LISTINGS if not listing.missing)
+        return (listing.id for listing in listings() if not listing.missing)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -63,7 +122,32 @@ POOLS: Mapping[str, type[Pool]] = _Pools()
 
 
 def pool_class(id: str) -> type[Pool]:
-    """The pool that goes by `id`; InputError names those that are near, or what it lacks."""
-    if id in _BY_ID:
-        return _BY_ID[id].load()
-    raise InputError(f"{id} is no pool that poolviz knows: {suggest(id, _BY_ID)}.")
+    """The pool that goes by `id`, which may be a class of the user's own: see `custom.py`.
+
+    InputError names those that are near, or what it lacks.
+    """
+    listing = _listing(id)
+    if listing is not None:
+        return listing.load()
+    if ":" in id:
+        from poolviz.pools import custom  # noqa: PLC0415 - as above
+
+        return custom.load(id)
+    known = [listing.id for listing in listings()]
+    raise InputError(f"{id} is no pool that poolviz knows: {suggest(id, known)}.")
+
+
+_SERVERS = {
+    POSTGRESQL: ("PostgreSQL", "postgresql://user@host/database, or no --dsn"),
+    MYSQL: ("MySQL", "mysql://user@host/database"),
+    SQLITE: ("SQLite", "sqlite:///file.db"),
+}
+
+
+def check_server(kind: type[Pool], dsn: str | None) -> None:
+    """InputError where a pool doesn't run on the server that `dsn` means, or, without one, on the
+    PostgreSQL that poolviz brings."""
+    dialect = POSTGRESQL if dsn is None else dialect_of(dsn.strip())
+    if dialect not in kind.servers:
+        names = " and ".join(_SERVERS[server][0] for server in kind.servers)
+        raise InputError(f"{kind.id} runs on {names}: give --dsn {_SERVERS[kind.servers[0]][1]}.")

@@ -10,8 +10,10 @@ they try every pool in `POOLS`: all limits, up and down, under load, against a r
 
 from __future__ import annotations
 
+import os
+import socket
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from poolviz.model.parameters import Parameters, Value
@@ -33,6 +35,17 @@ class PoolStopped(Exception):
     """Raised by `acquire` once `interrupt` was called: the run is over."""
 
 
+def shut_socket(raw: Any, held: Callable[[], bool]) -> None:
+    """Shut the socket of a driver's connection, so that whoever waits for its answer gets an error.
+
+    Its client may close it at this very moment, and another may get its number. Whether the
+    duplicate really is that connection's shows in its still being held and open afterwards.
+    """
+    with socket.socket(fileno=os.dup(raw.fileno())) as duplicate:
+        if held() and not raw.closed:
+            duplicate.shutdown(socket.SHUT_RDWR)
+
+
 class Pool(ABC):
     """A library's pool, behaving as its library ships it, with limits that hold when changed.
 
@@ -50,6 +63,7 @@ class Pool(ABC):
     servers: ClassVar[tuple[str, ...]] = ("postgresql",)  # what it runs on: see `dialect_of`
     shares: ClassVar[bool] = False  # one connection may be lent to several clients at once
     one_client: ClassVar[str] = ""  # why one client is all it is made for, in a sentence
+    takes_away: ClassVar[bool] = False  # a client beyond those kept has another's, in use, closed
 
     @classmethod
     @abstractmethod
@@ -97,6 +111,11 @@ class ThreadPool(Pool):
     def raw(self, connection: Any) -> Any:
         """The driver's own connection behind what `acquire` gave; None if it was lost."""
         return connection
+
+    def abort(self, connection: Any, held: Callable[[], bool]) -> None:
+        """Break off what runs on what `acquire` gave, if its client still has it: `held` tells.
+        The client gets the driver's error. Where that can't be done, any error."""
+        shut_socket(self.raw(connection), held)
 
     @abstractmethod
     def resize(self, limits: Mapping[str, Value]) -> None:

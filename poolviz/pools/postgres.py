@@ -35,4 +35,8 @@ def counted_connection(door: Door) -> type[connection]:
             super().close()
             self._count_out()
 
+        def hang_up(self) -> None:
+            """Close the connection, which somebody may still hold: it stays counted until then."""
+            super().close()
+
     return CountedConnection

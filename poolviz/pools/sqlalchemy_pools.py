@@ -1,30 +1,28 @@
-"""SQLAlchemy's pools, made by its own engine for PostgreSQL through psycopg2."""
+"""SQLAlchemy's QueuePool: callers wait for what comes back, and a newcomer may be quicker."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-import psycopg2
-from sqlalchemy import create_engine
 from sqlalchemy import exc as upstream_errors
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool import QueuePool as UpstreamQueuePool
 from sqlalchemy.util.queue import Full, Queue
 
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.model.sample import Books
-from poolviz.pools.base import Door, PoolStopped, ThreadPool
-from poolviz.pools.postgres import counted_connection
+from poolviz.pools.base import PoolStopped
+from poolviz.pools.sqlalchemy_base import (
+    MOST,
+    POOL_PRE_PING,
+    POOL_RECYCLE,
+    SQLAlchemyPool,
+    put_upkeep_in_force,
+)
 
-_MOST = 10_000
 _NO_LIMIT = -1
-
-# SQLAlchemy logs a lost connection with its traceback, under the name of the pool's class. A
-# logger that nobody has set up would print that to the user's terminal.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 class _LiveQueue(Queue[ConnectionPoolEntry]):
@@ -181,6 +179,20 @@ class LiveQueuePool(UpstreamQueuePool):
             with queue.mutex:
                 queue.wake(self._room())
 
+    def put_in_force(self, limits: Mapping[str, Value]) -> None:
+        """Have all limits hold; only a change of size or overflow wakes anybody."""
+        self._timeout = float(limits["pool_timeout"])
+        put_upkeep_in_force(self, limits)
+        self._pool.use_lifo = bool(limits["pool_use_lifo"])
+        bounds = int(limits["pool_size"]), int(limits["max_overflow"])
+        if bounds != (self._pool.maxsize, self._max_overflow):
+            self.change_limits(*bounds)
+
+    def finish(self) -> None:
+        """Leave no room. The library's dispose() would forget the connections in use, and let in
+        as many again."""
+        self.change_limits(0, 0)
+
     def stop(self) -> None:
         """Send every waiter, and every later caller, away with PoolStopped."""
         with self._pool.mutex:
@@ -196,23 +208,16 @@ class LiveQueuePool(UpstreamQueuePool):
         return Books(open=open_ - lost, used=used, pending=self._pool.waiting)
 
 
-class QueuePool(ThreadPool):
-    """`sqlalchemy.pool.QueuePool`."""
-
-    id = "sqlalchemy.QueuePool"
-    title = "SQLAlchemy QueuePool"
-    library = "SQLAlchemy"
-    about = "When every connection is in use a caller waits, for pool_timeout at most."
-    waits = True
-    exhausted = (upstream_errors.TimeoutError,)
-    limits = Parameters(
+def queue_limits(id: str) -> Parameters:
+    """The limits of a QueuePool, or of a pool derived from it."""
+    return Parameters(
         f"limit of {id}",
         Parameter(
             key="pool_size",
             kind=Kind.COUNT,
             default=5,
             minimum=1,
-            maximum=_MOST,
+            maximum=MOST,
             slider=(1, 50),
             help="The most connections kept idle, ready for the next caller. None is opened "
             "before it is needed.",
@@ -223,7 +228,7 @@ class QueuePool(ThreadPool):
             key="max_overflow",
             kind=Kind.COUNT,
             default=5,
-            maximum=_MOST,
+            maximum=MOST,
             slider=(0, 50),
             special={_NO_LIMIT: "no limit"},
             help="How many connections may be open beyond pool_size. Those are closed when they "
@@ -243,26 +248,8 @@ class QueuePool(ThreadPool):
             help="How long a caller waits for a connection before it gets an error.",
             effect_help="Callers who wait already keep the time they came with.",
         ),
-        Parameter(
-            key="pool_recycle",
-            kind=Kind.SECONDS,
-            default=-1.0,
-            maximum=30 * 86_400,
-            slider=(1, 3600),
-            log_slider=True,
-            special={_NO_LIMIT: "never"},
-            help="How old a connection may grow. An older one is closed and opened anew when it "
-            "is handed out.",
-            effect_help="Holds for every connection at the next time it is handed out.",
-        ),
-        Parameter(
-            key="pool_pre_ping",
-            kind=Kind.SWITCH,
-            default=False,
-            help="Whether each connection is tried before it is handed out, at the cost of a "
-            "round trip, and opened anew if the server has dropped it.",
-            effect_help="Holds for every connection at the next time it is handed out.",
-        ),
+        POOL_RECYCLE,
+        POOL_PRE_PING,
         Parameter(
             key="pool_use_lifo",
             kind=Kind.SWITCH,
@@ -272,6 +259,18 @@ class QueuePool(ThreadPool):
             effect_help="Holds from the next connection that is handed out.",
         ),
     )
+
+
+class QueuePool(SQLAlchemyPool):
+    """`sqlalchemy.pool.QueuePool`."""
+
+    id = "sqlalchemy.QueuePool"
+    title = "SQLAlchemy QueuePool"
+    about = "When every connection is in use a caller waits, for pool_timeout at most."
+    waits = True
+    exhausted = (upstream_errors.TimeoutError,)
+    limits = queue_limits(id)
+    live = LiveQueuePool
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
@@ -283,51 +282,3 @@ class QueuePool(ThreadPool):
     def kept(cls, limits: Mapping[str, Value]) -> int:
         """The most connections kept idle: pool_size."""
         return int(limits["pool_size"])
-
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
-        factory = counted_connection(door)
-        engine = create_engine(
-            "postgresql+psycopg2://",
-            creator=lambda: psycopg2.connect(conninfo, connection_factory=factory),
-            poolclass=LiveQueuePool,
-            **limits,
-        )
-        assert isinstance(engine.pool, LiveQueuePool)
-        self._pool = engine.pool
-
-    def acquire(self) -> PoolProxiedConnection:
-        """A connection; TimeoutError after pool_timeout, psycopg2.Error where it can't connect."""
-        return self._pool.connect()
-
-    def release(self, connection: PoolProxiedConnection) -> None:
-        """Give a connection back; the library rolls back what is open in it."""
-        connection.close()
-
-    def raw(self, connection: PoolProxiedConnection) -> Any:
-        """The psycopg2 connection behind the library's proxy."""
-        return connection.dbapi_connection
-
-    def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force."""
-        pool = self._pool
-        pool._timeout = float(limits["pool_timeout"])
-        pool._recycle = float(limits["pool_recycle"])  # type: ignore[assignment]
-        pool._pre_ping = bool(limits["pool_pre_ping"])
-        pool._pool.use_lifo = bool(limits["pool_use_lifo"])
-        bounds = int(limits["pool_size"]), int(limits["max_overflow"])
-        if bounds != (pool._pool.maxsize, pool._max_overflow):
-            pool.change_limits(*bounds)
-
-    def interrupt(self) -> None:
-        """Send every waiter away."""
-        self._pool.stop()
-
-    def books(self) -> Books:
-        """What the pool's own counters say."""
-        return self._pool.books()
-
-    def close(self) -> None:
-        """Leave no room: idle connections are closed now, the others when they are released."""
-        self._pool.stop()
-        # The library's dispose() would forget the connections in use and let in as many again.
-        self._pool.change_limits(0, 0)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+import importlib.util
 import os
 import re
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from types import ModuleType
 from urllib.parse import quote
 
+import msgspec
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import make_dsn, parse_dsn
 
+from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError, ServerError
+from poolviz.model.mysql_url import MySQLAddress
 from poolviz.servers.failures import describe_failure
 
 CONNECT_TIMEOUT = 5  # seconds, where neither the DSN nor PGCONNECT_TIMEOUT says another
@@ -51,32 +57,54 @@ class Target:
     """A server that was reached, and what it had to give then.
 
     `conninfo` may hold a password: it is not shown, and not part of this object's repr; `shown`
-    names the server without it. `free_connections` is what this user could open when asked.
+    names the server without it. `free_connections` is what this user could open when asked; it
+    and `max_connections` are None where there is no bound, as with SQLite.
     """
 
     conninfo: str = field(repr=False)
     shown: str
     version: str
-    max_connections: int
-    free_connections: int
+    max_connections: int | None
+    free_connections: int | None
     embedded: bool = False
+    product: str = "PostgreSQL"
+
+    @property
+    def about(self) -> str:
+        """What it is and how much it takes: `PostgreSQL 18.6, 100 connections at most`."""
+        most = self.max_connections
+        bound = "no bound on connections" if most is None else f"{most} connections at most"
+        return f"{self.product} {self.version}, {bound}"
+
+    def has_room_for(self, connections: int) -> bool:
+        """Whether so many could be opened when it was asked."""
+        return self.free_connections is None or connections <= self.free_connections
 
     def facts(self) -> dict[str, str]:
         """What a report says about this server; nothing in it is secret."""
-        return {
-            "server": self.shown,
-            "server version": self.version,
-            "max_connections": str(self.max_connections),
-        }
+        other = "" if self.product == "PostgreSQL" else f"{self.product} "
+        facts = {"server": self.shown, "server version": f"{other}{self.version}"}
+        if self.max_connections is not None:
+            facts["max_connections"] = str(self.max_connections)
+        return facts
 
 
 def reach(dsn: str) -> Target:
     """Connect once to the server that `dsn` names, ask what it is, and close.
 
-    The DSN is a URL (postgresql://, also as SQLAlchemy writes it) or libpq's keywords; what it
-    leaves out comes from PGHOST, PGPASSWORD, PGPASSFILE, PGSERVICE and their like. InputError if
-    it can't be read, ServerError if there is no way in; one sentence each, never a password.
+    The DSN is a URL (postgresql://, mysql://, sqlite:///, also as SQLAlchemy writes them) or
+    libpq's keywords; what these leave out comes from PGHOST, PGPASSWORD, PGPASSFILE, PGSERVICE
+    and their like. InputError if it can't be read or its driver isn't installed, ServerError if
+    there is no way in; one sentence each, never a password.
     """
+    dialect = dialect_of(dsn.strip())
+    if dialect == MYSQL:
+        found: Target = mysql().reach(dsn)
+        return found
+    if dialect == SQLITE:
+        from poolviz.servers import sqlite  # noqa: PLC0415 - which needs this module's Target
+
+        return sqlite.reach(dsn)
     conninfo = _conninfo(dsn)
     try:
         with closing(psycopg2.connect(conninfo, application_name="poolviz")) as connection:
@@ -85,10 +113,27 @@ def reach(dsn: str) -> Target:
         raise describe_failure(error, conninfo) from None
 
 
+def mysql() -> ModuleType:
+    """What speaks to MySQL servers; InputError where its driver isn't installed."""
+    if importlib.util.find_spec("pymysql") is None:
+        raise InputError(
+            "A MySQL or MariaDB server needs a driver that isn't installed: "
+            "pip install 'poolviz[mysql]'."
+        )
+    return importlib.import_module("poolviz.servers.mysql")
+
+
 def with_application_name(conninfo: str, name: str) -> str:
-    """`conninfo` under another application_name, by which the server then finds its backends."""
+    """`conninfo` under another application_name, by which the server then finds its backends;
+    MySQL's word for it is program_name, and SQLite has none."""
+    dialect = dialect_of(conninfo)
+    if dialect == SQLITE:
+        return conninfo
     if not name.isascii() or not name.isprintable() or len(name) > _NAME_LIMIT:
         raise ValueError(f"the server would change the application name {name!r}")
+    if dialect == MYSQL:
+        address = MySQLAddress.parse(conninfo)
+        return msgspec.structs.replace(address, program_name=name).url
     return make_dsn(conninfo, application_name=name)
 
 
@@ -139,8 +184,8 @@ def _conninfo(dsn: str) -> str:
     if scheme is not None:
         if scheme[1].lower() not in ("postgresql", "postgres"):
             raise InputError(
-                f"The DSN begins with {scheme[0]}: it takes a PostgreSQL server, such as "
-                "postgresql://user@host:5432/database."
+                f"The DSN begins with {scheme[0]}: it takes postgresql://, mysql:// or "
+                "sqlite:///, such as postgresql://user@host:5432/database."
             )
         text = f"postgresql://{text[scheme.end() :]}"
         path = text.removeprefix("postgresql://").partition("?")[0]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import selectors
 import time
+from abc import ABC, abstractmethod
 from typing import Any
 
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.sample import ServerView
 from poolviz.servers.failures import describe_failure
-from poolviz.servers.target import with_application_name
+from poolviz.servers.target import mysql, with_application_name
 
 _CONNECT_LIMIT = 5.0  # seconds until a server that doesn't answer is given up
 _ANSWER_LIMIT = 3.0  # the same for one question
@@ -31,16 +33,16 @@ SELECT count(*) FILTER (WHERE pg_cancel_backend(pid)) FROM pg_stat_activity
 _IN_TRANSACTION = ("idle in transaction", "idle in transaction (aborted)")
 
 
-class _BlindError(Exception):
-    """Why the server can't be seen, in one sentence."""
+class BlindError(Exception):
+    """Why the server can't be seen, as the end of a sentence."""
 
 
 class _SilenceError(Exception):
     """The server, or the way to it, didn't answer in time."""
 
 
-class ServerEye:
-    """Watches the backends of the run `application_name` from a connection of its own.
+class Eye(ABC):
+    """Watches the backends of a run from a connection of its own.
 
     Used by one thread at a time. It connects at the first look, and again after a loss, at first
     after 1 s and then ever more seldom, up to every 15 s. `trouble` says in one sentence why it
@@ -48,11 +50,8 @@ class ServerEye:
     become of the server; the name lookup of its host is the resolver's own business.
     """
 
-    def __init__(self, conninfo: str, application_name: str) -> None:
+    def __init__(self) -> None:
         self.trouble = ""
-        self._name = application_name
-        self._conninfo = with_application_name(conninfo, f"{application_name} eye")
-        self._connection: Connection | None = None
         self._pause = _FIRST_PAUSE
         self._next_try = 0.0  # on the monotonic clock
 
@@ -61,24 +60,62 @@ class ServerEye:
         if time.monotonic() < self._next_try:
             return None
         try:
-            counts: dict[str, int] = dict(self._ask(_LOOK))
-        except _BlindError as reason:
+            view, self.trouble = self._see()
+        except BlindError as reason:
             self._lose(str(reason))
             return None
         self._pause = _FIRST_PAUSE
-        self.trouble = _half_seen(counts)
-        active, idle = counts.pop("active", 0), counts.pop("idle", 0)
-        in_transaction = sum(counts.pop(state, 0) for state in _IN_TRANSACTION)
-        return ServerView(active, idle, in_transaction, sum(counts.values()))
+        return view
 
     def cancel_statements(self) -> int:
         """Ask the server to break off what the run's backends are executing; how many it asked.
         Waits for no pause, so that a stop is quick. Where it fails, `trouble` says so."""
         try:
-            return int(self._ask(_CANCEL)[0][0])
-        except _BlindError as reason:
+            return self._cancel()
+        except BlindError as reason:
             self._lose(str(reason))
             return 0
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave the server. A later look would connect again."""
+
+    @abstractmethod
+    def _see(self) -> tuple[ServerView, str]:
+        """What there is, and in a sentence what of it doesn't show; BlindError if nothing does."""
+
+    @abstractmethod
+    def _cancel(self) -> int:
+        """Break off the run's statements; how many were running."""
+
+    def _lose(self, reason: str) -> None:
+        """Say what is wrong, and leave the server alone for a while."""
+        self.trouble = f"The server's own view is missing: {reason}."
+        self.close()
+        self._next_try = time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+
+def eye_for(conninfo: str, application_name: str) -> Eye | None:
+    """What watches the backends of the run `application_name` on the server of that conninfo;
+    None where there are none to watch, as SQLite has no server."""
+    dialect = dialect_of(conninfo)
+    if dialect == SQLITE:
+        return None
+    if dialect == MYSQL:
+        eye: Eye = mysql().MySQLEye(conninfo, application_name)
+        return eye
+    return ServerEye(conninfo, application_name)
+
+
+class ServerEye(Eye):
+    """Watches the backends of the run `application_name` on PostgreSQL."""
+
+    def __init__(self, conninfo: str, application_name: str) -> None:
+        super().__init__()
+        self._name = application_name
+        self._conninfo = with_application_name(conninfo, f"{application_name} eye")
+        self._connection: Connection | None = None
 
     def close(self) -> None:
         """Leave the server. A later look would connect again."""
@@ -86,8 +123,18 @@ class ServerEye:
             self._connection.close()
             self._connection = None
 
+    def _see(self) -> tuple[ServerView, str]:
+        counts: dict[str, int] = dict(self._ask(_LOOK))
+        trouble = _half_seen(counts)
+        active, idle = counts.pop("active", 0), counts.pop("idle", 0)
+        in_transaction = sum(counts.pop(state, 0) for state in _IN_TRANSACTION)
+        return ServerView(active, idle, in_transaction, sum(counts.values())), trouble
+
+    def _cancel(self) -> int:
+        return int(self._ask(_CANCEL)[0][0])
+
     def _ask(self, question: str) -> list[tuple[Any, ...]]:
-        """The rows that answer a question about this run; _BlindError where there is no answer."""
+        """The rows that answer a question about this run; BlindError where there is no answer."""
         connection = self._connection or self._connected()
         try:
             with connection.cursor() as cursor:
@@ -95,9 +142,9 @@ class ServerEye:
                 _await(connection, _ANSWER_LIMIT)
                 return cursor.fetchall()
         except _SilenceError:
-            raise _BlindError("the server doesn't answer; it is asked again") from None
+            raise BlindError("the server doesn't answer; it is asked again") from None
         except psycopg2.Error as error:
-            raise _BlindError(_reason(error, connection)) from None
+            raise BlindError(_reason(error, connection)) from None
 
     def _connected(self) -> Connection:
         """A new connection, made without blocking in libpq: a server that hangs would hold it."""
@@ -109,18 +156,11 @@ class ServerEye:
                 cursor.execute("SET statement_timeout = %s", (_STATEMENT_LIMIT,))
                 _await(connection, _ANSWER_LIMIT)
         except _SilenceError:
-            raise _BlindError("the server doesn't answer; it is asked again") from None
+            raise BlindError("the server doesn't answer; it is asked again") from None
         except psycopg2.Error as error:
             reason = str(describe_failure(error, self._conninfo))
-            raise _BlindError(reason.removesuffix(".")) from None
+            raise BlindError(reason.removesuffix(".")) from None
         return connection
-
-    def _lose(self, reason: str) -> None:
-        """Say what is wrong, and leave the server alone for a while."""
-        self.trouble = f"The server's own view is missing: {reason}."
-        self.close()
-        self._next_try = time.monotonic() + self._pause
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
 def _reason(error: psycopg2.Error, connection: Connection) -> str:

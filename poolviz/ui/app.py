@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 
+import msgspec
 from PySide6.QtCore import QCoreApplication, QSettings, QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
 import poolviz
-from poolviz.load.settings import SETTINGS
+from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
 from poolviz.model.resources import resource
 from poolviz.model.scenario import Draft, Scenario
@@ -71,7 +72,9 @@ def run_window(start: Draft | Path | None, dsn: str | None) -> int:
 
 
 def _checked(draft: Draft) -> Scenario:
-    return draft.checked(pool_class(draft.pool).limits, SETTINGS)
+    pool = pool_class(draft.pool)
+    draft = msgspec.structs.replace(draft, pool=pool.id)  # of a file, its whole path
+    return draft.checked(pool.limits, settings_for(pool))
 
 
 def _application() -> QApplication:

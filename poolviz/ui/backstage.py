@@ -118,8 +118,4 @@ class Backstage:
 
 def facts_of(target: Target) -> dict[str, str]:
     """What a record says of the server. Nothing in it is secret."""
-    return {
-        "server": target.shown,
-        "server version": target.version,
-        "max_connections": str(target.max_connections),
-    }
+    return target.facts()

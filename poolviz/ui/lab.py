@@ -345,7 +345,7 @@ class Lab(QObject):
         capacity = self.pool.capacity(self._asked.limits)
         most = int(self._asked.load["clients"])
         most = most if capacity is None else min(most, capacity)
-        enough = most + 1 <= target.free_connections
+        enough = target.has_room_for(most + 1)
         self.notices.say(
             "load",
             f"Start will open up to {most} connections to {target.shown}, and one to watch them; "

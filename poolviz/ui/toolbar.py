@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QWidget
 
-from poolviz.pools import POOLS
 from poolviz.ui.glyphs import glyph
 from poolviz.ui.lab import Lab, State
+from poolviz.ui.pool_menu import PoolMenu
 from poolviz.ui.theme import Theme
 
 HEIGHT = 45  # with the line under it
@@ -41,7 +41,8 @@ class Toolbar(QFrame):
         self.menu_button.setAccessibleName("menu")
         self.menu_button.setToolTip("Theme, sessions, keys, about")
         _drop_down(self.server_button, self._server_menu())
-        _drop_down(self.pool_button, self._pool_menu())
+        self._pools = PoolMenu(lab, self)
+        _drop_down(self.pool_button, self._pools)
         _drop_down(self.export_button, export)
         self.menu_button.setMenu(menu)
         self.menu_button.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0; }")
@@ -87,8 +88,7 @@ class Toolbar(QFrame):
         self._show_server()
         self.pool_button.setText(lab.pool.title)
         self.pool_button.setToolTip(lab.pool.about)
-        for action in self._pools.actions():
-            action.setChecked(action.data() == lab.pool.id)
+        self._pools.show_chosen()
 
     def _show_server(self) -> None:
         lab, theme, target = self._lab, self._theme, self._lab.target
@@ -99,11 +99,11 @@ class Toolbar(QFrame):
             version = f" {target.version.split('.')[0]}" if target is not None else ""
             name, about = f"Embedded PostgreSQL{version}", "The PostgreSQL that poolviz brings."
         elif target is not None:
-            name, about = _short(target.shown), f"{target.shown}\nPostgreSQL {target.version}"
+            name, about = _short(target.shown), target.shown
         else:
             name, about = "Own server", "Not connected."
         if target is not None:
-            about += f"\nPostgreSQL {target.version}, {target.max_connections} connections at most."
+            about += f"\n{target.about}."
         self.server_button.setText(name)
         self.server_button.setToolTip(about)
 
@@ -128,20 +128,6 @@ class Toolbar(QFrame):
             action.setCheckable(True)
             group.addAction(action)
         menu.aboutToShow.connect(lambda: (embedded if self._lab.embedded else own).setChecked(True))
-        return menu
-
-    def _pool_menu(self) -> QMenu:
-        menu = QMenu(self)
-        menu.setToolTipsVisible(True)
-        self._pools = QActionGroup(menu)
-        for id, pool in POOLS.items():
-            action = QAction(pool.title, menu)
-            action.setCheckable(True)
-            action.setData(id)
-            action.setToolTip(pool.about)
-            action.triggered.connect(lambda _=False, id=id: self._lab.choose_pool(id))
-            self._pools.addAction(action)
-            menu.addAction(action)
         return menu
 
 

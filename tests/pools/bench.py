@@ -5,26 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import count, product
 from typing import Any, Self
 
 import psycopg2
-from psycopg2.extensions import connection, make_dsn
 
-from poolviz.model.parameters import Kind, Value
-from poolviz.pools.base import Pool, PoolStopped
+from poolviz.model.errors import InputError, ServerError
+from poolviz.model.parameters import Effect, Kind, Value
+from poolviz.pools.base import Pool, PoolStopped, TaskPool
+from tests.pools.driven import PATIENCE, Driven
+from tests.pools.places import Place, Server
 
-PATIENCE = 30.0  # seconds: only ever reached when something is broken
 LONG = 120.0  # seconds: a pool's own timeout that no test outlasts
 _numbers = count()
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], bool], what: str | Callable[[], str]) -> None:
     """Wait for `condition`, which somebody else brings about."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, f"still not: {what}"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not: {what if isinstance(what, str) else what()}")
         time.sleep(0.002)
 
 
@@ -62,80 +65,193 @@ class CountingDoor:
             self.peak = self.came - self.went
 
 
+class Hands:
+    """Threads that hold connections, each thread one, and give each back where it was taken:
+    some libraries lend a connection to a thread. Where one client is all that a pool is made
+    for, one thread holds everything."""
+
+    def __init__(self, pool: Any, *, one: bool) -> None:
+        self._pool, self._one = pool, one
+        self._all: list[ThreadPoolExecutor] = []
+        self._busy: list[tuple[Any, ThreadPoolExecutor]] = []
+
+    def take(self) -> Any:
+        """A connection in a hand that was free, which holds it now."""
+        busy = [] if self._one else [hand for _, hand in self._busy]
+        hand = next((hand for hand in self._all if hand not in busy), None)
+        if hand is None:
+            hand = ThreadPoolExecutor(1, "hand")
+            self._all.append(hand)
+        conn = hand.submit(self._pool.acquire).result()
+        self._busy.append((conn, hand))
+        return conn
+
+    def do(self, conn: Any, what: Callable[..., Any], *args: Any) -> Any:
+        """Call `what` in the thread that holds `conn`, or in this one where none does."""
+        for held, hand in self._busy:
+            if held is conn:
+                return hand.submit(what, *args).result()
+        return what(*args)
+
+    def give_back(self, conn: Any) -> None:
+        """Release `conn`; what can't be released is no longer held all the same."""
+        try:
+            self.do(conn, self._pool.release, conn)
+        finally:
+            held = [held is conn for held, _ in self._busy]
+            if any(held):
+                del self._busy[held.index(True)]
+
+    def end(self) -> None:
+        """Give everything back and end the threads."""
+        try:
+            while self._busy:
+                self.give_back(self._busy[0][0])
+        finally:
+            for hand in self._all:
+                hand.shutdown()
+
+
 class Bench:
-    """A pool with its door, and the server's own view of it through `admin`."""
+    """A pool with its door, and the view of the place that it connects to."""
 
     def __init__(
-        self, kind: type[Pool], conninfo: str, admin: connection, **limits: object
+        self, kind: type[Pool], place: Place, *, database: str | None = None, **limits: object
     ) -> None:
-        self.kind, self.admin = kind, admin
+        self.kind, self.place = kind, place
         self.name = f"poolviz test {next(_numbers)}"
         self.limits = kind.limits.complete(limits)
         self.door = CountingDoor()
-        self.pool = kind(make_dsn(conninfo, application_name=self.name), self.door, self.limits)
+        make: Any = Driven if issubclass(kind, TaskPool) else kind
+        arguments = [place.conninfo(self.name, database), self.door, self.limits]
+        self.pool = make(kind, *arguments) if make is Driven else make(*arguments)
+        self.hands = Hands(self.pool, one=bool(kind.one_client))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.pool.close()
+        try:
+            self.hands.end()
+        finally:
+            self.pool.close()
 
     @property
     def capacity(self) -> int | None:
         return self.kind.capacity(self.limits)
 
+    @property
+    def most_idle(self) -> int:
+        """How many connections may be open once nobody is at work."""
+        kept, capacity = self.kind.kept(self.limits), self.capacity
+        return kept if capacity is None or not shrinks_with_time(self.kind) else capacity
+
     def change(self, **limits: Value) -> None:
         self.limits = self.kind.limits.complete({**self.limits, **limits})
         self.pool.resize(self.limits)
 
-    def ask(self, question: str) -> int:
-        with self.admin.cursor() as cursor:
-            cursor.execute(question, (self.name,))
-            return int(cursor.fetchall()[0][0])
+    def change_anyhow(self, **limits: Value) -> None:
+        """The same; a pool that can't connect in the time that it is given may say so."""
+        with suppress(ServerError, *self.kind.exhausted):
+            self.change(**limits)
 
     def backends(self) -> int:
         """The server's count of this pool's connections."""
-        return self.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s")
+        return self.place.count(self.name)
 
     def kill_backends(self) -> None:
         """End every connection of this pool on the server, as its administrator could."""
-        self.ask(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-            "WHERE application_name = %s"
+        assert isinstance(self.place, Server)
+        before = self.door.came
+        self.place.kill(self.name)
+        # A pool may connect anew at once.
+        until(
+            lambda: self.backends() <= self.door.came - before, "the server has ended its backends"
         )
-        until(lambda: self.backends() == 0, "the server has ended its backends")
 
     def agreed(self) -> bool:
         """The door, the pool's books and the server have the same count."""
-        return self.door.open == self.pool.books().open == self.backends()
+        books = self.pool.books().open
+        return self.door.open == self.backends() and books in (None, self.door.open)
+
+    def uses(self, number: int) -> bool:
+        """The pool's books say that so many are in use; or they keep no such count."""
+        return self.pool.books().used in (None, number)
 
     def settle(self) -> None:
         """With nobody at work: all three agree, and the limits in force hold."""
-        until(self.agreed, f"{self.door.open} {self.pool.books()} {self.backends()} agree")
-        books = self.pool.books()
-        assert books.used == 0
-        assert not books.pending
-        assert self.door.open <= self.kind.kept(self.limits)
+        until(
+            lambda: self.agreed() and self.uses(0) and self.door.open <= self.most_idle,
+            lambda: (
+                f"at most {self.most_idle} open, none in use, and all agree: door "
+                f"{self.door.open}, {self.pool.books()}, server {self.backends()}"
+            ),
+        )
+        assert not self.pool.books().pending
 
     def settle_closed(self) -> None:
         """Once the pool is closed and everything given back: no connection is left anywhere."""
-        until(lambda: self.door.open == self.backends() == 0, "every connection is gone")
-        assert self.pool.books().open == 0
+        until(
+            lambda: self.door.open == self.backends() == 0,
+            lambda: f"no connection: door {self.door.open}, server {self.backends()}",
+        )
+        assert self.pool.books().open in (None, 0)
+
+    def take(self, number: int) -> list[Any]:
+        """As many connections, working or not."""
+        return [self.hands.take() for _ in range(number)]
 
     def acquire(self, number: int) -> list[Any]:
         """As many connections, all of them working."""
-        held = [self.pool.acquire() for _ in range(number)]
-        assert all(select_one(conn) for conn in held)
+        held = self.take(number)
+        self.use(*held)
         return held
 
-    def fill(self, capacity: int) -> list[Any]:
-        """All connections that the limits allow, held."""
+    def fill(self, capacity: int, held: list[Any] | None = None) -> list[Any]:
+        """All connections that the limits allow, held: those that are, and the rest."""
         assert self.capacity == capacity
-        return self.acquire(capacity)
+        held = [] if held is None else held
+        held += self.acquire(capacity - len(held))
+        return held
+
+    def use(self, *connections: Any) -> None:
+        """Run a statement on each, where it is held; raises what the driver does."""
+        for conn in connections:
+            self.hands.do(conn, self.pool.execute, conn, "SELECT 1")
+
+    def works(self, conn: Any) -> bool:
+        """Whether a statement can be run on it."""
+        try:
+            self.use(conn)
+        except Exception:  # noqa: BLE001 - each driver has its own
+            return False
+        return True
+
+    def refuses(self) -> bool:
+        """Whether the pool, asked for one more connection, says that it is exhausted.
+
+        One that waits is made impatient for that moment only: some bound statements and connects
+        by the same time.
+        """
+        usual = {key: self.limits[key] for key in impatient(self.kind)}
+        self.change(**impatient(self.kind))
+        try:
+            self.hands.take()
+        except self.kind.exhausted:
+            return True
+        finally:
+            self.change(**usual)
+        return False
 
     def release(self, connections: list[Any]) -> None:
         for conn in connections:
-            self.pool.release(conn)
+            self.hands.give_back(conn)
+
+    def release_broken(self, connections: list[Any]) -> None:
+        """Give back connections that the server ended: some drivers tell, all free the place."""
+        for conn in connections:
+            with suppress(Exception):
+                self.hands.give_back(conn)
 
 
 class Crowd:
@@ -160,7 +276,8 @@ class Crowd:
         for thread in self._threads:
             thread.join(PATIENCE)
         assert not any(thread.is_alive() for thread in self._threads)
-        assert self.faults == []
+        if self.faults:
+            raise self.faults[0]
 
     def work(self, operations: int) -> None:
         """Wait until so many more operations are done."""
@@ -192,10 +309,13 @@ class Crowd:
                 self.faults.append(fault)
                 return
             try:
-                select_one(conn)
+                pool.execute(conn, "SELECT 1")
+                pool.release(conn)
+            except pool.exhausted:
+                pass  # asyncpg has release end in the time that acquire has
             except Exception as fault:  # noqa: BLE001 - kept for the test to look at
                 self.faults.append(fault)
-            pool.release(conn)
+                return
             with self._lock:
                 self.operations += 1
 
@@ -229,7 +349,7 @@ def waiting(bench: Bench, number: int) -> Iterator[list[Waiter]]:
     """`number` callers that wait in `acquire`; sent away at the end if they still do."""
     waiters = [Waiter(bench.pool.acquire) for _ in range(number)]
     try:
-        until(lambda: bench.pool.books().pending == number, f"{number} wait")
+        until(lambda: pending(bench) == number, lambda: f"{number} wait, not {pending(bench)}")
         yield waiters
     finally:
         if any(waiter.is_alive() for waiter in waiters):
@@ -237,21 +357,28 @@ def waiting(bench: Bench, number: int) -> Iterator[list[Waiter]]:
         for waiter in waiters:
             waiter.finish()
             assert waiter.error is None or isinstance(
-                waiter.error, (PoolStopped, psycopg2.Error, *bench.pool.exhausted)
+                waiter.error, (PoolStopped, psycopg2.Error, *bench.kind.exhausted)
             )
+
+
+def pending(bench: Bench) -> int:
+    """How many wait, by the pool's own books; by the callers inside, where it keeps none."""
+    said = bench.pool.books().pending
+    return bench.pool.inside if said is None else said
 
 
 def patient(kind: type[Pool]) -> dict[str, Value]:
     """Limits with which a pool that waits waits longer than any test takes."""
-    return _timeouts(kind, LONG)
+    return timeouts(kind, LONG)
 
 
 def impatient(kind: type[Pool]) -> dict[str, Value]:
     """Limits with which a pool that waits gives up soon."""
-    return _timeouts(kind, 0.02)
+    return timeouts(kind, 0.02)
 
 
-def _timeouts(kind: type[Pool], seconds: float) -> dict[str, Value]:
+def timeouts(kind: type[Pool], seconds: float) -> dict[str, Value]:
+    """How long a caller waits, in each limit that says so."""
     return {
         key: seconds
         for key, limit in kind.limits.items()
@@ -259,13 +386,47 @@ def _timeouts(kind: type[Pool], seconds: float) -> dict[str, Value]:
     }
 
 
+def shrinks_with_time(kind: type[Pool]) -> bool:
+    """A limit says how long a connection beyond those kept may idle: none is closed before."""
+    return any("idle" in key or "inactive" in key for key in kind.limits)
+
+
 def sized(kind: type[Pool], capacity: int, kept: int) -> dict[str, Value]:
-    """Limits of `kind` that allow `capacity` connections and keep `kept` of them."""
-    counts = [key for key, limit in kind.limits.items() if limit.kind is Kind.COUNT]
-    for low in range(capacity + 1):
-        for high in range(capacity + 1):
-            limits: dict[str, Value] = dict(zip(counts, (low, high), strict=True))
-            values = {**kind.limits.defaults(), **limits}
-            if (kind.capacity(values), kind.kept(values)) == (capacity, kept):
-                return limits
-    raise AssertionError(f"{kind.id} can't have {capacity} and keep {kept}")
+    """Limits of `kind` that allow `capacity` connections and keep `kept` of them, or as near to
+    it as they can: with as few as possible that aren't at their default. {} where no limit is."""
+    keys = [key for key, limit in kind.limits.items() if limit.kind is Kind.COUNT]
+    wanted = (kept, capacity, capacity - kept)
+    values = [[None, *(v for v in wanted if kind.limits[key].minimum <= v)] for key in keys]
+    found: dict[str, Value] | None = None
+    rank: tuple[int, int] = (0, 0)
+    for choice in product(*values):
+        limits = {key: value for key, value in zip(keys, choice, strict=True) if value is not None}
+        try:
+            complete = kind.limits.complete(limits)
+        except InputError:
+            continue
+        if kind.capacity(complete) == capacity:
+            this = (abs(kind.kept(complete) - kept), len(limits))
+            if found is None or this < rank:
+                # Those that stay must be said too, since this may be a change.
+                found, rank = {key: complete[key] for key in keys}, this
+    if found is None:
+        raise LookupError(f"{kind.id} can't have {capacity} connections")
+    return found
+
+
+def can_have(kind: type[Pool], capacity: int) -> bool:
+    """Whether there are limits that allow so many connections and no more."""
+    try:
+        sized(kind, capacity, capacity)
+    except LookupError:
+        return False
+    return True
+
+
+def rebuilds(kind: type[Pool]) -> bool:
+    """A change of how many connections there may be makes the pool anew."""
+    fewer, more = sized(kind, 1, 1), sized(kind, 5, 5)
+    return any(
+        fewer[key] != more[key] and kind.limits[key].effect is Effect.REBUILD for key in fewer
+    )

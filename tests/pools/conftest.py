@@ -1,57 +1,121 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
-import psycopg2
 import pytest
-from psycopg2.extensions import connection, make_dsn
+from psycopg2.extensions import connection
 
-from poolviz.pools import POOLS
+from poolviz.pools import LISTINGS, Listing
 from poolviz.pools.base import Pool
 from poolviz.servers.embedded import EmbeddedServer
-from tests.pools.bench import Bench
+from tests.pools.bench import Bench, can_have, rebuilds
+from tests.pools.places import MySQL, Place, Postgres, SQLite
 
 Benches = Callable[..., Bench]
+Places = Callable[[str], Place]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have MySQL's server started before the tests that need it: whatever starts later would
+    count as left behind by a test."""
+    for item in items:
+        params = (getattr(item, "callspec", None) and item.callspec.params) or {}
+        listing = params.get("kind")
+        if isinstance(listing, Listing) and not listing.missing:
+            pool = listing.load()
+            if "mysql" in pool.servers and params.get("dialect", main_dialect(pool)) == "mysql":
+                item.fixturenames.insert(0, "mysql_url")
 
 
 @pytest.fixture(scope="module")
-def admin(server: EmbeddedServer) -> Iterator[connection]:
-    """The tests' own connection to the server, outside every pool."""
-    conn = psycopg2.connect(server.conninfo)
-    conn.autocommit = True
-    yield conn
-    conn.close()
-
-
-@pytest.fixture(params=list(POOLS.values()), ids=list(POOLS))
-def kind(request: pytest.FixtureRequest) -> type[Pool]:
-    """Every pool there is."""
-    found: type[Pool] = request.param
-    return found
-
-
-@pytest.fixture(params=[pool for pool in POOLS.values() if pool.waits], ids=lambda pool: pool.id)
-def waiting_kind(request: pytest.FixtureRequest) -> type[Pool]:
-    """Every pool whose callers wait when it is exhausted."""
-    found: type[Pool] = request.param
-    return found
+def postgres(server: EmbeddedServer) -> Iterator[Postgres]:
+    with closing(Postgres(server.conninfo)) as place:
+        yield place
 
 
 @pytest.fixture
-def bench(conninfo: str, admin: connection) -> Iterator[Benches]:
+def admin(postgres: Postgres) -> connection:
+    """The tests' own connection to the server, outside every pool."""
+    return postgres.admin
+
+
+@pytest.fixture(params=LISTINGS, ids=lambda listing: listing.id)
+def kind(request: pytest.FixtureRequest) -> type[Pool]:
+    """Every pool there is."""
+    listing: Listing = request.param
+    if listing.missing:
+        pytest.skip(f"{listing.id} lacks its driver: {listing.missing}")
+    return listing.load()
+
+
+@pytest.fixture
+def bounded(kind: type[Pool]) -> type[Pool]:
+    """Every pool with a limit of how many connections there may be."""
+    if kind.capacity(kind.limits.defaults()) is None or not can_have(kind, 5):
+        pytest.skip(f"{kind.id} has no limit of how many connections there may be")
+    return kind
+
+
+@pytest.fixture
+def live(bounded: type[Pool]) -> type[Pool]:
+    """Every pool whose number of connections can be changed as it is."""
+    if rebuilds(bounded):
+        pytest.skip(f"{bounded.id} is made anew for another number of connections")
+    return bounded
+
+
+@pytest.fixture
+def waiting_kind(live: type[Pool]) -> type[Pool]:
+    """Every pool whose callers wait when it is exhausted."""
+    if not live.waits:
+        pytest.skip(f"{live.id} fails at once; nobody waits")
+    return live
+
+
+@pytest.fixture
+def places(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[Places]:
+    """Gives the place of a dialect; its server is started when it is first asked for."""
+    with ExitStack() as stack:
+        made: dict[str, Place] = {"postgresql": postgres}
+
+        def place(dialect: str) -> Place:
+            if dialect not in made:
+                made[dialect] = (
+                    MySQL(request.getfixturevalue("mysql_url")) if dialect == "mysql" else SQLite()
+                )
+                stack.callback(made[dialect].close)
+            return made[dialect]
+
+        yield place
+
+
+def main_dialect(kind: type[Pool]) -> str:
+    """PostgreSQL for every pool that runs on it."""
+    return "postgresql" if "postgresql" in kind.servers else kind.servers[0]
+
+
+@pytest.fixture
+def bench(places: Places) -> Iterator[Benches]:
     """Makes benches, and sees to it that each leaves nothing on the server."""
     made: list[Bench] = []
     with ExitStack() as stack:
 
-        def make(kind: type[Pool], *, database: str | None = None, **limits: object) -> Bench:
-            where = make_dsn(conninfo, dbname=database) if database else conninfo
-            made.append(stack.enter_context(Bench(kind, where, admin, **limits)))
+        def make(
+            kind: type[Pool],
+            *,
+            dialect: str | None = None,
+            database: str | None = None,
+            **limits: object,
+        ) -> Bench:
+            place = places(dialect or main_dialect(kind))
+            made.append(stack.enter_context(Bench(kind, place, database=database, **limits)))
             return made[-1]
 
         yield make
     for one in made:
         one.settle_closed()
+        one.place.forget(one.name)
 
 
 class Gate:

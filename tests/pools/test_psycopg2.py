@@ -1,20 +1,29 @@
-"""ThreadedConnectionPool: the library's faults, on its own class, and how ours does without."""
+"""psycopg2's pools: the library's faults, on its own classes, and how ours do without."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
-from psycopg2.pool import PoolError, ThreadedConnectionPool
+from psycopg2.pool import PoolError, SimpleConnectionPool, ThreadedConnectionPool
 
+from poolviz import headless
+from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError, ServerError
+from poolviz.model.scenario import Draft
 from poolviz.pools import pool_class
+from poolviz.pools.psycopg2_live import Gate as Turns
+from poolviz.servers.embedded import EmbeddedServer
 from tests.pools.bench import CountingDoor, Crowd, select_one, until
 from tests.pools.conftest import Benches, Gate
 
 Ours = pool_class("psycopg2.ThreadedConnectionPool")
+Simple = pool_class("psycopg2.SimpleConnectionPool")
+Persistent = pool_class("psycopg2.PersistentConnectionPool")
 
 
 @pytest.fixture
@@ -177,3 +186,149 @@ def test_minconn_may_not_be_above_maxconn() -> None:
     assert Ours.limits.complete({"maxconn": 1}) == {"minconn": 1, "maxconn": 1}
     with pytest.raises(InputError, match="maxconn is 0"):
         Ours.limits.complete({"minconn": 0, "maxconn": 0})
+
+
+def _opened_by_many_at_once(getconn: object) -> int:
+    """How many of 12 threads that ask at the same moment get a connection."""
+    together = threading.Barrier(12)
+
+    def ask() -> bool:
+        together.wait(30)
+        try:
+            getconn()  # type: ignore[operator]
+        except PoolError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(12) as threads:
+        return sum(future.result() for future in [threads.submit(ask) for _ in range(12)])
+
+
+def test_the_simple_pool_of_the_library_and_ours_open_too_many_for_several_threads(
+    conninfo: str,
+) -> None:
+    bare = SimpleConnectionPool(0, 2, conninfo)
+    assert _opened_by_many_at_once(bare.getconn) > 2
+    bare.closeall()
+    door = CountingDoor()
+    ours = Simple(conninfo, door, {"minconn": 0, "maxconn": 2})
+    held: list[object] = []
+    assert _opened_by_many_at_once(lambda: held.append(ours.acquire())) > 2
+    assert door.open == len(held) > 2
+    for conn in held:
+        ours.release(conn)
+    assert door.open <= 2
+    ours.close()
+    assert door.open == 0
+
+
+def test_the_simple_pool_is_changed_while_its_one_client_works(bench: Benches) -> None:
+    one = bench(Simple, minconn=0, maxconn=3)
+    with Crowd(one, 1) as crowd:
+        for minconn, maxconn in ((3, 3), (0, 1), (1, 5), (5, 5), (0, 2)) * 6:
+            one.change(minconn=minconn, maxconn=maxconn)
+            assert one.door.open <= maxconn
+            assert one.door.peak <= 5
+            crowd.work(3)
+    one.settle()
+
+
+def test_clients_are_inside_together_and_a_change_is_alone() -> None:
+    turns, inside, leave = Turns(), threading.Barrier(3), threading.Event()
+    changed: list[bool] = []
+
+    def be_inside() -> None:
+        with turns.together():
+            inside.wait(30)
+            assert leave.wait(30)
+
+    def change() -> None:
+        with turns:
+            changed.append(leave.is_set())
+
+    with ThreadPoolExecutor(4) as threads:
+        started = [threads.submit(be_inside), threads.submit(be_inside)]
+        inside.wait(30)  # both are in
+        started.append(threads.submit(change))
+        until(lambda: turns._shut, "the change is at the gate")
+        late = threads.submit(lambda: turns.together().__enter__())
+        assert not changed
+        leave.set()
+        for one in (*started, late):
+            one.result(30)
+    assert changed == [True]
+
+
+def test_one_client_is_the_default_of_the_simple_pool_and_more_are_warned_about(
+    server: EmbeddedServer,
+) -> None:
+    assert settings_for(Simple)["clients"].default == 1
+    assert settings_for(Ours)["clients"].default == 8
+    said: list[str] = []
+    for clients in (1, 2):
+        draft = Draft(pool=Simple.id, load={"clients": clients} if clients > 1 else {})
+        headless._respect(server.target(), headless.checked(draft), said.append)
+        assert said == [Simple.one_client] * (clients > 1)
+    changes = [{"at": 1, "clients": 5}]
+    headless._respect(
+        server.target(), headless.checked(Draft(pool=Simple.id, changes=changes)), said.append
+    )
+    assert said == [Simple.one_client] * 2
+
+
+def test_each_thread_keeps_its_own_connection(bench: Benches) -> None:
+    one = bench(Persistent, minconn=1, maxconn=3)
+    threads = [ThreadPoolExecutor(1) for _ in range(3)]
+    own = [thread.submit(one.pool.acquire).result() for thread in threads]
+    assert len(set(map(id, own))) == 3
+    with pytest.raises(PoolError, match="exhausted"):
+        one.pool.acquire()
+    for _ in range(3):
+        for thread, conn in zip(threads, own, strict=True):
+            thread.submit(one.pool.release, conn).result()
+        assert (one.pool.books().used, one.door.open) == (0, 3)
+        with pytest.raises(PoolError, match="exhausted"):
+            one.pool.acquire()  # all idle, but others'
+        assert [thread.submit(one.pool.acquire).result() for thread in threads] == own
+    for thread, conn in zip(threads, own, strict=True):
+        thread.submit(one.pool.release, conn).result()
+        thread.shutdown()
+    assert one.door.came == 3
+
+
+def test_the_connection_of_a_thread_that_ended_is_anothers(bench: Benches) -> None:
+    one = bench(Persistent, minconn=0, maxconn=2)
+    seen = set()
+    for _ in range(6):
+        with ThreadPoolExecutor(1) as thread:
+            conn = thread.submit(one.pool.acquire).result()
+            seen.add(id(conn))
+            thread.submit(one.pool.release, conn).result()
+    assert one.door.came == len(seen) == 1
+    one.settle()
+
+
+def test_a_thread_that_asks_twice_gets_the_same_connection(bench: Benches) -> None:
+    one = bench(Persistent, minconn=0, maxconn=2)
+    first, second = one.pool.acquire(), one.pool.acquire()
+    assert first is second
+    one.pool.release(first)
+    with pytest.raises(PoolError, match="unkeyed"):
+        one.pool.release(second)
+
+
+def test_threads_that_rest_lose_their_connection_to_a_lowered_maxconn(bench: Benches) -> None:
+    one = bench(Persistent, minconn=0, maxconn=4)
+    held = one.fill(4)
+    one.release(held[:3])
+    one.change(maxconn=2)
+    assert (one.door.open, one.pool.books().used) == (2, 1)
+    one.use(held[3])
+    one.change(maxconn=1)
+    assert one.door.open == 1
+    one.release(held[3:])
+    one.change(minconn=3, maxconn=5)
+    assert one.door.open == 3
+    one.change(minconn=0)
+    assert one.door.open == 3  # it keeps what it has
+    one.settle()

@@ -1,21 +1,43 @@
 from __future__ import annotations
 
+import tomllib
 from importlib import metadata
 
 import pytest
 
 from poolviz.load.settings import SETTINGS
+from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Effect, Kind
 from poolviz.model.scenario import DEFAULT_POOL
-from poolviz.pools import POOLS, pool_class
-from poolviz.pools.base import Pool
+from poolviz.pools import LISTINGS, POOLS, Listing, pool_class
+from poolviz.pools.base import Pool, TaskPool, ThreadPool
+from tests.pools.bench import can_have, timeouts
+from tests.servers.fixtures import PROJECT
 
 
 def test_pools_go_by_the_names_they_give_themselves() -> None:
-    assert list(POOLS) == ["psycopg2.ThreadedConnectionPool", "sqlalchemy.QueuePool"]
     assert all(pool_class(id) is pool and pool.id == id for id, pool in POOLS.items())
+    assert all(one.missing or one.load().title == one.title for one in LISTINGS)
     assert DEFAULT_POOL in POOLS
+
+
+def test_what_a_missing_driver_asks_for_is_an_extra_that_brings_it() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert {one.extra for one in LISTINGS} == {*extras, ""} - {"all"}
+    for one in LISTINGS:
+        assert bool(one.drivers) == bool(one.extra)
+        for driver in one.drivers:
+            (distribution,) = set(metadata.packages_distributions().get(driver, [driver]))
+            assert any(wanted.startswith(distribution.lower()) for wanted in extras[one.extra])
+
+
+def test_a_pool_whose_driver_is_missing_says_how_to_install_it() -> None:
+    absent = Listing("x.Pool", "X", "x_pools", ("no_such_driver",), "x")
+    assert absent.missing == "pip install 'poolviz[x]'"
+    with pytest.raises(InputError, match=r"x\.Pool needs a driver .* pip install 'poolviz\[x\]'"):
+        absent.load()
 
 
 def test_an_unknown_pool_is_answered_with_the_near_ones() -> None:
@@ -48,3 +70,30 @@ def test_defaults_are_allowed_and_of_the_right_type(kind: type[Pool]) -> None:
         assert type(defaults[key]) is types[limit.kind]
         assert limit.minimum <= limit.slider[0] < limit.slider[1] <= limit.maximum
     assert 0 <= kind.kept(defaults) <= (kind.capacity(defaults) or kind.kept(defaults))
+
+
+def test_how_many_connections_there_may_be_is_any_number_one_or_no_matter(
+    kind: type[Pool],
+) -> None:
+    most = kind.capacity(kind.limits.defaults())
+    if most is None or most == 1:
+        assert not any(can_have(kind, capacity) for capacity in (2, 5))
+    else:
+        assert all(can_have(kind, capacity) for capacity in range(1, 9))
+
+
+def test_every_wait_has_an_end_that_a_limit_says(kind: type[Pool]) -> None:
+    if not kind.waits:
+        pytest.skip(f"{kind.id} fails at once; nobody waits")
+    assert timeouts(kind, 1.0)
+    assert kind.exhausted
+
+
+def test_a_pool_for_one_client_says_why(kind: type[Pool]) -> None:
+    assert not kind.one_client or kind.one_client.endswith(".")
+
+
+def test_every_pool_is_for_servers_that_there_are(kind: type[Pool]) -> None:
+    assert set(kind.servers) <= {POSTGRESQL, MYSQL, SQLITE}
+    assert kind.servers
+    assert issubclass(kind, ThreadPool) != issubclass(kind, TaskPool)

@@ -299,7 +299,7 @@ def test_words_in_a_language_unknown_here_are_quoted() -> None:
     [
         "just words",
         "host=h password=s3cret wörd",
-        "mysql://u:s3cret@h/db",
+        "oracle://u:s3cret@h/db",
         "postgresql://u:s3cret%zz@h/db",
         "postgresql://u:s3cret@wörd@h/db",
         "postgresql://u:s3cret/wörd@h/db",

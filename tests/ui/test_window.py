@@ -149,7 +149,7 @@ def test_another_pool_takes_over_the_load(window: Window, qtbot: QtBot, conninfo
     first = window.lab.recorder
     menu = window.toolbar.pool_button.menu()
     next(action for action in menu.actions() if action.data() == THREADED).trigger()
-    assert set(window.panel.rows) >= {"minconn", "maxconn", "clients"}
+    until(qtbot, lambda: set(window.panel.rows) >= {"minconn", "maxconn", "clients"})
     until(qtbot, lambda: window.lab.recorder is not first)
     until_counting(qtbot, window)
     recorder = window.lab.recorder

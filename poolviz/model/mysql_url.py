@@ -1,0 +1,119 @@
+"""The address of a MySQL or MariaDB server: what a mysql:// URL means."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+import msgspec
+
+from poolviz.model.errors import InputError
+from poolviz.model.parameters import suggest
+
+_OPTIONS = ("charset", "connect_timeout", "program_name", "unix_socket")
+_TLS = ("ssl_ca", "ssl_cert", "ssl_key", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity")
+_CHARSETS = ("utf8mb4", "utf8", "latin1", "ascii", "binary")
+_HOW = "write it as mysql://user:password@host:3306/database"
+
+
+class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a server is and how to get in, as a URL says it. Holds the password: not to be shown.
+
+    `tls` holds the options that begin with ssl_, as PyMySQL names them.
+    """
+
+    user: str
+    password: str
+    host: str
+    port: int
+    database: str
+    unix_socket: str = ""
+    charset: str = "utf8mb4"
+    connect_timeout: int = 5  # seconds
+    program_name: str = ""
+    tls: dict[str, str] = {}
+
+    @classmethod
+    def parse(cls, url: str) -> MySQLAddress:
+        """What `url` means; InputError, without repeating any of it that might be secret."""
+        text = url.strip()
+        _, _, rest = text.partition("://")
+        if not rest:
+            raise InputError(f"The DSN is no URL of a MySQL server: {_HOW}.")
+        if rest.partition("?")[0].count("@") > 1 or "@" in rest.partition("?")[0].partition("/")[2]:
+            raise InputError(
+                "The DSN holds an @ beside the one before the host: write the special characters "
+                "of a user or password as %40 (@), %3A (:), %2F (/), %3F (?), %25 (%)."
+            )
+        try:
+            parts = urlsplit(f"mysql://{rest}")
+            port = 3306 if parts.port is None else parts.port
+            host = parts.hostname or "localhost"
+        except ValueError:
+            raise InputError(
+                f"The host or port in the DSN can't be read: {_HOW}, with a port from 1 to 65535, "
+                "and a : or / within a user or password as %3A or %2F."
+            ) from None
+        options = _options(parts.query)
+        tls = {key: options.pop(key) for key in _TLS if key in options}
+        timeout = _seconds(options.pop("connect_timeout", "5"))
+        if options.get("charset", "utf8mb4") not in _CHARSETS:
+            raise InputError(
+                f"The charset in the DSN isn't known: it takes {', '.join(_CHARSETS)}."
+            )
+        return cls(
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            host=host,
+            port=port,
+            database=unquote(parts.path.lstrip("/")),
+            connect_timeout=timeout,
+            tls=tls,
+            **options,
+        )
+
+    @property
+    def shown(self) -> str:
+        """The address as a URL with nothing secret in it."""
+        user = f"{quote(self.user, safe='')}@" if self.user else ""
+        database = quote(self.database, safe="")
+        if self.unix_socket:
+            return f"mysql://{user}/{database}?{urlencode({'unix_socket': self.unix_socket})}"
+        return f"mysql://{user}{self._host}:{self.port}/{database}"
+
+    @property
+    def url(self) -> str:
+        """The address as a URL, whole, with its password."""
+        login = quote(self.user, safe="")
+        if self.password:
+            login += f":{quote(self.password, safe='')}"
+        options = {
+            "charset": self.charset,
+            "connect_timeout": str(self.connect_timeout),
+            **self.tls,
+        }
+        for key in ("unix_socket", "program_name"):
+            options |= {key: value} if (value := getattr(self, key)) else {}
+        place = f"{login}@{self._host}:{self.port}/{quote(self.database, safe='')}"
+        return f"mysql://{place}?{urlencode(options, quote_via=quote)}"
+
+    @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+def _options(query: str) -> dict[str, str]:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for key in options:
+        if key not in (*_OPTIONS, *_TLS):
+            raise InputError(
+                f"The DSN has an option {key}: {suggest(key, [*_OPTIONS, *_TLS])}."
+                if key.isidentifier() and len(key) < 40
+                else f"The DSN has an option that isn't known: {suggest('', [*_OPTIONS, *_TLS])}."
+            )
+    return options
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 3600):
+        raise InputError("connect_timeout in the DSN is no whole number of seconds, 1 to 3600.")
+    return int(text)

@@ -1,0 +1,51 @@
+"""SQLite: no server, a file, or a database in memory for each connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from poolviz.model.errors import InputError, ServerError
+from poolviz.servers.target import Target
+
+_HOW = "sqlite:///file.db for a file in this folder, sqlite:////folder/file.db for one anywhere"
+
+
+def reach(dsn: str) -> Target:
+    """As `poolviz.servers.target.reach`, for a URL that begins with sqlite://.
+
+    Nothing is made: a file that isn't there yet is the first connection's. SQLite bounds no
+    number of connections, so the target has no such figures.
+    """
+    url = dsn.strip()
+    path = _file(url)
+    if path is not None:
+        _check(path)
+    return Target(url, url.partition("?")[0], sqlite3.sqlite_version, None, None, product="SQLite")
+
+
+def _file(url: str) -> Path | None:
+    """The file that `url` names; None for a database in memory."""
+    rest = url.partition("?")[0].partition(":")[2]
+    if not rest.startswith("//") or (rest != "//" and not rest.startswith("///")):
+        raise InputError(f"The DSN is no URL of a SQLite database: write it as {_HOW}.")
+    name = unquote(rest[3:])
+    if name.startswith("file:"):
+        raise InputError(f"The DSN names a file by a URI of its own: write it as {_HOW}.")
+    return None if name in ("", ":memory:") else Path(name)
+
+
+def _check(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise ServerError(f"There is no folder {path.parent} for the SQLite database {path.name}.")
+    if path.is_dir():
+        raise ServerError(f"{path} is a folder: name a file for the SQLite database.")
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise ServerError(f"{path} can't be read as a SQLite database: {error}.") from None

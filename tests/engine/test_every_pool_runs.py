@@ -1,0 +1,41 @@
+"""Each pool on offer, in a short whole run."""
+
+from __future__ import annotations
+
+import pytest
+
+from poolviz.engine.engine import Engine
+from poolviz.pools import LISTINGS, Listing
+from tests.engine.runs import PATIENCE, running, scenario
+
+ON_MYSQL = [one for one in LISTINGS if not one.missing and "postgresql" not in one.load().servers]
+ON_POSTGRESQL = [one for one in LISTINGS if one not in ON_MYSQL]
+
+
+@pytest.mark.parametrize("one", ON_POSTGRESQL, ids=lambda one: one.id)
+def test_a_short_run_has_no_errors_and_leaves_nothing_open(one: Listing, conninfo: str) -> None:
+    _runs_well(one, conninfo)
+
+
+@pytest.mark.parametrize("one", ON_MYSQL, ids=lambda one: one.id)
+def test_a_short_run_on_mysql_has_no_errors_and_leaves_nothing_open(
+    one: Listing, mysql_url: str
+) -> None:
+    _runs_well(one, mysql_url)
+
+
+def _runs_well(one: Listing, conninfo: str) -> None:
+    if one.missing:
+        pytest.skip(f"{one.id} lacks its driver: {one.missing}")
+    what = scenario(one.id, clients=1 if one.load().one_client else 4, duration=0.5)
+    with running(Engine, conninfo, what) as (run, heard):
+        assert run.wait(PATIENCE)
+    assert not heard.ended.failure
+    assert heard.ended.open_at_end == 0
+    assert {name for sample in heard.samples for name in sample.errors} == set()
+    assert heard.operations() > 0
+    for sample in heard.samples:
+        assert sample.idle.last + sample.used.last == sample.open.last
+        assert sample.used.high <= 4
+    last = heard.samples[-1]
+    assert last.open.last == last.used.last == 0

@@ -1,0 +1,166 @@
+"""A pool for tasks that threads can call, so that one suite tries pools of either kind."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+from poolviz.model.parameters import Value
+from poolviz.model.sample import Books
+from poolviz.pools.base import Door, PoolStopped, TaskPool
+
+_T = TypeVar("_T")
+PATIENCE = 30.0  # seconds: only ever reached when something is broken
+RETURN = 5.0  # seconds for connections to come back; as above
+
+
+class Driven:
+    """A TaskPool on a loop in a thread of its own, with the face of a ThreadPool.
+
+    Each call is a task on that loop, as each client of the engine is; the caller's thread waits
+    for its end. A waiting caller is sent away by cancelling its task, as the engine does it.
+    """
+
+    def __init__(
+        self, kind: type[TaskPool], conninfo: str, door: Door, limits: Mapping[str, Value]
+    ) -> None:
+        self.waits, self.exhausted = kind.waits, kind.exhausted
+        self.faults: list[str] = []  # what the loop was told and nobody else
+        self._inside: set[asyncio.Task[Any]] = set()
+        self._lent = 0
+        self._stopped = False
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(self._told)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="loop of a test")
+        self._thread.start()
+        try:
+            self._pool: TaskPool = self._do(self._opened(kind, conninfo, door, limits))
+        except BaseException:
+            self._end_loop()
+            raise
+
+    @property
+    def inside(self) -> int:
+        """How many callers are inside acquire."""
+        return len(self._inside)
+
+    def acquire(self) -> Any:
+        return self._do(self._acquire(None))
+
+    def acquire_within(self, seconds: float) -> Any:
+        """A connection; PoolStopped where the caller was cancelled after so long."""
+        return self._do(self._acquire(seconds))
+
+    def execute(self, connection: Any, statement: str) -> None:
+        self._do(self._pool.execute(connection, statement))
+
+    def release(self, connection: Any) -> None:
+        self._do(self._release(connection))
+
+    def raw(self, connection: Any) -> Any:
+        return connection
+
+    def close_connection(self, connection: Any) -> None:
+        """Close what a client holds, as a client could."""
+
+        async def close() -> None:
+            done = connection.close()
+            if inspect.isawaitable(done):
+                await done
+
+        self._do(close())
+
+    def resize(self, limits: Mapping[str, Value]) -> None:
+        self._do(self._pool.resize(limits))
+
+    def interrupt(self) -> None:
+        async def cancel() -> None:
+            self._stopped = True
+            for task in self._inside:
+                task.cancel()
+
+        if self._thread.is_alive():
+            self._do(cancel())
+
+    def books(self) -> Books:
+        return self._pool.books()
+
+    def close(self) -> None:
+        """Send the callers away, wait until they gave back what they hold, and close the pool."""
+        if not self._thread.is_alive():
+            return
+        self.interrupt()
+        try:
+            left = self._do(self._close())
+        finally:
+            self._end_loop()
+        assert not left, f"left on the loop: {left}"
+        assert not self.faults, self.faults
+
+    def _told(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # Not what a library only remarks, such as that a connection came back in a transaction.
+        if "exception" in context or "task" in context:
+            self.faults.append(repr(context))
+
+    async def _acquire(self, seconds: float | None) -> Any:
+        if self._stopped:
+            raise PoolStopped
+        task = asyncio.current_task()
+        assert task is not None
+        self._inside.add(task)
+        alarm = self._loop.call_later(seconds, task.cancel) if seconds is not None else None
+        try:
+            connection = await self._pool.acquire()
+        except asyncio.CancelledError:
+            raise PoolStopped from None
+        finally:
+            self._inside.discard(task)
+            if alarm is not None:
+                alarm.cancel()
+        self._lent += 1
+        return connection
+
+    async def _release(self, connection: Any) -> None:
+        try:
+            await self._pool.release(connection)
+        finally:
+            self._lent -= 1
+
+    @staticmethod
+    async def _opened(
+        kind: type[TaskPool], conninfo: str, door: Door, limits: Mapping[str, Value]
+    ) -> TaskPool:
+        pool = kind(conninfo, door, limits)
+        await pool.open()
+        return pool
+
+    async def _close(self) -> list[str]:
+        """Close the pool; the tasks that are left on the loop after it."""
+        deadline = self._loop.time() + RETURN
+        while self._inside or self._lent:
+            if self._loop.time() > deadline:
+                return [f"{self._lent} connections that were never given back"]
+            await asyncio.sleep(0.002)
+        await asyncio.wait_for(self._pool.close(), PATIENCE)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            _, others = await asyncio.wait(others, timeout=1)
+        return [repr(task) for task in others]
+
+    def _do(self, what: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result()
+
+    def _end_loop(self) -> None:
+        async def leave_nothing() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        self._do(leave_nothing())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE)
+        self._loop.close()

@@ -1,0 +1,280 @@
+"""DBUtils' pool: the library's faults, on its own class, and how ours does without."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import psycopg2
+import pytest
+from dbutils.pooled_db import (  # type: ignore[import-untyped]
+    PooledDB,
+    TooManyConnectionsError,
+)
+from psycopg2.extensions import connection, make_dsn
+
+from poolviz.model.errors import InputError, ServerError
+from poolviz.pools import pool_class
+from tests.pools.bench import LONG, Bench, CountingDoor, Waiter, until, waiting
+from tests.pools.conftest import Benches, Gate
+from tests.pools.driven import Driven
+
+Ours: Any = pool_class("dbutils.PooledDB")
+
+
+@pytest.fixture
+def bare(conninfo: str) -> Iterator[Any]:
+    """The library's own pool, of up to 4 connections."""
+    pool = PooledDB(psycopg2, maxconnections=4, blocking=True, dsn=conninfo)
+    yield pool
+    pool.close()
+
+
+def bounds_of_its_wait(thread: Waiter) -> list[float | None]:
+    """The timeouts of the waits that a thread is in."""
+    assert thread.ident is not None
+    frame: FrameType | None = sys._current_frames()[thread.ident]
+    found: list[float | None] = []
+    while frame is not None:
+        if frame.f_code.co_name == "wait":
+            found.append(frame.f_locals["timeout"])
+        frame = frame.f_back
+    return found
+
+
+# Waiting
+
+
+def test_the_librarys_callers_wait_without_an_end(bare: Any) -> None:
+    held = [bare.connection() for _ in range(4)]
+    waiter = Waiter(bare.connection)
+    until(lambda: len(bare._lock._waiters) == 1, "one waits")
+    until(lambda: bounds_of_its_wait(waiter) == [None], "its wait has no end")
+    held.pop().close()
+    waiter.finish().connection.close()
+    for conn in held:
+        conn.close()
+
+
+def test_our_callers_wait_for_timeout_and_get_the_librarys_error(bench: Benches) -> None:
+    one = bench(Ours, maxconnections=1, timeout=LONG)
+    held = one.fill(1)
+    with waiting(one, 3):
+        one.change(timeout=0.05)
+        began = time.monotonic()
+        with pytest.raises(TooManyConnectionsError):
+            one.hands.take()
+        assert time.monotonic() - began >= 0.05
+        assert one.pool.books().pending == 3  # who came before keeps the old timeout
+    one.release(held)
+
+
+def test_without_blocking_a_caller_gets_an_error_at_once_and_so_does_who_waits(
+    bench: Benches,
+) -> None:
+    one = bench(Ours, maxconnections=1, timeout=LONG)
+    held = one.fill(1)
+    with waiting(one, 3) as waiters:
+        one.change(blocking=False)
+        for waiter in waiters:
+            assert isinstance(waiter.finish().error, TooManyConnectionsError)
+    assert one.refuses()
+    one.change(blocking=True)
+    with waiting(one, 1) as waiters:
+        one.release(held)
+        one.release([waiters[0].finish().connection])
+
+
+# Moving the limits
+
+
+def test_the_library_closes_nothing_for_a_lowered_maxconnections(bare: Any) -> None:
+    held = [bare.connection() for _ in range(4)]
+    with bare._lock:
+        bare._maxconnections = 1
+        bare._lock.notify_all()
+    for conn in held:
+        conn.close()
+    assert len(bare._idle_cache) == 4
+
+
+def test_ours_comes_down_to_a_lowered_maxconnections(bench: Benches) -> None:
+    one = bench(Ours, maxcached=4, maxconnections=4)
+    held = one.fill(4)
+    one.release([held.pop()])
+    one.change(maxcached=2, maxconnections=2)
+    assert one.door.open == 3
+    one.release([held.pop()])
+    assert one.door.open == 2
+    one.release(held)
+    assert one.door.open == 2
+    one.change(maxcached=1)
+    assert one.door.open == 1
+    one.settle()
+
+
+def test_the_librarys_connections_keep_the_maxusage_they_were_made_with(bare: Any) -> None:
+    bare.connection().close()
+    with bare._lock:
+        bare._maxusage = 1
+    (steady,) = bare._idle_cache
+    conn = bare.connection()
+    assert conn._con is steady
+    assert steady._maxusage == 0
+    conn.close()
+
+
+def test_ours_has_every_connection_keep_to_a_changed_maxusage(bench: Benches) -> None:
+    one = bench(Ours, maxcached=2, maxconnections=2)
+    held = one.fill(2)
+    one.release([held.pop()])
+    one.change(maxusage=1)
+    one.release(held)
+    assert one.door.came == 2
+    one.release(one.acquire(2))  # each was used once, and is made anew for its second statement
+    assert (one.door.came, one.door.open) == (4, 2)
+    one.change(maxusage=0)
+    for _ in range(3):
+        one.release(one.acquire(2))
+    assert one.door.came == 4
+    one.settle()
+
+
+def test_a_raised_mincached_is_opened_and_a_lowered_one_closes_nothing(bench: Benches) -> None:
+    one = bench(Ours, mincached=2, maxcached=8, maxconnections=8)
+    assert one.door.open == 2
+    held = one.acquire(1)
+    one.change(mincached=5)
+    assert one.door.open == 5
+    assert one.pool.books().used == 1
+    one.change(mincached=0)
+    assert one.door.open == 5
+    one.release(held)
+    one.settle()
+
+
+def test_a_raised_mincached_that_cant_be_opened_is_told_and_in_force_all_the_same(
+    bench: Benches, gate: Gate
+) -> None:
+    one = bench(Ours, database=gate.name, mincached=1, maxcached=5)
+    gate.shut()
+    with pytest.raises(ServerError, match=r"^mincached is 4 now, .* not currently accepting") as it:
+        one.change(mincached=4)
+    assert "\n" not in str(it.value)
+    assert one.door.open == 1
+    gate.open()
+    one.change(mincached=4)
+    assert one.door.open == 4
+    one.settle()
+
+
+def test_a_failing_start_closes_what_it_had_opened(conninfo: str, gate: Gate) -> None:
+    class Door(CountingDoor):
+        def opened(self, seconds: float) -> None:
+            super().opened(seconds)
+            if self.came == 2:
+                gate.shut()
+
+    door = Door()
+    limits = Ours.limits.complete({"mincached": 4})
+    with pytest.raises(psycopg2.OperationalError, match="not currently accepting") as it:
+        Ours(make_dsn(conninfo, dbname=gate.name), door, limits)
+    assert it.tb is not None  # by which the half-made pool still lives
+    assert (door.came, door.went) == (2, 2)
+
+
+def test_maxcached_is_never_below_mincached_and_its_0_is_no_limit(bench: Benches) -> None:
+    one = bench(Ours, mincached=3, maxcached=1, maxconnections=6)
+    one.release(one.fill(6))
+    assert one.door.open == Ours.kept(one.limits) == 3
+    one.change(maxcached=0)
+    one.release(one.fill(6))
+    assert one.door.open == Ours.kept(one.limits) == 6
+    one.change(maxcached=4)
+    assert one.door.open == Ours.kept(one.limits) == 4
+    one.settle()
+
+
+def test_mincached_may_not_be_above_maxconnections() -> None:
+    with pytest.raises(InputError, match="mincached is 9 and maxconnections is 3"):
+        Ours.limits.complete({"mincached": 9, "maxconnections": 3})
+
+
+# The library's failover
+
+
+def test_a_connection_lost_in_use_or_idle_is_replaced_under_the_clients_hands(
+    bench: Benches,
+) -> None:
+    one = bench(Ours, maxcached=2, maxconnections=2)
+    held = one.fill(2)
+    one.kill_backends()
+    one.use(*held)
+    assert (one.door.came, one.door.open) == (4, 2)
+    one.release(held)
+    one.kill_backends()
+    one.release(one.acquire(2))
+    assert (one.door.came, one.door.open) == (6, 2)
+    one.settle()
+
+
+def cancel_statement(admin: connection, one: Bench, but: int = 0) -> int:
+    """Cancel the statement that runs on the pool's connection, unless by backend `but`; the
+    backend that ran it."""
+    found: list[tuple[int, bool]] = []
+
+    def cancelled() -> bool:
+        with admin.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid, pg_cancel_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = %s AND query LIKE '%%sleep%%' AND state = 'active' "
+                "AND pid <> %s",
+                (one.name, but),
+            )
+            found.extend(cursor.fetchall())
+        return bool(found)
+
+    until(cancelled, "a statement runs")
+    return found[0][0]
+
+
+def test_a_cancelled_statement_is_tried_again_as_the_library_does(
+    bench: Benches, admin: connection
+) -> None:
+    one = bench(Ours, maxconnections=1, maxcached=1)
+    held = one.pool.acquire()
+    caller = Waiter(lambda: one.pool.execute(held, "SELECT pg_sleep(600)"))
+    first = cancel_statement(admin, one)
+    assert cancel_statement(admin, one, but=first) != first
+    assert isinstance(caller.finish().error, psycopg2.errors.QueryCanceled)
+    one.pool.release(held)
+    one.settle()
+
+
+def test_once_everybody_is_sent_away_a_cancelled_statement_is_over(
+    bench: Benches, admin: connection
+) -> None:
+    one = bench(Ours, maxconnections=1, maxcached=1)
+    held = one.pool.acquire()
+    caller = Waiter(lambda: one.pool.execute(held, "SELECT pg_sleep(600)"))
+    one.pool.interrupt()
+    cancel_statement(admin, one)
+    assert isinstance(caller.finish().error, psycopg2.errors.QueryCanceled)
+    assert one.door.came == 1
+    one.pool.release(held)
+    one.settle()
+
+
+def test_a_statement_that_was_cut_off_is_over_too(bench: Benches) -> None:
+    one = bench(Ours, maxconnections=1, maxcached=1)
+    held = one.pool.acquire()
+    caller = Waiter(lambda: one.pool.execute(held, "SELECT pg_sleep(600)"))
+    one.pool.interrupt()
+    assert not isinstance(one.pool, Driven)
+    one.pool.abort(held, lambda: True)
+    assert isinstance(caller.finish().error, psycopg2.Error)
+    assert one.door.came == 1
+    one.pool.release(held)

@@ -92,9 +92,9 @@ class Engine:
 
     def _control(self) -> None:
         begin = self._begin
-        kind = pool_class(begin.scenario.pool)
         door = ConnectionDoor()
         try:
+            kind = pool_class(begin.scenario.pool)
             conninfo = with_application_name(begin.conninfo, begin.application_name)
             crew = _crew_of(kind, conninfo, door, begin.scenario)
         except Exception as error:  # noqa: BLE001 - whatever a driver raises ends as a sentence

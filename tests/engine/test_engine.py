@@ -15,6 +15,7 @@ from poolviz.engine.engine import Engine
 from poolviz.engine.link import EngineLink
 from poolviz.model.messages import Began, Trouble
 from tests.engine.runs import PSYCOPG2, QUEUE_POOL, Heard, changes, running, scenario
+from tests.servers.fixtures import wait_until
 
 POOLS = (PSYCOPG2, QUEUE_POOL)
 WAYS = (Engine, EngineLink)
@@ -43,7 +44,7 @@ def test_a_run_measures_reports_and_leaves_nothing(way: type, pool: str, conninf
         assert sample.used.high <= 4
     last = heard.samples[-1]
     assert last.open.last == last.used.last == last.pending.last == 0
-    assert backends(conninfo) == 0
+    wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
     waits = sum(sample.wait.count for sample in heard.samples)
     assert heard.operations() <= waits <= heard.operations() + 4
     per_client = sum(sum(sample.per_client.values()) for sample in heard.samples)
@@ -145,7 +146,7 @@ def test_stop_comes_back_though_every_client_is_inside_a_long_query(
     assert took < 10, "60 s statements were waited for"
     assert heard.ended.open_at_end == 0
     assert sum(sum(sample.errors.values()) for sample in heard.samples) == 0
-    assert backends(conninfo) == 0
+    wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
 
 
 def test_the_number_of_clients_changes_while_they_run(conninfo: str) -> None:

@@ -14,6 +14,7 @@ from poolviz.engine.engine import Engine
 from poolviz.engine.link import EngineLink
 from poolviz.model.messages import Began
 from tests.engine.runs import PATIENCE, Heard, changes, running, scenario
+from tests.servers.fixtures import wait_until
 
 pytest.importorskip("asyncpg")
 
@@ -51,7 +52,7 @@ def test_a_run_of_tasks_measures_reports_and_leaves_nothing(way: type, conninfo:
     assert heard.operations() <= waits <= heard.operations() + 6
     per_client = sum(sum(sample.per_client.values()) for sample in heard.samples)
     assert per_client == heard.operations()
-    assert backends(conninfo) == 0
+    wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
 
 
 def test_two_thousand_tasks_are_served_by_one_thread(
@@ -69,7 +70,7 @@ def test_two_thousand_tasks_are_served_by_one_thread(
     assert caplog.messages == []
     assert heard.ended.open_at_end == 0
     assert errors(heard) == {}
-    assert backends(conninfo) == 0
+    wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
 
 
 def served(heard: Heard) -> set[int]:
@@ -95,7 +96,7 @@ def test_stop_comes_back_though_tasks_wait_and_others_are_inside_a_long_query(
     assert took < 10, "60 s statements were waited for"
     assert heard.ended.open_at_end == 0
     assert errors(heard) == {}
-    assert backends(conninfo) == 0
+    wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
 
 
 def test_waiting_tasks_start_at_once_when_the_limit_is_raised(conninfo: str) -> None:

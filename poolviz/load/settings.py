@@ -68,7 +68,7 @@ SETTINGS = Parameters(
         maximum=60,
         slider=(0.001, 1),
         log_slider=True,
-        only_when=("on_exhausted", "retry"),
+        only_when=("on_exhausted", ("retry",)),
         help="The first pause before asking again; each further one is up to twice as long, "
         "drawn at random, and at most 64 times the first.",
     ),

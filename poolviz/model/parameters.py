@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -51,8 +51,11 @@ class Kind(StrEnum):
 
     COUNT = "count"
     SECONDS = "seconds"
+    NUMBER = "number"
     SWITCH = "switch"
     CHOICE = "choice"
+    TEXT = "text"
+    FILE = "file"
 
 
 class Effect(StrEnum):
@@ -69,7 +72,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     `minimum` and `maximum` are what is allowed; `slider` is the span a slider offers, which
     may be narrower. `special` names values with a meaning of their own (-1: "no limit"), which
     are allowed besides the bounds. `at_least` is the key of a parameter this one may not fall
-    below. `only_when` is (key, value): without that value elsewhere this one does nothing.
+    below. `only_when` is (key, values): without one of them elsewhere this one does nothing.
+    `unit` is written after a NUMBER ("/s", "×").
     """
 
     key: str
@@ -85,7 +89,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
     special: dict[int | float, str] = {}
     at_least: str | None = None
-    only_when: tuple[str, str] | None = None
+    only_when: tuple[str, tuple[str, ...]] | None = None
+    unit: str = ""
 
     def parse(self, text: str) -> Value:
         """The value that `text` means on a command line; InputError in one sentence."""
@@ -94,6 +99,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
                 return self.check(int(text))
             if self.kind is Kind.SECONDS:
                 return self.check(parse_seconds(text))
+            if self.kind is Kind.NUMBER:
+                return self.check(float(text))
         except ValueError:
             raise self._wrong(text) from None
         if self.kind is Kind.SWITCH:
@@ -110,13 +117,16 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
         elif self.kind is Kind.CHOICE:
             if isinstance(value, str) and value in self.choices:
                 return value
+        elif self.kind in (Kind.TEXT, Kind.FILE):
+            if isinstance(value, str) and "\0" not in value:
+                return value
         elif self.kind is Kind.SECONDS and isinstance(value, str):
             return self.parse(value)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            whole = self.kind is Kind.SECONDS or float(value).is_integer()
+            counted = self.kind is Kind.COUNT
             inside = self.minimum <= value <= self.maximum and math.isfinite(value)
-            if whole and (inside or value in self.special):
-                return float(value) if self.kind is Kind.SECONDS else int(value)
+            if (inside or value in self.special) and (not counted or float(value).is_integer()):
+                return int(value) if counted else float(value)
         raise self._wrong(value)
 
     def show(self, value: Value) -> str:
@@ -127,6 +137,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
             return self.special[value]
         if self.kind is Kind.SECONDS:
             return show_seconds(float(value))
+        if self.kind is Kind.NUMBER:
+            return f"{value:.6g}{self.unit}"
         return str(value)
 
     def allowed(self) -> str:
@@ -135,8 +147,11 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
             return "on or off"
         if self.kind is Kind.CHOICE:
             return " or ".join(self.choices)
-        what = "a whole number" if self.kind is Kind.COUNT else "a time"
-        show = show_seconds if self.kind is Kind.SECONDS else "{:.0f}".format
+        if self.kind is Kind.TEXT:
+            return "a text"
+        if self.kind is Kind.FILE:
+            return "the path of a file"
+        what, show = _NUMBERS[self.kind]
         if math.isinf(self.maximum):
             bounds = f"{show(self.minimum)} or more"
         else:
@@ -147,6 +162,13 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     def _wrong(self, value: object) -> InputError:
         shown = f"'{value}'" if isinstance(value, str) else str(value)
         return InputError(f"{self.key} is {shown}: it takes {self.allowed()}.")
+
+
+_NUMBERS: dict[Kind, tuple[str, Callable[[float], str]]] = {
+    Kind.COUNT: ("a whole number", "{:.0f}".format),
+    Kind.SECONDS: ("a time", show_seconds),
+    Kind.NUMBER: ("a number", "{:g}".format),
+}
 
 
 class Parameters(Mapping[str, Parameter]):

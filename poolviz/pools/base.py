@@ -60,10 +60,14 @@ class Pool(ABC):
     limits: ClassVar[Parameters]
     waits: ClassVar[bool]  # a caller waits when the pool is exhausted, instead of failing at once
     exhausted: ClassVar[tuple[type[Exception], ...]]  # no connection was free, and acquire gave up
+    # Those of them that a pool that otherwise waits raises at once. Tell them apart first: such an
+    # error may be a subclass of one that ends a wait.
+    refused: ClassVar[tuple[type[Exception], ...]] = ()
     servers: ClassVar[tuple[str, ...]] = ("postgresql",)  # what it runs on: see `dialect_of`
     shares: ClassVar[bool] = False  # one connection may be lent to several clients at once
     one_client: ClassVar[str] = ""  # why one client is all it is made for, in a sentence
     takes_away: ClassVar[bool] = False  # a client beyond those kept has another's, in use, closed
+    lingers: ClassVar[bool] = False  # idle connections beyond those kept are closed after a time
 
     @classmethod
     @abstractmethod

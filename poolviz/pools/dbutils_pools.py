@@ -27,6 +27,13 @@ def _idle_most(limits: Mapping[str, Value]) -> int:
     return max(maxcached, int(limits["mincached"])) if maxcached else 0
 
 
+class Refused(TooManyConnectionsError):  # type: ignore[misc]
+    """The library's error for a caller who didn't wait, since blocking was off when he came."""
+
+
+Refused.__name__ = TooManyConnectionsError.__name__  # by which the library's users know it
+
+
 class LivePooledDB(UpstreamPool):  # type: ignore[misc]
     """DBUtils' own pool, with limits that may be changed while it is in use, and waits that end.
 
@@ -111,9 +118,12 @@ class LivePooledDB(UpstreamPool):  # type: ignore[misc]
     def _wait_lock(self) -> None:
         """Wait for one to come back, or a change: the library would wait without an end."""
         caller = self._caller
-        if caller.deadline is None:
+        came_now = caller.deadline is None
+        if came_now:
             caller.deadline = monotonic() + self._timeout
         remaining = caller.deadline - monotonic()
+        if came_now and not self._blocking:
+            raise Refused
         if not self._blocking or remaining <= 0:
             raise TooManyConnectionsError
         self._lock.wait(remaining)
@@ -147,6 +157,7 @@ class PooledDB(ThreadPool):
     )
     waits = True
     exhausted = (TooManyConnectionsError,)
+    refused = (Refused,)
     limits = Parameters(
         f"limit of {id}",
         Parameter(

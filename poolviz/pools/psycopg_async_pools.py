@@ -191,6 +191,8 @@ class AsyncConnectionPool(TaskPool):
     about = "When every connection is in use a caller waits its turn, for timeout at most."
     waits = True
     exhausted = (PoolTimeout, TooManyRequests)
+    refused = (TooManyRequests,)
+    lingers = True
     limits = Parameters(
         f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
     )

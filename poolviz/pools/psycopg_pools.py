@@ -97,6 +97,7 @@ class _PsycopgPool(ThreadPool):
     library = "psycopg-pool"
     waits = True
     exhausted = (PoolTimeout, TooManyRequests)
+    refused = (TooManyRequests,)
     _live: ClassVar[type[live.LivePool]]
     _pool: Any
 
@@ -150,6 +151,7 @@ class ConnectionPool(_PsycopgPool):
     id = "psycopg_pool.ConnectionPool"
     title = "psycopg ConnectionPool"
     about = "When every connection is in use a caller waits its turn, for timeout at most."
+    lingers = True
     limits = Parameters(
         f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
     )

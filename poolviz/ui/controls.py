@@ -147,11 +147,11 @@ class ControlPanel(QFrame):
             return f"{self._pool.title} lets callers wait by itself, so its clients needn't."
         if parameter.only_when is None:
             return ""
-        key, value = parameter.only_when
+        key, values = parameter.only_when
         above = self._reason(self.rows[key].parameter, asked)
-        if above or asked[key] == value:
+        if above or asked[key] in values:
             return above
-        return f"Does something only when {key.replace('_', ' ')} is {value}."
+        return f"Does something only when {key.replace('_', ' ')} is {' or '.join(values)}."
 
     def _set_stops(self, asked: Mapping[str, Value]) -> None:
         """A slider stops where its neighbour's value is."""

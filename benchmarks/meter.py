@@ -1,10 +1,11 @@
 """What metering costs: operations of a metered run over those of a bare loop on the same pool.
 
-Both run the same statement with as many threads or tasks, against the same embedded server, in
-turns (bare, metered, bare, …), each in a process of its own; the median of the ratios of
-neighbours counts, since machines are noisy and speeds drift.
+Both run `SELECT 1` with as many threads or tasks, each with a connection where the pool has as
+many, against the same server: the embedded one, or for MySQL's pools a MariaDB of the tests'. They
+take turns, each in a process of its own, and the median of the ratios of neighbours counts, since
+machines are noisy and speeds drift.
 
-    uv run python benchmarks/meter.py [POOL…] [--check] [--quick] [--json]
+    uv run python benchmarks/meter.py [POOL…] [--dsn URL] [--check] [--quick] [--json]
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ import statistics
 import subprocess
 import sys
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from time import perf_counter
 
 from poolviz.engine.engine import Engine
@@ -24,11 +30,12 @@ from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.messages import Begin, Ended, Report, Ticked
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
-from poolviz.pools import POOLS, pool_class
+from poolviz.pools import POOLS, check_server, pool_class
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.servers.embedded import EmbeddedServer
 
 GOAL = 0.9
+STATEMENT = "SELECT 1"
 CLIENTS = 8
 # A connection for each client, whatever a library calls the limits that say so.
 SIZES = {
@@ -36,9 +43,13 @@ SIZES = {
     **dict.fromkeys(("minsize", "maxsize", "mincached", "maxcached", "maxconnections"), CLIENTS),
     "max_overflow": 0,
 }
+LOAD = {"statement": "select_1", "hold_time": 0, "think_time": 0}
 
 
 class _NoDoor:
+    def knock(self, since: float) -> float:  # noqa: ARG002
+        return 0.0
+
     def opened(self, seconds: float) -> None:
         """Nothing is counted."""
 
@@ -65,32 +76,29 @@ def bare(pool_id: str, conninfo: str, seconds: float) -> float:
 
 def bare_threads(kind: type[ThreadPool], conninfo: str, seconds: float) -> float:
     pool = kind(conninfo, _NoDoor(), limits_of(kind))
+    clients = clients_of(kind)
     done = threading.Event()
-    counts = [0] * clients_of(kind)
 
-    def operate(number: int) -> None:
+    def operate() -> int:
         count = 0
-        while not done.is_set():
-            connection = pool.acquire()
-            cursor = connection.cursor()
-            cursor.execute("SELECT 1")
-            cursor.fetchall()
-            cursor.close()
-            pool.release(connection)
-            count += 1
-        counts[number] = count
+        try:
+            while not done.is_set():
+                connection = pool.acquire()
+                pool.execute(connection, STATEMENT)
+                pool.release(connection)
+                count += 1
+        finally:
+            done.set()  # an error ends it for all
+        return count
 
-    threads = [threading.Thread(target=operate, args=(n,)) for n in range(len(counts))]
-    began = perf_counter()
-    for thread in threads:
-        thread.start()
-    done.wait(seconds)
-    done.set()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(clients) as threads:
+        began = perf_counter()
+        counts = [threads.submit(operate) for _ in range(clients)]
+        done.wait(seconds)
+        done.set()
     taken = perf_counter() - began
     pool.close()
-    return sum(counts) / taken
+    return sum(count.result() for count in counts) / taken
 
 
 async def bare_tasks(kind: type[TaskPool], conninfo: str, seconds: float) -> float:
@@ -102,7 +110,7 @@ async def bare_tasks(kind: type[TaskPool], conninfo: str, seconds: float) -> flo
         count = 0
         while perf_counter() < until:
             connection = await pool.acquire()
-            await pool.execute(connection, "SELECT 1")
+            await pool.execute(connection, STATEMENT)
             await pool.release(connection)
             count += 1
         return count
@@ -117,78 +125,136 @@ async def bare_tasks(kind: type[TaskPool], conninfo: str, seconds: float) -> flo
 def metered(pool_id: str, conninfo: str, seconds: float) -> float:
     """Operations a second of the same as poolviz runs and measures it."""
     kind = pool_class(pool_id)
-    still = {"clients": clients_of(kind), "statement_time": 0, "hold_time": 0, "think_time": 0}
     scenario = Scenario(
         pool=pool_id,
         limits=limits_of(kind),
-        load=SETTINGS.complete(still),
+        load=SETTINGS.complete({**LOAD, "clients": clients_of(kind)}),
         duration=seconds,
     )
-    operations, spans, ended = [], [], threading.Event()
+    operations, spans, errors = [], [], Counter[str]()
+    ended: list[Ended] = []
+    over = threading.Event()
 
     def take(report: Report) -> None:
         if isinstance(report, Ticked):
             operations.append(report.sample.operations)
             spans.append(report.sample.span)
+            errors.update(report.sample.errors)
         elif isinstance(report, Ended):
-            ended.set()
+            ended.append(report)
+            over.set()
 
     Engine(Begin(scenario, conninfo, "poolviz benchmark"), take)
-    ended.wait()
+    over.wait()
+    if ended[0].failure or errors:
+        sys.exit(f"{pool_id}: {ended[0].failure or dict(errors)}")
     return sum(operations) / sum(spans)
 
 
 def measure(pool_id: str, conninfo: str, pairs: int, seconds: float) -> dict[str, object]:
     """The median ratio of `pairs` neighbours, and the figures behind it."""
     figures = []
-    for _ in range(pairs):
-        pair = [
-            float(
-                subprocess.run(
-                    [sys.executable, __file__, "--one", way, pool_id, conninfo, str(seconds)],
-                    check=True,
-                    capture_output=True,
-                    text=True,
-                ).stdout
-            )
-            for way in ("bare", "metered")
-        ]
-        figures.append(pair)
-    ratios = [run / loop for loop, run in figures]
+    for number in range(pairs):
+        # Now one begins, now the other: what drifts favours neither.
+        order = ("bare", "metered") if number % 2 == 0 else ("metered", "bare")
+        figures.append({way: measured(way, pool_id, conninfo, seconds) for way in order})
+    ratios = [pair["metered"] / pair["bare"] for pair in figures]
     return {
         "pool": pool_id,
-        "bare_per_s": round(statistics.median(loop for loop, _ in figures)),
-        "metered_per_s": round(statistics.median(run for _, run in figures)),
+        "bare_per_s": round(statistics.median(pair["bare"] for pair in figures)),
+        "metered_per_s": round(statistics.median(pair["metered"] for pair in figures)),
         "ratio": round(statistics.median(ratios), 3),
         "ratios": [round(ratio, 3) for ratio in ratios],
     }
 
 
+def measured(way: str, pool_id: str, conninfo: str, seconds: float) -> float:
+    """Operations a second, in a process of its own; how to connect goes by its standard input."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", way, pool_id, str(seconds)],
+        input=conninfo,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"{pool_id} could not be measured ({way}).")
+    return float(done.stdout)
+
+
+class Servers:
+    """The servers that the pools are measured on, each started when it is first needed."""
+
+    def __init__(self, stack: ExitStack, dsn: str | None) -> None:
+        self._stack, self._dsn = stack, dsn
+        self._started: dict[str, str] = {}
+
+    def conninfo(self, kind: type[Pool]) -> str:
+        """How a pool connects: to the server that was named, or to one of our own."""
+        if self._dsn is not None:
+            check_server(kind, self._dsn)
+            return self._dsn
+        dialect = POSTGRESQL if POSTGRESQL in kind.servers else kind.servers[0]
+        if dialect not in self._started:
+            start = embedded if dialect == POSTGRESQL else mariadb
+            self._started[dialect] = self._stack.enter_context(start())
+        return self._started[dialect]
+
+
+@contextmanager
+def embedded() -> Iterator[str]:
+    with EmbeddedServer.start() as server:
+        yield server.conninfo
+
+
+@contextmanager
+def mariadb() -> Iterator[str]:
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.servers import mysql  # noqa: PLC0415 - it needs pytest
+
+    if lack := mysql.lacking():
+        sys.exit(f"{lack.partition(',')[0]}, or give --dsn mysql://user@host/database.")
+    with mysql.mariadb() as url:
+        yield url
+
+
+def show(result: dict[str, object]) -> None:
+    print(
+        f"{result['pool']:<36} {result['bare_per_s']:>8,} {result['metered_per_s']:>10,} "
+        f"{result['ratio']:>7.3f}  {result['ratios']}",
+        flush=True,
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
-    parser.add_argument("pools", nargs="*", help="ids; every pool for PostgreSQL if none is named")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("pools", nargs="*", help="ids; every pool that can run if none is named")
+    parser.add_argument("--dsn", help="a server to measure on, in place of those started here")
     parser.add_argument("--check", action="store_true", help="fail under the goal")
     parser.add_argument("--quick", action="store_true", help="three short pairs")
+    parser.add_argument("--pairs", type=int, help="how many pairs")
+    parser.add_argument("--seconds", type=float, help="how long each of a pair runs")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.one:
-        way, pool_id, conninfo, seconds = options.one
-        print((bare if way == "bare" else metered)(pool_id, conninfo, float(seconds)))
+        way, pool_id, seconds = options.one
+        print((bare if way == "bare" else metered)(pool_id, sys.stdin.read(), float(seconds)))
         return 0
-    pools = options.pools or [id for id, kind in POOLS.items() if POSTGRESQL in kind.servers]
-    pairs, seconds = (3, 2.0) if options.quick else (9, 4.0)
-    with EmbeddedServer.start() as server:
-        results = [measure(pool, server.conninfo, pairs, seconds) for pool in pools]
+    pairs = options.pairs or (3 if options.quick else 9)
+    seconds = options.seconds or (2.0 if options.quick else 4.0)
+    results = []
+    with ExitStack() as stack:
+        servers = Servers(stack, options.dsn)
+        if not options.json:
+            print(f"{'operations a second':<36} {'bare':>8} {'metered':>10} {'ratio':>7}")
+        for pool_id in options.pools or POOLS:
+            conninfo = servers.conninfo(pool_class(pool_id))
+            results.append(measure(pool_id, conninfo, pairs, seconds))
+            if not options.json:
+                show(results[-1])
     if options.json:
         print(json.dumps(results))
-    else:
-        for result in results:
-            print(
-                f"{result['pool']:<36} bare {result['bare_per_s']:>7,}/s   "
-                f"metered {result['metered_per_s']:>7,}/s   ratio {result['ratio']} "
-                f"{result['ratios']}"
-            )
     return int(options.check and any(float(str(r["ratio"])) < GOAL for r in results))
 
 

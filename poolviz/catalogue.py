@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -52,10 +53,11 @@ def _told(listing: Listing) -> str:
     lines = [pool.id, f"  {pool.about}", f"  Runs {_runs(pool)} on {', '.join(pool.servers)}."]
     width = max([16, *map(len, pool.limits)])
     for parameter in pool.limits.values():
-        lines.append(
+        lines += [
             f"  {parameter.key:<{width}} {parameter.show(parameter.default):>8}   "
-            f"a change holds {_when(parameter)}. {parameter.help}"
-        )
+            f"{parameter.allowed()}; a change holds {_when(parameter)}.",
+            f"  {'':<{width + 8}}    {parameter.help}",
+        ]
     return "\n".join(lines)
 
 
@@ -65,10 +67,15 @@ def _runs(pool: type[Pool]) -> str:
 
 
 def _limit(parameter: Parameter) -> dict[str, Any]:
+    number = not isinstance(parameter.default, (bool, str))
     return {
         "key": parameter.key,
         "kind": parameter.kind,
         "default": parameter.default,
+        "minimum": parameter.minimum if number else None,
+        "maximum": parameter.maximum if number and math.isfinite(parameter.maximum) else None,
+        "at_least": parameter.at_least,
+        "special": {str(value): meaning for value, meaning in parameter.special.items()},
         "allowed": parameter.allowed(),
         "change": parameter.effect,
         "change_does": parameter.effect_help,

@@ -11,10 +11,12 @@ import click
 import msgspec
 
 import poolviz
-from poolviz import catalogue, headless
+from poolviz import catalogue, headless, schema
+from poolviz.load.presets import open_scenario, presets
+from poolviz.load.scenarios import Declared, declared
 from poolviz.model.errors import InputError, PoolvizError
-from poolviz.model.parameters import Value, suggest
-from poolviz.model.scenario import Draft, assignment, read_draft, unknown_key
+from poolviz.model.parameters import Kind, Parameter, Value
+from poolviz.model.scenario import Draft, Mistake, assignment
 
 _WINDOW = "window"  # the command that `poolviz` without one means
 _SESSION = ".poolviz"
@@ -37,8 +39,8 @@ def commands() -> None:
     """A laboratory for database connection pools.
 
     \b
-    poolviz [SCENARIO.toml | SESSION.poolviz] [--dsn URL]   opens the window
-    poolviz run [SCENARIO.toml] …                           the same without a window
+    poolviz [SCENARIO.toml | PRESET | SESSION.poolviz] [--dsn URL]   opens the window
+    poolviz run [SCENARIO.toml | PRESET] …                           the same without a window
     """
 
 
@@ -48,11 +50,12 @@ def commands() -> None:
 def window(file: Path | None, dsn: str | None) -> int:
     """Open the window; where there is no display, run the scenario without one."""
     start: Draft | Path | None = None
-    if file is not None:
+    if file is not None and file.suffix == _SESSION:
         if not file.exists():
-            near = suggest(str(file), [name for name in commands.commands if name[0] != "_"])
-            raise InputError(f"{file} is neither a file nor a command: {near}.")
-        start = file if file.suffix == _SESSION else read_draft(file)
+            raise InputError(f"There is no file {file}.")
+        start = file
+    elif file is not None:
+        start = open_scenario(file, [name for name in commands.commands if name[0] != "_"])
     reason = headless.no_window()
     if reason:
         return headless.instead_of_window(reason, start, dsn)
@@ -68,7 +71,7 @@ def window(file: Path | None, dsn: str | None) -> int:
 @click.option("--pool", metavar="ID", help="The pool to run, as `poolviz pools` lists them.")
 @click.option("--limit", "limits", metavar="KEY=VALUE", multiple=True, help="A limit of the pool.")
 @click.option("--load", metavar="KEY=VALUE", multiple=True, help="A setting of the load.")
-@click.option("--at", metavar="SECONDS:KEY=VALUE", multiple=True, help="A change while it runs.")
+@click.option("--at", metavar="SECONDS:KEY=VALUE", multiple=True, help="A change or a fault.")
 @click.option("--duration", metavar="SECONDS", help="How long to run; 20 s if nothing says.")
 @click.option("--seed", type=int, metavar="N", help="Of the random draws; 1 if nothing says.")
 @click.option(
@@ -76,7 +79,7 @@ def window(file: Path | None, dsn: str | None) -> int:
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Write a file in the format of its suffix: .png .csv .json .poolviz.",
+    help="Write a file in the format of its suffix: .png .csv .json .toml .poolviz.",
 )
 @click.option("--fail-if", metavar="CONDITION", multiple=True, help="E.g. 'wait_p95 > 50ms'.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
@@ -101,53 +104,59 @@ def run(
     Times are in seconds or carry a unit: 50ms, 2min. The exit status is 0 when it is done, 2 for
     wrong use, 3 when there is no server to work with, 99 when a --fail-if came true.
     """
-    draft = Draft() if scenario is None else read_draft(scenario)
+    draft = Draft() if scenario is None else open_scenario(scenario)
     given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
-    draft = msgspec.structs.replace(draft, **{k: v for k, v in given.items() if v is not None})
+    draft = draft.but(**{key: value for key, value in given.items() if value is not None})
     if pool is not None and scenario is not None:
-        draft = msgspec.structs.replace(draft, limits={})
+        draft = draft.but(limits={})
     draft = _with_options(draft, limits, load, at)
-    draft = msgspec.structs.replace(draft, fail_if=[*draft.fail_if, *fail_if])
+    draft = draft.but(fail_if=[*draft.fail_if, *fail_if])
     return headless.run(draft, list(out), as_json=as_json, quiet=quiet)
 
 
 def _with_options(
     draft: Draft, limits: Sequence[str], load: Sequence[str], at: Sequence[str]
 ) -> Draft:
-    """`draft` with what the options say; InputError holds every mistake in them."""
-    known = headless.declared(draft.pool)
-    mistakes: list[InputError] = []
-    new_limits, new_load, changes = dict(draft.limits), dict(draft.load), list(draft.changes)
-    for option, texts, target, index in (
-        ("--limit", limits, new_limits, 0),
-        ("--load", load, new_load, 1),
-    ):
+    """`draft` with what the options say, and with the mistakes in them."""
+    try:
+        known = declared(draft.pool)
+    except InputError:
+        return draft  # which has a mistake that is told when it is checked
+    mistakes = list(draft.mistakes)
+    said: dict[str, dict[str, object]] = {"limits": {}, "load": {}}
+    changes = list(draft.changes)
+    for section, option, texts in (("limits", "--limit", limits), ("load", "--load", load)):
         for text in texts:
             try:
                 key, value = assignment(text, option)
-                target[key] = known[index].find(key).parse(value)
+                said[section][key] = _parsed(getattr(known, section).find(key), value)
             except InputError as error:
-                mistakes.append(error)
+                mistakes.append(Mistake((), str(error)))
     for text in at:
         try:
-            moment, colon, rest = text.partition(":")
-            if not colon:
-                raise InputError(f"--at {text}: it takes SECONDS:KEY=VALUE, such as 3:maxconn=8.")
-            key, value = assignment(rest, "--at")
-            changes.append({"at": moment, key: _parsed(key, value, known)})
+            changes.append(_change(text, known))
         except InputError as error:
-            mistakes.append(error)
-    if mistakes:
-        raise InputError.merged(mistakes)
-    return msgspec.structs.replace(draft, limits=new_limits, load=new_load, changes=changes)
+            mistakes.append(Mistake((), str(error)))
+    return draft.but_in(**said).but(changes=changes, mistakes=tuple(mistakes))
 
 
-def _parsed(key: str, text: str, known: headless.Declared) -> Value:
-    """`text` as the value of the parameter that goes by `key`."""
-    for parameters in known:
-        if key in parameters:
-            return parameters[key].parse(text)
-    raise unknown_key(key, *known)
+def _change(text: str, known: Declared) -> dict[str, object]:
+    """What `SECONDS:KEY=VALUE` says; of a switch, `SECONDS:KEY` turns it on."""
+    moment, colon, rest = text.partition(":")
+    if not colon:
+        raise InputError(f"--at {text}: it takes SECONDS:KEY=VALUE, such as 3:maxconn=8.")
+    if "=" not in rest and rest.strip() and known.find(rest.strip()).kind is Kind.SWITCH:
+        return {"at": moment, rest.strip(): True}
+    key, value = assignment(rest, "--at")
+    return {"at": moment, key: _parsed(known.find(key), value)}
+
+
+def _parsed(parameter: Parameter, text: str) -> Value:
+    """`text` as the parameter's value; a file is looked for from here."""
+    value = parameter.parse(text)
+    if parameter.kind is Kind.FILE and text and not text.startswith("~"):
+        return str(Path.cwd() / text)
+    return value
 
 
 @commands.command()
@@ -155,6 +164,25 @@ def _parsed(key: str, text: str, known: headless.Declared) -> Value:
 def pools(as_json: bool) -> None:
     """List every pool, its limits, and what a change of each does."""
     click.echo(catalogue.as_json() if as_json else catalogue.as_text())
+
+
+@commands.command("presets")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_presets(as_json: bool) -> None:
+    """List the scenarios that poolviz brings along: `poolviz run NAME` runs one."""
+    known = presets()
+    if as_json:
+        listed = [{"name": p.name, "title": p.title, "watch": p.watch} for p in known]
+        click.echo(msgspec.json.format(msgspec.json.encode({"presets": listed})).decode())
+    else:
+        click.echo("\n\n".join(f"{p.name}\n  {p.title}. {p.watch.get('en', '')}" for p in known))
+
+
+@commands.command("schema")
+@click.option("--text", "as_text", is_flag=True, help="Print every key for people instead.")
+def print_schema(as_text: bool) -> None:
+    """Print the JSON Schema of scenario files: every key, with its bounds, default and help."""
+    click.echo(schema.as_text() if as_text else schema.as_json())
 
 
 @commands.command()

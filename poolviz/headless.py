@@ -10,16 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import msgspec
 
 from poolviz.engine.engine import Engine
-from poolviz.load.settings import settings_for
+from poolviz.load import scenarios
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import Begin, Ended, Report, Trouble
-from poolviz.model.parameters import Parameters
 from poolviz.model.scenario import Draft, Scenario
 from poolviz.pools import check_server, pool_class
 from poolviz.progress import Progress
@@ -36,23 +35,9 @@ _SESSION = ".poolviz"
 _INTERRUPTED, _THRESHOLD_CROSSED = 130, 99
 
 
-class Declared(NamedTuple):
-    """The parameters that a run may set: its pool's limits and the settings of the load."""
-
-    limits: Parameters
-    load: Parameters
-
-
-def declared(pool: str) -> Declared:
-    """What may be set for the pool of that id; InputError where there is none."""
-    kind = pool_class(pool)
-    return Declared(kind.limits, settings_for(kind))
-
-
 def checked(draft: Draft) -> Scenario:
     """The scenario that `draft` means, with an end; InputError holds every mistake."""
-    draft = msgspec.structs.replace(draft, pool=pool_class(draft.pool).id)  # a file's whole path
-    scenario = draft.checked(*declared(draft.pool))
+    scenario = scenarios.checked(draft, Threshold.parse)
     if scenario.duration is None:
         last = max((change.at for change in scenario.changes), default=0.0)
         usual = max(_USUAL_DURATION, last + _AFTER_LAST_CHANGE if last else 0.0)
@@ -67,9 +52,11 @@ def run(draft: Draft, out: list[Path], *, as_json: bool, quiet: bool) -> int:
     """
     scenario = checked(draft)
     check_server(pool_class(scenario.pool), draft.dsn)
-    thresholds = [Threshold.parse(text) for text in draft.fail_if]
+    thresholds = [Threshold.parse(text) for text in scenario.fail_if]
     writers = {path: _writer(path) for path in out}
     for path, writer in writers.items():
+        if draft.source is not None and path.resolve() == draft.source.path.resolve():
+            raise InputError(f"--out {path} is the scenario itself: choose another name.")
         writer.check(path)
     # The first session file is written as the run goes, so that a kill leaves it; the rest after.
     session = next((path for path in out if path.suffix == _SESSION), None)

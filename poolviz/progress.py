@@ -13,6 +13,7 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import Figures, RunSummary, SegmentSummary
 
 _LINE_EVERY = 5.0  # seconds, where lines can't be overwritten
+_WORTH_A_WORD = 0.05  # of a run: below, that the machine was the limit may be left unsaid
 
 
 class Progress:
@@ -86,6 +87,8 @@ def _differences(before: SegmentSummary, after: SegmentSummary) -> str:
 
 def _figures(figures: Figures) -> list[str]:
     connections = figures.connections
+    due = connections.backlog_max
+    backlog = f", {due} requests due and not begun at most" if due else ""
     errors = ", ".join(f"{name} {count:,}" for name, count in figures.errors.items()) or "none"
     return [
         f"  operations    {figures.operations:,} in {figures.duration_s:.1f} s, "
@@ -96,7 +99,32 @@ def _figures(figures: Figures) -> list[str]:
         f"  create        {_times(figures.create_time_s)}",
         f"  connections   used {connections.used_mean or 0:.2f} on average, {connections.used_max} "
         f"at most; {connections.open_max} open at most, {connections.opened} opened, "
-        f"{connections.open_at_end} open at the end; {connections.pending_max} waiting at most",
+        f"{connections.open_at_end} open at the end; {connections.pending_max} waiting at most"
+        f"{backlog}",
+        f"  each client   {_clients(figures)}",
+        *_strain(figures),
+    ]
+
+
+def _clients(figures: Figures) -> str:
+    operations, waits = figures.operations_per_client, figures.longest_wait_per_client_s
+    if not operations.max:
+        return "nothing counted"
+    return (
+        f"{operations.min:.0f} to {operations.max:.0f} operations, median {operations.median:.0f}; "
+        f"longest wait {_rounded(waits.min)} to {_rounded(waits.max)}"
+    )
+
+
+def _strain(figures: Figures) -> list[str]:
+    """A warning where the machine was the limit."""
+    generator = figures.load_generator
+    if generator.strained_s < _WORTH_A_WORD * figures.duration_s:
+        return []
+    return [
+        f"  beware        the load generator was at its own limit for {generator.strained_s:.1f} s "
+        f"(up to {generator.cpu_max:.0%} of a core, timers up to "
+        f"{_rounded(generator.lag_p99_max_s)} late): these may be its figures, not the pool's"
     ]
 
 

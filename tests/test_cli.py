@@ -14,9 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from poolviz import catalogue
 from poolviz.cli import run_command_line
-from poolviz.pools import POOLS, Listing, listings
+from poolviz.pools import POOLS
 from poolviz.sessions.recorder import Recorder
 from tests.servers.fixtures import PROJECT, open_home, wait_until
 
@@ -198,31 +197,6 @@ def test_without_a_server_the_status_is_3(run: Any) -> None:
     assert (status, out) == (3, "")
     assert "127.0.0.1:1" in err
     assert "hunter2" not in err
-
-
-def test_pools_lists_every_pool_with_what_a_change_does(run: Any) -> None:
-    status, out, _ = run("pools", "--json")
-    listed = json.loads(out)["pools"]
-    assert status == 0
-    assert [pool["id"] for pool in listed] == [listing.id for listing in listings()]
-    assert {pool["id"] for pool in listed if pool["available"]} == set(POOLS)
-    there = [pool for pool in listed if pool["available"]]
-    assert {pool["runs"] for pool in there} == {"threads", "asyncio"}
-    assert all(pool["servers"] for pool in there)
-    assert all(limit["change"] and limit["help"] for pool in there for limit in pool["limits"])
-    text = run("pools")[1]
-    assert all(key in text for pool in POOLS.values() for key in pool.limits)
-
-
-def test_a_pool_without_its_driver_is_listed_with_the_command_that_installs_it(
-    run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    absent = Listing("x.Pool", "X", "x_pools", ("no_such_driver",), "x")
-    monkeypatch.setattr(catalogue, "listings", lambda: (absent,))
-    (listed,) = json.loads(run("pools", "--json")[1])["pools"]
-    command = "pip install 'poolviz[x]'"
-    assert listed == {"id": "x.Pool", "title": "X", "available": False, "install": command}
-    assert run("pools")[1] == f"x.Pool\n  (needs no_such_driver: {command})\n"
 
 
 def test_ctrl_c_ends_a_run_with_its_results(conninfo: str) -> None:

@@ -21,7 +21,7 @@ class Client:
         # Sleeping is waiting for this lock, which only `nudge` ever releases.
         self._bell = threading.Lock()
         self._bell.acquire()
-        name = f"client {behaviour.log.number}"
+        name = f"client {behaviour.number}"
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
 
     def start(self) -> None:
@@ -59,7 +59,16 @@ class Client:
 
     def _live(self) -> None:
         acts: tuple[Callable[[Any], Any], ...]
-        acts = (self._acquire, self._execute, self._sleep, self._release)
+        pool = self._pool
+        acts = (
+            self._acquire,
+            self._execute,
+            self._sleep,
+            self._release,
+            lambda what: pool.begin(*what),
+            pool.commit,
+            pool.rollback,
+        )
         steps = self.behaviour.steps()
         try:
             step, argument = next(steps)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
 from poolviz.engine.client import Client
+from poolviz.engine.pulse import Pulse
+from poolviz.load.agenda import Agenda
 from poolviz.load.behaviour import Behaviour
+from poolviz.load.havoc import Havoc
 from poolviz.load.log import Log
 from poolviz.load.work import Work
 from poolviz.model.dialect import dialect_of
@@ -50,6 +54,11 @@ class Crew(ABC, Generic[_Member]):
         self._dialect = dialect_of(conninfo)
         self._seed = seed
         self._hired = 0
+        self._work: Work | None = None
+        self._stuck = 0
+        self.havoc = Havoc()
+        self._agendas: tuple[Agenda, ...] = ()  # abandoned ones too; replaced whole
+        self.at_work = 0  # clients that the load's shape has work for
         self._working: list[_Member] = []
         self._all: tuple[_Member, ...] = ()  # leaving ones too; replaced whole
 
@@ -79,27 +88,89 @@ class Crew(ABC, Generic[_Member]):
 
     def logs(self) -> list[Log]:
         """What the clients noted, of those who left as well. Called by whoever takes a sample."""
-        return [client.behaviour.log for client in self._all]
+        return [log for client in self._all for log in client.behaviour.logs]
+
+    def take(self, until: int) -> tuple[array[int], array[int]]:
+        """When requests of an open load came due and were given up, up to `until`. Called by
+        whoever takes a sample."""
+        due, dropped = array("q"), array("q")
+        for agenda in self._agendas:
+            due += agenda.take_due(until)
+            dropped += agenda.take_dropped(until)
+        return due, dropped
+
+    @property
+    def varies(self) -> bool:
+        """The load's shape changes the number of clients at work: `keep_shape` it, often."""
+        return self._work is not None and self._work.arrivals.varies
+
+    def pulse(self) -> Pulse:
+        """Beats where the clients live."""
+        return Pulse()
+
+    @abstractmethod
+    def keep_shape(self) -> None:
+        """Have as many clients at work as the load's shape says now."""
+
+    @abstractmethod
+    def stick(self, clients: int) -> None:
+        """Have so many clients never come back from what they do with their connection."""
 
     def _work_as(self, load: Mapping[str, Value], hire: Callable[[Behaviour], _Member]) -> None:
-        work = Work(load, self._dialect)
+        work = self._work = Work(
+            load,
+            self._dialect,
+            seed=self._seed,
+            before=self._work,
+            transactional=self._kind.transactional,
+        )
+        agenda = work.arrivals.agenda
+        if agenda is not None and agenda not in self._agendas:
+            self._agendas = (*(a for a in self._agendas if not a.followed), agenda)
         for client in self._working:
             client.behaviour.work = work
             client.nudge()
-        surplus = self._working[work.clients :]
-        del self._working[work.clients :]
+        wanted = work.arrivals.most(work.clients)
+        surplus = self._working[wanted:]
+        del self._working[wanted:]
         for client in surplus:
             client.leave()
-        numbers = range(self._hired, self._hired + work.clients - len(self._working))
-        new = [hire(Behaviour(number, self._kind, work, self._seed)) for number in numbers]
+        numbers = range(self._hired, self._hired + wanted - len(self._working))
+        new = [
+            hire(Behaviour(number, self._kind, work, self.havoc, self._seed)) for number in numbers
+        ]
         self._hired += len(new)
         self._working += new
-        self._all = (*(c for c in self._all if c.alive or not c.behaviour.log.empty), *new)
+        self._all = (*(c for c in self._all if c.alive or _unread(c)), *new)
+        self._keep_shape()
+        self._stick(self._stuck)
         for client in new:
             client.start()
 
+    def _keep_shape(self) -> None:
+        if self._work is None:
+            return
+        self.at_work = self._work.arrivals.at_work(self._work.clients)
+        for place, client in enumerate(self._working):
+            behaviour, parked = client.behaviour, place >= self.at_work
+            if behaviour.parked != parked:
+                behaviour.parked = parked
+                client.nudge()
+
+    def _stick(self, clients: int) -> None:
+        self._stuck = clients
+        for place, client in enumerate(self._working):
+            behaviour, stuck = client.behaviour, place < clients
+            if behaviour.stuck != stuck:
+                behaviour.stuck = stuck
+                client.nudge()
+
     def _remaining(self) -> list[_Member]:
         return [client for client in self._all if client.alive]
+
+
+def _unread(client: Member) -> bool:
+    return not all(log.empty for log in client.behaviour.logs)
 
 
 class ThreadCrew(Crew[Client]):
@@ -119,6 +190,14 @@ class ThreadCrew(Crew[Client]):
     def work_as(self, load: Mapping[str, Value]) -> None:
         """Have as many clients as `load` says, working as it says."""
         self._work_as(load, lambda behaviour: Client(behaviour, self._pool))
+
+    def keep_shape(self) -> None:
+        """Have as many clients at work as the load's shape says now."""
+        self._keep_shape()
+
+    def stick(self, clients: int) -> None:
+        """Have so many clients never come back."""
+        self._stick(clients)
 
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Have the pool follow its limits."""

@@ -18,32 +18,50 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from time import perf_counter_ns
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from poolviz.load.log import ACQUIRED, BROKEN, RELEASED, TIMED_OUT, Log, stamper
+from poolviz.load import log as events
+from poolviz.load.log import Log, stamper
 from poolviz.model.histogram import Histogram
 from poolviz.model.sample import Level
+from poolviz.pools.gate import Gate
 
-# What each event does to (pending, retrying, used), in the events' order.
+# What each event does to (pending, retrying, used, backlog), in the events' order.
 _DELTAS = np.array(
     [
-        (+1, 0, 0),  # REQUESTED
-        (-1, 0, +1),  # ACQUIRED
-        (-1, 0, 0),  # TIMED_OUT
-        (-1, 0, 0),  # FAILED
-        (-1, +1, 0),  # REFUSED
-        (+1, -1, 0),  # RETRIED
-        (0, -1, 0),  # GAVE_UP
-        (0, 0, -1),  # RELEASED
-        (0, 0, -1),  # BROKEN
+        (+1, 0, 0, 0),  # REQUESTED
+        (-1, 0, +1, 0),  # ACQUIRED
+        (-1, 0, 0, 0),  # TIMED_OUT
+        (-1, 0, 0, 0),  # FAILED
+        (-1, +1, 0, 0),  # REFUSED
+        (+1, -1, 0, 0),  # RETRIED
+        (0, -1, 0, 0),  # GAVE_UP
+        (0, 0, -1, 0),  # RELEASED
+        (0, 0, -1, 0),  # BROKEN
+        (+1, 0, 0, -1),  # BEGUN
+        (-1, 0, +1, 0),  # ACQUIRED_LATE
+        (-1, 0, 0, 0),  # TIMED_OUT_LATE
+        (0, 0, -1, 0),  # RETURNED
+        (0, 0, 0, 0),  # LEAKED
+        (0, 0, -1, 0),  # RECLAIMED
     ],
     dtype=np.int64,
 )
-_WAITED = np.array([kind in (ACQUIRED, TIMED_OUT) for kind in range(9)])
-_USED = np.array([kind in (RELEASED, BROKEN) for kind in range(9)])
+
+
+def _those(*kinds: int) -> NDArray[np.bool_]:
+    """For each kind of event, whether it is one of `kinds`."""
+    return np.isin(np.arange(events.KINDS), kinds)
+
+
+_LATE = _those(events.ACQUIRED_LATE, events.TIMED_OUT_LATE)
+_WAITED = _those(events.ACQUIRED, events.TIMED_OUT) | _LATE
+_WAITED_IN_VAIN = _WAITED | _those(events.FAILED)  # what a client that is starved has to show
+_TIMED_OUT = _those(events.TIMED_OUT, events.TIMED_OUT_LATE)
+_USED = _those(events.RELEASED, events.BROKEN, events.RETURNED)
 
 _NS = 1e-9
 _Number = TypeVar("_Number", int, float)
@@ -56,6 +74,8 @@ class ConnectionDoor:
         self._opened, self._closed = array("q"), array("q")
         self._durations = array("d")
         self._stamp_opened, self._stamp_closed = stamper(self._opened), stamper(self._closed)
+        self.gate = Gate()
+        self.knock = self.gate.knock
 
     def opened(self, seconds: float) -> None:
         """A connection was made; it took `seconds`."""
@@ -82,6 +102,18 @@ def _taken(values: array[_Number], n: int) -> array[_Number]:
     return front
 
 
+def _kinds_of(kinds: bytearray) -> NDArray[np.uint8]:
+    return np.frombuffer(kinds, dtype=np.uint8)
+
+
+class Arrivals(Protocol):
+    """Requests of an open load, each at the moment it is due."""
+
+    def take(self, until: int) -> tuple[array[int], array[int]]:
+        """The moments up to `until`, not taken before, at which requests came due; and those at
+        which waiting ones were given up unbegun."""
+
+
 class Tick:
     """What happened between two moments: levels, counts and durations."""
 
@@ -91,6 +123,7 @@ class Tick:
         self.operations = self.timeouts = self.opened = self.closed = 0
         self.errors: Counter[str] = Counter()
         self.per_client: dict[int, int] = {}
+        self.longest_waits: dict[int, float] = {}
         self.wait, self.use, self.create, self.retry = (Histogram() for _ in range(4))
 
 
@@ -104,14 +137,20 @@ class Meter:
         self._door = door
         self._shares = shares
         self.began = self._then = perf_counter_ns()
-        self._now: NDArray[np.int64] = np.zeros(4, dtype=np.int64)  # pending retrying used open
+        # pending, retrying, used, backlog, open
+        self._now: NDArray[np.int64] = np.zeros(5, dtype=np.int64)
+        self._longest: dict[int, int] = {}  # ns that each client waited at most, in this segment
 
     @property
     def open(self) -> int:
         """Connections open at the last tick."""
-        return int(self._now[3])
+        return int(self._now[4])
 
-    def tick(self, logs: Iterable[Log], kept: int) -> Tick:
+    def begin_segment(self) -> None:
+        """From here on each client's longest wait is looked for anew."""
+        self._longest.clear()
+
+    def tick(self, logs: Iterable[Log], kept: int, arrivals: Arrivals | None = None) -> Tick:
         """Everything since the last tick. `kept` connections or fewer are no overflow."""
         until = perf_counter_ns()
         tick = Tick(self._then, until)
@@ -119,13 +158,19 @@ class Meter:
         tick.opened, tick.closed = len(opened), len(closed)
         tick.create.add(np.frombuffer(durations, dtype=np.float64))
         stamps, kinds = self._take_clients(logs, tick, until)
-        moments = np.concatenate(
-            (np.frombuffer(opened, np.int64), stamps, np.frombuffer(closed, np.int64))
+        due, dropped = arrivals.take(until) if arrivals is not None else (array("q"), array("q"))
+        # At the same moment a connection is open before it is used, and a request due before begun.
+        streams = (
+            (np.frombuffer(opened, np.int64), (0, 0, 0, 0, +1)),
+            (np.frombuffer(due, np.int64), (0, 0, 0, +1, 0)),
+            (stamps, np.pad(_DELTAS[kinds], ((0, 0), (0, 1)))),
+            (np.frombuffer(dropped, np.int64), (0, 0, 0, -1, 0)),
+            (np.frombuffer(closed, np.int64), (0, 0, 0, 0, -1)),
         )
-        deltas = np.zeros((len(moments), 4), dtype=np.int64)
-        deltas[: tick.opened, 3] = 1
-        deltas[tick.opened : tick.opened + len(stamps), :3] = _DELTAS[kinds]
-        deltas[len(moments) - tick.closed :, 3] = -1
+        moments = np.concatenate([moment for moment, _ in streams])
+        deltas = np.concatenate(
+            [np.broadcast_to(delta, (len(moment), 5)) for moment, delta in streams]
+        )
         self._walk(tick, moments, deltas, kept)
         self._then = until
         return tick
@@ -136,6 +181,7 @@ class Meter:
         """What the clients noted, counted into `tick`; all stamps and kinds, by client."""
         pieces, kind_pieces, before, owners = [], [], [], []
         own_waits = array("d")
+        late: list[array[int]] = []
         for log in logs:
             if log.errors:
                 names = log.errors[:]
@@ -152,6 +198,8 @@ class Meter:
                 kind_pieces.append(taken[1])
                 before.append(taken[2])
                 owners.append(log.number)
+                if log.late:
+                    late.append(_taken(log.late, int(_LATE[_kinds_of(taken[1])].sum())))
         tick.retry.add(np.frombuffer(own_waits, dtype=np.float64))
         stamps = np.frombuffer(b"".join(pieces), dtype=np.int64)
         kinds = np.frombuffer(b"".join(kind_pieces), dtype=np.uint8)
@@ -161,15 +209,39 @@ class Meter:
             since = np.empty_like(stamps)
             since[1:] = stamps[1:] - stamps[:-1]
             since[starts] = stamps[starts] - np.array(before, dtype=np.int64)
-            done = kinds == RELEASED
-            for number, count in zip(owners, np.add.reduceat(done, starts, dtype=int), strict=True):
-                if count:
-                    tick.per_client[number] = int(count)
-            tick.operations = int(np.count_nonzero(done))
-            tick.timeouts = int(np.count_nonzero(kinds == TIMED_OUT))
-            tick.wait.add(since[_WAITED[kinds]] * _NS)
-            tick.use.add(since[_USED[kinds]] * _NS)
+            if late:
+                since[_LATE[kinds]] += np.frombuffer(b"".join(late), dtype=np.int64)
+            self._count(tick, kinds, since, starts, owners)
         return stamps, kinds
+
+    def _count(
+        self,
+        tick: Tick,
+        kinds: NDArray[np.uint8],
+        since: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        owners: list[int],
+    ) -> None:
+        """Count events into `tick`; `since` is how long after the client's last each came, and
+        `owners` are the clients whose events begin at `starts`."""
+        done = kinds == events.RELEASED
+        waits = np.where(_WAITED_IN_VAIN[kinds], since, 0)
+        for number, count, wait in zip(
+            owners,
+            np.add.reduceat(done, starts, dtype=int).tolist(),
+            np.maximum.reduceat(waits, starts).tolist(),
+            strict=True,
+        ):
+            if count:
+                tick.per_client[number] = count
+            if wait > self._longest.get(number, 0):
+                self._longest[number] = wait
+                tick.longest_waits[number] = wait * _NS
+        tick.operations = int(np.count_nonzero(done))
+        tick.timeouts = int(np.count_nonzero(_TIMED_OUT[kinds]))
+        seconds = since.astype(np.float64) * _NS
+        tick.wait.add(seconds[_WAITED[kinds]])
+        tick.use.add(seconds[_USED[kinds]])
 
     def _walk(
         self,
@@ -180,18 +252,20 @@ class Meter:
     ) -> None:
         """Levels over the tick: every event in its order, and how long each state stood."""
         order = np.argsort(moments, kind="stable")
-        states = np.empty((len(moments) + 1, 4), dtype=np.int64)
+        states = np.empty((len(moments) + 1, 5), dtype=np.int64)
         states[0] = self._now
         np.cumsum(deltas[order], axis=0, out=states[1:])
         states[1:] += self._now
         edges = np.concatenate(([tick.start], moments[order], [tick.end]))
         shares = np.diff(np.maximum(edges, tick.start)) / max(tick.end - tick.start, 1)
-        pending, retrying, used, opened = states.T
+        pending, retrying, used, backlog, opened = states.T
         if self._shares:
             used = np.minimum(used, opened)
         for name, values in (
             ("pending", pending),
             ("retrying", retrying),
+            # A request that an agenda hands over to the next may be seen begun before it is due.
+            ("backlog", np.maximum(backlog, 0)),
             ("used", used),
             ("open", opened),
             ("idle", opened - used),

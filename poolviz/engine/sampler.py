@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from time import perf_counter, perf_counter_ns, process_time
+from time import perf_counter, perf_counter_ns
 from typing import Any
 
 from poolviz.engine.crew import Crew
 from poolviz.engine.meter import ConnectionDoor, Meter
 from poolviz.engine.observer import Observer
+from poolviz.engine.pulse import MOST_CPU, MOST_LAG
 from poolviz.model.messages import Report, Ticked
 from poolviz.model.parameters import Value
 from poolviz.model.sample import TICK, Sample
@@ -36,7 +37,8 @@ class Sampler:
         self._thread = threading.Thread(target=self._tick, name="sampler", daemon=True)
         self._meter = Meter(door, shares=kind.shares)
         self._index = self._segment = self._missed = 0
-        self._cpu = process_time()
+        self._pulse = crew.pulse()
+        self._faults: dict[str, Value] = {}
         self._began = self._meter.began
 
     def start(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> None:
@@ -48,11 +50,18 @@ class Sampler:
         """Seconds since the run began."""
         return (perf_counter_ns() - self._began) * 1e-9
 
-    def begin_segment(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> float:
+    def begin_segment(
+        self,
+        limits: Mapping[str, Value],
+        load: Mapping[str, Value],
+        faults: Mapping[str, Value],
+    ) -> float:
         """Close the segment with a sample of its own; the new one's beginning, in seconds."""
         with self._lock:
-            at = self._take(0.0)
+            at = self._take()
             self._segment += 1
+            self._meter.begin_segment()
+            self._faults = dict(faults)
             self._put_in_force(limits, load)
         return at
 
@@ -60,8 +69,9 @@ class Sampler:
         """End the ticking with one last sample; how many connections are open then."""
         self._stopping.set()
         self._thread.join()
+        self._pulse.close()
         with self._lock:
-            self._take(0.0)
+            self._take()
             return self._meter.open
 
     def _put_in_force(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> None:
@@ -79,12 +89,12 @@ class Sampler:
                 continue
             with self._lock:
                 self._missed += passed - 1
-                self._take(max(late, 0.0))
+                self._take()
 
-    def _take(self, late: float) -> float:
+    def _take(self) -> float:
         """Take a sample and hand it on; its end, in seconds since the run began."""
-        tick = self._meter.tick(self._crew.logs(), self._kept)
-        cpu, self._cpu = self._cpu, process_time()
+        tick = self._meter.tick(self._crew.logs(), self._kept, self._crew)
+        cpu, lag = self._pulse.cpu(), self._pulse.lag
         span = (tick.end - tick.start) * 1e-9
         sample = Sample(
             index=self._index,
@@ -108,8 +118,12 @@ class Sampler:
             books=self._crew.books(),
             server=self._observer.take(),
             missed=self._missed,
-            cpu=(self._cpu - cpu) / max(span, 1e-9),
-            lag=late,
+            cpu=cpu,
+            lag=lag,
+            clients=self._crew.at_work,
+            longest_waits=tick.longest_waits,
+            faults=self._faults,
+            strained=cpu > MOST_CPU or lag > MOST_LAG,
         )
         self._index += 1
         self._missed = 0

@@ -15,6 +15,7 @@ from poolviz.engine.crew import (
     LET_GO_UNTIL,
     Crew,
 )
+from poolviz.engine.pulse import Pulse
 from poolviz.load.behaviour import ACQUIRE, Behaviour
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Books
@@ -40,7 +41,7 @@ class TaskClient:
 
     def start(self) -> None:
         """Begin to work."""
-        name = f"client {self.behaviour.log.number}"
+        name = f"client {self.behaviour.number}"
         self._task = asyncio.get_running_loop().create_task(self._live(), name=name)
 
     def leave(self) -> None:
@@ -78,6 +79,9 @@ class TaskClient:
             lambda what: pool.execute(*what),
             self._sleep,
             pool.release,
+            lambda what: pool.begin(*what),
+            pool.commit,
+            pool.rollback,
         )
         steps = self.behaviour.steps()
         try:
@@ -143,6 +147,26 @@ class TaskCrew(Crew[TaskClient]):
             self._work_as(load, lambda behaviour: TaskClient(behaviour, self._pool))
 
         self._do(work())
+
+    def pulse(self) -> Pulse:
+        """Beats on the loop."""
+        return Pulse(self._loop)
+
+    def keep_shape(self) -> None:
+        """Have as many clients at work as the load's shape says now."""
+
+        async def keep_shape() -> None:
+            self._keep_shape()
+
+        self._do(keep_shape())
+
+    def stick(self, clients: int) -> None:
+        """Have so many clients never come back."""
+
+        async def stick() -> None:
+            self._stick(clients)
+
+        self._do(stick())
 
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Have the pool follow its limits."""

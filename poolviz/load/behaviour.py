@@ -8,89 +8,163 @@ from __future__ import annotations
 
 import random
 from collections.abc import Generator
-from time import perf_counter
+from time import perf_counter, perf_counter_ns
 from typing import Any
 
 from poolviz.load import log as events
+from poolviz.load.havoc import Havoc
 from poolviz.load.log import Log
 from poolviz.load.work import Work
 from poolviz.pools.base import Pool, PoolStopped
 
 # The steps, as indices into the table of whoever carries them out.
-ACQUIRE, EXECUTE, SLEEP, RELEASE = range(4)
+ACQUIRE, EXECUTE, SLEEP, RELEASE, BEGIN, COMMIT, ROLLBACK = range(7)
 
 Steps = Generator[tuple[int, Any], Any, None]
+_Step = tuple[int, Any]
+
+_ENDS = {"commit": COMMIT, "rollback": ROLLBACK}
+_UNTIL_NUDGED = 3600.0  # seconds
+_NOTHING_DUE = 0.5  # seconds after which a client looks again whether a request will be due
 
 
 class Behaviour:
-    """One client's doings. `work` and `leaving` are set from outside, at any time."""
+    """One client's doings. `work`, `parked`, `stuck` and `leaving` are set from outside, at any
+    time; a nudge has a sleeping client look at them."""
 
-    __slots__ = ("_pool", "_rng", "leaving", "log", "work")
+    __slots__ = (
+        "_leaked", "_logs", "_operation", "_pool", "_rng",
+        "havoc", "leaving", "number", "parked", "stuck", "work",
+    )  # fmt: skip
 
-    def __init__(self, number: int, pool: type[Pool], work: Work, seed: int) -> None:
-        self.log = Log(number)
+    def __init__(self, number: int, pool: type[Pool], work: Work, havoc: Havoc, seed: int) -> None:
+        self.number = number
         self.work = work
+        self.havoc = havoc
+        self.parked = False  # the shape of the load has no use for this client just now
+        self.stuck = False  # it never comes back from what it does with its connection
         self.leaving = False  # the operation in progress is the last
+        self._logs = [Log(number)]  # one for each connection that an operation holds at once
+        self._leaked: list[Any] = []
+        self._operation = 0
         self._pool = pool
         self._rng = random.Random(f"{seed}/{number}")
+
+    @property
+    def logs(self) -> list[Log]:
+        """What the client noted."""
+        return self._logs
 
     def steps(self) -> Steps:
         """Operation after operation, with a pause after each, until the client leaves."""
         rng = self._rng
         while not self.leaving:
             work = self.work
-            done = yield from self._operate(work)
+            due = 0
+            if self.parked:
+                yield SLEEP, _UNTIL_NUDGED
+                continue
+            if work.arrivals.agenda is not None:
+                due = yield from self._await_request(work)
+                if not due:
+                    continue
+            done = yield from self._operate(work, due)
             if not done:
                 yield SLEEP, work.error_pause
-            elif work.think is not None:
+            elif work.think is not None and not due:
                 yield SLEEP, work.think(rng)
+        yield from self._reclaim()
 
-    def _operate(self, work: Work) -> Generator[tuple[int, Any], Any, bool]:
-        """One operation; False after an error."""
-        connection = yield from self._acquire(work)
-        if connection is None:
-            return self.leaving
-        log, rng = self.log, self._rng
+    def _await_request(self, work: Work) -> Generator[_Step, Any, int]:
+        """The moment at which the request that this client is to serve was due, once it is; 0
+        where the client has to look anew what there is to do."""
+        agenda = work.arrivals.agenda
+        assert agenda is not None
+        due = agenda.claim(perf_counter_ns())
+        if due is None:
+            yield SLEEP, _NOTHING_DUE
+            return 0
+        while (early := due - perf_counter_ns()) > 0:
+            if self.leaving or self.parked or agenda.void(due):
+                agenda.give_back(due)
+                return 0
+            yield SLEEP, early * 1e-9
+        return due
+
+    def _operate(self, work: Work, due: int) -> Generator[_Step, Any, bool]:
+        """One operation; False after an error. `due` is when it was, in open load; else 0."""
+        self._operation += 1
+        held: list[tuple[Log, Any]] = []
+        done = False
         try:
-            yield EXECUTE, (connection, work.statement(rng))
-            if work.hold is not None:
-                yield SLEEP, work.hold(rng)
+            for log in self._logs_for(work.checkouts):
+                connection = yield from self._acquire(work, log, due)
+                if connection is None:
+                    break
+                due = 0
+                held.append((log, connection))
+                yield from self._use(work, connection)
+            else:
+                if work.hold is not None:
+                    yield SLEEP, work.hold(self._rng)
+                done = True
         except Exception as error:  # noqa: BLE001 - whatever a driver raises is a figure here
-            log.note(events.BROKEN)
-            log.stamp()
             self._failed(error)
-            yield from self._release(connection)
-            return False
-        log.note(events.RELEASED)
-        log.stamp()
-        return (yield from self._release(connection))
+        if done and self.havoc.leak_every and self._operation % self.havoc.leak_every == 0:
+            self._leak(*held.pop(0))
+        while held:
+            log, connection = held.pop()
+            way = events.RETURNED if log is not self._logs[0] else events.RELEASED
+            log.note(way if done else events.BROKEN)
+            log.stamp()
+            try:
+                yield RELEASE, connection
+            except Exception as error:  # noqa: BLE001 - as above
+                self._failed(error)
+                done = False
+        return done or self.leaving
 
-    def _acquire(self, work: Work) -> Generator[tuple[int, Any], Any, Any]:
+    def _use(self, work: Work, connection: Any) -> Generator[_Step, Any, None]:
+        """What an operation does with a connection; raises what a driver raises."""
+        if work.transaction is not None:
+            yield BEGIN, (connection, work.transaction)
+        if self.havoc.slow_by:
+            yield EXECUTE, (connection, work.sleep.format(self.havoc.slow_by))
+        for sql in work.sql(self._rng, self.number, self._operation):
+            yield EXECUTE, (connection, sql)
+        if work.ends is not None:
+            yield _ENDS[work.ends], connection
+        while self.stuck and not self.leaving:
+            yield SLEEP, _UNTIL_NUDGED
+
+    def _acquire(self, work: Work, log: Log, due: int) -> Generator[_Step, Any, Any]:
         """A connection; None where there was none and the client goes on without."""
-        log, pool = self.log, self._pool
+        pool = self._pool
         refusals, began = 0, 0.0
-        log.note(events.REQUESTED)
+        late = perf_counter_ns() - due if due else 0
+        log.note(events.BEGUN if due else events.REQUESTED)
         while True:
             log.stamp()
             try:
                 connection = yield ACQUIRE, None
             except PoolStopped:
                 self.leaving = True
-                return self._without(events.FAILED)
+                return self._without(log, events.FAILED)
+            except pool.refused as error:
+                refusal = error
             except pool.exhausted as error:
                 if pool.waits:
-                    return self._without(events.TIMED_OUT)
-                if not work.retries:
-                    return self._without(events.FAILED, error)
+                    return self._waited(log, late, events.TIMED_OUT, events.TIMED_OUT_LATE)
                 refusal = error
             except Exception as error:  # noqa: BLE001 - as above
-                return self._without(events.FAILED, error)
+                return self._without(log, events.FAILED, error)
             else:
-                log.note(events.ACQUIRED)
-                log.stamp()
+                self._waited(log, late, events.ACQUIRED, events.ACQUIRED_LATE)
                 if refusals:
                     log.own_waits.append(perf_counter() - began)
                 return connection
+            if not work.retries:
+                return self._without(log, events.FAILED, refusal)
             began = began or perf_counter()
             refusals += 1
             log.note(events.REFUSED)
@@ -98,25 +172,54 @@ class Behaviour:
             yield SLEEP, work.backoff(refusals, self._rng)
             work = self.work
             if self.leaving or not work.retries:
-                return self._without(events.GAVE_UP, refusal)
+                return self._without(log, events.GAVE_UP, refusal)
             log.note(events.RETRIED)
 
-    def _without(self, event: int, error: Exception | None = None) -> None:
+    def _waited(self, log: Log, late: int, event: int, event_late: int) -> None:
+        """Note the end of a wait, which in open load began when the request was due."""
+        if late:
+            log.late.append(late)
+            event = event_late
+        log.note(event)
+        log.stamp()
+
+    def _without(self, log: Log, event: int, error: Exception | None = None) -> None:
         """Note that acquire came to nothing."""
-        self.log.note(event)
-        self.log.stamp()
+        log.note(event)
+        log.stamp()
         if error is not None:
             self._failed(error)
 
-    def _release(self, connection: Any) -> Generator[tuple[int, Any], Any, bool]:
-        try:
-            yield RELEASE, connection
-        except Exception as error:  # noqa: BLE001 - as above
-            self._failed(error)
-            return False
-        return True
+    def _leak(self, log: Log, connection: Any) -> None:
+        """Keep a connection for ever, which is for as long as the run lasts."""
+        log.note(events.LEAKED)
+        log.stamp()
+        self._leaked.append(connection)
+
+    def _reclaim(self) -> Generator[_Step, Any, None]:
+        """Give back what leaked, so that the run leaves nothing behind."""
+        log = self._logs[0]
+        while self._leaked:
+            connection = self._leaked.pop()
+            log.note(events.RECLAIMED)
+            log.stamp()
+            try:
+                yield RELEASE, connection
+            except Exception as error:  # noqa: BLE001 - as above
+                self._failed(error)
+
+    def _logs_for(self, checkouts: int) -> list[Log]:
+        """A log for each connection that an operation holds at once, the operation's own first."""
+        logs = self._logs
+        if len(logs) == checkouts:
+            return logs
+        for _ in range(checkouts - len(logs)):
+            log = Log(self.number)
+            log.known = True  # by the first one
+            logs.append(log)
+        return logs[:checkouts]
 
     def _failed(self, error: Exception) -> None:
         # What the end of the run cut short is no fault of the pool's or the server's.
         if not self.leaving:
-            self.log.errors.append(type(error).__name__)
+            self._logs[0].errors.append(type(error).__name__)

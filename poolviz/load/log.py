@@ -17,6 +17,13 @@ RETRIED = 5  # and asks again
 GAVE_UP = 6  # or doesn't, because the run is over
 RELEASED = 7  # the operation is done, the client calls release
 BROKEN = 8  # the same after an error
+BEGUN = 9  # it calls acquire for a request that was due, in open load
+ACQUIRED_LATE = 10  # acquire gave a connection, so long after the request was due: see `late`
+TIMED_OUT_LATE = 11  # acquire gave up, likewise
+RETURNED = 12  # it releases a connection that was taken beside another, within one operation
+LEAKED = 13  # the operation is done, and its connection is never released
+RECLAIMED = 14  # but at the run's end it is
+KINDS = 15
 
 
 def stamper(stamps: array[int]) -> Callable[[], None]:
@@ -35,7 +42,8 @@ class Log:
     """
 
     __slots__ = (
-        "_kinds", "_last", "_stamps", "errors", "known", "note", "number", "own_waits", "stamp",
+        "_kinds", "_last", "_stamps",
+        "errors", "known", "late", "note", "number", "own_waits", "stamp",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
@@ -48,6 +56,7 @@ class Log:
         self.stamp = stamper(self._stamps)
         self.errors: list[str] = []  # names of exceptions
         self.own_waits = array("d")  # seconds that the client spent asking again and again
+        self.late = array("q")  # ns from a request's being due to its begin, noted before a _LATE
 
     def take(self, until: int) -> tuple[array[int], bytearray, int] | None:
         """Stamps up to `until`, their kinds, and the stamp before the first of them."""

@@ -1,12 +1,25 @@
-"""The settings of the load, declared once for the sliders, the command line and scenarios."""
+"""The settings of the load, declared once for the sliders, the command line and scenarios.
+
+What a shape, a distribution or a statement can be set to stands with it; here it is gathered.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
+from poolviz.load.agenda import arrival_parameters
+from poolviz.load.arrivals import Arrivals
+from poolviz.load.shapes import shape_of, shape_parameters
+from poolviz.load.statements import check_statement, statement_parameters
+from poolviz.load.times import draw_of, time_parameters
+from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Kind, Parameter, Parameters
+from poolviz.model.parameters import Kind, Parameter, Parameters, Value
 from poolviz.pools.base import Pool
+
+MOST_CLIENTS = 2000
 
 SETTINGS = Parameters(
     "setting of the load",
@@ -14,43 +27,45 @@ SETTINGS = Parameters(
         key="clients",
         kind=Kind.COUNT,
         default=8,
-        maximum=2000,
+        maximum=MOST_CLIENTS,
         slider=(0, 100),
-        help="How many clients use the pool at once, each in its own thread.",
+        help="How many clients use the pool at once, each in its own thread or task.",
     ),
-    Parameter(
-        key="statement_time",
-        kind=Kind.SECONDS,
-        default=0.004,
+    *arrival_parameters(),
+    *statement_parameters(),
+    *time_parameters(
+        "hold",
+        0.004,
+        "How long a client keeps its connection after the statement, doing its own work.",
         maximum=3600,
         slider=(0, 1),
-        log_slider=True,
-        help="How long the server works on each statement, on average. At 0 it is SELECT 1.",
     ),
-    Parameter(
-        key="hold_time",
-        kind=Kind.SECONDS,
-        default=0.004,
-        maximum=3600,
-        slider=(0, 1),
-        log_slider=True,
-        help="How long a client keeps its connection after the statement, doing its own work.",
-    ),
-    Parameter(
-        key="think_time",
-        kind=Kind.SECONDS,
-        default=0.008,
+    *time_parameters(
+        "think",
+        0.008,
+        "How long a client pauses, without a connection, between two operations.",
         maximum=3600,
         slider=(0, 10),
-        log_slider=True,
-        help="How long a client pauses, without a connection, between two operations.",
+        only_when=("arrivals", ("closed",)),
+    ),
+    *shape_parameters(),
+    Parameter(
+        key="transaction",
+        kind=Kind.CHOICE,
+        default="default",
+        choices=("default", "autocommit", "commit", "rollback", "open"),
+        help="default: as driver and pool have it, and read_write commits. autocommit: each "
+        "statement by itself. commit, rollback: at once after the statements. open: begun and not "
+        "ended, so that the connection is held, and given back, idle in transaction.",
     ),
     Parameter(
-        key="distribution",
-        kind=Kind.CHOICE,
-        default="exponential",
-        choices=("exponential", "constant"),
-        help="Whether the times above vary around their mean, as real ones do, or never.",
+        key="checkouts",
+        kind=Kind.COUNT,
+        default=1,
+        minimum=1,
+        maximum=10,
+        slider=(1, 5),
+        help="How many connections an operation takes, each while it holds those before.",
     ),
     Parameter(
         key="on_exhausted",
@@ -85,7 +100,8 @@ SETTINGS = Parameters(
 
 
 def settings_for(pool: type[Pool]) -> Parameters:
-    """SETTINGS with the defaults that suit `pool`: one client where it is made for one.
+    """SETTINGS as they suit `pool`: one client by default where it is made for one, and one
+    checkout where it gives a client the same connection however often it asks.
 
     InputError where a limit of the pool, which may be a user's own, has the name of a setting.
     """
@@ -94,7 +110,37 @@ def settings_for(pool: type[Pool]) -> Parameters:
             raise InputError(
                 f"{pool.id} has a parameter {key}, which is a setting of the load: rename it."
             )
-    if not pool.one_client:
-        return SETTINGS
-    one = msgspec.structs.replace(SETTINGS["clients"], default=1)
-    return Parameters(SETTINGS.what, *{**SETTINGS, "clients": one}.values())
+    suited = {}
+    if pool.one_client:
+        suited["clients"] = msgspec.structs.replace(SETTINGS["clients"], default=1)
+    if not pool.nests:
+        suited["checkouts"] = msgspec.structs.replace(SETTINGS["checkouts"], maximum=1)
+    return Parameters(SETTINGS.what, *{**SETTINGS, **suited}.values()) if suited else SETTINGS
+
+
+def check_load(settings: Mapping[str, Value], dialect: str = POSTGRESQL) -> None:
+    """InputError where settings that are right by themselves can't be carried out: files that
+    can't be read, a statement that such a server doesn't know, too many clients."""
+    mistakes = []
+    for check in (
+        lambda: check_statement(settings, dialect),
+        lambda: draw_of("hold", settings),
+        lambda: draw_of("think", settings),
+        lambda: _check_clients(settings),
+        lambda: Arrivals(settings, seed=0),
+    ):
+        try:
+            check()
+        except InputError as error:
+            mistakes.append(error)
+    if mistakes:
+        raise InputError.merged(mistakes)
+
+
+def _check_clients(settings: Mapping[str, Value]) -> None:
+    clients, highest = int(settings["clients"]), shape_of(settings).highest
+    if settings["arrivals"] == "closed" and clients * highest > MOST_CLIENTS:
+        raise InputError(
+            f"clients is {clients} and shape = {settings['shape']} makes up to "
+            f"{clients * highest:.0f} of it: {MOST_CLIENTS} are the most."
+        )

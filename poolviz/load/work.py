@@ -3,50 +3,61 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
+from poolviz.load.arrivals import Arrivals
+from poolviz.load.statements import statement_kind, statement_of
+from poolviz.load.times import draw_of
 from poolviz.model.dialect import POSTGRESQL, sleep_statement
 from poolviz.model.parameters import Value
-
-Draw = Callable[[random.Random], float]
 
 
 class Work:
     """The settings of the load, made ready for the clients. Never altered: a change of the
-    settings makes a new one, which every client picks up before its next operation."""
+    settings makes a new one, which every client picks up before its next operation.
 
-    __slots__ = ("clients", "error_pause", "hold", "retries", "retry_backoff", "statement", "think")
+    `transaction` says how a connection is prepared: its statements in one transaction or each by
+    itself; None leaves it as its driver has it. `ends` is "commit" or "rollback", or None where
+    the transaction is left to the pool.
+    """
 
-    def __init__(self, settings: Mapping[str, Value], dialect: str = POSTGRESQL) -> None:
-        varies = settings["distribution"] == "exponential"
+    __slots__ = (
+        "_retry_backoff", "arrivals", "checkouts", "clients", "ends", "error_pause", "hold",
+        "retries", "sleep", "sql", "think", "transaction",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        settings: Mapping[str, Value],
+        dialect: str = POSTGRESQL,
+        *,
+        seed: int = 1,
+        before: Work | None = None,
+        transactional: bool = True,
+    ) -> None:
         self.clients = int(settings["clients"])
-        self.statement = _statement(
-            _draw(settings["statement_time"], varies), sleep_statement(dialect)
-        )
-        self.hold = _draw(settings["hold_time"], varies)
-        self.think = _draw(settings["think_time"], varies)
+        self.sql = statement_of(settings, dialect).sql
+        self.sleep = sleep_statement(dialect)
+        self.hold = draw_of("hold", settings)
+        self.think = draw_of("think", settings)
+        self.checkouts = int(settings["checkouts"])
         self.retries = settings["on_exhausted"] == "retry"
-        self.retry_backoff = float(settings["retry_backoff"])
+        self._retry_backoff = float(settings["retry_backoff"])
         self.error_pause = float(settings["error_pause"])
+        self.arrivals: Arrivals = (
+            Arrivals(settings, seed) if before is None else before.arrivals.following(settings, seed)
+        )
+        way = str(settings["transaction"])
+        if way == "default":
+            way = statement_kind(settings).ends
+        self.ends = way if way in ("commit", "rollback") else None
+        self.transaction: bool | None = way != "autocommit"
+        if way == "default":
+            # Left alone, unless an earlier setting has changed it.
+            untouched = before is None or before.transaction is None
+            self.transaction = None if untouched else transactional
 
     def backoff(self, refusals: int, rng: random.Random) -> float:
         """Seconds to pause after so many refusals in a row: doubling, with jitter, bounded."""
-        longest = self.retry_backoff * float(2 ** min(refusals - 1, 6))
+        longest = self._retry_backoff * float(2 ** min(refusals - 1, 6))
         return longest * (0.5 + 0.5 * rng.random())
-
-
-def _draw(mean: Value, varies: bool) -> Draw | None:
-    """How to draw a time around `mean` seconds; None where it is no time at all."""
-    seconds = float(mean)
-    if seconds == 0:
-        return None
-    if varies:
-        return lambda rng: rng.expovariate(1.0 / seconds)
-    return lambda rng: seconds  # noqa: ARG005
-
-
-def _statement(sleep: Draw | None, statement: str) -> Callable[[random.Random], str]:
-    """The SQL of one operation: the server sleeps for the drawn time, or answers at once."""
-    if sleep is None:
-        return lambda rng: "SELECT 1"  # noqa: ARG005
-    return lambda rng: statement.format(sleep(rng))

@@ -13,12 +13,14 @@ class Begin(msgspec.Struct, tag=True, frozen=True):
     """Run `scenario` against the server that `conninfo` names. Sent once, first.
 
     `facts` is what is known of that server already (never a secret); they come back in Began.
+    `own_server` is set by one who has started the server and heeds a RestartWanted.
     """
 
     scenario: Scenario
     conninfo: str
     application_name: str
     facts: dict[str, str] = {}
+    own_server: bool = False
 
 
 class Alter(msgspec.Struct, tag=True, frozen=True):
@@ -74,6 +76,10 @@ class Trouble(msgspec.Struct, tag=True, frozen=True):
     sentence: str
 
 
+class RestartWanted(msgspec.Struct, tag=True, frozen=True):
+    """A fault: whoever owns the server is to stop it and start it again, now."""
+
+
 class Ended(msgspec.Struct, tag=True, frozen=True):
     """The run is over; `open_at_end` connections were left open, by the meter's count.
 
@@ -86,7 +92,7 @@ class Ended(msgspec.Struct, tag=True, frozen=True):
 
 
 Command = Begin | Alter | Note | Halt
-Report = Began | Ticked | Marked | Refused | Trouble | Ended
+Report = Began | Ticked | Marked | Refused | Trouble | RestartWanted | Ended
 
 _encode = msgspec.msgpack.Encoder().encode
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

@@ -49,9 +49,14 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     `operations`, `timeouts`, `errors`, `opened`, `closed` and `per_client` count what happened
     within the tick; `limits` and `load` are those in force at its end. `per_client` counts
     completed operations for each client number that had any; a new client comes once with 0.
+    `backlog` counts the requests of an open load that are due and that no client has begun;
+    `clients` those at work. `longest_waits` has the longest wait of each client since the segment
+    began, where this tick made it longer. `faults` are those that stand.
     `missed` counts the ticks that came too late to be taken by themselves and are part of this
     one: nothing of them is lost but their edges.
-    `cpu` is the share of one core that the load generator used, `lag` how late the tick came.
+    `cpu` is the share of one core that the load generator used within the last second, `lag` how
+    late the 99th of 100 timers of 10 ms fired within the last two. Where `strained`, it was at its
+    own limit, and the figures may be the load generator's rather than the pool's.
     """
 
     index: int
@@ -82,6 +87,11 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     missed: int = 0
     cpu: float = 0.0
     lag: float = 0.0
+    backlog: Level = Level()
+    clients: int = 0
+    longest_waits: dict[int, float] = {}
+    faults: dict[str, Value] = {}
+    strained: bool = False
 
 
 class MarkKind(StrEnum):

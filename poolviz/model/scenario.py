@@ -1,19 +1,29 @@
-"""What to run: a scenario, from a TOML file, the command line or the window."""
+"""What to run: a scenario, and the draft of one, from a file, the command line or the window."""
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Parameters, Value, parse_seconds, suggest
+from poolviz.model.toml_lines import Place
 
 DEFAULT_POOL = "sqlalchemy.QueuePool"
+LANGUAGES = ("en", "es")  # in which a scenario says what to watch
+
+_FEW = 12  # as many keys as a sentence may list
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A limit or a setting of the load that changes `at` seconds after the start."""
+    """What changes `at` seconds after the start: a limit, a setting of the load, or a fault."""
 
     at: float
     key: str
@@ -23,7 +33,8 @@ class Change(msgspec.Struct, frozen=True):
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """One run, complete and checked: every limit and every setting has its value.
 
-    `duration` in seconds; None runs until it is stopped.
+    `duration` in seconds; None runs until it is stopped. `watch` says by language what to look
+    at, `fail_if` by what figures the run fails.
     """
 
     pool: str
@@ -32,131 +43,141 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     duration: float | None = None
     seed: int = 1
+    title: str = ""
+    watch: dict[str, str] = {}
+    fail_if: tuple[str, ...] = ()
 
 
-class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A scenario as somebody wrote it: not all of it said, nothing of it checked yet."""
+class Mistake(NamedTuple):
+    """What is wrong at a place of a draft; `says` goes on after the place's name."""
 
+    place: Place
+    says: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file that a draft was read from, and the line where each place of it stands."""
+
+    path: Path
+    lines: Mapping[Place, int] = field(default_factory=dict)
+
+    def without(self, *places: Place) -> Source:
+        """The same where something else was said instead of these places."""
+        gone = set(places)
+        return Source(self.path, {p: line for p, line in self.lines.items() if p not in gone})
+
+
+class Draft(msgspec.Struct, kw_only=True):
+    """A scenario as somebody wrote it: not all of it said, and none of its values checked.
+
+    `source` tells what of it stands in a file; the rest was said on the command line or in the
+    window. `mistakes` are those found before the values are looked at.
+    """
+
+    title: str = ""
+    watch: dict[str, str] = {}
     pool: str = DEFAULT_POOL
     dsn: str | None = None
     limits: dict[str, object] = {}
     load: dict[str, object] = {}
     changes: list[dict[str, object]] = []
-    duration: float | str | None = None
+    duration: object = None
     seed: int = 1
     fail_if: list[str] = []
+    source: Source | None = None
+    mistakes: tuple[Mistake, ...] = ()
 
-    def checked(self, limits: Parameters, load: Parameters) -> Scenario:
-        """The complete scenario; InputError holds every mistake at once."""
-        mistakes: list[InputError] = []
-        values: list[dict[str, Value]] = []
-        for parameters, given in ((limits, self.limits), (load, self.load)):
-            try:
-                values.append(parameters.complete(given))
-            except InputError as error:
-                mistakes.append(error)
-        duration = _seconds("duration", self.duration, mistakes)
-        if duration == 0:
-            mistakes.append(InputError("duration is 0: it takes a time of more than 0 s."))
-        if not -(2**63) <= self.seed < 2**63:
-            mistakes.append(InputError(f"seed is {self.seed}: it takes a number of 64 bits."))
-        changes = [] if mistakes else self._changes(limits, load, values, mistakes)
-        late = [change for change in changes if duration is not None and change.at >= duration]
-        mistakes += [
-            InputError(f"At {change.at:g} s: the run is over by then, it takes {duration:g} s.")
-            for change in late
-        ]
-        if mistakes:
-            raise InputError.merged(mistakes)
-        return Scenario(
-            pool=self.pool,
-            limits=values[0],
-            load=values[1],
-            changes=tuple(changes),
-            duration=duration,
-            seed=self.seed,
-        )
+    def but(self, **said: Any) -> Draft:
+        """The same with other values of some fields, said elsewhere than in its file."""
+        source = self.source and self.source.without(*((key,) for key in said))
+        return msgspec.structs.replace(self, **{"source": source} | said)
 
-    def _changes(
-        self,
-        limits: Parameters,
-        load: Parameters,
-        values: list[dict[str, Value]],
-        mistakes: list[InputError],
-    ) -> list[Change]:
-        """Every change in the order it happens, each checked against what is then in force."""
-        changes = self._written(mistakes)
-        together: dict[float, list[Change]] = {}
-        for change in sorted(changes, key=lambda change: change.at):
-            together.setdefault(change.at, []).append(change)
-        applied = []
-        limits_now, load_now = values
-        for at, group in together.items():
-            try:
-                new_limits = {c.key: c.value for c in group if c.key in limits}
-                new_load = {c.key: c.value for c in group if c.key in load}
-                for change in group:
-                    if change.key not in new_limits and change.key not in new_load:
-                        raise unknown_key(change.key, limits, load)
-                limits_now = limits.changed(limits_now, new_limits)
-                load_now = load.changed(load_now, new_load)
-                in_force = {**limits_now, **load_now}
-                applied += [Change(at, c.key, in_force[c.key]) for c in group]
-            except InputError as error:
-                mistakes.append(InputError(*(f"At {at:g} s: {what}" for what in error.problems)))
-        return applied
+    def but_in(self, **sections: Mapping[str, object]) -> Draft:
+        """The same with other `limits` or settings of the `load`, said elsewhere."""
+        places = [(section, key) for section, said in sections.items() for key in said]
+        merged = {section: {**getattr(self, section), **said} for section, said in sections.items()}
+        source = self.source and self.source.without(*places)
+        return msgspec.structs.replace(self, source=source, **merged)
 
-    def _written(self, mistakes: list[InputError]) -> list[Change]:
-        """The changes as they stand in the draft, times read."""
-        changes = []
-        for written in self.changes:
-            at = _seconds("at", written.get("at"), mistakes)
-            if "at" not in written:
-                mistakes.append(InputError("A change has no time: give it an at = SECONDS."))
-            for key, value in written.items():
-                if key == "at" or at is None:
-                    continue
-                if isinstance(value, (bool, int, float, str)):
-                    changes.append(Change(at, key, value))
-                else:
-                    mistakes.append(InputError(f"At {at:g} s: {key} is {value!r}, not a value."))
-        return changes
+    def is_written(self, place: Place) -> bool:
+        """Whether the place stands in the draft's file."""
+        return self.source is not None and place in self.source.lines
+
+    def refused(self, mistakes: Iterable[Mistake]) -> InputError:
+        """All of `mistakes` as sentences, in the order of the file's lines."""
+        lines = self.source.lines if self.source is not None else {}
+        ordered = sorted(mistakes, key=lambda mistake: lines.get(mistake.place, math.inf))
+        return InputError(*(self._sentence(*mistake) for mistake in ordered))
+
+    def _sentence(self, place: Place, says: str) -> str:
+        return on_one_line(f"{self._name(place)}{says}")
+
+    def _name(self, place: Place) -> str:
+        """How a place is called: with file and line, or as it is known on the command line."""
+        if self.source is not None and place in self.source.lines:
+            return f"{self.source.path}, line {self.source.lines[place]}: {written(place)}"
+        match place:
+            case ("limits" | "load", str(key)):
+                return key
+            case ("changes", int(), "at"):
+                return "at"
+            case ("changes", int(index), *rest) if moment := self._moment(index):
+                return f"{moment}: {written(tuple(rest))}" if rest else moment
+        return written(place)
+
+    def _moment(self, index: int) -> str:
+        """When a change happens, as its name; empty where it doesn't say."""
+        try:
+            return f"At {seconds_of(self.changes[index].get('at')):g} s"
+        except ValueError:
+            return ""
 
 
-def unknown_key(key: str, limits: Parameters, load: Parameters) -> InputError:
-    """The sentence for a key that is neither a limit of the pool nor a setting of the load."""
-    near = suggest(key, [*limits, *load])
-    return InputError(f"{key} is no {limits.what} and no {load.what}: {near}.")
+def written(place: Place) -> str:
+    """A place as people write it: `limits.maxconn`, `changes[2].at`."""
+    text = ""
+    for part in place:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            key = part if _BARE_KEY.fullmatch(part) else f'"{part}"'
+            text += f".{key}" if text else key
+    return text
 
 
-def _seconds(key: str, given: object, mistakes: list[InputError]) -> float | None:
-    """`given` as seconds, or a mistake noted."""
-    if given is None:
-        return None
+def on_one_line(text: str) -> str:
+    """`text` with what can't be printed, such as the end of a line, written as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def unknown_key(key: str, *declared: Parameters) -> InputError:
+    """The sentence for a key that is none of what is `declared`: limits, settings, faults."""
+    what = " and no ".join(parameters.what for parameters in declared)
+    return InputError(f"{key} is no {what}: {meant(key, *declared)}.")
+
+
+def meant(key: str, *declared: Parameters) -> str:
+    """Half a sentence for an unknown key: the nearest known ones, or where they are listed."""
+    known = [known for parameters in declared for known in parameters]
+    near = suggest(key, known)
+    few = len(known) <= _FEW or not near.startswith("known")
+    return near if few else "`poolviz schema --text` and `poolviz pools` list what there is"
+
+
+def seconds_of(given: object) -> float:
+    """`given`, a number or a text with a unit, as seconds; ValueError goes on after the value."""
+    if isinstance(given, bool) or not isinstance(given, (int, float, str)):
+        raise ValueError("which is not a time: give seconds, or text such as '50ms'")
     try:
-        if isinstance(given, bool) or not isinstance(given, (int, float, str)):
-            raise ValueError("is not a time: give seconds, or text such as '50ms'")
         seconds = parse_seconds(given) if isinstance(given, str) else float(given)
-        if not 0 <= seconds < float("inf"):
-            raise ValueError("is not a time from 0 s up")
+    except OverflowError:
+        seconds = math.inf
     except ValueError as error:
-        mistakes.append(InputError(f"{key} is {given!r}, which {error}."))
-        return None
+        raise ValueError(f"which {error}") from None
+    if not 0 <= seconds < math.inf:
+        raise ValueError("which is not a time from 0 s up")
     return seconds
-
-
-def read_draft(path: Path) -> Draft:
-    """The scenario that a TOML file holds; InputError names the file and what is wrong in it."""
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"Can't read {path}: {error.strerror}.") from None
-    try:
-        return msgspec.toml.decode(text, type=Draft)
-    except msgspec.ValidationError as error:
-        raise InputError(f"{path} is not a scenario: {error}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {error}.") from None
 
 
 def assignment(text: str, option: str) -> tuple[str, str]:

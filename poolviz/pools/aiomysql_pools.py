@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import weakref
 from collections.abc import Mapping
 from time import perf_counter
 from types import FunctionType
 from typing import Any
 
-from aiomysql import Connection  # type: ignore[import-untyped]
+from aiomysql import Connection, OperationalError  # type: ignore[import-untyped]
 from aiomysql import pool as upstream
+from pymysql.constants import CLIENT, CR  # type: ignore[import-untyped]
 
 from poolviz.model.dialect import MYSQL
 from poolviz.model.mysql_url import MySQLAddress
@@ -19,6 +19,8 @@ from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.model.sample import Books
 from poolviz.pools.base import Door, TaskPool
 from poolviz.pools.condition_pools import LiveSizes
+from poolviz.pools.gate import pass_gate_async, refused_by_mysql
+from poolviz.pools.mysql import tls_context
 
 _MOST = 10_000
 _LONGEST = 86_400.0
@@ -35,11 +37,18 @@ class _Counted(Connection):  # type: ignore[misc]
 
     async def _connect(self) -> None:
         begun = perf_counter()
+        await pass_gate_async(self._door, refused_by_mysql(OperationalError))
         await super()._connect()
         self._door.opened(perf_counter() - begun)
         # A finalizer runs once, whoever is first: close, or the collector.
         self._count_out = weakref.finalize(self, self._door.closed)
         self._count_out.atexit = False
+
+    async def _request_authentication(self) -> None:
+        # The library would go on in the clear where the server has no TLS.
+        if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
+            raise OperationalError(CR.CR_SSL_CONNECTION_ERROR, "The server doesn't speak TLS")
+        await super()._request_authentication()
 
     def close(self) -> None:
         """Close the connection, and count it out if that is still to do."""
@@ -75,6 +84,7 @@ class Pool(TaskPool):
     )
     waits = True
     exhausted = (TimeoutError,)
+    transactional = True
     servers = (MYSQL,)
     limits = Parameters(
         f"limit of {id}",
@@ -169,7 +179,19 @@ class Pool(TaskPool):
         """Run a statement and fetch what it returns."""
         async with connection.cursor() as cursor:
             await cursor.execute(statement)
-            await cursor.fetchall()
+            await cursor.fetchall()  # nothing, where there are no rows
+
+    async def begin(self, connection: Any, transaction: bool) -> None:
+        """Have what follows run in one transaction, or each statement commit by itself."""
+        await connection.autocommit(not transaction)
+
+    async def commit(self, connection: Any) -> None:
+        """Keep what was done."""
+        await connection.commit()
+
+    async def rollback(self, connection: Any) -> None:
+        """Undo what was done."""
+        await connection.rollback()
 
     async def release(self, connection: Any) -> None:
         """Give a connection back."""
@@ -192,7 +214,8 @@ class Pool(TaskPool):
 
 
 def aiomysql_arguments(address: MySQLAddress) -> dict[str, Any]:
-    """What `aiomysql.connect` is to be given for an address. Only asked to does it use TLS."""
+    """What `aiomysql.connect` is to be given for an address; InputError as `tls_context` has it.
+    Only asked to does it use TLS."""
     arguments: dict[str, Any] = {
         "host": address.host,
         "port": address.port,
@@ -202,25 +225,8 @@ def aiomysql_arguments(address: MySQLAddress) -> dict[str, Any]:
         "charset": address.charset,
         "connect_timeout": address.connect_timeout,
         "program_name": address.program_name,
+        "ssl": tls_context(address),
     }
     if address.unix_socket:
         arguments["unix_socket"] = address.unix_socket
-    tls = dict(address.tls)
-    if tls and not _on(tls.pop("ssl_disabled", "")):
-        arguments["ssl"] = _tls_context(tls)
     return arguments
-
-
-def _tls_context(tls: Mapping[str, str]) -> ssl.SSLContext:
-    """Encryption as the options ask for; without an authority's certificate nothing is verified."""
-    context = ssl.create_default_context(cafile=tls.get("ssl_ca"))
-    context.check_hostname = _on(tls.get("ssl_verify_identity", ""))
-    verified = "ssl_ca" in tls or _on(tls.get("ssl_verify_cert", "")) or context.check_hostname
-    context.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE
-    if "ssl_cert" in tls:
-        context.load_cert_chain(tls["ssl_cert"], tls.get("ssl_key"))
-    return context
-
-
-def _on(word: str) -> bool:
-    return word.lower() in ("1", "true", "yes", "on")

@@ -6,16 +6,20 @@ import asyncio
 import weakref
 from collections.abc import Coroutine, Mapping
 from time import perf_counter
+from types import FunctionType
 from typing import Any
 
 import aiopg
 from aiopg import pool as upstream
+from psycopg2 import OperationalError
 from psycopg2.extensions import QueryCanceledError, connection
 
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.model.sample import Books
 from poolviz.pools.base import Door, TaskPool
 from poolviz.pools.condition_pools import LiveSizes
+from poolviz.pools.gate import pass_gate_async
+from poolviz.pools.loops import hear_nothing_of
 
 _MOST = 10_000
 _LONGEST = 86_400.0
@@ -26,13 +30,12 @@ class _Counted(connection):
     """A psycopg2 connection that is made step by step, and counts itself in once it is."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._begun = perf_counter()
         self._count_out: weakref.finalize[[], _Counted] | None = None
         super().__init__(*args, **kwargs)
 
-    def count_in(self, door: Door) -> None:
-        """It can be used from now on."""
-        door.opened(perf_counter() - self._begun)
+    def count_in(self, door: Door, seconds: float) -> None:
+        """It can be used from now on; it took so long to make."""
+        door.opened(seconds)
         # A finalizer runs once, whoever is first: close, or the collector.
         self._count_out = weakref.finalize(self, door.closed)
         self._count_out.atexit = False
@@ -44,14 +47,27 @@ class _Counted(connection):
             self._count_out()
 
 
+async def _connect(dsn: str, *, door: Door, **options: Any) -> aiopg.Connection:
+    begun = perf_counter()
+    await pass_gate_async(door, OperationalError)
+    made = await aiopg.connect(dsn, connection_factory=_Counted, **options)
+    made.raw.count_in(door, perf_counter() - begun)
+    return made
+
+
 class LivePool(LiveSizes, upstream.Pool):
     """aiopg's own pool, with limits that may be changed while it is in use."""
+
+    # The library has no hook before it connects. This is its own code, but for what it calls there.
+    _fill = FunctionType(
+        upstream.Pool._fill_free_pool.__code__, {**vars(upstream), "connect": _connect}
+    )
 
     async def _fill_free_pool(self, override_min: bool) -> None:
         for conn in self._free:
             if conn.closed:
                 conn.close()  # lost; the library only forgets it
-        await super()._fill_free_pool(override_min)
+        await self._fill(override_min)
 
     def change_times(self, timeout: float, recycle: float) -> None:
         """Put both in force; for the statements of the connections there are as well."""
@@ -135,7 +151,7 @@ class Pool(TaskPool):
     async def open(self) -> None:
         """Make the pool and open minsize connections; psycopg2.Error where it can't."""
         limits = self.wanted
-        _hear_no_cancelled_statement(asyncio.get_running_loop())
+        hear_nothing_of(_is_cancelled_statement, asyncio.get_running_loop())
         self._pool = LivePool(
             self.conninfo,
             int(limits["minsize"]),
@@ -146,17 +162,14 @@ class Pool(TaskPool):
             enable_hstore=True,
             enable_uuid=True,
             echo=False,
-            on_connect=self._count_in,
-            connection_factory=_Counted,
+            on_connect=None,
+            door=self.door,
         )
         try:
             await self._pool.fill()
         except BaseException:
             await self._pool.end()
             raise
-
-    async def _count_in(self, connection: aiopg.Connection) -> None:
-        connection.raw.count_in(self.door)
 
     def acquire(self) -> Coroutine[Any, Any, aiopg.Connection]:
         """A connection; TimeoutError after `timeout`, psycopg2.Error where it can't connect."""
@@ -167,7 +180,8 @@ class Pool(TaskPool):
         try:
             async with connection.cursor() as cursor:
                 await cursor.execute(statement)
-                await cursor.fetchall()
+                if cursor.description is not None:
+                    await cursor.fetchall()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -193,17 +207,6 @@ class Pool(TaskPool):
         await self._pool.end()
 
 
-def _hear_no_cancelled_statement(loop: asyncio.AbstractEventLoop) -> None:
-    """aiopg tells the loop of each statement that the server broke off, beside raising; the loop
-    would print it to the user's terminal."""
-    others = loop.get_exception_handler()
-
-    def hear(loop: asyncio.AbstractEventLoop, trouble: dict[str, Any]) -> None:
-        if isinstance(trouble.get("exception"), QueryCanceledError):
-            return
-        if others is None:
-            loop.default_exception_handler(trouble)
-        else:
-            others(loop, trouble)
-
-    loop.set_exception_handler(hear)
+def _is_cancelled_statement(trouble: dict[str, Any]) -> bool:
+    """aiopg tells the loop of each statement that the server broke off, beside raising."""
+    return isinstance(trouble.get("exception"), QueryCanceledError)

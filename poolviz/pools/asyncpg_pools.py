@@ -18,6 +18,8 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.model.sample import Books
 from poolviz.pools.base import Door, TaskPool
+from poolviz.pools.gate import pass_gate_async, refused_by_system
+from poolviz.pools.loops import hear_nothing_of
 
 _MOST = 10_000
 _LONGEST = 86_400.0
@@ -152,6 +154,7 @@ class Pool(TaskPool):
     about = "When every connection is in use a caller waits its turn, for timeout at most."
     waits = True
     exhausted = (TimeoutError,)
+    lingers = True
     limits = Parameters(
         f"limit of {id}",
         Parameter(
@@ -233,6 +236,7 @@ class Pool(TaskPool):
     async def open(self) -> None:
         """Make the pool and open min_size connections; asyncpg's own error where it can't."""
         limits = self.wanted
+        hear_nothing_of(_is_open_transaction, asyncio.get_running_loop())
         self._pool = LivePool(
             **asyncpg_arguments(self.conninfo),
             min_size=int(limits["min_size"]),
@@ -249,6 +253,7 @@ class Pool(TaskPool):
     async def _connect(self, *args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Record]:
         """A new connection, counted in; counted out when asyncpg says that it ended."""
         begun = perf_counter()
+        await pass_gate_async(self.door, refused_by_system)
         connection = await asyncpg.connect(*args, **kwargs)
         self.door.opened(perf_counter() - begun)
         # A finalizer runs once, whoever is first: the end of the connection, or the collector.
@@ -291,6 +296,12 @@ class Pool(TaskPool):
     async def close(self) -> None:
         """Close every connection; those in use once they are given back."""
         await self._pool.close()
+
+
+def _is_open_transaction(trouble: dict[str, Any]) -> bool:
+    """asyncpg tells the loop of each connection that comes back in a transaction."""
+    said = str(trouble.get("message", ""))
+    return said.startswith("Resetting connection with an active transaction")
 
 
 def asyncpg_arguments(conninfo: str) -> dict[str, Any]:

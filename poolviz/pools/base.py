@@ -24,11 +24,19 @@ class Door(Protocol):
     """Where connections are counted: each one opened goes through `opened` before anybody can use
     it, and through `closed` once nobody can any more. Called from any thread."""
 
+    def knock(self, since: float) -> float:
+        """Seconds that a connection still has to wait before it is made, where somebody wants one
+        since that moment (perf_counter); Refusal where it may not be made. See `gate.py`."""
+
     def opened(self, seconds: float) -> None:
         """A connection was made; it took `seconds`."""
 
     def closed(self) -> None:
         """A connection that was opened is no more."""
+
+
+class Refusal(Exception):
+    """Raised at the door: a connection may not be made now, and why."""
 
 
 class PoolStopped(Exception):
@@ -44,6 +52,16 @@ def shut_socket(raw: Any, held: Callable[[], bool]) -> None:
     with socket.socket(fileno=os.dup(raw.fileno())) as duplicate:
         if held() and not raw.closed:
             duplicate.shutdown(socket.SHUT_RDWR)
+
+
+def set_autocommit(raw: Any, on: bool) -> None:
+    """Have a driver's connection commit each statement by itself, or not; by the attribute or the
+    method that drivers have for it. One without either is taken not to, as DB-API has it."""
+    found = getattr(raw, "autocommit", False)
+    if callable(found):
+        found(on)
+    elif found is not on:
+        raw.autocommit = on
 
 
 class Pool(ABC):
@@ -64,6 +82,9 @@ class Pool(ABC):
     # error may be a subclass of one that ends a wait.
     refused: ClassVar[tuple[type[Exception], ...]] = ()
     servers: ClassVar[tuple[str, ...]] = ("postgresql",)  # what it runs on: see `dialect_of`
+    nests: ClassVar[bool] = True  # a client that holds a connection may get another one
+    # The driver begins a transaction by itself before the first statement, unless told otherwise.
+    transactional: ClassVar[bool] = True
     shares: ClassVar[bool] = False  # one connection may be lent to several clients at once
     one_client: ClassVar[str] = ""  # why one client is all it is made for, in a sentence
     takes_away: ClassVar[bool] = False  # a client beyond those kept has another's, in use, closed
@@ -105,8 +126,22 @@ class ThreadPool(Pool):
         """Run a statement on what `acquire` gave, and fetch what it returns."""
         cursor = connection.cursor()
         cursor.execute(statement)
-        cursor.fetchall()
+        if cursor.description is not None:
+            cursor.fetchall()
         cursor.close()
+
+    def begin(self, connection: Any, transaction: bool) -> None:
+        """Have what follows on a connection run in one transaction, as its driver does that, or
+        else have each statement commit by itself. It is in no transaction when this is called."""
+        set_autocommit(self.raw(connection), not transaction)
+
+    def commit(self, connection: Any) -> None:
+        """Keep what was done in the transaction, if there is one."""
+        connection.commit()
+
+    def rollback(self, connection: Any) -> None:
+        """Undo what was done in the transaction, if there is one."""
+        connection.rollback()
 
     @abstractmethod
     def release(self, connection: Any) -> None:
@@ -146,6 +181,8 @@ class TaskPool(Pool):
     losing a connection.
     """
 
+    transactional = False
+
     def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
         self.conninfo, self.door, self.wanted = conninfo, door, limits
 
@@ -161,6 +198,19 @@ class TaskPool(Pool):
     @abstractmethod
     async def execute(self, connection: Any, statement: str) -> None:
         """Run a statement on what `acquire` gave, and fetch what it returns."""
+
+    async def begin(self, connection: Any, transaction: bool) -> None:
+        """As `ThreadPool.begin`; for a driver that isn't `transactional`, and so on below."""
+        if transaction:
+            await self.execute(connection, "BEGIN")
+
+    async def commit(self, connection: Any) -> None:
+        """Keep what was done in the transaction."""
+        await self.execute(connection, "COMMIT")
+
+    async def rollback(self, connection: Any) -> None:
+        """Undo what was done in the transaction."""
+        await self.execute(connection, "ROLLBACK")
 
     @abstractmethod
     async def release(self, connection: Any) -> None:

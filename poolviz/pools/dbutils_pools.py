@@ -118,13 +118,12 @@ class LivePooledDB(UpstreamPool):  # type: ignore[misc]
     def _wait_lock(self) -> None:
         """Wait for one to come back, or a change: the library would wait without an end."""
         caller = self._caller
-        came_now = caller.deadline is None
-        if came_now:
+        if not self._blocking:
+            raise Refused if caller.deadline is None else TooManyConnectionsError
+        if caller.deadline is None:
             caller.deadline = monotonic() + self._timeout
         remaining = caller.deadline - monotonic()
-        if came_now and not self._blocking:
-            raise Refused
-        if not self._blocking or remaining <= 0:
+        if remaining <= 0:
             raise TooManyConnectionsError
         self._lock.wait(remaining)
         if self.stopped.is_set():

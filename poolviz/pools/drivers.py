@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError
-from poolviz.pools.base import Door, shut_socket
+from poolviz.pools.base import Door, set_autocommit, shut_socket
 from poolviz.pools.postgres import counted_connection
 
 Held = Callable[[], bool]
@@ -24,7 +24,7 @@ class Driver:
 
     `url` names SQLAlchemy's dialect, and nothing secret; `creator` makes a connection that the
     door counts. `abort` breaks off what runs on a connection, from another thread, while `held`
-    says that its client still has it.
+    says that its client still has it. `set_autocommit` has each statement commit by itself, or not.
 
     The connections have a method `hang_up`: it closes one that somebody may still hold, who
     gives it back (`close`) or forgets it later; only then is it counted out.
@@ -33,6 +33,7 @@ class Driver:
     url: str
     creator: Callable[[], Any]
     abort: Callable[[Any, Held], None] = shut_socket
+    set_autocommit: Callable[[Any, bool], None] = set_autocommit
 
 
 def driver_for(conninfo: str, door: Door) -> Driver:
@@ -66,4 +67,9 @@ def _sqlite(conninfo: str, door: Door) -> Driver:
     (file,), options = url.get_dialect()().create_connect_args(url)
     options["check_same_thread"] = False  # pools hand connections from thread to thread
     connect = sqlite.counted_connection(door)
-    return Driver("sqlite+pysqlite://", lambda: connect(file, **options), sqlite.abort)
+    return Driver(
+        "sqlite+pysqlite://",
+        lambda: connect(file, **options),
+        sqlite.abort,
+        sqlite.set_autocommit,
+    )

@@ -6,9 +6,11 @@ import weakref
 from time import perf_counter
 from typing import Any
 
+from psycopg2 import OperationalError
 from psycopg2.extensions import connection
 
 from poolviz.pools.base import Door
+from poolviz.pools.gate import pass_gate
 
 
 def counted_connection(door: Door) -> type[connection]:
@@ -24,6 +26,7 @@ def counted_connection(door: Door) -> type[connection]:
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             begun = perf_counter()
+            pass_gate(door, OperationalError)
             super().__init__(*args, **kwargs)
             door.opened(perf_counter() - begun)
             # A finalizer runs once, whoever is first: close, in any thread, or the collector.

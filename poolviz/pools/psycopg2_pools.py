@@ -147,6 +147,7 @@ class PersistentConnectionPool(_Psycopg2Pool):
 
     id = "psycopg2.PersistentConnectionPool"
     title = "psycopg2 PersistentConnectionPool"
+    nests = False
     about = (
         "Each thread gets a connection of its own and keeps it; a thread that comes when "
         "maxconn others have theirs fails at once."

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, Self
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool as UpstreamPool
 from psycopg_pool import PoolTimeout, TooManyRequests
 from psycopg_pool._acompat import AEvent
@@ -17,6 +17,7 @@ from psycopg_pool.pool_async import AddConnection, MaintenanceTask, ShrinkPool
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import Books
 from poolviz.pools.base import Door, TaskPool
+from poolviz.pools.gate import pass_gate_async
 from poolviz.pools.psycopg_live import START_LIMIT, Tally, libpq_conninfo
 from poolviz.pools.psycopg_pools import (
     MAX_IDLE,
@@ -41,6 +42,7 @@ def counted_connection(door: Door) -> type[AsyncConnection[Any]]:
         async def connect(cls, *args: Any, **kwargs: Any) -> Self:
             """Connect, and count the connection in."""
             begun = perf_counter()
+            await pass_gate_async(door, OperationalError)
             conn = await super().connect(*args, **kwargs)
             door.opened(perf_counter() - begun)
             # A finalizer runs once, whoever is first: close or the collector.
@@ -192,6 +194,7 @@ class AsyncConnectionPool(TaskPool):
     waits = True
     exhausted = (PoolTimeout, TooManyRequests)
     refused = (TooManyRequests,)
+    transactional = True
     lingers = True
     limits = Parameters(
         f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
@@ -227,8 +230,22 @@ class AsyncConnectionPool(TaskPool):
         """Run a statement and fetch what it returns."""
         cursor = connection.cursor()
         await cursor.execute(statement)
-        await cursor.fetchall()
+        if cursor.description is not None:
+            await cursor.fetchall()
         await cursor.close()
+
+    async def begin(self, connection: Any, transaction: bool) -> None:
+        """Have what follows run in one transaction, or each statement commit by itself."""
+        if connection.autocommit is transaction:
+            await connection.set_autocommit(not transaction)
+
+    async def commit(self, connection: Any) -> None:
+        """Keep what was done."""
+        await connection.commit()
+
+    async def rollback(self, connection: Any) -> None:
+        """Undo what was done."""
+        await connection.rollback()
 
     async def release(self, connection: AsyncConnection[Any]) -> None:
         """Give a connection back; the library rolls back what is open in it."""

@@ -10,7 +10,7 @@ from threading import Event
 from time import perf_counter
 from typing import Any, Self
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool, NullConnectionPool, PoolTimeout
 from psycopg_pool.base import AttemptWithBackoff, BasePool
@@ -18,6 +18,7 @@ from psycopg_pool.pool import AddConnection, MaintenanceTask, ShrinkPool
 
 from poolviz.model.sample import Books
 from poolviz.pools.base import Door, PoolStopped
+from poolviz.pools.gate import pass_gate
 
 START_LIMIT = 30.0  # seconds that the first connections may take: the library's own for `wait`
 
@@ -101,6 +102,7 @@ def counted_connection(door: Door) -> type[Connection[Any]]:
         def connect(cls, *args: Any, **kwargs: Any) -> Self:
             """Connect, and count the connection in."""
             begun = perf_counter()
+            pass_gate(door, OperationalError)
             conn = super().connect(*args, **kwargs)
             door.opened(perf_counter() - begun)
             # A finalizer runs once, whoever is first: close, in any thread, or the collector.

@@ -20,7 +20,8 @@ from sqlalchemy.util.queue import AsyncAdaptedQueue
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Books
 from poolviz.pools.asyncpg_pools import asyncpg_arguments
-from poolviz.pools.base import Door, TaskPool
+from poolviz.pools.base import Door, TaskPool, set_autocommit
+from poolviz.pools.gate import pass_gate_async, refused_by_system
 from poolviz.pools.sqlalchemy_pools import LiveQueuePool, QueuePool, queue_limits
 
 
@@ -128,6 +129,7 @@ class AsyncAdaptedQueuePool(TaskPool):
     about = QueuePool.about
     waits = True
     exhausted = (upstream_errors.TimeoutError,)
+    transactional = True
     limits = queue_limits(id)
 
     @classmethod
@@ -156,8 +158,20 @@ class AsyncAdaptedQueuePool(TaskPool):
         return await greenlet_spawn(self._pool.connect)
 
     async def execute(self, connection: PoolProxiedConnection, statement: str) -> None:
-        """Run a statement as SQLAlchemy has asyncpg do it, in a transaction."""
+        """Run a statement as SQLAlchemy has asyncpg do it: in a transaction, unless told not to."""
         await greenlet_spawn(_run, connection, statement)
+
+    async def begin(self, connection: PoolProxiedConnection, transaction: bool) -> None:
+        """Have what follows run in one transaction, or each statement commit by itself."""
+        set_autocommit(connection.dbapi_connection, not transaction)
+
+    async def commit(self, connection: PoolProxiedConnection) -> None:
+        """Keep what was done."""
+        await greenlet_spawn(connection.commit)
+
+    async def rollback(self, connection: PoolProxiedConnection) -> None:
+        """Undo what was done."""
+        await greenlet_spawn(connection.rollback)
 
     async def release(self, connection: PoolProxiedConnection) -> None:
         """Give a connection back; the library rolls back what is open in it."""
@@ -180,7 +194,8 @@ class AsyncAdaptedQueuePool(TaskPool):
 def _run(connection: PoolProxiedConnection, statement: str) -> None:
     cursor = connection.cursor()
     cursor.execute(statement)
-    cursor.fetchall()
+    if cursor.description is not None:
+        cursor.fetchall()
     cursor.close()
 
 
@@ -217,6 +232,7 @@ def _counted_connect(
 
     async def connect() -> asyncpg.Connection:
         begun = perf_counter()
+        await pass_gate_async(door, refused_by_system)
         connection = await asyncpg.connect(**arguments, connection_class=CountedConnection)
         door.opened(perf_counter() - begun)
         # A finalizer runs once, whoever is first.

@@ -103,6 +103,10 @@ class SQLAlchemyPool(ThreadPool):
         """Break off what runs on a connection, as its driver allows."""
         self._driver.abort(connection.dbapi_connection, held)
 
+    def begin(self, connection: PoolProxiedConnection, transaction: bool) -> None:
+        """Have what follows run in one transaction, or each statement commit by itself."""
+        self._driver.set_autocommit(connection.dbapi_connection, not transaction)
+
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Put the limits in force."""
         self._pool.put_in_force(limits)

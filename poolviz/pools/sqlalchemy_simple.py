@@ -281,6 +281,7 @@ class StaticPool(_Fixed):
     )
     waits = False
     exhausted = ()
+    nests = False
     shares = True
     # It takes pool_recycle and pool_pre_ping, which would close or disturb what others hold.
     limits = Parameters(f"limit of {id}")
@@ -323,6 +324,7 @@ class SingletonThreadPool(_Fixed):
     )
     live = LiveSingletonThreadPool
     most = None  # a thread connects first, and makes room for it then
+    nests = False
     takes_away = True
 
     @classmethod

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any, Self
 
 from poolviz.pools.base import Door
+from poolviz.pools.gate import pass_gate
 
 
 class _Cursor(sqlite3.Cursor):
@@ -49,6 +50,7 @@ def counted_connection(door: Door) -> type[sqlite3.Connection]:
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             begun = perf_counter()
+            pass_gate(door, sqlite3.OperationalError)
             self.turn = threading.RLock()
             super().__init__(*args, **kwargs)
             self.aborted = threading.Event()
@@ -89,6 +91,15 @@ def abort(connection: Any, held: Callable[[], bool]) -> None:
     if held():
         connection.aborted.set()
         connection.interrupt()
+
+
+def set_autocommit(connection: Any, on: bool) -> None:
+    """Have each statement commit by itself, or sqlite3 begin a transaction before the first that
+    writes."""
+    level = None if on else ""
+    if connection.isolation_level != level:
+        with connection.turn:
+            connection.isolation_level = level
 
 
 def _sleep_until(ended: threading.Event) -> Callable[[float], int]:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -57,16 +57,18 @@ class EmbeddedServer:
     """
 
     def __init__(
-        self, cluster: Cluster, process: subprocess.Popen[bytes], conninfo: str, version: str
+        self, cluster: Cluster, binaries: Binaries, address: Mapping[str, str], conninfo: str
     ) -> None:
         self.conninfo = conninfo
-        self.version = version
+        self.version = binaries.version
         self.max_connections = MAX_CONNECTIONS
-        self._cluster = cluster
-        self._keeper = process
+        self._cluster, self._binaries = cluster, binaries
+        self._command = _command(cluster, binaries, address)
+        self._keeper = _spawn_keeper(cluster)
         self._guard = threading.Lock()
-        self._stopping = False
+        self._stopping = self._restarting = False
         self._stopped = threading.Event()
+        self._turn = threading.Lock()  # held by whoever starts or ends processes, to its end
 
     @classmethod
     def start(cls, progress: Callable[[str], None] = lambda _: None) -> Self:
@@ -114,34 +116,31 @@ class EmbeddedServer:
     def _launched(cls, cluster: Cluster, binaries: Binaries) -> Self:
         """One try; nothing is left running where it raises."""
         address, conninfo = _loopback(cluster, binaries) if _WINDOWS else _socket(cluster)
-        settings = _SETTINGS | address | {"max_connections": str(MAX_CONNECTIONS)}
-        if sys.platform == "linux" or (sys.platform == "darwin" and binaries.major > 14):
-            settings["client_connection_check_interval"] = "1s"  # a client's death ends its query
-        settings |= {"hba_file": str(cluster.hba), "ident_file": str(cluster.ident)}
-        command = [str(binaries.program("postgres")), "-D", str(cluster.data)]
-        command += [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        process = _spawn_keeper(cluster)
-        server = cls(cluster, process, conninfo, binaries.version)
-        overdue = threading.Timer(_START_LIMIT, process.kill)  # then every wait below ends
+        server = cls(cluster, binaries, address, conninfo)
+        server._bring_up()
+        return server
+
+    def _bring_up(self) -> None:
+        """Have the keeper start the server; nothing is left running where this raises."""
+        overdue = threading.Timer(_START_LIMIT, self._keeper.kill)  # then every wait below ends
         overdue.start()
         try:
-            server._await_ready(command, binaries)
+            self._await_ready()
         except BaseException:
-            server._end_processes()
+            self._end_processes()
             raise
         finally:
             overdue.cancel()
             overdue.join()
-        return server
 
-    def _await_ready(self, command: list[str], binaries: Binaries) -> None:
+    def _await_ready(self) -> None:
         """Give the keeper its job, and return once the server takes connections."""
         assert self._keeper.stdin is not None and self._keeper.stdout is not None
         account = self._cluster.account
-        stop = [str(binaries.program("pg_ctl")), "stop", "-m", "fast"]
+        stop = [str(self._binaries.program("pg_ctl")), "stop", "-m", "fast"]
         stop += ["-D", str(self._cluster.data)]
         job = {
-            "command": command,
+            "command": self._command,
             "user": account.uid if account else None,
             "group": account.gid if account else None,
             "stop": stop if _WINDOWS else None,
@@ -151,7 +150,7 @@ class EmbeddedServer:
         answer = self._keeper.stdout.readline()
         pid = json.loads(answer)["pid"] if answer else None
         pid_file = self._cluster.data / "postmaster.pid"
-        while pid is not None and self._keeper.poll() is None:
+        while pid is not None and self._keeper.poll() is None and not self._stopping:
             if _ready(pid_file, pid):
                 return
             time.sleep(_POLL)
@@ -162,8 +161,9 @@ class EmbeddedServer:
 
     @property
     def alive(self) -> bool:
-        """Whether the server still runs. The keeper leaves when its server does."""
-        return not self._stopping and self._keeper.poll() is None
+        """Whether the server still runs, or is being restarted. The keeper leaves when its server
+        does."""
+        return not self._stopping and (self._restarting or self._keeper.poll() is None)
 
     def target(self) -> Target:
         """This server as something to run against."""
@@ -176,6 +176,27 @@ class EmbeddedServer:
             embedded=True,
         )
 
+    def restart(self) -> None:
+        """Stop the server and start it again, 0.3 s together, so that `conninfo` holds as before.
+
+        Every connection is lost. Nothing is done where the server is being stopped for good.
+        ServerError where it doesn't come back; it is gone then.
+        """
+        with self._turn:
+            if self._stopping:
+                return
+            self._restarting = True
+            try:
+                self._end_processes()
+                self._keeper = _spawn_keeper(self._cluster)
+                self._bring_up()
+            except (ServerError, OSError) as error:
+                if not self._stopping:
+                    why = str(error).removesuffix(".")
+                    raise ServerError(f"PostgreSQL didn't come back: {why}.") from None
+            finally:
+                self._restarting = False
+
     def stop(self) -> None:
         """Stop the server and wait until it is gone, a few seconds at most. May be called again."""
         with self._guard:
@@ -184,7 +205,8 @@ class EmbeddedServer:
             self._stopped.wait(_STOP_LIMIT + 10)
             return
         try:
-            self._end_processes()
+            with self._turn:
+                self._end_processes()
         finally:
             self._cluster.release()
             self._stopped.set()
@@ -215,6 +237,16 @@ class EmbeddedServer:
 
 
 _WINDOWS = sys.platform == "win32"
+
+
+def _command(cluster: Cluster, binaries: Binaries, address: Mapping[str, str]) -> list[str]:
+    """How the server is started, for connections at that address."""
+    settings = _SETTINGS | dict(address) | {"max_connections": str(MAX_CONNECTIONS)}
+    if sys.platform == "linux" or (sys.platform == "darwin" and binaries.major > 14):
+        settings["client_connection_check_interval"] = "1s"  # a client's death ends its query
+    settings |= {"hba_file": str(cluster.hba), "ident_file": str(cluster.ident)}
+    command = [str(binaries.program("postgres")), "-D", str(cluster.data)]
+    return command + [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
 
 def _spawn_keeper(cluster: Cluster) -> subprocess.Popen[bytes]:

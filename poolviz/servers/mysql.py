@@ -6,23 +6,23 @@ import getpass
 import os
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
 import pymysql  # type: ignore[import-untyped]
 from pymysql.connections import Connection  # type: ignore[import-untyped]
 
-from poolviz.model.errors import InputError, PoolvizError, ServerError
+from poolviz.model.errors import PoolvizError, ServerError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.sample import ServerView
+from poolviz.pools.mysql import pymysql_arguments
 from poolviz.servers.target import Target, with_application_name
 from poolviz.servers.view import BlindError, Eye
 
 _ANSWER_LIMIT = 3  # seconds for one question
 _LOST = (2003, 2006, 2013, 2014, 1053, 1927, 3169, 4031)  # and what a killed connection says
+_MISNAMED = (62, 64)  # what OpenSSL calls a certificate for another host, or address
 _NOBODY_THERE = 1094  # there is no such connection any more
 # {where} is "The MySQL server at …"; the texts of the driver's own errors aren't known by number.
 _SENTENCES = {
@@ -86,7 +86,7 @@ def reach(dsn: str) -> Target:
     """As `poolviz.servers.target.reach`, for a URL that begins with mysql:// or mariadb://."""
     address = MySQLAddress.parse(dsn)
     try:
-        with _connected(address) as connection, connection.cursor() as cursor:
+        with closing(connect(address)) as connection, connection.cursor() as cursor:
             cursor.execute(_ASK)
             version, most, for_user, of_user = cursor.fetchone()
             cursor.execute("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
@@ -111,10 +111,11 @@ def describe(error: Exception, conninfo: str) -> PoolvizError | None:
     """What went wrong with a connection, in a sentence; None where it is no error of MySQL's."""
     address = MySQLAddress.parse(conninfo)
     where = f"The MySQL server at {_place(address)}"
-    if isinstance(error, ssl.SSLError):
-        return ServerError(f"{where} isn't trusted: check the options of the DSN that begin ssl_.")
     if not isinstance(error, pymysql.Error):
         return None
+    origin = _origin(error)
+    if isinstance(origin, ssl.SSLError):
+        return ServerError(f"{where} {_distrust(origin)}", "08001")
     number = error.args[0] if error.args else 0
     if number in _SENTENCES:
         sentence, code = _SENTENCES[number]
@@ -128,7 +129,7 @@ def describe(error: Exception, conninfo: str) -> PoolvizError | None:
         )
     if number in (2002, 2003):
         return ServerError(
-            f"{where} can't be reached ({_cause(error)}): {_advice(error)}.", "08001"
+            f"{where} can't be reached ({_cause(origin)}): {_advice(origin)}.", "08001"
         )
     if number in _LOST:
         return ServerError(f"{where} doesn't answer, or closed the connection.", "08006")
@@ -199,7 +200,7 @@ class MySQLEye(Eye):
             raise _RefusedError(reason, number) from None
 
     def _connect(self) -> Connection:
-        self._connection = _connect(self._address)
+        self._connection = connect(self._address)
         return self._connection
 
 
@@ -211,17 +212,11 @@ class _RefusedError(BlindError):
         self.number = number
 
 
-def _connect(address: MySQLAddress) -> Connection:
-    options = msgspec.structs.asdict(address)
-    tls: dict[str, Any] = options.pop("tls")
-    for key in ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity"):
-        if key in tls:
-            tls[key] = tls[key].lower() in ("1", "true", "yes", "on")
-    given = {key: value for key, value in options.items() if value}
-    limits = {"read_timeout": _ANSWER_LIMIT, "write_timeout": _ANSWER_LIMIT}
-    # Unasked, PyMySQL tries TLS, without verifying: 26 ms instead of 0.5.
-    tls = tls or {"ssl_disabled": True}
-    connection = pymysql.connect(defer_connect=True, autocommit=True, **limits, **given, **tls)
+def connect(address: MySQLAddress, patience: float = _ANSWER_LIMIT) -> Connection:
+    """A connection that gives up on an answer after `patience` seconds; PyMySQL's errors."""
+    limits = {"read_timeout": patience, "write_timeout": patience}
+    arguments = pymysql_arguments(address)
+    connection = pymysql.connect(defer_connect=True, autocommit=True, **limits, **arguments)
     if not address.unix_socket:
         connection.connect()
         return connection
@@ -242,35 +237,43 @@ def _socket(address: MySQLAddress) -> socket.socket:
     return made
 
 
-@contextmanager
-def _connected(address: MySQLAddress) -> Iterator[Connection]:
-    try:
-        connection = _connect(address)
-    except FileNotFoundError:  # PyMySQL's own loading of certificates
-        raise InputError(
-            "A file that the DSN names for TLS (ssl_ca, ssl_cert, ssl_key) isn't there."
-        ) from None
-    with closing(connection):
-        yield connection
-
-
 def _place(address: MySQLAddress) -> str:
     return address.unix_socket or f"{quote(address.host, safe=':')}:{address.port}"
 
 
-def _cause(error: Exception) -> str:
+def _origin(error: Exception) -> BaseException | None:
+    """What the driver's error came of: the system's own, or none."""
+    return error.__cause__ or error.__context__ or getattr(error, "original_exception", None)
+
+
+def _distrust(failure: ssl.SSLError) -> str:
+    """Why there was no TLS with a server that offers it, and what to do."""
+    if not isinstance(failure, ssl.SSLCertVerificationError):
+        reason = (failure.reason or "no reason given").replace("_", " ").lower()
+        return f"couldn't agree on TLS ({reason}): check the options of the DSN that begin ssl_."
+    if failure.verify_code in _MISNAMED:
+        return (
+            "shows a certificate for another host: write the host as the certificate does, or "
+            "leave ssl_verify_identity out."
+        )
+    return (
+        f"shows a certificate that can't be verified ({failure.verify_message}): name its "
+        "authority's as ssl_ca in the DSN, or add ssl_verify_cert=false to encrypt without "
+        "verifying."
+    )
+
+
+def _cause(origin: BaseException | None) -> str:
     """The system's word for why there was no way to the server."""
-    cause = error.__cause__ or error.__context__ or getattr(error, "original_exception", None)
-    if isinstance(cause, TimeoutError):
+    if isinstance(origin, TimeoutError):
         return "it doesn't answer"
-    if isinstance(cause, OSError) and cause.errno:
-        known = os.strerror(cause.errno) if cause.errno > 0 else "no such host is known"
+    if isinstance(origin, OSError) and origin.errno:
+        known = os.strerror(origin.errno) if origin.errno > 0 else "no such host is known"
         return known.lower()
     return "no reason given"
 
 
-def _advice(error: Exception) -> str:
-    cause = error.__cause__ or error.__context__ or getattr(error, "original_exception", None)
-    if isinstance(cause, OSError) and (cause.errno or 0) < 0:
+def _advice(origin: BaseException | None) -> str:
+    if isinstance(origin, OSError) and (origin.errno or 0) < 0:
         return "check the host in the DSN"
     return "check that it runs, and the host and port in the DSN"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2
@@ -19,6 +20,7 @@ from poolviz.servers.target import mysql, with_application_name
 _CONNECT_LIMIT = 5.0  # seconds until a server that doesn't answer is given up
 _ANSWER_LIMIT = 3.0  # the same for one question
 _STATEMENT_LIMIT = 2000  # milliseconds, for the server itself: less than we wait
+_LOOK_UP = 0.1  # seconds between two looks whether anybody still waits for an answer
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between two tries, doubling
 
 _LOOK = """
@@ -37,8 +39,8 @@ class BlindError(Exception):
     """Why the server can't be seen, as the end of a sentence."""
 
 
-class _SilenceError(Exception):
-    """The server, or the way to it, didn't answer in time."""
+class SilenceError(Exception):
+    """The server, or the way to it, didn't answer in time, or nobody waits for it any more."""
 
 
 class Eye(ABC):
@@ -139,9 +141,9 @@ class ServerEye(Eye):
         try:
             with connection.cursor() as cursor:
                 cursor.execute(question, (self._name,))
-                _await(connection, _ANSWER_LIMIT)
+                await_answer(connection, _ANSWER_LIMIT)
                 return cursor.fetchall()
-        except _SilenceError:
+        except SilenceError:
             raise BlindError("the server doesn't answer; it is asked again") from None
         except psycopg2.Error as error:
             raise BlindError(_reason(error, connection)) from None
@@ -151,11 +153,11 @@ class ServerEye(Eye):
         try:
             connection = psycopg2.connect(self._conninfo, async_=True)
             self._connection = connection  # from here on `close` ends it
-            _await(connection, _CONNECT_LIMIT)
+            await_answer(connection, _CONNECT_LIMIT)
             with connection.cursor() as cursor:
                 cursor.execute("SET statement_timeout = %s", (_STATEMENT_LIMIT,))
-                _await(connection, _ANSWER_LIMIT)
-        except _SilenceError:
+                await_answer(connection, _ANSWER_LIMIT)
+        except SilenceError:
             raise BlindError("the server doesn't answer; it is asked again") from None
         except psycopg2.Error as error:
             reason = str(describe_failure(error, self._conninfo))
@@ -187,12 +189,16 @@ def _half_seen(counts: dict[str, int]) -> str:
     return ""
 
 
-def _await(connection: Connection, seconds: float) -> None:
-    """Go on with what the connection is doing until it is done; _SilenceError when time is up."""
+def await_answer(
+    connection: Connection, seconds: float, over: Callable[[], bool] = lambda: False
+) -> None:
+    """Go on with what an asynchronous connection is doing until it is done; SilenceError when time
+    is up, or soon after `over` says so."""
     deadline = time.monotonic() + seconds
     while (state := connection.poll()) != POLL_OK:
         wanted = selectors.EVENT_READ if state == POLL_READ else selectors.EVENT_WRITE
         with selectors.DefaultSelector() as selector:  # plain select knows no socket beyond 1024
             selector.register(connection.fileno(), wanted)
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                raise _SilenceError
+            while not selector.select(max(0.0, min(_LOOK_UP, deadline - time.monotonic()))):
+                if over() or time.monotonic() >= deadline:
+                    raise SilenceError

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from poolviz.model.histogram import Durations, Histogram
 from poolviz.model.sample import TICK, Level, Sample
 
-LEVELS = ("open", "used", "idle", "overflow", "pending", "retrying")
+LEVELS = ("open", "used", "idle", "overflow", "pending", "retrying", "backlog")
 RATES = ("throughput", "timeouts", "errors")
 SHARES = {"wait_p50": 0.50, "wait_p95": 0.95, "wait_p99": 0.99}
 
@@ -61,7 +61,7 @@ class View:
     """A stretch of a run as bins in ascending order.
 
     `t` is each bin's end in seconds since the start, `bin` their nominal width. `levels` holds
-    open, used, idle, overflow, pending, retrying. `lines` holds capacity (NaN: unlimited);
+    open, used, idle, overflow, pending, retrying, backlog. `lines` holds capacity (NaN: unlimited);
     server_active and server_total (NaN: not known); wait_p50, wait_p95, wait_p99 in seconds (NaN:
     nothing was counted); throughput, timeouts, errors a second.
     """
@@ -128,6 +128,7 @@ class Rings:
             sample.overflow,
             sample.pending,
             sample.retrying,
+            sample.backlog,
         )
         span = sample.span or TICK
         if sample.server is not None:

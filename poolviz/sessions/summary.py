@@ -7,6 +7,7 @@ weighted by time. A figure that nothing was counted for is null.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from statistics import median
 from typing import Any
 
@@ -20,7 +21,8 @@ from poolviz.model.sample import Sample
 
 class Connections(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of connections and of the callers without one. `used_mean` is weighted by time;
-    `pending_max` clients were in acquire at once, `retrying_max` in a back-off of their own."""
+    `pending_max` clients were in acquire at once, `retrying_max` in a back-off of their own, and
+    `backlog_max` requests of an open load were due and not begun."""
 
     opened: int
     closed: int
@@ -30,15 +32,27 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
     overflow_max: int
     pending_max: int
     retrying_max: int
+    backlog_max: int
     open_at_end: int
 
 
 class PerClient(msgspec.Struct, frozen=True):
-    """Completed operations of each client that took part, also of those that completed none."""
+    """A figure of each client that took part, also of those with nothing to count: how far the
+    pool treats them alike."""
 
-    min: int | None
+    min: float | None
     median: float | None
-    max: int | None
+    max: float | None
+
+
+class LoadGenerator(msgspec.Struct, frozen=True):
+    """Whether the machine kept up with the load: `cpu_max` in cores, `lag_p99_max_s` how late
+    timers of 10 ms came at worst. For `strained_s` seconds it was at its own limit (over 0.9 of a
+    core, or over 5 ms late), and the figures may be the load generator's, not the pool's."""
+
+    cpu_max: float
+    lag_p99_max_s: float
+    strained_s: float
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +74,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     retry_time_s: Summary
     connections: Connections
     operations_per_client: PerClient
+    longest_wait_per_client_s: PerClient
+    load_generator: LoadGenerator
     server_backends_max: int | None
     samples: int
     samples_dropped: int
@@ -72,6 +88,7 @@ class SegmentSummary(Figures, frozen=True, kw_only=True):
     to_s: float
     limits: dict[str, Value]
     load: dict[str, Value]
+    faults: dict[str, Value]
 
 
 class RunSummary(Figures, frozen=True, kw_only=True):
@@ -103,7 +120,9 @@ class Totals:
         self.wait, self.use = Histogram(), Histogram()
         self.create, self.retry = Histogram(), Histogram()
         self.open_max = self.used_max = self.overflow_max = 0
-        self.pending_max = self.retrying_max = 0
+        self.pending_max = self.retrying_max = self.backlog_max = 0
+        self.longest_waits: dict[int, float] = {}
+        self.cpu_max = self.lag_max = self.strained = 0.0
         self.backends_max: int | None = None
         self._span = self._used_area = 0.0
 
@@ -132,6 +151,12 @@ class Totals:
         self.overflow_max = max(self.overflow_max, sample.overflow.high)
         self.pending_max = max(self.pending_max, sample.pending.high)
         self.retrying_max = max(self.retrying_max, sample.retrying.high)
+        self.backlog_max = max(self.backlog_max, sample.backlog.high)
+        for client, wait in sample.longest_waits.items():
+            self.longest_waits[client] = max(self.longest_waits.get(client, 0.0), wait)
+        self.cpu_max = max(self.cpu_max, sample.cpu)
+        self.lag_max = max(self.lag_max, sample.lag)
+        self.strained += sample.span if sample.strained else 0.0
         if sample.server is not None:
             self.backends_max = max(self.backends_max or 0, sample.server.total)
 
@@ -147,7 +172,7 @@ class Totals:
 
     def figures(self, open_at_end: int | None = None) -> Figures:
         """The figures so far. `open_at_end`: connections left open, where more is known of it."""
-        clients = self.per_client.values()
+        waits = [self.longest_waits.get(client, 0.0) for client in self.per_client]
         return Figures(
             duration_s=self.end - (self.begin or 0.0),
             operations=self.operations,
@@ -167,13 +192,12 @@ class Totals:
                 overflow_max=self.overflow_max,
                 pending_max=self.pending_max,
                 retrying_max=self.retrying_max,
+                backlog_max=self.backlog_max,
                 open_at_end=self.open if open_at_end is None else open_at_end,
             ),
-            operations_per_client=PerClient(
-                min(clients, default=None),
-                median(clients) if clients else None,
-                max(clients, default=None),
-            ),
+            operations_per_client=_per_client(self.per_client.values()),
+            longest_wait_per_client_s=_per_client(waits),
+            load_generator=LoadGenerator(self.cpu_max, self.lag_max, self.strained),
             server_backends_max=self.backends_max,
             samples=self.samples,
             samples_dropped=self.missed,
@@ -209,11 +233,20 @@ class Account:
         )
 
 
+def _per_client(figures: Collection[float]) -> PerClient:
+    return PerClient(
+        min(figures, default=None),
+        median(figures) if figures else None,
+        max(figures, default=None),
+    )
+
+
 def _segment(totals: Totals, last: Sample) -> SegmentSummary:
     return SegmentSummary(
         from_s=totals.begin or 0.0,
         to_s=totals.end,
         limits=last.limits,
         load=last.load,
+        faults=last.faults,
         **msgspec.structs.asdict(totals.figures()),
     )

@@ -30,6 +30,7 @@ _CONNECTIONS = (
     "overflow_max",
     "pending_max",
     "retrying_max",
+    "backlog_max",
     "open_at_end",
 )
 

@@ -11,17 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 
-import msgspec
 from PySide6.QtCore import QCoreApplication, QSettings, QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
 import poolviz
-from poolviz.load.settings import settings_for
+from poolviz.load.scenarios import checked
 from poolviz.model.errors import InputError
 from poolviz.model.resources import resource
-from poolviz.model.scenario import Draft, Scenario
-from poolviz.pools import pool_class
+from poolviz.model.scenario import Draft
+from poolviz.sessions.thresholds import Threshold
 from poolviz.ui.display import display_available
 from poolviz.ui.history import History, home
 from poolviz.ui.lab import Lab
@@ -41,7 +40,7 @@ def run_window(start: Draft | Path | None, dsn: str | None) -> int:
     """
     session = start if isinstance(start, Path) else None
     draft = start if isinstance(start, Draft) else Draft()
-    scenario = _checked(draft)
+    scenario = checked(draft, Threshold.parse)
     application = _application()
     settings = QSettings(str(home() / "settings.ini"), QSettings.Format.IniFormat)
     look = Look(application, settings)
@@ -69,12 +68,6 @@ def run_window(start: Draft | Path | None, dsn: str | None) -> int:
     if mistakes:
         raise mistakes[0]
     return status
-
-
-def _checked(draft: Draft) -> Scenario:
-    pool = pool_class(draft.pool)
-    draft = msgspec.structs.replace(draft, pool=pool.id)  # of a file, its whole path
-    return draft.checked(pool.limits, settings_for(pool))
 
 
 def _application() -> QApplication:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from poolviz.load.settings import SETTINGS
+from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Parameter, Value
 from poolviz.model.scenario import Scenario
@@ -19,30 +19,41 @@ class Asked:
 
     def __init__(self, pool: type[Pool]) -> None:
         self.pool = pool
+        self.settings = settings_for(pool)
         self.limits: dict[str, Value] = pool.limits.defaults()
-        self.load: dict[str, Value] = SETTINGS.defaults()
+        self.load: dict[str, Value] = self.settings.defaults()
+        self._chosen: set[str] = set()  # settings that aren't the default because somebody said so
         self._done: list[_Entry] = []
         self._undone: list[_Entry] = []
         self._left: dict[str, dict[str, Value]] = {}  # the limits of pools that were left
 
     def take_pool(self, pool: type[Pool], limits: Mapping[str, Value] | None = None) -> None:
-        """Another pool, with `limits` or those it was left with; the load stays."""
+        """Another pool, with `limits` or those it was left with. The load stays, but settings
+        that nobody chose, or that the new pool doesn't take, are that pool's defaults.
+
+        InputError, and nothing is taken, where the pool can't be under a load.
+        """
+        settings = settings_for(pool)
         self._left[self.pool.id] = self.limits
-        self.pool = pool
+        self.pool, self.settings = pool, settings
+        for key, parameter in settings.items():
+            if key not in self._chosen or not _takes(parameter, self.load[key]):
+                self.load[key] = parameter.default
+                self._chosen.discard(key)
         known = self._left.get(pool.id, pool.limits.defaults())
         self.limits = dict(known if limits is None else limits)
         self._done, self._undone = [], []
 
     def take_load(self, load: Mapping[str, Value]) -> None:
         """Another load; settings that `load` doesn't name keep their values."""
-        self.load |= {key: value for key, value in load.items() if key in SETTINGS}
+        self._take(_of(load, self.load))
 
     def __getitem__(self, key: str) -> Value:
         return self.limits[key] if key in self.limits else self.load[key]
 
     def parameter(self, key: str) -> Parameter:
         """The declaration of `key`; InputError where there is none."""
-        return SETTINGS[key] if key in SETTINGS else self.pool.limits.find(key)
+        return self.settings[key] if key in self.settings else self.pool.limits.find(key)
 
     def scenario(self) -> Scenario:
         """A run of what is asked now, until it is stopped."""
@@ -74,7 +85,7 @@ class Asked:
         if key in self.limits:
             self.limits[key] = value
         elif key in self.load:
-            self.load[key] = value
+            self._take({key: value})
 
     def refuse(self, key: str, value: Value) -> None:
         """The engine kept `value`: the change is as if it had never been asked for."""
@@ -93,10 +104,21 @@ class Asked:
         wanted = {key: self.parameter(key).check(value) for key, value in changes.items()}
         left = {key: value for key, value in wanted.items() if value != self[key]}
         limits = self.pool.limits.changed(self.limits, _of(left, self.limits))
-        load = SETTINGS.changed(self.load, _of(left, self.load))
+        load = _of(left, self.load)
+        self.settings.changed(self.load, load)
         steps = self._ordered(left)
-        self.limits, self.load = limits, load
+        self.limits = limits
+        self._take(load)
         return steps
+
+    def _take(self, load: Mapping[str, Value]) -> None:
+        """Other settings; one that is back at its default is no longer chosen."""
+        self.load |= load
+        for key, value in load.items():
+            if value == self.settings[key].default:
+                self._chosen.discard(key)
+            else:
+                self._chosen.add(key)
 
     def _ordered(self, left: dict[str, Value]) -> list[Step]:
         """One after the other, so that no state between two of them breaks a bound."""
@@ -118,3 +140,11 @@ class Asked:
 
 def _of(changes: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Value]:
     return {key: value for key, value in changes.items() if key in values}
+
+
+def _takes(parameter: Parameter, value: Value) -> bool:
+    try:
+        parameter.check(value)
+    except InputError:
+        return False
+    return True

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.load.settings import SETTINGS
+from poolviz.load.settings import settings_for
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools.base import Pool
 from poolviz.ui.row import Row, make_row
@@ -79,7 +79,7 @@ class ControlPanel(QFrame):
 
     def set_pool(self, pool: type[Pool]) -> None:
         """Show the limits of another pool."""
-        self._pool = pool
+        self._pool, settings = pool, settings_for(pool)
         self.rows, self.links = {}, []
         content = QWidget()
         content.setObjectName("sideContent")
@@ -87,10 +87,10 @@ class ControlPanel(QFrame):
         column.setContentsMargins(14, 4, 14, 8)
         column.setSpacing(6)
         self._add_section(column, "Pool", pool.limits, badges=True)
-        self._add_section(column, "Load", SETTINGS, badges=False)
+        self._add_section(column, "Load", settings, badges=False)
         column.addStretch(1)
         self._scroll.setWidget(content)  # which deletes the last pool's
-        self.show_values({**pool.limits.defaults(), **SETTINGS.defaults()}, None, None)
+        self.show_values({**pool.limits.defaults(), **settings.defaults()}, None, None)
 
     def show_values(
         self,

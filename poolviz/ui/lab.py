@@ -30,6 +30,8 @@ from poolviz.ui.backstage import Backstage, Run
 from poolviz.ui.chores import Chores, Inbox
 from poolviz.ui.history import History
 from poolviz.ui.notice import Notices, Weight, log_fault, sentence_of
+from poolviz.ui.remarks import Remarks
+from poolviz.ui.server_choice import ServerChoice
 
 _logger = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class Lab(QObject):
     changed = Signal()  # the state, the server or the pool
     session_changed = Signal()  # `recorder` is another
     values_changed = Signal()  # what is asked for
+    server_wanted = Signal()  # the user is to name a server
 
     def __init__(self, history: History, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -66,13 +69,14 @@ class Lab(QObject):
         self.sessions_folder = history.folder
         self._asked = Asked(pool_class(DEFAULT_POOL))
         self._plan: Scenario | None = None  # a scenario as it was written, until it is altered
-        self.target: Target | None = None
+        self._server = ServerChoice(self._backstage, self._stage, self.inbox, self.notices, self)
+        self._server.changed.connect(self._show_server)
+        self._server.reached.connect(self._arrive)
+        self._remarks = Remarks(
+            self.notices, self._server, self.server_wanted.emit, lambda: self.connect_to(None)
+        )
         self.recorder: Recorder | None = None
         self.viewing: Path | None = None  # the session that is being looked at
-        self._dsn: str | None = None  # the user's own server; None: the embedded one
-        self._connecting = 0  # the number of the attempt that goes on; 0: none does
-        self._attempts = 0
-        self._start_when_reached = False
         self._run: Run | None = None
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
         self._on_its_way: dict[str, Value] = {}  # asked of the engine, not answered yet
@@ -90,7 +94,7 @@ class Lab(QObject):
             if run.stop_asked:
                 return State.STOPPING
             return State.RUNNING if run.link is not None and run.began else State.STARTING
-        return State.CONNECTING if self._connecting else State.READY
+        return State.CONNECTING if self._server.connecting else State.READY
 
     @property
     def busy(self) -> bool:
@@ -100,7 +104,12 @@ class Lab(QObject):
     @property
     def embedded(self) -> bool:
         """The server chosen is the one that poolviz brings along."""
-        return self._dsn is None
+        return self._server.embedded
+
+    @property
+    def target(self) -> Target | None:
+        """The server chosen, once it was reached."""
+        return self._server.target
 
     @property
     def pool(self) -> type[Pool]:
@@ -144,12 +153,12 @@ class Lab(QObject):
 
     def connect_to(self, dsn: str | None, *, start: bool = False) -> None:
         """Choose a server: the user's own, or with None the embedded one. Ends a run."""
-        self._dsn = dsn
-        self._when_ended(lambda: self._connect(start))
+        self._server.dsn = dsn
+        self._when_ended(lambda: self._server.connect_to_it(start=start))
 
     def choose_server(self, dsn: str | None) -> None:
         """Choose a server without reaching for it: the next start does."""
-        self._dsn = dsn
+        self._server.dsn = dsn
         self.changed.emit()
 
     def plan(self, scenario: Scenario) -> None:
@@ -158,18 +167,18 @@ class Lab(QObject):
         self._asked.take_load(scenario.load)
         self._plan = scenario
         self.changed.emit()
-        self.values_changed.emit()
+        self._show_values()
 
     def start(self) -> None:
         """Put the load on, once there is a server to put it on."""
         if self.state is State.CONNECTING:
-            self._start_when_reached = True
-        elif self.state is State.READY:
-            embedded = self.target is not None and self.target.embedded
-            if self.target is None or (embedded and not self._backstage.server_alive):
-                self._connect(start=True)
+            self._server.start_when_reached()
+        elif self.state is State.READY and self._remarks.fits(self.pool):
+            target = self._server.ready
+            if target is None:
+                self._server.connect_to_it(start=True)
             else:
-                self._begin(self.target)
+                self._begin(target)
 
     def stop(self) -> None:
         """Take the load off; nothing where none is on."""
@@ -182,16 +191,16 @@ class Lab(QObject):
         self.changed.emit()
 
     def choose_pool(self, id: str) -> None:
-        """Another pool. A run that goes on ends, and one with the new pool begins."""
+        """Another pool. A run that goes on ends, and one with the new pool begins, if that runs on
+        the server chosen. InputError where there is no such pool."""
         if id == self.pool.id and self.viewing is None:
             return
         again = self.busy
-        self._plan = None
         self._asked.take_pool(pool_class(id))
+        self._plan = None
         self._on_its_way.clear()
         self.changed.emit()
-        self.values_changed.emit()
-        self._announce_load()
+        self._show_values()
         if again:
             self._when_ended(self.start)
 
@@ -232,25 +241,22 @@ class Lab(QObject):
             else:
                 self.notices.say("session", sentence_of(error), Weight.BAD)
 
-        def opened(recorder: Recorder) -> None:
+        def opened(session: tuple[Recorder, type[Pool]]) -> None:
             try:
-                self._show_session(recorder, path)
+                self._show_session(*session, path)
             except InputError as error:
-                recorder.close()
+                session[0].close()
                 failed(error)
 
-        self._when_ended(lambda: self.errands.do(lambda: Recorder.open(path), opened, failed))
+        self._when_ended(lambda: self.errands.do(lambda: _open(path), opened, failed))
 
-    def _show_session(self, recorder: Recorder, path: Path) -> None:
+    def _show_session(self, recorder: Recorder, pool: type[Pool], path: Path) -> None:
         """Look at an opened session, which is the lab's to close from now on."""
         if self.busy or self._closed:
             recorder.close()  # something else was begun meanwhile
             return
-        began, last = recorder.began, recorder.last
-        if began is None:
-            raise InputError(f"{path} holds no run that could be shown.")
-        pool = pool_class(began.scenario.pool)
-        source = last if last is not None else began.scenario
+        assert recorder.began is not None
+        source = recorder.last if recorder.last is not None else recorder.began.scenario
         self._asked.take_pool(pool, pool.limits.complete(source.limits))
         self._asked.take_load(source.load)
         self._plan, self._run, self.viewing = None, None, path
@@ -273,6 +279,7 @@ class Lab(QObject):
             return
         self._closed = True
         self._after = None
+        self._server.give_up()
         self.stop()
         self._stage.do(self._backstage.put_away, failed=log_fault)
         if not self._stage.close(_PUT_AWAY):
@@ -286,79 +293,26 @@ class Lab(QObject):
 
     # The server
 
-    def _connect(self, start: bool) -> None:
-        self.target = None
-        self._start_when_reached = start
-        self._attempts += 1
-        attempt = self._connecting = self._attempts
-        dsn = self._dsn
-        self.notices.take_back("load")
-
-        def progress(words: str) -> None:
-            self.inbox.post(lambda: self.notices.say("server", f"{words}…", closable=False))
-
-        def reach() -> Target:
-            if dsn is None:
-                return self._backstage.start_server(progress)
-            return self._backstage.reach(dsn)
-
-        words = "Starting PostgreSQL…" if dsn is None else "Connecting to your server…"
-        self.notices.say("server", words, closable=False)
-        self._stage.do(
-            reach,
-            lambda target: self._reached(attempt, target),
-            lambda error: self._not_reached(attempt, error),
-        )
+    def _show_server(self) -> None:
+        self._remark()
         self.changed.emit()
 
-    def _reached(self, attempt: int, target: Target) -> None:
-        if attempt != self._connecting or self._closed:
-            return  # another server was chosen meanwhile
-        self._connecting = 0
-        self.target = target
-        self.notices.take_back("server")
-        if self._start_when_reached:
+    def _arrive(self, target: Target, start: bool) -> None:
+        if start and self._remarks.fits(self.pool):
             self._begin(target)
         else:
-            self._announce_load()
-            self.changed.emit()
+            self._show_server()
 
-    def _not_reached(self, attempt: int, error: Exception) -> None:
-        if attempt != self._connecting or self._closed:
-            return
-        self._connecting = 0
-        start = self._start_when_reached
-        sentence = sentence_of(error)
-        self.notices.say("server", sentence, Weight.BAD, "Try again", lambda: self._retry(start))
-        self.changed.emit()
-
-    def _retry(self, start: bool) -> None:
-        if self.state is State.READY:
-            self._connect(start)
-
-    def _announce_load(self) -> None:
-        """Say what Start would do to a server that isn't ours."""
-        target = self.target
-        if target is None or target.embedded or self.busy or self.viewing is not None:
-            self.notices.take_back("load")
-            return
-        capacity = self.pool.capacity(self._asked.limits)
-        most = int(self._asked.load["clients"])
-        most = most if capacity is None else min(most, capacity)
-        enough = target.has_room_for(most + 1)
-        self.notices.say(
-            "load",
-            f"Start will open up to {most} connections to {target.shown}, and one to watch them; "
-            f"it has {target.free_connections} of {target.max_connections} left. "
-            "Nothing is created there.",
-            Weight.INFO if enough else Weight.WARN,
-            closable=False,
-        )
+    def _remark(self) -> None:
+        """Say what is to be said of the pool, the load and the server chosen."""
+        if self.viewing is None:
+            self._remarks.make(self.pool, self.values, busy=self.busy)
+        else:
+            self._remarks.take_back()
 
     def _watch(self) -> None:
         """See whether the embedded server still runs and the session is still written."""
-        if self.target is not None and self.target.embedded and not self._backstage.server_alive:
-            self.target = None
+        if self._server.notice_loss():
             self.notices.say(
                 "server",
                 "The embedded PostgreSQL has ended; what was recorded until then is kept.",
@@ -421,7 +375,7 @@ class Lab(QObject):
             self._on_its_way.pop(report.key, None)
             self._asked.refuse(report.key, report.value)
             self.notices.say("value", report.reason, Weight.WARN, passing=True)
-            self.values_changed.emit()
+            self._show_values()
         elif isinstance(report, Trouble):
             self._pass_on(report)
         elif isinstance(report, Ended):
@@ -433,7 +387,7 @@ class Lab(QObject):
             return
         if key not in self._on_its_way:
             self._asked.settle(key, value)
-            self.values_changed.emit()
+            self._show_values()
         elif self._on_its_way[key] == value:
             del self._on_its_way[key]
 
@@ -483,8 +437,12 @@ class Lab(QObject):
             for key, value in steps:
                 self._on_its_way[key] = value
                 link.alter(key, value)
+        self._show_values()
+
+    def _show_values(self) -> None:
+        """What is asked for is another."""
         self.values_changed.emit()
-        self._announce_load()
+        self._remark()
 
     # Odds and ends
 
@@ -497,3 +455,16 @@ class Lab(QObject):
         self.session_changed.emit()
         if old is not None:
             self.errands.do(old.close, failed=log_fault)  # after any export that still reads it
+
+
+def _open(path: Path) -> tuple[Recorder, type[Pool]]:
+    """A recorded session and the pool it ran, whose library may take long to load; InputError
+    where it can't be shown."""
+    recorder = Recorder.open(path)
+    try:
+        if recorder.began is None:
+            raise InputError(f"{path} holds no run that could be shown.")
+        return recorder, pool_class(recorder.began.scenario.pool)
+    except BaseException:
+        recorder.close()
+        raise

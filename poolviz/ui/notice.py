@@ -43,7 +43,11 @@ class Notices(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._topics: set[str] = set()
+        self._standing: dict[str, str] = {}  # the sentence on each topic
+
+    def standing(self, topic: str) -> str:
+        """What was last said on a topic, dismissed or not; empty once it was taken back."""
+        return self._standing.get(topic, "")
 
     def say(
         self,
@@ -57,17 +61,17 @@ class Notices(QObject):
         closable: bool = True,
     ) -> None:
         """Say something, in place of what was said on the topic before."""
-        self._topics.add(topic)
+        self._standing[topic] = sentence
         self.said.emit(Notice(topic, sentence, weight, remedy, act, passing, closable))
 
     def take_back(self, topic: str) -> None:
         """Say no more on a topic."""
-        self._topics.discard(topic)
+        self._standing.pop(topic, None)
         self.withdrawn.emit(topic)
 
     def take_all_back(self) -> None:
         """A new run begins: what was said of the last one no longer matters."""
-        for topic in tuple(self._topics):
+        for topic in tuple(self._standing):
             self.take_back(topic)
 
 

@@ -9,11 +9,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
 
+from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
 from poolviz.pools import Listing, listings, pool_class
 from poolviz.pools.base import Pool
 from poolviz.ui.lab import Lab
-from poolviz.ui.notice import Weight, sentence_of
+from poolviz.ui.notice import Weight, log_fault, sentence_of
 
 
 class PoolMenu(QMenu):
@@ -27,8 +28,11 @@ class PoolMenu(QMenu):
         self._pools = QActionGroup(self)
         self._end = self.addSeparator()
         self.addAction("Your own pool…").triggered.connect(self._ask_for_file)
-        for listing in listings():
-            self._list(listing)
+        listed = listings()
+        for listing in listed:
+            self._add(listing.id, listing.title)
+        # To know whether a package's own pool can be used, it has to be loaded.
+        lab.errands.do(lambda: [(each, each.missing) for each in listed], self._grey_out, log_fault)
 
     def show_chosen(self) -> None:
         """Put the check mark to the lab's pool, whoever chose it."""
@@ -38,13 +42,15 @@ class PoolMenu(QMenu):
         chosen.setChecked(True)
         chosen.setToolTip(pool.about)
 
-    def _list(self, listing: Listing) -> None:
-        missing = listing.missing
-        action = self._add(listing.id, listing.title)
-        if missing:
-            action.setText(f"{listing.title}   {missing}")
-            action.setToolTip(f"Its driver isn't installed: {missing}")
-            action.setEnabled(False)
+    def _grey_out(self, found: list[tuple[Listing, str]]) -> None:
+        """Say what those that can't be used lack."""
+        actions = {action.data(): action for action in self._pools.actions()}
+        for listing, missing in found:
+            if missing:
+                action, driver = actions[listing.id], bool(listing.drivers)
+                action.setText(f"{listing.title}   {missing}" if driver else listing.title)
+                action.setToolTip(f"Its driver isn't installed: {missing}" if driver else missing)
+                action.setEnabled(False)
 
     def _add(self, id: str, title: str) -> QAction:
         """One pool more, below the others."""
@@ -57,7 +63,7 @@ class PoolMenu(QMenu):
         return action
 
     def _choose(self, id: str) -> None:
-        self._lab.errands.do(lambda: pool_class(id), self._take, self._complain)
+        self._lab.errands.do(lambda: usable(id), self._take, self._complain)
 
     def _take(self, pool: type[Pool]) -> None:
         self._lab.choose_pool(pool.id)
@@ -93,6 +99,13 @@ class PoolMenu(QMenu):
         dialog.open()
 
 
+def usable(id: str) -> type[Pool]:
+    """The pool that goes by `id`; InputError where it can't be loaded or be put under a load."""
+    pool = pool_class(id)
+    settings_for(pool)
+    return pool
+
+
 def pools_in(path: Path) -> list[type[Pool]]:
     """The classes of a file that are pools; InputError, in a sentence, where there is none."""
     try:
@@ -103,7 +116,7 @@ def pools_in(path: Path) -> list[type[Pool]]:
     pools, refusals = [], []
     for name in classes:
         try:
-            pools.append(pool_class(f"{path}:{name}"))
+            pools.append(usable(f"{path}:{name}"))
         except InputError as refusal:
             refusals.append(refusal)
     if not pools:

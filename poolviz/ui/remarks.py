@@ -1,15 +1,70 @@
-"""What is to be said of a load before it is put on: of the server, and of the pool."""
+"""What is to be said of a load before it is put on: of the server, of the pool, of both."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 from poolviz.pools import check_server
 from poolviz.pools.base import Pool
 from poolviz.servers.target import Target
-from poolviz.ui.notice import Weight
+from poolviz.ui.notice import Notices, Weight
+from poolviz.ui.server_choice import ServerChoice
+
+_LOAD, _CLIENTS = "load", "clients"  # topics
+
+
+class Remarks:
+    """Says in notices what the user should know of the pool, the load and the server chosen.
+
+    `ask_for_server` has the user name a server, `take_embedded` chooses the embedded one.
+    """
+
+    def __init__(
+        self,
+        notices: Notices,
+        server: ServerChoice,
+        ask_for_server: Callable[[], None],
+        take_embedded: Callable[[], None],
+    ) -> None:
+        self._notices, self._server = notices, server
+        self._ask_for_server, self._take_embedded = ask_for_server, take_embedded
+
+    def fits(self, pool: type[Pool]) -> bool:
+        """Whether the pool runs on the server chosen; where it doesn't, that is said."""
+        sentence = misfit(pool, self._server.dsn)
+        if not sentence:
+            return True
+        remedy, act = "Own server…", self._ask_for_server
+        if not misfit(pool, None):
+            remedy, act = "Embedded PostgreSQL", self._take_embedded
+        self._notices.say(_LOAD, sentence, Weight.WARN, remedy, act, closable=False)
+        return False
+
+    def make(self, pool: type[Pool], values: Mapping[str, Value], *, busy: bool) -> None:
+        """Say what Start would do to a server that isn't ours, and what doesn't go together.
+
+        `values` are the limits of the pool and the settings of the load.
+        """
+        clients = of_clients(pool, values)
+        if not clients:
+            self._notices.take_back(_CLIENTS)
+        elif clients != self._notices.standing(_CLIENTS):  # else it may have been dismissed
+            self._notices.say(_CLIENTS, clients, Weight.WARN)
+        if not self.fits(pool):
+            return
+        target = self._server.target
+        if busy or target is None or target.embedded:
+            self._notices.take_back(_LOAD)
+        else:
+            sentence, weight = of_load(target, pool, values)
+            self._notices.say(_LOAD, sentence, weight, closable=False)
+
+    def take_back(self) -> None:
+        """Say nothing: no load is about to be put on."""
+        for topic in (_LOAD, _CLIENTS):
+            self._notices.take_back(topic)
 
 
 def misfit(pool: type[Pool], dsn: str | None) -> str:
@@ -22,31 +77,15 @@ def misfit(pool: type[Pool], dsn: str | None) -> str:
     return ""
 
 
-def room(target: Target) -> str:
-    """How many connections a server could take when it was asked, as half a sentence."""
-    if target.free_connections is None:
-        return "it takes any number of connections"
-    return f"{target.free_connections} of {target.max_connections} connections are free"
-
-
-def of_load(
-    target: Target, pool: type[Pool], values: Mapping[str, Value]
-) -> tuple[str, Weight]:
-    """What Start would do to a server that isn't ours, and how much that matters.
-
-    `values` are the limits of the pool and the settings of the load.
-    """
+def of_load(target: Target, pool: type[Pool], values: Mapping[str, Value]) -> tuple[str, Weight]:
+    """What Start would do to a server that isn't ours, and how much that matters."""
     capacity = pool.capacity(values)
     clients = int(values["clients"])
     most = clients if capacity is None else min(clients, capacity)
     most = max(most, pool.kept(values))  # some pools open those before anybody asks
     will = f"Start will open up to {_connections(most)} to {target.shown}"
     if target.free_connections is None:
-        return (
-            f"{will}, which takes any number. A file that isn't there yet is made; nothing is "
-            "created in it.",
-            Weight.INFO,
-        )
+        return f"{will}, which takes any number. Nothing is created in it.", Weight.INFO
     return (
         f"{will}, and one to watch them; it has {target.free_connections} of "
         f"{target.max_connections} left. Nothing is created there.",
@@ -57,6 +96,13 @@ def of_load(
 def of_clients(pool: type[Pool], values: Mapping[str, Value]) -> str:
     """Why so many clients are more than the pool is made for; empty where they aren't."""
     return pool.one_client if int(values["clients"]) > 1 else ""
+
+
+def room(target: Target) -> str:
+    """How many connections a server could take when it was asked, as half a sentence."""
+    if target.free_connections is None:
+        return "it takes any number of connections"
+    return f"{target.free_connections} of {target.max_connections} connections are free"
 
 
 def _connections(number: int) -> str:

@@ -15,7 +15,7 @@ class ServerChoice(QObject):
     blocks. What goes on is said on the topic `server`."""
 
     changed = Signal()  # an attempt begins, or has failed
-    reached = Signal(bool)  # `target` is there; True where a start was waiting for it
+    reached = Signal(object, bool)  # the Target, and whether a start was waiting for it
 
     def __init__(
         self,
@@ -59,8 +59,14 @@ class ServerChoice(QObject):
         dsn = self.dsn
         words = "Starting PostgreSQL…" if dsn is None else "Connecting to your server…"
         self._notices.say("server", words, closable=False)
+
+        def reach() -> Target:
+            if dsn is None:
+                return self._backstage.start_server(self._tell)
+            return self._backstage.reach(dsn)
+
         self._stage.do(
-            lambda: self._backstage.reach(dsn) if dsn else self._backstage.start_server(self._tell),
+            reach,
             lambda target: self._arrive(attempt, target),
             lambda error: self._fail(attempt, error),
         )
@@ -91,7 +97,7 @@ class ServerChoice(QObject):
         self._attempt = 0
         self.target = target
         self._notices.take_back("server")
-        self.reached.emit(self._start)
+        self.reached.emit(target, self._start)
 
     def _fail(self, attempt: int, error: Exception) -> None:
         if attempt != self._attempt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 from PySide6.QtCore import QSettings, Qt, Signal
@@ -18,28 +19,57 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.model.errors import PoolvizError
+from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
+from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.mysql_url import MySQLAddress
 from poolviz.servers.target import Target, reach
 from poolviz.ui.chores import Chores
+from poolviz.ui.remarks import room
 
 _REMEMBERED = "server/dsn"
 _SECRETS = ("password", "sslpassword")
 _SCHEME = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
+_KINDS = (
+    ("PostgreSQL", "postgresql://user@host:5432/database or keywords"),
+    ("MySQL, MariaDB", "mysql://user@host:3306/database"),
+    ("SQLite", "sqlite:///file.db"),
+)
+_NOTES = {
+    POSTGRESQL: "The passwords of PGPASSWORD, PGPASSFILE and PGSERVICE are used too.",
+    MYSQL: "Options may follow the database: ?unix_socket=PATH, ?ssl_ca=FILE.",
+    SQLITE: "A file that isn't there yet is made by the first connection.",
+}
 
 
 def with_password(dsn: str, password: str) -> str:
-    """`dsn` with a password put in; as it is where it can't be read, which `reach` explains."""
+    """`dsn` with a password put in; as it is where it can't be read, which `reach` explains, or
+    where nothing asks for one."""
+    text = dsn.strip()
+    dialect = dialect_of(text)
+    if dialect == SQLITE:
+        return text
     try:
-        return str(make_dsn(_SCHEME.sub("postgresql://", dsn.strip(), count=1), password=password))
-    except psycopg2.Error:
+        if dialect == MYSQL:
+            address = MySQLAddress.parse(text)
+            return msgspec.structs.replace(address, password=password).url
+        return str(make_dsn(_SCHEME.sub("postgresql://", text, count=1), password=password))
+    except (InputError, psycopg2.Error):
         return dsn
 
 
 def without_password(dsn: str) -> str:
     """`dsn` as it may be written down; empty where it can't be read."""
+    text = dsn.strip()
+    dialect = dialect_of(text)
+    if dialect == SQLITE:
+        return text if text.partition(":")[2].startswith("//") else ""
     try:
-        parts = parse_dsn(_SCHEME.sub("postgresql://", dsn.strip(), count=1))
-    except psycopg2.Error:
+        if dialect == MYSQL:
+            address = msgspec.structs.replace(MySQLAddress.parse(text), password="")
+            short = address.shown  # without options
+            return short if MySQLAddress.parse(short) == address else address.url
+        parts = parse_dsn(_SCHEME.sub("postgresql://", text, count=1))
+    except (InputError, psycopg2.Error):
         return ""
     return str(make_dsn(**{key: value for key, value in parts.items() if key not in _SECRETS}))
 
@@ -88,15 +118,15 @@ class ServerDialog(QDialog):
     def _lay_out(self) -> None:
         words = QLabel(
             "poolviz loads this server only when you press Start, creates nothing in it, and "
-            "opens no more connections than the pool's limits allow, and one to watch them."
+            "opens\nno more connections than the pool's limits allow, and one to watch them."
         )
-        words.setWordWrap(True)
         words.setProperty("role", "note")
         form = QFormLayout()
         form.setHorizontalSpacing(12)
         form.setVerticalSpacing(8)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         form.addRow("DSN", self.dsn)
+        form.addRow("", _kinds())
         form.addRow("Password", self.password)
         cancel = QPushButton("Cancel")
         cancel.clicked.connect(self.reject)
@@ -123,10 +153,12 @@ class ServerDialog(QDialog):
 
     def _changed(self) -> None:
         self._tries += 1  # what an earlier test finds out holds for another DSN
-        given = bool(self.dsn.text().strip())
-        self.test_button.setEnabled(given)
-        self.connect_button.setEnabled(given)
-        self._show("The passwords of PGPASSWORD, PGPASSFILE and PGSERVICE are used too.", "note")
+        dsn = self.dsn.text().strip()
+        dialect = dialect_of(dsn)
+        self.test_button.setEnabled(bool(dsn))
+        self.connect_button.setEnabled(bool(dsn))
+        self.password.setEnabled(dialect != SQLITE)
+        self._show(_NOTES[dialect], "note")
 
     def _test(self) -> None:
         self._tries += 1
@@ -143,11 +175,7 @@ class ServerDialog(QDialog):
         if not self._open or attempt != self._tries:
             return
         self.test_button.setEnabled(True)
-        self._show(
-            f"✓ PostgreSQL {target.version}; {target.free_connections} of "
-            f"{target.max_connections} connections are free.",
-            "good",
-        )
+        self._show(f"✓ {target.product} {target.version}; {room(target)}.", "good")
 
     def _failed(self, attempt: int, error: Exception) -> None:
         if not isinstance(error, PoolvizError):
@@ -168,3 +196,11 @@ class ServerDialog(QDialog):
         self.answer.setProperty("role", role)
         self.answer.style().unpolish(self.answer)
         self.answer.style().polish(self.answer)
+
+
+def _kinds() -> QLabel:
+    """What a DSN looks like for each kind of server."""
+    kinds = QLabel("\n".join(f"{kind}: {dsn}" for kind, dsn in _KINDS))
+    kinds.setProperty("role", "note")
+    kinds.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return kinds

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QWidget
 
+from poolviz.model.dialect import SQLITE, dialect_of
 from poolviz.ui.glyphs import glyph
 from poolviz.ui.lab import Lab, State
 from poolviz.ui.pool_menu import PoolMenu
@@ -152,6 +155,9 @@ def _drop_down(button: QPushButton, menu: QMenu) -> None:
 
 
 def _short(shown: str) -> str:
-    """A server's name that fits a button: without scheme and options, its end cut off."""
+    """A server's name that fits a button: without scheme and options, its end cut off. Of a file
+    the name."""
     name = shown.partition("://")[2].partition("?")[0]
+    if dialect_of(shown) == SQLITE:
+        name = PurePath(name).name.replace(":memory:", "") or "SQLite in memory"
     return name if len(name) <= 40 else f"{name[:39]}…"

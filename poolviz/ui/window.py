@@ -95,6 +95,7 @@ class Window(QMainWindow):
         lab.changed.connect(self._show_state)
         lab.session_changed.connect(self._show_session)
         lab.values_changed.connect(self._show_values)
+        lab.server_wanted.connect(self.ask_for_server)
         lab.notices.said.connect(self.banner.say)
         lab.notices.withdrawn.connect(self.banner.take_back)
         self.panel.committed.connect(self._alter)
@@ -232,7 +233,7 @@ class Window(QMainWindow):
             self._timer.start(0)
 
     def _show_session(self) -> None:
-        self.charts.set_recorder(self.lab.recorder)
+        self.charts.set_recorder(self.lab.recorder, live=self.lab.viewing is None)
         self.status.begin()
         self._drawn = (None, -1)
 

@@ -15,6 +15,7 @@ import psycopg2
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Effect, Kind, Value
 from poolviz.pools.base import Pool, PoolStopped, TaskPool
+from poolviz.pools.gate import Gate
 from tests.pools.driven import PATIENCE, Driven
 from tests.pools.places import Place, Server
 
@@ -44,6 +45,10 @@ class CountingDoor:
         self._lock = threading.Lock()
         self.came = self.went = self.peak = 0
         self.seconds: list[float] = []
+        self.gate = Gate()
+
+    def knock(self, since: float) -> float:
+        return self.gate.knock(since)
 
     @property
     def open(self) -> int:
@@ -144,7 +149,7 @@ class Bench:
     def most_idle(self) -> int:
         """How many connections may be open once nobody is at work."""
         kept, capacity = self.kind.kept(self.limits), self.capacity
-        return kept if capacity is None or not shrinks_with_time(self.kind) else capacity
+        return kept if capacity is None or not self.kind.lingers else capacity
 
     def change(self, **limits: Value) -> None:
         self.limits = self.kind.limits.complete({**self.limits, **limits})
@@ -384,11 +389,6 @@ def timeouts(kind: type[Pool], seconds: float) -> dict[str, Value]:
         for key, limit in kind.limits.items()
         if limit.kind is Kind.SECONDS and "timeout" in key
     }
-
-
-def shrinks_with_time(kind: type[Pool]) -> bool:
-    """A limit says how long a connection beyond those kept may idle: none is closed before."""
-    return any("idle" in key or "inactive" in key for key in kind.limits)
 
 
 def sized(kind: type[Pool], capacity: int, kept: int) -> dict[str, Value]:

@@ -57,6 +57,15 @@ class Driven:
     def execute(self, connection: Any, statement: str) -> None:
         self._do(self._pool.execute(connection, statement))
 
+    def begin(self, connection: Any, transaction: bool) -> None:
+        self._do(self._pool.begin(connection, transaction))
+
+    def commit(self, connection: Any) -> None:
+        self._do(self._pool.commit(connection))
+
+    def rollback(self, connection: Any) -> None:
+        self._do(self._pool.rollback(connection))
+
     def release(self, connection: Any) -> None:
         self._do(self._release(connection))
 

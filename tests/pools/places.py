@@ -105,7 +105,8 @@ class MySQL(Server):
             self._users.add(user)
             self._do(f"CREATE USER '{user}'@'%%' IDENTIFIED BY '{PASSWORD}'")
             self._do(f"GRANT ALL ON *.* TO '{user}'@'%%'")
-        return f"mysql://{user}:{PASSWORD}@{self._url.hostname}:{self._url.port}/{schema}"
+        options = f"?{self._url.query}" if self._url.query else ""
+        return f"mysql://{user}:{PASSWORD}@{self._url.hostname}:{self._url.port}/{schema}{options}"
 
     def count(self, name: str) -> int:
         return len(self._do(f"SELECT id {self._OURS}", _word(name)))

@@ -65,8 +65,9 @@ def test_our_callers_wait_for_timeout_and_get_the_librarys_error(bench: Benches)
     with waiting(one, 3):
         one.change(timeout=0.05)
         began = time.monotonic()
-        with pytest.raises(TooManyConnectionsError):
+        with pytest.raises(TooManyConnectionsError) as it:
             one.hands.take()
+        assert not isinstance(it.value, Ours.refused)
         assert time.monotonic() - began >= 0.05
         assert one.pool.books().pending == 3  # who came before keeps the old timeout
     one.release(held)
@@ -80,8 +81,12 @@ def test_without_blocking_a_caller_gets_an_error_at_once_and_so_does_who_waits(
     with waiting(one, 3) as waiters:
         one.change(blocking=False)
         for waiter in waiters:
-            assert isinstance(waiter.finish().error, TooManyConnectionsError)
-    assert one.refuses()
+            error = waiter.finish().error
+            assert isinstance(error, TooManyConnectionsError)
+            assert not isinstance(error, Ours.refused)  # he has waited
+    with pytest.raises(Ours.refused) as it:
+        one.hands.take()
+    assert it.type.__name__ == "TooManyConnectionsError"
     one.change(blocking=True)
     with waiting(one, 1) as waiters:
         one.release(held)

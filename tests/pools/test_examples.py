@@ -14,7 +14,6 @@ from poolviz.model.parameters import Effect
 from poolviz.model.resources import resource
 from poolviz.pools import pool_class
 from poolviz.pools.base import Pool
-from tests.pools import bench as benches
 from tests.pools.bench import Crowd, Waiter, until, waiting
 from tests.pools.conftest import Benches, Gate
 from tests.pools.test_every_pool import *  # noqa: F403 - the whole contract, over these two
@@ -24,9 +23,7 @@ Verbose = pool_class(f"{resource('examples/verbose_pool.py')}:VerbosePool")
 
 
 @pytest.fixture(params=[Recycling, Verbose], ids=lambda pool: pool.title)
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[Pool]:
-    # RecyclingPool has an idle limit, but what is beyond minconn goes at once, as with psycopg2.
-    monkeypatch.setattr(benches, "shrinks_with_time", lambda kind: False)
+def kind(request: pytest.FixtureRequest) -> type[Pool]:
     found: type[Pool] = request.param
     return found
 

@@ -98,6 +98,7 @@ def test_an_interpreter_that_ends_with_open_connections_ends_in_silence(conninfo
         import sys, psycopg2
         from poolviz.pools.postgres import counted_connection
         class Door:
+            def knock(self, since): return 0.0
             def opened(self, seconds): print("opened", flush=True)
             def closed(self): print("closed", flush=True)
         kept = psycopg2.connect(sys.argv[1], connection_factory=counted_connection(Door()))

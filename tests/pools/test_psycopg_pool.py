@@ -327,7 +327,7 @@ def test_a_caller_waits_for_timeout_and_where_too_many_wait_not_at_all(
     one = bench(kind, max_size=1, max_waiting=2, timeout=LONG, **floor)
     held = one.fill(1)
     with waiting(one, 2):
-        with pytest.raises(TooManyRequests):
+        with pytest.raises(kind.refused):
             one.hands.take()
         one.change(max_waiting=0, timeout=0.05)
         began = time.monotonic()
@@ -336,6 +336,7 @@ def test_a_caller_waits_for_timeout_and_where_too_many_wait_not_at_all(
         assert time.monotonic() - began >= 0.05
         assert one.pool.books().pending == 2
     assert set(kind.exhausted) == {PoolTimeout, TooManyRequests}
+    assert kind.refused == (TooManyRequests,)
     one.release(held)
 
 

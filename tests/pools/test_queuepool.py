@@ -410,6 +410,7 @@ def test_a_lost_connection_prints_nothing(conninfo: str) -> None:
         import sys, psycopg2
         from poolviz.pools import pool_class
         class Door:
+            def knock(self, since): return 0.0
             def opened(self, seconds): print("opened")
             def closed(self): print("closed")
         kind = pool_class("sqlalchemy.QueuePool")

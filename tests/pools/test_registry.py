@@ -89,6 +89,16 @@ def test_every_wait_has_an_end_that_a_limit_says(kind: type[Pool]) -> None:
     assert kind.exhausted
 
 
+def test_what_is_refused_at_once_is_a_way_to_be_exhausted_of_a_pool_that_waits(
+    kind: type[Pool],
+) -> None:
+    assert kind.waits or not kind.refused
+    assert all(issubclass(refusal, kind.exhausted) for refusal in kind.refused)
+    assert not any(
+        issubclass(error, kind.refused) for error in set(kind.exhausted) - {*kind.refused}
+    )
+
+
 def test_a_pool_for_one_client_says_why(kind: type[Pool]) -> None:
     assert not kind.one_client or kind.one_client.endswith(".")
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -23,7 +21,6 @@ URL = "POOLVIZ_TEST_MYSQL_URL"
 REQUIRE = "POOLVIZ_REQUIRE_MYSQL"
 BOUND = 60.0  # seconds for a server to start or stop, which takes two
 PASSWORD = "s3cret"
-_PR_SET_PDEATHSIG = 1
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 _SETUP = f"""
 CREATE DATABASE poolviz;
@@ -31,6 +28,25 @@ CREATE USER poolviz@'%' IDENTIFIED BY '{PASSWORD}';
 GRANT ALL ON *.* TO poolviz@'%' WITH GRANT OPTION;
 DELETE FROM mysql.global_priv WHERE User IN ('root', '');
 FLUSH PRIVILEGES;
+"""
+# Runs the server until the tests end, however they do: then its standard input ends too. The
+# folder goes last, so whoever finds it gone knows that the server is.
+_KEEPER = f"""
+import shutil, subprocess, sys, threading
+folder, owner, *command = sys.argv[1:]
+user, _, group = owner.partition(":")
+account = dict(user=int(user), group=int(group), extra_groups=[]) if owner else {{}}
+server = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd="/", **account)
+def stop():
+    sys.stdin.read()
+    server.terminate()
+    try:
+        server.wait({BOUND})
+    except subprocess.TimeoutExpired:
+        server.kill()
+threading.Thread(target=stop, daemon=True).start()
+server.wait()
+shutil.rmtree(folder)
 """
 
 
@@ -58,39 +74,59 @@ def lacking() -> str:
 @contextmanager
 def mariadb(**settings: object) -> Iterator[str]:
     """A MariaDB with `settings`, in a folder of its own; its URL. Gone at the end, and also when
-    the tests are killed."""
+    the tests are killed. Files (a Path) are copied to where the server may read them."""
+    # Not below pytest's own folders: MariaDB's account couldn't pass through them.
     folder = Path(tempfile.mkdtemp(prefix="poolviz-mariadb-"))
     try:
-        account = _account(folder)
-        options = {"datadir": folder / "data", **settings}
+        account = _account()
+        _hand_over(folder, account)
         _install(folder / "data", account)
         (folder / "setup.sql").write_text(_SETUP)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
+        options = {key: _readable(value, folder, account) for key, value in settings.items()}
         options |= {"port": port, "bind-address": "127.0.0.1", "socket": folder / "socket"}
         options |= {"init-file": folder / "setup.sql", "pid-file": folder / "pid"}
-        with _running(folder, account, options) as process:
-            _await_answer(process, port, folder / "log")
-            yield f"mysql://poolviz:{PASSWORD}@127.0.0.1:{port}/poolviz"
-    finally:
+    except BaseException:
         shutil.rmtree(folder)
+        raise
+    with tempfile.TemporaryFile() as log, _running(folder, account, options, log) as keeper:
+        _await_answer(keeper, port, log)
+        yield f"mysql://poolviz:{PASSWORD}@127.0.0.1:{port}/poolviz"
 
 
 def _program(name: str) -> str | None:
     return shutil.which(name, path=_PATH)
 
 
-def _account(folder: Path) -> dict[str, Any]:
-    """Who runs the server: MariaDB refuses root, so root hands the folder to `mysql`."""
+def _account() -> tuple[int, int] | None:
+    """Who runs the server: MariaDB refuses root, so root has it run as `mysql`."""
     if os.geteuid() != 0:
-        return {}
+        return None
     entry = pwd.getpwnam("mysql")
-    os.chown(folder, entry.pw_uid, entry.pw_gid)
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    return entry.pw_uid, entry.pw_gid
 
 
-def _install(data: Path, account: dict[str, Any]) -> None:
+def _hand_over(path: Path, account: tuple[int, int] | None) -> None:
+    if account is not None:
+        os.chown(path, *account)
+
+
+def _readable(value: object, folder: Path, account: tuple[int, int] | None) -> object:
+    """A setting's value; in place of a file, the server's own copy."""
+    if not isinstance(value, Path):
+        return value
+    copy = folder / value.name
+    shutil.copy(value, copy)
+    _hand_over(copy, account)
+    return copy
+
+
+def _install(data: Path, account: tuple[int, int] | None) -> None:
+    as_whom: dict[str, Any] = {}
+    if account is not None:
+        as_whom = {"user": account[0], "group": account[1], "extra_groups": []}
     done = subprocess.run(
         [
             str(_program("mariadb-install-db")),
@@ -103,60 +139,43 @@ def _install(data: Path, account: dict[str, Any]) -> None:
         text=True,
         check=False,
         cwd="/",
-        **account,
+        **as_whom,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @contextmanager
 def _running(
-    folder: Path, account: dict[str, Any], options: dict[str, object]
+    folder: Path, account: tuple[int, int] | None, options: dict[str, object], log: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(_program("mariadbd")), "--no-defaults", "--skip-log-bin", "--performance-schema"]
-            + [f"--{key}={value}" for key, value in options.items()],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            start_new_session=True,  # so Ctrl+C doesn't reach it before its connections end
-            preexec_fn=_tied_to(os.getpid()),  # noqa: PLW1509 - after the change of account
-            **account,
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(BOUND)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    """The process that keeps the server, and removes its folder at the end."""
+    owner = "" if account is None else f"{account[0]}:{account[1]}"
+    command = [str(_program("mariadbd")), "--no-defaults", "--skip-log-bin"]
+    command += ["--performance-schema", f"--datadir={folder / 'data'}"]
+    command += [f"--{key}={value}" for key, value in options.items()]
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _KEEPER, str(folder), owner, *command],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,  # so Ctrl+C doesn't reach it before its connections end
+    ) as keeper:
+        yield keeper  # leaving closes its standard input and waits
 
 
-def _tied_to(parent: int) -> Callable[[], None] | None:
-    """What the server's process does first: ask Linux for an end when these tests are killed."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl  # a fork is no time to look it up
-
-    def tie() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return tie
-
-
-def _await_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _await_answer(keeper: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
     deadline = time.monotonic() + BOUND
     while True:
-        assert process.poll() is None, log.read_text()
+        assert keeper.poll() is None, _whole(log)
         try:
             with socket.create_connection(("127.0.0.1", port), 1) as connection:
                 if connection.recv(5):  # it speaks first, once it is ready
                     return
         except OSError:
-            assert time.monotonic() < deadline, log.read_text()
+            assert time.monotonic() < deadline, _whole(log)
         time.sleep(0.02)
+
+
+def _whole(log: IO[bytes]) -> str:
+    log.seek(0)
+    return log.read().decode(errors="replace")

@@ -13,9 +13,8 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from poolviz.load.settings import SETTINGS
+from poolviz.load.scenarios import checked
 from poolviz.model.scenario import Draft
-from poolviz.pools import pool_class
 from poolviz.ui.history import History
 from poolviz.ui.lab import Lab, State
 from poolviz.ui.look import Look
@@ -63,7 +62,7 @@ def window(
 def plan(window: Window, pool: str = "sqlalchemy.QueuePool", **limits: object) -> None:
     """Have the window take over a gentle scenario."""
     draft = Draft(pool=pool, limits=dict(limits), load=dict(GENTLE))
-    window.lab.plan(draft.checked(pool_class(pool).limits, SETTINGS))
+    window.lab.plan(checked(draft))
 
 
 def run_on(qtbot: QtBot, window: Window, dsn: str | None) -> None:

@@ -477,3 +477,15 @@ def test_it_works_at_every_size(
     assert all(plot.height() > 40 for plot in board.plots)
     assert board.plots[-1].bottom() <= board.size.bottom()
     assert looks(stack, 2.5, 1.5) == LIGHT.used
+
+
+def test_a_recorded_session_has_no_now_even_if_nobody_wrote_its_end(
+    stack: ChartStack, recorder: Recorder
+) -> None:
+    fed(recorder, *[BUSY] * 40)
+    stack.set_recorder(recorder)
+    assert stack.frame.live
+    stack.set_recorder(recorder, live=False)
+    assert not stack.frame.live
+    stack.refresh()
+    assert not stack.frame.live

@@ -10,7 +10,7 @@ from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
-from poolviz.load.settings import SETTINGS
+from poolviz.load.settings import SETTINGS, settings_for
 from poolviz.model.parameters import Value
 from poolviz.pools import POOLS, pool_class
 from poolviz.ui.controls import ControlPanel
@@ -60,7 +60,7 @@ def test_every_limit_and_every_setting_has_a_row_that_shows_its_default(
 ) -> None:
     pool = POOLS[id]
     panel.set_pool(pool)
-    declared = {**pool.limits, **SETTINGS}
+    declared = {**pool.limits, **settings_for(pool)}
     assert list(panel.rows) == list(declared)
     for key, row in panel.rows.items():
         assert row.value == declared[key].default

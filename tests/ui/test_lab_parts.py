@@ -6,12 +6,14 @@ import math
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
+from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.parameters import Kind, Value
 from poolviz.pools import POOLS, pool_class
 from poolviz.ui.asked import Asked
@@ -21,6 +23,8 @@ from poolviz.ui.pace import FASTEST, SLOWEST, Pace
 from poolviz.ui.scale import Scale, step
 from poolviz.ui.server_dialog import with_password, without_password
 from tests.ui.laboratory import THREADED
+
+QUEUE, SIMPLE = "sqlalchemy.QueuePool", "psycopg2.SimpleConnectionPool"
 
 NUMBERS = {
     parameter.key: parameter
@@ -82,6 +86,37 @@ def test_a_pool_that_is_chosen_again_has_the_limits_it_was_left_with() -> None:
     assert asked.undo() == []
     asked.take_pool(pool_class(THREADED))
     assert (asked["maxconn"], asked["clients"]) == (33, 5)
+
+
+def test_clients_that_nobody_chose_are_as_many_as_the_pool_is_made_for() -> None:
+    asked = Asked(pool_class(THREADED))
+    for id, clients in ((SIMPLE, 1), (QUEUE, 8), ("sqlalchemy.AssertionPool", 1), (SIMPLE, 1)):
+        asked.take_pool(pool_class(id))
+        assert asked["clients"] == clients
+        assert asked.parameter("clients").default == clients
+
+
+@pytest.mark.parametrize("chosen", [1, 8, 40])
+def test_clients_that_somebody_chose_stay_with_another_pool(chosen: int) -> None:
+    asked = Asked(pool_class(QUEUE if chosen != 8 else SIMPLE))
+    asked.change({"clients": chosen})
+    for id in (SIMPLE, THREADED, SIMPLE, QUEUE):
+        asked.take_pool(pool_class(id))
+        assert asked["clients"] == chosen
+
+
+@pytest.mark.parametrize("back", ["undo", "default", "load"])
+def test_clients_that_are_back_at_the_default_are_not_chosen(back: str) -> None:
+    asked = Asked(pool_class(QUEUE))
+    asked.change({"clients": 40})
+    if back == "undo":
+        asked.undo()
+    elif back == "default":
+        asked.change({"clients": 8})
+    else:
+        asked.take_load({"clients": 8})
+    asked.take_pool(pool_class(SIMPLE))
+    assert asked["clients"] == 1
 
 
 @given(st.sampled_from(sorted(NUMBERS)), st.floats(0, 1))
@@ -201,6 +236,41 @@ def test_a_dsn_is_remembered_without_its_password(dsn: str) -> None:
     for part in ("db.example", "5433", "me", "shop", "require"):
         assert part in kept
     assert "password=n3w" in with_password(dsn, "n3w")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "kept"),
+    [
+        ("mysql://me:s3cret@db:3307/shop", "mysql://me@db:3307/shop"),
+        ("mariadb://me:s3cret@[::1]/shop", "mysql://me@[::1]:3306/shop"),
+        ("mysql+pymysql://me:s3%40cret@db/shop", "mysql://me@db:3306/shop"),
+        ("sqlite:///shop.db", "sqlite:///shop.db"),
+        ("sqlite://", "sqlite://"),
+    ],
+)
+def test_a_url_of_another_kind_is_remembered_without_its_password(dsn: str, kept: str) -> None:
+    assert without_password(dsn) == kept
+    assert without_password(kept) == kept
+
+
+def test_the_options_of_a_mysql_url_are_remembered() -> None:
+    url = "mysql://me:s3cret@db/shop?ssl_ca=/ca.pem&charset=latin1"
+    kept = MySQLAddress.parse(without_password(url))
+    assert kept == msgspec.structs.replace(MySQLAddress.parse(url), password="")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_a_password_typed_beside_a_mysql_url_is_the_one_used(password: str) -> None:
+    for dsn in ("mysql://me@db/shop", " mariadb://me:0ld@db/shop?charset=latin1"):
+        address = MySQLAddress.parse(with_password(dsn, password))
+        assert (address.user, address.password, address.database) == ("me", password, "shop")
+    assert with_password("sqlite:///shop.db", password) == "sqlite:///shop.db"
+
+
+@pytest.mark.parametrize("dsn", ["mysql:s3cret", "mysql://me:s3@cret@db/x", "sqlite:s3cret"])
+def test_a_url_that_cant_be_read_is_not_remembered(dsn: str) -> None:
+    assert without_password(dsn) == ""
+    assert with_password(dsn, "n3w") == dsn
 
 
 def test_a_dsn_that_cant_be_read_is_not_remembered() -> None:

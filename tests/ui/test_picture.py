@@ -15,10 +15,14 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from poolviz.model.errors import InputError
+from poolviz.model.messages import Ticked
+from poolviz.model.scenario import Scenario
+from poolviz.pools import custom, pool_class
 from poolviz.sessions.recorder import Recorder
+from poolviz.ui.charts.poster import Poster
 from poolviz.ui.colours import DARK, LIGHT, Theme
 from poolviz.ui.picture import write_png
-from tests.sessions.builders import change, record, reports, samples, ticks
+from tests.sessions.builders import LOAD, began, change, record, reports, samples, ticks
 
 PROJECT = Path(__file__).parents[2]
 
@@ -116,6 +120,28 @@ def test_a_worker_may_ask_while_the_window_lives(
     worker.join()
     assert not failures
     assert QImage(str(path)).width() == 2560
+
+
+@pytest.mark.usefixtures("qapp")
+def test_a_picture_names_and_describes_a_pool_of_the_users_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from psycopg2.pool import ThreadedConnectionPool\n"
+        "class MyPool(ThreadedConnectionPool):\n"
+        "    def __init__(self, minconn, maxconn, patience_timeout: float = 2.0, **kwargs):\n"
+        "        super().__init__(minconn, maxconn, **kwargs)\n"
+    )
+    pool = pool_class(f"{path}:MyPool")
+    scenario = Scenario(pool=pool.id, limits=pool.limits.defaults(), load=LOAD)
+    with Recorder() as recorder:
+        record(recorder, [began(scenario=scenario), *map(Ticked, samples(ticks(20)))])
+        known = Poster(recorder, LIGHT)
+        custom._loaded.pop(pool.id)
+        path.unlink()
+        unknown = Poster(recorder, LIGHT)
+        assert (known.title, unknown.title) == ("MyPool", pool.id)
+        assert known.paint(0.0, 1.0) != unknown.paint(0.0, 1.0)
+        assert "patience_timeout 2 s" in known.facts[0]
 
 
 def run_alone(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,8 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QInputDialog
 from pytestqt.qtbot import QtBot
 
-from poolviz.pools import LISTINGS, Listing
+from poolviz.pools import Listing, listings
+from poolviz.pools.custom import Brought
 from poolviz.ui import pool_menu
 from poolviz.ui.window import Window
 from tests.ui.laboratory import THREADED, run_on, servers_home, until, until_counting, window
@@ -34,6 +35,14 @@ class Helper:
 )
 
 
+CLASH = """
+class Greedy:
+    def __init__(self, dsn: str, clients: int = 3) -> None: ...
+    def getconn(self): ...
+    def putconn(self, connection): ...
+"""
+
+
 def actions(window: Window) -> list[QAction]:
     return list(window.toolbar.pool_button.menu().actions())
 
@@ -53,7 +62,7 @@ def choose_file(qtbot: QtBot, window: Window, path: Path) -> None:
 
 def test_every_pool_is_listed_and_the_chosen_one_is_marked(window: Window, qtbot: QtBot) -> None:
     listed = [a.data() for a in actions(window) if a.data()]
-    assert listed == [listing.id for listing in LISTINGS]
+    assert listed == [listing.id for listing in listings()]
     assert actions(window)[-1].text() == "Your own pool…"
     action(window, THREADED).trigger()
     until(qtbot, lambda: window.lab.pool.id == THREADED)
@@ -61,15 +70,20 @@ def test_every_pool_is_listed_and_the_chosen_one_is_marked(window: Window, qtbot
 
 
 def test_a_pool_without_its_driver_is_greyed_and_says_how_to_install_it(
-    window: Window, monkeypatch: pytest.MonkeyPatch
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     absent = Listing("x.Pool", "X Pool", "x_pools", ("no_such_driver",), "x")
-    monkeypatch.setattr(pool_menu, "listings", lambda: (*LISTINGS, absent))
+    broken = Brought("broken.Pool", "broken.Pool", "no_such_module:Pool")
+    monkeypatch.setattr(pool_menu, "listings", lambda: (*listings(), absent, broken))
     menu = pool_menu.PoolMenu(window.lab, window)
-    entry = next(a for a in menu.actions() if a.data() == "x.Pool")
+    entries = {a.data(): a for a in menu.actions()}
+    until(qtbot, lambda: not entries["broken.Pool"].isEnabled())
+    entry = entries["x.Pool"]
     assert not entry.isEnabled()
     assert "pip install 'poolviz[x]'" in entry.text()
     assert "pip install 'poolviz[x]'" in entry.toolTip()
+    assert "there is no module no_such_module" in entries["broken.Pool"].toolTip()
+    assert all(entries[listing.id].isEnabled() for listing in listings() if not listing.missing)
     menu.deleteLater()
 
 
@@ -113,6 +127,7 @@ def test_of_a_file_with_several_pools_one_is_asked_for(
         ("x = 1\n", "has no class"),
         ("def (:\n", "can't be read as a Python file"),
         ("class P: ...\nraise RuntimeError('no luck')\n", "no luck"),
+        (CLASH, "has a parameter clients, which is a setting of the load"),
     ],
 )
 def test_a_file_that_has_no_pool_is_told_in_a_sentence_and_changes_nothing(

@@ -12,9 +12,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
+from poolviz.model.messages import Ticked
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.lab import State
 from poolviz.ui.window import Window
+from tests.sessions.builders import began, record, samples, ticks
 from tests.ui.laboratory import (
     operations,
     plan,
@@ -135,3 +137,15 @@ def test_closing_the_window_finishes_the_picture_that_is_being_written(
     window.export._write(window.export.formats[".png"], _recorder(window), path)
     window.close()
     assert QImage(str(path)).width() > 1000
+
+
+def test_a_session_whose_end_was_never_written_is_shown_without_a_now(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "cut off.poolviz"
+    with Recorder(path) as recorder:
+        record(recorder, [began(), *map(Ticked, samples(ticks(40)))])
+    window.lab.view_session(path)
+    until(qtbot, lambda: window.lab.viewing == path)
+    assert _recorder(window).ended is None
+    assert not window.charts.frame.live

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from poolviz.model.errors import InputError
-from poolviz.sessions.export import csv, json, session
+from poolviz.sessions.export import csv, json, scenario, session
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import run_name, suggested_name
 
 __all__ = ["EXPORTERS", "Exporter", "exporter_for", "exporters_with", "run_name", "suggested_name"]
 
 EXPORTERS: Mapping[str, Exporter] = {
-    module.EXPORTER.suffix: module.EXPORTER for module in (csv, json, session)
+    module.EXPORTER.suffix: module.EXPORTER for module in (csv, json, scenario, session)
 }
 
 

@@ -27,6 +27,8 @@ DATA = ("t_utc", "t_s", "series", "stat", "value", "unit", "segment")
 EVENTS = ("t_utc", "t_s", "kind", "key", "old", "new", "text", "segment")
 TIMES = ("wait", "use", "create", "retry")
 
+_UNITS = {"pending": "clients", "retrying": "clients", "backlog": "requests"}
+
 Figure: TypeAlias = tuple[str, str, float, str]  # series, stat, value, unit
 
 
@@ -49,11 +51,13 @@ def _figures(sample: Sample) -> Iterator[Figure]:
     """Every figure of a sample; those that weren't taken have no row."""
     yield "tick", "span", sample.span, "s"
     yield "tick", "missed", sample.missed, "ticks"
-    yield "tick", "lag", sample.lag, "s"
+    yield "load_generator", "lag_p99", sample.lag, "s"
     yield "load_generator", "cpu", sample.cpu, "cores"
+    yield "load_generator", "strained", int(sample.strained), "1"
+    yield "clients", "last", sample.clients, "clients"
     for name in LEVELS:
         level = getattr(sample, name)
-        unit = "clients" if name in ("pending", "retrying") else "connections"
+        unit = _UNITS.get(name, "connections")
         yield name, "last", level.last, unit
         yield name, "low", level.low, unit
         yield name, "high", level.high, unit

@@ -10,8 +10,10 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
 
 from poolviz.load.settings import SETTINGS
+from poolviz.model.errors import InputError
 from poolviz.model.parameters import Parameter, Parameters, Value
-from poolviz.pools import POOLS
+from poolviz.pools import pool_class
+from poolviz.pools.base import Pool
 from poolviz.sessions.export.manifest import Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Frame, lasting
@@ -32,6 +34,7 @@ class Poster:
         self._recorder = recorder
         self._theme = theme
         self._manifest = manifest(recorder, recorder.began) if recorder.began else None
+        self._pool = _known(recorder.began.scenario.pool) if recorder.began else None
         self._board = Board(theme)
         self._board.set_pixel_ratio(SCALE)
         self._board.place(WIDTH - 2 * _EDGE, CHARTS)
@@ -39,10 +42,17 @@ class Poster:
         self._scene.addItem(self._board)
         self._small = ui_font(11)
 
+    @property
+    def title(self) -> str:
+        """What the pool is called; its id where it isn't known here. Empty without a run."""
+        if self._pool is not None:
+            return self._pool.title
+        return self._recorder.began.scenario.pool if self._recorder.began else ""
+
     def paint(self, start: float, end: float) -> QImage:
         """The picture of what happened between `start` and `end`, seconds of the session."""
         self._board.show_frame(self._recorder, Frame(start, end, live=False))
-        footer = self._wrapped(self._facts())
+        footer = self._wrapped(self.facts)
         height = _HEADER + CHARTS + 12 + len(footer) * _LINE + _EDGE
         image = QImage(round(WIDTH * SCALE), round(height * SCALE), QImage.Format.Format_RGB32)
         image.setDevicePixelRatio(SCALE)
@@ -66,10 +76,9 @@ class Poster:
         painter.drawText(right, Qt.AlignmentFlag.AlignRight, "poolviz")
         if began is None or self._manifest is None:
             return
-        pool = POOLS.get(began.scenario.pool)
         painter.setPen(QColor(theme.text))
         painter.setFont(ui_font(18, QFont.Weight.DemiBold))
-        painter.drawText(QPointF(_EDGE + 2, 32), pool.title if pool else began.scenario.pool)
+        painter.drawText(QPointF(_EDGE + 2, 32), self.title)
         summary = self._recorder.summary()
         moment = datetime.fromtimestamp(began.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         words = [
@@ -82,12 +91,13 @@ class Poster:
         painter.setFont(ui_font(12))
         painter.drawText(QPointF(_EDGE + 2, 52), " · ".join(words))
 
-    def _facts(self) -> list[list[str]]:
+    @property
+    def facts(self) -> list[list[str]]:
         """What is in the footer: paragraphs of facts."""
         began, told = self._recorder.began, self._manifest
         if began is None or told is None:
             return []
-        scenario, pool = began.scenario, POOLS.get(began.scenario.pool)
+        scenario, pool = began.scenario, self._pool
         versions = [
             f"{name} {fact}"
             for name, fact in began.facts.items()
@@ -125,6 +135,14 @@ class Poster:
             painter.drawText(QPointF(left, y), what)
             painter.setPen(QColor(self._theme.muted))
             painter.drawText(QPointF(left + _LABEL, y), line)
+
+
+def _known(id: str) -> type[Pool] | None:
+    """The pool that goes by `id`; None where it isn't here any more, or can't be loaded."""
+    try:
+        return pool_class(id)
+    except InputError:
+        return None
 
 
 def _server(facts: dict[str, str]) -> list[str]:

@@ -29,6 +29,7 @@ class ChartStack(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._recorder: Recorder | None = None
+        self._live = True
         self._timeline = Timeline()
         self._pointer: QPointF | None = None
         self._drawn: object = None  # what the charts were last drawn from
@@ -70,9 +71,13 @@ class ChartStack(QWidget):
         """What is shown, in seconds since the session's start."""
         return self._timeline.frame
 
-    def set_recorder(self, recorder: Recorder | None) -> None:
-        """Show another session, following it; None shows empty charts."""
-        self._recorder = recorder
+    def set_recorder(self, recorder: Recorder | None, *, live: bool = True) -> None:
+        """Show another session, following it; None shows empty charts.
+
+        `live`: it grows until it has ended. One that was recorded doesn't, even if the program
+        that wrote it never came to say its end.
+        """
+        self._recorder, self._live = recorder, live
         self._timeline.follow()
         self._redraw()
 
@@ -170,7 +175,8 @@ class ChartStack(QWidget):
     def _redraw_news(self, *, calm: bool) -> None:
         recorder, timeline = self._recorder, self._timeline
         if recorder is not None:
-            timeline.duration, timeline.over = recorder.duration, recorder.ended is not None
+            timeline.duration = recorder.duration
+            timeline.over = not self._live or recorder.ended is not None
         else:
             timeline.duration, timeline.over = 0.0, False
         frame = timeline.frame

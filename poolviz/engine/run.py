@@ -1,0 +1,248 @@
+"""What lives as long as the load does: the changes and faults of one run, as they come."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg2
+
+from poolviz.engine import facts
+from poolviz.engine.crew import Crew
+from poolviz.engine.meter import ConnectionDoor
+from poolviz.engine.observer import Observer
+from poolviz.engine.sampler import Sampler
+from poolviz.engine.scene import Injuries, Scene
+from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, Place
+from poolviz.load.settings import check_load, settings_for
+from poolviz.model.dialect import MYSQL, POSTGRESQL, dialect_of
+from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.messages import (
+    Alter,
+    Began,
+    Begin,
+    Halt,
+    Marked,
+    Note,
+    Refused,
+    Report,
+    RestartWanted,
+    Trouble,
+)
+from poolviz.model.parameters import Kind, Parameters, Value
+from poolviz.model.sample import TICK, Mark, MarkKind
+from poolviz.model.scenario import unknown_key
+from poolviz.pools.base import Pool
+from poolviz.servers.failures import describe_failure
+from poolviz.servers.target import mysql
+
+_NOBODY_LISTENS = 200  # reports waiting: the sampler lets ticks pass until they are taken
+_Values = Mapping[str, Value]
+
+
+class Run:
+    """One run, from the pool's being there to its end. Used by the control thread alone."""
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        kind: type[Pool],
+        crew: Crew[Any],
+        door: ConnectionDoor,
+        observer: Observer,
+        reports: queue.SimpleQueue[Report],
+    ) -> None:
+        scenario = begin.scenario
+        self._begin, self._kind, self._crew = begin, kind, crew
+        self._reports, self._observer = reports, observer
+        self._dialect = dialect_of(begin.conninfo)
+        self._settings = settings_for(kind)
+        self._limits, self._load = dict(scenario.limits), dict(scenario.load)
+        self._faults = FAULT_PARAMETERS.defaults()  # of which only those that stand ever differ
+        scene = Scene(
+            begin.conninfo,
+            begin.application_name,
+            gate=door.gate,
+            havoc=crew.havoc,
+            crew_hook=crew.stick,
+            ask_owner=lambda: reports.put(RestartWanted()),
+        )
+        self._injuries = Injuries(scene, lambda key, why: reports.put(Trouble(key, why)))
+        reports.put(Began(time.time(), scenario, facts.gather(kind, begin.facts)))
+        self._sampler = Sampler(
+            kind=kind,
+            door=door,
+            crew=crew,
+            observer=observer,
+            emit=reports.put,
+            listened_to=lambda: reports.qsize() < _NOBODY_LISTENS,
+        )
+        self._sampler.start(self._limits, self._load)
+        self._resize_failed = False
+
+    def live(self, commands: queue.SimpleQueue[Alter | Note | Halt]) -> None:
+        """Put the load on, and do what is scheduled or asked for, until the end."""
+        agenda: dict[float, dict[str, Value]] = {}
+        for change in self._begin.scenario.changes:
+            agenda.setdefault(change.at, {})[change.key] = change.value
+        due = sorted(agenda)
+        end = self._begin.scenario.duration
+        if due and due[0] == 0:
+            self._alter(agenda[due.pop(0)])  # before the first client is at work
+        self._crew.work_as(self._load)
+        while end is None or self._sampler.now() < end:
+            if due and due[0] <= self._sampler.now():
+                self._alter(agenda[due.pop(0)])
+                continue
+            if self._crew.varies:
+                self._crew.keep_shape()
+            try:
+                command = commands.get(timeout=self._patience([*due[:1], *([end] if end else [])]))
+            except queue.Empty:
+                continue
+            if isinstance(command, Halt):
+                return
+            if isinstance(command, Note):
+                self._mark(self._sampler.now(), MarkKind.NOTE, command.text)
+            else:
+                self._alter({command.key: command.value})
+
+    def end(self) -> int:
+        """Stop faults, clients, pool, sampler and observer; how many connections were left open."""
+        self._injuries.close()
+        self._crew.dismiss(self._observer.cancel_statements)
+        self._crew.close()
+        left_open = self._sampler.stop()
+        self._observer.close(timeout=1.0)
+        return left_open
+
+    def _patience(self, moments: list[float]) -> float | None:
+        """Seconds until there is something to do unasked; None where that is never."""
+        soon = max(min(moments) - self._sampler.now(), 0.0) if moments else None
+        if not self._crew.varies:
+            return soon
+        return TICK if soon is None else min(soon, TICK)
+
+    def _alter(self, changes: _Values) -> None:
+        """Apply changes that belong together: one cut in the record, a mark for each."""
+        old = {**self._limits, **self._load, **self._faults}
+        try:
+            limits, load, faults = self._allowed(changes)
+        except InputError as error:
+            self._refuse(changes, old, str(error))
+            return
+        standing = {key: v for key, v in faults.items() if FAULTS[key].standing}
+        same = (limits, load) == (self._limits, self._load)
+        if same and all(self._faults[key] == value for key, value in standing.items()):
+            at = self._sampler.now()
+        else:
+            self._faults |= standing
+            default = FAULT_PARAMETERS.defaults()
+            stand = {key: v for key, v in self._faults.items() if v != default[key]}
+            at = self._sampler.begin_segment(limits, load, stand)
+        if limits != self._limits:
+            self._resize(limits)
+        self._limits = limits
+        if load != self._load:
+            self._load = load
+            self._crew.work_as(load)
+        for declared, values in ((self._kind.limits, limits), (self._settings, load)):
+            self._mark_changes(at, declared, {k: v for k, v in values.items() if k in changes}, old)
+        for key, value in faults.items():
+            self._inflict(at, key, value, old)
+
+    def _allowed(self, changes: _Values) -> tuple[dict[str, Value], dict[str, Value], _Values]:
+        """The limits and the load as they would then be, and the faults among `changes`;
+        InputError where something isn't allowed."""
+        groups = (self._kind.limits, self._settings, FAULT_PARAMETERS)
+        parts: list[dict[str, Value]] = [{}, {}, {}]
+        for key, value in changes.items():
+            place = next((i for i, declared in enumerate(groups) if key in declared), None)
+            if place is None:
+                raise unknown_key(key, *groups)
+            parts[place][key] = value
+        limits = self._kind.limits.changed(self._limits, parts[0])
+        load = self._settings.changed(self._load, parts[1])
+        if load != self._load:
+            check_load(load, self._dialect)
+        faults = {key: FAULT_PARAMETERS[key].check(value) for key, value in parts[2].items()}
+        place_of_fault = Place(self._dialect, self._begin.own_server, self._kind, load)
+        for key, value in faults.items():
+            reason = FAULTS[key].reason(place_of_fault)
+            if reason and value != FAULT_PARAMETERS[key].default:
+                raise InputError(reason)
+        return limits, load, faults
+
+    def _inflict(self, at: float, key: str, value: Value, old: _Values) -> None:
+        """Begin with a fault, or end one that stands."""
+        declared = FAULT_PARAMETERS[key]
+        if FAULTS[key].standing:
+            if value != old[key]:
+                self._injuries.inflict(key, value)
+                self._mark_changes(at, FAULT_PARAMETERS, {key: value}, old, MarkKind.FAULT)
+            return
+        why_not = self._injuries.inflict(key, value)
+        if why_not:
+            self._refuse([key], old, why_not)
+        elif value != declared.default:
+            text = key if declared.kind is Kind.SWITCH else f"{key} {declared.show(value)}"
+            self._mark(at, MarkKind.FAULT, text, key=key, new=value)
+
+    def _resize(self, limits: _Values) -> None:
+        """Have the pool follow; where it can't, because it can't connect, the run goes on."""
+        try:
+            self._crew.resize(limits)
+        except Exception as error:  # noqa: BLE001 - connecting fails in every driver's own way
+            self._resize_failed = True
+            self._reports.put(Trouble("resize", str(told(error, self._begin.conninfo))))
+        else:
+            if self._resize_failed:
+                self._resize_failed = False
+                self._reports.put(Trouble("resize", ""))
+
+    def _refuse(self, keys: Mapping[str, Value] | list[str], old: _Values, why: str) -> None:
+        for key in keys:
+            self._reports.put(Refused(key, old.get(key, 0), why))
+
+    def _mark_changes(
+        self,
+        at: float,
+        declared: Parameters,
+        values: _Values,
+        old: _Values,
+        kind: MarkKind = MarkKind.CHANGE,
+    ) -> None:
+        for key, value in values.items():
+            if value != old[key]:
+                show = declared[key].show
+                text = f"{key} {show(old[key])}→{show(value)}"
+                self._mark(at, kind, text, key=key, old=old[key], new=value)
+
+    def _mark(
+        self,
+        t: float,
+        kind: MarkKind,
+        text: str,
+        *,
+        key: str | None = None,
+        old: Value | None = None,
+        new: Value | None = None,
+    ) -> None:
+        self._reports.put(Marked(Mark(t=t, kind=kind, text=text, key=key, old=old, new=new)))
+
+
+def told(error: Exception, conninfo: str) -> PoolvizError:
+    """What went wrong with a pool, as a sentence."""
+    if isinstance(error, PoolvizError):
+        return error
+    if isinstance(error, psycopg2.Error):
+        return describe_failure(error, conninfo)
+    dialect = dialect_of(conninfo)
+    if dialect == POSTGRESQL and (hasattr(error, "sqlstate") or isinstance(error, OSError)):
+        # Another driver's, with the server's words or the system's, which are known by libpq's.
+        return describe_failure(psycopg2.OperationalError(str(error)), conninfo)
+    told = mysql().describe(error, conninfo) if dialect == MYSQL else None
+    return told or PoolvizError(f"The pool raised {type(error).__name__}: {error}".strip())

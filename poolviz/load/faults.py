@@ -1,0 +1,295 @@
+"""What can go wrong while the load is on, at a button, a scenario's key or an option.
+
+To add a fault, write one class here and name it in `FAULTS`: its one parameter becomes a button or
+a slider, an option and a key of scenarios by itself. A standing fault stays until it is put back;
+a passing one happens, and is over.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from poolviz.load.havoc import Havoc
+from poolviz.load.statements import STATEMENTS
+from poolviz.model.dialect import SQLITE
+from poolviz.model.errors import ServerError
+from poolviz.model.parameters import Kind, Parameter, Parameters, Value
+from poolviz.pools.base import Pool
+from poolviz.pools.gate import Gate
+
+_TABLES = tuple(statement.name for statement in STATEMENTS if statement.tables)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a fault is to happen: on what kind of server (see `dialect_of`), whether poolviz
+    brought that along, and under which pool and settings of the load."""
+
+    dialect: str
+    ours: bool
+    pool: type[Pool]
+    load: Mapping[str, Value]
+
+
+class Scene(Protocol):
+    """What a fault can lay its hands on: what belongs to the run, and nothing else."""
+
+    gate: Gate
+    havoc: Havoc
+
+    def terminate(self, how_many: int | None) -> int:
+        """Have the server end so many of the run's backends, those at work first, or with None
+        all of them; how many it ended. ServerError where it can't."""
+
+    def lock_tables(self, seconds: float) -> None:
+        """Hold a lock on poolviz' own tables, against reading and writing, for so long or until
+        the run's end. ServerError where it can't."""
+
+    def restart_server(self) -> None:
+        """Stop and start the server that poolviz brought along. ServerError where it can't."""
+
+    def stick(self, clients: int) -> None:
+        """Have so many clients never come back from what they do with their connection."""
+
+    def wait(self, seconds: float) -> bool:
+        """Let time pass; True where the run's end cut that short."""
+
+
+class Fault(ABC):
+    """One thing that goes wrong. `parameter` is its key and its amount; at the default it rests."""
+
+    parameter: ClassVar[Parameter]
+    standing: ClassVar[bool]
+
+    @classmethod
+    def reason(cls, place: Place) -> str:  # noqa: ARG003 - for those that it concerns
+        """Why it can't be done in that place, in a sentence; empty where it can."""
+        return ""
+
+    @abstractmethod
+    def inflict(self, scene: Scene, value: Value) -> None:
+        """Do it. A standing one sets something and returns at once, and `value` may be its default,
+        which ends it; a passing one runs in a thread of its own until it is over."""
+
+
+class LeakEvery(Fault):
+    """Connections that are taken and never given back."""
+
+    parameter = Parameter(
+        key="leak_every",
+        kind=Kind.COUNT,
+        default=0,
+        maximum=1_000_000,
+        slider=(0, 1000),
+        log_slider=True,
+        special={0: "never"},
+        help="Every so-manieth operation of a client ends without giving its connection back, as "
+        "where a path through a program forgets to. 0: none.",
+    )
+    standing = True
+
+    def inflict(self, scene: Scene, value: Value) -> None:
+        """From the next operation on."""
+        scene.havoc.leak_every = int(value)
+
+
+class SlowStatements(Fault):
+    """A server that takes longer than it did."""
+
+    parameter = Parameter(
+        key="slow_statements",
+        kind=Kind.SECONDS,
+        default=0.0,
+        maximum=3600,
+        slider=(0, 1),
+        log_slider=True,
+        help="How much longer the server takes for each operation, as when it is busy with others.",
+    )
+    standing = True
+
+    def inflict(self, scene: Scene, value: Value) -> None:
+        """From the next operation on."""
+        scene.havoc.slow_by = float(value)
+
+
+class SlowConnecting(Fault):
+    """Connections that take long to make."""
+
+    parameter = Parameter(
+        key="slow_connecting",
+        kind=Kind.SECONDS,
+        default=0.0,
+        maximum=3600,
+        slider=(0, 2),
+        log_slider=True,
+        help="How much longer it takes to make a connection, as over a long way or with TLS.",
+    )
+    standing = True
+
+    def inflict(self, scene: Scene, value: Value) -> None:
+        """For connections being made as well."""
+        scene.gate.slow_by = float(value)
+
+
+class StuckClients(Fault):
+    """Clients that hang while they hold a connection."""
+
+    parameter = Parameter(
+        key="stuck_clients",
+        kind=Kind.COUNT,
+        default=0,
+        maximum=2000,
+        slider=(0, 100),
+        help="So many clients hang with a connection in their hands and never come back, until "
+        "this is lowered.",
+    )
+    standing = True
+
+    def inflict(self, scene: Scene, value: Value) -> None:
+        """From the next operation on; those beyond `value` come back."""
+        scene.stick(int(value))
+
+
+class _Ending(Fault):
+    """Backends that the server ends."""
+
+    standing = False
+    how_many: ClassVar[int | None]
+
+    @classmethod
+    def reason(cls, place: Place) -> str:
+        """SQLite has none."""
+        if place.dialect == SQLITE:
+            return "SQLite has no server, and so no backend that could be killed."
+        return ""
+
+    def inflict(self, scene: Scene, value: Value) -> None:  # noqa: ARG002
+        """At once."""
+        if not scene.terminate(self.how_many):
+            raise ServerError("This run has no connection that could be killed just now.")
+
+
+class KillBackend(_Ending):
+    """One connection is lost."""
+
+    parameter = Parameter(
+        key="kill_backend",
+        kind=Kind.SWITCH,
+        default=False,
+        help="Have the server end one of this run's connections, one at work if there is one.",
+    )
+
+    how_many = 1
+
+
+class KillAllBackends(_Ending):
+    """Every connection is lost."""
+
+    parameter = Parameter(
+        key="kill_all_backends",
+        kind=Kind.SWITCH,
+        default=False,
+        help="Have the server end all of this run's connections, as a failover does.",
+    )
+
+    how_many = None
+
+
+class RestartServer(Fault):
+    """The server goes and comes back."""
+
+    parameter = Parameter(
+        key="restart_server",
+        kind=Kind.SWITCH,
+        default=False,
+        help="Restart the server that poolviz brought along: every connection is lost, and until "
+        "it is back none can be made.",
+    )
+    standing = False
+
+    @classmethod
+    def reason(cls, place: Place) -> str:
+        """No server but our own is restarted."""
+        if place.dialect == SQLITE:
+            return "SQLite has no server that could be restarted."
+        if not place.ours:
+            return "This server isn't poolviz' own: only the embedded PostgreSQL is restarted."
+        return ""
+
+    def inflict(self, scene: Scene, value: Value) -> None:  # noqa: ARG002
+        """Until it takes connections again."""
+        scene.restart_server()
+
+
+class RefuseConnections(Fault):
+    """No new connection can be made for a while."""
+
+    parameter = Parameter(
+        key="refuse_connections",
+        kind=Kind.SECONDS,
+        default=0.0,
+        maximum=3600,
+        slider=(0, 30),
+        log_slider=True,
+        help="For so long every attempt of the pool to connect is refused; connections that exist "
+        "go on.",
+    )
+    standing = False
+
+    def inflict(self, scene: Scene, value: Value) -> None:
+        """For `value` seconds."""
+        scene.gate.refuse(True)
+        try:
+            scene.wait(float(value))
+        finally:
+            scene.gate.refuse(False)
+
+
+class LockTable(Fault):
+    """What everybody needs is locked."""
+
+    parameter = Parameter(
+        key="lock_table",
+        kind=Kind.SECONDS,
+        default=0.0,
+        maximum=3600,
+        slider=(0, 30),
+        log_slider=True,
+        help="For so long another connection holds a lock on poolviz' tables, so that every "
+        "statement on them waits, as behind an ALTER TABLE.",
+    )
+    standing = False
+
+    @classmethod
+    def reason(cls, place: Place) -> str:
+        """Where the load has nothing to do with those tables, nobody would notice."""
+        if place.dialect == SQLITE:
+            return "poolviz keeps no tables in SQLite that could be locked."
+        if place.load["statement"] not in _TABLES:
+            return (
+                f"This load touches no table that could be locked: it takes statement = "
+                f"{' or '.join(_TABLES)}."
+            )
+        return ""
+
+    def inflict(self, scene: Scene, value: Value) -> None:
+        """For `value` seconds from when the lock was given."""
+        scene.lock_tables(float(value))
+
+
+_ALL: tuple[type[Fault], ...] = (
+    KillBackend,
+    KillAllBackends,
+    RestartServer,
+    RefuseConnections,
+    LockTable,
+    LeakEvery,
+    StuckClients,
+    SlowStatements,
+    SlowConnecting,
+)
+FAULTS: Mapping[str, type[Fault]] = {fault.parameter.key: fault for fault in _ALL}
+FAULT_PARAMETERS = Parameters("fault", *(fault.parameter for fault in _ALL))

@@ -1,0 +1,136 @@
+"""Where each key of a TOML text stands: the line that a sentence about it names."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from bisect import bisect_left
+from typing import TypeAlias
+
+Place: TypeAlias = tuple[str | int, ...]  # the way to it: ("changes", 2, "at")
+
+_SPACE = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:\\.|[^"\\])*"|'[^']*'""")
+_DOT = re.compile(r"[ \t]*\.[ \t]*")
+_TEXTS = (  # the longer delimiters first; a text may end with quotes of its own before them
+    re.compile(r'"""(?:\\.|[^\\])*?"{3,5}', re.DOTALL),
+    re.compile(r"'''.*?'{3,5}", re.DOTALL),
+    re.compile(r'"(?:\\.|[^"\\])*"'),
+    re.compile(r"'[^']*'"),
+)
+_PLAIN = re.compile(r"[^,\]}#\n]+")  # a number, a date, true or false
+
+
+def lines_of(text: str) -> dict[Place, int]:
+    """The line, from 1, of every table, key and element of `text`, which must be valid TOML."""
+    finder = _Finder(text.replace("\r\n", "\n"))
+    finder.document()
+    return finder.lines
+
+
+class _Finder:
+    """Walks through a text once. It trusts the text to be valid, and understands no more of it
+    than where each value begins and ends."""
+
+    def __init__(self, text: str) -> None:
+        self.lines: dict[Place, int] = {}
+        self._text, self._at = text, 0
+        self._ends = [match.start() for match in re.finditer("\n", text)]
+        self._elements: dict[Place, int] = {}  # the last element of each array of tables
+
+    def document(self) -> None:
+        table: Place = ()
+        before = -1
+        while before < self._skip() < len(self._text):  # what isn't understood ends it
+            before = self._at
+            if self._take("[["):
+                table = self._array_of_tables(self._keys())
+                self._closing("]]")
+            elif self._take("["):
+                table = self._resolved(self._keys())
+                self._note(table)
+                self._closing("]")
+            else:
+                self._assignment(table)
+
+    def _array_of_tables(self, keys: Place) -> Place:
+        array = (*self._resolved(keys[:-1]), keys[-1])
+        self._elements[array] = self._elements.get(array, -1) + 1
+        table = (*array, self._elements[array])
+        self._note(table)
+        return table
+
+    def _resolved(self, keys: Place) -> Place:
+        """The table that a header means: of an array of tables, its last element."""
+        place: Place = ()
+        for key in keys:
+            place += (key,)
+            if place in self._elements:
+                place += (self._elements[place],)
+        return place
+
+    def _assignment(self, table: Place) -> None:
+        place = (*table, *self._keys())
+        self._note(place)
+        self._closing("=")
+        self._value(place)
+
+    def _value(self, place: Place) -> None:
+        self._skip()
+        if self._take("["):
+            index = 0
+            while not self._ended("]"):
+                self._note((*place, index))
+                self._value((*place, index))
+                index += 1
+        elif self._take("{"):
+            while not self._ended("}"):
+                self._assignment(place)
+        else:
+            for pattern in (*_TEXTS, _PLAIN):
+                match = pattern.match(self._text, self._at)
+                if match:
+                    self._at = match.end()
+                    return
+
+    def _keys(self) -> Place:
+        """A key and the dotted ones that follow it."""
+        keys: list[str] = []
+        self._skip()
+        while match := _KEY.match(self._text, self._at):
+            key = match[0]
+            keys.append(tomllib.loads(f"key = {key}")["key"] if key[0] in "\"'" else key)
+            self._at = match.end()
+            dot = _DOT.match(self._text, self._at)
+            if dot is None:
+                break
+            self._at = dot.end()
+        return tuple(keys)
+
+    def _note(self, place: Place) -> None:
+        """The place begins here, and so do the tables around it that had no line yet."""
+        line = bisect_left(self._ends, self._at) + 1
+        for length in range(1, len(place)):
+            self.lines.setdefault(place[:length], line)
+        self.lines[place] = line
+
+    def _skip(self) -> int:
+        match = _SPACE.match(self._text, self._at)
+        self._at = match.end() if match else self._at
+        return self._at
+
+    def _take(self, sign: str) -> bool:
+        there = self._text.startswith(sign, self._at)
+        self._at += len(sign) if there else 0
+        return there
+
+    def _closing(self, sign: str) -> None:
+        self._skip()
+        self._take(sign)
+
+    def _ended(self, sign: str) -> bool:
+        """Whether a list ends here; else its next element begins."""
+        self._skip()
+        self._take(",")
+        self._skip()
+        return self._take(sign) or self._at == len(self._text)

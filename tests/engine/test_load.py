@@ -1,0 +1,252 @@
+"""What the load does: open and closed, its shapes, nested checkouts; and that its figures agree."""
+
+from __future__ import annotations
+
+from math import factorial
+
+import pytest
+
+from poolviz.engine.engine import Engine
+from poolviz.model.messages import Began
+from poolviz.model.sample import Sample
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import RunSummary
+from tests.engine.runs import PSYCOPG2, QUEUE_POOL, Heard, changes, running, scenario
+
+OPEN = {"arrivals": "open", "rate": 200, "clients": 60}
+POOLS = (QUEUE_POOL, "asyncpg.Pool")
+
+
+def limits_of(pool: str, size: int) -> dict[str, int]:
+    """So many connections, kept."""
+    if pool == QUEUE_POOL:
+        return {"pool_size": size, "max_overflow": 0}
+    return {"min_size": size, "max_size": size}
+
+
+def whole(conninfo: str, what: object) -> tuple[RunSummary, list[Sample]]:
+    """A run to its end."""
+    with running(Engine, conninfo, what) as (engine, heard):
+        assert engine.wait(60)
+    recorder = Recorder()
+    for report in heard.reports:
+        recorder.add(report)
+    with recorder:
+        return recorder.summary(), heard.samples
+
+
+def check_littles_law(run: RunSummary) -> None:
+    assert run.throughput_per_s is not None
+    assert run.use_time_s.mean is not None
+    assert run.connections.used_mean == pytest.approx(
+        run.throughput_per_s * run.use_time_s.mean, rel=0.03
+    )
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("arrivals", ["closed", "open"])
+def test_littles_law_holds(pool: str, arrivals: str, conninfo: str) -> None:
+    said = OPEN | {"arrivals": arrivals} if arrivals == "open" else {"clients": 6}
+    run, _ = whole(conninfo, scenario(pool, duration=4.0, **limits_of(pool, 4), **said))
+    check_littles_law(run)
+    assert run.errors == {}
+    assert run.connections.open_at_end == 0
+
+
+@pytest.mark.on_demand
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("arrivals", ["closed", "open"])
+def test_littles_law_holds_for_twenty_seconds(pool: str, arrivals: str, conninfo: str) -> None:
+    said = OPEN | {"arrivals": arrivals} if arrivals == "open" else {"clients": 6}
+    run, _ = whole(conninfo, scenario(pool, duration=20.0, **limits_of(pool, 4), **said))
+    check_littles_law(run)
+
+
+def erlang_c(servers: int, rate: float, service: float) -> float:
+    """The mean wait of M/M/c, in seconds."""
+    load = rate * service
+    last = load**servers / factorial(servers) * servers / (servers - load)
+    waits = last / (sum(load**k / factorial(k) for k in range(servers)) + last)
+    return waits * service / (servers - load)
+
+
+@pytest.mark.on_demand
+@pytest.mark.parametrize("pool", POOLS)
+def test_an_open_load_waits_as_erlang_c_says(pool: str, conninfo: str) -> None:
+    # Hold times, since a client's own sleep is nearer to what was drawn than the server's.
+    run, _ = whole(
+        conninfo,
+        scenario(
+            pool,
+            duration=90.0,
+            statement="select_1",
+            hold_time=0.0145,
+            **limits_of(pool, 4),
+            **OPEN,
+        ),
+    )
+    assert run.throughput_per_s is not None
+    assert run.use_time_s.mean is not None
+    utilisation = run.throughput_per_s * run.use_time_s.mean / 4
+    assert utilisation == pytest.approx(0.75, abs=0.03)
+    expected = erlang_c(4, run.throughput_per_s, run.use_time_s.mean)
+    assert run.wait_time_s.mean == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_an_open_load_brings_its_rate_however_slow_the_pool_is(pool: str, conninfo: str) -> None:
+    # One connection serves 20 a second of 200: what isn't served waits, in the backlog at last.
+    run, samples = whole(
+        conninfo,
+        scenario(
+            pool,
+            duration=2.0,
+            arrivals="open",
+            rate=200,
+            spacing="constant",
+            clients=5,
+            statement_time=0.05,
+            statement_distribution="constant",
+            **limits_of(pool, 1),
+        ),
+    )
+    last = samples[-1]
+    arrived = run.operations + last.backlog.last + 5  # those in acquire, or in use
+    assert arrived == pytest.approx(200 * run.duration_s, abs=12)
+    assert run.connections.backlog_max > 200
+    assert run.connections.pending_max <= 5
+    # A closed load would have waited 0.2 s at most, as each of five clients waits for four others.
+    assert run.wait_time_s.max is not None
+    assert run.wait_time_s.max > 0.8 * run.duration_s * (1 - 1 / 10) - 0.5
+
+
+def test_what_an_open_load_owes_is_dropped_where_a_closed_one_follows(conninfo: str) -> None:
+    what = scenario(
+        arrivals="open", rate=500, clients=2, hold_time=0.05, pool_size=1, max_overflow=0
+    )
+    with running(Engine, conninfo, what) as (engine, heard):
+        heard.until(lambda h: h.samples and h.samples[-1].backlog.last > 50, "a backlog")
+        engine.alter("arrivals", "closed")
+        heard.until(
+            lambda h: h.samples[-1].segment == 1 and h.samples[-1].backlog.last == 0, "no backlog"
+        )
+        engine.alter("arrivals", "open")
+        heard.until(lambda h: h.samples[-1].backlog.last > 50, "another backlog")
+        engine.alter("rate", 1.0)
+        owed = heard.until(
+            lambda h: h.samples[-1].segment == 3 and h.samples[-1].backlog.last, "what is owed"
+        )
+        assert owed > 50
+    assert all(sample.backlog.low >= 0 for sample in heard.samples)
+
+
+@pytest.mark.parametrize("pool", [PSYCOPG2, "asyncpg.Pool"])
+def test_a_shape_has_clients_come_and_go(pool: str, conninfo: str) -> None:
+    what = scenario(
+        pool,
+        duration=2.5,
+        clients=3,
+        shape="spike",
+        spike_at=0.8,
+        spike_time=0.8,
+        spike_factor=4,
+        **({"maxconn": 20} if pool == PSYCOPG2 else {"max_size": 20}),
+    )
+    run, samples = whole(conninfo, what)
+    at_work = [sample.clients for sample in samples]
+    assert (at_work[0], max(at_work), at_work[-2]) == (3, 12, 3)
+    during = [sample for sample in samples if sample.clients == 12]
+    after = [sample for sample in samples if sample.t > during[-1].t + 0.3]
+    assert len({number for sample in during for number in sample.per_client}) == 12
+    assert {n for s in after for n, count in s.per_client.items() if count} <= {0, 1, 2}
+    assert run.errors == {}
+
+
+@pytest.mark.parametrize("pool", [QUEUE_POOL, "asyncpg.Pool", "psycopg_pool.ConnectionPool"])
+def test_nested_checkouts_hold_several_connections_at_once(pool: str, conninfo: str) -> None:
+    size = {"pool_size": 9, "max_overflow": 0} if pool == QUEUE_POOL else {"max_size": 9}
+    run, samples = whole(
+        conninfo, scenario(pool, duration=1.5, clients=3, checkouts=3, hold_time=0.01, **size)
+    )
+    assert run.connections.used_max == 9
+    assert run.use_time_s.count == pytest.approx(3 * run.operations, abs=9)
+    assert run.errors == {}
+    assert run.connections.open_at_end == 0
+    assert all(s.idle.last + s.used.last == s.open.last for s in samples)
+
+
+def test_nested_checkouts_lock_one_another_out_where_each_client_lacks_one(conninfo: str) -> None:
+    what = scenario(clients=4, checkouts=2, pool_size=4, max_overflow=0, pool_timeout=60)
+    with running(Engine, conninfo, what) as (_, heard):
+        heard.until(
+            lambda h: (
+                sum(s.used.low == 4 and s.pending.low == 4 and not s.operations for s in h.samples)
+                > 5
+            ),
+            "every client waits for another",
+        )
+    assert heard.ended is not None
+    assert heard.ended.open_at_end == 0
+
+
+def per_client(heard: Heard) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for sample in heard.samples:
+        for number, count in sample.per_client.items():
+            counts[number] = counts.get(number, 0) + count
+    return counts
+
+
+def test_the_longest_wait_of_each_client_is_known_also_of_those_that_starve(conninfo: str) -> None:
+    what = scenario(
+        clients=20, pool_size=2, max_overflow=0, hold_time=0.005, think_time=0, duration=1.5,
+        pool_timeout=30, hold_distribution="constant",
+    )  # fmt: skip
+    run, _ = whole(conninfo, what)
+    longest = run.longest_wait_per_client_s
+    assert longest.max is not None
+    assert longest.max > 0.5 * run.duration_s
+    assert run.operations_per_client.max is not None
+    assert run.operations_per_client.min is not None
+    assert run.operations_per_client.max > 20 * max(run.operations_per_client.min, 1)
+
+
+def test_a_longest_wait_belongs_to_its_segment(conninfo: str) -> None:
+    what = scenario(
+        clients=3, pool_size=1, max_overflow=0, hold_time=0.1, hold_distribution="constant",
+        duration=2.0, changes=changes((1.0, "hold_time", 0.001)),
+    )  # fmt: skip
+    run, _ = whole(conninfo, what)
+    first, second = run.segments
+    assert first.longest_wait_per_client_s.max is not None
+    assert second.longest_wait_per_client_s.median is not None
+    assert first.longest_wait_per_client_s.max > 0.05
+    assert second.longest_wait_per_client_s.median < first.longest_wait_per_client_s.max
+    assert run.longest_wait_per_client_s.max >= first.longest_wait_per_client_s.max
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_run_repeats_its_draws(pool: str, conninfo: str) -> None:
+    """The arrivals of the same seed are the same, those of another are others."""
+    counts = []
+    for seed in (5, 5, 6):
+        what = scenario(pool, duration=1.0, seed=seed, **limits_of(pool, 9), **OPEN)
+        _, samples = whole(conninfo, what)
+        counts.append(sum(s.operations for s in samples if s.t <= 0.5))
+    assert counts[0] == pytest.approx(counts[1], abs=3)
+    assert len(counts) == 3
+
+
+@pytest.mark.parametrize(("pool", "clients"), [(PSYCOPG2, 500), ("asyncpg.Pool", 2000)])
+def test_many_clients_run_and_stop_cleanly(pool: str, clients: int, conninfo: str) -> None:
+    size = {"maxconn": 20} if pool == PSYCOPG2 else {"max_size": 20}
+    what = scenario(pool, clients=clients, on_exhausted="retry", think_time=0.5, **size)
+    with running(Engine, conninfo, what) as (_, heard):
+        heard.until(lambda h: h.of(Began), "the run begins")
+        heard.until(
+            lambda h: sum(count > 0 for count in per_client(h).values()) == clients,
+            "everyone was served",
+        )
+    assert heard.ended is not None
+    assert heard.ended.open_at_end == 0
+    assert heard.ended.failure == ""

@@ -26,13 +26,15 @@ from time import perf_counter
 
 from poolviz.engine.engine import Engine
 from poolviz.load.settings import SETTINGS
-from poolviz.model.dialect import POSTGRESQL
+from poolviz.model.dialect import POSTGRESQL, dialect_of
+from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import Begin, Ended, Report, Ticked
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.pools import POOLS, check_server, pool_class
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.servers.embedded import EmbeddedServer
+from poolviz.servers.target import reach
 
 GOAL = 0.9
 STATEMENT = "SELECT 1"
@@ -189,11 +191,20 @@ class Servers:
         self._stack, self._dsn = stack, dsn
         self._started: dict[str, str] = {}
 
-    def conninfo(self, kind: type[Pool]) -> str:
+    def pools(self) -> list[str]:
+        """Every pool that can be measured on them."""
+        dialect = None if self._dsn is None else dialect_of(self._dsn)
+        return [id for id, kind in POOLS.items() if dialect is None or dialect in kind.servers]
+
+    def conninfo(self, pool_id: str) -> str:
         """How a pool connects: to the server that was named, or to one of our own."""
-        if self._dsn is not None:
-            check_server(kind, self._dsn)
-            return self._dsn
+        try:
+            kind = pool_class(pool_id)
+            if self._dsn is not None:
+                check_server(kind, self._dsn)
+                return reach(self._dsn).conninfo
+        except PoolvizError as error:
+            sys.exit(str(error))
         dialect = POSTGRESQL if POSTGRESQL in kind.servers else kind.servers[0]
         if dialect not in self._started:
             start = embedded if dialect == POSTGRESQL else mariadb
@@ -248,8 +259,8 @@ def main() -> int:
         servers = Servers(stack, options.dsn)
         if not options.json:
             print(f"{'operations a second':<36} {'bare':>8} {'metered':>10} {'ratio':>7}")
-        for pool_id in options.pools or POOLS:
-            conninfo = servers.conninfo(pool_class(pool_id))
+        for pool_id in options.pools or servers.pools():
+            conninfo = servers.conninfo(pool_id)
             results.append(measure(pool_id, conninfo, pairs, seconds))
             if not options.json:
                 show(results[-1])

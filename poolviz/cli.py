@@ -193,6 +193,18 @@ def export(session: Path, files: tuple[Path, ...]) -> None:
     headless.export(session, list(files))
 
 
+@commands.command()
+@click.option("--dsn", metavar="URL", help="Your own server; without it poolviz brings one.")
+@click.option("--scale", type=int, metavar="N", default=1, help="As pgbench's: 100,000 accounts.")
+@click.option("--drop", is_flag=True, help="Drop them instead, and nothing else.")
+def tables(dsn: str | None, scale: int, drop: bool) -> None:
+    """Make the tables that the statements read and read_write work on, in a schema poolviz.
+
+    A run makes them by itself where they aren't there; this is for doing it, or undoing it, apart.
+    """
+    click.echo(headless.tables(dsn, scale, drop=drop))
+
+
 @commands.command("_keeper", hidden=True, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def keeper(arguments: tuple[str, ...]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import secrets
 import signal
 import threading
 import time
@@ -17,12 +18,16 @@ import msgspec
 
 from poolviz.engine.engine import Engine
 from poolviz.load import scenarios
-from poolviz.model.errors import InputError, PoolvizError
-from poolviz.model.messages import Begin, Ended, Report, Trouble
+from poolviz.load.settings import SETTINGS
+from poolviz.load.statements import SCHEMA, needs_tables
+from poolviz.model.errors import InputError, PoolvizError, ServerError
+from poolviz.model.messages import Begin, Ended, Report, RestartWanted, Trouble
 from poolviz.model.scenario import Draft, Scenario
 from poolviz.pools import check_server, pool_class
 from poolviz.progress import Progress
 from poolviz.servers.embedded import EmbeddedServer
+from poolviz.servers.tables import drop as drop_tables
+from poolviz.servers.tables import prepare
 from poolviz.servers.target import Target, reach
 from poolviz.sessions.export import Exporter, exporter_for, exporters_with, run_name
 from poolviz.sessions.recorder import Recorder
@@ -64,10 +69,11 @@ def run(draft: Draft, out: list[Path], *, as_json: bool, quiet: bool) -> int:
         del writers[session]
     progress = Progress(scenario.duration or 0.0, quiet)
     with ExitStack() as stack:
-        target = stack.enter_context(_server(draft.dsn, progress.say))
+        target, restart = stack.enter_context(_server(draft.dsn, progress.say))
         _respect(target, scenario, progress.say)
+        _furnish(target, scenario, progress.say)
         recorder = stack.enter_context(Recorder(session))
-        interrupted = _drive(scenario, target, recorder, progress)
+        interrupted = _drive(scenario, target, recorder, progress, restart)
         for path, writer in writers.items():
             writer.export(recorder, path)
         summary = recorder.summary()
@@ -89,6 +95,20 @@ def export(session: Path, files: list[Path]) -> None:
     with Recorder.open(session) as recorder:
         for path, writer in writers.items():
             writer.export(recorder, path)
+
+
+def tables(dsn: str | None, scale: int, *, drop: bool) -> str:
+    """Make, or drop, the tables that some statements work on; what was done, in a sentence."""
+    SETTINGS["scale"].check(scale)
+    say = Progress(0.0, quiet=False).say
+    with _server(dsn, say) as (target, _):
+        where = f"schema {SCHEMA} on {target.shown}"
+        if drop:
+            done = drop_tables(target.conninfo, say)
+            return f"Dropped the tables in {where}." if done else f"There is no {where} to drop."
+        if prepare(target.conninfo, scale, say):
+            return f"Made tables of scale {scale} in {where}."
+    return f"The tables in {where} are there already, of scale {scale} or more."
 
 
 def no_window() -> str:
@@ -138,14 +158,20 @@ def _write_picture(recorder: Recorder, paths: Any) -> None:
 _PICTURE = Exporter(".png", "Graphs as PNG", _write_picture)
 
 
+_Restart = Callable[[], None]
+
+
 @contextmanager
-def _server(dsn: str | None, say: Callable[[str], None]) -> Iterator[Target]:
-    """The server to run against: the one that `dsn` names, or our own for as long as it is used."""
+def _server(
+    dsn: str | None, say: Callable[[str], None]
+) -> Iterator[tuple[Target, _Restart | None]]:
+    """The server to run against: the one that `dsn` names, or our own for as long as it is used,
+    and with it what restarts it."""
     if dsn is not None:
-        yield reach(dsn)
+        yield reach(dsn), None
     else:
         with EmbeddedServer.start(say) as server:
-            yield server.target()
+            yield server.target(), server.restart
 
 
 def _respect(target: Target, scenario: Scenario, say: Callable[[str], None]) -> None:
@@ -168,28 +194,52 @@ def _respect(target: Target, scenario: Scenario, say: Callable[[str], None]) -> 
         )
 
 
-def _drive(scenario: Scenario, target: Target, recorder: Recorder, progress: Progress) -> bool:
+def _furnish(target: Target, scenario: Scenario, say: Callable[[str], None]) -> None:
+    """Have the tables there that the run works on, now or after a change."""
+    scale = needs_tables(scenario)
+    if scale and prepare(target.conninfo, scale, say) and not target.embedded:
+        say(f"Schema {SCHEMA} stays on {target.shown} until `poolviz tables --drop` removes it.")
+
+
+def _drive(
+    scenario: Scenario,
+    target: Target,
+    recorder: Recorder,
+    progress: Progress,
+    restart: _Restart | None,
+) -> bool:
     """Run to the end; whether it was cut short by Ctrl+C. Raises what kept it from running."""
-    ended = threading.Event()
-    failures: list[Ended] = []
+    ended, restart_wanted = threading.Event(), threading.Event()
+    failures: list[PoolvizError] = []
 
     def take(report: Report) -> None:
         recorder.add(report)
         if isinstance(report, Trouble) and report.sentence:
             progress.say(report.sentence)
         elif isinstance(report, Ended):
-            failures.extend([report] if report.failure else [])
+            failures.extend([_RunFailed(report)] if report.failure else [])
             ended.set()
+        elif isinstance(report, RestartWanted):
+            restart_wanted.set()
 
-    name = f"poolviz {os.getpid()}"
-    engine = Engine(Begin(scenario, target.conninfo, name, target.facts()), take)
+    # By its name a fault finds the run's connections on the server: no other run may have it.
+    name = f"poolviz {os.getpid()} {secrets.token_hex(4)}"
+    own = restart is not None
+    engine = Engine(Begin(scenario, target.conninfo, name, target.facts(), own), take)
     with _interrupts(engine.halt) as interrupted:
         while not ended.wait(0.1):
             progress.show(recorder)
+            if restart is not None and restart_wanted.is_set():
+                try:
+                    restart()
+                except ServerError as error:
+                    failures.append(error)
+                    engine.halt()
+                restart_wanted.clear()  # those asked for meanwhile are done with it
         engine.wait()
     progress.end()
     if failures:
-        raise _RunFailed(failures[0])
+        raise failures[0]
     if recorder.trouble:
         progress.say(recorder.trouble)
     return bool(interrupted)

@@ -41,6 +41,7 @@ class Engine:
     def __init__(self, begin: Begin, on_report: Callable[[Report], None]) -> None:
         self._begin = begin
         self._on_report = on_report
+        self._door = ConnectionDoor()
         self._commands: queue.SimpleQueue[Alter | Note | Halt] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._threads = [
@@ -60,6 +61,7 @@ class Engine:
 
     def halt(self) -> None:
         """End the run; Ended comes within two seconds."""
+        self._door.gate.open_for_good()  # control itself may be waiting there, resizing the pool
         self._commands.put(Halt())
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -77,8 +79,7 @@ class Engine:
                 return
 
     def _control(self) -> None:
-        begin = self._begin
-        door = ConnectionDoor()
+        begin, door = self._begin, self._door
         try:
             kind = pool_class(begin.scenario.pool)
             conninfo = with_application_name(begin.conninfo, begin.application_name)

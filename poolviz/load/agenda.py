@@ -17,9 +17,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from heapq import heapify, heappop, heappush
-from itertools import pairwise
 from time import perf_counter_ns
 from typing import ClassVar, NamedTuple
+
+import numpy as np
 
 from poolviz.load.shapes import same_shape, shape_of
 from poolviz.load.times import read_column
@@ -143,8 +144,8 @@ _BY_NAME = {kind.name: kind for kind in SPACINGS}
 
 def _recorded_gaps(file: str) -> array[float]:
     """Seconds between the arrivals in `file`, in their order; the first of them is 0."""
-    times = sorted(read_column(file, _moment, "a time in seconds, or a date with a time of day"))
-    return array("d", (later - earlier for earlier, later in pairwise([times[0], *times])))
+    times = np.sort(read_column(file, _moment, "a time in seconds, or a date with a time of day"))
+    return array("d", np.diff(times, prepend=times[0]).tobytes())
 
 
 def _moment(text: str) -> float:

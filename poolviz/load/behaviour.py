@@ -12,6 +12,7 @@ from time import perf_counter, perf_counter_ns
 from typing import Any
 
 from poolviz.load import log as events
+from poolviz.load.agenda import Agenda
 from poolviz.load.havoc import Havoc
 from poolviz.load.log import Log
 from poolviz.load.work import Work
@@ -84,12 +85,17 @@ class Behaviour:
         if due is None:
             yield SLEEP, _NOTHING_DUE
             return 0
-        while (early := due - perf_counter_ns()) > 0:
-            if self.leaving or self.parked or agenda.void(due):
-                agenda.give_back(due)
-                return 0
+        while (early := due - perf_counter_ns()) > 0 and not self._called_off(agenda, due):
             yield SLEEP, early * 1e-9
+        # Asked once more after the clock was read: the agenda may have been closed just before.
+        if self._called_off(agenda, due):
+            agenda.give_back(due)
+            return 0
         return due
+
+    def _called_off(self, agenda: Agenda, due: int) -> bool:
+        """This client is not to serve a request that it has claimed."""
+        return self.leaving or self.parked or agenda.void(due)
 
     def _operate(self, work: Work, due: int) -> Generator[_Step, Any, bool]:
         """One operation; False after an error. `due` is when it was, in open load; else 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -175,16 +176,21 @@ class _Check:
             at = self._seconds(("changes", index, "at"), written.get("at"))
             if written.get("at") is None:
                 self._wrong(("changes", index), " has no time: give it an at = SECONDS.")
-            elif at is not None and duration and at >= duration:
+            elif at is not None and duration and at >= duration and not self._cut_short(index):
                 over = f"the run is over by then, it takes {show_seconds(duration)}"
                 self._wrong(("changes", index, "at"), f" is {show_seconds(at)}: {over}.")
             if not written.keys() - {"at"}:
                 self._wrong(("changes", index), " changes nothing: give it a KEY = VALUE.")
             for key, value in written.items():
                 right = None if key == "at" else self._changed(("changes", index, key), key, value)
-                if at is not None and right is not None:
+                if at is not None and right is not None and at < (duration or math.inf):
                     changes.append((index, Change(at, key, right)))
         return changes
+
+    def _cut_short(self, index: int) -> bool:
+        """A file's change never comes where somebody else says how long to run: no mistake."""
+        written = self._draft.is_written
+        return written(("changes", index)) and not written(("duration",))
 
     def _changed(self, place: Place, key: str, value: object) -> Value | None:
         try:

@@ -12,7 +12,11 @@ from typing import Any
 import aiopg
 from aiopg import pool as upstream
 from psycopg2 import OperationalError
-from psycopg2.extensions import QueryCanceledError, connection
+from psycopg2.extensions import (
+    TRANSACTION_STATUS_IDLE,
+    QueryCanceledError,
+    connection,
+)
 
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.model.sample import Books
@@ -68,6 +72,13 @@ class LivePool(LiveSizes, upstream.Pool):
             if conn.closed:
                 conn.close()  # lost; the library only forgets it
         await self._fill(override_min)
+
+    def release(self, conn: Any) -> asyncio.Future[None]:
+        """As the library's: one that comes back in a transaction is closed. It warns of each, too,
+        and has these warnings printed always."""
+        if not conn.closed and conn.raw.get_transaction_status() != TRANSACTION_STATUS_IDLE:
+            conn.close()
+        return super().release(conn)
 
     def change_times(self, timeout: float, recycle: float) -> None:
         """Put both in force; for the statements of the connections there are as well."""

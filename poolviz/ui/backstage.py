@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,7 +34,10 @@ class Run:
     scenario: Scenario
     target: Target
     tell: Callable[[Run, Report], None]
-    name: str = field(default_factory=lambda: f"poolviz-{os.getpid()}-{next(_numbers)}")
+    # By its name a fault finds the run's connections on the server: no other run may have it.
+    name: str = field(
+        default_factory=lambda: f"poolviz-{os.getpid()}-{next(_numbers)}-{secrets.token_hex(4)}"
+    )
     link: EngineLink | None = None
     recorder: Recorder | None = None
     unrecorded: str = ""  # why the record is in memory only
@@ -76,6 +80,12 @@ class Backstage:
             self._server = EmbeddedServer.start(progress)
         return self._server.target()
 
+    def restart_server(self) -> None:
+        """Stop the embedded server and start it again, for a run that goes on; ServerError where it
+        doesn't come back."""
+        if self._server is not None:
+            self._server.restart()
+
     def reach(self, dsn: str) -> Target:
         """The user's own server, asked who it is; ServerError or InputError if it can't be."""
         return reach(dsn)
@@ -84,7 +94,8 @@ class Backstage:
         """Start the engine of `run`, recorded into a new session; the last run's is gone first."""
         self.end_engine()
         run.recorder = self._new_recorder(run)
-        begin = Begin(run.scenario, run.target.conninfo, run.name, facts_of(run.target))
+        target = run.target
+        begin = Begin(run.scenario, target.conninfo, run.name, facts_of(target), target.embedded)
         try:
             self._link = run.link = EngineLink(begin, run.hear)
         except BaseException:

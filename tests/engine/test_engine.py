@@ -239,11 +239,11 @@ def test_the_same_seed_draws_the_same_times() -> None:
 
     work = Work(SETTINGS.complete({"statement_time": 0.05, "think_time": 0.05}))
     drawn = [
-        (work.statement(rng), work.think(rng))
+        (work.sql(rng, 0, 1), work.think(rng))
         for rng in (random.Random("7/1"), random.Random("7/1"))
     ]
     assert drawn[0] == drawn[1]
-    assert drawn[0] != (work.statement(rng := random.Random("8/1")), work.think(rng))
+    assert drawn[0] != (work.sql(rng := random.Random("8/1"), 0, 1), work.think(rng))
 
 
 def test_an_unreachable_server_ends_the_run_with_a_sentence() -> None:

@@ -127,15 +127,12 @@ def test_another_seed_has_other_arrivals() -> None:
 @given(
     spacing=st.sampled_from(["poisson", "constant"]),
     rate=st.floats(0.1, 300),
-    shape=shapes,
     changes=st.lists(st.integers(0, 2 * S), min_size=1, max_size=8),
 )
 def test_a_change_that_changes_nothing_moves_no_request(
-    spacing: str, rate: float, shape: dict[str, Value], changes: list[int]
+    spacing: str, rate: float, changes: list[int]
 ) -> None:
-    asked = {"spacing": spacing, "rate": rate, **shape}
-    # A change begins a cell anew, which shifts a shape's edges within it; a smooth load is exact.
-    asked["shape"] = "constant"
+    asked: dict[str, Value] = {"spacing": spacing, "rate": rate}
     current, at = agenda(**asked), 0
     dues: list[int] = []
     for step in changes:

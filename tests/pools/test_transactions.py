@@ -17,9 +17,6 @@ from tests.pools.conftest import Benches
 from tests.pools.driven import PATIENCE
 from tests.pools.places import MySQL, Postgres, Server
 
-# aiopg closes a connection that comes back in a transaction, and warns of it.
-pytestmark = pytest.mark.filterwarnings("ignore:Invalid transaction status on released connection")
-
 
 class Desk:
     """A pool, a table to write to, and a look at it from outside the pool."""

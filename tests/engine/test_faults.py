@@ -1,0 +1,140 @@
+"""Faults in a run: they happen, leave a mark, show in the samples, and leave nothing behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from poolviz.engine.engine import Engine
+from poolviz.model.sample import MarkKind
+from tests.engine.runs import PSYCOPG2, QUEUE_POOL, Heard, changes, running, scenario
+
+ASYNCPG, PSYCOPG = "asyncpg.Pool", "psycopg_pool.ConnectionPool"
+SIZES = {
+    QUEUE_POOL: {"pool_size": 4, "max_overflow": 0, "pool_timeout": 0.2},
+    PSYCOPG2: {"minconn": 4, "maxconn": 4},
+    PSYCOPG: {"min_size": 4, "max_size": 4, "timeout": 0.2},
+    ASYNCPG: {"min_size": 4, "max_size": 4},
+}
+
+
+_REFUSALS = {"OperationalError", "ConnectionRefusedError"}
+
+
+def marks_of(heard: Heard) -> list[tuple[str | None, object]]:
+    return [(mark.key, mark.new) for mark in heard.marks if mark.kind is MarkKind.FAULT]
+
+
+def clean_end(heard: Heard) -> None:
+    assert heard.ended is not None
+    assert (heard.ended.failure, heard.ended.open_at_end) == ("", 0)
+
+
+@pytest.mark.parametrize("pool", SIZES)
+def test_leaked_connections_stay_in_use_until_there_is_none_left(pool: str, conninfo: str) -> None:
+    what = scenario(pool, clients=3, changes=changes((0, "leak_every", 20)), **SIZES[pool])
+    with running(Engine, conninfo, what) as (_, heard):
+        heard.until(
+            lambda h: sum(s.used.low == 4 and not s.operations for s in h.samples) > 5,
+            "nothing is left to work with",
+        )
+        assert heard.samples[-1].faults == {"leak_every": 20}
+    assert marks_of(heard) == [("leak_every", 20)]
+    assert heard.marks[0].t < 0.5
+    clean_end(heard)
+
+
+@pytest.mark.parametrize("pool", SIZES)
+def test_stuck_clients_hold_their_connections_until_they_are_let_go(
+    pool: str, conninfo: str
+) -> None:
+    with running(Engine, conninfo, scenario(pool, clients=4, **SIZES[pool])) as (engine, heard):
+        engine.alter("stuck_clients", 2)
+        heard.until(
+            lambda h: sum(s.used.low >= 2 and s.segment == 1 for s in h.samples) > 10, "two hang"
+        )
+        engine.alter("stuck_clients", 0)
+        heard.until(lambda h: h.samples[-1].segment == 2 and h.samples[-1].used.low < 2, "they go")
+        assert heard.samples[-1].faults == {}
+    assert marks_of(heard) == [("stuck_clients", 2), ("stuck_clients", 0)]
+    clean_end(heard)
+
+
+@pytest.mark.parametrize("pool", SIZES)
+def test_killed_backends_are_replaced(pool: str, conninfo: str) -> None:
+    with running(Engine, conninfo, scenario(pool, clients=4, **SIZES[pool])) as (engine, heard):
+        heard.until(lambda h: h.operations() > 50, "some work")
+        engine.alter("kill_all_backends", True)
+        heard.until(marks_of, "the mark")
+        at = heard.marks[0].t
+        heard.until(
+            lambda h: sum(s.closed for s in h.samples if s.t > at) >= 4, "four connections lost"
+        )
+        before = heard.operations()
+        heard.until(lambda h: h.operations() > before + 100, "the pool goes on")
+        assert {sample.segment for sample in heard.samples} == {0}
+    assert marks_of(heard) == [("kill_all_backends", True)]
+    clean_end(heard)
+
+
+@pytest.mark.parametrize("pool", SIZES)
+def test_slow_statements_are_slow_on_the_server(pool: str, conninfo: str) -> None:
+    what = scenario(pool, clients=2, changes=changes((0, "slow_statements", 0.1)), **SIZES[pool])
+    with running(Engine, conninfo, what) as (_, heard):
+        heard.until(lambda h: h.operations() > 10, "some work")
+        heard.until(lambda h: [s for s in h.samples if s.server and s.server.active], "seen")
+    uses = [sample.use for sample in heard.samples if sample.operations]
+    assert min(use.low for use in uses) >= 0.1
+
+
+@pytest.mark.parametrize("pool", [QUEUE_POOL, PSYCOPG2, ASYNCPG])
+def test_slow_connecting_shows_in_the_time_to_create(pool: str, conninfo: str) -> None:
+    size = SIZES[pool] | {"minconn": 0, "min_size": 0}
+    size = {key: value for key, value in size.items() if key in SIZES[pool]}
+    what = scenario(pool, clients=1, changes=changes((0, "slow_connecting", 0.3)), **size)
+    with running(Engine, conninfo, what) as (engine, heard):
+        engine.alter("kill_all_backends", True)
+        heard.until(lambda h: [s for s in h.samples if s.create.high >= 0.3], "a slow connection")
+    clean_end(heard)
+
+
+@pytest.mark.parametrize("pool", [QUEUE_POOL, PSYCOPG2, ASYNCPG])
+def test_refused_connections_are_errors_and_then_no_more(pool: str, conninfo: str) -> None:
+    with running(Engine, conninfo, scenario(pool, clients=4, **SIZES[pool])) as (engine, heard):
+        heard.until(lambda h: h.operations() > 50, "some work")
+        engine.alter("refuse_connections", 0.5)
+        engine.alter("kill_all_backends", True)
+        heard.until(
+            lambda h: [s for s in h.samples if _REFUSALS & {*s.errors}],
+            "the driver's own error",
+        )  # fmt: skip
+        before = heard.operations()
+        heard.until(lambda h: h.operations() > before + 100, "the pool goes on")
+    assert marks_of(heard) == [("refuse_connections", 0.5), ("kill_all_backends", True)]
+    clean_end(heard)
+
+
+def test_a_fault_that_cannot_be_done_here_is_refused_with_the_reason(conninfo: str) -> None:
+    with running(Engine, conninfo, scenario()) as (engine, heard):
+        for key, value, why in (
+            ("restart_server", True, "embedded"),
+            ("lock_table", 1.0, "statement = read"),
+            ("slow_statements", -1.0, "slow_statements is -1"),
+        ):
+            engine.alter(key, value)
+            refused = heard.until(lambda h: h.refused, "a refusal")
+            assert why in refused[-1].reason
+            assert refused[-1].key == key
+            heard.reports.remove(refused[-1])
+    assert heard.marks == []
+
+
+def test_a_run_ends_at_once_though_faults_are_under_way(conninfo: str) -> None:
+    with running(Engine, conninfo, scenario(clients=4)) as (engine, heard):
+        for key in ("refuse_connections", "slow_connecting", "slow_statements"):
+            engine.alter(key, 600.0)
+        engine.alter("stuck_clients", 2)
+        engine.alter("kill_all_backends", True)
+        heard.until(lambda h: len(marks_of(h)) == 5, "all of them")
+        engine.halt()
+        assert engine.wait(15)
+    clean_end(heard)

@@ -1,0 +1,450 @@
+"""The tables to read and write: made, kept, made anew, dropped; and whatever else is there."""
+
+from __future__ import annotations
+
+import random
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import psycopg2
+import pymysql
+import pytest
+from psycopg2.extensions import make_dsn
+
+from poolviz.load.settings import SETTINGS
+from poolviz.load.statements import ACCOUNTS, statement_of
+from poolviz.model.dialect import MYSQL, POSTGRESQL
+from poolviz.model.errors import InputError, ServerError
+from poolviz.model.mysql_url import MySQLAddress
+from poolviz.servers import mysql_tables, postgres_tables
+from poolviz.servers.embedded import EmbeddedServer
+from poolviz.servers.tables import drop, prepare
+from tests.servers.fixtures import BOUND, TcpServer, tcp_server
+from tests.servers.mysql import lacking, mariadb
+
+__all__ = ["tcp_server"]
+
+PASSWORD = "s3cret"
+
+
+class Ground(ABC):
+    """A server without a schema poolviz, and the tests' own way in, as its administrator."""
+
+    dialect: str
+    conninfo: str
+    make_schema: str
+    drop_schema: str
+
+    @abstractmethod
+    def connect(self) -> Any:
+        """A connection that commits each statement."""
+
+    @abstractmethod
+    def stranger(self) -> str:
+        """The conninfo of a user without any rights, remade."""
+
+    def do(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements; the rows of the last."""
+        with closing(self.connect()) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def tables(self) -> set[str]:
+        found = self.do(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'poolviz'"
+        )
+        return {name for (name,) in found}
+
+    def has_schema(self) -> bool:
+        schemas = "information_schema.schemata"
+        return bool(self.do(f"SELECT 1 FROM {schemas} WHERE schema_name = 'poolviz'"))
+
+    def count(self, table: str) -> int:
+        return int(self.do(f"SELECT count(*) FROM poolviz.{table}")[0][0])
+
+
+class PostgresGround(Ground):
+    dialect = POSTGRESQL
+    make_schema = "CREATE SCHEMA poolviz"
+    drop_schema = "DROP SCHEMA IF EXISTS poolviz CASCADE"
+
+    def __init__(self, served: TcpServer) -> None:
+        self._served = served
+        self.conninfo = served.admin
+
+    def connect(self) -> Any:
+        connection = psycopg2.connect(self.conninfo)
+        connection.autocommit = True
+        return connection
+
+    def stranger(self) -> str:
+        self.do("DROP OWNED BY alice")
+        return self._served.dsn()
+
+
+class MySQLGround(Ground):
+    dialect = MYSQL
+    make_schema = "CREATE DATABASE poolviz"
+    drop_schema = "DROP DATABASE IF EXISTS poolviz"
+
+    def __init__(self, url: str) -> None:
+        self._address = msgspec.structs.replace(MySQLAddress.parse(url), database="mysql")
+        self.conninfo = self._address.url
+
+    def connect(self) -> Any:
+        address = self._address
+        return pymysql.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            autocommit=True,
+        )
+
+    def stranger(self) -> str:
+        self.do(
+            "DROP USER IF EXISTS alice@'%'",
+            f"CREATE USER alice@'%' IDENTIFIED BY '{PASSWORD}'",
+        )
+        return msgspec.structs.replace(
+            self._address, user="alice", password=PASSWORD, database=""
+        ).url
+
+
+@pytest.fixture(scope="module")
+def maria() -> Iterator[str]:
+    if lack := lacking():
+        pytest.skip(lack)
+    with mariadb() as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=[POSTGRESQL, MYSQL])
+def whole(request: pytest.FixtureRequest) -> Iterator[Ground]:
+    if request.param == MYSQL:
+        found: Ground = MySQLGround(request.getfixturevalue("maria"))
+    else:
+        found = PostgresGround(request.getfixturevalue("tcp_server"))
+    yield found
+    found.do(found.drop_schema)
+    found.stranger()
+
+
+@pytest.fixture
+def ground(whole: Ground) -> Ground:
+    whole.do(whole.drop_schema)
+    return whole
+
+
+def test_the_tables_are_as_pgbench_makes_them(ground: Ground) -> None:
+    assert prepare(ground.conninfo, 2)
+    assert ground.tables() == {"accounts", "tellers", "branches", "history", "made"}
+    counted = {table: ground.count(table) for table in ("accounts", "tellers", "branches")}
+    assert counted == {"accounts": 200_000, "tellers": 20, "branches": 2}
+    assert ground.count("history") == 0
+    for table in ("accounts", "tellers"):
+        key = table[0] + "id"
+        spread = ground.do(
+            f"SELECT bid, min({key}), max({key}) FROM poolviz.{table} GROUP BY bid ORDER BY bid"
+        )
+        each = counted[table] // 2
+        assert spread == [(1, 1, each), (2, each + 1, 2 * each)]
+    assert ground.do(
+        "SELECT count(*) FROM information_schema.table_constraints"
+        " WHERE table_schema = 'poolviz' AND constraint_type = 'PRIMARY KEY'"
+    ) == [(3,)]
+
+
+def test_what_is_there_is_kept_and_only_history_forgotten(ground: Ground) -> None:
+    prepare(ground.conninfo, 1)
+    ground.do(
+        "UPDATE poolviz.accounts SET abalance = 77 WHERE aid = 7",
+        "INSERT INTO poolviz.history VALUES (1, 1, 7, 77, CURRENT_TIMESTAMP, '')",
+    )
+    assert not prepare(ground.conninfo, 1)
+    assert ground.do("SELECT aid FROM poolviz.accounts WHERE abalance = 77") == [(7,)]
+    assert ground.count("history") == 0
+
+
+def test_smaller_tables_are_made_anew_and_larger_ones_serve(ground: Ground) -> None:
+    prepare(ground.conninfo, 1)
+    said: list[str] = []
+    assert prepare(ground.conninfo, 2, said.append)
+    assert said[0] == (
+        "Making tables of scale 2 with 200,000 accounts in schema poolviz, in place of those of "
+        "scale 1"
+    )
+    assert ground.count("accounts") == 200_000
+    assert not prepare(ground.conninfo, 1, said.append)
+    assert ground.count("accounts") == 200_000
+
+
+def test_progress_is_told_in_tenths_and_once_there_is_nothing_to_do_not_at_all(
+    ground: Ground,
+) -> None:
+    said: list[str] = []
+    prepare(ground.conninfo, 1, said.append)
+    assert said == [
+        "Creating schema poolviz: tables of scale 1 with 100,000 accounts",
+        *(f"{tenth}0 % of the accounts are there" for tenth in range(1, 11)),
+    ]
+    prepare(ground.conninfo, 1, said.append)
+    assert len(said) == 11
+
+
+@pytest.mark.parametrize("table", ["history", "accounts"])
+def test_where_a_table_is_missing_all_are_made_anew(ground: Ground, table: str) -> None:
+    prepare(ground.conninfo, 1)
+    ground.do("UPDATE poolviz.branches SET bbalance = 5", f"DROP TABLE poolviz.{table}")
+    assert prepare(ground.conninfo, 1)
+    assert ground.count("accounts") == ACCOUNTS
+    assert ground.do("SELECT bbalance FROM poolviz.branches") == [(0,)]
+
+
+class Interrupted(BaseException):
+    """As Ctrl+C would interrupt."""
+
+
+def interrupt_halfway(sentence: str) -> None:
+    if sentence.startswith("50 %"):
+        raise Interrupted
+
+
+def test_an_interruption_leaves_nothing_behind(ground: Ground) -> None:
+    with pytest.raises(Interrupted):
+        prepare(ground.conninfo, 1, interrupt_halfway)
+    assert not ground.has_schema()
+    assert prepare(ground.conninfo, 1)
+
+
+def test_an_interruption_of_making_anew_leaves_nothing_half_made(ground: Ground) -> None:
+    prepare(ground.conninfo, 1)
+    with pytest.raises(Interrupted):
+        prepare(ground.conninfo, 2, interrupt_halfway)
+    there = ground.tables()
+    assert there == set() or ground.count("accounts") == ACCOUNTS
+    assert prepare(ground.conninfo, 2)
+    assert ground.count("accounts") == 2 * ACCOUNTS
+
+
+def test_a_process_killed_on_mysql_leaves_tables_that_are_made_anew(ground: Ground) -> None:
+    if ground.dialect != MYSQL:
+        pytest.skip("a transaction on PostgreSQL leaves nothing")
+    prepare(ground.conninfo, 1)
+    ground.do("UPDATE poolviz.made SET scale = 0", "DELETE FROM poolviz.accounts WHERE aid > 30000")
+    assert prepare(ground.conninfo, 1)
+    assert ground.count("accounts") == ACCOUNTS
+
+
+# What isn't ours
+
+
+def test_a_schema_of_somebody_elses_is_refused_and_stays_as_it_is(ground: Ground) -> None:
+    ground.do(
+        ground.make_schema,
+        "CREATE TABLE poolviz.accounts (aid int)",
+        "CREATE TABLE poolviz.made (scale int, alone boolean)",
+        "INSERT INTO poolviz.made VALUES (9, true)",
+    )
+    for asked in (lambda: prepare(ground.conninfo, 1), lambda: drop(ground.conninfo)):
+        with pytest.raises(ServerError) as refused:
+            asked()
+        assert str(refused.value) == (
+            "The server has a schema poolviz that poolviz didn't make, with accounts, made in it, "
+            "and it stays as it is: rename it, or use another database or server."
+        )
+    assert ground.tables() == {"accounts", "made"}
+    assert ground.count("accounts") == 0
+
+
+def test_an_empty_schema_is_used_and_stays_when_the_tables_are_dropped(ground: Ground) -> None:
+    ground.do(ground.make_schema)
+    assert not drop(ground.conninfo)
+    assert prepare(ground.conninfo, 1)
+    prepare(ground.conninfo, 2)
+    said: list[str] = []
+    assert drop(ground.conninfo, said.append)
+    assert said == ["Schema poolviz stays: it isn't poolviz' alone"]
+    assert ground.has_schema()
+    assert ground.tables() == set()
+
+
+def test_dropping_leaves_nothing_of_ours_and_all_that_is_not(ground: Ground) -> None:
+    prepare(ground.conninfo, 1)
+    assert drop(ground.conninfo)
+    assert not ground.has_schema()
+    assert not drop(ground.conninfo)
+    prepare(ground.conninfo, 1)
+    ground.do("CREATE TABLE poolviz.mine (a int)", "INSERT INTO poolviz.mine VALUES (5)")
+    prepare(ground.conninfo, 2)
+    assert drop(ground.conninfo)
+    assert ground.tables() == {"mine"}
+    assert ground.do("SELECT a FROM poolviz.mine") == [(5,)]
+
+
+def test_what_depends_on_the_tables_is_never_dropped_with_them(ground: Ground) -> None:
+    if ground.dialect != POSTGRESQL:
+        pytest.skip("a view on MySQL depends on nothing")
+    prepare(ground.conninfo, 1)
+    ground.do("CREATE VIEW rich AS SELECT * FROM poolviz.accounts WHERE abalance > 0")
+    try:
+        for asked in (lambda: drop(ground.conninfo), lambda: prepare(ground.conninfo, 2)):
+            with pytest.raises(ServerError, match=r"depends on its tables .*: drop that first\."):
+                asked()
+        assert ground.count("accounts") == ACCOUNTS
+        assert ground.do("SELECT count(*) FROM rich") == [(0,)]
+    finally:
+        ground.do("DROP VIEW rich")
+
+
+# Rights
+
+
+def test_who_may_not_make_them_is_told_which_right_to_ask_for(ground: Ground) -> None:
+    stranger = ground.stranger()
+    with pytest.raises(ServerError) as refused:
+        prepare(stranger, 1)
+    sentence, _, grant = str(refused.value).rstrip(".").rpartition("ask for ")
+    assert "alice may not" in sentence
+    assert "s3cret" not in str(refused.value)
+    ground.do(grant)
+    assert prepare(stranger, 1)
+    assert drop(stranger)
+
+
+def test_who_may_not_use_them_is_told_which_right_to_ask_for(ground: Ground) -> None:
+    stranger = ground.stranger()
+    prepare(ground.conninfo, 1)
+    with pytest.raises(ServerError) as refused:
+        prepare(stranger, 1)
+    _, _, grants = str(refused.value).rstrip(".").rpartition("ask for ")
+    ground.do(*grants.split(" and "))
+    assert not prepare(stranger, 1)
+
+
+def test_who_may_use_them_but_not_make_them_anew_is_told_so(ground: Ground) -> None:
+    stranger = ground.stranger()
+    prepare(ground.conninfo, 1)
+    rights = "SELECT, INSERT, UPDATE"
+    ground.do(
+        *(
+            ("GRANT USAGE ON SCHEMA poolviz TO alice",
+             f"GRANT {rights} ON ALL TABLES IN SCHEMA poolviz TO alice")
+            if ground.dialect == POSTGRESQL
+            else (f"GRANT {rights} ON poolviz.* TO alice@'%'",)
+        )
+    )  # fmt: skip
+    for asked in (lambda: prepare(stranger, 2), lambda: drop(stranger)):
+        with pytest.raises(ServerError, match=r"^User alice may not (make|drop) .*ask for"):
+            asked()
+    assert ground.count("accounts") == ACCOUNTS
+    assert not prepare(stranger, 1)
+
+
+# Several at once
+
+
+def test_of_several_that_come_at_once_one_makes_them(ground: Ground) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: prepare(ground.conninfo, 1), range(4)))
+    assert sorted(made) == [False, False, False, True]
+    assert ground.count("accounts") == ACCOUNTS
+
+
+def test_tables_that_stay_in_use_are_not_waited_for_without_end(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(ground.conninfo, 1)
+    for module in (postgres_tables, mysql_tables):
+        monkeypatch.setattr(module, "LOCK_LIMIT", 1)
+    with closing(ground.connect()) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT * FROM poolviz.tellers")
+        assert not prepare(ground.conninfo, 1)
+        with pytest.raises(ServerError, match=r"^The tables in schema poolviz are in use, or"):
+            prepare(ground.conninfo, 2)
+        cursor.execute("COMMIT")
+    assert prepare(ground.conninfo, 2)
+
+
+def test_a_load_goes_on_while_another_run_looks_for_its_tables(ground: Ground) -> None:
+    """Two runs on one server: the second one's `prepare` takes nothing from under the first."""
+    prepare(ground.conninfo, 1)
+    statement = statement_of(SETTINGS.complete({"statement": "read_write"}), ground.dialect)
+    over, faults, done = threading.Event(), list[Exception](), 0
+
+    def work() -> None:
+        nonlocal done
+        rng = random.Random(3)
+        with closing(ground.connect()) as connection, connection.cursor() as cursor:
+            while not over.is_set():
+                try:
+                    for text in ("BEGIN", *statement.sql(rng, 0, done), "COMMIT"):
+                        cursor.execute(text)
+                except Exception as fault:  # noqa: BLE001 - for the test to look at
+                    faults.append(fault)
+                    return
+                done += 1
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(5):
+            assert not prepare(ground.conninfo, 1)
+    finally:
+        over.set()
+        thread.join(BOUND)
+    assert not faults
+    assert done > 0
+
+
+# The statements on them
+
+
+def test_a_reading_and_writing_transaction_keeps_the_books(ground: Ground) -> None:
+    prepare(ground.conninfo, 1)
+    statement = statement_of(SETTINGS.complete({"statement": "read_write"}), ground.dialect)
+    rng = random.Random(1)
+    for operation in range(20):
+        ground.do("BEGIN", *statement.sql(rng, 0, operation), "COMMIT")
+    assert ground.count("history") == 20
+    sums = [
+        ground.do(f"SELECT sum({column}) FROM poolviz.{table}")[0][0]
+        for table, column in (
+            ("history", "delta"),
+            ("accounts", "abalance"),
+            ("tellers", "tbalance"),
+            ("branches", "bbalance"),
+        )
+    ]
+    assert len(set(sums)) == 1
+    assert ground.do(
+        "SELECT count(*) FROM poolviz.history h JOIN poolviz.accounts a ON a.aid = h.aid"
+        " JOIN poolviz.tellers t ON t.tid = h.tid JOIN poolviz.branches b ON b.bid = h.bid"
+    ) == [(20,)]
+
+
+def test_reading_finds_its_account(ground: Ground) -> None:
+    prepare(ground.conninfo, 1)
+    statement = statement_of(SETTINGS.complete({"statement": "read"}), ground.dialect)
+    rng = random.Random(1)
+    assert [ground.do(*statement.sql(rng, 0, n)) for n in range(20)] == [[(0,)]] * 20
+
+
+# Elsewhere
+
+
+def test_sqlite_has_no_such_tables() -> None:
+    with pytest.raises(InputError, match=r"not on SQLite: give the --dsn of such a server\.$"):
+        prepare("sqlite:///nowhere.db", 1)
+
+
+def test_no_way_to_the_server_is_one_sentence(server: EmbeddedServer) -> None:
+    with pytest.raises(ServerError, match=r"has no database nowhere"):
+        prepare(make_dsn(server.conninfo, dbname="nowhere"), 1)

@@ -15,6 +15,10 @@ import psutil
 import pytest
 
 from poolviz.cli import run_command_line
+from poolviz.load.presets import presets
+from poolviz.load.settings import SETTINGS
+from poolviz.model.scenario import LANGUAGES
+from poolviz.model.scenario_file import read_draft
 from poolviz.pools import POOLS
 from poolviz.sessions.recorder import Recorder
 from tests.servers.fixtures import PROJECT, open_home, wait_until
@@ -47,20 +51,39 @@ def poolviz(*arguments: str, **options: Any) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("pool", [id for id, p in POOLS.items() if "postgresql" in p.servers])
 def test_run_prints_one_json_object(run: Any, conninfo: str, pool: str) -> None:
-    short = ["--duration", "0.6"] if POOLS[pool].one_client else SHORT
-    status, out, err = run("run", "--dsn", conninfo, "--pool", pool, *short, "--json", "--quiet")
-    result = json.loads(out)
-    assert status == 0
-    assert err == ""
-    assert result["pool"] == pool
-    assert result["operations"] > 0
-    assert result["errors"] == {}
-    assert result["connections"]["open_at_end"] == 0
+    result = short_run(run, pool, conninfo, 1 if POOLS[pool].one_client else 4)
     assert result["throughput_per_s"] == pytest.approx(
         result["operations"] / result["duration_s"], rel=1e-6
     )
     assert set(result["wait_time_s"]) == {"count", "mean", "p50", "p95", "p99", "max"}
     assert len(result["segments"]) == 1
+
+
+@pytest.mark.parametrize("pool", [id for id, p in POOLS.items() if "sqlite" in p.servers])
+def test_a_pool_is_run_on_sqlite(run: Any, tmp_path: Path, pool: str) -> None:
+    short_run(run, pool, f"sqlite:///{tmp_path}/some.db", 1 if POOLS[pool].one_client else 4)
+    assert (tmp_path / "some.db").exists()
+
+
+@pytest.mark.parametrize("pool", [id for id, p in POOLS.items() if "mysql" in p.servers])
+def test_a_pool_is_run_on_mysql(run: Any, mysql_url: str, pool: str) -> None:
+    # Clients that share one connection of PyMySQL's break it: see the pool's `about`.
+    alone = POOLS[pool].one_client or POOLS[pool].shares
+    short_run(run, pool, mysql_url, 1 if alone else 4)
+
+
+def short_run(run: Any, pool: str, dsn: str, clients: int) -> Any:
+    """What a run of half a second prints; nothing went wrong in it, and nothing is left open."""
+    how = ("--load", f"clients={clients}", "--duration", "0.6", "--json", "--quiet")
+    status, out, err = run("run", "--dsn", dsn, "--pool", pool, *how)
+    result = json.loads(out)
+    assert (status, err) == (0, "")
+    assert result["pool"] == pool
+    assert result["operations"] > 0
+    assert result["errors"] == {}
+    assert result["timeouts"] == 0
+    assert result["connections"]["open_at_end"] == 0
+    return result
 
 
 def test_changes_make_segments_with_their_limits(run: Any, conninfo: str) -> None:
@@ -112,6 +135,80 @@ def test_a_scenario_file_is_run(run: Any, conninfo: str, tmp_path: Path) -> None
     assert segments[0]["limits"]["pool_size"] == 2
 
 
+def test_a_run_is_saved_as_a_scenario_that_repeats_it(run: Any, conninfo: str) -> None:
+    status, _, err = run(
+        *("run", "--dsn", conninfo, "--load", "clients=4", "--duration", "1.2", "--quiet"),
+        *("--limit", "pool_size=3", "--seed", "5", "--at", "0.3:pool_size=2"),
+        *("--at", "0.3:leak_every=1000", "--at", "600ms:kill_backend", "--at", "0.9:clients=6"),
+        *("--out", "run.poolviz", "--out", "run.toml", "--fail-if", "operations < 1"),
+    )
+    assert (status, err) == (0, "")
+    first = read_draft(Path("run.toml"))
+    assert (first.limits["pool_size"], first.load["clients"], first.seed) == (3, 4, 5)
+    assert (first.duration, first.fail_if, first.dsn) == (1.2, ["operations < 1"], None)
+    happened = [(key, value) for change in first.changes for key, value in change.items()]
+    assert [one for one in happened if one[0] != "at"] == [
+        ("pool_size", 2),
+        ("leak_every", 1000),
+        ("kill_backend", True),
+        ("clients", 6),
+    ]
+    assert run("export", "run.poolviz", "again.toml")[0] == 0
+    assert Path("again.toml").read_text() == Path("run.toml").read_text()
+    assert run("run", "again.toml", "--dsn", conninfo, "--quiet", "--out", "third.toml")[0] == 0
+    third = read_draft(Path("third.toml"))
+    assert (third.limits, third.load) == (first.limits, first.load)
+    assert [set(change) for change in third.changes] == [set(change) for change in first.changes]
+
+
+def test_a_preset_is_run_by_its_name(run: Any, conninfo: str, tmp_path: Path) -> None:
+    name = presets()[0].name
+    status, out, _ = run("run", name, "--dsn", conninfo, "--duration", "0.6", "--json")
+    assert status == 0
+    assert json.loads(out)["operations"] > 0
+    (tmp_path / name).write_text("nonsense = 1\n")  # a file of that name goes first
+    status, _, err = run("run", name)
+    assert (status, err.count("nonsense")) == (2, 1)
+
+
+def test_presets_are_listed_with_what_to_watch(run: Any) -> None:
+    status, out, _ = run("presets", "--json")
+    listed = json.loads(out)["presets"]
+    assert status == 0
+    assert [preset["name"] for preset in listed] == [preset.name for preset in presets()]
+    text = run("presets")[1]
+    for preset in listed:
+        assert preset["title"]
+        assert set(preset["watch"]) == set(LANGUAGES)
+        assert all(said.count(". ") == 1 and said[-1] == "." for said in preset["watch"].values())
+        assert preset["name"] in text
+        assert preset["watch"]["en"] in text
+
+
+def test_the_schema_is_printed_for_editors_and_for_people(run: Any) -> None:
+    status, out, _ = run("schema")
+    assert status == 0
+    assert json.loads(out)["$schema"].endswith("2020-12/schema")
+    text = run("schema", "--text")[1]
+    assert all(f"  {key}: " in text for key in SETTINGS)
+
+
+def test_files_are_looked_for_where_they_are_named(run: Any, conninfo: str, tmp_path: Path) -> None:
+    """In a scenario from its folder, in an option from the working folder."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "times.txt").write_text("1ms\n")
+    (tmp_path / "here.txt").write_text("2ms\n")
+    (tmp_path / "deep" / "own.toml").write_text(
+        "[load]\nthink_distribution = 'file'\nthink_file = 'times.txt'\n"
+        "hold_distribution = 'file'\nhold_file = 'nowhere.txt'\n"
+    )
+    command = ("run", "deep/own.toml", "--dsn", conninfo, *SHORT)
+    status, _, err = run(*command)
+    assert status == 2
+    assert "nowhere.txt can't be read" in err
+    assert run(*command, "--load", "hold_file=here.txt", "--quiet")[0] == 0
+
+
 def test_a_crossed_threshold_ends_with_99(run: Any, conninfo: str) -> None:
     ways = ("--fail-if", "operations > 0", "--fail-if", "errors > 0")
     status, out, err = run("run", "--dsn", conninfo, *SHORT, *ways, "--json", "--quiet")
@@ -146,6 +243,11 @@ BAD = {
     "not TOML": ["run", "bad.toml"],
     "a scenario with an unknown key": ["run", "unknown.toml"],
     "a scenario with a wrong type": ["run", "wrong.toml"],
+    "neither a file nor a preset": ["run", "healthypool"],
+    "a change of nothing": ["run", "--at", "5:clients"],
+    "a fault of nothing": ["run", "--at", "5:kill_bakend"],
+    "a fault with a wrong value": ["run", "--at", "5:leak_every=often"],
+    "output over the scenario": ["run", "right.toml", "--out", "right.toml"],
     "unwritable output": ["run", "--out", "nowhere/graph.png"],
     "an output that is a folder": ["run", "--out", "folder.csv"],
     "an output over another file": ["run", "--out", "notes.poolviz"],
@@ -165,6 +267,7 @@ def test_a_mistake_gets_one_sentence_and_nothing_is_written(
     (tmp_path / "bad.toml").write_text("pool = \n")
     (tmp_path / "unknown.toml").write_text("poool = 'x'\n")
     (tmp_path / "wrong.toml").write_text("[load]\nclients = 'many'\n")
+    (tmp_path / "right.toml").write_text("seed = 3\n")
     (tmp_path / "notes.poolviz").write_text("not a session\n")
     (tmp_path / "folder.csv").mkdir()
     if "cut.poolviz" in arguments:
@@ -189,7 +292,11 @@ def test_several_mistakes_are_told_at_once(run: Any, tmp_path: Path) -> None:
     )
     status, _, err = run("run", "five.toml")
     assert status == 2
-    assert len(err.splitlines()) == 5
+    assert [line.split(":")[1] for line in err.splitlines()] == [
+        f" five.toml, line {line}" for line in (1, 3, 4, 6, 7)
+    ]
+    options = ("--limit", "pool_sise=3", "--at", "3:clients=x", "--fail-if", "wait > 3")
+    assert len(run("run", "five.toml", *options)[2].splitlines()) == 8
 
 
 def test_without_a_server_the_status_is_3(run: Any) -> None:

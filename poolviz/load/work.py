@@ -44,9 +44,8 @@ class Work:
         self.retries = settings["on_exhausted"] == "retry"
         self._retry_backoff = float(settings["retry_backoff"])
         self.error_pause = float(settings["error_pause"])
-        self.arrivals: Arrivals = (
-            Arrivals(settings, seed) if before is None else before.arrivals.following(settings, seed)
-        )
+        arrivals = Arrivals if before is None else before.arrivals.following
+        self.arrivals: Arrivals = arrivals(settings, seed)
         way = str(settings["transaction"])
         if way == "default":
             way = statement_kind(settings).ends

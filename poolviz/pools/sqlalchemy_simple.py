@@ -277,7 +277,7 @@ class StaticPool(_Fixed):
     title = "SQLAlchemy StaticPool"
     about = (
         "It never runs out: all callers share one connection, transaction included, so that one's "
-        "rollback undoes another's work."
+        "rollback undoes another's work. PyMySQL's connections break when threads share them."
     )
     waits = False
     exhausted = ()

@@ -14,12 +14,14 @@ from poolviz.load.script import Script
 from poolviz.load.statements import (
     STATEMENTS,
     check_statement,
+    needs_tables,
     statement_of,
     statement_parameters,
 )
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Parameters, Value
+from poolviz.model.scenario import Change, Scenario
 
 RNG = random.Random(1)
 DECLARED = Parameters("setting", *statement_parameters())
@@ -222,3 +224,31 @@ def test_each_parameter_is_declared_once_and_shown_for_its_statement_alone() -> 
         for parameter in kind.parameters:
             key, choices = parameter.only_when or ("", ())
             assert kind.name in choices if key == "statement" else key in keys
+
+
+# Tables that a run works on
+
+
+@pytest.mark.parametrize(
+    ("load", "changes", "scale"),
+    [
+        ({}, [], 0),
+        ({"scale": 7}, [], 0),
+        ({"statement": "read", "scale": 7}, [], 7),
+        ({"statement": "read_write"}, [(1, "scale", 5), (2, "scale", 3)], 5),
+        ({"scale": 9}, [(1, "statement", "read"), (1, "scale", 2)], 2),
+        ({"scale": 9}, [(1, "statement", "read"), (2, "scale", 2)], 9),
+        ({"statement": "read", "scale": 2}, [(1, "statement", "sleep"), (2, "scale", 50)], 2),
+        ({"statement": "read"}, [(1, "pool_size", 40)], 1),
+    ],
+)
+def test_a_run_needs_tables_of_the_largest_scale_that_it_ever_works_on(
+    load: dict[str, Value], changes: list[tuple[float, str, Value]], scale: int
+) -> None:
+    scenario = Scenario(
+        pool="sqlalchemy.QueuePool",
+        limits={},
+        load=settings(**load),
+        changes=tuple(Change(*change) for change in changes),
+    )
+    assert needs_tables(scenario) == scale

@@ -105,12 +105,10 @@ def test_the_library_wakes_nobody_when_a_connection_comes_back_in_a_transaction(
     with_bare(conninfo, give_back, minsize=0, maxsize=1, timeout=0.5)
 
 
-@pytest.mark.filterwarnings("ignore:Invalid transaction status:ResourceWarning")
 def test_our_waiter_gets_the_place_of_one_that_came_back_in_a_transaction(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=1, timeout=LONG)
     held = one.take(1)
-    with pytest.raises(psycopg2.ProgrammingError):  # nothing to fetch
-        one.pool.execute(held[0], "BEGIN")
+    one.pool.begin(held[0], True)
     with waiting(one, 1) as waiters:
         one.release(held)
         one.release([waiters[0].finish().connection])

@@ -182,7 +182,7 @@ def test_a_closed_session_can_be_exported_onto_itself(recorder: Recorder, tmp_pa
 
 def test_an_unknown_suffix_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     for name in ("run.xlsx", "run"):
-        with pytest.raises(InputError, match=r"one of \.csv \.json \.poolviz\."):
+        with pytest.raises(InputError, match=r"one of \.csv \.json \.toml \.poolviz\."):
             exporter_for(tmp_path / name)
 
 
@@ -193,7 +193,7 @@ def test_formats_are_added_without_changing_those_of_others(
         paths[0].write_text(f"{recorder.summary().operations}")
 
     exporters = exporters_with(Exporter(".txt", "Operations", write))
-    assert list(exporters) == [".csv", ".json", ".poolviz", ".txt"]
+    assert list(exporters) == [".csv", ".json", ".toml", ".poolviz", ".txt"]
     assert ".txt" not in EXPORTERS
     path = tmp_path / "run.TXT"
     exporter_for(path, exporters).export(recorder, path)

@@ -147,17 +147,47 @@ def test_it_prints_as_the_object_that_the_command_line_promises() -> None:
         *("duration_s", "operations", "throughput_per_s", "timeouts", "errors"),
         *("wait_time_s", "use_time_s", "create_time_s", "retry_time_s", "connections"),
         *("operations_per_client", "server_backends_max", "samples", "samples_dropped"),
+        *("longest_wait_per_client_s", "load_generator"),
     }
     assert set(shown) == {"pool", "server", "segments"} | figures
     for segment in shown["segments"]:
-        assert set(segment) == {"from_s", "to_s", "limits", "load"} | figures
+        assert set(segment) == {"from_s", "to_s", "limits", "load", "faults"} | figures
     for times in ("wait_time_s", "use_time_s", "create_time_s", "retry_time_s"):
         assert list(shown[times]) == ["count", "mean", "p50", "p95", "p99", "max"]
     assert set(shown["connections"]) == {
         *("opened", "closed", "open_max", "used_max", "used_mean", "overflow_max"),
-        *("pending_max", "retrying_max", "open_at_end"),
+        *("pending_max", "retrying_max", "backlog_max", "open_at_end"),
     }
-    assert list(shown["operations_per_client"]) == ["min", "median", "max"]
+    for name in ("operations_per_client", "longest_wait_per_client_s"):
+        assert list(shown[name]) == ["min", "median", "max"]
+    assert list(shown["load_generator"]) == ["cpu_max", "lag_p99_max_s", "strained_s"]
+
+
+def test_waits_of_each_client_are_the_longest_of_its_segment_and_of_the_run() -> None:
+    first, second, third = list(samples(RUN))[:3]
+    run = [
+        msgspec.structs.replace(
+            first, segment=0, per_client={0: 1, 1: 0, 2: 0}, longest_waits={0: 0.1, 1: 0.2}
+        ),
+        msgspec.structs.replace(second, segment=0, per_client={}, longest_waits={0: 0.3}),
+        msgspec.structs.replace(third, segment=1, per_client={0: 1}, longest_waits={0: 0.05}),
+    ]
+    whole = summed(run)
+    longest = whole.longest_wait_per_client_s
+    assert (longest.min, longest.median, longest.max) == (0.0, 0.2, 0.3)
+    longest = whole.segments[1].longest_wait_per_client_s
+    assert (longest.min, longest.max) == (0.05, 0.05)
+
+
+def test_a_load_generator_at_its_limit_is_told_for_how_long() -> None:
+    first, second = list(samples(RUN))[:2]
+    run = [
+        msgspec.structs.replace(first, cpu=0.5, lag=0.001, strained=False),
+        msgspec.structs.replace(second, cpu=0.95, lag=0.007, strained=True),
+    ]
+    generator = summed(run).load_generator
+    assert (generator.cpu_max, generator.lag_p99_max_s) == (0.95, 0.007)
+    assert generator.strained_s == pytest.approx(second.span)
 
 
 def test_figures_that_nothing_was_counted_for_are_null() -> None:

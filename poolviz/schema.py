@@ -88,10 +88,12 @@ def _for_pool(pool: type[Pool]) -> Schema:
     named: Schema = {"properties": {"pool": {"const": pool.id}}}
     limits = f"limits.{pool.id}"
     then: Schema = {"limits": _only(limits)}
+    then["changes"] = {"items": _only("moment", limits, "load", "faults")}
     suited = {key: of for key, of in settings_for(pool).items() if of != SETTINGS[key]}
     if suited:
-        then["load"] = {"properties": {key: _of(parameter) for key, parameter in suited.items()}}
-    then["changes"] = {"items": _only("moment", limits, "load", "faults")}
+        properties = {key: _of(parameter) for key, parameter in suited.items()}
+        then["load"] = {"properties": properties}
+        then["changes"]["items"]["properties"] = properties
     return {
         "if": named if pool.id == DEFAULT_POOL else named | {"required": ["pool"]},
         "then": {"properties": then},

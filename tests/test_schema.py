@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,14 @@ def test_every_scenario_that_poolviz_brings_is_valid(path: Path) -> None:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     VALIDATOR.validate(table)
     assert is_right(table)
+
+
+def test_the_scenarios_of_the_readme_are_right() -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        VALIDATOR.validate(tomllib.loads(block))
+        assert is_right(tomllib.loads(block))
 
 
 def test_every_parameter_is_in_the_schema_with_its_help() -> None:

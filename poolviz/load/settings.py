@@ -20,6 +20,7 @@ from poolviz.model.parameters import Kind, Parameter, Parameters, Value
 from poolviz.pools.base import Pool
 
 MOST_CLIENTS = 2000
+_RARE = "more"
 
 SETTINGS = Parameters(
     "setting of the load",
@@ -52,6 +53,7 @@ SETTINGS = Parameters(
     Parameter(
         key="transaction",
         kind=Kind.CHOICE,
+        group=_RARE,
         default="default",
         choices=("default", "autocommit", "commit", "rollback", "open"),
         help="default: as driver and pool have it, and read_write commits. autocommit: each "
@@ -61,6 +63,7 @@ SETTINGS = Parameters(
     Parameter(
         key="checkouts",
         kind=Kind.COUNT,
+        group=_RARE,
         default=1,
         minimum=1,
         maximum=10,
@@ -90,6 +93,7 @@ SETTINGS = Parameters(
     Parameter(
         key="error_pause",
         kind=Kind.SECONDS,
+        group=_RARE,
         default=0.01,
         maximum=60,
         slider=(0, 1),
@@ -100,8 +104,9 @@ SETTINGS = Parameters(
 
 
 def settings_for(pool: type[Pool]) -> Parameters:
-    """SETTINGS as they suit `pool`: one client by default where it is made for one, and one
-    checkout where it gives a client the same connection however often it asks.
+    """SETTINGS as they suit `pool`: one client by default where it is made for one, one checkout
+    where it gives a client the same connection however often it asks, and out of the way what is
+    for pools that don't wait where it does.
 
     InputError where a limit of the pool, which may be a user's own, has the name of a setting.
     """
@@ -115,6 +120,9 @@ def settings_for(pool: type[Pool]) -> Parameters:
         suited["clients"] = msgspec.structs.replace(SETTINGS["clients"], default=1)
     if not pool.nests:
         suited["checkouts"] = msgspec.structs.replace(SETTINGS["checkouts"], maximum=1)
+    if pool.waits:
+        for key in ("on_exhausted", "retry_backoff"):
+            suited[key] = msgspec.structs.replace(SETTINGS[key], group=_RARE)
     return Parameters(SETTINGS.what, *{**SETTINGS, **suited}.values()) if suited else SETTINGS
 
 

@@ -17,6 +17,7 @@ from poolviz.model.parameters import Kind, Parameter, Value, parse_seconds, show
 
 Draw = Callable[[random.Random], float]
 
+_GROUP = "how times vary"
 _LONGEST = 3600.0  # seconds that a file's times may last: as long as a mean may be
 _LARGEST = 128 << 20  # bytes that a file may have
 
@@ -195,6 +196,7 @@ def time_parameters(
             default=Exponential.name,
             choices=tuple(_BY_NAME),
             only_when=only_when,
+            group=_GROUP,
             help=f"How the {what} times vary. {kinds}.",
         ),
         Parameter(
@@ -205,6 +207,7 @@ def time_parameters(
             slider=(0, 3),
             unit="×",
             only_when=using("uses_spread"),
+            group=_GROUP,
             help=f"The standard deviation of the {what} times, as a multiple of their mean.",
         ),
         Parameter(
@@ -212,6 +215,7 @@ def time_parameters(
             kind=Kind.FILE,
             default="",
             only_when=using("uses_file"),
+            group=_GROUP,
             help=f"A file of measured {what} times, one a line: seconds, or with a unit (50ms). "
             "Of a CSV file the first column is read. Each is as likely to be drawn as any other.",
         ),

@@ -73,7 +73,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     may be narrower. `special` names values with a meaning of their own (-1: "no limit"), which
     are allowed besides the bounds. `at_least` is the key of a parameter this one may not fall
     below. `only_when` is (key, values): without one of them elsewhere this one does nothing.
-    `unit` is written after a NUMBER ("/s", "×").
+    `unit` is written after a NUMBER ("/s", "×"). `group` is a word under which rarer parameters
+    stand together, out of the way; without one it is shown at once.
     """
 
     key: str
@@ -91,6 +92,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     at_least: str | None = None
     only_when: tuple[str, tuple[str, ...]] | None = None
     unit: str = ""
+    group: str = ""
 
     def parse(self, text: str) -> Value:
         """The value that `text` means on a command line; InputError in one sentence."""
@@ -124,7 +126,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
             return self.parse(value)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             counted = self.kind is Kind.COUNT
-            inside = self.minimum <= value <= self.maximum and math.isfinite(value)
+            inside = self.minimum <= value <= self.maximum and abs(value) < 2**63
             if (inside or value in self.special) and (not counted or float(value).is_integer()):
                 return int(value) if counted else float(value)
         raise self._wrong(value)

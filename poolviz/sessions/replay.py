@@ -58,9 +58,9 @@ def _whole(ran: float, planned: float | None, changes: list[dict[str, object]]) 
     if planned is not None and ran >= planned - TICK:
         duration = planned
     else:
-        duration = math.ceil(round(ran / _STEP, _DIGITS)) * _STEP
+        duration = math.ceil(round(ran / _STEP, _DIGITS)) / round(1 / _STEP)
     last = max((float(str(change["at"])) for change in changes), default=0.0)
-    return round(duration if duration > last else last + _STEP, 2 * _DIGITS)
+    return duration if duration > last else round(last + _STEP, _DIGITS)
 
 
 def _together(changes: list[dict[str, object]]) -> list[dict[str, object]]:

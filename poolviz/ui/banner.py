@@ -29,6 +29,9 @@ class Line(QFrame):
         super().__init__()
         self.setObjectName("banner")
         self._sign, self._words, self.button = QLabel(), QLabel(), QPushButton()
+        self._heading = QLabel()
+        self._heading.setProperty("role", "name")
+        self._heading.setTextFormat(Qt.TextFormat.PlainText)
         self._sign.setProperty("role", "icon")
         self._words.setWordWrap(True)
         self._words.setTextFormat(Qt.TextFormat.PlainText)
@@ -45,6 +48,7 @@ class Line(QFrame):
         row.setContentsMargins(14, 5, 8, 5)
         row.setSpacing(9)
         row.addWidget(self._sign)
+        row.addWidget(self._heading)
         row.addWidget(self._words, 1)
         row.addWidget(self.button)
         row.addWidget(close)
@@ -56,12 +60,19 @@ class Line(QFrame):
         """The sentence shown."""
         return self._words.text()
 
+    @property
+    def heading(self) -> str:
+        """What it is about, where that is said."""
+        return self._heading.text()
+
     def show_notice(self, notice: Notice) -> None:
         """Say this instead."""
         self.notice = notice
         self._sign.setText(_SIGNS[notice.weight])
         if self._words.text() != notice.sentence:
             self._words.setText(notice.sentence)
+        self._heading.setText(notice.heading)
+        self._heading.setVisible(bool(notice.heading))
         self.button.setText(notice.remedy)
         self.button.setVisible(bool(notice.remedy))
         self.close_button.setVisible(notice.closable)

@@ -28,6 +28,8 @@ class Theme:
     wait: str
     retrying: str
     retrying_name: str
+    backlog: str
+    backlog_name: str
     throughput: str
     server: str
     p50: str
@@ -63,6 +65,8 @@ LIGHT = Theme(
     wait="#d55e00",
     retrying="#eab88f",
     retrying_name="#b97a48",
+    backlog="#e6bcd4",
+    backlog_name="#a8517f",
     throughput="#009e73",
     server="#7a4fb5",
     p50="#8fb8d6",
@@ -98,6 +102,8 @@ DARK = Theme(
     wait="#f07a32",
     retrying="#7d5134",
     retrying_name="#c08d67",
+    backlog="#693d57",
+    backlog_name="#d98cb5",
     throughput="#21b98c",
     server="#b795ec",
     p50="#4f7d9e",

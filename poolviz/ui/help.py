@@ -21,7 +21,8 @@ KEYS = (
     ("Ctrl+Shift+Z", "Redo it"),
     ("Ctrl+E", "Export the graphs"),
     ("Ctrl+S", "Save the session"),
-    ("Ctrl+O", "Open a session"),
+    ("Ctrl+Shift+S", "Save as a scenario"),
+    ("Ctrl+O", "Open a scenario or a session"),
     ("F9", "Side panel"),
     ("F11", "Full screen"),
 )

@@ -17,7 +17,15 @@ from time import monotonic
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from poolviz.model.errors import InputError
-from poolviz.model.messages import Began, Ended, Marked, Refused, Report, Trouble
+from poolviz.model.messages import (
+    Began,
+    Ended,
+    Marked,
+    Refused,
+    Report,
+    RestartWanted,
+    Trouble,
+)
 from poolviz.model.parameters import Value
 from poolviz.model.sample import MarkKind, Sample
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
@@ -58,6 +66,7 @@ class Lab(QObject):
     session_changed = Signal()  # `recorder` is another
     values_changed = Signal()  # what is asked for
     server_wanted = Signal()  # the user is to name a server
+    planned = Signal(object)  # a Scenario was taken over
 
     def __init__(self, history: History, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -122,6 +131,11 @@ class Lab(QObject):
         return {**self._asked.limits, **self._asked.load}
 
     @property
+    def scenario(self) -> Scenario:
+        """What Start runs: one that was taken over, until it is altered, or what is asked for."""
+        return self._plan or self._asked.scenario()
+
+    @property
     def in_force(self) -> dict[str, Value] | None:
         """What the last sample says is in force; None where that isn't worth comparing."""
         last = self._live_sample()
@@ -167,7 +181,25 @@ class Lab(QObject):
         self._asked.take_load(scenario.load)
         self._plan = scenario
         self.changed.emit()
+        self.planned.emit(scenario)
         self._show_values()
+
+    def perform(self, scenario: Scenario, dsn: str | None = None) -> None:
+        """Take a scenario over, and run it; on a server that isn't ours, such as that of `dsn`,
+        Start does that. Ends a run."""
+
+        def begin() -> None:
+            if self.viewing is not None:
+                self.viewing = None
+                self._set_recorder(None)
+            self.plan(scenario)
+            if dsn is not None:
+                self.connect_to(dsn)
+            elif self.embedded:
+                self.start()
+
+        if not self._closed:
+            self._when_ended(begin)
 
     def start(self) -> None:
         """Put the load on, once there is a server to put it on."""
@@ -312,14 +344,8 @@ class Lab(QObject):
 
     def _watch(self) -> None:
         """See whether the embedded server still runs and the session is still written."""
-        if self._server.notice_loss():
-            self.notices.say(
-                "server",
-                "The embedded PostgreSQL has ended; what was recorded until then is kept.",
-                Weight.BAD,
-                "Start again",
-                self._start_again,
-            )
+        if loss := self._server.notice_loss():
+            self.notices.say("server", loss, Weight.BAD, "Start again", self._start_again)
             self.stop()
             self.changed.emit()
         trouble = self.recorder.trouble if self.recorder is not None else ""
@@ -330,7 +356,7 @@ class Lab(QObject):
     # The run
 
     def _begin(self, target: Target) -> None:
-        scenario = self._plan or self._asked.scenario()
+        scenario = self.scenario
         if self._plan is not None:
             self._asked.take_pool(self.pool, scenario.limits)
             self._asked.take_load(scenario.load)
@@ -378,6 +404,8 @@ class Lab(QObject):
             self._show_values()
         elif isinstance(report, Trouble):
             self._pass_on(report)
+        elif isinstance(report, RestartWanted):
+            self._server.restart()
         elif isinstance(report, Ended):
             self._end(run, report)
 

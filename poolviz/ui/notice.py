@@ -33,6 +33,7 @@ class Notice:
     act: Callable[[], None] | None = None  # what the button does
     passing: bool = False  # goes away by itself after some seconds
     closable: bool = True
+    heading: str = ""  # what the sentence is about, before it
 
 
 class Notices(QObject):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QMouseEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -16,12 +16,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.model.parameters import Kind, Parameter, Value
+from poolviz.model.parameters import Parameter, Value
 from poolviz.ui.scale import Scale, step
 from poolviz.ui.slider import Slider, Toggle
 from poolviz.ui.theme import Theme
 from poolviz.ui.valuebox import ValueBox
 
+_COMBO = 118  # pixels: the longest word there is
+_LONGEST_NOTE = 15  # letters that there is room for
 REST = 250  # milliseconds without a movement after which a gesture is complete
 
 
@@ -60,7 +62,8 @@ class Row(QWidget):
         self._shown = asked
         if self._preview is None:
             self.paint_value(asked)
-        text = note or self._badge_text
+        text = (note if len(note) <= _LONGEST_NOTE else "pending") or self._badge_text
+        self._badge.setToolTip(note)
         if text != self._badge.text():
             self._badge.setText(text)
             self._badge.setVisible(bool(text))
@@ -113,7 +116,7 @@ class Row(QWidget):
         return super().eventFilter(watched, event)
 
     def _title(self, label: str) -> QHBoxLayout:
-        self._name, self._badge = QLabel(label), QLabel(self._badge_text)
+        self._name, self._badge = _Name(label), QLabel(self._badge_text)
         self._name.setProperty("role", "name")
         self._badge.setProperty("role", "badge")
         self._badge.setVisible(bool(self._badge_text))
@@ -132,7 +135,8 @@ class Row(QWidget):
         parts += [parameter.help, f"Takes {parameter.allowed()}."]
         if self._badge_text:
             parts.append(f"A change holds {_when(parameter)}. {parameter.effect_help}".strip())
-        parts.append(f"Default {parameter.show(parameter.default)}: double-click the name.")
+        default = parameter.show(parameter.default) or "empty"
+        parts.append(f"Default {default}: double-click the name.")
         # As rich text it is wrapped; one paragraph each.
         self.setToolTip("".join(f"<p>{part}</p>" for part in parts))
 
@@ -140,7 +144,7 @@ class Row(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         default = self.parameter.default
-        menu.addAction(f"Reset to {self.parameter.show(default)}", self.reset)
+        menu.addAction(f"Reset to {self.parameter.show(default) or 'empty'}", self.reset)
         for value, word in self.parameter.special.items():
             menu.addAction(f"Set to {word}", partial(self._ask_for, value))
         menu.popup(self.mapToGlobal(where))
@@ -148,6 +152,22 @@ class Row(QWidget):
     def _ask_for(self, value: Value) -> None:
         self.preview(self.parameter.check(value), resting=False)
         self.commit()
+
+
+class _Name(QLabel):
+    """A row's name, cut short where what stands beside it needs the room."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(24, super().minimumSizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.width() >= self.sizeHint().width():
+            super().paintEvent(event)
+            return
+        fits = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, fits)
 
 
 class NumberRow(Row):
@@ -257,7 +277,7 @@ class ChoiceRow(Row):
         super().__init__(parameter, label, badge, theme)
         self.combo = _Combo()
         self.combo.addItems(list(parameter.choices))
-        self.combo.setFixedHeight(22)
+        self.combo.setFixedSize(_COMBO, 22)
         self.combo.setAccessibleName(label)
         self.combo.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._grid.addWidget(self.combo, 0, 1)
@@ -271,12 +291,6 @@ class ChoiceRow(Row):
     def _chosen(self, index: int) -> None:
         self.preview(self.parameter.choices[index], resting=False)
         self.commit()
-
-
-def make_row(parameter: Parameter, label: str, badge: str, theme: Theme) -> Row:
-    """The row that suits a parameter's kind."""
-    kinds: dict[Kind, type[Row]] = {Kind.SWITCH: SwitchRow, Kind.CHOICE: ChoiceRow}
-    return kinds.get(parameter.kind, NumberRow)(parameter, label, badge, theme)
 
 
 def _when(parameter: Parameter) -> str:

@@ -7,7 +7,9 @@ import math
 from poolviz.model.parameters import Kind, Parameter
 
 _FINE = 1000  # positions of a slider that isn't counted one by one
-_SMALLEST = 1e-4  # seconds: stepping down from here ends at the minimum
+# Stepping up from zero comes here, and stepping down from the smallest value ends at the minimum.
+_FROM_ZERO = {Kind.SECONDS: 0.001, Kind.NUMBER: 0.1}
+_SMALLEST = {Kind.SECONDS: 1e-4, Kind.NUMBER: 0.01}
 _DECADES = 4  # of a logarithmic slider that begins at zero
 
 
@@ -20,7 +22,9 @@ class Scale:
         self._log = parameter.log_slider
         counted = parameter.kind is Kind.COUNT and not self._log
         self.last = round(self.high - self.low) if counted else _FINE
-        self._first = self.low if self.low > 0 else self.high / 10**_DECADES  # of the log part
+        # The least value of the logarithmic part.
+        least = 1.0 if parameter.kind is Kind.COUNT else self.high / 10**_DECADES
+        self._first = self.low if self.low > 0 else least
 
     def position(self, value: float) -> int:
         """The position nearest to `value`."""
@@ -36,7 +40,7 @@ class Scale:
         return begin + round(share * (self.last - begin))
 
     def value(self, position: int) -> float:
-        """The round value at a position: whole for counts, two digits for times."""
+        """The round value at a position: whole for counts, two digits for others."""
         if not self._log:
             exact = self.low + (self.high - self.low) * position / self.last
         elif position == 0:
@@ -51,7 +55,7 @@ class Scale:
 
 
 def step(parameter: Parameter, value: float, steps: int) -> float:
-    """The value that many steps on: whole ones for counts, about a tenth for times.
+    """The value that many steps on: whole ones for counts, about a tenth for others.
 
     Going down from the least value reaches the special ones below it ("no limit"), and back.
     """
@@ -63,7 +67,7 @@ def step(parameter: Parameter, value: float, steps: int) -> float:
             return below[-1] if below else parameter.minimum
         else:
             value = max(value - _stride(parameter, value, -1), parameter.minimum)
-            if parameter.kind is Kind.SECONDS and value < _SMALLEST:
+            if value < _SMALLEST.get(parameter.kind, 0):
                 value = parameter.minimum
     return min(value, parameter.maximum)
 
@@ -72,7 +76,7 @@ def _stride(parameter: Parameter, value: float, direction: int) -> float:
     if parameter.kind is Kind.COUNT:
         return 1
     if value <= 0:
-        return 0.001
+        return _FROM_ZERO[parameter.kind]
     power = math.floor(math.log10(value) + 1e-9)
     unit = 10.0**power
     lead = value / unit

@@ -33,6 +33,8 @@ class ServerChoice(QObject):
         self._attempt = 0  # the number of the one that goes on; 0: none does
         self._attempts = 0
         self._start = False  # a start waits for the server
+        self._restarting = False
+        self._loss = ""  # why the embedded server didn't come back from a restart
 
     @property
     def connecting(self) -> bool:
@@ -72,6 +74,15 @@ class ServerChoice(QObject):
         )
         self.changed.emit()
 
+    def restart(self) -> None:
+        """Have the embedded server stopped and started again, while a run goes on; once, though
+        asked again meanwhile. Where it doesn't come back, its loss is noticed as any other."""
+        if not self._restarting:
+            self._restarting = True
+            self._stage.do(
+                self._backstage.restart_server, lambda _: self._restarted(), self._restarted
+            )
+
     def start_when_reached(self) -> None:
         """Have a start wait for the attempt that goes on."""
         self._start = True
@@ -80,12 +91,13 @@ class ServerChoice(QObject):
         """Whatever comes of an attempt, it no longer matters."""
         self._attempt = 0
 
-    def notice_loss(self) -> bool:
-        """Whether the embedded server has ended since it was last looked at."""
+    def notice_loss(self) -> str:
+        """What to say where the embedded server has ended since it was last looked at."""
         if self.target is None or self.ready is not None:
-            return False
+            return ""
         self.target = None
-        return True
+        loss, self._loss = self._loss or "The embedded PostgreSQL has ended.", ""
+        return f"{loss} What was recorded until then is kept."
 
     def _tell(self, words: str) -> None:
         """Called in the stage's thread."""
@@ -109,6 +121,10 @@ class ServerChoice(QObject):
             "server", sentence, Weight.BAD, "Try again", lambda: self._try_again(start)
         )
         self.changed.emit()
+
+    def _restarted(self, error: Exception | None = None) -> None:
+        self._restarting = False
+        self._loss = sentence_of(error) if error is not None else ""
 
     def _try_again(self, start: bool) -> None:
         if not self.connecting:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from poolviz.model.sample import Sample
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.theme import Theme
 
@@ -115,7 +116,12 @@ class Tiles(QFrame):
         self.setObjectName("tiles")
         self.setFixedHeight(HEIGHT)
         self.active = Tile("Active", "Connections in use, of those the limits allow.")
-        self.waiting = Tile("Waiting", "Clients inside acquire, waiting for a connection.")
+        self.waiting = Tile(
+            "Waiting",
+            "Clients inside acquire, waiting for a connection. Beside them those that pause before "
+            "they ask again, or the requests of an open load that are due and that no client has "
+            "begun.",
+        )
         self.wait = Tile(
             "Wait p95", "19 of 20 callers waited less than this for a connection, in the last 2 s."
         )
@@ -153,12 +159,11 @@ class Tiles(QFrame):
         capacity = "no limit" if last.capacity is None else f"of {last.capacity}"
         full = last.capacity is not None and last.used.last >= last.capacity
         self.active.show_figure(f"{last.used.last}", capacity)
-        retrying = f"+ {last.retrying.last} retrying" if last.retrying.last else ""
         self.waiting.show_figure(
-            f"{last.pending.last}", retrying, "warn" if full and last.pending.last else ""
+            f"{last.pending.last}", _besides(last), "warn" if full and last.pending.last else ""
         )
         self.wait.show_figure(*_time(recent.wait_p95))
-        self.throughput.show_figure(_count(recent.throughput), "ops/s")
+        self.throughput.show_figure(_count(recent.throughput), f"ops/s{_of_clients(last)}")
         self._draw(recorder)
 
     def _draw(self, recorder: Recorder) -> None:
@@ -171,7 +176,7 @@ class Tiles(QFrame):
             self.all,
             (
                 levels["used"].mean,
-                levels["pending"].mean + levels["retrying"].mean,
+                levels["pending"].mean + levels["retrying"].mean + levels["backlog"].mean,
                 lines["wait_p95"],
                 lines["throughput"],
                 lines["timeouts"] + lines["errors"],
@@ -185,6 +190,19 @@ class Tiles(QFrame):
             _count(timeouts), f"errors {_count(errors)}", "bad" if timeouts else ""
         )
         self.timeouts.warn_of_unit(errors > 0)
+
+
+def _besides(last: Sample) -> str:
+    """Who else would like a connection: the requests that nobody has begun, or else who retries."""
+    if last.backlog.last:
+        return f"+ {_count(last.backlog.last)} not begun"
+    return f"+ {last.retrying.last} retrying" if last.retrying.last else ""
+
+
+def _of_clients(last: Sample) -> str:
+    """How many clients are at work, where that changes by itself."""
+    varies = last.load.get("arrivals") == "closed" and last.load.get("shape") != "constant"
+    return f" of {last.clients:,} clients" if varies else ""
 
 
 def _dress(label: QLabel, name: str, value: str) -> None:

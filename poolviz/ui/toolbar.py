@@ -1,21 +1,33 @@
-"""The bar at the top: start and stop, the server, the pool, mark, export, the menu."""
+"""The bar at the top: start and stop, the server, the pool, the preset, mark, export, the menu."""
 
 from __future__ import annotations
 
 from pathlib import PurePath
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QWidget
+from PySide6.QtGui import QActionGroup, QPaintEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QMenu,
+    QPushButton,
+    QStyle,
+    QStyleOptionButton,
+    QStylePainter,
+    QWidget,
+)
 
 from poolviz.model.dialect import SQLITE, dialect_of
 from poolviz.ui.glyphs import glyph
 from poolviz.ui.lab import Lab, State
+from poolviz.ui.language import spoken
 from poolviz.ui.pool_menu import PoolMenu
+from poolviz.ui.preset_menu import as_tool_tip
 from poolviz.ui.theme import Theme
 
 HEIGHT = 45  # with the line under it
 _ARROW = 6
+_NARROWEST = 92  # pixels that a button with a menu keeps, however little room there is
 
 
 class Toolbar(QFrame):
@@ -24,7 +36,14 @@ class Toolbar(QFrame):
     own_server_wanted = Signal()
 
     def __init__(
-        self, lab: Lab, theme: Theme, export: QMenu, menu: QMenu, parent: QWidget | None = None
+        self,
+        lab: Lab,
+        theme: Theme,
+        *,
+        presets: QMenu,
+        export: QMenu,
+        menu: QMenu,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("toolbar")
@@ -34,6 +53,7 @@ class Toolbar(QFrame):
         self.run_button.setProperty("primary", "true")
         self.server_button = _button("Server", _DropDown)
         self.pool_button = _button("Pool", _DropDown)
+        self.preset_button = _button("Preset", _DropDown)
         self.mark_button = _button("Mark")
         self.export_button = _button("Export", _DropDown)
         self.menu_button = _button("")
@@ -46,19 +66,22 @@ class Toolbar(QFrame):
         _drop_down(self.server_button, self._server_menu())
         self._pools = PoolMenu(lab, self)
         _drop_down(self.pool_button, self._pools)
+        _drop_down(self.preset_button, presets)
         _drop_down(self.export_button, export)
         self.menu_button.setMenu(menu)
         self.menu_button.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0; }")
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 0, 12, 0)
         row.setSpacing(10)
-        for widget in (self.run_button, self.server_button, self.pool_button):
+        chosen = (self.server_button, self.pool_button, self.preset_button)
+        for widget in (self.run_button, *chosen):
             row.addWidget(widget)
         row.addStretch(1)
         for widget in (self.mark_button, self.export_button, self.menu_button):
             row.addWidget(widget)
         lab.changed.connect(self.refresh)
         lab.session_changed.connect(self.refresh)
+        lab.values_changed.connect(self._show_preset)
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
@@ -92,6 +115,15 @@ class Toolbar(QFrame):
         self.pool_button.setText(lab.pool.title)
         self.pool_button.setToolTip(lab.pool.about)
         self._pools.show_chosen()
+        self._show_preset()
+
+    def _show_preset(self) -> None:
+        """Its name, until something of it was altered."""
+        scenario = self._lab.scenario
+        self.preset_button.setText(f"Preset: {scenario.title}" if scenario.title else "Preset")
+        self.preset_button.setToolTip(
+            as_tool_tip(spoken(scenario.watch)) or "Scenarios that show what pools do"
+        )
 
     def _show_server(self) -> None:
         lab, theme, target = self._lab, self._theme, self._lab.target
@@ -135,11 +167,24 @@ class Toolbar(QFrame):
 
 
 class _DropDown(QPushButton):
-    """A button with a menu, without the room that Qt leaves for a second arrow."""
+    """A button with a menu, without the room that Qt leaves for a second arrow. Where the bar is
+    too narrow its words are cut short, not the window kept from being so narrow."""
 
     def sizeHint(self) -> QSize:
         hint = super().sizeHint()
         return QSize(hint.width() - _ARROW, hint.height())
+
+    def minimumSizeHint(self) -> QSize:
+        hint = self.sizeHint()
+        return QSize(min(hint.width(), _NARROWEST), hint.height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        room = self.fontMetrics().horizontalAdvance(option.text) + self.width()
+        room -= self.sizeHint().width()
+        option.text = self.fontMetrics().elidedText(option.text, Qt.TextElideMode.ElideRight, room)
+        QStylePainter(self).drawControl(QStyle.ControlElement.CE_PushButton, option)
 
 
 def _button(text: str, kind: type[QPushButton] = QPushButton) -> QPushButton:

@@ -22,7 +22,9 @@ def read(parameter: Parameter, typed: str, shown: str) -> Value:
     A bare number over a time takes the unit that stood there, and a word such as `no limit`
     means the special value that it names.
     """
-    typed = typed.strip().replace(",", ".") if parameter.kind is Kind.SECONDS else typed.strip()
+    typed = typed.strip()
+    if parameter.kind in (Kind.SECONDS, Kind.NUMBER):
+        typed = typed.replace(",", ".")
     for value, word in parameter.special.items():
         if typed.casefold() == word.casefold():
             return parameter.check(value)
@@ -31,6 +33,8 @@ def read(parameter: Parameter, typed: str, shown: str) -> Value:
             return parameter.check(float(typed))
         unit = shown.rsplit(maxsplit=1)[-1] if shown[:1].isdigit() else "s"
         return parameter.parse(f"{typed}{unit}")
+    if parameter.unit:
+        typed = typed.removesuffix(parameter.unit).rstrip()
     return parameter.parse(typed)
 
 

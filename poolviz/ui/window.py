@@ -7,9 +7,15 @@ from time import monotonic, thread_time
 
 import psutil
 from PySide6.QtCore import QSettings, QSize, Qt, QTimer
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence
+from PySide6.QtGui import (
+    QAction,
+    QActionGroup,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeySequence,
+)
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QMainWindow,
     QMenu,
@@ -18,15 +24,20 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.model.parameters import Value
+from poolviz.model.scenario import Scenario
 from poolviz.ui.banner import Banner
 from poolviz.ui.charts import ChartStack
 from poolviz.ui.controls import ControlPanel
 from poolviz.ui.export_menu import ExportMenu
 from poolviz.ui.help import HelpDialog
+from poolviz.ui.housekeeping import ask_to_drop, why_not
 from poolviz.ui.lab import Lab, State
+from poolviz.ui.language import spoken
 from poolviz.ui.look import CHOICES, Look
 from poolviz.ui.notice import Notice, Weight
+from poolviz.ui.opener import SCENARIO, SESSION, Opener
 from poolviz.ui.pace import Pace
+from poolviz.ui.preset_menu import PresetMenu
 from poolviz.ui.server_dialog import ServerDialog, remember
 from poolviz.ui.statusbar import StatusBar
 from poolviz.ui.theme import Theme
@@ -40,6 +51,7 @@ _SPANS = (("1 minute", 60.0), ("5 minutes", 300.0), ("15 minutes", 900.0), ("All
 _HINTED, _GEOMETRY = "first/hinted", "window/geometry"
 _HINT = "Drag clients to 40 and watch callers wait."
 _HINT_DONE = 30  # clients from which on the hint has been taken
+_WATCH = "watch"  # the topic of what a scenario shows
 
 
 class Window(QMainWindow):
@@ -59,7 +71,11 @@ class Window(QMainWindow):
         self.panel = ControlPanel(look.theme)
         self.status = StatusBar(self.charts)
         self.export = ExportMenu(lab, settings, self)
-        self.toolbar = Toolbar(lab, look.theme, self.export, self._menu(), self)
+        self.opener = Opener(lab, self)
+        self.presets = PresetMenu(lab.errands, lab.notices, self)
+        menus = {"presets": self.presets, "export": self.export, "menu": self._menu()}
+        self.toolbar = Toolbar(lab, look.theme, **menus)
+        self.setAcceptDrops(True)
         self._lay_out()
         self._connect()
         self.panel.set_pool(lab.pool)
@@ -96,18 +112,22 @@ class Window(QMainWindow):
         lab.session_changed.connect(self._show_session)
         lab.values_changed.connect(self._show_values)
         lab.server_wanted.connect(self.ask_for_server)
+        lab.planned.connect(self._say_what_to_watch)
         lab.notices.said.connect(self.banner.say)
         lab.notices.withdrawn.connect(self.banner.take_back)
         self.panel.committed.connect(self._alter)
         self.panel.mistaken.connect(self._complain)
         self.toolbar.own_server_wanted.connect(self.ask_for_server)
+        self.presets.chosen.connect(self.opener.open)
+        self.presets.file_wanted.connect(self.opener.ask)
         self.export.wrote.connect(self.status.say)
         self.export.failed.connect(self.banner.say)
         self._look.changed.connect(self._set_theme)
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
-        self._add(menu, "Open session…", "Ctrl+O", self.ask_for_session)
+        self._add(menu, "Open…", "Ctrl+O", self.opener.ask)
+        self._add(menu, "Save as scenario…", "Ctrl+Shift+S", self.export.save_scenario)
         menu.addSeparator()
         self._add(menu, "Undo", "Ctrl+Z", self.lab.undo)
         self._add(menu, "Redo", "Ctrl+Shift+Z", self.lab.redo)
@@ -121,6 +141,11 @@ class Window(QMainWindow):
             action.setCheckable(True)
             action.setChecked(on)
         menu.addMenu(self._theme_menu())
+        menu.addSeparator()
+        self._drop = menu.addAction("Drop poolviz' tables…")
+        self._drop.triggered.connect(lambda: ask_to_drop(self.lab, self))
+        menu.setToolTipsVisible(True)
+        menu.aboutToShow.connect(self._grey_out)
         menu.addSeparator()
         self._add(menu, "Keys and about", "F1", lambda: HelpDialog(self).open())
         self._add(menu, "Quit", "Ctrl+Q", self.close)
@@ -154,6 +179,12 @@ class Window(QMainWindow):
         menu.aboutToShow.connect(lambda: self._check_span(group.actions()))
         return menu
 
+    def _grey_out(self) -> None:
+        """Say why what can't be done now can't be."""
+        reason = why_not(self.lab)
+        self._drop.setEnabled(not reason)
+        self._drop.setToolTip(reason or "Removes what the statements read and read_write work on.")
+
     def _check_span(self, actions: list[QAction]) -> None:
         for action, (_, seconds) in zip(actions, _SPANS, strict=True):
             action.setChecked(self.charts.span == seconds)
@@ -177,21 +208,19 @@ class Window(QMainWindow):
         dialog.chosen.connect(self.lab.connect_to)
         dialog.open()
 
-    def ask_for_session(self) -> None:
-        """Let the user choose a session file to look at."""
-        dialog = QFileDialog(self, "Open session")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilter("Sessions (*.poolviz)")
-        dialog.setDirectory(str(self.lab.sessions_folder))
-        dialog.fileSelected.connect(lambda name: self.lab.view_session(Path(name)))
-        dialog.open()
-
     def _alter(self, changes: dict[str, Value]) -> None:
         clients = changes.get("clients", 0)
         if isinstance(clients, int) and clients >= _HINT_DONE:
             self.banner.take_back("hint")
         self.lab.alter(changes)
+
+    def _say_what_to_watch(self, scenario: Scenario) -> None:
+        """A scenario's title and what it tells people to look at, until that is dismissed."""
+        watch = spoken(scenario.watch)
+        if scenario.title or watch:
+            self.banner.say(Notice(_WATCH, watch or "It runs as written.", heading=scenario.title))
+        else:
+            self.banner.take_back(_WATCH)
 
     def _complain(self, sentence: str) -> None:
         self.banner.say(Notice("value", sentence, Weight.WARN, passing=True))
@@ -225,8 +254,11 @@ class Window(QMainWindow):
         self.setWindowTitle(f"{name or lab.pool.title} – poolviz")
         self._show_values()
         self._drawn = (None, -1)
+        if lab.viewing is not None:
+            self.banner.take_back(_WATCH)
         hinted = self._settings.value(_HINTED, False, type=bool)
-        if lab.state is State.RUNNING and not hinted:
+        useful = not lab.pool.one_client and not lab.scenario.watch  # which says what to look at
+        if lab.state is State.RUNNING and useful and not hinted:
             self._settings.setValue(_HINTED, True)
             self.banner.say(Notice("hint", _HINT))
         if lab.state is State.CONNECTING or lab.busy:
@@ -272,6 +304,18 @@ class Window(QMainWindow):
             self.status.refresh(recorder, live=self.lab.busy, viewing=self.lab.viewing)
             self._show_values()
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """A scenario or a session may be dropped anywhere."""
+        if _dropped(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open it."""
+        path = _dropped(event)
+        if path is not None:
+            event.acceptProposedAction()
+            self.opener.open(path)
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """Leave nothing behind."""
         self._settings.setValue(_GEOMETRY, self.saveGeometry())
@@ -280,3 +324,10 @@ class Window(QMainWindow):
         self.lab.close()
         self._settings.sync()
         event.accept()
+
+
+def _dropped(event: QDropEvent) -> Path | None:
+    """The file that is dropped, if there is one that can be opened."""
+    files = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+    known = [file for file in files if file.suffix.lower() in (SCENARIO, SESSION)]
+    return known[0] if known else None

@@ -43,12 +43,16 @@ class CountingDoor:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.came = self.went = self.peak = 0
+        self.passed = self.came = self.went = self.peak = 0
         self.seconds: list[float] = []
         self.gate = Gate()
 
     def knock(self, since: float) -> float:
-        return self.gate.knock(since)
+        left = self.gate.knock(since)
+        if left <= 0:
+            with self._lock:
+                self.passed += 1
+        return left
 
     @property
     def open(self) -> int:
@@ -294,7 +298,13 @@ class Crowd:
         self._called.set()
         self._meeting.wait(PATIENCE)
         self._called.clear()
-        self._bench.door.forget_peak()
+        door, capacity = self._bench.door, self._bench.capacity
+        # A pool's own threads may still connect, and close again what there is no room for.
+        until(
+            lambda: door.came >= door.passed and (capacity is None or door.open <= capacity),
+            lambda: f"{door.passed} have begun to connect, {door.came} came, {door.open} are open",
+        )
+        door.forget_peak()
         self._meeting.wait(PATIENCE)
 
     def _live(self) -> None:

@@ -58,6 +58,7 @@ class Tick:
     idle: Sequence[int] = (3,)
     pending: Sequence[int] = (0,)
     retrying: Sequence[int] = (0,)
+    backlog: Sequence[int] = (0,)
     kept: int = 5
     waits: Sequence[float] = ()
     uses: Sequence[float] = ()
@@ -72,6 +73,7 @@ class Tick:
     per_client: dict[int, int] = field(default_factory=dict)
     server: ServerView | None = None
     missed: int = 0
+    clients: int = 0
     segment: int = 0
     limits: dict[str, Value] = field(default_factory=lambda: LIMITS)
     load: dict[str, Value] = field(default_factory=lambda: LOAD)
@@ -94,6 +96,8 @@ def samples(ticks: Iterable[Tick]) -> Iterator[Sample]:
             overflow=level([max(count - tick.kept, 0) for count in both]),
             pending=level(tick.pending),
             retrying=level(tick.retrying),
+            backlog=level(tick.backlog),
+            clients=tick.clients,
             operations=tick.operations,
             timeouts=tick.timeouts,
             errors=tick.errors,

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from poolviz.model.messages import Marked, Ticked
-from poolviz.model.sample import ServerView
+from poolviz.model.sample import Mark, MarkKind, ServerView
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts import ChartStack
 from poolviz.ui.theme import DARK, LIGHT
@@ -136,6 +136,36 @@ def test_clients_that_retry_are_drawn_below_the_waiting_in_another_tone(
     assert "retrying" in names(stack, 0)
 
 
+def test_requests_that_nobody_has_begun_are_drawn_below_those_who_wait_and_retry(
+    stack: ChartStack, recorder: Recorder
+) -> None:
+    calm = Tick(used=(5,), idle=(0,), pending=(2,), retrying=(1,))
+    stack.set_recorder(fed(recorder, *[calm] * 100))
+    assert "not begun" not in names(stack, 0)
+    crowd = Tick(used=(5,), idle=(0,), pending=(2,), retrying=(1,), backlog=(2, 4))
+    fed(recorder, *[crowd] * 100, since=100)
+    stack.refresh()
+    assert looks(stack, 2.5, -1) == LIGHT.wait
+    assert looks(stack, 2.5, -2.5) == LIGHT.retrying
+    assert looks(stack, 2.5, -4) == LIGHT.backlog
+    assert names(stack, 0)[-3:] == ["waiting", "retrying", "not begun"]
+    stack.set_theme(DARK)
+    assert looks(stack, 2.5, -4) == DARK.backlog
+
+
+def test_a_large_backlog_has_its_own_scale_and_is_told_under_the_pointer(
+    stack: ChartStack, recorder: Recorder
+) -> None:
+    tick = Tick(used=(5,), idle=(0,), pending=(40,), backlog=(1200, 1300))
+    stack.set_recorder(fed(recorder, *[tick] * 100))
+    assert "own scale" in stack.canvas.board.connections.subtitle
+    QTest.mouseMove(stack.canvas.viewport(), QPoint(700, 100))
+    board = stack.canvas.board
+    shown = {figure.name: figure.value for group in board.readout.groups for figure in group}
+    assert shown["not begun"] == "1,250, peak 1,300"
+    assert shown["waiting"] == "40"
+
+
 def test_a_crowd_too_short_for_the_mean_is_still_seen(
     stack: ChartStack, recorder: Recorder
 ) -> None:
@@ -251,6 +281,29 @@ def test_a_mark_is_a_line_through_all_charts_with_one_label(
     for plot in stack.canvas.board.plots:
         column = [image.pixelColor(x, y) for y in range(int(plot.top()), int(plot.bottom()))]
         assert QColor(LIGHT.muted) in column
+
+
+def test_a_fault_stands_out_from_a_change_on_the_charts_and_on_the_strip(
+    stack: ChartStack, recorder: Recorder
+) -> None:
+    fed(recorder, *[BUSY] * 400)
+    recorder.add(Marked(change(6.0, "max_overflow", 5, 15)))
+    fault = Mark(t=13.0, kind=MarkKind.FAULT, text="kill_backend", key="kill_backend", new=True)
+    recorder.add(Marked(fault))
+    stack.set_recorder(recorder)
+    board = stack.canvas.board
+    labels = {label.text: label for label in board.marks.labels}
+    assert labels["kill_backend"].kind is MarkKind.FAULT
+    image = painted(stack)
+    for moment, expected in ((6.0, False), (13.0, True)):
+        x, plot = int(board.x_of(moment)), board.plots[0]
+        column = [image.pixelColor(x, y) for y in range(int(plot.top()), int(plot.bottom()))]
+        assert (column.count(QColor(LIGHT.bad)) == len(column)) is expected  # a whole line
+    strip = stack.strip.grab().toImage()
+    found = {
+        strip.pixelColor(x, y).name() for x in range(strip.width()) for y in range(strip.height())
+    }
+    assert found >= {LIGHT.bad, LIGHT.faint}
 
 
 def names(stack: ChartStack, chart_index: int) -> list[str]:

@@ -14,6 +14,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
 from poolviz.model.messages import Ticked
 from poolviz.model.scenario import Scenario
@@ -22,7 +23,17 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.poster import Poster
 from poolviz.ui.colours import DARK, LIGHT, Theme
 from poolviz.ui.picture import write_png
-from tests.sessions.builders import LOAD, began, change, record, reports, samples, ticks
+from tests.sessions.builders import (
+    LIMITS,
+    LOAD,
+    Tick,
+    began,
+    change,
+    record,
+    reports,
+    samples,
+    ticks,
+)
 
 PROJECT = Path(__file__).parents[2]
 
@@ -75,6 +86,23 @@ def test_a_session_of_one_sample_is_drawn(tmp_path: Path) -> None:
         record(recorder, reports(samples(ticks(1))))
         write_png(recorder, tmp_path / "short.png")
     assert LIGHT.panel in colours(QImage(str(tmp_path / "short.png")))
+
+
+@pytest.mark.usefixtures("qapp")
+def test_a_picture_says_which_loop_it_was_and_draws_what_was_not_begun(tmp_path: Path) -> None:
+    load = {**SETTINGS.defaults(), "arrivals": "open", "rate": 250.0}
+    scenario = Scenario(pool="sqlalchemy.QueuePool", limits=LIMITS, load=load)
+    crowd = Tick(used=(5,), idle=(0,), pending=(4,), backlog=(9,))
+    told = [began(scenario=scenario), *map(Ticked, samples([crowd] * 100))]
+    with Recorder() as recorder:
+        record(recorder, told)
+        facts = dict((heading, rest) for heading, *rest in Poster(recorder, LIGHT).facts)
+        write_png(recorder, tmp_path / "open.png")
+    assert "open loop" in facts["Measured"]
+    assert any("the moment a request was due" in fact for fact in facts["Measured"])
+    assert "rate 250 /s" in facts["Load"]
+    assert not [fact for fact in facts["Load"] if fact.startswith("burst")]  # it did nothing
+    assert LIGHT.backlog in colours(QImage(str(tmp_path / "open.png")))
 
 
 @pytest.mark.usefixtures("qapp")

@@ -41,10 +41,12 @@ class _Stack:
     open: Floats
     waiting: Floats
     delayed: Floats  # waiting, and in back-off before asking again
+    due: Floats  # all these, and requests that no client has begun
 
 
 class Connections(Chart):
-    """The pool: active, overflow and idle over zero; waiting and retrying clients under it."""
+    """The pool: active, overflow and idle over zero; under it clients that wait or retry, and the
+    requests of an open load that none of them has begun."""
 
     title = "Connections"
     subtitle = "waiting below zero"
@@ -52,7 +54,7 @@ class Connections(Chart):
     def build(self) -> None:
         """Back to front: each fill covers the lower part of the one behind it."""
         self._idle, self._overflow, self._kept = (self.area() for _ in range(3))
-        self._crowd, self._retrying, self._waiting = (self.area() for _ in range(3))
+        self._crowd, self._backlog, self._retrying, self._waiting = (self.area() for _ in range(4))
         self._limit, self._server = self.line(gaps=True, joined=True), self.line(gaps=True)
         self._zero = self.line()
         self._range = CalmRange(-_LEAST_DOWN, _LEAST_UP)
@@ -66,6 +68,7 @@ class Connections(Chart):
             (self._overflow, theme.overflow),
             (self._kept, theme.used),
             (self._crowd, theme.wait_peak),
+            (self._backlog, theme.backlog),
             (self._retrying, theme.retrying),
             (self._waiting, theme.wait),
         ):
@@ -84,7 +87,7 @@ class Connections(Chart):
 
     def _curves(self) -> list[pg.PlotCurveItem]:
         fills = [self._idle, self._overflow, self._kept]
-        below = [self._crowd, self._retrying, self._waiting]
+        below = [self._crowd, self._backlog, self._retrying, self._waiting]
         return [*fills, *below, self._limit, self._server, self._zero]
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
@@ -95,7 +98,7 @@ class Connections(Chart):
         shown_limit = highest(limit) if highest(limit) <= _FAR * max(reach, 3.0) else 0.0
         peaks = view.levels["pending"].high
         up = max(nice_top(max(reach, shown_limit)), _LEAST_UP)
-        down = max(nice_top(max(highest(peaks), highest(stack.delayed))), _LEAST_DOWN)
+        down = max(nice_top(max(highest(peaks), highest(stack.due))), _LEAST_DOWN)
         self._range.fit(-down, up, frame.end, calm=calm)
         self._rescale()
         for fill, heights in (
@@ -103,6 +106,7 @@ class Connections(Chart):
             (self._overflow, stack.used),
             (self._kept, stack.kept),
             (self._crowd, -peaks * self._squeeze),
+            (self._backlog, -stack.due * self._squeeze),
             (self._retrying, -stack.delayed * self._squeeze),
             (self._waiting, -stack.waiting * self._squeeze),
         ):
@@ -132,7 +136,7 @@ class Connections(Chart):
         theme, squeeze = self.theme, self._squeeze
         bins = max(round(_LATEST / view.bin), 1)
         kept, used, open_ = (latest(a, bins) for a in (stack.kept, stack.used, stack.open))
-        waiting, delayed = latest(stack.waiting, bins), latest(stack.delayed, bins)
+        waiting, delayed, due = (latest(a, bins) for a in (stack.waiting, stack.delayed, stack.due))
         limit, server = latest(view.lines["capacity"]), latest(view.lines["server_total"])
         names = []
         if not math.isnan(limit):
@@ -150,6 +154,8 @@ class Connections(Chart):
             names.append(Name("waiting", theme.wait, -waiting * squeeze / 2))
         if highest(stack.delayed - stack.waiting) > 0.05:
             names.append(Name("retrying", theme.retrying_name, -(waiting + delayed) * squeeze / 2))
+        if highest(stack.due - stack.delayed) > 0.05:
+            names.append(Name("not begun", theme.backlog_name, -(delayed + due) * squeeze / 2))
         return names
 
     def figures(self, view: View, index: int) -> list[Figure]:
@@ -158,7 +164,7 @@ class Connections(Chart):
         stack = _stack(view)
         limit, server = view.lines["capacity"][index], view.lines["server_total"][index]
         kept, used, open_ = (float(a[index]) for a in (stack.kept, stack.used, stack.open))
-        waiting, delayed = float(stack.waiting[index]), float(stack.delayed[index])
+        waiting, delayed, due = (float(a[index]) for a in (stack.waiting, stack.delayed, stack.due))
         found = [
             Figure("active", _peaking(used, view.levels["used"], index), theme.used),
             Figure("of them overflow", _count(used - kept), theme.overflow),
@@ -167,6 +173,9 @@ class Connections(Chart):
         ]
         if highest(stack.delayed - stack.waiting) > 0:
             found.append(Figure("retrying", _count(delayed - waiting), theme.retrying_name))
+        if highest(stack.due - stack.delayed) > 0:
+            backlog = _peaking(due - delayed, view.levels["backlog"], index)
+            found.append(Figure("not begun", backlog, theme.backlog_name))
         if not math.isnan(limit):
             found.append(Figure("limit", f"{limit:.0f}", theme.text))
         if not math.isnan(server):
@@ -179,14 +188,15 @@ def _stack(view: View) -> _Stack:
     used, open_ = levels["used"].mean, levels["open"].mean
     beyond = np.minimum(levels["overflow"].mean, used)
     waiting = levels["pending"].mean
-    return _Stack(used - beyond, used, open_, waiting, waiting + levels["retrying"].mean)
+    delayed = waiting + levels["retrying"].mean
+    return _Stack(used - beyond, used, open_, waiting, delayed, delayed + levels["backlog"].mean)
 
 
 def _peaking(mean: float, band: Band, index: int) -> str:
     """The mean, and the highest where that is another number of connections or clients."""
     high = float(band.high[index])
-    return f"{_count(mean)}, peak {high:.0f}" if high - mean >= 0.95 else _count(mean)
+    return f"{_count(mean)}, peak {high:,.0f}" if high - mean >= 0.95 else _count(mean)
 
 
 def _count(value: float) -> str:
-    return f"{abs(value):.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"
+    return f"{abs(value):,.0f}" if abs(value - round(value)) < 0.05 else f"{value:,.1f}"

@@ -1,4 +1,7 @@
-"""Marks over the charts: a dashed line through all of them, and a label at the top."""
+"""Marks over the charts: a line through all of them, and a label at the top.
+
+The line is dashed; that of a fault is whole, its label framed, and both are red.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,7 @@ class MarksLayer(QGraphicsItem):
         self._font = ui_font(11)
         self._metrics = QFontMetricsF(self._font)
         self._size = QRectF()
-        self._lines: list[QLineF] = []
+        self._lines: dict[bool, list[QLineF]] = {False: [], True: []}  # of faults: True
 
     def place(self, size: QRectF) -> None:
         """Lie over `size`."""
@@ -113,12 +116,13 @@ class MarksLayer(QGraphicsItem):
     ) -> None:
         """`marks` as (x, mark) pairs in time's order, lines through all `plots`."""
         self.labels = arrange(marks, room, self._metrics)
-        self._lines = []
-        for x, _ in marks:
+        self._lines = {False: [], True: []}
+        for x, mark in marks:
+            lines = self._lines[mark.kind is MarkKind.FAULT]
             for index, plot in enumerate(plots):
                 into_title = 8.0 if index == 0 and x > room.title_right else 0.0
                 top = plot.top() - into_title
-                self._lines.append(QLineF(snapped(x), top, snapped(x), plot.bottom()))
+                lines.append(QLineF(snapped(x), top, snapped(x), plot.bottom()))
         self.update()
 
     def boundingRect(self) -> QRectF:
@@ -129,16 +133,20 @@ class MarksLayer(QGraphicsItem):
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
         """Lines, then labels over them."""
-        dashed = QPen(QColor(self.theme.muted), 1)
+        theme = self.theme
+        dashed = QPen(QColor(theme.muted), 1)
         dashed.setDashPattern([3, 3])
-        painter.setPen(dashed)
-        painter.drawLines(self._lines)
+        for fault, pen in ((False, dashed), (True, QPen(QColor(theme.bad), 1))):
+            painter.setPen(pen)
+            painter.drawLines(self._lines[fault])
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(self._font)
         for label in self.labels:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(self.theme.hover))
-            painter.drawRoundedRect(label.rect, 4, 4)
             fault = label.kind is MarkKind.FAULT
-            painter.setPen(QColor(self.theme.bad if fault else self.theme.text))
+            ground, words = (theme.bad_bg, theme.bad) if fault else (theme.hover, theme.text)
+            painter.setPen(QPen(QColor(words), 1) if fault else Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(ground))
+            edge = 0.5 if fault else 0.0
+            painter.drawRoundedRect(label.rect.adjusted(edge, edge, -edge, -edge), 4, 4)
+            painter.setPen(QColor(words))
             painter.drawText(label.rect, Qt.AlignmentFlag.AlignCenter, label.text)

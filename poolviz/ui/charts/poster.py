@@ -11,11 +11,13 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
 
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
+from poolviz.model.messages import Began
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools import pool_class
 from poolviz.pools.base import Pool
 from poolviz.sessions.export.manifest import Manifest, manifest
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.replay import scenario_of
 from poolviz.ui.charts.axes import Frame, lasting
 from poolviz.ui.charts.board import Board
 from poolviz.ui.theme import Theme, ui_font
@@ -105,7 +107,7 @@ class Poster:
         ]
         return [
             ["Began with", *_settings(scenario.limits, pool.limits if pool else None)],
-            ["Load", *_settings(scenario.load, SETTINGS), f"seed {scenario.seed}"],
+            ["Load", *_settings(_in_play(began), SETTINGS), f"seed {scenario.seed}"],
             ["Measured", *_measured(told)],
             ["With", *versions],
         ]
@@ -164,12 +166,22 @@ def _settings(values: dict[str, Value], declared: Parameters | None) -> list[str
     ]
 
 
+def _in_play(began: Began) -> dict[str, Value]:
+    """The settings of the load that say something, without those that did nothing."""
+    said = scenario_of(began, (), 0.0).load
+    return {key: value for key, value in began.scenario.load.items() if key in said}
+
+
 def _measured(told: Manifest) -> list[str]:
     sampling = told.sampling
+    loops: set[object] = {told.scenario.load.get("arrivals", "closed")}
+    loops.update(mark.new for mark in told.marks if mark.key == "arrivals")
+    starts = {"closed": "the call of acquire", "open": "the moment a request was due"}
+    since = [start for loop, start in starts.items() if loop in loops]
     return [
         f"{sampling.per_second:.0f} samples/s, {sampling.samples:,} taken, "
         f"{sampling.dropped:,} dropped",
-        "closed loop",
-        "wait from the call of acquire to its return",
+        " and ".join(loop for loop in starts if loop in loops) + " loop",
+        f"wait from {' or '.join(since)} until there is a connection",
         "percentiles of merged histograms, within 1 %",
     ]

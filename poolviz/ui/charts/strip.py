@@ -7,6 +7,7 @@ from PySide6.QtCore import QLineF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from poolviz.model.sample import MarkKind
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Floats, Frame, highest, lasting
 from poolviz.ui.charts.chart import LEFT, RIGHT, snapped
@@ -30,7 +31,7 @@ class Strip(QWidget):
         self._duration = 0.0
         self._frame = Frame(-60.0, 0.0, live=True)
         self._curve: tuple[Floats, Floats] | None = None
-        self._marks: tuple[float, ...] = ()
+        self._marks: tuple[tuple[float, bool], ...] = ()  # when, and whether it is a fault
         self._shown_as = (0, 0.0, 0)  # recorder, duration, marks: what the curve was made of
         self._grip: float | None = None  # seconds from the pointer to the window's end
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -67,7 +68,7 @@ class Strip(QWidget):
         elif self._is_news(recorder, duration):
             view = recorder.view(0.0, duration, max(int(self.trough.width() / 2), 50))
             self._curve = (view.t.copy(), view.levels["used"].mean.copy())
-            self._marks = tuple(mark.t for mark in recorder.marks)
+            self._marks = tuple((m.t, m.kind is MarkKind.FAULT) for m in recorder.marks)
             self._shown_as = (id(recorder), duration, len(self._marks))
         elif frame == self._frame:
             return
@@ -140,10 +141,11 @@ class Strip(QWidget):
         inner = self.trough.adjusted(_INSET, 4, -_INSET, -4)
         x = inner.left() + times / self._duration * inner.width()
         y = inner.bottom() - values / max(highest(values), 1.0) * inner.height()
-        painter.setPen(QPen(QColor(self._theme.faint), 1))
         top, bottom = self.trough.top() + 1, self.trough.bottom() - 1
-        places = [snapped(self._x_of(time)) for time in self._marks]
-        painter.drawLines([QLineF(place, top, place, bottom) for place in places])
+        for faults, colour in ((False, self._theme.faint), (True, self._theme.bad)):
+            places = [snapped(self._x_of(time)) for time, fault in self._marks if fault is faults]
+            painter.setPen(QPen(QColor(colour), 1))
+            painter.drawLines([QLineF(place, top, place, bottom) for place in places])
         painter.setPen(QPen(QColor(self._theme.used), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawPolyline(arrayToQPolygonF(x, y))

@@ -1,0 +1,87 @@
+"""Refuses a bundle that is too large, lacks a module, or doesn't offer the same as the source."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+MEGABYTE = 1_000_000
+LARGEST, LARGEST_PACKED = 220 * MEGABYTE, 75 * MEGABYTE
+_LINE = re.compile(r"(?:missing|excluded) module named '?(?P<name>[\w.]+)'? - imported by (?P<by>.*)")
+_IMPORTER = re.compile(r"'?([\w.]+)'? \(([^)]*)\)")
+
+
+def missing_modules(
+    warnings: str, libraries: Collection[str], absent: Collection[str]
+) -> Iterator[str]:
+    """The warnings of PyInstaller about modules that poolviz can't do without.
+
+    Those are what poolviz itself imports, and what a library of the bundle imports in any case;
+    imports that a library makes on some condition are its own business, and so are `absent` ones.
+    """
+    for line in warnings.splitlines():
+        match = _LINE.match(line)
+        if match is None or match["name"].partition(".")[0] in absent:
+            continue
+        for importer, how in _IMPORTER.findall(match["by"]):
+            ours = importer.partition(".")[0] == "poolviz"
+            if ours or (how == "top-level" and importer.partition(".")[0] in libraries):
+                yield f"{match['name']}, imported by {importer} ({how})"
+
+
+def check_warnings(path: Path, libraries: Collection[str], absent: Collection[str]) -> None:
+    """SystemExit where a module is missing that poolviz uses."""
+    missing = list(missing_modules(path.read_text(encoding="utf-8"), libraries, absent))
+    if missing:
+        raise SystemExit("The bundle lacks modules:\n  " + "\n  ".join(missing))
+
+
+def check_size(folder: Path) -> None:
+    """Print the ten largest parts; SystemExit where the whole is over the limit."""
+    sizes = sorted(((_size(part), part) for part in _parts(folder)), reverse=True)
+    for size, part in sizes[:10]:
+        print(f"{size / MEGABYTE:8.1f} MB  {part.relative_to(folder)}")
+    total = sum(size for size, _ in sizes)
+    print(f"{total / MEGABYTE:8.1f} MB  in all")
+    if total > LARGEST:
+        raise SystemExit(f"The bundle has {total / MEGABYTE:.0f} MB, over {LARGEST / MEGABYTE:.0f}.")
+
+
+def _parts(folder: Path) -> Iterator[Path]:
+    """What the program consists of: each library, each package."""
+    for path in folder.iterdir():
+        yield from path.iterdir() if path.name == "_internal" else [path]
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(each.lstat().st_size for each in files if not each.is_dir())
+
+
+def check_same_pools(root: Path, program: Path) -> None:
+    """SystemExit unless the program offers the very pools that the source does."""
+    command = ["pools", "--json"]
+    source = _output([sys.executable, "-m", "poolviz", *command], root)
+    bundle = _output([str(program), *command], Path(program.anchor))
+    if source != bundle:
+        raise SystemExit(f"`{program} pools --json` differs from what the source prints.")
+    if b'"available": false' in bundle:
+        raise SystemExit("The bundle lacks a driver: see `poolviz pools` in it.")
+
+
+def _output(command: list[str], folder: Path) -> bytes:
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed: {done.stderr.decode(errors='replace')}")
+    return done.stdout
+
+
+def check_bundle(root: Path, folder: Path) -> None:
+    """Every check of a finished bundle; SystemExit says what fails."""
+    check_size(folder)
+    suffix = ".exe" if sys.platform == "win32" else ""
+    check_same_pools(root, folder / f"poolviz{suffix}")

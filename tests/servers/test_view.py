@@ -182,3 +182,28 @@ def test_a_closed_eye_leaves_no_connection(conninfo: str) -> None:
     eye.close()
     count = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'poolviz test%'"
     wait_until(lambda: ask(conninfo, count) == 0, "the eye is gone from the server")
+
+
+_ON_LOGIN = """
+CREATE FUNCTION wait_at_login() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF current_setting('application_name') = 'poolviz test' THEN PERFORM pg_advisory_lock(42);
+  END IF; END $$;
+CREATE EVENT TRIGGER wait_at_login ON login EXECUTE FUNCTION wait_at_login()
+"""
+
+
+def test_a_backend_that_is_just_starting_hides_nothing(home: Path) -> None:
+    with EmbeddedServer.start() as server, closing(psycopg2.connect(server.conninfo)) as admin:
+        admin.autocommit = True
+        cursor = admin.cursor()
+        cursor.execute(_ON_LOGIN)
+        cursor.execute("SELECT pg_advisory_lock(42)")
+        named = with_application_name(server.conninfo, NAME)
+        starting = threading.Thread(target=lambda: psycopg2.connect(named).close())
+        starting.start()
+        with closing(ServerEye(server.conninfo, NAME)) as eye:
+            try:
+                expect(eye, ServerView(other=1))
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(42)")
+                starting.join()

@@ -96,11 +96,11 @@ def test_a_picture_says_which_loop_it_was_and_draws_what_was_not_begun(tmp_path:
     told = [began(scenario=scenario), *map(Ticked, samples([crowd] * 100))]
     with Recorder() as recorder:
         record(recorder, told)
-        facts = dict((heading, rest) for heading, *rest in Poster(recorder, LIGHT).facts)
+        facts = {heading: rest for heading, *rest in Poster(recorder, LIGHT).facts}
         write_png(recorder, tmp_path / "open.png")
     assert "open loop" in facts["Measured"]
     assert any("the moment a request was due" in fact for fact in facts["Measured"])
-    assert "rate 250 /s" in facts["Load"]
+    assert "rate 250/s" in facts["Load"]
     assert not [fact for fact in facts["Load"] if fact.startswith("burst")]  # it did nothing
     assert LIGHT.backlog in colours(QImage(str(tmp_path / "open.png")))
 

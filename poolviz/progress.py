@@ -70,6 +70,8 @@ class Progress:
     def table(summary: RunSummary) -> str:
         """The result for people: the whole run, and each segment where there are several."""
         lines = [f"{summary.pool} on {summary.server}", *_figures(summary)]
+        if summary.rows is not None:
+            lines.append(f"  rows          {summary.rows.sentence}")
         if len(summary.segments) > 1:
             before = summary.segments[0]
             for segment in summary.segments:

@@ -16,6 +16,7 @@ import pytest
 
 from poolviz.cli import run_command_line
 from tests.servers.fixtures import assert_gone, home, wait_until
+from tests.servers.test_restart import servers_in
 
 __all__ = ["home"]
 
@@ -74,16 +75,6 @@ def test_a_poolviz_killed_while_its_server_restarts_leaves_nothing(home: Path) -
         process.send_signal(signal.SIGKILL)
     assert_gone(list(keepers))
     wait_until(lambda: not servers_in(home), "no server is left")
-
-
-def servers_in(home: Path) -> list[psutil.Process]:
-    """Processes of PostgreSQL that work in that folder."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if Path(process.cwd()).is_relative_to(home.resolve()):
-                found.append(process)
-    return found
 
 
 @pytest.mark.parametrize(

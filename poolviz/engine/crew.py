@@ -104,6 +104,10 @@ class Crew(ABC, Generic[_Member]):
         """The load's shape changes the number of clients at work: `keep_shape` it, often."""
         return self._work is not None and self._work.arrivals.varies
 
+    def committed(self) -> int:
+        """How many rows the clients have added and committed, by their own account."""
+        return 0 if self._work is None else self._work.rows.total()
+
     def pulse(self) -> Pulse:
         """Beats where the clients live."""
         return Pulse()

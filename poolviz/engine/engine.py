@@ -107,7 +107,7 @@ class Engine:
             failure = f"The engine failed, which is a fault of poolviz: {error!r}."
             raise
         finally:
-            self._reports.put(Ended(left_open, failure, 1 if failure else 0))
+            self._reports.put(Ended(left_open, failure, 1 if failure else 0, run.rows))
 
     def _tell_of_server(self, sentence: str) -> None:
         self._reports.put(Trouble("server's view", sentence))

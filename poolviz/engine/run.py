@@ -11,6 +11,7 @@ import psycopg2
 
 from poolviz.engine import facts
 from poolviz.engine.crew import Crew
+from poolviz.engine.ledger import Ledger
 from poolviz.engine.meter import ConnectionDoor
 from poolviz.engine.observer import Observer
 from poolviz.engine.sampler import Sampler
@@ -29,6 +30,7 @@ from poolviz.model.messages import (
     Refused,
     Report,
     RestartWanted,
+    Rows,
     Trouble,
 )
 from poolviz.model.parameters import Kind, Parameters, Value
@@ -82,6 +84,8 @@ class Run:
         )
         self._sampler.start(self._limits, self._load)
         self._resize_failed = False
+        self._ledger = Ledger(begin.conninfo, lambda why: reports.put(Trouble("rows", why)))
+        self.rows: Rows | None = None  # what was added and what is there, once the run has ended
 
     def live(self, commands: queue.SimpleQueue[Alter | Note | Halt]) -> None:
         """Put the load on, and do what is scheduled or asked for, until the end."""
@@ -92,6 +96,7 @@ class Run:
         end = self._begin.scenario.duration
         if due and due[0] == 0:
             self._alter(agenda[due.pop(0)])  # before the first client is at work
+        self._ledger.open(self._load)
         self._crew.work_as(self._load)
         while end is None or self._sampler.now() < end:
             if due and due[0] <= self._sampler.now():
@@ -116,6 +121,7 @@ class Run:
         self._crew.dismiss(self._observer.cancel_statements)
         self._crew.close()
         left_open = self._sampler.stop()
+        self.rows = self._ledger.close(self._crew.committed())
         self._observer.close(timeout=1.0)
         return left_open
 
@@ -148,6 +154,7 @@ class Run:
         self._limits = limits
         if load != self._load:
             self._load = load
+            self._ledger.open(load)
             self._crew.work_as(load)
         for declared, values in ((self._kind.limits, limits), (self._settings, load)):
             self._mark_changes(at, declared, {k: v for k, v in values.items() if k in changes}, old)

@@ -48,6 +48,7 @@ class Statement(ABC):
     servers: ClassVar[tuple[str, ...]] = (POSTGRESQL, MYSQL, SQLITE)  # see `dialect_of`
     tables: ClassVar[bool] = False  # it works on poolviz' own tables
     ends: ClassVar[str] = "default"  # what `transaction` = default means with it
+    adds_row: ClassVar[bool] = False  # each operation adds a row of history
 
     @abstractmethod
     def __init__(self, settings: Mapping[str, Value], dialect: str) -> None:
@@ -128,6 +129,7 @@ class ReadWrite(Statement):
     servers = (POSTGRESQL, MYSQL)
     tables = True
     ends = "commit"
+    adds_row = True
 
     def __init__(self, settings: Mapping[str, Value], dialect: str) -> None:  # noqa: ARG002
         self._scale = int(settings["scale"])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from poolviz.load.arrivals import Arrivals
 from poolviz.load.statements import statement_kind, statement_of
+from poolviz.load.tally import Tally
 from poolviz.load.times import draw_of
 from poolviz.model.dialect import POSTGRESQL, sleep_statement
 from poolviz.model.parameters import Value
@@ -18,12 +19,13 @@ class Work:
 
     `transaction` says how a connection is prepared: its statements in one transaction or each by
     itself; None leaves it as its driver has it. `ends` is "commit" or "rollback", or None where
-    the transaction is left to the pool.
+    the transaction is left to the pool. Where it `adds_row`, each operation that went through
+    commits a row of history, which clients add to `rows`; that counts on from one to the next.
     """
 
     __slots__ = (
-        "_retry_backoff", "arrivals", "checkouts", "clients", "ends", "error_pause", "hold",
-        "retries", "sleep", "sql", "think", "transaction",
+        "_retry_backoff", "adds_row", "arrivals", "checkouts", "clients", "ends", "error_pause",
+        "hold", "retries", "rows", "sleep", "sql", "think", "transaction",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +57,8 @@ class Work:
             # Left alone, unless an earlier setting has changed it.
             untouched = before is None or before.transaction is None
             self.transaction = None if untouched else transactional
+        self.adds_row = statement_kind(settings).adds_row and way in ("autocommit", "commit")
+        self.rows: Tally = Tally() if before is None else before.rows
 
     def backoff(self, refusals: int, rng: random.Random) -> float:
         """Seconds to pause after so many refusals in a row: doubling, with jitter, bounded."""

@@ -80,15 +80,39 @@ class RestartWanted(msgspec.Struct, tag=True, frozen=True):
     """A fault: whoever owns the server is to stop it and start it again, now."""
 
 
+class Rows(msgspec.Struct, frozen=True):
+    """Rows that clients committed, by their own account, and so many more that there are now."""
+
+    expected: int
+    found: int
+
+    @property
+    def sentence(self) -> str:
+        """Both, and what they mean side by side."""
+        committed = f"{self.expected:,} operations committed"
+        lost = self.expected - self.found
+        if lost == 0:
+            return f"{committed}, and all of their rows are there."
+        if lost > 0:
+            undone = f"{lost:,} {'was' if lost == 1 else 'were'} undone by others"
+            return f"{committed}, and {self.found:,} rows are there: {undone}."
+        return (
+            f"{committed} by the clients' account, and {self.found:,} rows are there: the others "
+            "are of commits whose answer was lost, or of somebody else."
+        )
+
+
 class Ended(msgspec.Struct, tag=True, frozen=True):
     """The run is over; `open_at_end` connections were left open, by the meter's count.
 
     `failure` is a sentence where the run could not begin or go on; `exit_status` goes with it.
+    `rows` where the load added some that could be counted.
     """
 
     open_at_end: int
     failure: str = ""
     exit_status: int = 0
+    rows: Rows | None = None
 
 
 Command = Begin | Alter | Note | Halt

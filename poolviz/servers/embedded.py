@@ -177,7 +177,7 @@ class EmbeddedServer:
         )
 
     def restart(self) -> None:
-        """Stop the server and start it again, 0.3 s together, so that `conninfo` holds as before.
+        """Stop the server and start it again, 0.2 s together, so that `conninfo` holds as before.
 
         Every connection is lost. Nothing is done where the server is being stopped for good.
         ServerError where it doesn't come back; it is gone then.

@@ -49,6 +49,17 @@ def opened(conninfo: str) -> Iterator[Tables]:
         raise (in_use() if number == _LOCKED else describe(error, conninfo) or error) from None
 
 
+def count(conninfo: str, question: str, seconds: float) -> int:
+    """The count that the server answers within so many seconds; ServerError where it doesn't."""
+    address = MySQLAddress.parse(conninfo)
+    try:
+        with closing(connect(address, seconds)) as connection, connection.cursor() as cursor:
+            cursor.execute(question)
+            return int(cursor.fetchone()[0])
+    except pymysql.Error as error:
+        raise describe(error, conninfo) or error from None
+
+
 class MySQLTables(Tables):
     """See `Tables`."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from poolviz.model.histogram import Histogram, Summary
-from poolviz.model.messages import Began, Ended
+from poolviz.model.messages import Began, Ended, Rows
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Sample
 
@@ -92,10 +92,12 @@ class SegmentSummary(Figures, frozen=True, kw_only=True):
 
 
 class RunSummary(Figures, frozen=True, kw_only=True):
-    """The figures of a whole run. `server` says which server it was, where that is known."""
+    """The figures of a whole run. `server` says which server it was, where that is known; `rows`
+    what clients committed and what is there of it, where the load added rows."""
 
     pool: str | None
     server: str | None
+    rows: Rows | None
     segments: list[SegmentSummary]
 
 
@@ -228,6 +230,7 @@ class Account:
         return RunSummary(
             pool=None if began is None else began.scenario.pool,
             server=None if began is None else began.facts.get("server"),
+            rows=None if ended is None else ended.rows,
             segments=[*self._closed, *current],
             **msgspec.structs.asdict(figures),
         )

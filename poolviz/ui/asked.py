@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Parameter, Value
+from poolviz.model.parameters import Kind, Parameter, Value
 from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool
 
@@ -54,6 +54,14 @@ class Asked:
     def parameter(self, key: str) -> Parameter:
         """The declaration of `key`; InputError where there is none."""
         return self.settings[key] if key in self.settings else self.pool.limits.find(key)
+
+    @property
+    def names_a_file(self) -> bool:
+        """A file belongs to the load, which may be long."""
+        return any(
+            parameter.kind is Kind.FILE and self.load[key]
+            for key, parameter in self.settings.items()
+        )
 
     def scenario(self) -> Scenario:
         """A run of what is asked now, until it is stopped."""

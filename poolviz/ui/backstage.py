@@ -10,12 +10,19 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from poolviz.engine.link import EngineLink
-from poolviz.model.errors import PoolvizError
+from poolviz.load.settings import check_load
+from poolviz.load.statements import needs_tables
+from poolviz.model.dialect import dialect_of
+from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import Begin, Report, Ticked, Trouble
 from poolviz.model.scenario import Scenario
+from poolviz.pools import pool_class
+from poolviz.pools.base import Pool
 from poolviz.servers.embedded import EmbeddedServer
+from poolviz.servers.tables import prepare
 from poolviz.servers.target import Target, reach
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.history import History
@@ -27,8 +34,9 @@ _numbers = itertools.count(1)
 class Run:
     """One run: what it runs, its engine, its record.
 
-    `link` and `recorder` are set by the worker before it hands the run over; the rest belongs to
-    the GUI thread. `tell` gets every report but the samples, from the engine's reader thread.
+    `link`, `recorder` and `furnished` are set by the worker before it hands the run over; the rest
+    belongs to the GUI thread. `tell` gets every report but the samples, from the engine's reader
+    thread.
     """
 
     scenario: Scenario
@@ -41,6 +49,7 @@ class Run:
     link: EngineLink | None = None
     recorder: Recorder | None = None
     unrecorded: str = ""  # why the record is in memory only
+    furnished: bool = False  # tables had to be made for it
     began: bool = False
     ended: bool = False
     stop_asked: bool = False
@@ -90,9 +99,26 @@ class Backstage:
         """The user's own server, asked who it is; ServerError or InputError if it can't be."""
         return reach(dsn)
 
-    def begin(self, run: Run) -> Run:
-        """Start the engine of `run`, recorded into a new session; the last run's is gone first."""
+    def furnish(self, run: Run, scale: int, tell: Callable[[str], None]) -> None:
+        """Have tables of that scale there for `run`. `tell` hears in words what goes on. Raises
+        where they can't be made, or the run is stopped meanwhile, which leaves nothing half made.
+        """
+
+        def go_on(words: str) -> None:
+            if run.stop_asked:
+                raise PoolvizError("The run was stopped before its tables were there.")
+            tell(words)
+
+        run.furnished = prepare(run.target.conninfo, scale, go_on)
+
+    def begin(self, run: Run, tell: Callable[[str], None]) -> Run:
+        """Start the engine of `run`, recorded into a new session; the last run's is gone first,
+        and the tables it works on are there. InputError where its load can't be carried out."""
         self.end_engine()
+        check_load(run.scenario.load, dialect_of(run.target.conninfo))
+        scale = needs_tables(run.scenario)
+        if scale:
+            self.furnish(run, scale, tell)
         run.recorder = self._new_recorder(run)
         target = run.target
         begin = Begin(run.scenario, target.conninfo, run.name, facts_of(target), target.embedded)
@@ -130,3 +156,16 @@ class Backstage:
 def facts_of(target: Target) -> dict[str, str]:
     """What a record says of the server. Nothing in it is secret."""
     return target.facts()
+
+
+def open_session(path: Path) -> tuple[Recorder, type[Pool]]:
+    """A recorded session and the pool it ran, whose library may take long to load; InputError
+    where it can't be shown. For any worker."""
+    recorder = Recorder.open(path)
+    try:
+        if recorder.began is None:
+            raise InputError(f"{path} holds no run that could be shown.")
+        return recorder, pool_class(recorder.began.scenario.pool)
+    except BaseException:
+        recorder.close()
+        raise

@@ -16,6 +16,8 @@ from time import monotonic
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
+from poolviz.load.faults import FAULTS
+from poolviz.model.dialect import dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.messages import (
     Began,
@@ -27,18 +29,21 @@ from poolviz.model.messages import (
     Trouble,
 )
 from poolviz.model.parameters import Value
-from poolviz.model.sample import MarkKind, Sample
+from poolviz.model.sample import Mark, MarkKind, Sample
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.pools import pool_class
 from poolviz.pools.base import Pool
 from poolviz.servers.target import Target
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.asked import Asked, Step
-from poolviz.ui.backstage import Backstage, Run
+from poolviz.ui.backstage import Backstage, Run, open_session
 from poolviz.ui.chores import Chores, Inbox
+from poolviz.ui.furnisher import Furnisher
 from poolviz.ui.history import History
+from poolviz.ui.mishaps import Mishaps
 from poolviz.ui.notice import Notices, Weight, log_fault, sentence_of
-from poolviz.ui.remarks import Remarks
+from poolviz.ui.orders import Orders, draining
+from poolviz.ui.remarks import Remarks, mistake_in
 from poolviz.ui.server_choice import ServerChoice
 
 _logger = logging.getLogger(__name__)
@@ -81,6 +86,7 @@ class Lab(QObject):
         self._server = ServerChoice(self._backstage, self._stage, self.inbox, self.notices, self)
         self._server.changed.connect(self._show_server)
         self._server.reached.connect(self._arrive)
+        self._furnisher = Furnisher(self._backstage, self._stage, self.inbox, self.notices)
         self._remarks = Remarks(
             self.notices, self._server, self.server_wanted.emit, lambda: self.connect_to(None)
         )
@@ -88,7 +94,9 @@ class Lab(QObject):
         self.viewing: Path | None = None  # the session that is being looked at
         self._run: Run | None = None
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
-        self._on_its_way: dict[str, Value] = {}  # asked of the engine, not answered yet
+        self._orders: Orders | None = None  # of the run, once its engine is there
+        self.mishaps = Mishaps()
+        self._mistake = ""  # why what is asked for can't all be carried out
         self._altered = self._watched = 0.0
         self._trouble = ""  # what was last said of the recorder
         self._closed = False
@@ -149,14 +157,7 @@ class Lab(QObject):
         last = self._live_sample()
         if last is None or self.recorder is None:
             return None
-        if last.capacity is None or last.open.last <= last.capacity:
-            return None
-        for mark in reversed(self.recorder.marks):
-            if mark.key in last.limits and mark.old is not None:
-                before = {**last.limits, mark.key: mark.old}
-                if self.pool.capacity(before) != last.capacity:
-                    return mark.key, last.open.last
-        return None
+        return draining(self.pool, last, self.recorder.marks)
 
     @property
     def engine_pid(self) -> int | None:
@@ -229,15 +230,15 @@ class Lab(QObject):
             return
         again = self.busy
         self._asked.take_pool(pool_class(id))
-        self._plan = None
-        self._on_its_way.clear()
+        self._plan = self._orders = None
         self.changed.emit()
         self._show_values()
         if again:
             self._when_ended(self.start)
 
     def alter(self, changes: Mapping[str, Value]) -> None:
-        """Ask for other values; a mistake is said in a notice and changes nothing."""
+        """Ask for other values; a mistake is said in a notice and changes nothing. What can't be
+        carried out yet stays asked for, and a notice says why."""
         if self.viewing is not None:
             return
         try:
@@ -255,6 +256,12 @@ class Lab(QObject):
         """Make the last undone change again."""
         if self.viewing is None:
             self._send(self._asked.redo())
+
+    def inflict(self, key: str, value: Value) -> None:
+        """Have a fault happen, or end one that stands; nothing unless a run goes on."""
+        if self.state is State.RUNNING:
+            self.mishaps.inflict(key, value)
+            self.values_changed.emit()
 
     def mark(self) -> None:
         """Put a mark on the timeline, now."""
@@ -280,7 +287,7 @@ class Lab(QObject):
                 session[0].close()
                 failed(error)
 
-        self._when_ended(lambda: self.errands.do(lambda: _open(path), opened, failed))
+        self._when_ended(lambda: self.errands.do(lambda: open_session(path), opened, failed))
 
     def _show_session(self, recorder: Recorder, pool: type[Pool], path: Path) -> None:
         """Look at an opened session, which is the lab's to close from now on."""
@@ -291,7 +298,8 @@ class Lab(QObject):
         source = recorder.last if recorder.last is not None else recorder.began.scenario
         self._asked.take_pool(pool, pool.limits.complete(source.limits))
         self._asked.take_load(source.load)
-        self._plan, self._run, self.viewing = None, None, path
+        self._plan, self._run, self._orders, self.viewing = None, None, None, path
+        self.mishaps.begin(None)
         self.notices.take_all_back()
         self._set_recorder(recorder)
         self.changed.emit()
@@ -304,6 +312,7 @@ class Lab(QObject):
         if now - self._watched > _WATCH:
             self._watched = now
             self._watch()
+        self._remarks.watch(self._live_sample())
 
     def close(self) -> None:
         """End the run, the server and the workers; blocks until they are gone."""
@@ -326,7 +335,7 @@ class Lab(QObject):
     # The server
 
     def _show_server(self) -> None:
-        self._remark()
+        self._examine()
         self.changed.emit()
 
     def _arrive(self, target: Target, start: bool) -> None:
@@ -338,7 +347,7 @@ class Lab(QObject):
     def _remark(self) -> None:
         """Say what is to be said of the pool, the load and the server chosen."""
         if self.viewing is None:
-            self._remarks.make(self.pool, self.values, busy=self.busy)
+            self._remarks.make(self.pool, self.scenario, self._mistake, busy=self.busy)
         else:
             self._remarks.take_back()
 
@@ -362,12 +371,15 @@ class Lab(QObject):
             self._asked.take_load(scenario.load)
             self.values_changed.emit()
         self.notices.take_all_back()
-        self._on_its_way.clear()
         run = self._run = Run(scenario, target, self._tell)
+        self._orders = None
+        self.mishaps.begin(run)
+
+        def failed(error: Exception) -> None:
+            self._hear(run, Ended(0, "" if run.stop_asked else sentence_of(error), 1))
+
         self._stage.do(
-            lambda: self._backstage.begin(run),
-            self._begun,
-            lambda error: self._hear(run, Ended(0, sentence_of(error), 1)),
+            lambda: self._backstage.begin(run, self._furnisher.tell), self._begun, failed
         )
         self.changed.emit()
 
@@ -381,9 +393,23 @@ class Lab(QObject):
             self.notices.say("recorder", sentence, Weight.WARN)
         if run.stop_asked:
             run.link.halt()
-        begun_with = {**run.scenario.limits, **run.scenario.load}
-        self._send([(k, v) for k, v in self.values.items() if begun_with.get(k, v) != v])
+        self._furnisher.conclude(run)
+        if self.pool.id == run.scenario.pool:  # else another was chosen meanwhile
+            self._orders = Orders(run, self._furnish)
+        self._show_values()
         self.changed.emit()
+
+    def _furnish(self, run: Run, orders: Orders, scale: int) -> None:
+        """Have the tables made that a change needs, while the run goes on."""
+
+        def failed(error: Exception) -> None:
+            if orders is self._orders and not run.stop_asked:
+                self.notices.say("value", sentence_of(error), Weight.WARN)
+                for key, value in orders.unfurnished().items():
+                    self._asked.refuse(key, value)
+                self._show_values()
+
+        self._furnisher.furnish(run, scale, orders.furnished, failed)
 
     def _tell(self, run: Run, report: Report) -> None:
         """Called in the engine's reader thread."""
@@ -396,10 +422,9 @@ class Lab(QObject):
             run.began = True
             self.changed.emit()
         elif isinstance(report, Marked):
-            self._follow_mark(report.mark.key, report.mark.new)
+            self._follow_mark(report.mark)
         elif isinstance(report, Refused):
-            self._on_its_way.pop(report.key, None)
-            self._asked.refuse(report.key, report.value)
+            self._refuse(report.key, report.value)
             self.notices.say("value", report.reason, Weight.WARN, passing=True)
             self._show_values()
         elif isinstance(report, Trouble):
@@ -409,15 +434,22 @@ class Lab(QObject):
         elif isinstance(report, Ended):
             self._end(run, report)
 
-    def _follow_mark(self, key: str | None, value: Value | None) -> None:
+    def _follow_mark(self, mark: Mark) -> None:
         """A change was applied: ours, or one that the scenario had scheduled."""
-        if key is None or value is None:
+        if mark.key is None or mark.new is None:
             return
-        if key not in self._on_its_way:
-            self._asked.settle(key, value)
+        if mark.kind is MarkKind.FAULT:
+            self.mishaps.settle(mark.key, mark.new)
+        elif self._orders is None or self._orders.answered(mark.key, mark.new):
+            self._asked.settle(mark.key, mark.new)
             self._show_values()
-        elif self._on_its_way[key] == value:
-            del self._on_its_way[key]
+
+    def _refuse(self, key: str, value: Value) -> None:
+        self.mishaps.settle(key, value)
+        if key not in FAULTS:
+            self._asked.refuse(key, value)
+            if self._orders is not None:
+                self._orders.refused(key, value)
 
     def _pass_on(self, trouble: Trouble) -> None:
         if not trouble.sentence:
@@ -427,13 +459,19 @@ class Lab(QObject):
                 "engine", trouble.sentence, Weight.BAD, "Start again", self._start_again
             )
         else:
-            self.notices.say(trouble.topic, trouble.sentence, Weight.WARN)
+            passing = trouble.topic in FAULTS
+            self.notices.say(trouble.topic, trouble.sentence, Weight.WARN, passing=passing)
 
     def _end(self, run: Run, ended: Ended) -> None:
         run.ended = True
-        self.notices.take_back("engine")
+        self._orders = None
+        self.mishaps.begin(None)
+        for topic in ("engine", "tables"):
+            self.notices.take_back(topic)
         if ended.failure and not self._closed:
             self.notices.say("run", ended.failure, Weight.BAD, "Start again", self.start)
+        if ended.rows is not None and ended.rows.found != ended.rows.expected and not self._closed:
+            self.notices.say("rows", ended.rows.sentence, Weight.WARN)
         self._stage.do(self._backstage.end_engine, failed=log_fault)
         if run.recorder is not None and run.recorder.path is not None:
             self.errands.do(
@@ -460,16 +498,26 @@ class Lab(QObject):
         if steps:
             self._altered = monotonic()
             self._plan = None
-        link = self._run.link if self._run is not None and not self._run.ended else None
-        if link is not None:
-            for key, value in steps:
-                self._on_its_way[key] = value
-                link.alter(key, value)
         self._show_values()
 
     def _show_values(self) -> None:
         """What is asked for is another."""
         self.values_changed.emit()
+        self._examine()
+
+    def _examine(self) -> None:
+        """See whether what is asked for can be carried out. A file may take long to read: then
+        elsewhere."""
+        load, dialect = dict(self._asked.load), dialect_of(self._server.dsn or "")
+        if self._asked.names_a_file:
+            self.errands.do(lambda: mistake_in(load, dialect), self._examined)
+        else:
+            self._examined(mistake_in(load, dialect))
+
+    def _examined(self, mistake: str) -> None:
+        self._mistake = mistake
+        if self._orders is not None and self._run is not None and not self._run.stop_asked:
+            self._orders.want(self.values)
         self._remark()
 
     # Odds and ends
@@ -483,16 +531,3 @@ class Lab(QObject):
         self.session_changed.emit()
         if old is not None:
             self.errands.do(old.close, failed=log_fault)  # after any export that still reads it
-
-
-def _open(path: Path) -> tuple[Recorder, type[Pool]]:
-    """A recorded session and the pool it ran, whose library may take long to load; InputError
-    where it can't be shown."""
-    recorder = Recorder.open(path)
-    try:
-        if recorder.began is None:
-            raise InputError(f"{path} holds no run that could be shown.")
-        return recorder, pool_class(recorder.began.scenario.pool)
-    except BaseException:
-        recorder.close()
-        raise

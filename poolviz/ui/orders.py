@@ -6,45 +6,48 @@ written, stays asked for; it goes out with the one that completes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from poolviz.load.settings import check_load
 from poolviz.load.statements import needs_tables
 from poolviz.model.dialect import dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
+from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Scenario
-from poolviz.ui.asked import Step
+from poolviz.pools import pool_class
+from poolviz.pools.base import Pool
 from poolviz.ui.backstage import Run
 
 
 class Orders:
-    """The changes that one run's engine was told, and those that wait. The GUI thread's alone.
+    """The changes that one run's engine is told, and those that wait. The GUI thread's alone.
 
-    `furnish` has tables of a scale made, and calls `furnished` or `unfurnished` when that is over.
+    `furnish` is given the run, these orders and a scale; it has tables of that scale made, and
+    calls `furnished` or `unfurnished` when that is over.
     """
 
-    def __init__(self, run: Run, furnish: Callable[[int], None]) -> None:
+    def __init__(self, run: Run, furnish: Callable[[Run, Orders, int], None]) -> None:
         self._run, self._furnish = run, furnish
-        scenario = run.scenario
         self._dialect = dialect_of(run.target.conninfo)
-        self._told: dict[str, Value] = {**scenario.limits, **scenario.load}
-        self._load = frozenset(scenario.load)
-        self._waiting: dict[str, Value] = {}
+        self._limits = pool_class(run.scenario.pool).limits
+        # What is in force, or will be once the engine has done what it was told.
+        self._told: dict[str, Value] = {**run.scenario.limits, **run.scenario.load}
+        self._wanted: dict[str, Value] = {}
         self._on_its_way: dict[str, Value] = {}  # told, and not answered yet
-        self._scale = needs_tables(scenario)  # of the tables that are there
-        self._wanted_scale = 0  # of those that are being made; 0: none are
+        self._scale = needs_tables(run.scenario)  # of the tables that are there
+        self._making = 0  # the scale of those that are being made; 0: none are
 
-    def give(self, steps: list[Step]) -> None:
-        """Have the engine told of these changes, and of those that waited for them."""
-        self._waiting |= dict(steps)
+    def want(self, values: Mapping[str, Value]) -> None:
+        """Have the engine told of all that is other in `values`, as far as that can be done."""
+        self._wanted = {key: value for key, value in values.items() if key in self._told}
         self._flush()
 
     def answered(self, key: str, value: Value) -> bool:
-        """The engine has put `value` in force. Whether somebody else than the user wanted it so,
+        """The engine has put `value` in force; whether somebody else than the user wanted it so,
         such as the scenario."""
         if key not in self._on_its_way:
-            self._told[key] = value
+            self._told[key] = self._wanted[key] = value
             return True
         if self._on_its_way[key] == value:
             del self._on_its_way[key]
@@ -53,60 +56,71 @@ class Orders:
     def refused(self, key: str, value: Value) -> None:
         """The engine keeps `value`."""
         self._on_its_way.pop(key, None)
-        self._told[key] = value
+        self._told[key] = self._wanted[key] = value
 
     def furnished(self) -> None:
         """The tables are there: go on with what waited for them."""
-        self._scale, self._wanted_scale = self._wanted_scale, 0
+        self._scale, self._making = self._making, 0
         self._flush()
 
     def unfurnished(self) -> dict[str, Value]:
-        """The tables can't be had. What waited for them is given up; the values that stay."""
-        self._wanted_scale = 0
-        given_up = [key for key, value in self._waiting.items() if self._scale_with(key, value)]
-        for key in given_up:
-            del self._waiting[key]
-        return {key: self._told[key] for key in given_up}
+        """The tables can't be had; what waited for them, with the values that stay in force."""
+        self._making = 0
+        return {key: self._told[key] for key in self._different() if self._lacking(key)}
+
+    def _different(self) -> list[str]:
+        return [key for key, value in self._wanted.items() if value != self._told[key]]
 
     def _flush(self) -> None:
         """Tell what can be told, in an order in which each change is allowed when it comes."""
-        went = True
-        while went:
-            went = False
-            for key, value in tuple(self._waiting.items()):
-                if value == self._told.get(key):
-                    del self._waiting[key]
-                elif self._may_go(key, value):
-                    went = True
-                    del self._waiting[key]
-                    self._tell(key, value)
+        while allowed := [key for key in self._different() if self._is_allowed(key)]:
+            ready = next((key for key in allowed if not self._lacking(key)), None)
+            if ready is None:
+                if not self._making:
+                    self._making = self._lacking(allowed[0])
+                    self._furnish(self._run, self, self._making)
+                return
+            self._tell(ready)
 
-    def _may_go(self, key: str, value: Value) -> bool:
-        if key not in self._load:
-            return True
+    def _is_allowed(self, key: str) -> bool:
         try:
-            check_load(self._load_with(key, value), self._dialect)
+            if key in self._limits:
+                self._limits.changed(self._of_limits(), {key: self._wanted[key]})
+            else:
+                check_load(self._load_with(key), self._dialect)
         except InputError:
             return False
-        scale = self._scale_with(key, value)
-        if scale and not self._wanted_scale:
-            self._wanted_scale = scale
-            self._furnish(scale)
-        return not scale
+        return True
 
-    def _scale_with(self, key: str, value: Value) -> int:
+    def _lacking(self, key: str) -> int:
         """The scale of tables that a change asks for; 0 where it can do with those there are."""
-        if key not in self._load:
+        if key in self._limits:
             return 0
-        load = self._load_with(key, value)
-        scale = needs_tables(Scenario(pool=self._run.scenario.pool, limits={}, load=load))
+        pool, load = self._run.scenario.pool, self._load_with(key)
+        scale = needs_tables(Scenario(pool=pool, limits=self._of_limits(), load=load))
         return scale if scale > self._scale else 0
 
-    def _load_with(self, key: str, value: Value) -> dict[str, Value]:
-        load: Mapping[str, Value] = {each: self._told[each] for each in self._load}
-        return {**load, key: value}
+    def _of_limits(self) -> dict[str, Value]:
+        return {key: value for key, value in self._told.items() if key in self._limits}
 
-    def _tell(self, key: str, value: Value) -> None:
-        self._told[key] = self._on_its_way[key] = value
+    def _load_with(self, key: str) -> dict[str, Value]:
+        told = {each: value for each, value in self._told.items() if each not in self._limits}
+        return {**told, key: self._wanted[key]}
+
+    def _tell(self, key: str) -> None:
+        value = self._told[key] = self._on_its_way[key] = self._wanted[key]
         if self._run.link is not None:
             self._run.link.alter(key, value)
+
+
+def draining(pool: type[Pool], last: Sample, marks: Sequence[Mark]) -> tuple[str, int] | None:
+    """The limit that was lowered below what is still open in the newest sample, and how many
+    are."""
+    if last.capacity is None or last.open.last <= last.capacity:
+        return None
+    for mark in reversed(marks):
+        if mark.key in last.limits and mark.old is not None:
+            before = {**last.limits, mark.key: mark.old}
+            if pool.capacity(before) != last.capacity:
+                return mark.key, last.open.last
+    return None

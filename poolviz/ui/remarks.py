@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import ceil
 
+from poolviz.load.settings import check_load
+from poolviz.load.shapes import shape_of
+from poolviz.load.statements import ACCOUNTS, SCHEMA, needs_tables
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
+from poolviz.model.sample import Sample
+from poolviz.model.scenario import Scenario
 from poolviz.pools import check_server
 from poolviz.pools.base import Pool
 from poolviz.servers.target import Target
 from poolviz.ui.notice import Notices, Weight
 from poolviz.ui.server_choice import ServerChoice
+from poolviz.ui.strain import Strain, sentence_about
 
-_LOAD, _CLIENTS = "load", "clients"  # topics
+_LOAD, _CLIENTS, _SETTING = "load", "clients", "setting"  # topics
+_STRAIN = "strain"
 
 
 class Remarks:
@@ -29,6 +37,7 @@ class Remarks:
         take_embedded: Callable[[], None],
     ) -> None:
         self._notices, self._server = notices, server
+        self._strain = Strain()
         self._ask_for_server, self._take_embedded = ask_for_server, take_embedded
 
     def fits(self, pool: type[Pool]) -> bool:
@@ -42,28 +51,41 @@ class Remarks:
         self._notices.say(_LOAD, sentence, Weight.WARN, remedy, act, closable=False)
         return False
 
-    def make(self, pool: type[Pool], values: Mapping[str, Value], *, busy: bool) -> None:
+    def make(self, pool: type[Pool], scenario: Scenario, mistake: str, *, busy: bool) -> None:
         """Say what Start would do to a server that isn't ours, and what doesn't go together.
 
-        `values` are the limits of the pool and the settings of the load.
+        `scenario` is what is asked for, and `mistake` why that can't all be carried out.
         """
-        clients = of_clients(pool, values)
-        if not clients:
-            self._notices.take_back(_CLIENTS)
-        elif clients != self._notices.standing(_CLIENTS):  # else it may have been dismissed
-            self._notices.say(_CLIENTS, clients, Weight.WARN)
+        values = {**scenario.limits, **scenario.load}
+        self._warn(_SETTING, mistake)
+        self._warn(_CLIENTS, of_clients(pool, values))
         if not self.fits(pool):
             return
         target = self._server.target
         if busy or target is None or target.embedded:
             self._notices.take_back(_LOAD)
         else:
-            sentence, weight = of_load(target, pool, values)
+            sentence, weight = of_load(target, pool, values, needs_tables(scenario))
             self._notices.say(_LOAD, sentence, weight, closable=False)
+
+    def _warn(self, topic: str, sentence: str) -> None:
+        if not sentence:
+            self._notices.take_back(topic)
+        elif sentence != self._notices.standing(topic):  # else it may have been dismissed
+            self._notices.say(topic, sentence, Weight.WARN)
+
+    def watch(self, last: Sample | None) -> None:
+        """Say so once the load generator is at its own limit, by the newest sample of the run."""
+        strained = self._strain.see(last)
+        if strained and last is not None:
+            if not self._notices.standing(_STRAIN):
+                self._notices.say(_STRAIN, sentence_about(last), Weight.WARN, passing=True)
+        elif self._notices.standing(_STRAIN):
+            self._notices.take_back(_STRAIN)
 
     def take_back(self) -> None:
         """Say nothing: no load is about to be put on."""
-        for topic in (_LOAD, _CLIENTS):
+        for topic in (_LOAD, _CLIENTS, _SETTING):
             self._notices.take_back(topic)
 
 
@@ -77,18 +99,37 @@ def misfit(pool: type[Pool], dsn: str | None) -> str:
     return ""
 
 
-def of_load(target: Target, pool: type[Pool], values: Mapping[str, Value]) -> tuple[str, Weight]:
-    """What Start would do to a server that isn't ours, and how much that matters."""
+def mistake_in(load: Mapping[str, Value], dialect: str) -> str:
+    """Why a load can't be carried out on a server of that kind; empty where it can. Reads the files
+    that belong to it. From any thread."""
+    try:
+        check_load(load, dialect)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def of_load(
+    target: Target, pool: type[Pool], values: Mapping[str, Value], scale: int
+) -> tuple[str, Weight]:
+    """What Start would do to a server that isn't ours, and how much that matters. `scale` is that
+    of the tables that the load works on, 0 where it works on none."""
     capacity = pool.capacity(values)
-    clients = int(values["clients"])
-    most = clients if capacity is None else min(clients, capacity)
+    busiest = shape_of(values).highest if values["arrivals"] == "closed" else 1.0
+    wanted = ceil(int(values["clients"]) * busiest) * int(values["checkouts"])
+    most = wanted if capacity is None else min(wanted, capacity)
     most = max(most, pool.kept(values))  # some pools open those before anybody asks
     will = f"Start will open up to {_connections(most)} to {target.shown}"
+    created = (
+        f"Schema {SCHEMA}, with {scale * ACCOUNTS:,} accounts, is created there unless it exists."
+        if scale
+        else "Nothing is created there."
+    )
     if target.free_connections is None:
-        return f"{will}, which takes any number. Nothing is created in it.", Weight.INFO
+        return f"{will}, which takes any number. {created}", Weight.INFO
     return (
         f"{will}, and one to watch them; it has {target.free_connections} of "
-        f"{target.max_connections} left. Nothing is created there.",
+        f"{target.max_connections} left. {created}",
         Weight.INFO if target.has_room_for(most + 1) else Weight.WARN,
     )
 

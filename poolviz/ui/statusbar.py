@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts import ChartStack
+from poolviz.ui.strain import Strain, measured
 
 HEIGHT = 27  # with the line over it
 _LASTING = 2.0  # seconds of samples that a difference must last before it is said
@@ -49,7 +50,7 @@ class Agreement:
         view = recorder.view(max(now - _LASTING, 0.0), now, 100)
         seen = view.lines["server_total"]
         if not len(seen) or np.isnan(seen[-1]):
-            return ("pool agrees, no view of the server", "") if books is not None else ("", "")
+            return (f"pool agrees, {_unseen(recorder)}", "") if books is not None else ("", "")
         lowest, highest = view.levels["open"].low.min(), view.levels["open"].high.max()
         known = seen[~np.isnan(seen)]
         covered = now > _LASTING and len(known) == len(seen)
@@ -66,7 +67,7 @@ class StatusBar(QFrame):
         self.setObjectName("statusbar")
         self.setFixedHeight(HEIGHT)
         self._charts = charts
-        self._agreement = Agreement()
+        self._agreement, self._strain = Agreement(), Strain()
         self._since: tuple[float, int] | None = None  # t and index of an earlier sample
         self._rate = _NOMINAL
         self._cpu = 0.0
@@ -82,7 +83,10 @@ class StatusBar(QFrame):
             "Open connections as poolviz counts them, as the pool's own books have them, and as "
             "the server sees them."
         )
-        self.cpu.setToolTip("The processor time of the engine: clients, pool and meter.")
+        self.cpu.setToolTip(
+            "The processor time of the engine: clients, pool and meter. At its limit the figures "
+            "may be its own rather than the pool's."
+        )
         self.rate.setToolTip("Samples a second, as they really came.")
         self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._quiet = QTimer(self)
@@ -106,7 +110,7 @@ class StatusBar(QFrame):
 
     def begin(self) -> None:
         """Another session: forget what was measured of the last one."""
-        self._agreement = Agreement()
+        self._agreement, self._strain = Agreement(), Strain()
         self._since, self._rate, self._cpu, self._seen_index = None, _NOMINAL, 0.0, -1
 
     def refresh(self, recorder: Recorder | None, *, live: bool, viewing: Path | None) -> None:
@@ -126,7 +130,10 @@ class StatusBar(QFrame):
             self._measure_rate(last.t, last.index)
         late = live and self._rate < _SLOW
         _show(self.rate, f"{self._rate:.0f} samples/s", "warn" if late else "")
-        _show(self.cpu, f"load generator {self._cpu:.0%} of a core".replace("%", " %"))
+        if live and self._strain.see(last):
+            _show(self.cpu, f"load generator at its limit: {measured(last)}", "warn")
+        else:
+            _show(self.cpu, f"load generator {self._cpu:.0%} of a core".replace("%", " %"))
         _show(self.agreement, *self._agreement.judge(recorder))
 
     def _measure_rate(self, t: float, index: int) -> None:
@@ -150,6 +157,14 @@ class StatusBar(QFrame):
             self.pill.setText(words)
         self.pill.setToolTip(hint)
         _show(self.span, "the whole session" if charts.span is None else _last(charts.span))
+
+
+def _unseen(recorder: Recorder) -> str:
+    """Why the server has nothing to say, as half a sentence."""
+    version = recorder.began.facts.get("server version", "") if recorder.began else ""
+    return (
+        "SQLite has no server to ask" if version.startswith("SQLite") else "no view of the server"
+    )
 
 
 def _show(label: QLabel, text: str, role: str = "") -> None:

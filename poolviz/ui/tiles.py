@@ -91,6 +91,11 @@ class Tile(QFrame):
         line.addLayout(words, 1)
         line.addWidget(self.curve, 0, Qt.AlignmentFlag.AlignBottom)
 
+    def show_name(self, name: str) -> None:
+        """What the figure is of."""
+        if self._label.text() != name:
+            self._label.setText(name)
+
     def show_figure(self, value: str, unit: str = "", level: str = "") -> None:
         """Show a figure; `level` warn or bad colours it."""
         for label, text in ((self._value, value), (self._unit, unit)):
@@ -101,6 +106,11 @@ class Tile(QFrame):
     def warn_of_unit(self, bad: bool) -> None:
         """Colour what stands beside the figure."""
         _dress(self._unit, "role", "bad" if bad else "tileUnit")
+
+    @property
+    def name(self) -> str:
+        """What the figure is of."""
+        return self._label.text()
 
     @property
     def figure(self) -> str:
@@ -163,7 +173,8 @@ class Tiles(QFrame):
             f"{last.pending.last}", _besides(last), "warn" if full and last.pending.last else ""
         )
         self.wait.show_figure(*_time(recent.wait_p95))
-        self.throughput.show_figure(_count(recent.throughput), f"ops/s{_of_clients(last)}")
+        self.throughput.show_figure(_count(recent.throughput), "ops/s")
+        self.throughput.show_name(f"Throughput{_of_clients(last)}")
         self._draw(recorder)
 
     def _draw(self, recorder: Recorder) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QMenu,
     QPushButton,
+    QSizePolicy,
     QStyle,
     QStyleOptionButton,
     QStylePainter,
@@ -26,8 +27,7 @@ from poolviz.ui.preset_menu import as_tool_tip
 from poolviz.ui.theme import Theme
 
 HEIGHT = 45  # with the line under it
-_ARROW = 6
-_NARROWEST = 92  # pixels that a button with a menu keeps, however little room there is
+_NARROWEST = 110  # pixels that a button with a menu keeps, however little room there is
 
 
 class Toolbar(QFrame):
@@ -167,12 +167,12 @@ class Toolbar(QFrame):
 
 
 class _DropDown(QPushButton):
-    """A button with a menu, without the room that Qt leaves for a second arrow. Where the bar is
-    too narrow its words are cut short, not the window kept from being so narrow."""
+    """A button with a menu. Where the bar is too narrow its words are cut short, rather than the
+    window kept from being so narrow."""
 
-    def sizeHint(self) -> QSize:
-        hint = super().sizeHint()
-        return QSize(hint.width() - _ARROW, hint.height())
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def minimumSizeHint(self) -> QSize:
         hint = self.sizeHint()
@@ -181,9 +181,11 @@ class _DropDown(QPushButton):
     def paintEvent(self, event: QPaintEvent) -> None:
         option = QStyleOptionButton()
         self.initStyleOption(option)
-        room = self.fontMetrics().horizontalAdvance(option.text) + self.width()
-        room -= self.sizeHint().width()
-        option.text = self.fontMetrics().elidedText(option.text, Qt.TextElideMode.ElideRight, room)
+        lacking = self.sizeHint().width() - self.width()
+        if lacking > 0:
+            metrics, end = self.fontMetrics(), Qt.TextElideMode.ElideRight
+            room = metrics.horizontalAdvance(option.text) - lacking
+            option.text = metrics.elidedText(option.text, end, room)
         QStylePainter(self).drawControl(QStyle.ControlElement.CE_PushButton, option)
 
 

@@ -68,7 +68,7 @@ class Window(QMainWindow):
         self.charts = ChartStack(look.theme)
         self.tiles = Tiles(look.theme)
         self.banner = Banner()
-        self.panel = ControlPanel(look.theme)
+        self.panel = ControlPanel(look.theme, settings)
         self.status = StatusBar(self.charts)
         self.export = ExportMenu(lab, settings, self)
         self.opener = Opener(lab, self)
@@ -116,6 +116,7 @@ class Window(QMainWindow):
         lab.notices.said.connect(self.banner.say)
         lab.notices.withdrawn.connect(self.banner.take_back)
         self.panel.committed.connect(self._alter)
+        self.panel.inflicted.connect(lab.inflict)
         self.panel.mistaken.connect(self._complain)
         self.toolbar.own_server_wanted.connect(self.ask_for_server)
         self.presets.chosen.connect(self.opener.open)
@@ -270,7 +271,9 @@ class Window(QMainWindow):
         self._drawn = (None, -1)
 
     def _show_values(self) -> None:
-        self.panel.show_values(self.lab.values, self.lab.in_force, self.lab.draining)
+        lab = self.lab
+        self.panel.show_values(lab.values, lab.in_force, lab.draining)
+        self.panel.show_faults(lab.mishaps.standing, lab.mishaps.reasons(lab.values))
 
     def _frame(self) -> None:
         """Take in the news, show them, and see how soon to come back."""

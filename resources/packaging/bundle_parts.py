@@ -24,7 +24,8 @@ LIBRARIES = (
 )  # fmt: skip
 EXCLUDED = [
     "tkinter", "_tkinter", "turtle", "turtledemo", "idlelib", "lib2to3", "ensurepip", "venv",
-    "test", "_testcapi", "distutils", "antigravity", "this", "setuptools", "pip",
+    "test", "_testcapi", "distutils", "antigravity", "this", "setuptools", "pip", "pydoc_data",
+    "nis", "readline", "curses", "_curses", "_curses_panel",
     "IPython", "matplotlib", "scipy", "OpenGL", "cupy", "numba", "h5py", "jupyter_rfb", "colorcet",
     "psycopg_c", "MySQLdb", "cx_Oracle", "oracledb", "pyodbc", "pytest", "PyQt5", "PyQt6",
     "numpy.f2py", "numpy.testing.tests", "sqlalchemy.testing", "asyncpg._testbase",
@@ -45,12 +46,17 @@ _UNUSED = re.compile(
     r"|(lib)?Qt6?(Qml|Quick|Network|Sql|Pdf|VirtualKeyboard|EglFS|WlShell|Test|Wayland(Egl|Eglc))"
     r"|/Qt(Network|Test|Sql|Qml)\."
     r"|opengl32sw\.dll|d3dcompiler"
-    r"|libgtk-|libgdk|libcairo|libpango|libatk|gio_modules|share/(icons|themes|locale)/"
-    r"|pyqtgraph/(examples|icons/.*\.ai)|PySide6/Qt/(qml|resources)/|/translations/"
+    r"|pyqtgraph/(examples|icons/peegee)/|PySide6/Qt/(qml|resources)/|PySide6/.*translations/"
+)
+# Every Linux desktop has these, and its own fit its configuration and drivers better than ours.
+# What desktops often lack comes along: libxcb-cursor and its like.
+_OF_THE_SYSTEM = re.compile(
+    r"lib(X11|X11-xcb|Xau|Xdmcp|Xext|fontconfig|freetype|expat|dbus-1|glib-2\.0|gthread-2\.0"
+    r"|stdc\+\+|gcc_s)\.so[\d.]*"
 )
 _STRIPPED = re.compile(r"libpython|python3[\d.]+/lib-dynload/|asyncpg/|sqlalchemy/|greenlet/")
 _POSTGRES_PROGRAMS = {"postgres", "initdb", "pg_ctl"}
-_POSTGRES_MODULES = {"plpgsql", "dict_snowball", "libpqwalreceiver"}  # what initdb asks for
+_POSTGRES_MODULES = {"plpgsql", "dict_snowball"}  # what initdb asks for
 _SHARE = ("extension", "timezone", "timezonesets", "tsearch_data")
 
 
@@ -117,10 +123,7 @@ def _serves(path: Path, install: Path) -> bool:
     if folder == "bin":
         return path.stem in _POSTGRES_PROGRAMS or path.suffix == ".dll"
     if folder == "lib":
-        library = path.suffix in (".so", ".dylib", ".dll")
-        return len(rest) == 1 and library and (
-            path.stem in _POSTGRES_MODULES or "_and_" in path.stem or path.stem.startswith("libpq")
-        )
+        return path.stem in _POSTGRES_MODULES
     if folder != "share":
         return False
     if rest[0] == "extension":
@@ -134,7 +137,7 @@ def wanted(place: str) -> bool:
     inside = re.search(r"(?:PySide6|Qt)/plugins/([^/]+)/", path)
     if inside and inside[1] not in _PLUGINS:
         return False
-    return not _UNUSED.search(path)
+    return not _UNUSED.search(path) and not _OF_THE_SYSTEM.fullmatch(path)
 
 
 def needed(binaries: Iterable[Part]) -> list[Part]:
@@ -150,9 +153,17 @@ def needed(binaries: Iterable[Part]) -> list[Part]:
         kept.add(place)
         _, source, kind = parts[place]
         if kind != "SYMLINK":
-            for name, _ in get_imports(source):
-                open_ends += libraries.pop(Path(name).name, [])
+            for name in _linked(source):
+                open_ends += libraries.pop(name, [])
     return [part for place, part in parts.items() if place in kept]
+
+
+def _linked(file: str) -> list[str]:
+    """The names of the libraries that a file itself is linked to."""
+    if sys.platform != "linux":
+        return [Path(name).name for name, _ in get_imports(file)]
+    told = subprocess.run(["objdump", "-p", file], capture_output=True, text=True, check=True)
+    return re.findall(r"NEEDED\s+(\S+)", told.stdout)
 
 
 def _is_library(place: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -18,6 +18,16 @@ from tests.servers.fixtures import ask, assert_gone, everything_below, home, wai
 from tests.servers.test_embedded import keeper_of, main_pid
 
 __all__ = ["home"]
+
+
+def servers_in(home: Path) -> list[psutil.Process]:
+    """Processes of PostgreSQL that work in that folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if Path(process.cwd()).is_relative_to(home.resolve()):
+                found.append(process)
+    return found
 
 
 def test_a_restarted_server_is_another_process_at_the_same_address(home: Path) -> None:
@@ -93,7 +103,7 @@ def test_a_stop_while_it_restarts_leaves_nothing(home: Path) -> None:
     assert not restarting.is_alive()
     assert not server.alive
     assert_gone(first)
-    assert not [p for p in psutil.Process().children(recursive=True) if "postgres" in p.name()]
+    assert not servers_in(home)
     server.restart()
     assert not server.alive
     with EmbeddedServer.start() as other:

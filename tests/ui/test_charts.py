@@ -302,7 +302,7 @@ def test_a_fault_stands_out_from_a_change_on_the_charts_and_on_the_strip(
         assert share <= seen <= share + 0.2  # dashes, and a whole line
     strip = stack.strip.grab().toImage()
     change_at, fault_at = (
-        strip.pixelColor(int(stack.strip._x_of(moment)), int(stack.strip.trough.top()) + 3)
+        strip.pixelColor(int(stack.strip._x_of(moment)), int(stack.strip.trough.bottom()) - 3)
         for moment in (6.0, 13.0)
     )
     assert fault_at.red() > fault_at.blue()  # the visible window tints both

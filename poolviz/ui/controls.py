@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QSettings, Qt, Signal
+from PySide6.QtCore import QPoint, QSettings, Qt, Signal
 from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from poolviz.load.settings import settings_for
@@ -60,12 +60,12 @@ class ControlPanel(QFrame):
         nothing = Parameters("")
         self._pool_section = self._section("Pool", nothing, badges=True)
         self._load_section = self._section("Load", nothing, badges=False)
-        content = QWidget()
-        self._scroll = self._scrolled(content)
+        self._content = QWidget()
+        self._scroll = self._scrolled(self._content)
         around = QVBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
         around.addWidget(self._scroll)
-        self._column = QVBoxLayout(content)
+        self._column = QVBoxLayout(self._content)
         self._column.setContentsMargins(14, 4, 14, 8)
         self._column.setSpacing(SPACING)
         self._column.addWidget(self._pool_section)
@@ -130,7 +130,7 @@ class ControlPanel(QFrame):
         self.faults.show_faults(standing, reasons)
         there = len(self.faults.standing)
         self._fault_fold.remark(f"{there} on" if there else "")
-        self._end_faults.setVisible(bool(there))
+        self.end_faults.setVisible(bool(there))
 
     def lock(self, reason: str) -> None:
         """Grey every row out and say why; an empty reason brings them back."""
@@ -164,6 +164,7 @@ class ControlPanel(QFrame):
     def _replaced(self, old: Section, title: str, declared: Parameters, *, badges: bool) -> Section:
         new = self._section(title, declared, badges=badges)
         self._column.replaceWidget(old, new)
+        new.show()  # else it would come in a later turn, and be seen to
         old.hide()
         old.deleteLater()
         return new
@@ -194,10 +195,10 @@ class ControlPanel(QFrame):
     def _make_fault_fold(self) -> Fold:
         fold = self._fold(_FAULTS, heading=True)
         fold.add(self.faults)
-        self._end_faults = link_button("end", "Put an end to the faults that stand.", "end faults")
-        self._end_faults.clicked.connect(self.faults.end)
-        self._end_faults.hide()
-        fold.add_link(self._end_faults)
+        self.end_faults = link_button("end", "Put an end to the faults that stand.", "end faults")
+        self.end_faults.clicked.connect(self.faults.end)
+        self.end_faults.hide()
+        fold.add_link(self.end_faults)
         return fold
 
     def _reset(self, declared: Parameters) -> None:
@@ -235,12 +236,23 @@ class ControlPanel(QFrame):
         self.setUpdatesEnabled(False)
         for key in changed:
             self.rows[key].setVisible(wanted[key])
-        # Else the layout would follow in a later turn, and be seen to.
-        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+        self._settle()
         if anchor is not None:
             scroll = self._scroll.verticalScrollBar()
             scroll.setValue(scroll.value() + anchor.mapTo(view, top).y() - before)
         self.setUpdatesEnabled(True)
+
+    def _settle(self) -> None:
+        """Have every row in its place now: by itself that takes several turns, and is seen."""
+        content, view = self._content, self._scroll.viewport()
+        sections = (self._pool_section, self._load_section)
+        folds = [fold for section in sections for fold in section.folds.values()]
+        for part in (*(fold.body for fold in folds), *folds, *sections, content):
+            layout = part.layout()
+            assert layout is not None
+            layout.invalidate()
+            layout.activate()
+        content.resize(content.width(), max(view.height(), content.minimumSizeHint().height()))
 
     def _in_focus(self) -> Row | None:
         widget = QApplication.focusWidget()

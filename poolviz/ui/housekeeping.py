@@ -12,7 +12,7 @@ from poolviz.servers.target import Target
 from poolviz.ui.lab import Lab
 from poolviz.ui.notice import Weight, sentence_of
 
-_TOPIC = "tables"
+_TOPIC = "drop"
 
 
 def why_not(lab: Lab) -> str:

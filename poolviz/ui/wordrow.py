@@ -97,7 +97,8 @@ class TextRow(Row):
     def _show(self, value: Value) -> None:
         if self.line.text() != value:
             self.line.setText(str(value))
-            self.line.setCursorPosition(0)
+            if not self.line.hasFocus():
+                self.line.setCursorPosition(0)  # a long text shows its beginning
         self.line.setModified(False)
 
     def _entered(self) -> None:

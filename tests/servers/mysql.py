@@ -151,7 +151,10 @@ def _running(
     """The process that keeps the server, and removes its folder at the end."""
     owner = "" if account is None else f"{account[0]}:{account[1]}"
     command = [str(_program("mariadbd")), "--no-defaults", "--skip-log-bin"]
-    command += ["--performance-schema", f"--datadir={folder / 'data'}", f"--tmpdir={folder}"]
+    command += ["--performance-schema", f"--datadir={folder / 'data'}"]
+    # A server that starts removes every temporary table of its tmpdir, and one that loses a table
+    # in use crashes.
+    command += [f"--tmpdir={folder}"]
     command += [f"--{key}={value}" for key, value in options.items()]
     with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _KEEPER, str(folder), owner, *command],

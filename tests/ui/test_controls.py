@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtTest import QSignalSpy, QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QDialog,
+    QFileDialog,
+    QLabel,
+    QPlainTextEdit,
+    QScrollArea,
+)
 from pytestqt.qtbot import QtBot
 
+from poolviz.load.faults import FAULTS
 from poolviz.load.settings import SETTINGS, settings_for
 from poolviz.model.parameters import Value
 from poolviz.pools import POOLS, pool_class
 from poolviz.ui.controls import ControlPanel
 from poolviz.ui.row import ChoiceRow, NumberRow, SwitchRow
 from poolviz.ui.theme import DARK, LIGHT
+from poolviz.ui.wordrow import FileRow, TextRow
 from tests.ui.laboratory import PATIENCE, THREADED
 
 QUEUE = "sqlalchemy.QueuePool"
@@ -54,6 +65,12 @@ def all_values(panel: ControlPanel, **changes: Value) -> dict[str, Value]:
     return {**panel.pool.limits.defaults(), **SETTINGS.defaults(), **changes}
 
 
+def show_all(panel: ControlPanel) -> None:
+    """Have rows there that the defaults hide."""
+    panel.folds["how times vary"].header.setChecked(True)
+    panel.show_values(all_values(panel, arrivals="open", hold_distribution="pareto"), None, None)
+
+
 @pytest.mark.parametrize("id", POOLS)
 def test_every_limit_and_every_setting_has_a_row_that_shows_its_default(
     panel: ControlPanel, id: str
@@ -82,11 +99,15 @@ def test_every_limit_and_every_setting_has_a_row_that_shows_its_default(
         ("max_overflow", "No Limit", -1, "no limit"),
         ("pool_size", "500", 500, "500"),  # beyond the slider, within the bounds
         ("pool_recycle", "1h", 3600.0, "1 h"),
+        ("rate", "250", 250.0, "250/s"),
+        ("rate", "250 /s", 250.0, "250/s"),
+        ("hold_spread", "1,5×", 1.5, "1.5×"),
     ],
 )
 def test_what_is_typed_is_asked_for_once(
     panel: ControlPanel, key: str, typed: str, value: Value, shown: str
 ) -> None:
+    show_all(panel)
     spy = QSignalSpy(panel.committed)
     row = number(panel, key)
     type_into(row, typed)
@@ -95,12 +116,14 @@ def test_what_is_typed_is_asked_for_once(
 
 
 @pytest.mark.parametrize(
-    ("key", "typed"), [("clients", "many"), ("pool_size", "0"), ("hold_time", "-1s")]
+    ("key", "typed"),
+    [("clients", "many"), ("pool_size", "0"), ("hold_time", "-1s"), ("rate", "5×")],
 )
 def test_what_cant_be_taken_is_said_in_a_sentence_and_the_value_comes_back(
     panel: ControlPanel, key: str, typed: str
 ) -> None:
     committed, mistaken = QSignalSpy(panel.committed), QSignalSpy(panel.mistaken)
+    show_all(panel)
     row = number(panel, key)
     before = row.box.text()
     type_into(row, typed)
@@ -204,18 +227,198 @@ def test_the_slider_of_one_stops_where_its_neighbour_is(panel: ControlPanel) -> 
     assert asked(spy) == [{"maxconn": 4}, {"minconn": 6}]
 
 
-def test_what_does_nothing_now_is_grey_and_says_why(panel: ControlPanel) -> None:
+def shown(panel: ControlPanel) -> set[str]:
+    """The rows that are there, whether or not their fold is open."""
+    return {key for key, row in panel.rows.items() if not row.isHidden()}
+
+
+def test_what_the_pool_has_no_use_for_is_grey_and_says_why(panel: ControlPanel) -> None:
+    panel.show_values(all_values(panel, on_exhausted="retry"), None, None)
+    assert not panel.rows["on_exhausted"].isEnabled()
+    assert "wait by itself" in panel.rows["on_exhausted"].toolTip()
+    assert "retry_backoff" not in shown(panel)
+    assert panel.rows["checkouts"].isEnabled()
+    panel.set_pool(pool_class(THREADED))
     panel.show_values(all_values(panel, on_exhausted="retry"), None, None)
     for key in ("on_exhausted", "retry_backoff"):
-        assert not panel.rows[key].isEnabled()
-        assert "wait by itself" in panel.rows[key].toolTip()
-    panel.set_pool(pool_class(THREADED))
-    panel.show_values(all_values(panel, on_exhausted="fail"), None, None)
-    assert panel.rows["on_exhausted"].isEnabled()
-    assert not panel.rows["retry_backoff"].isEnabled()
-    assert "when on exhausted is retry" in panel.rows["retry_backoff"].toolTip()
-    panel.show_values(all_values(panel, on_exhausted="retry"), None, None)
-    assert panel.rows["retry_backoff"].isEnabled()
+        assert panel.rows[key].isEnabled()
+    panel.set_pool(pool_class("sqlalchemy.StaticPool"))
+    assert not panel.rows["checkouts"].isEnabled()
+    assert "the one connection" in panel.rows["checkouts"].toolTip()
+
+
+def test_a_row_is_there_only_where_all_that_it_depends_on_is_so(panel: ControlPanel) -> None:
+    def with_(**changes: Value) -> set[str]:
+        panel.show_values(all_values(panel, **changes), None, None)
+        return shown(panel)
+
+    usual = with_()
+    assert {"clients", "statement_time", "hold_time", "think_time", "shape"} <= usual
+    assert not usual & {"rate", "spacing", "statement_spread", "sql", "scale", "ramp_time"}
+    assert {"statement_spread", "statement_time"} <= with_(statement_distribution="uniform")
+    read = with_(statement="read", statement_distribution="uniform")
+    assert {"scale"} == read - usual
+    assert not {key for key in read if key.startswith("statement_")}
+    rest = with_(arrivals="open", think_distribution="file")
+    assert {"rate", "spacing"} == rest - usual
+    assert not {key for key in rest if key.startswith("think_")}
+    replay = with_(arrivals="open", spacing="replay")
+    assert "rate" not in replay
+    assert {"replay_file", "replay_speed", "replay_repeats"} <= replay
+    assert with_(spacing="replay") == usual  # since requests don't arrive by themselves
+    assert {"hold_file"} == with_(hold_distribution="file") - usual
+
+
+def test_rows_come_and_go_without_what_has_the_focus_moving(
+    panel: ControlPanel, qtbot: QtBot
+) -> None:
+    panel.resize(panel.width(), 300)
+    panel.folds["more"].header.setChecked(True)
+    scroll = panel.findChildren(QScrollArea)[0]
+    row = panel.rows["transaction"]
+    assert isinstance(row, ChoiceRow)
+    panel.activateWindow()
+    row.combo.setFocus()
+    qtbot.waitUntil(row.combo.hasFocus, timeout=PATIENCE)
+    QApplication.processEvents()
+    scroll.ensureWidgetVisible(row)
+
+    def place() -> int:
+        return row.mapTo(panel, QPoint(0, 0)).y()
+
+    before = place()
+    for change in ({"statement": "read"}, {"arrivals": "open"}, {"shape": "bursts"}, {}):
+        panel.show_values(all_values(panel, **change), None, None)
+        assert place() == before  # at once, not in a later turn
+        QApplication.processEvents()
+        assert place() == before
+
+
+def test_folds_keep_rarer_rows_away_and_stay_as_they_were_left(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    for opened in (False, True):
+        panel = ControlPanel(LIGHT, settings)
+        panel.set_pool(pool_class(QUEUE))
+        panel.show()
+        fold = panel.folds["more"]
+        assert panel.rows["transaction"].isVisible() is opened
+        panel.show_values(all_values(panel, transaction="open", checkouts=2), None, None)
+        assert ("(2 changed)" in fold.header.text()) is not opened
+        if not opened:
+            QTest.mouseClick(fold.header, Qt.MouseButton.LeftButton)
+        panel.set_pool(pool_class(THREADED))
+        assert panel.rows["transaction"].isVisible()
+        assert not panel.faults.isVisible()
+        panel.close()
+        panel.deleteLater()
+
+
+def text_row(panel: ControlPanel) -> TextRow:
+    panel.show_values(all_values(panel, statement="sql"), None, None)
+    row = panel.rows["sql"]
+    assert isinstance(row, TextRow)
+    return row
+
+
+def test_a_text_is_asked_for_when_it_is_entered_or_left(panel: ControlPanel) -> None:
+    spy = QSignalSpy(panel.committed)
+    row = text_row(panel)
+    row.line.setFocus()
+    QTest.keyClicks(row.line, "SELECT 1")
+    assert spy.count() == 0
+    panel.show_values(all_values(panel, statement="sql"), None, None)
+    assert row.line.text() == "SELECT 1"  # what comes in meanwhile doesn't disturb
+    QTest.keyClick(row.line, Qt.Key.Key_Return)
+    QTest.keyClicks(row.line, "0")
+    QTest.keyClick(row.line, Qt.Key.Key_Escape)
+    assert row.line.text() == "SELECT 1"
+    QTest.keyClicks(row.line, "2")
+    panel.rows["clients"].findChildren(QAbstractSpinBox)[0].setFocus()
+    assert asked(spy) == [{"sql": "SELECT 1"}, {"sql": "SELECT 12"}]
+
+
+def test_a_text_of_several_lines_is_written_on_a_sheet(panel: ControlPanel, qtbot: QtBot) -> None:
+    spy = QSignalSpy(panel.committed)
+    row = text_row(panel)
+    lines = "SELECT 1; -- one\nSELECT 2"
+    QTest.mouseClick(row.more, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(row.findChildren(QDialog)), timeout=PATIENCE)
+    (sheet,) = row.findChildren(QDialog)
+    sheet.findChildren(QPlainTextEdit)[0].setPlainText(lines)
+    sheet.accept()
+    assert asked(spy) == [{"sql": lines}]
+    assert row.line.text() == lines
+
+
+def test_a_file_is_chosen_and_shown_by_its_name(
+    panel: ControlPanel, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "hold times as measured in a very long night of may.csv"
+    path.write_text("0.004\n", encoding="utf-8")
+    panel.show_values(all_values(panel, hold_distribution="file"), None, None)
+    spy = QSignalSpy(panel.committed)
+    row = panel.rows["hold_file"]
+    assert isinstance(row, FileRow)
+    assert row.file.text() == "no file"
+    QTest.mouseClick(row.choose, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(row.findChildren(QFileDialog)), timeout=PATIENCE)
+    (dialog,) = row.findChildren(QFileDialog)
+    dialog.setDirectory(str(tmp_path))
+    dialog.selectFile(path.name)
+    dialog.accept()
+    qtbot.waitUntil(lambda: spy.count() == 1, timeout=PATIENCE)
+    assert asked(spy) == [{"hold_file": str(path)}]
+    assert "…" in row.file.text()
+    assert row.file.text().endswith(".csv")
+    assert row.file.toolTip() == str(path)
+
+
+def test_faults_are_asked_for_by_buttons_and_sliders(panel: ControlPanel) -> None:
+    spy = QSignalSpy(panel.inflicted)
+    panel.folds["Faults"].header.setChecked(True)
+    faults = panel.faults
+    assert {*faults.buttons, *faults.rows} == set(FAULTS)
+    QTest.mouseClick(faults.buttons["kill_backend"], Qt.MouseButton.LeftButton)
+    box = faults.boxes["lock_table"]
+    assert box.text() == "2 s"
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, "500ms")
+    QTest.keyClick(box, Qt.Key.Key_Return)
+    QTest.mouseClick(faults.buttons["lock_table"], Qt.MouseButton.LeftButton)
+    type_into(faults.rows["leak_every"], "25")
+    panel.show_faults({"leak_every": 25, "slow_connecting": 0.0}, {})
+    QTest.mouseClick(panel.end_faults, Qt.MouseButton.LeftButton)
+    assert [spy.at(place) for place in range(spy.count())] == [
+        ["kill_backend", True],
+        ["lock_table", 0.5],
+        ["leak_every", 25],
+        ["leak_every", 0],
+    ]
+    panel.show_faults({}, {})
+    assert faults.rows["leak_every"].box.text() == "never"
+    assert not panel.end_faults.isVisible()
+
+
+def test_a_fault_that_cant_be_had_is_grey_and_says_why(panel: ControlPanel) -> None:
+    panel.folds["Faults"].header.setChecked(True)
+    panel.show_faults({}, dict.fromkeys(FAULTS, "No run."))
+    faults = panel.faults
+    for widget in (*faults.buttons.values(), *faults.rows.values()):
+        assert not widget.isEnabled()
+        assert "No run." in widget.toolTip()
+    panel.show_faults({"stuck_clients": 3}, {"restart_server": "Not ours."})
+    assert [key for key, button in faults.buttons.items() if not button.isEnabled()] == [
+        "restart_server"
+    ]
+    assert "Not ours." in faults.buttons["restart_server"].toolTip()
+    assert "No run." not in faults.buttons["kill_backend"].toolTip()
+    assert faults.rows["stuck_clients"].value == 3
+    panel.folds["Faults"].header.setChecked(False)
+    panel.show_faults({"stuck_clients": 3}, {})
+    assert "(1 on)" in panel.folds["Faults"].header.text()
 
 
 def test_a_row_says_what_is_still_in_force_and_what_still_drains(panel: ControlPanel) -> None:
@@ -247,13 +450,13 @@ def test_a_double_click_on_the_name_resets_a_row_and_the_link_a_section(
 
 def test_switches_and_choices_ask_at_once(panel: ControlPanel) -> None:
     spy = QSignalSpy(panel.committed)
-    switch, choice = panel.rows["pool_pre_ping"], panel.rows["distribution"]
+    switch, choice = panel.rows["pool_pre_ping"], panel.rows["shape"]
     assert isinstance(switch, SwitchRow)
     assert isinstance(choice, ChoiceRow)
     QTest.mouseClick(switch.toggle, Qt.MouseButton.LeftButton)
     choice.combo.setFocus()
     QTest.keyClick(choice.combo, Qt.Key.Key_Down)
-    assert asked(spy) == [{"pool_pre_ping": True}, {"distribution": "constant"}]
+    assert asked(spy) == [{"pool_pre_ping": True}, {"shape": "ramp"}]
 
 
 def test_a_locked_panel_shows_values_but_takes_none(panel: ControlPanel) -> None:
@@ -279,3 +482,7 @@ def test_every_editor_has_a_name_for_those_who_cant_see_it(panel: ControlPanel) 
             assert row.toggle.accessibleName() == label
         elif isinstance(row, ChoiceRow):
             assert row.combo.accessibleName() == label
+        elif isinstance(row, TextRow):
+            assert row.line.accessibleName() == label
+        elif isinstance(row, FileRow):
+            assert row.choose.accessibleName().startswith(label)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
 from poolviz.model.mysql_url import MySQLAddress
@@ -28,9 +29,9 @@ QUEUE, SIMPLE = "sqlalchemy.QueuePool", "psycopg2.SimpleConnectionPool"
 
 NUMBERS = {
     parameter.key: parameter
-    for declared in (SETTINGS, *(pool.limits for pool in POOLS.values()))
+    for declared in (SETTINGS, FAULT_PARAMETERS, *(pool.limits for pool in POOLS.values()))
     for parameter in declared.values()
-    if parameter.kind in (Kind.COUNT, Kind.SECONDS)
+    if parameter.kind in (Kind.COUNT, Kind.SECONDS, Kind.NUMBER)
 }
 
 

@@ -280,7 +280,7 @@ def test_stop_is_quick_while_every_client_is_blocked(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window, pool_size=1, max_overflow=0)
-    window.lab.alter({"statement_time": 60.0, "distribution": "constant", "clients": 5})
+    window.lab.alter({"statement_time": 60.0, "clients": 5, "statement_distribution": "constant"})
     window.lab.connect_to(conninfo, start=True)
 
     def all_wait() -> bool:

@@ -1,0 +1,90 @@
+"""Dropping the tables that poolviz made, from the window's menu."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QMessageBox
+from pytestqt.qtbot import QtBot
+
+from poolviz.servers.tables import drop, prepare
+from poolviz.ui.lab import State
+from poolviz.ui.window import Window
+from tests.servers.fixtures import ask
+from tests.ui.laboratory import plan, run_on, servers_home, until, window
+
+__all__ = ["servers_home", "window"]
+
+COUNT = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'poolviz'"
+
+
+def press(qtbot: QtBot, window: Window, answer: str) -> str:
+    """Choose the entry and press a button of the question; the question."""
+    window.toolbar.menu_button.menu().aboutToShow.emit()
+    assert window._drop.isEnabled()
+    window._drop.trigger()
+    until(qtbot, lambda: bool(window.findChildren(QMessageBox)))
+    (box,) = window.findChildren(QMessageBox)
+    words = box.text()
+    next(b for b in box.buttons() if b.text().replace("&", "") == answer).click()
+    until(qtbot, lambda: not window.findChildren(QMessageBox))
+    return words
+
+
+def test_the_tables_are_dropped_once_the_user_has_said_so(
+    window: Window, qtbot: QtBot, conninfo: str
+) -> None:
+    try:
+        prepare(conninfo, 1)
+        window.lab.connect_to(conninfo)
+        until(qtbot, lambda: window.lab.target is not None)
+        assert window.lab.target is not None
+        assert window.lab.target.shown in press(qtbot, window, "Cancel")
+        assert ask(conninfo, COUNT) > 0
+        press(qtbot, window, "Drop them")
+        until(qtbot, lambda: window.banner.sentences["drop"].startswith("Dropped"))
+        assert ask(conninfo, COUNT) == 0
+        press(qtbot, window, "Drop them")
+        until(qtbot, lambda: window.banner.sentences["drop"].startswith("There is no"))
+    finally:
+        drop(conninfo)
+
+
+def test_what_poolviz_didnt_make_stays_and_a_sentence_says_so(
+    window: Window, qtbot: QtBot, conninfo: str
+) -> None:
+    window.lab.connect_to(conninfo)
+    until(qtbot, lambda: window.lab.target is not None)
+    ask(conninfo, "SELECT 1")
+    import psycopg2
+
+    connection = psycopg2.connect(conninfo, application_name="asks")
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE SCHEMA poolviz CREATE TABLE theirs (a int)")
+            press(qtbot, window, "Drop them")
+            until(qtbot, lambda: "theirs" in window.banner.sentences["drop"])
+            assert ask(conninfo, COUNT) == 1
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SCHEMA IF EXISTS poolviz CASCADE")
+        connection.close()
+
+
+@pytest.mark.parametrize("where", ["nowhere", "SQLite", "a run"])
+def test_where_nothing_can_be_dropped_the_entry_says_why(
+    window: Window, qtbot: QtBot, conninfo: str, tmp_path: Path, where: str
+) -> None:
+    if where == "SQLite":
+        window.lab.connect_to(f"sqlite:///{tmp_path}/some.db")
+        until(qtbot, lambda: window.lab.target is not None)
+    elif where == "a run":
+        plan(window)
+        run_on(qtbot, window, conninfo)
+        assert window.lab.state is State.RUNNING
+    window.toolbar.menu_button.menu().aboutToShow.emit()
+    assert not window._drop.isEnabled()
+    reason = {"nowhere": "No server", "SQLite": "SQLite", "a run": "A run goes on"}[where]
+    assert reason in window._drop.toolTip()

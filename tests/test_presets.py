@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import re
 from collections.abc import Callable, Iterator
-from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -53,25 +52,19 @@ class Shown:
     def __init__(self, recorder: Recorder) -> None:
         self.summary: RunSummary = recorder.summary()
         self.samples: list[Sample] = list(recorder.samples())
-        by_segment = groupby(self.samples, lambda sample: sample.segment)
-        self._parts = [list(samples) for _, samples in by_segment]
-
-    @property
-    def segments(self) -> list[SegmentSummary]:
-        """Those in which there was a load."""
-        return [segment for segment in self.summary.segments if segment.to_s > segment.from_s + 0.1]
+        whole = self.summary.segments
+        # A change at 0 ends a segment that had no time.
+        self._numbers = [n for n, part in enumerate(whole) if part.to_s > part.from_s + 0.1]
+        self.segments: list[SegmentSummary] = [whole[n] for n in self._numbers]
 
     def latter(self, segment: int) -> list[Sample]:
         """The samples of a segment's second half; of the last one without the run's end."""
-        samples = self._parts[segment]
-        whole = self.segments[segment - len(self._parts)]
-        end = whole.to_s if segment != len(self._parts) - 1 else self._end
-        return [s for s in samples if (whole.from_s + end) / 2 < s.t - s.span and s.t <= end]
-
-    @property
-    def _end(self) -> float:
-        """When clients were asked to leave, or a little before."""
-        return self.samples[-1].t * 0.9
+        number = self._numbers[segment]
+        samples = [sample for sample in self.samples if sample.segment == number]
+        begin, end = self.segments[segment].from_s, self.segments[segment].to_s
+        if number == self._numbers[-1]:
+            end -= (end - begin) / 5  # clients were asked to leave by then
+        return [s for s in samples if s.t - s.span > (begin + end) / 2 and s.t <= end]
 
 
 def shortened(name: str, factor: float, **instead: Value) -> Scenario:

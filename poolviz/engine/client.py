@@ -90,7 +90,8 @@ class Client:
         self._pool.execute(*what)
 
     def _sleep(self, seconds: float) -> None:
-        if seconds > 0:
+        # The nudge that came with `leaving` may have ended an earlier sleep of the same operation.
+        if seconds > 0 and not self.behaviour.leaving:
             self._bell.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
 
     def _release(self, connection: Any) -> None:

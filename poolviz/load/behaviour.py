@@ -101,22 +101,31 @@ class Behaviour:
         """One operation; False after an error. `due` is when it was, in open load; else 0."""
         self._operation += 1
         held: list[tuple[Log, Any]] = []
-        done = False
+        havoc, done = self.havoc, False
         try:
-            for log in self._logs_for(work.checkouts):
+            for log in self._logs if work.checkouts == len(self._logs) else self._logs_for(work):
                 connection = yield from self._acquire(work, log, due)
                 if connection is None:
                     break
                 due = 0
                 held.append((log, connection))
-                yield from self._use(work, connection)
+                if work.transaction is not None:
+                    yield BEGIN, (connection, work.transaction)
+                if havoc.slow_by:
+                    yield EXECUTE, (connection, work.sleep.format(havoc.slow_by))
+                for sql in work.sql(self._rng, self.number, self._operation):
+                    yield EXECUTE, (connection, sql)
+                if work.ends is not None:
+                    yield _ENDS[work.ends], connection
+                while self.stuck and not self.leaving:
+                    yield SLEEP, _UNTIL_NUDGED
             else:
                 if work.hold is not None:
                     yield SLEEP, work.hold(self._rng)
                 done = True
         except Exception as error:  # noqa: BLE001 - whatever a driver raises is a figure here
             self._failed(error)
-        if done and self.havoc.leak_every and self._operation % self.havoc.leak_every == 0:
+        if done and havoc.leak_every and self._operation % havoc.leak_every == 0:
             self._leak(*held.pop(0))
         while held:
             log, connection = held.pop()
@@ -129,21 +138,6 @@ class Behaviour:
                 self._failed(error)
                 done = False
         return done or self.leaving
-
-    def _use(self, work: Work, connection: Any) -> Generator[_Step, Any, None]:
-        """What an operation does with a connection; raises what a driver raises."""
-        if work.transaction is not None:
-            yield BEGIN, (connection, work.transaction)
-        if self.havoc.slow_by:
-            yield EXECUTE, (connection, work.sleep.format(self.havoc.slow_by))
-        for sql in work.sql(self._rng, self.number, self._operation):
-            yield EXECUTE, (connection, sql)
-        if work.ends is not None:
-            yield _ENDS[work.ends], connection
-        if work.adds_row:
-            work.rows.add()
-        while self.stuck and not self.leaving:
-            yield SLEEP, _UNTIL_NUDGED
 
     def _acquire(self, work: Work, log: Log, due: int) -> Generator[_Step, Any, Any]:
         """A connection; None where there was none and the client goes on without."""
@@ -162,12 +156,17 @@ class Behaviour:
                 refusal = error
             except pool.exhausted as error:
                 if pool.waits:
-                    return self._waited(log, late, events.TIMED_OUT, events.TIMED_OUT_LATE)
+                    if late:
+                        log.late.append(late)
+                    return self._without(log, events.TIMED_OUT_LATE if late else events.TIMED_OUT)
                 refusal = error
             except Exception as error:  # noqa: BLE001 - as above
                 return self._without(log, events.FAILED, error)
             else:
-                self._waited(log, late, events.ACQUIRED, events.ACQUIRED_LATE)
+                if late:
+                    log.late.append(late)
+                log.note(events.ACQUIRED_LATE if late else events.ACQUIRED)
+                log.stamp()
                 if refusals:
                     log.own_waits.append(perf_counter() - began)
                 return connection
@@ -182,14 +181,6 @@ class Behaviour:
             if self.leaving or not work.retries:
                 return self._without(log, events.GAVE_UP, refusal)
             log.note(events.RETRIED)
-
-    def _waited(self, log: Log, late: int, event: int, event_late: int) -> None:
-        """Note the end of a wait, which in open load began when the request was due."""
-        if late:
-            log.late.append(late)
-            event = event_late
-        log.note(event)
-        log.stamp()
 
     def _without(self, log: Log, event: int, error: Exception | None = None) -> None:
         """Note that acquire came to nothing."""
@@ -216,16 +207,14 @@ class Behaviour:
             except Exception as error:  # noqa: BLE001 - as above
                 self._failed(error)
 
-    def _logs_for(self, checkouts: int) -> list[Log]:
+    def _logs_for(self, work: Work) -> list[Log]:
         """A log for each connection that an operation holds at once, the operation's own first."""
         logs = self._logs
-        if len(logs) == checkouts:
-            return logs
-        for _ in range(checkouts - len(logs)):
+        for _ in range(work.checkouts - len(logs)):
             log = Log(self.number)
             log.known = True  # by the first one
             logs.append(log)
-        return logs[:checkouts]
+        return logs[: work.checkouts]
 
     def _failed(self, error: Exception) -> None:
         # What the end of the run cut short is no fault of the pool's or the server's.

@@ -89,7 +89,7 @@ def marked(window: Window, kind: MarkKind = MarkKind.FAULT) -> list[str | None]:
 
 def errors(window: Window) -> int:
     recorder = window.lab.recorder
-    return recorder.summary().errors_total if recorder is not None else 0
+    return sum(recorder.summary().errors.values()) if recorder is not None else 0
 
 
 def press(window: Window, fault: str) -> None:
@@ -110,7 +110,7 @@ def test_sql_is_chosen_first_and_written_then(window: Window, qtbot: QtBot, conn
     plan(window)
     run_on(qtbot, window, conninfo)
     choose(window, "statement", "sql")
-    assert "sql is empty" in window.banner.sentences["setting"]
+    assert "sql holds none" in window.banner.sentences["setting"]
     row = window.panel.rows["sql"]
     assert isinstance(row, TextRow)
     assert row.isVisible()

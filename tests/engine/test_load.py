@@ -9,6 +9,7 @@ import pytest
 from poolviz.engine.engine import Engine
 from poolviz.model.messages import Began
 from poolviz.model.sample import Sample
+from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import RunSummary
 from tests.engine.runs import PSYCOPG2, QUEUE_POOL, Heard, changes, running, scenario
@@ -24,10 +25,10 @@ def limits_of(pool: str, size: int) -> dict[str, int]:
     return {"min_size": size, "max_size": size}
 
 
-def whole(conninfo: str, what: object) -> tuple[RunSummary, list[Sample]]:
+def whole(conninfo: str, what: Scenario) -> tuple[RunSummary, list[Sample]]:
     """A run to its end."""
     with running(Engine, conninfo, what) as (engine, heard):
-        assert engine.wait(60)
+        assert engine.wait(60 + what.duration)
     recorder = Recorder()
     for report in heard.reports:
         recorder.add(report)
@@ -80,16 +81,16 @@ def test_an_open_load_waits_as_erlang_c_says(pool: str, conninfo: str) -> None:
             pool,
             duration=90.0,
             statement="select_1",
-            hold_time=0.0145,
-            **limits_of(pool, 4),
+            hold_time=0.0294,
+            **limits_of(pool, 8),
             **OPEN,
         ),
     )
     assert run.throughput_per_s is not None
     assert run.use_time_s.mean is not None
-    utilisation = run.throughput_per_s * run.use_time_s.mean / 4
+    utilisation = run.throughput_per_s * run.use_time_s.mean / 8
     assert utilisation == pytest.approx(0.75, abs=0.03)
-    expected = erlang_c(4, run.throughput_per_s, run.use_time_s.mean)
+    expected = erlang_c(8, run.throughput_per_s, run.use_time_s.mean)
     assert run.wait_time_s.mean == pytest.approx(expected, rel=0.15)
 
 

@@ -95,9 +95,21 @@ def recorder_of(window: Window) -> Recorder:
     return window.lab.recorder
 
 
+def press(
+    qtbot: QtBot,
+    window: Window,
+    key: Qt.Key,
+    with_: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+) -> None:
+    """A key; the window has the focus again after a dialog, which here nobody gives it back."""
+    window.activateWindow()
+    until(qtbot, window.isActiveWindow)
+    QTest.keyClick(window, key, with_)
+
+
 def open_file(qtbot: QtBot, window: Window, path: Path) -> None:
     """Press Ctrl+O and give the path."""
-    QTest.keyClick(window, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
+    press(qtbot, window, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
     answer(qtbot, window, path)
 
 
@@ -174,11 +186,11 @@ def test_on_a_server_that_isnt_ours_a_scenario_waits_for_start(
     assert window.lab.state is State.READY
     assert window.lab.recorder is before
     assert "Start will open up to 3 connections" in window.banner.sentences["load"]
-    QTest.keyClick(window, Qt.Key.Key_F5)
+    press(qtbot, window, Qt.Key.Key_F5)
     until(qtbot, lambda: window.lab.recorder is not before)
     until_counting(qtbot, window)
     until(qtbot, lambda: any(mark.new == 5 for mark in recorder_of(window).marks))
-    assert window.panel.rows["maxconn"].value == 5
+    until(qtbot, lambda: window.panel.rows["maxconn"].value == 5)
     began = recorder_of(window).began
     assert began is not None
     assert (began.scenario.pool, began.scenario.seed) == (THREADED, 9)
@@ -271,7 +283,7 @@ def test_a_run_with_changes_and_faults_by_hand_is_saved_as_a_scenario_and_runs_a
     until(qtbot, lambda: len(recorder_of(window).marks) == 3)
     saved = tmp_path / "again.toml"
     both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
-    QTest.keyClick(window, Qt.Key.Key_S, both)
+    press(qtbot, window, Qt.Key.Key_S, both)
     answer(qtbot, window, saved)
     until(qtbot, lambda: window.status.message.text().startswith("Wrote again.toml"))
     assert window.lab.state is State.RUNNING
@@ -303,9 +315,11 @@ def test_before_any_run_what_is_asked_for_is_saved(
     assert checked(read_draft(path)) == window.lab.scenario
     window.lab.alter({"clients": 11})
     window.export.save_scenario()
-    answer(qtbot, window, path)
-    until(qtbot, lambda: read_draft(path).load["clients"] == 11)
-    assert read_draft(path).changes == []  # altered, it is no longer the scenario as written
+    altered = tmp_path / "altered.toml"
+    answer(qtbot, window, altered)
+    until(qtbot, lambda: window.status.message.text().startswith("Wrote altered.toml"))
+    assert read_draft(altered).load["clients"] == 11
+    assert read_draft(altered).changes == []  # altered, it is no longer the scenario as written
 
 
 def test_a_recorded_session_shows_its_faults_again(

@@ -1,0 +1,27 @@
+"""What a shared connection has undone is said in the window, when the run is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytestqt.qtbot import QtBot
+
+from poolviz.load.presets import open_scenario
+from poolviz.load.scenarios import checked
+from poolviz.ui.lab import State
+from poolviz.ui.window import Window
+from tests.ui.laboratory import operations, servers_home, until, until_counting, window
+
+__all__ = ["servers_home", "window"]
+
+
+def test_rows_that_are_missing_are_told_at_the_end(window: Window, qtbot: QtBot) -> None:
+    window.lab.plan(checked(open_scenario(Path("staticpool_corruption"))))
+    window.lab.connect_to(None, start=True)
+    until_counting(qtbot, window)
+    window.lab.alter({"clients": 20})
+    until(qtbot, lambda: operations(window) > 2000)
+    assert "rows" not in window.banner.sentences
+    window.lab.stop()
+    until(qtbot, lambda: window.lab.state is State.READY)
+    assert "were undone by others." in window.banner.sentences["rows"]

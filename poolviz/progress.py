@@ -83,7 +83,8 @@ class Progress:
 
 
 def _differences(before: SegmentSummary, after: SegmentSummary) -> str:
-    was, now = {**before.limits, **before.load}, {**after.limits, **after.load}
+    was = {**before.limits, **before.load, **before.faults}
+    now = {**dict.fromkeys(before.faults, 0), **after.limits, **after.load, **after.faults}
     return ", ".join(f"{key}={value}" for key, value in now.items() if was.get(key) != value)
 
 

@@ -180,8 +180,6 @@ def test_in_a_healthy_pool_nobody_waits(run: Run) -> None:
     assert not shown.summary.timeouts
     assert rate(many) > 1.3 * rate(few)
     for segment in shown.segments:
-        assert known(segment.wait_time_s.p50) is not None
-        assert known(segment.use_time_s.p50) is not None
         assert known(segment.wait_time_s.p50) < known(segment.use_time_s.p50) / 5
 
 
@@ -298,9 +296,9 @@ def test_a_load_that_adds_no_rows_has_no_account_of_them(server: EmbeddedServer)
 def test_queue_pool_serves_a_few_and_starves_the_others(run: Run) -> None:
     starved, fair = run("queuepool_starvation", 0.25).segments
     few = starved.operations_per_client
-    assert few.max > 20 * max(few.median, 1)
+    assert known(few.max) > 20 * max(known(few.median), 1)
     all_of_them = fair.operations_per_client
-    assert all_of_them.max < 4 * all_of_them.min
+    assert known(all_of_them.max) < 4 * known(all_of_them.min)
     assert known(fair.longest_wait_per_client_s.max) > 1  # as long as they had starved
 
 

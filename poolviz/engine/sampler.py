@@ -56,10 +56,13 @@ class Sampler:
         load: Mapping[str, Value],
         faults: Mapping[str, Value],
     ) -> float:
-        """Close the segment with a sample of its own; the new one's beginning, in seconds."""
+        """Close the segment with a sample of its own; the new one's beginning, in seconds. Before
+        the first sample there is none to close."""
         with self._lock:
-            at = self._take()
-            self._segment += 1
+            at = 0.0
+            if self._index:
+                at = self._take()
+                self._segment += 1
             self._meter.begin_segment()
             self._faults = dict(faults)
             self._put_in_force(limits, load)

@@ -117,6 +117,8 @@ class Behaviour:
                     yield EXECUTE, (connection, sql)
                 if work.ends is not None:
                     yield _ENDS[work.ends], connection
+                if work.adds_row:
+                    work.rows.add()
                 while self.stuck and not self.leaving:
                     yield SLEEP, _UNTIL_NUDGED
             else:

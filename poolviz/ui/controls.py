@@ -17,6 +17,7 @@ from poolviz.ui.theme import Theme
 from poolviz.ui.wordrow import FileRow, TextRow
 
 WIDTH = 284
+_MARGIN = 14  # wider than a scroll bar
 _FAULTS = "Faults"
 _ROWS: dict[Kind, type[Row]] = {
     Kind.COUNT: NumberRow,
@@ -66,8 +67,9 @@ class ControlPanel(QFrame):
         around.setContentsMargins(0, 0, 0, 0)
         around.addWidget(self._scroll)
         self._column = QVBoxLayout(self._content)
-        self._column.setContentsMargins(14, 4, 14, 8)
         self._column.setSpacing(SPACING)
+        self._scroll.verticalScrollBar().rangeChanged.connect(self._make_room)
+        self._make_room(0, 0)
         self._column.addWidget(self._pool_section)
         self._column.addWidget(self._load_section)
         self._fault_fold = self._make_fault_fold()
@@ -253,6 +255,11 @@ class ControlPanel(QFrame):
             layout.invalidate()
             layout.activate()
         content.resize(content.width(), max(view.height(), content.minimumSizeHint().height()))
+
+    def _make_room(self, _low: int, high: int) -> None:
+        """Let rows be as wide beside a scroll bar as without one."""
+        bar = self._scroll.verticalScrollBar().sizeHint().width() if high else 0
+        self._column.setContentsMargins(_MARGIN, 4, _MARGIN - bar, 8)
 
     def _in_focus(self) -> Row | None:
         widget = QApplication.focusWidget()

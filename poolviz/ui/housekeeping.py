@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from poolviz.load.statements import SCHEMA
 from poolviz.model.dialect import SQLITE, dialect_of
@@ -31,17 +31,45 @@ def ask_to_drop(lab: Lab, window: QWidget) -> None:
     target = lab.target
     if target is None or why_not(lab):
         return
-    box = QMessageBox(window)
-    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.setIcon(QMessageBox.Icon.Question)
-    box.setWindowTitle("Drop poolviz' tables")
-    box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(f"Drop the tables that poolviz made in schema {SCHEMA} on {target.shown}?")
-    box.setInformativeText("Nothing else is touched. A load that needs them makes them again.")
-    yes = box.addButton("Drop them", QMessageBox.ButtonRole.AcceptRole)
-    box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
-    yes.clicked.connect(lambda: _drop(lab, target))
-    box.open()
+    question = Question(target, window)
+    question.accepted.connect(lambda: _drop(lab, target))
+    question.open()
+
+
+class Question(QDialog):
+    """Whether to drop the tables on a server, which it names."""
+
+    def __init__(self, target: Target, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Drop poolviz' tables")
+        self.setMinimumWidth(460)
+        self.words = QLabel(f"Drop the tables in schema {SCHEMA} on {target.shown}?")
+        self.words.setProperty("role", "name")
+        note = QLabel(
+            "They are those that poolviz made; nothing else is touched. A load that needs them "
+            "makes them again."
+        )
+        note.setProperty("role", "note")
+        for label in (self.words, note):
+            label.setWordWrap(True)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        self.yes, self.no = QPushButton("Drop them"), QPushButton("Cancel")
+        self.yes.setAutoDefault(False)
+        self.no.setDefault(True)
+        self.yes.clicked.connect(self.accept)
+        self.no.clicked.connect(self.reject)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addStretch(1)
+        buttons.addWidget(self.yes)
+        buttons.addWidget(self.no)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 16)
+        column.setSpacing(10)
+        column.addWidget(self.words)
+        column.addWidget(note)
+        column.addLayout(buttons)
 
 
 def _drop(lab: Lab, target: Target) -> None:

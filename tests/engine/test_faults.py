@@ -48,6 +48,7 @@ def test_stuck_clients_hold_their_connections_until_they_are_let_go(
     pool: str, conninfo: str
 ) -> None:
     with running(Engine, conninfo, scenario(pool, clients=4, **SIZES[pool])) as (engine, heard):
+        heard.until(lambda h: h.operations() > 10, "some work")
         engine.alter("stuck_clients", 2)
         heard.until(
             lambda h: sum(s.used.low >= 2 and s.segment == 1 for s in h.samples) > 10, "two hang"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -371,3 +372,18 @@ def test_where_a_shape_moves_the_clients_their_number_is_told(
 
     until(qtbot, seen)
     assert all(name.endswith(" clients") for name in names - {"Throughput"})
+
+
+def test_long_names_are_cut_short_rather_than_the_window_widened(window: Window, own: Path) -> None:
+    own.write_text(OWN.replace('"Mine"', '"A title that is much longer than usual"'))
+    window.lab.plan(checked(read_draft(own)))
+    window.resize(960, 600)
+    QApplication.processEvents()
+    assert window.width() == 960
+    bar = window.toolbar
+    shown = (bar.run_button, bar.server_button, bar.pool_button, bar.preset_button, bar.mark_button)
+    for left, right in pairwise((*shown, bar.export_button, bar.menu_button)):
+        assert left.geometry().right() < right.geometry().left()
+    for whole in (bar.run_button, bar.mark_button, bar.export_button):
+        assert whole.width() >= whole.sizeHint().width()
+    assert "much longer" in bar.preset_button.text()

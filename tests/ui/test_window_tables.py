@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg2
 import pytest
-from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
 from poolviz.servers.tables import drop, prepare
+from poolviz.ui.housekeeping import Question
 from poolviz.ui.lab import State
 from poolviz.ui.window import Window
 from tests.servers.fixtures import ask
@@ -19,16 +20,16 @@ __all__ = ["servers_home", "window"]
 COUNT = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'poolviz'"
 
 
-def press(qtbot: QtBot, window: Window, answer: str) -> str:
+def answer(qtbot: QtBot, window: Window, *, yes: bool) -> str:
     """Choose the entry and press a button of the question; the question."""
     window.toolbar.menu_button.menu().aboutToShow.emit()
     assert window._drop.isEnabled()
     window._drop.trigger()
-    until(qtbot, lambda: bool(window.findChildren(QMessageBox)))
-    (box,) = window.findChildren(QMessageBox)
-    words = box.text()
-    next(b for b in box.buttons() if b.text().replace("&", "") == answer).click()
-    until(qtbot, lambda: not window.findChildren(QMessageBox))
+    until(qtbot, lambda: bool(window.findChildren(Question)))
+    (question,) = window.findChildren(Question)
+    words = question.words.text()
+    (question.yes if yes else question.no).click()
+    until(qtbot, lambda: not window.findChildren(Question))
     return words
 
 
@@ -40,12 +41,12 @@ def test_the_tables_are_dropped_once_the_user_has_said_so(
         window.lab.connect_to(conninfo)
         until(qtbot, lambda: window.lab.target is not None)
         assert window.lab.target is not None
-        assert window.lab.target.shown in press(qtbot, window, "Cancel")
+        assert window.lab.target.shown in answer(qtbot, window, yes=False)
         assert ask(conninfo, COUNT) > 0
-        press(qtbot, window, "Drop them")
+        answer(qtbot, window, yes=True)
         until(qtbot, lambda: window.banner.sentences["drop"].startswith("Dropped"))
         assert ask(conninfo, COUNT) == 0
-        press(qtbot, window, "Drop them")
+        answer(qtbot, window, yes=True)
         until(qtbot, lambda: window.banner.sentences["drop"].startswith("There is no"))
     finally:
         drop(conninfo)
@@ -56,15 +57,12 @@ def test_what_poolviz_didnt_make_stays_and_a_sentence_says_so(
 ) -> None:
     window.lab.connect_to(conninfo)
     until(qtbot, lambda: window.lab.target is not None)
-    ask(conninfo, "SELECT 1")
-    import psycopg2
-
     connection = psycopg2.connect(conninfo, application_name="asks")
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
             cursor.execute("CREATE SCHEMA poolviz CREATE TABLE theirs (a int)")
-            press(qtbot, window, "Drop them")
+            answer(qtbot, window, yes=True)
             until(qtbot, lambda: "theirs" in window.banner.sentences["drop"])
             assert ask(conninfo, COUNT) == 1
     finally:

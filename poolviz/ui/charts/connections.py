@@ -199,4 +199,5 @@ def _peaking(mean: float, band: Band, index: int) -> str:
 
 
 def _count(value: float) -> str:
-    return f"{abs(value):,.0f}" if abs(value - round(value)) < 0.05 else f"{value:,.1f}"
+    whole = abs(value) >= 100 or abs(value - round(value)) < 0.05
+    return f"{abs(value):,.0f}" if whole else f"{value:.1f}"

@@ -18,11 +18,15 @@ from poolviz.model.sample import TICK, Mark
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
 
-LOAD_MODEL = (
-    "Closed loop: each client begins its next operation when the last one and its pause are over."
-)
-LATENCY_FROM = (
-    "wait: from the call of acquire to its return, or to its failure; use: from there to the "
+_LOOPS = {
+    "closed": "Closed loop: each client begins its next operation when the last one and its pause "
+    "are over.",
+    "open": "Open loop: requests come due at their own times, and the first free client serves "
+    "each.",
+}
+WAIT_FROM = {"closed": "the call of acquire", "open": "the moment a request was due"}
+_LATENCY_FROM = (
+    "wait: from {} to acquire's return, or to its failure; use: from there to the "
     "return of the connection; create: the connect itself; retry: a client's own back-offs."
 )
 PERCENTILES = (
@@ -41,7 +45,7 @@ class Sampling(msgspec.Struct, frozen=True):
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """A run and how it was measured. `scenario` is what was begun, `marks` is what was changed
-    and noted while it ran."""
+    and noted while it ran; `loops` has "closed", "open" or both, as the load was."""
 
     exported_by: str
     started_utc: str
@@ -49,8 +53,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, str]
     scenario: Scenario
     marks: tuple[Mark, ...]
-    load_model: str = LOAD_MODEL
-    latency_from: str = LATENCY_FROM
+    loops: tuple[str, ...]
+    load_model: str
+    latency_from: str
     percentiles: str = PERCENTILES
     sampling: Sampling
     failure: str
@@ -59,6 +64,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def manifest(recorder: Recorder, began: Began) -> Manifest:
     """The manifest of what is recorded so far."""
     summary = recorder.summary()
+    loops = _loops(began.scenario, recorder.marks)
     return Manifest(
         exported_by=f"poolviz {poolviz.__version__}",
         started_utc=utc(began.started),
@@ -66,9 +72,19 @@ def manifest(recorder: Recorder, began: Began) -> Manifest:
         facts=began.facts,
         scenario=began.scenario,
         marks=recorder.marks,
+        loops=loops,
+        load_model=" ".join(_LOOPS[loop] for loop in loops),
+        latency_from=_LATENCY_FROM.format(" or ".join(WAIT_FROM[loop] for loop in loops)),
         sampling=Sampling(1 / TICK, summary.samples, summary.samples_dropped),
         failure="" if recorder.ended is None else recorder.ended.failure,
     )
+
+
+def _loops(scenario: Scenario, marks: tuple[Mark, ...]) -> tuple[str, ...]:
+    """The kinds of load that the run had, at its beginning or after a change."""
+    had: set[object] = {scenario.load.get("arrivals", "closed")}
+    had.update(mark.new for mark in marks if mark.key == "arrivals")
+    return tuple(loop for loop in _LOOPS if loop in had)
 
 
 def began_of(recorder: Recorder) -> Began:

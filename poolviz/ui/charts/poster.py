@@ -15,7 +15,7 @@ from poolviz.model.messages import Began
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools import pool_class
 from poolviz.pools.base import Pool
-from poolviz.sessions.export.manifest import Manifest, manifest
+from poolviz.sessions.export.manifest import WAIT_FROM, Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.replay import scenario_of
 from poolviz.ui.charts.axes import Frame, lasting
@@ -174,14 +174,11 @@ def _in_play(began: Began) -> dict[str, Value]:
 
 def _measured(told: Manifest) -> list[str]:
     sampling = told.sampling
-    loops: set[object] = {told.scenario.load.get("arrivals", "closed")}
-    loops.update(mark.new for mark in told.marks if mark.key == "arrivals")
-    starts = {"closed": "the call of acquire", "open": "the moment a request was due"}
-    since = [start for loop, start in starts.items() if loop in loops]
     return [
         f"{sampling.per_second:.0f} samples/s, {sampling.samples:,} taken, "
         f"{sampling.dropped:,} dropped",
-        " and ".join(loop for loop in starts if loop in loops) + " loop",
-        f"wait from {' or '.join(since)} until there is a connection",
+        " and ".join(told.loops) + " loop",
+        f"wait from {' or '.join(WAIT_FROM[loop] for loop in told.loops)} until there is a "
+        "connection",
         "percentiles of merged histograms, within 1 %",
     ]

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
+    _leave_library_path()
     # In a bundle, the engine's child starts here as well and never gets past this line.
     multiprocessing.freeze_support()
+    if sys.argv[1:2] == ["_keeper"]:
+        from poolviz.servers import keeper  # noqa: PLC0415 - all that this process needs
+
+        sys.exit(keeper.main(sys.argv[2:]))
     from poolviz.cli import run_command_line  # noqa: PLC0415 - the child needs none of it
 
     sys.exit(run_command_line(sys.argv[1:]))
+
+
+def _leave_library_path() -> None:
+    """Give programs that are started from here the user's libraries, not those of the bundle.
+
+    A bundle's own processes find theirs anew; for this one the path has done its work.
+    """
+    if getattr(sys, "frozen", False):
+        original = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
+        os.environ.pop("LD_LIBRARY_PATH", None)
+        if original is not None:
+            os.environ["LD_LIBRARY_PATH"] = original
 
 
 if __name__ == "__main__":

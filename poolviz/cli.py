@@ -12,6 +12,7 @@ import msgspec
 
 import poolviz
 from poolviz import catalogue, headless, schema
+from poolviz import doctor as doctors
 from poolviz.load.presets import open_scenario, presets
 from poolviz.load.scenarios import Declared, declared
 from poolviz.model.errors import InputError, PoolvizError
@@ -55,7 +56,7 @@ def window(file: Path | None, dsn: str | None) -> int:
             raise InputError(f"There is no file {file}.")
         start = file
     elif file is not None:
-        start = open_scenario(file, [name for name in commands.commands if name[0] != "_"])
+        start = open_scenario(file, list(commands.commands))
     reason = headless.no_window()
     if reason:
         return headless.instead_of_window(reason, start, dsn)
@@ -205,13 +206,16 @@ def tables(dsn: str | None, scale: int, drop: bool) -> None:
     click.echo(headless.tables(dsn, scale, drop=drop))
 
 
-@commands.command("_keeper", hidden=True, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def keeper(arguments: tuple[str, ...]) -> int:
-    """Start a server and end it with this process' parent (the embedded server's helper)."""
-    from poolviz.servers import keeper as server_keeper  # noqa: PLC0415 - needed by it alone
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> int:
+    """Tell what this machine lacks, what for, and the command that installs it.
 
-    return server_keeper.main(list(arguments)) or 0
+    The exit status is 1 where something is missing that poolviz can't do without, else 0.
+    """
+    findings = doctors.examine()
+    click.echo(doctors.as_json(findings) if as_json else doctors.as_text(findings))
+    return int(any(each.state == doctors.MISSING for each in findings))
 
 
 def run_command_line(arguments: list[str]) -> int:

@@ -219,6 +219,7 @@ class Window(QMainWindow):
         """A scenario's title and what it tells people to look at, until that is dismissed."""
         watch = spoken(scenario.watch)
         if scenario.title or watch:
+            self.banner.take_back("hint")
             self.banner.say(Notice(_WATCH, watch or "It runs as written.", heading=scenario.title))
         else:
             self.banner.take_back(_WATCH)

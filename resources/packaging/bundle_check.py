@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 MEGABYTE = 1_000_000
 LARGEST, LARGEST_PACKED = 220 * MEGABYTE, 75 * MEGABYTE
-_LINE = re.compile(r"(?:missing|excluded) module named '?(?P<name>[\w.]+)'? - imported by (?P<by>.*)")
+_LINE = re.compile(
+    r"(?:missing|excluded) module named '?(?P<name>[\w.]+)'? - imported by (?P<by>.*)"
+)
 _IMPORTER = re.compile(r"'?([\w.]+)'? \(([^)]*)\)")
 
 
@@ -40,15 +42,28 @@ def check_warnings(path: Path, libraries: Collection[str], absent: Collection[st
         raise SystemExit("The bundle lacks modules:\n  " + "\n  ".join(missing))
 
 
+def check_foreign(modules: Iterable[str], packages: Collection[str]) -> None:
+    """SystemExit where a package came along that poolviz doesn't require."""
+    owners = metadata.packages_distributions()
+    known = {name.lower() for name in packages}
+    for top in sorted({name.partition(".")[0] for name in modules}):
+        if foreign := [name for name in owners.get(top, ()) if name.lower() not in known]:
+            raise SystemExit(
+                f"{foreign[0]} came along, and poolviz doesn't require it: exclude it."
+            )
+
+
 def check_size(folder: Path) -> None:
     """Print the ten largest parts; SystemExit where the whole is over the limit."""
     sizes = sorted(((_size(part), part) for part in _parts(folder)), reverse=True)
     for size, part in sizes[:10]:
-        print(f"{size / MEGABYTE:8.1f} MB  {part.relative_to(folder)}")
+        sys.stdout.write(f"{size / MEGABYTE:8.1f} MB  {part.relative_to(folder)}\n")
     total = sum(size for size, _ in sizes)
-    print(f"{total / MEGABYTE:8.1f} MB  in all")
+    sys.stdout.write(f"{total / MEGABYTE:8.1f} MB  in all\n")
     if total > LARGEST:
-        raise SystemExit(f"The bundle has {total / MEGABYTE:.0f} MB, over {LARGEST / MEGABYTE:.0f}.")
+        raise SystemExit(
+            f"The bundle has {total / MEGABYTE:.0f} MB, over {LARGEST / MEGABYTE:.0f}."
+        )
 
 
 def _parts(folder: Path) -> Iterator[Path]:

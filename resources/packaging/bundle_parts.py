@@ -25,9 +25,10 @@ LIBRARIES = (
 EXCLUDED = [
     "tkinter", "_tkinter", "turtle", "turtledemo", "idlelib", "lib2to3", "ensurepip", "venv",
     "test", "_testcapi", "distutils", "antigravity", "this", "setuptools", "pip", "pydoc_data",
-    "nis", "readline", "curses", "_curses", "_curses_panel",
+    "nis", "crypt", "_crypt", "readline", "curses", "_curses", "_curses_panel",
     "IPython", "matplotlib", "scipy", "OpenGL", "cupy", "numba", "h5py", "jupyter_rfb", "colorcet",
-    "psycopg_c", "MySQLdb", "cx_Oracle", "oracledb", "pyodbc", "pytest", "PyQt5", "PyQt6",
+    "attr", "attrs", "psycopg_c", "MySQLdb", "cx_Oracle", "oracledb", "pyodbc", "pytest", "PyQt5",
+    "PyQt6",
     "numpy.f2py", "numpy.testing.tests", "sqlalchemy.testing", "asyncpg._testbase",
 ]  # fmt: skip
 
@@ -113,7 +114,7 @@ def postgres() -> list[Part]:
     package = Path(spec.submodule_search_locations[0])
     install = package / "pginstall"
     files = [path for path in install.rglob("*") if path.is_file() and _serves(path, install)]
-    files += [path for path in package.with_name(f"{package.name}.libs").glob("*")]
+    files += package.with_name(f"{package.name}.libs").glob("*pq*")
     return [(str(path.relative_to(package.parent)), str(path), "DATA") for path in sorted(files)]
 
 
@@ -158,6 +159,11 @@ def needed(binaries: Iterable[Part]) -> list[Part]:
     return [part for place, part in parts.items() if place in kept]
 
 
+def libraries(binaries: Iterable[Part]) -> list[str]:
+    """The names of the shared libraries among them, PostgreSQL's own included."""
+    return [Path(place).name for place, _, _ in [*binaries, *postgres()] if _is_library(place)]
+
+
 def _linked(file: str) -> list[str]:
     """The names of the libraries that a file itself is linked to."""
     if sys.platform != "linux":
@@ -179,16 +185,20 @@ def stripped(binaries: Iterable[Part], folder: Path) -> list[Part]:
 
     Left alone are the files that a wheel's maker has patched; they don't survive it.
     """
-    result = []
-    for place, source, kind in binaries:
-        if sys.platform == "linux" and kind != "SYMLINK" and _STRIPPED.match(place):
-            copy = folder / "stripped" / place
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy2(source, copy)
-            subprocess.run(["strip", "--strip-unneeded", str(copy)], check=True)
-            source = str(copy)
-        result.append((place, source, kind))
-    return result
+    return [
+        (place, _stripped(place, source, kind, folder), kind) for place, source, kind in binaries
+    ]
+
+
+def _stripped(place: str, source: str, kind: str, folder: Path) -> str:
+    """The path of a copy without its symbols, where they may be taken."""
+    if sys.platform != "linux" or kind == "SYMLINK" or not _STRIPPED.match(place):
+        return source
+    copy = folder / "stripped" / place
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy2(source, copy)
+    subprocess.run(["strip", "--strip-unneeded", str(copy)], check=True)
+    return str(copy)
 
 
 def windows_version(version: str) -> Any:

@@ -24,6 +24,7 @@ from poolviz.sessions.export import (
     exporters_with,
     suggested_name,
 )
+from poolviz.sessions.export.manifest import manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.rings import LEVELS
 from tests.sessions.builders import (
@@ -286,3 +287,16 @@ def test_the_suggested_name_says_what_was_run(recorder: Recorder) -> None:
     with Recorder() as other:
         other.add(Began(STARTED, own, {}))
         assert suggested_name(other, ".csv") == "poolviz_2026-05-11T143105Z_My-Pool.csv"
+
+
+def test_a_manifest_tells_an_open_load_from_a_closed_one() -> None:
+    opened = Mark(
+        t=1.0, kind=MarkKind.CHANGE, text="", key="arrivals", old="closed", new="open"
+    )  # fmt: skip
+    with Recorder() as recorder:
+        record(recorder, reports(run(), opened))
+        assert recorder.began is not None
+        told = manifest(recorder, recorder.began)
+    assert told.loops == ("closed", "open")
+    assert "Open loop" in told.load_model
+    assert "from the call of acquire or the moment a request was due" in told.latency_from

@@ -1,0 +1,129 @@
+"""The system's libraries that Qt can't do without, and the commands that install them."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_MANAGERS = {  # what a distribution calls itself or is like, and how it installs packages
+    "debian": ("apt", "apt-get install"),
+    "ubuntu": ("apt", "apt-get install"),
+    "fedora": ("dnf", "dnf install"),
+    "rhel": ("dnf", "dnf install"),
+    "suse": ("zypper", "zypper install"),
+    "opensuse": ("zypper", "zypper install"),
+}
+
+
+@dataclass(frozen=True)
+class Library:
+    """A shared library of the system, and the packages that have it."""
+
+    file: str
+    apt: str
+    dnf: str
+    zypper: str
+
+    @property
+    def missing(self) -> bool:
+        """It can't be loaded, or not with what it needs itself."""
+        try:
+            ctypes.CDLL(self.file)
+        except OSError:
+            return True
+        return False
+
+
+# Of any window, and of graphs that are drawn without one.
+ALWAYS = (
+    Library("libEGL.so.1", "libegl1", "libglvnd-egl", "libglvnd"),
+    Library("libGL.so.1", "libgl1", "libglvnd-glx", "libglvnd"),
+    Library("libX11.so.6", "libx11-6", "libX11", "libX11-6"),
+    Library("libfontconfig.so.1", "libfontconfig1", "fontconfig", "libfontconfig1"),
+    Library("libfreetype.so.6", "libfreetype6", "freetype", "libfreetype6"),
+    Library("libglib-2.0.so.0", "libglib2.0-0", "glib2", "libglib-2_0-0"),
+    Library("libgthread-2.0.so.0", "libglib2.0-0", "glib2", "libgthread-2_0-0"),
+    Library("libdbus-1.so.3", "libdbus-1-3", "dbus-libs", "libdbus-1-3"),
+    Library("libxkbcommon.so.0", "libxkbcommon0", "libxkbcommon", "libxkbcommon0"),
+)
+# Of a window on X.
+FOR_X = (
+    Library("libxcb.so.1", "libxcb1", "libxcb", "libxcb1"),
+    Library("libxcb-cursor.so.0", "libxcb-cursor0", "xcb-util-cursor", "libxcb-cursor0"),
+    Library("libxcb-icccm.so.4", "libxcb-icccm4", "xcb-util-wm", "libxcb-icccm4"),
+    Library("libxcb-image.so.0", "libxcb-image0", "xcb-util-image", "libxcb-image0"),
+    Library("libxcb-keysyms.so.1", "libxcb-keysyms1", "xcb-util-keysyms", "libxcb-keysyms1"),
+    Library("libxcb-randr.so.0", "libxcb-randr0", "libxcb", "libxcb-randr0"),
+    Library(
+        "libxcb-render-util.so.0", "libxcb-render-util0", "xcb-util-renderutil",
+        "libxcb-render-util0",
+    ),
+    Library("libxcb-render.so.0", "libxcb-render0", "libxcb", "libxcb-render0"),
+    Library("libxcb-shape.so.0", "libxcb-shape0", "libxcb", "libxcb-shape0"),
+    Library("libxcb-shm.so.0", "libxcb-shm0", "libxcb", "libxcb-shm0"),
+    Library("libxcb-sync.so.1", "libxcb-sync1", "libxcb", "libxcb-sync1"),
+    Library("libxcb-xfixes.so.0", "libxcb-xfixes0", "libxcb", "libxcb-xfixes0"),
+    Library("libxcb-xkb.so.1", "libxcb-xkb1", "libxcb", "libxcb-xkb1"),
+    Library(
+        "libxkbcommon-x11.so.0", "libxkbcommon-x11-0", "libxkbcommon-x11", "libxkbcommon-x11-0"
+    ),
+    Library("libX11-xcb.so.1", "libx11-xcb1", "libX11-xcb", "libX11-xcb1"),
+)  # fmt: skip
+
+
+def command_for(libraries: Iterable[Library]) -> str:
+    """What installs them on this distribution; empty where it is none that poolviz knows."""
+    return install_command(
+        {name: [getattr(each, name) for each in libraries] for name in ("apt", "dnf", "zypper")}
+    )
+
+
+def install_command(packages: dict[str, list[str]]) -> str:
+    """What installs the packages that this distribution's manager knows by those names."""
+    for name in _distributions():
+        for family, (manager, install) in _MANAGERS.items():
+            if name == family or name.startswith(f"{family}-"):
+                wanted = " ".join(dict.fromkeys(packages[manager]))
+                sudo = "" if os.geteuid() == 0 else "sudo "
+                return f"{sudo}{install} {wanted}"
+    return ""
+
+
+def _distributions() -> list[str]:
+    """What this Linux calls itself, and what it says that it is like."""
+    if sys.platform == "win32" or sys.platform == "darwin":
+        return []
+    try:
+        told = platform.freedesktop_os_release()
+    except OSError:
+        return []
+    return [told.get("ID", ""), *told.get("ID_LIKE", "").split()]
+
+
+def qt_fault() -> str:
+    """Why Qt can't be loaded, in a few words; empty where it can. Never ends the process."""
+    try:
+        importlib.import_module("PySide6.QtWidgets")
+    except ImportError as error:
+        return str(error)
+    return ""
+
+
+def x_plugin_fault() -> str:
+    """Why Qt's plugin for X can't be loaded, in a few words; empty where it can."""
+    found = importlib.util.find_spec("PySide6")
+    for folder in (found.submodule_search_locations if found is not None else None) or ():
+        plugin = Path(folder) / "Qt" / "plugins" / "platforms" / "libqxcb.so"
+        if plugin.exists():
+            try:
+                ctypes.CDLL(str(plugin))
+            except OSError as error:
+                return str(error.__cause__ or error)
+    return ""

@@ -1,0 +1,93 @@
+#!/bin/sh
+# Installs poolviz for the user who runs this, without root, or removes it again:
+#   ./install.sh [--prefix DIR]            into DIR, ~/.local unless named
+#   ./install.sh --uninstall [--prefix DIR]
+# What poolviz has recorded is left where it is.
+set -eu
+
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+prefix=${HOME:?HOME is not set}/.local
+remove=no
+
+while [ $# -gt 0 ]; do
+  case $1 in
+    --uninstall) remove=yes ;;
+    --prefix)
+      [ $# -gt 1 ] || { echo "install.sh: --prefix takes a folder." >&2; exit 2; }
+      shift
+      case $1 in /*) prefix=$1 ;; *) prefix=$(pwd)/$1 ;; esac
+      ;;
+    *) echo "install.sh: $1 is no option of it: --prefix DIR, --uninstall." >&2; exit 2 ;;
+  esac
+  shift
+done
+
+program=$prefix/lib/poolviz
+link=$prefix/bin/poolviz
+share=$prefix/share
+sizes="16 24 32 48 64 128 256 512"
+
+# The desktop's lists of programs, kinds of files and icons; a desktop without them needs none.
+refresh() {
+  for command in \
+    "update-desktop-database -q $share/applications" \
+    "update-mime-database $share/mime" \
+    "gtk-update-icon-cache -q -t -f $share/icons/hicolor"
+  do
+    if command -v "${command%% *}" >/dev/null 2>&1; then
+      $command >/dev/null 2>&1 || true
+    fi
+  done
+}
+
+remove_all() {
+  rm -rf "$program" "$program.new" "$program.old"
+  if [ "$(readlink "$link" 2>/dev/null || true)" = "$program/poolviz" ]; then rm -f "$link"; fi
+  rm -f "$share/applications/poolviz.desktop" "$share/mime/packages/poolviz.xml" \
+    "$share/metainfo/org.poolviz.poolviz.metainfo.xml" \
+    "$share/icons/hicolor/scalable/apps/poolviz.svg"
+  for size in $sizes; do rm -f "$share/icons/hicolor/${size}x$size/apps/poolviz.png"; done
+  refresh
+}
+
+if [ "$remove" = yes ]; then
+  remove_all
+  echo "poolviz is removed from $prefix. What it has recorded is left in your data folder."
+  exit 0
+fi
+
+[ -x "$here/poolviz/poolviz" ] || {
+  echo "install.sh: the folder poolviz isn't beside it: unpack the whole archive." >&2
+  exit 2
+}
+if [ -e "$link" ] || [ -L "$link" ]; then
+  [ "$(readlink "$link" 2>/dev/null || true)" = "$program/poolviz" ] || {
+    echo "install.sh: $link is there and isn't this program's: move it away, or name another --prefix." >&2
+    exit 2
+  }
+fi
+
+mkdir -p "$prefix/lib" "$prefix/bin" "$share/applications"
+rm -rf "$program.new" "$program.old"
+cp -R "$here/poolviz" "$program.new"
+cp "$here/install.sh" "$program.new/install.sh"
+if [ -e "$program" ]; then mv "$program" "$program.old"; fi
+mv "$program.new" "$program"
+rm -rf "$program.old"
+ln -sf "$program/poolviz" "$link"
+(cd "$here/share" && find . -type f) | while IFS= read -r file; do
+  mkdir -p "$share/$(dirname "$file")"
+  cp "$here/share/$file" "$share/$file"
+done
+# A desktop may not have ~/.local/bin among its paths. In Exec a quoted path may hold blanks.
+quoted=$(printf '%s' "$program/poolviz" | sed 's/[\\"`$]/\\&/g; s/%/%%/g')
+awk -v start="$quoted" '/^Exec=/ { print "Exec=\"" start "\" %f"; next } { print }' \
+  "$here/share/applications/poolviz.desktop" >"$share/applications/poolviz.desktop"
+refresh
+
+echo "poolviz is installed: $link"
+case ":$PATH:" in
+  *":$prefix/bin:"*) ;;
+  *) echo "$prefix/bin isn't in your PATH; the menu of your desktop has poolviz as well." ;;
+esac
+echo "To remove it: $program/install.sh --uninstall$([ "$prefix" = "$HOME/.local" ] || printf ' --prefix %s' "$prefix")"

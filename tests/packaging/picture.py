@@ -1,0 +1,13 @@
+"""Takes a picture of the screen: `python -m tests.packaging.picture FILE`. A program of its own,
+since one process has Qt on one display alone."""
+
+from __future__ import annotations
+
+import sys
+
+from PySide6.QtGui import QGuiApplication
+
+if __name__ == "__main__":
+    application = QGuiApplication([])
+    taken = application.primaryScreen().grabWindow(0)
+    sys.exit(0 if taken.save(sys.argv[1]) else 1)

@@ -1,0 +1,166 @@
+"""The packaged program as somebody runs it: root, or a user with an empty home."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg2
+
+from tests.servers.fixtures import BOUND
+
+GONE_WITHIN = 5.0  # seconds after the program was killed
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """Who runs the program, and the home that they begin with nothing in."""
+
+    name: str
+    uid: int
+    gid: int
+    home: Path
+
+    @property
+    def root(self) -> bool:
+        return self.uid == 0
+
+    @property
+    def data(self) -> Path:
+        """Where the program keeps things for them."""
+        return self.home / ("data" if self.root else ".local/share/poolviz")
+
+    @property
+    def temporary(self) -> Path:
+        return self.home / "tmp"
+
+    def environment(self, display: str = "") -> dict[str, str]:
+        """As little as a desktop gives a program."""
+        return {
+            "HOME": str(self.home),
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "TMPDIR": str(self.temporary),
+            **({"DISPLAY": display} if display else {}),
+            # Root's own place is the machine's, which a test leaves alone.
+            **({"POOLVIZ_HOME": str(self.data)} if self.root else {}),
+        }
+
+    def account(self) -> dict[str, Any]:
+        """What makes subprocess run a program as them."""
+        if self.uid == os.geteuid():
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def run(self, program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Have the program run to its end."""
+        return subprocess.run(
+            [program, *arguments],
+            env=self.environment(),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=4 * BOUND,
+            **self.account(),
+        )
+
+    @contextmanager
+    def start(
+        self, program: Path, *arguments: str, display: str = ""
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """The running program, whose words go to the file `said`; killed at the end if need be."""
+        with (self.home / "said").open("wb") as said:
+            process = subprocess.Popen(
+                [program, *arguments],
+                env=self.environment(display),
+                cwd=self.home,
+                stdout=said,
+                stderr=said,
+                **self.account(),
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    @property
+    def said(self) -> str:
+        """What the program that was started said, but for a remark of Qt's."""
+        return (self.home / "said").read_text(encoding="utf-8")
+
+    def ask(self, question: str) -> Any:
+        """The first value that their embedded server answers: it lets nobody else in."""
+        folder = self.data / "postgres" / "0" / "data"
+        before = os.geteuid()
+        os.seteuid(self.uid)
+        try:
+            with (
+                closing(
+                    psycopg2.connect(
+                        host=str(folder), port=5432, user="postgres", dbname="postgres"
+                    )
+                ) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(question)
+                return cursor.fetchone()[0]
+        finally:
+            os.seteuid(before)
+
+    def connections(self) -> int:
+        """How many connections of the program their server has."""
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'poolviz%'"
+        return int(self.ask(query))
+
+    def samples(self) -> int:
+        """Samples in the newest session that the program has written."""
+        for path in sorted(self.data.glob("sessions/2*.poolviz"), reverse=True):
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+                return int(connection.execute("SELECT count(*) FROM samples").fetchone()[0])
+        return 0
+
+
+@contextmanager
+def somebody(name: str) -> Iterator[Somebody]:
+    """A user with a home of their own for a while, with nothing in it."""
+    entry = pwd.getpwnam(name)
+    home = Path(tempfile.mkdtemp(prefix=f"poolviz-home-{name}-"))
+    try:
+        home.chmod(0o711)
+        (home / "tmp").mkdir()
+        person = Somebody(name, entry.pw_uid, entry.pw_gid, home)
+        if os.geteuid() != person.uid:
+            for path in (home, home / "tmp"):
+                os.chown(path, person.uid, person.gid)
+        yield person
+    finally:
+        shutil.rmtree(home)
+
+
+def of(program: Path) -> list[psutil.Process]:
+    """Every process of the bundle that `program` is in, its server's included."""
+    folder, found = program.resolve().parent, []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.exe()).is_relative_to(folder):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def shared_memory() -> set[str]:
+    """Segments that PostgreSQL would leave behind if it weren't ended in an orderly way."""
+    return {path.name for path in Path("/dev/shm").glob("PostgreSQL.*")}

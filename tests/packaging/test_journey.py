@@ -1,0 +1,186 @@
+"""A person at a desktop, with keyboard and mouse, at the packaged program."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from PySide6.QtGui import QImage
+
+from tests.packaging.desktop import Desktop
+from tests.packaging.program import GONE_WITHIN, Somebody, of, shared_memory
+from tests.packaging.test_bundle import assert_nothing_is_left
+from tests.servers.fixtures import BOUND, PROJECT, wait_until
+
+_TITLE = "– poolviz"
+_CLOSE = 11  # pixels from the right end of a title bar to the middle of its cross
+
+
+@dataclass
+class Sitting:
+    """Somebody with the program's window before them."""
+
+    desktop: Desktop
+    person: Somebody
+    process: subprocess.Popen[bytes]
+    window: str
+
+    def drag(self, key: str, start: int, end: int, *, hint: bool) -> None:
+        """Pull the slider of a parameter from one value to another."""
+        place = self.desktop.place(self.window)
+        (x, to), y = _places(place.width, place.height, hint, key, start, end)
+        self.desktop.drag(place.left + x, place.top + y, place.left + to)
+
+    def close(self) -> None:
+        """Close the window with its cross."""
+        place = self.desktop.place(self.window)
+        x = place.left + place.width - _CLOSE
+        self.desktop.click(x, place.top - place.title // 2)
+
+    def look(self, name: str) -> QImage:
+        """What the window shows."""
+        place = self.desktop.place(self.window)
+        screen = QImage(str(self.desktop.look(self.person.home / f"{name}.png")))
+        return screen.copy(place.left, place.top, place.width, place.height)
+
+
+def _places(width: int, height: int, hint: bool, key: str, *values: int) -> tuple[list[int], int]:
+    arguments = [width, height, "hint" if hint else "no", key, *values]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.packaging.places", *map(str, arguments)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=BOUND,
+    )
+    assert done.returncode == 0, done.stderr
+    x, y = json.loads(done.stdout)
+    return x, y
+
+
+@contextmanager
+def sitting(
+    desktop: Desktop, program: Path, person: Somebody, *arguments: str
+) -> Iterator[Sitting]:
+    """The program, from its start on; a picture is kept of what stood there when a test failed."""
+    with person.start(program, *arguments, display=desktop.name) as process:
+        window = desktop.window(_TITLE)
+        desktop.focus(window)
+        try:
+            yield Sitting(desktop, person, process, window)
+        except BaseException:
+            keep_picture(desktop, f"failed as {person.name}")
+            raise
+
+
+def keep_picture(desktop: Desktop, name: str) -> None:
+    """Leave a picture of the screen in the folder that POOLVIZ_PICTURES names, if it is set."""
+    folder = os.environ.get("POOLVIZ_PICTURES")
+    if folder:
+        desktop.look(Path(folder) / f"{name}.png")
+
+
+def test_it_starts_measures_changes_exports_and_closes_with_its_cross(
+    desktop: Desktop, program: Path, person: Somebody
+) -> None:
+    shared = shared_memory()
+    with sitting(desktop, program, person) as seat:
+        wait_until(lambda: person.samples() > 40, "samples are recorded")
+
+        before = seat.look("before")
+        after = wait_until(lambda: _changed(before, seat.look("after")), "the curves move")
+        assert after > 200
+
+        seat.drag("clients", 8, 40, hint=True)
+        wait_until(lambda: person.connections() >= 10, "40 clients fill the pool of 5 + 5")
+        seat.drag("pool_size", 5, 30, hint=False)
+        wait_until(lambda: person.connections() > 20, "the server sees that pool_size is 30")
+
+        graphs = person.home / "my graphs.png"
+        desktop.press("ctrl+e")
+        dialog = desktop.window("Graphs as PNG")
+        desktop.focus(dialog)
+        desktop.press("ctrl+a")
+        desktop.write(str(graphs))
+        desktop.press("Return")
+        wait_until(graphs.exists, "the graphs are written")
+        picture = QImage(str(graphs))
+        assert picture.width() > 800 and picture.height() > 400
+        assert not desktop.windows("Graphs as PNG")
+
+        keep_picture(desktop, f"packaged, {person.name}")
+        seat.close()
+        assert seat.process.wait(BOUND) == 0
+    assert person.said == ""
+    _forget_pictures(person)
+    assert_nothing_is_left(program, person, shared)
+
+
+def test_killed_it_leaves_nothing_within_five_seconds_and_starts_again(
+    desktop: Desktop, program: Path, person: Somebody
+) -> None:
+    shared = shared_memory()
+    with sitting(desktop, program, person) as seat:
+        wait_until(lambda: person.samples() > 20, "samples are recorded")
+        family = of(program)
+        assert any(each.name().startswith("postgres") for each in family)
+        killed = time.monotonic()
+        seat.process.kill()
+        _, alive = psutil.wait_procs(
+            [each for each in family if each.pid != seat.process.pid], GONE_WITHIN
+        )
+        assert not alive, f"left after {time.monotonic() - killed:.1f} s: {alive}"
+    assert_nothing_is_left(program, person, shared)
+    recorded = len(list(person.data.glob("sessions/2*.poolviz")))
+    with sitting(desktop, program, person) as seat:
+        wait_until(
+            lambda: (
+                len(list(person.data.glob("sessions/2*.poolviz"))) > recorded
+                and person.samples() > 20
+            ),
+            "the next start records",
+        )
+        seat.desktop.press("ctrl+q")
+        assert seat.process.wait(BOUND) == 0
+    assert_nothing_is_left(program, person, shared)
+
+
+def test_a_session_opens_in_it(desktop: Desktop, program: Path, person: Somebody) -> None:
+    done = person.run(program, "run", "--duration", "1", "--quiet", "--out", "mine.poolviz")
+    assert done.returncode == 0, done.stderr
+    with person.start(program, "mine.poolviz", display=desktop.name) as process:
+        window = desktop.window("mine.poolviz – poolviz")
+        desktop.focus(window)
+        desktop.press("ctrl+q")
+        assert process.wait(BOUND) == 0
+
+
+def _changed(before: QImage, after: QImage) -> int:
+    """How many points of the charts differ, of every fourth."""
+    return sum(
+        before.pixel(x, y) != after.pixel(x, y)
+        for x in range(before.width() // 3, before.width(), 4)
+        for y in range(before.height() // 3, before.height() - 40, 4)
+    )
+
+
+def _forget_pictures(person: Somebody) -> None:
+    for name in ("before", "after"):
+        (person.home / f"{name}.png").unlink()
+
+
+@pytest.fixture(autouse=True)
+def _calm(desktop: Desktop) -> Iterator[None]:
+    """No window of an earlier test is about."""
+    wait_until(lambda: not desktop.windows(_TITLE), "the desktop is empty")
+    yield

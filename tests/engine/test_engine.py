@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from contextlib import closing
 from itertools import pairwise
 from time import perf_counter
@@ -147,6 +148,20 @@ def test_stop_comes_back_though_every_client_is_inside_a_long_query(
     assert heard.ended.open_at_end == 0
     assert sum(sum(sample.errors.values()) for sample in heard.samples) == 0
     wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
+
+
+def test_clients_that_are_stopped_within_a_statement_do_not_pause_before_they_go(
+    conninfo: str,
+) -> None:
+    what = scenario(
+        clients=20, pool_size=20, statement_time=0.08, hold_time=0.005, think_time=0,
+        statement_distribution="constant", think_distribution="constant",
+    )  # fmt: skip
+    with running(Engine, conninfo, what) as (engine, heard):
+        heard.until(lambda h: h.operations() > 20, "some work")
+        engine.alter("think_time", 3600.0)
+        engine.halt()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("client ")]
 
 
 def test_the_number_of_clients_changes_while_they_run(conninfo: str) -> None:

@@ -98,10 +98,12 @@ class Run:
             self._alter(agenda[due.pop(0)])  # before the first client is at work
         self._ledger.open(self._load)
         self._crew.work_as(self._load)
-        while end is None or self._sampler.now() < end:
+        while True:
             if due and due[0] <= self._sampler.now():
-                self._alter(agenda[due.pop(0)])
+                self._alter(agenda[due.pop(0)])  # late or not, each is made before the end
                 continue
+            if end is not None and self._sampler.now() >= end:
+                return
             if self._crew.varies:
                 self._crew.keep_shape()
             try:

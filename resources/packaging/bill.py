@@ -19,8 +19,8 @@ from third_party import work_of
 _VERSION = SchemaVersion.V1_6
 
 
-def write_bill(root: Path, bundle: Path, target: Path) -> Path:
-    """Write what `bundle` consists of: Python's packages and libraries in machine code.
+def make_bill(root: Path, bundle: Path) -> str:
+    """What `bundle` consists of, as JSON: Python's packages and libraries in machine code.
 
     The packages are described by CycloneDX' own tool, from the environment that the bundle was
     made in; those that aren't in the bundle are left out. SystemExit where one is missing.
@@ -44,8 +44,7 @@ def write_bill(root: Path, bundle: Path, target: Path) -> Path:
     fault = JsonStrictValidator(_VERSION).validate_str(text)
     if fault is not None:
         raise SystemExit(f"The bill of materials isn't valid CycloneDX: {fault}")
-    target.write_text(text + "\n", encoding="utf-8")
-    return target
+    return text + "\n"
 
 
 def _environment(root: Path) -> dict[str, Any]:

@@ -55,6 +55,7 @@ _OF_THE_SYSTEM = re.compile(
     r"lib(X11|X11-xcb|Xau|Xdmcp|Xext|fontconfig|freetype|expat|dbus-1|glib-2\.0|gthread-2\.0"
     r"|stdc\+\+|gcc_s)\.so[\d.]*"
 )
+_LINUX = sys.platform == "linux"
 _STRIPPED = re.compile(r"libpython|python3[\d.]+/lib-dynload/|asyncpg/|sqlalchemy/|greenlet/")
 _POSTGRES_PROGRAMS = {"postgres", "initdb", "pg_ctl"}
 _POSTGRES_MODULES = {"plpgsql", "dict_snowball"}  # what initdb asks for
@@ -114,7 +115,9 @@ def postgres() -> list[Part]:
     package = Path(spec.submodule_search_locations[0])
     install = package / "pginstall"
     files = [path for path in install.rglob("*") if path.is_file() and _serves(path, install)]
-    files += package.with_name(f"{package.name}.libs").glob("*pq*")
+    # Where the makers of wheels put libraries; on Linux some are of programs that stay out.
+    files += package.with_name(f"{package.name}.libs").glob("*pq*" if _LINUX else "*")
+    files += (package / ".dylibs").glob("*")
     return [(str(path.relative_to(package.parent)), str(path), "DATA") for path in sorted(files)]
 
 
@@ -124,7 +127,7 @@ def _serves(path: Path, install: Path) -> bool:
     if folder == "bin":
         return path.stem in _POSTGRES_PROGRAMS or path.suffix == ".dll"
     if folder == "lib":
-        return path.stem in _POSTGRES_MODULES
+        return path.stem in _POSTGRES_MODULES or path.match("libpq*.dylib")
     if folder != "share":
         return False
     if rest[0] == "extension":
@@ -166,7 +169,7 @@ def libraries(binaries: Iterable[Part]) -> list[str]:
 
 def _linked(file: str) -> list[str]:
     """The names of the libraries that a file itself is linked to."""
-    if sys.platform != "linux":
+    if not _LINUX:
         return [Path(name).name for name, _ in get_imports(file)]
     told = subprocess.run(["objdump", "-p", file], capture_output=True, text=True, check=True)
     return re.findall(r"NEEDED\s+(\S+)", told.stdout)
@@ -192,7 +195,7 @@ def stripped(binaries: Iterable[Part], folder: Path) -> list[Part]:
 
 def _stripped(place: str, source: str, kind: str, folder: Path) -> str:
     """The path of a copy without its symbols, where they may be taken."""
-    if sys.platform != "linux" or kind == "SYMLINK" or not _STRIPPED.match(place):
+    if not _LINUX or kind == "SYMLINK" or not _STRIPPED.match(place):
         return source
     copy = folder / "stripped" / place
     copy.parent.mkdir(parents=True, exist_ok=True)

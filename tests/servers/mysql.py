@@ -125,6 +125,10 @@ def _readable(value: object, folder: Path, account: tuple[int, int] | None) -> o
 
 def _install(data: Path, account: tuple[int, int] | None) -> None:
     as_whom: dict[str, Any] = {}
+    # Temporary files of its own: in a shared folder one server clears another's away.
+    scratch = data.parent / "scratch"
+    scratch.mkdir()
+    _hand_over(scratch, account)
     if account is not None:
         as_whom = {"user": account[0], "group": account[1], "extra_groups": []}
     done = subprocess.run(
@@ -132,6 +136,7 @@ def _install(data: Path, account: tuple[int, int] | None) -> None:
             str(_program("mariadb-install-db")),
             "--no-defaults",
             f"--datadir={data}",
+            f"--tmpdir={scratch}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         ],

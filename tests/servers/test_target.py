@@ -151,7 +151,8 @@ def test_the_free_connections_are_those_that_can_really_be_opened(tcp_server: Tc
 
 def test_a_users_own_connection_limit_is_named(tcp_server: TcpServer) -> None:
     dsn = tcp_server.dsn(user="limited")
-    free_once_the_earlier_have_left(dsn, 1)
+    theirs = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'limited'"
+    wait_until(lambda: ask(tcp_server.admin, theirs) == 0, "the earlier ones have left")
     with closing(psycopg2.connect(dsn)):
         error = failure(dsn)
         assert error.code == "53300"

@@ -29,15 +29,13 @@ sizes="16 24 32 48 64 128 256 512"
 
 # The desktop's lists of programs, kinds of files and icons; a desktop without them needs none.
 refresh() {
-  for command in \
-    "update-desktop-database -q $share/applications" \
-    "update-mime-database $share/mime" \
-    "gtk-update-icon-cache -q -t -f $share/icons/hicolor"
-  do
-    if command -v "${command%% *}" >/dev/null 2>&1; then
-      $command >/dev/null 2>&1 || true
-    fi
-  done
+  quietly update-desktop-database -q "$share/applications"
+  quietly update-mime-database "$share/mime"
+  quietly gtk-update-icon-cache -q -t -f "$share/icons/hicolor"
+}
+
+quietly() {
+  if command -v "$1" >/dev/null 2>&1; then "$@" >/dev/null 2>&1 || true; fi
 }
 
 remove_all() {
@@ -90,4 +88,5 @@ case ":$PATH:" in
   *":$prefix/bin:"*) ;;
   *) echo "$prefix/bin isn't in your PATH; the menu of your desktop has poolviz as well." ;;
 esac
-echo "To remove it: $program/install.sh --uninstall$([ "$prefix" = "$HOME/.local" ] || printf ' --prefix %s' "$prefix")"
+if [ "$prefix" = "$HOME/.local" ]; then where=; else where=" --prefix '$prefix'"; fi
+echo "To remove it: '$program/install.sh' --uninstall$where"

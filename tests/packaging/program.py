@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import psycopg2
 
-from tests.servers.fixtures import BOUND
+from tests.servers.fixtures import BOUND, wait_until
 
 GONE_WITHIN = 5.0  # seconds after the program was killed
 
@@ -79,7 +79,7 @@ class Somebody:
     def start(
         self, program: Path, *arguments: str, display: str = ""
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """The running program, whose words go to the file `said`; killed at the end if need be."""
+        """The running program, whose words go to the file `said`; nothing of it runs at the end."""
         with (self.home / "said").open("wb") as said:
             process = subprocess.Popen(
                 [program, *arguments],
@@ -94,6 +94,7 @@ class Somebody:
         finally:
             process.kill()
             process.wait()
+            wait_until(lambda: not of(program), "every process of the program is gone")
 
     @property
     def said(self) -> str:
@@ -163,9 +164,8 @@ def of(program: Path) -> list[psutil.Process]:
 
 def shared_memory(processes: list[psutil.Process]) -> set[Path]:
     """The segments that they share: a server that isn't ended in an orderly way leaves them."""
-    return {
-        Path(each.path)
-        for process in processes
-        for each in process.memory_maps()
-        if each.path.startswith("/dev/shm/") and "(deleted)" not in each.path
-    }
+    found = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # a backend, which come and go
+            found |= {Path(each.path) for each in process.memory_maps()}
+    return {path for path in found if path.parent == Path("/dev/shm") and path.exists()}

@@ -92,6 +92,11 @@ def errors(window: Window) -> int:
     return sum(recorder.summary().errors.values()) if recorder is not None else 0
 
 
+def closed(window: Window) -> int:
+    recorder = window.lab.recorder
+    return recorder.summary().connections.closed if recorder is not None else 0
+
+
 def press(window: Window, fault: str) -> None:
     QTest.mouseClick(window.panel.faults.buttons[fault], Qt.MouseButton.LeftButton)
 
@@ -235,7 +240,8 @@ def test_faults_happen_at_a_press_and_leave_marks(
     assert "touches no table" in panel.faults.buttons["lock_table"].toolTip()
     press(window, "kill_backend")
     until(qtbot, lambda: marked(window) == ["kill_backend"])
-    until(qtbot, lambda: errors(window) > 0)
+    # Which client notices is chance: the pool may find the loss at a return, without an error.
+    until(qtbot, lambda: closed(window) > 0)
     press(window, "refuse_connections")
     until(qtbot, lambda: marked(window) == ["kill_backend", "refuse_connections"])
 

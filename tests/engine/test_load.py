@@ -137,7 +137,7 @@ def test_what_an_open_load_owes_is_dropped_where_a_closed_one_follows(conninfo: 
         owed = heard.until(
             lambda h: h.samples[-1].segment == 3 and h.samples[-1].backlog.last, "what is owed"
         )
-        assert owed > 50
+        assert owed > 20  # the clients have served some meanwhile
     assert all(sample.backlog.low >= 0 for sample in heard.samples)
 
 

@@ -79,9 +79,7 @@ class Desktop:
         """Press at a place, pull sideways, let go."""
         steps = [x + round((to - x) * step / 8) for step in range(1, 9)]
         moves = [part for at in steps for part in ("mousemove", str(at), str(y), "sleep", "0.02")]
-        # On its own: a press right behind the move, by one process, is lost now and then.
-        self._do("mousemove", str(x), str(y))
-        self._do("mousedown", "1", *moves, "mouseup", "1")
+        self._do("mousemove", str(x), str(y), "mousedown", "1", *moves, "mouseup", "1")
 
     def look(self, picture: Path) -> Path:
         """Take a picture of the whole screen."""

@@ -1,6 +1,7 @@
-"""Tells where a window of that size has a parameter's slider with its knob at certain values:
-`python -m tests.packaging.places WIDTH HEIGHT HINT KEY VALUE…` prints [[x…], y]. A program of its
-own, as the program under test is on another display."""
+"""Tells what a person knows of a slider by looking: `python -m tests.packaging.places WIDTH KEY
+VALUE…` prints the colour of sliders, where they begin, which from the top is that parameter's, and
+where its knob is at those values. A program of its own: the one under test has another display.
+"""
 
 from __future__ import annotations
 
@@ -17,27 +18,37 @@ from PySide6.QtWidgets import QApplication
 
 from poolviz.load.scenarios import checked
 from poolviz.model.scenario import Draft
-from poolviz.ui.notice import Notice
 from poolviz.ui.row import NumberRow
 from poolviz.ui.scale import Scale
 from tests.ui.laboratory import open_window
 
 
-def main(width: str, height: str, hint: str, key: str, *values: str) -> None:
+def main(width: str, key: str, *values: str) -> None:
     application = QApplication(["poolviz"])
     with tempfile.TemporaryDirectory() as folder, open_window(application, Path(folder)) as window:
         window.lab.plan(checked(Draft()))
-        window.resize(int(width), int(height))
-        if hint == "hint":
-            window.banner.say(Notice("hint", "A hint of one line."))
+        window.resize(int(width), window.height())
         for _ in range(20):
             application.processEvents()
-        row = window.panel.rows[key]
-        assert isinstance(row, NumberRow) and not row.slider.visibleRegion().isEmpty()
-        corner = row.slider.mapTo(window, QPoint(0, 0))
+        sliders = [
+            (row.slider.mapTo(window, QPoint(0, 0)), row)
+            for row in window.panel.rows.values()
+            if isinstance(row, NumberRow) and not row.slider.visibleRegion().isEmpty()
+        ]
+        sliders.sort(key=lambda each: each[0].y())
+        (order,) = [i for i, (_, row) in enumerate(sliders) if row.parameter.key == key]
+        corner, row = sliders[order]
         scale = Scale(row.parameter)
-        x = [round(corner.x() + row.slider.x_of(scale.position(float(value)))) for value in values]
-        sys.stdout.write(json.dumps([x, corner.y() + row.slider.height() // 2]))
+        told = {
+            "colour": row.slider._theme.accent,
+            "left": corner.x(),
+            "order": order,
+            "knobs": [
+                round(corner.x() + row.slider.x_of(scale.position(float(value))))
+                for value in values
+            ],
+        }
+        sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":

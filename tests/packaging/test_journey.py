@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QColor, QImage
 
 from tests.packaging.desktop import Desktop
 from tests.packaging.program import GONE_WITHIN, Somebody, of, shared_memory
@@ -22,6 +22,8 @@ from tests.packaging.test_bundle import assert_nothing_is_left
 from tests.servers.fixtures import BOUND, PROJECT, wait_until
 
 _TITLE = "– poolviz"
+_KNOB = 14  # pixels across
+_NEAR = 4  # pixels that the edge of its ring may be off
 _CLOSE = 11  # pixels from the right end of a title bar to the middle of its cross
 
 
@@ -34,11 +36,20 @@ class Sitting:
     process: subprocess.Popen[bytes]
     window: str
 
-    def drag(self, key: str, start: int, end: int, *, hint: bool) -> None:
-        """Pull the slider of a parameter from one value to another."""
-        place = self.desktop.place(self.window)
-        (x, to), y = _places(place.width, place.height, hint, key, start, end)
-        self.desktop.drag(place.left + x, place.top + y, place.left + to)
+    def drag(self, key: str, start: int, end: int) -> None:
+        """Pull the slider of a parameter from one value to another, as it is seen: a notice that
+        comes or goes meanwhile moves it, then it is tried again."""
+        slider = _known(self.desktop.place(self.window).width, key, start, end)
+
+        def pulled() -> bool:
+            place, begin, target = self.desktop.place(self.window), *slider.knobs
+            picture = self.look("slider")
+            y = slider.seen(picture)
+            if slider.fill(picture, y) < target - _NEAR:
+                self.desktop.drag(place.left + begin, place.top + y, place.left + target)
+            return slider.fill(self.look("slider"), y) >= target - _NEAR
+
+        wait_until(pulled, f"the knob of {key} is at {end}")
 
     def close(self) -> None:
         """Close the window with its cross."""
@@ -53,10 +64,35 @@ class Sitting:
         return screen.copy(place.left, place.top, place.width, place.height)
 
 
-def _places(width: int, height: int, hint: bool, key: str, *values: int) -> tuple[list[int], int]:
-    arguments = [width, height, "hint" if hint else "no", key, *values]
+@dataclass
+class Slider:
+    """What is known of a slider; how high it is, a picture tells."""
+
+    colour: str
+    left: int
+    order: int
+    knobs: list[int]
+
+    def seen(self, picture: QImage) -> int:
+        """How far from the top it is: of the lines in its colour, the one in its turn."""
+        x, colour, lines = self.left + 3, QColor(self.colour).rgb(), []
+        for y in range(picture.height() // 10, picture.height()):
+            inside = picture.pixel(x, y) == colour
+            if inside and picture.pixel(x, y - 1) != colour:
+                lines.append(y + 1)
+        return lines[self.order]
+
+    def fill(self, picture: QImage, y: int) -> int:
+        """Where about its knob is: the line in its colour ends at it."""
+        x, colour = self.left + 3, QColor(self.colour).rgb()
+        while x < picture.width() and picture.pixel(x, y) == colour:
+            x += 1
+        return x + _KNOB // 2
+
+
+def _known(width: int, key: str, *values: int) -> Slider:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.packaging.places", *map(str, arguments)],
+        [sys.executable, "-m", "tests.packaging.places", str(width), key, *map(str, values)],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -64,8 +100,7 @@ def _places(width: int, height: int, hint: bool, key: str, *values: int) -> tupl
         timeout=BOUND,
     )
     assert done.returncode == 0, done.stderr
-    x, y = json.loads(done.stdout)
-    return x, y
+    return Slider(**json.loads(done.stdout))
 
 
 @contextmanager
@@ -100,9 +135,9 @@ def test_it_starts_measures_changes_exports_and_closes_with_its_cross(
         after = wait_until(lambda: _changed(before, seat.look("after")), "the curves move")
         assert after > 200
 
-        seat.drag("clients", 8, 40, hint=True)
+        seat.drag("clients", 8, 40)
         wait_until(lambda: person.connections() >= 10, "40 clients fill the pool of 5 + 5")
-        seat.drag("pool_size", 5, 30, hint=False)
+        seat.drag("pool_size", 5, 30)
         wait_until(lambda: person.connections() > 20, "the server sees that pool_size is 30")
 
         graphs = person.home / "my graphs.png"
@@ -176,7 +211,7 @@ def _changed(before: QImage, after: QImage) -> int:
 
 
 def _forget_pictures(person: Somebody) -> None:
-    for name in ("before", "after"):
+    for name in ("before", "after", "slider"):
         (person.home / f"{name}.png").unlink()
 
 

@@ -89,25 +89,31 @@ class Engine:
             self._reports.put(Ended(0, str(why), why.exit_status))
             return
         observer = Observer(begin.conninfo, begin.application_name, self._tell_of_server)
-        run = Run(
-            begin=begin,
-            kind=kind,
-            crew=crew,
-            door=door,
-            observer=observer,
-            reports=self._reports,
-        )
+        run: Run | None = None
         failure, left_open = "", 0
         try:
             try:
+                run = Run(
+                    begin=begin,
+                    kind=kind,
+                    crew=crew,
+                    door=door,
+                    observer=observer,
+                    reports=self._reports,
+                )
                 run.live(self._commands)
             finally:
-                left_open = run.end()
+                if run is not None:
+                    left_open = run.end()
+                else:
+                    observer.close(timeout=1.0)
+                    crew.close()
         except Exception as error:
             failure = f"The engine failed, which is a fault of poolviz: {error!r}."
             raise
         finally:
-            self._reports.put(Ended(left_open, failure, 1 if failure else 0, run.rows))
+            rows = None if run is None else run.rows
+            self._reports.put(Ended(left_open, failure, 1 if failure else 0, rows))
 
     def _tell_of_server(self, sentence: str) -> None:
         self._reports.put(Trouble("server's view", sentence))

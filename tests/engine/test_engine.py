@@ -261,6 +261,19 @@ def test_the_same_seed_draws_the_same_times() -> None:
     assert drawn[0] != (work.sql(rng := random.Random("8/1"), 0, 1), work.think(rng))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_run_that_cannot_be_set_up_ends_with_a_sentence(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from poolviz.pools import pool_class
+
+    monkeypatch.setattr(pool_class(PSYCOPG2), "library", "no-such-distribution")
+    with running(Engine, conninfo, scenario(PSYCOPG2)) as (engine, heard):
+        assert engine.wait(30)
+    assert heard.ended.exit_status == 1
+    assert "no-such-distribution" in heard.ended.failure
+
+
 def test_an_unreachable_server_ends_the_run_with_a_sentence() -> None:
     heard = Heard()
     from poolviz.model.messages import Begin

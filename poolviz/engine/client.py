@@ -17,10 +17,10 @@ class Client:
     def __init__(self, behaviour: Behaviour, pool: ThreadPool) -> None:
         self.behaviour = behaviour
         self._pool = pool
-        self._connection: Any = None
         # Sleeping is waiting for this lock, which only `nudge` ever releases.
         self._bell = threading.Lock()
         self._bell.acquire()
+        self._hands = _Hands(pool, self._sleep)
         name = f"client {behaviour.number}"
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
 
@@ -50,50 +50,53 @@ class Client:
 
     def cut(self) -> None:
         """Break off a statement that nothing else could end."""
-        connection = self._connection
+        hands = self._hands
+        connection = hands.connection
         if connection is None:
             return
         # The client may give it back or close it at this very moment; then there is nothing to cut.
         with suppress(Exception):
-            self._pool.abort(connection, lambda: self._connection is connection)
+            self._pool.abort(connection, lambda: hands.connection is connection)
 
     def _live(self) -> None:
-        acts: tuple[Callable[[Any], Any], ...]
-        pool = self._pool
-        acts = (
-            self._acquire,
-            self._execute,
-            self._sleep,
-            self._release,
-            lambda what: pool.begin(*what),
-            pool.commit,
-            pool.rollback,
-        )
-        steps = self.behaviour.steps()
         try:
-            step, argument = next(steps)
-            while True:
-                try:
-                    outcome = acts[step](argument)
-                except Exception as error:  # noqa: BLE001 - the behaviour decides what it means
-                    step, argument = steps.throw(error)
-                else:
-                    step, argument = steps.send(outcome)
+            self.behaviour.live(self._hands).send(None)
         except StopIteration:
             return
-
-    def _acquire(self, _: None) -> Any:
-        connection = self._connection = self._pool.acquire()
-        return connection
-
-    def _execute(self, what: tuple[Any, str]) -> None:
-        self._pool.execute(*what)
+        raise RuntimeError("A step of a client that is a thread waited for an event loop.")
 
     def _sleep(self, seconds: float) -> None:
         # The nudge that came with `leaving` may have ended an earlier sleep of the same operation.
         if seconds > 0 and not self.behaviour.leaving:
             self._bell.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
 
-    def _release(self, connection: Any) -> None:
-        self._connection = None
+
+class _Hands:
+    """Steps that are done when they return (a `behaviour.Hands`)."""
+
+    def __init__(self, pool: ThreadPool, sleep: Callable[[float], None]) -> None:
+        self._pool, self._sleep = pool, sleep
+        self.connection: Any = None  # the one that is held, for whoever has to break it off
+
+    async def acquire(self) -> Any:
+        connection = self.connection = self._pool.acquire()
+        return connection
+
+    async def execute(self, connection: Any, statement: str) -> None:
+        self._pool.execute(connection, statement)
+
+    async def release(self, connection: Any) -> None:
+        self.connection = None
         self._pool.release(connection)
+
+    async def begin(self, connection: Any, transaction: bool) -> None:
+        self._pool.begin(connection, transaction)
+
+    async def commit(self, connection: Any) -> None:
+        self._pool.commit(connection)
+
+    async def rollback(self, connection: Any) -> None:
+        self._pool.rollback(connection)
+
+    async def sleep(self, seconds: float) -> None:
+        self._sleep(seconds)

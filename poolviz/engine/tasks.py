@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -16,17 +16,13 @@ from poolviz.engine.crew import (
     Crew,
 )
 from poolviz.engine.pulse import Pulse
-from poolviz.load.behaviour import ACQUIRE, Behaviour
+from poolviz.load.behaviour import Behaviour
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Books
-from poolviz.pools.base import Door, PoolStopped, TaskPool
+from poolviz.pools.base import Door, TaskPool
 
 _CLOSE_LIMIT = 2.0  # seconds for a pool to close; what it leaves then goes with the loop
 _T = TypeVar("_T")
-
-
-class CutOffError(Exception):
-    """A step was broken off because the run is over."""
 
 
 class TaskClient:
@@ -35,14 +31,15 @@ class TaskClient:
     def __init__(self, behaviour: Behaviour, pool: TaskPool) -> None:
         self.behaviour = behaviour
         self._pool = pool
-        self._step = -1
         self._bell: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to work."""
         name = f"client {self.behaviour.number}"
-        self._task = asyncio.get_running_loop().create_task(self._live(), name=name)
+        self._task = asyncio.get_running_loop().create_task(
+            self.behaviour.live(_Hands(self._pool, self._sleep)), name=name
+        )
 
     def leave(self) -> None:
         """End after the operation in progress."""
@@ -56,7 +53,7 @@ class TaskClient:
 
     def cut(self, *, waiting_only: bool = False) -> None:
         """Break off the step in progress; or only if that is waiting for a connection."""
-        if self._task is not None and (self._step == ACQUIRE or not waiting_only):
+        if self._task is not None and (self.behaviour.acquiring or not waiting_only):
             self._task.cancel()
 
     @property
@@ -70,36 +67,6 @@ class TaskClient:
         if self._task is None:
             raise RuntimeError("The client wasn't started.")
         return self._task
-
-    async def _live(self) -> None:
-        pool = self._pool
-        acts: tuple[Callable[[Any], Coroutine[Any, Any, Any]], ...]
-        acts = (
-            lambda _: pool.acquire(),
-            lambda what: pool.execute(*what),
-            self._sleep,
-            pool.release,
-            lambda what: pool.begin(*what),
-            pool.commit,
-            pool.rollback,
-        )
-        steps = self.behaviour.steps()
-        try:
-            self._step, argument = next(steps)
-            while True:
-                try:
-                    outcome = await acts[self._step](argument)
-                except asyncio.CancelledError:
-                    # Only `cut` cancels, and what is left to do after it is to give back.
-                    self.task.uncancel()
-                    stop = PoolStopped() if self._step == ACQUIRE else CutOffError()
-                    self._step, argument = steps.throw(stop)
-                except Exception as error:  # noqa: BLE001 - the behaviour decides what it means
-                    self._step, argument = steps.throw(error)
-                else:
-                    self._step, argument = steps.send(outcome)
-        except StopIteration:
-            return
 
     async def _sleep(self, seconds: float) -> None:
         if self.behaviour.leaving:
@@ -117,6 +84,15 @@ class TaskClient:
 def _ring(bell: asyncio.Future[None]) -> None:
     if not bell.done():
         bell.set_result(None)
+
+
+class _Hands:
+    """The pool's own coroutines, with nothing around them (a `behaviour.Hands`)."""
+
+    def __init__(self, pool: TaskPool, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self.acquire, self.execute, self.release = pool.acquire, pool.execute, pool.release
+        self.begin, self.commit, self.rollback = pool.begin, pool.commit, pool.rollback
+        self.sleep = sleep
 
 
 class TaskCrew(Crew[TaskClient]):

@@ -1,15 +1,18 @@
 """What a client does, step by step, whoever carries the steps out: a thread or a task.
 
-A behaviour is a generator. It yields a step and its argument, and is sent the outcome, or is
-thrown what the step raised. So what a client does stands once, for pools of either kind.
+A behaviour is a coroutine that awaits its steps. A task's steps are the pool's own coroutines, and
+so it waits in them as any caller of the pool does; a thread's are done when they return, and so
+its coroutine runs from beginning to end without a pause. What a client does stands once, for
+pools of either kind.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Generator
+from asyncio import CancelledError
+from collections.abc import Awaitable
 from time import perf_counter, perf_counter_ns
-from typing import Any
+from typing import Any, Protocol
 
 from poolviz.load import log as events
 from poolviz.load.agenda import Agenda
@@ -18,15 +21,36 @@ from poolviz.load.log import Log
 from poolviz.load.work import Work
 from poolviz.pools.base import Pool, PoolStopped
 
-# The steps, as indices into the table of whoever carries them out.
-ACQUIRE, EXECUTE, SLEEP, RELEASE, BEGIN, COMMIT, ROLLBACK = range(7)
-
-Steps = Generator[tuple[int, Any], Any, None]
-_Step = tuple[int, Any]
-
-_ENDS = {"commit": COMMIT, "rollback": ROLLBACK}
+# What ends a step before its time: a pool that was stopped, or a task's being cancelled, which only
+# the end of a run does. What is left to do then is to give back.
+_STOPPED = (PoolStopped, CancelledError)
 _UNTIL_NUDGED = 3600.0  # seconds
 _NOTHING_DUE = 0.5  # seconds after which a client looks again whether a request will be due
+
+
+class Hands(Protocol):
+    """What carries out the steps of a behaviour: those of a thread, or of a task."""
+
+    def acquire(self) -> Awaitable[Any]:
+        """A connection, as the pool gives it."""
+
+    def execute(self, connection: Any, statement: str) -> Awaitable[None]:
+        """Run a statement, as the pool does it; so with the four below."""
+
+    def release(self, connection: Any) -> Awaitable[None]:
+        """See `execute`."""
+
+    def begin(self, connection: Any, transaction: bool) -> Awaitable[None]:
+        """See `execute`."""
+
+    def commit(self, connection: Any) -> Awaitable[None]:
+        """See `execute`."""
+
+    def rollback(self, connection: Any) -> Awaitable[None]:
+        """See `execute`."""
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """Pause, unless the client leaves; a nudge ends it."""
 
 
 class Behaviour:
@@ -34,8 +58,8 @@ class Behaviour:
     time; a nudge has a sleeping client look at them."""
 
     __slots__ = (
-        "_leaked", "_logs", "_operation", "_pool", "_rng",
-        "havoc", "leaving", "number", "parked", "stuck", "work",
+        "_hands", "_leaked", "_logs", "_operation", "_pool", "_rng",
+        "acquiring", "havoc", "leaving", "number", "parked", "stuck", "work",
     )  # fmt: skip
 
     def __init__(self, number: int, pool: type[Pool], work: Work, havoc: Havoc, seed: int) -> None:
@@ -45,6 +69,7 @@ class Behaviour:
         self.parked = False  # the shape of the load has no use for this client just now
         self.stuck = False  # it never comes back from what it does with its connection
         self.leaving = False  # the operation in progress is the last
+        self.acquiring = False  # the step in progress asks the pool for a connection
         self._logs = [Log(number)]  # one for each connection that an operation holds at once
         self._leaked: list[Any] = []
         self._operation = 0
@@ -56,37 +81,38 @@ class Behaviour:
         """What the client noted."""
         return self._logs
 
-    def steps(self) -> Steps:
+    async def live(self, hands: Hands) -> None:
         """Operation after operation, with a pause after each, until the client leaves."""
+        self._hands = hands
         rng = self._rng
         while not self.leaving:
             work = self.work
             due = 0
             if self.parked:
-                yield SLEEP, _UNTIL_NUDGED
+                await hands.sleep(_UNTIL_NUDGED)
                 continue
             if work.arrivals.agenda is not None:
-                due = yield from self._await_request(work)
+                due = await self._await_request(work)
                 if not due:
                     continue
-            done = yield from self._operate(work, due)
+            done = await self._operate(work, due)
             if not done:
-                yield SLEEP, work.error_pause
+                await hands.sleep(work.error_pause)
             elif work.think is not None and not due:
-                yield SLEEP, work.think(rng)
-        yield from self._reclaim()
+                await hands.sleep(work.think(rng))
+        await self._reclaim()
 
-    def _await_request(self, work: Work) -> Generator[_Step, Any, int]:
+    async def _await_request(self, work: Work) -> int:
         """The moment at which the request that this client is to serve was due, once it is; 0
         where the client has to look anew what there is to do."""
         agenda = work.arrivals.agenda
         assert agenda is not None
         due = agenda.claim(perf_counter_ns())
         if due is None:
-            yield SLEEP, _NOTHING_DUE
+            await self._hands.sleep(_NOTHING_DUE)
             return 0
         while (early := due - perf_counter_ns()) > 0 and not self._called_off(agenda, due):
-            yield SLEEP, early * 1e-9
+            await self._hands.sleep(early * 1e-9)
         # Asked once more after the clock was read: the agenda may have been closed just before.
         if self._called_off(agenda, due):
             agenda.give_back(due)
@@ -97,35 +123,37 @@ class Behaviour:
         """This client is not to serve a request that it has claimed."""
         return self.leaving or self.parked or agenda.void(due)
 
-    def _operate(self, work: Work, due: int) -> Generator[_Step, Any, bool]:
+    async def _operate(self, work: Work, due: int) -> bool:
         """One operation; False after an error. `due` is when it was, in open load; else 0."""
         self._operation += 1
+        hands, havoc, done = self._hands, self.havoc, False
         held: list[tuple[Log, Any]] = []
-        havoc, done = self.havoc, False
         try:
             for log in self._logs if work.checkouts == len(self._logs) else self._logs_for(work):
-                connection = yield from self._acquire(work, log, due)
+                connection = await self._acquire(work, log, due)
                 if connection is None:
                     break
                 due = 0
                 held.append((log, connection))
                 if work.transaction is not None:
-                    yield BEGIN, (connection, work.transaction)
+                    await hands.begin(connection, work.transaction)
                 if havoc.slow_by:
-                    yield EXECUTE, (connection, work.sleep.format(havoc.slow_by))
+                    await hands.execute(connection, work.sleep.format(havoc.slow_by))
                 for sql in work.sql(self._rng, self.number, self._operation):
-                    yield EXECUTE, (connection, sql)
-                if work.ends is not None:
-                    yield _ENDS[work.ends], connection
+                    await hands.execute(connection, sql)
+                if work.ends == "commit":
+                    await hands.commit(connection)
+                elif work.ends == "rollback":
+                    await hands.rollback(connection)
                 if work.adds_row:
                     work.rows.add()
                 while self.stuck and not self.leaving:
-                    yield SLEEP, _UNTIL_NUDGED
+                    await hands.sleep(_UNTIL_NUDGED)
             else:
                 if work.hold is not None:
-                    yield SLEEP, work.hold(self._rng)
+                    await hands.sleep(work.hold(self._rng))
                 done = True
-        except Exception as error:  # noqa: BLE001 - whatever a driver raises is a figure here
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - what drivers raise are figures
             self._failed(error)
         if done and havoc.leak_every and self._operation % havoc.leak_every == 0:
             self._leak(*held.pop(0))
@@ -135,23 +163,24 @@ class Behaviour:
             log.note(way if done else events.BROKEN)
             log.stamp()
             try:
-                yield RELEASE, connection
-            except Exception as error:  # noqa: BLE001 - as above
+                await hands.release(connection)
+            except (Exception, CancelledError) as error:  # noqa: BLE001 - as above
                 self._failed(error)
                 done = False
         return done or self.leaving
 
-    def _acquire(self, work: Work, log: Log, due: int) -> Generator[_Step, Any, Any]:
+    async def _acquire(self, work: Work, log: Log, due: int) -> Any:
         """A connection; None where there was none and the client goes on without."""
-        pool = self._pool
+        pool, hands = self._pool, self._hands
         refusals, began = 0, 0.0
         late = perf_counter_ns() - due if due else 0
         log.note(events.BEGUN if due else events.REQUESTED)
         while True:
             log.stamp()
+            self.acquiring = True
             try:
-                connection = yield ACQUIRE, None
-            except PoolStopped:
+                connection = await hands.acquire()
+            except _STOPPED:
                 self.leaving = True
                 return self._without(log, events.FAILED)
             except pool.refused as error:
@@ -172,19 +201,21 @@ class Behaviour:
                 if refusals:
                     log.own_waits.append(perf_counter() - began)
                 return connection
+            finally:
+                self.acquiring = False
             if not work.retries:
                 return self._without(log, events.FAILED, refusal)
             began = began or perf_counter()
             refusals += 1
             log.note(events.REFUSED)
             log.stamp()
-            yield SLEEP, work.backoff(refusals, self._rng)
+            await hands.sleep(work.backoff(refusals, self._rng))
             work = self.work
             if self.leaving or not work.retries:
                 return self._without(log, events.GAVE_UP, refusal)
             log.note(events.RETRIED)
 
-    def _without(self, log: Log, event: int, error: Exception | None = None) -> None:
+    def _without(self, log: Log, event: int, error: BaseException | None = None) -> None:
         """Note that acquire came to nothing."""
         log.note(event)
         log.stamp()
@@ -197,7 +228,7 @@ class Behaviour:
         log.stamp()
         self._leaked.append(connection)
 
-    def _reclaim(self) -> Generator[_Step, Any, None]:
+    async def _reclaim(self) -> None:
         """Give back what leaked, so that the run leaves nothing behind."""
         log = self._logs[0]
         while self._leaked:
@@ -205,8 +236,8 @@ class Behaviour:
             log.note(events.RECLAIMED)
             log.stamp()
             try:
-                yield RELEASE, connection
-            except Exception as error:  # noqa: BLE001 - as above
+                await self._hands.release(connection)
+            except (Exception, CancelledError) as error:  # noqa: BLE001 - as above
                 self._failed(error)
 
     def _logs_for(self, work: Work) -> list[Log]:
@@ -218,7 +249,7 @@ class Behaviour:
             logs.append(log)
         return logs[: work.checkouts]
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         # What the end of the run cut short is no fault of the pool's or the server's.
         if not self.leaving:
             self._logs[0].errors.append(type(error).__name__)

@@ -29,32 +29,37 @@ from poolviz.model.histogram import Histogram
 from poolviz.model.sample import Level
 from poolviz.pools.gate import Gate
 
-# What each event does to (pending, retrying, used, backlog), in the events' order.
-_DELTAS = np.array(
-    [
-        (+1, 0, 0, 0),  # REQUESTED
-        (-1, 0, +1, 0),  # ACQUIRED
-        (-1, 0, 0, 0),  # TIMED_OUT
-        (-1, 0, 0, 0),  # FAILED
-        (-1, +1, 0, 0),  # REFUSED
-        (+1, -1, 0, 0),  # RETRIED
-        (0, -1, 0, 0),  # GAVE_UP
-        (0, 0, -1, 0),  # RELEASED
-        (0, 0, -1, 0),  # BROKEN
-        (+1, 0, 0, -1),  # BEGUN
-        (-1, 0, +1, 0),  # ACQUIRED_LATE
-        (-1, 0, 0, 0),  # TIMED_OUT_LATE
-        (0, 0, -1, 0),  # RETURNED
-        (0, 0, 0, 0),  # LEAKED
-        (0, 0, -1, 0),  # RECLAIMED
-    ],
-    dtype=np.int64,
-)
+# Events that clients don't note, numbered on from theirs.
+_OPENED, _DUE, _DROPPED, _CLOSED = range(events.KINDS, events.KINDS + 4)
+_NUMBERS = events.KINDS + 4
+
+
+def _effects(*up: int, down: tuple[int, ...]) -> NDArray[np.int64]:
+    """What each event adds to a level."""
+    return np.array([(n in up) - (n in down) for n in range(_NUMBERS)], dtype=np.int64)
+
+
+_GOT = (events.ACQUIRED, events.ACQUIRED_LATE)
+_EFFECTS = {
+    "pending": _effects(
+        *(events.REQUESTED, events.RETRIED, events.BEGUN),
+        down=(
+            *(*_GOT, events.TIMED_OUT, events.TIMED_OUT_LATE),
+            *(events.FAILED, events.REFUSED),
+        ),
+    ),
+    "retrying": _effects(events.REFUSED, down=(events.RETRIED, events.GAVE_UP)),
+    "used": _effects(
+        *_GOT, down=(events.RELEASED, events.BROKEN, events.RETURNED, events.RECLAIMED)
+    ),
+    "backlog": _effects(_DUE, down=(_DROPPED, events.BEGUN)),
+    "open": _effects(_OPENED, down=(_CLOSED,)),
+}
 
 
 def _those(*kinds: int) -> NDArray[np.bool_]:
     """For each kind of event, whether it is one of `kinds`."""
-    return np.isin(np.arange(events.KINDS), kinds)
+    return np.isin(np.arange(_NUMBERS), kinds)
 
 
 _LATE = _those(events.ACQUIRED_LATE, events.TIMED_OUT_LATE)
@@ -65,6 +70,7 @@ _USED = _those(events.RELEASED, events.BROKEN, events.RETURNED)
 
 _NS = 1e-9
 _Number = TypeVar("_Number", int, float)
+_States = NDArray[np.int64] | int  # one number where a level stood still
 
 
 class ConnectionDoor:
@@ -137,14 +143,13 @@ class Meter:
         self._door = door
         self._shares = shares
         self.began = self._then = perf_counter_ns()
-        # pending, retrying, used, backlog, open
-        self._now: NDArray[np.int64] = np.zeros(5, dtype=np.int64)
+        self._now = dict.fromkeys(_EFFECTS, 0)
         self._longest: dict[int, int] = {}  # ns that each client waited at most, in this segment
 
     @property
     def open(self) -> int:
         """Connections open at the last tick."""
-        return int(self._now[4])
+        return self._now["open"]
 
     def begin_segment(self) -> None:
         """From here on each client's longest wait is looked for anew."""
@@ -161,17 +166,18 @@ class Meter:
         due, dropped = arrivals.take(until) if arrivals is not None else (array("q"), array("q"))
         # At the same moment a connection is open before it is used, and a request due before begun.
         streams = (
-            (np.frombuffer(opened, np.int64), (0, 0, 0, 0, +1)),
-            (np.frombuffer(due, np.int64), (0, 0, 0, +1, 0)),
-            (stamps, np.pad(_DELTAS[kinds], ((0, 0), (0, 1)))),
-            (np.frombuffer(dropped, np.int64), (0, 0, 0, -1, 0)),
-            (np.frombuffer(closed, np.int64), (0, 0, 0, 0, -1)),
+            (np.frombuffer(opened, np.int64), _OPENED),
+            (np.frombuffer(due, np.int64), _DUE),
+            (stamps, kinds),
+            (np.frombuffer(dropped, np.int64), _DROPPED),
+            (np.frombuffer(closed, np.int64), _CLOSED),
         )
-        moments = np.concatenate([moment for moment, _ in streams])
-        deltas = np.concatenate(
-            [np.broadcast_to(delta, (len(moment), 5)) for moment, delta in streams]
-        )
-        self._walk(tick, moments, deltas, kept)
+        moments = np.concatenate([moments for moments, _ in streams])
+        numbers = np.empty(len(moments), dtype=np.uint8)
+        place = 0
+        for stream, number in streams:
+            numbers[place : (place := place + len(stream))] = number
+        self._walk(tick, moments, numbers, kept)
         self._then = until
         return tick
 
@@ -247,31 +253,35 @@ class Meter:
         self,
         tick: Tick,
         moments: NDArray[np.int64],
-        deltas: NDArray[np.int64],
+        numbers: NDArray[np.uint8],
         kept: int,
     ) -> None:
         """Levels over the tick: every event in its order, and how long each state stood."""
         order = np.argsort(moments, kind="stable")
-        states = np.empty((len(moments) + 1, 5), dtype=np.int64)
-        states[0] = self._now
-        np.cumsum(deltas[order], axis=0, out=states[1:])
-        states[1:] += self._now
+        numbers = numbers[order]
         edges = np.concatenate(([tick.start], moments[order], [tick.end]))
         shares = np.diff(np.maximum(edges, tick.start)) / max(tick.end - tick.start, 1)
-        pending, retrying, used, backlog, opened = states.T
+        happened = np.bincount(numbers, minlength=_NUMBERS).astype(bool)
+        states: dict[str, _States] = {}
+        for name, effects in _EFFECTS.items():
+            before = self._now[name]
+            if effects[happened].any():
+                walked = np.concatenate(([before], before + np.cumsum(effects[numbers])))
+                states[name], self._now[name] = walked, int(walked[-1])
+            else:
+                states[name] = before
+        opened, used = states["open"], states["used"]
         if self._shares:
-            used = np.minimum(used, opened)
-        for name, values in (
-            ("pending", pending),
-            ("retrying", retrying),
-            # A request that an agenda hands over to the next may be seen begun before it is due.
-            ("backlog", np.maximum(backlog, 0)),
-            ("used", used),
-            ("open", opened),
-            ("idle", opened - used),
-            ("overflow", np.maximum(opened - kept, 0)),
-        ):
-            tick.levels[name] = Level(
-                int(values[-1]), int(values.min()), int(values.max()), float(values @ shares)
-            )
-        self._now = states[-1].copy()
+            used = states["used"] = np.minimum(used, opened)
+        # A request that an agenda hands over to the next may be seen begun before it is due.
+        states["backlog"] = np.maximum(states["backlog"], 0)
+        states["idle"] = opened - used
+        states["overflow"] = np.maximum(opened - kept, 0)
+        tick.levels = {name: _level(values, shares) for name, values in states.items()}
+
+
+def _level(states: _States, shares: NDArray[np.float64]) -> Level:
+    """What a level was over a tick of which each state, if there were several, stood a share."""
+    if not isinstance(states, np.ndarray):
+        return Level(int(states), int(states), int(states), float(states))
+    return Level(int(states[-1]), int(states.min()), int(states.max()), float(states @ shares))

@@ -95,6 +95,9 @@ class Behaviour:
                 due = await self._await_request(work)
                 if not due:
                     continue
+            if work.checkouts > len(self._logs):
+                self._make_logs(work.checkouts)
+            self._operation += 1
             done = await self._operate(work, due)
             if not done:
                 await hands.sleep(work.error_pause)
@@ -123,97 +126,100 @@ class Behaviour:
         """This client is not to serve a request that it has claimed."""
         return self.leaving or self.parked or agenda.void(due)
 
-    async def _operate(self, work: Work, due: int) -> bool:
-        """One operation; False after an error. `due` is when it was, in open load; else 0."""
-        self._operation += 1
-        hands, havoc, done = self._hands, self.havoc, False
-        held: list[tuple[Log, Any]] = []
+    async def _operate(self, work: Work, due: int, place: int = 0) -> bool:
+        """One operation, or what it does from its connection number `place` on, while it holds
+        those before; False after an error. `due` is when it was, in open load; else 0."""
+        hands, havoc, log, done = self._hands, self.havoc, self._logs[place], False
+        late = max(perf_counter_ns() - due, 1) if due else 0
+        log.note(events.BEGUN if late else events.REQUESTED)
+        log.stamp()
+        self.acquiring = True
         try:
-            for log in self._logs if work.checkouts == len(self._logs) else self._logs_for(work):
-                connection = await self._acquire(work, log, due)
-                if connection is None:
-                    break
-                due = 0
-                held.append((log, connection))
-                if work.transaction is not None:
-                    await hands.begin(connection, work.transaction)
-                if havoc.slow_by:
-                    await hands.execute(connection, work.sleep.format(havoc.slow_by))
-                for sql in work.sql(self._rng, self.number, self._operation):
-                    await hands.execute(connection, sql)
-                if work.ends == "commit":
-                    await hands.commit(connection)
-                elif work.ends == "rollback":
-                    await hands.rollback(connection)
-                if work.adds_row:
-                    work.rows.add()
-                while self.stuck and not self.leaving:
-                    await hands.sleep(_UNTIL_NUDGED)
+            connection = await hands.acquire()
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - `_denied` knows them apart
+            connection = await self._denied(work, log, late, error)
+            if connection is None:
+                return False
+        else:
+            self._got(log, late)
+        try:
+            if work.transaction is not None:
+                await hands.begin(connection, work.transaction)
+            if havoc.slow_by:
+                await hands.execute(connection, work.sleep.format(havoc.slow_by))
+            for sql in work.sql(self._rng, self.number, self._operation):
+                await hands.execute(connection, sql)
+            if work.ends is not None:
+                await (hands.commit if work.ends == "commit" else hands.rollback)(connection)
+            if work.adds_row:
+                work.rows.add()
+            while self.stuck and not self.leaving:
+                await hands.sleep(_UNTIL_NUDGED)
+            if place + 1 < work.checkouts:
+                done = await self._operate(work, 0, place + 1)
             else:
                 if work.hold is not None:
                     await hands.sleep(work.hold(self._rng))
                 done = True
         except (Exception, CancelledError) as error:  # noqa: BLE001 - what drivers raise are figures
             self._failed(error)
-        if done and havoc.leak_every and self._operation % havoc.leak_every == 0:
-            self._leak(*held.pop(0))
-        while held:
-            log, connection = held.pop()
-            way = events.RETURNED if log is not self._logs[0] else events.RELEASED
-            log.note(way if done else events.BROKEN)
-            log.stamp()
-            try:
-                await hands.release(connection)
-            except (Exception, CancelledError) as error:  # noqa: BLE001 - as above
-                self._failed(error)
-                done = False
-        return done or self.leaving
+        if havoc.leak_every and done and not place and self._operation % havoc.leak_every == 0:
+            self._leak(log, connection)
+            return True
+        log.note((events.RETURNED if place else events.RELEASED) if done else events.BROKEN)
+        log.stamp()
+        try:
+            await hands.release(connection)
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - as above
+            self._failed(error)
+            done = False
+        return done
 
-    async def _acquire(self, work: Work, log: Log, due: int) -> Any:
-        """A connection; None where there was none and the client goes on without."""
-        pool, hands = self._pool, self._hands
-        refusals, began = 0, 0.0
-        late = perf_counter_ns() - due if due else 0
-        log.note(events.BEGUN if due else events.REQUESTED)
+    async def _denied(self, work: Work, log: Log, late: int, error: BaseException) -> Any:
+        """What the client does when acquire raises `error`: a connection, where it asks again and
+        gets one; else None."""
+        pool = self._pool
+        refusals, began = 0, perf_counter()
         while True:
-            log.stamp()
-            self.acquiring = True
-            try:
-                connection = await hands.acquire()
-            except _STOPPED:
+            self.acquiring = False
+            if isinstance(error, _STOPPED):
                 self.leaving = True
                 return self._without(log, events.FAILED)
-            except pool.refused as error:
-                refusal = error
-            except pool.exhausted as error:
-                if pool.waits:
-                    if late:
-                        log.late.append(late)
-                    return self._without(log, events.TIMED_OUT_LATE if late else events.TIMED_OUT)
-                refusal = error
-            except Exception as error:  # noqa: BLE001 - as above
+            refused = isinstance(error, pool.refused)
+            if not refused and not isinstance(error, pool.exhausted):
                 return self._without(log, events.FAILED, error)
-            else:
+            if pool.waits and not refused:
                 if late:
                     log.late.append(late)
-                log.note(events.ACQUIRED_LATE if late else events.ACQUIRED)
-                log.stamp()
-                if refusals:
-                    log.own_waits.append(perf_counter() - began)
-                return connection
-            finally:
-                self.acquiring = False
+                return self._without(log, events.TIMED_OUT_LATE if late else events.TIMED_OUT)
             if not work.retries:
-                return self._without(log, events.FAILED, refusal)
-            began = began or perf_counter()
+                return self._without(log, events.FAILED, error)
             refusals += 1
             log.note(events.REFUSED)
             log.stamp()
-            await hands.sleep(work.backoff(refusals, self._rng))
+            await self._hands.sleep(work.backoff(refusals, self._rng))
             work = self.work
             if self.leaving or not work.retries:
-                return self._without(log, events.GAVE_UP, refusal)
+                return self._without(log, events.GAVE_UP, error)
             log.note(events.RETRIED)
+            log.stamp()
+            self.acquiring = True
+            try:
+                connection = await self._hands.acquire()
+            except (Exception, CancelledError) as again:  # noqa: BLE001 - as above
+                error = again
+            else:
+                self._got(log, late)
+                log.own_waits.append(perf_counter() - began)
+                return connection
+
+    def _got(self, log: Log, late: int) -> None:
+        """Note that acquire gave a connection."""
+        self.acquiring = False
+        if late:
+            log.late.append(late)
+        log.note(events.ACQUIRED_LATE if late else events.ACQUIRED)
+        log.stamp()
 
     def _without(self, log: Log, event: int, error: BaseException | None = None) -> None:
         """Note that acquire came to nothing."""
@@ -240,14 +246,12 @@ class Behaviour:
             except (Exception, CancelledError) as error:  # noqa: BLE001 - as above
                 self._failed(error)
 
-    def _logs_for(self, work: Work) -> list[Log]:
-        """A log for each connection that an operation holds at once, the operation's own first."""
-        logs = self._logs
-        for _ in range(work.checkouts - len(logs)):
+    def _make_logs(self, number: int) -> None:
+        """Have so many logs: one for each connection that an operation holds at once."""
+        while len(self._logs) < number:
             log = Log(self.number)
             log.known = True  # by the first one
-            logs.append(log)
-        return logs[: work.checkouts]
+            self._logs.append(log)
 
     def _failed(self, error: BaseException) -> None:
         # What the end of the run cut short is no fault of the pool's or the server's.

@@ -5,6 +5,11 @@ many, against the same server: the embedded one, or for MySQL's pools a MariaDB 
 take turns, each in a process of its own, and the median of the ratios of neighbours counts, since
 machines are noisy and speeds drift.
 
+Where the system allows it, what is measured has one core for itself and the servers have the
+others. Otherwise it is mostly chance what is compared: threads that hand the interpreter's lock
+from core to core, and cores that wake each other, make the same bare loop up to three times
+faster or slower from run to run.
+
     uv run python benchmarks/meter.py [POOL…] [--dsn URL] [--check] [--quick] [--json]
 """
 
@@ -13,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -57,6 +63,18 @@ class _NoDoor:
 
     def closed(self) -> None:
         """Nothing is counted."""
+
+
+def core_for_the_measured() -> int | None:
+    """A core that is left to what is measured: from here on this process, and the servers that it
+    starts, use the others. None where there is but one, or the system doesn't know this."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    core, *others = sorted(os.sched_getaffinity(0))
+    if not others:
+        return None
+    os.sched_setaffinity(0, others)
+    return core
 
 
 def limits_of(kind: type[Pool]) -> dict[str, Value]:
@@ -153,13 +171,15 @@ def metered(pool_id: str, conninfo: str, seconds: float) -> float:
     return sum(operations) / sum(spans)
 
 
-def measure(pool_id: str, conninfo: str, pairs: int, seconds: float) -> dict[str, object]:
+def measure(
+    pool_id: str, conninfo: str, pairs: int, seconds: float, core: int | None
+) -> dict[str, object]:
     """The median ratio of `pairs` neighbours, and the figures behind it."""
     figures = []
     for number in range(pairs):
         # Now one begins, now the other: what drifts favours neither.
         order = ("bare", "metered") if number % 2 == 0 else ("metered", "bare")
-        figures.append({way: measured(way, pool_id, conninfo, seconds) for way in order})
+        figures.append({way: measured(way, pool_id, conninfo, seconds, core) for way in order})
     ratios = [pair["metered"] / pair["bare"] for pair in figures]
     return {
         "pool": pool_id,
@@ -170,10 +190,13 @@ def measure(pool_id: str, conninfo: str, pairs: int, seconds: float) -> dict[str
     }
 
 
-def measured(way: str, pool_id: str, conninfo: str, seconds: float) -> float:
+def measured(way: str, pool_id: str, conninfo: str, seconds: float, core: int | None) -> float:
     """Operations a second, in a process of its own; how to connect goes by its standard input."""
     done = subprocess.run(
-        [sys.executable, __file__, "--one", way, pool_id, str(seconds)],
+        [
+            *(sys.executable, __file__, "--one", way, pool_id, str(seconds)),
+            *(() if core is None else ("--core", str(core))),
+        ],
         input=conninfo,
         stdout=subprocess.PIPE,
         text=True,
@@ -240,6 +263,7 @@ def show(result: dict[str, object]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--core", type=int, help=argparse.SUPPRESS)
     parser.add_argument("pools", nargs="*", help="ids; every pool that can run if none is named")
     parser.add_argument("--dsn", help="a server to measure on, in place of those started here")
     parser.add_argument("--check", action="store_true", help="fail under the goal")
@@ -250,18 +274,21 @@ def main() -> int:
     options = parser.parse_args()
     if options.one:
         way, pool_id, seconds = options.one
+        if options.core is not None:
+            os.sched_setaffinity(0, [options.core])
         print((bare if way == "bare" else metered)(pool_id, sys.stdin.read(), float(seconds)))
         return 0
     pairs = options.pairs or (3 if options.quick else 9)
     seconds = options.seconds or (2.0 if options.quick else 4.0)
     results = []
+    core = core_for_the_measured()
     with ExitStack() as stack:
         servers = Servers(stack, options.dsn)
         if not options.json:
             print(f"{'operations a second':<36} {'bare':>8} {'metered':>10} {'ratio':>7}")
         for pool_id in options.pools or servers.pools():
             conninfo = servers.conninfo(pool_id)
-            results.append(measure(pool_id, conninfo, pairs, seconds))
+            results.append(measure(pool_id, conninfo, pairs, seconds, core))
             if not options.json:
                 show(results[-1])
     if options.json:

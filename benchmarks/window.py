@@ -40,7 +40,7 @@ clients = 8
 statement_time = 0
 hold_time = 0
 think_time = {think_time}
-distribution = "constant"
+think_distribution = "constant"
 """
 
 

@@ -1,12 +1,22 @@
-"""What F1 shows: the keys, and what poolviz is."""
+"""What F1 shows: the keys, what poolviz is, and whose work comes with it."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QFontDatabase, QKeySequence
+from PySide6.QtWidgets import (
+    QDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 import poolviz
+from poolviz.model.resources import resource
 
 KEYS = (
     ("F5", "Start"),
@@ -57,10 +67,46 @@ class HelpDialog(QDialog):
         close = QPushButton("Close")
         close.setShortcut(QKeySequence.StandardKey.Close)
         close.clicked.connect(self.accept)
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        self.licences = QPushButton("Licences")
+        self.licences.clicked.connect(lambda: LicencesDialog(self).open())
+        self.licences.setVisible(bool(licences()))
+        for button in (self.licences, close):
+            buttons.addWidget(button)
         column_of_all = QVBoxLayout(self)
         column_of_all.setContentsMargins(22, 20, 22, 16)
         column_of_all.setSpacing(12)
         for part in (title, about):
             column_of_all.addWidget(part)
         column_of_all.addLayout(grid)
-        column_of_all.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+        column_of_all.addLayout(buttons)
+
+
+class LicencesDialog(QDialog):
+    """Whose work the packaged program brings along, and under which licences."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Licences")
+        self.resize(900, 600)
+        self.text = QPlainTextEdit(licences())
+        self.text.setReadOnly(True)
+        self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        close = QPushButton("Close")
+        close.setShortcut(QKeySequence.StandardKey.Close)
+        close.clicked.connect(self.accept)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(22, 20, 22, 16)
+        column.setSpacing(12)
+        column.addWidget(self.text)
+        column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+
+
+def licences() -> str:
+    """The licences of all that was packaged with poolviz; "" where poolviz wasn't packaged."""
+    try:
+        return resource("THIRD-PARTY.txt").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

@@ -89,12 +89,17 @@ class Window(QMainWindow):
         body = QHBoxLayout()
         body.setSpacing(0)
         body.addWidget(self.panel)
-        body.addWidget(self.charts, 1)
+        # What comes and goes must not move a slider from under the mouse.
+        beside = QVBoxLayout()
+        beside.setSpacing(0)
+        beside.addWidget(self.banner)
+        beside.addWidget(self.charts, 1)
+        body.addLayout(beside, 1)
         middle = QWidget()
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for part in (self.toolbar, self.banner, self.tiles):
+        for part in (self.toolbar, self.tiles):
             column.addWidget(part)
         column.addLayout(body, 1)
         column.addWidget(self.status)

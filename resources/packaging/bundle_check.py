@@ -77,15 +77,17 @@ def _size(path: Path) -> int:
     return sum(each.lstat().st_size for each in files if not each.is_dir())
 
 
-def check_same_pools(root: Path, program: Path) -> None:
-    """SystemExit unless the program offers the very pools that the source does."""
-    command = ["pools", "--json"]
-    source = _output([sys.executable, "-m", "poolviz", *command], root)
-    bundle = _output([str(program), *command], Path(program.anchor))
-    if source != bundle:
-        raise SystemExit(f"`{program} pools --json` differs from what the source prints.")
-    if b'"available": false' in bundle:
-        raise SystemExit("The bundle lacks a driver: see `poolviz pools` in it.")
+def check_same_offer(root: Path, program: Path) -> None:
+    """SystemExit unless the program offers the pools, presets and keys that the source does."""
+    for command in (["pools", "--json"], ["presets", "--json"], ["schema"]):
+        source = _output([sys.executable, "-m", "poolviz", *command], root)
+        bundle = _output([str(program), *command], Path(program.anchor))
+        if source != bundle:
+            raise SystemExit(
+                f"`{program} {' '.join(command)}` differs from what the source prints."
+            )
+        if b'"available": false' in bundle:
+            raise SystemExit("The bundle lacks a driver: see `poolviz pools` in it.")
 
 
 def _output(command: list[str], folder: Path) -> bytes:
@@ -99,4 +101,4 @@ def check_bundle(root: Path, folder: Path) -> None:
     """Every check of a finished bundle; SystemExit says what fails."""
     check_size(folder)
     suffix = ".exe" if sys.platform == "win32" else ""
-    check_same_pools(root, folder / f"poolviz{suffix}")
+    check_same_offer(root, folder / f"poolviz{suffix}")

@@ -67,6 +67,18 @@ def test_pools_of_other_libraries_work(pool: str, program: Path, user: Somebody)
     assert json.loads(done.stdout)["operations"] > 0
 
 
+def test_a_pool_of_mysqls_works(mysql_url: str, program: Path, user: Somebody) -> None:
+    options = ["--dsn", mysql_url, "--duration", "1", "--json"]
+    done = user.run(program, "run", "--pool", "aiomysql.Pool", *options)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["errors"] == {}
+
+
+def test_a_preset_runs_by_its_name(program: Path, user: Somebody) -> None:
+    done = user.run(program, "run", "healthy_pool", "--duration", "1", "--json")
+    assert done.returncode == 0, done.stderr
+
+
 def test_graphs_are_drawn_without_a_display(program: Path, user: Somebody) -> None:
     done = user.run(program, "run", "--duration", "1", "--out", "graphs.png", "--quiet")
     assert done.returncode == 0, done.stderr

@@ -79,7 +79,7 @@ def test_a_bundle_that_offers_other_pools_than_the_source_is_refused(tmp_path: P
     program.write_text("#!/bin/sh\necho '{}'\n", "utf-8")
     program.chmod(0o755)
     with pytest.raises(SystemExit, match="differs"):
-        CHECK.check_same_pools(PROJECT, program)
+        CHECK.check_same_offer(PROJECT, program)
 
 
 def test_every_requirement_of_poolviz_is_among_the_parts() -> None:

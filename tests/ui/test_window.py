@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 from poolviz.model.sample import MarkKind
 from poolviz.servers.embedded import EmbeddedServer
 from poolviz.ui.lab import State
+from poolviz.ui.notice import Notice, Weight
 from poolviz.ui.row import NumberRow
 from poolviz.ui.slider import Slider
 from poolviz.ui.window import Window
@@ -196,6 +197,15 @@ def test_a_lost_embedded_server_is_said_and_started_again(window: Window, qtbot:
     QTest.mouseClick(line.button, Qt.MouseButton.LeftButton)
     until(qtbot, lambda: window.lab.recorder is not recorder)
     until_counting(qtbot, window)
+
+
+def test_a_notice_that_comes_moves_no_slider(window: Window, qtbot: QtBot) -> None:
+    slider = number_row(window, "clients").slider
+    before = slider.mapTo(window, QPoint(0, 0))
+    window.banner.say(Notice("load", "Something is the matter.", Weight.WARN))
+    until(qtbot, window.banner.isVisible)
+    QApplication.processEvents()
+    assert slider.mapTo(window, QPoint(0, 0)) == before
 
 
 def test_a_wrong_dsn_is_one_sentence_in_the_banner(window: Window, qtbot: QtBot) -> None:

@@ -47,7 +47,9 @@ def commands() -> None:
 
 @commands.command(_WINDOW, hidden=True)
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--dsn", help="Your own PostgreSQL, as a URL or as keywords.")
+@click.option(
+    "--dsn", help="Your own server: a PostgreSQL, MySQL or SQLite URL, or libpq's keywords."
+)
 def window(file: Path | None, dsn: str | None) -> int:
     """Open the window; where there is no display, run the scenario without one."""
     start: Draft | Path | None = None
@@ -68,7 +70,9 @@ def window(file: Path | None, dsn: str | None) -> int:
 
 @commands.command()
 @click.argument("scenario", type=click.Path(path_type=Path), required=False)
-@click.option("--dsn", metavar="URL", help="Your own PostgreSQL; without it poolviz brings one.")
+@click.option(
+    "--dsn", metavar="URL", help="Your own server; without it poolviz brings a PostgreSQL."
+)
 @click.option("--pool", metavar="ID", help="The pool to run, as `poolviz pools` lists them.")
 @click.option("--limit", "limits", metavar="KEY=VALUE", multiple=True, help="A limit of the pool.")
 @click.option("--load", metavar="KEY=VALUE", multiple=True, help="A setting of the load.")

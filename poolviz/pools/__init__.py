@@ -138,7 +138,7 @@ def pool_class(id: str) -> type[Pool]:
 
 
 _SERVERS = {
-    POSTGRESQL: ("PostgreSQL", "postgresql://user@host/database, or no --dsn"),
+    POSTGRESQL: ("PostgreSQL", "postgresql://user@host/database"),
     MYSQL: ("MySQL", "mysql://user@host/database"),
     SQLITE: ("SQLite", "sqlite:///file.db"),
 }
@@ -150,4 +150,7 @@ def check_server(kind: type[Pool], dsn: str | None) -> None:
     dialect = POSTGRESQL if dsn is None else dialect_of(dsn.strip())
     if dialect not in kind.servers:
         names = " and ".join(_SERVERS[server][0] for server in kind.servers)
-        raise InputError(f"{kind.id} runs on {names}: give --dsn {_SERVERS[kind.servers[0]][1]}.")
+        raise InputError(
+            f"{kind.id} runs on {names}: choose such a server by --dsn or in the window, as "
+            f"{_SERVERS[kind.servers[0]][1]}."
+        )

@@ -203,9 +203,9 @@ def test_a_pool_is_only_run_on_a_server_that_it_knows() -> None:
     check_server(pool_class("asyncpg.Pool"), "host=x")
     check_server(pool_class("aiomysql.Pool"), "mariadb://h/d")
     for dsn in (None, "postgresql://h/d", "sqlite:///f.db"):
-        with pytest.raises(InputError, match=r"^aiomysql\.Pool runs on MySQL: give --dsn mysql://"):
+        with pytest.raises(InputError, match=r"^aiomysql\.Pool runs on MySQL: .* mysql://"):
             check_server(pool_class("aiomysql.Pool"), dsn)
-    with pytest.raises(InputError, match=r"^asyncpg\.Pool runs on PostgreSQL: give --dsn"):
+    with pytest.raises(InputError, match=r"^asyncpg\.Pool runs on PostgreSQL: .* postgresql://"):
         check_server(pool_class("asyncpg.Pool"), "mysql://u:s3cret@h/d")
 
 

@@ -25,6 +25,7 @@ from poolviz.ui.charts.axes import (
     steps,
     ticks_up,
     time_ticks,
+    with_room,
 )
 
 heights = st.lists(st.floats(-500, 500), min_size=1, max_size=12)
@@ -52,6 +53,17 @@ def test_names_that_have_room_stay_where_they_are_wanted() -> None:
 
 def test_names_that_collide_part_evenly() -> None:
     assert spread([50, 50], 10, 0, 100) == [45, 55]
+
+
+@given(positive, st.integers(1, 6), st.floats(1, 400))
+def test_numbers_on_a_low_axis_leave_each_other_room(top: float, most: int, height: float) -> None:
+    ticks = ticks_up(top, most)
+    kept = with_room(ticks, lambda at: height * (1 - at / top), 12)
+    assert kept[0].at == 0
+    places = sorted(height * (1 - tick.at / top) for tick in kept)
+    assert all(below - above >= 12 - 1e-6 for above, below in pairwise(places))
+    if height / len(ticks) >= 12 * (1 + 1e-6):
+        assert kept == ticks
 
 
 @given(positive, st.integers(1, 12))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +73,15 @@ def decades(low: float, high: float) -> list[Tick]:
 
 def _decade(power: int) -> str:
     return f"{10 ** (power - 3)} s" if power >= 3 else plain(10.0**power)
+
+
+def with_room(ticks: Sequence[Tick], place_of: Callable[[float], float], gap: float) -> list[Tick]:
+    """Those ticks that are at least `gap` apart where they are put; what is nearest 0 first."""
+    kept: list[Tick] = []
+    for tick in sorted(ticks, key=lambda tick: abs(tick.at)):
+        if all(abs(place_of(tick.at) - place_of(other.at)) >= gap for other in kept):
+            kept.append(tick)
+    return kept
 
 
 def time_step(span: float, most: int) -> float:

@@ -12,12 +12,13 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
 from poolviz.sessions.rings import View
-from poolviz.ui.charts.axes import Floats, Frame, Tick, spread, time_ticks
+from poolviz.ui.charts.axes import Floats, Frame, Tick, spread, time_ticks, with_room
 from poolviz.ui.theme import Theme, ui_font
 
 LEFT, RIGHT, TOP, BOTTOM, TIME_AXIS = 44.0, 86.0, 28.0, 9.0, 22.0
 TITLE_AT = QPointF(12, 19)  # the first letter's baseline, from the panel's corner
 _RADIUS = 9.0
+_TICK_ROOM = 12  # pixels from one number on the y axis to the next, at least
 _NAME_GAP = 13.0  # pixels between the baselines of two names
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter
 
@@ -186,7 +187,8 @@ class Chart(QGraphicsObject):
 
     def _paint_grid(self, painter: QPainter) -> None:
         plot = self.plot
-        heights = [(snapped(self.y_of(tick.at)), tick.text) for tick in self.scale_y.ticks]
+        ticks = with_room(self.scale_y.ticks, self.y_of, _TICK_ROOM)
+        heights = [(snapped(self.y_of(tick.at)), tick.text) for tick in ticks]
         places = [(snapped(self.x_of(tick.at)), tick.text) for tick in self._time_ticks]
         painter.setPen(QPen(QColor(self.theme.grid), 1))
         painter.drawLines([QLineF(plot.left(), y, plot.right(), y) for y, _ in heights])

@@ -73,6 +73,9 @@ class Question(QDialog):
 
 
 def _drop(lab: Lab, target: Target) -> None:
+    if reason := why_not(lab):  # it was not so when the question was asked
+        lab.notices.say(_TOPIC, reason, Weight.WARN, passing=True)
+        return
     where = f"schema {SCHEMA} on {target.shown}"
     words: list[str] = []  # the worker's, until it has done
 
@@ -85,4 +88,4 @@ def _drop(lab: Lab, target: Target) -> None:
         lab.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
 
     lab.notices.say(_TOPIC, f"Dropping the tables in {where}…", closable=False)
-    lab.errands.do(lambda: drop(target.conninfo, words.append), done, failed)
+    lab.before_any_run(lambda: drop(target.conninfo, words.append), done, failed)

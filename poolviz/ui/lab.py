@@ -37,7 +37,7 @@ from poolviz.servers.target import Target
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.asked import Asked, Step
 from poolviz.ui.backstage import Backstage, Run, open_session
-from poolviz.ui.chores import Chores, Inbox
+from poolviz.ui.chores import Chores, Inbox, Outcome
 from poolviz.ui.furnisher import Furnisher
 from poolviz.ui.history import History
 from poolviz.ui.mishaps import Mishaps
@@ -262,6 +262,15 @@ class Lab(QObject):
         if self.state is State.RUNNING:
             self.mishaps.inflict(key, value)
             self.values_changed.emit()
+
+    def before_any_run(
+        self,
+        work: Callable[[], Outcome],
+        then: Callable[[Outcome], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Have a worker do something to the server; what is started meanwhile begins afterwards."""
+        self._stage.do(work, then, failed)
 
     def mark(self) -> None:
         """Put a mark on the timeline, now."""

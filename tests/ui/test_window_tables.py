@@ -13,7 +13,7 @@ from poolviz.ui.housekeeping import Question
 from poolviz.ui.lab import State
 from poolviz.ui.window import Window
 from tests.servers.fixtures import ask
-from tests.ui.laboratory import plan, run_on, servers_home, until, window
+from tests.ui.laboratory import plan, run_on, servers_home, until, until_counting, window
 
 __all__ = ["servers_home", "window"]
 
@@ -49,6 +49,34 @@ def test_the_tables_are_dropped_once_the_user_has_said_so(
         answer(qtbot, window, yes=True)
         until(qtbot, lambda: window.banner.sentences["drop"].startswith("There is no"))
     finally:
+        drop(conninfo)
+
+
+def test_a_load_that_is_started_while_they_are_dropped_makes_them_again(
+    window: Window, qtbot: QtBot, conninfo: str
+) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    reader = psycopg2.connect(conninfo, application_name="reads")
+    try:
+        prepare(conninfo, 1)
+        plan(window)
+        window.lab.alter({"statement": "read"})
+        window.lab.connect_to(conninfo)
+        until(qtbot, lambda: window.lab.state is State.READY and window.lab.target is not None)
+        with reader.cursor() as cursor:
+            cursor.execute("SELECT * FROM poolviz.accounts LIMIT 1")
+        answer(qtbot, window, yes=True)
+        until(qtbot, lambda: ask(conninfo, waiting) > 0)
+        window.lab.start()
+        reader.rollback()
+        until_counting(qtbot, window)
+        window.lab.stop()
+        until(qtbot, lambda: window.lab.state is State.READY)
+        assert window.lab.recorder is not None
+        assert window.lab.recorder.summary().errors == {}
+        assert ask(conninfo, COUNT) > 0
+    finally:
+        reader.close()
         drop(conninfo)
 
 

@@ -46,7 +46,6 @@ class EngineLink:
 
     def __init__(self, begin: Begin, on_report: Callable[[Report], None]) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pipe: Connection[Any, Any]
         self._pipe, theirs = context.Pipe()
         self._on_report = on_report
         self._sending = threading.Lock()  # a command is one small write to a pipe nobody fills

@@ -9,9 +9,6 @@ from typing import Any
 
 from poolviz.model.errors import ServerError
 
-if sys.platform != "win32":
-    import pwd
-
 
 @dataclass(frozen=True)
 class Account:
@@ -30,6 +27,8 @@ def lent_account() -> Account | None:
     """The account that the server runs under in place of ours: `nobody` for root, else None."""
     if sys.platform == "win32" or os.geteuid() != 0:
         return None
+    import pwd  # noqa: PLC0415 - Windows has none
+
     try:
         entry = pwd.getpwnam("nobody")
     except KeyError:
@@ -44,6 +43,8 @@ def own_name() -> str:
     """The name of the user that poolviz runs as, which the server lets in and nobody else."""
     if sys.platform == "win32":
         raise NotImplementedError("Windows knows no peer authentication")
+    import pwd  # noqa: PLC0415 - Windows has none
+
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

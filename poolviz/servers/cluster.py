@@ -131,7 +131,7 @@ class Cluster:
             shutil.rmtree(leftover, ignore_errors=True)
         new = self.folder / f"data-new-{secrets.token_hex(4)}"
         new.mkdir(mode=0o700)
-        if self.account is not None:
+        if sys.platform != "win32" and self.account is not None:
             os.chown(new, self.account.uid, self.account.gid)
         command = [str(binaries.program("initdb")), "-D", str(new), "-U", ROLE]
         command += ["-E", "UTF8", "--locale=C"]

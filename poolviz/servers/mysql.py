@@ -6,6 +6,7 @@ import getpass
 import os
 import socket
 import ssl
+import sys
 from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import quote
@@ -227,6 +228,8 @@ def connect(address: MySQLAddress, patience: float = _ANSWER_LIMIT) -> Connectio
 
 def _socket(address: MySQLAddress) -> socket.socket:
     """A connected Unix socket. PyMySQL would leave one open that it can't connect."""
+    if sys.platform == "win32":
+        raise pymysql.OperationalError(2002, "poolviz knows no Unix sockets on Windows")
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         made.settimeout(address.connect_timeout)

@@ -32,6 +32,8 @@ def display_available() -> str | None:
 
 def _wayland_answers(name: str) -> bool:
     """Whether the compositor's socket takes connections."""
+    if sys.platform == "win32":
+        return False
     path = Path(os.environ.get("XDG_RUNTIME_DIR", "/"), name)
     try:
         with socket.socket(socket.AF_UNIX) as probe:

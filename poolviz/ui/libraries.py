@@ -91,7 +91,8 @@ def install_command(packages: dict[str, list[str]]) -> str:
         for family, (manager, install) in _MANAGERS.items():
             if name == family or name.startswith(f"{family}-"):
                 wanted = " ".join(dict.fromkeys(packages[manager]))
-                sudo = "" if os.geteuid() == 0 else "sudo "
+                root = sys.platform != "win32" and os.geteuid() == 0
+                sudo = "" if root else "sudo "
                 return f"{sudo}{install} {wanted}"
     return ""
 

@@ -35,6 +35,10 @@ class Desktop:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    def managed(self) -> bool:
+        """A window manager has the windows in its hands."""
+        return "window id" in self._told("xprop", "-root", "_NET_SUPPORTING_WM_CHECK")
+
     def window(self, title: str, beside: str = "") -> str:
         """The id of the window with that in its title, once it is there."""
         pattern = re.escape(title)
@@ -146,6 +150,7 @@ def open_desktop() -> Iterator[Desktop]:
             stderr=subprocess.DEVNULL,
         )
         try:
+            wait_until(desktop.managed, "the window manager is there")
             yield desktop
         finally:
             manager.kill()

@@ -104,19 +104,23 @@ class Somebody:
     def ask(self, question: str) -> Any:
         """The first value that their embedded server answers: it lets nobody else in."""
         folder = self.data / "postgres" / "0" / "data"
+        with (
+            self._acting(),
+            closing(
+                psycopg2.connect(host=str(folder), port=5432, user="postgres", dbname="postgres")
+            ) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(question)
+            return cursor.fetchone()[0]
+
+    @contextmanager
+    def _acting(self) -> Iterator[None]:
+        """What is done within is done as them."""
         before = os.geteuid()
         os.seteuid(self.uid)
         try:
-            with (
-                closing(
-                    psycopg2.connect(
-                        host=str(folder), port=5432, user="postgres", dbname="postgres"
-                    )
-                ) as connection,
-                connection.cursor() as cursor,
-            ):
-                cursor.execute(question)
-                return cursor.fetchone()[0]
+            yield
         finally:
             os.seteuid(before)
 
@@ -128,7 +132,11 @@ class Somebody:
     def samples(self) -> int:
         """Samples in the newest session that the program has written."""
         for path in sorted(self.data.glob("sessions/2*.poolviz"), reverse=True):
-            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            # As them: SQLite's files beside it would be root's, if root came to it first.
+            with (
+                self._acting(),
+                closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection,
+            ):
                 return int(connection.execute("SELECT count(*) FROM samples").fetchone()[0])
         return 0
 

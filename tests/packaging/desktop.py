@@ -134,6 +134,9 @@ def open_desktop() -> Iterator[Desktop]:
     read, write = os.pipe()
     screen = f"{SIZE[0]}x{SIZE[1]}x24"
     options = ["-displayfd", str(write), "-screen", "0", screen, "-nolisten", "tcp", "-ac"]
+    options.append(
+        "-noreset"
+    )  # or it would begin anew whenever its last window goes, for whoever comes
     display = subprocess.Popen(
         ["Xvfb", *options], pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -38,12 +38,13 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.ui.asked import Asked, Step
 from poolviz.ui.backstage import Backstage, Run, open_session
 from poolviz.ui.chores import Chores, Inbox, Outcome
+from poolviz.ui.examiner import Examiner
 from poolviz.ui.furnisher import Furnisher
 from poolviz.ui.history import History
 from poolviz.ui.mishaps import Mishaps
 from poolviz.ui.notice import Notices, Weight, log_fault, sentence_of
 from poolviz.ui.orders import Orders, draining
-from poolviz.ui.remarks import Remarks, mistake_in
+from poolviz.ui.remarks import Remarks
 from poolviz.ui.server_choice import ServerChoice
 
 _logger = logging.getLogger(__name__)
@@ -90,13 +91,13 @@ class Lab(QObject):
         self._remarks = Remarks(
             self.notices, self._server, self.server_wanted.emit, lambda: self.connect_to(None)
         )
+        self._examiner = Examiner(self.errands, self._examined)
         self.recorder: Recorder | None = None
         self.viewing: Path | None = None  # the session that is being looked at
         self._run: Run | None = None
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
         self._orders: Orders | None = None  # of the run, once its engine is there
         self.mishaps = Mishaps()
-        self._mistake = ""  # why what is asked for can't all be carried out
         self._altered = self._watched = 0.0
         self._trouble = ""  # what was last said of the recorder
         self._closed = False
@@ -356,7 +357,7 @@ class Lab(QObject):
     def _remark(self) -> None:
         """Say what is to be said of the pool, the load and the server chosen."""
         if self.viewing is None:
-            self._remarks.make(self.pool, self.scenario, self._mistake, busy=self.busy)
+            self._remarks.make(self.pool, self.scenario, self._examiner.mistake, busy=self.busy)
         else:
             self._remarks.take_back()
 
@@ -515,16 +516,14 @@ class Lab(QObject):
         self._examine()
 
     def _examine(self) -> None:
-        """See whether what is asked for can be carried out. A file may take long to read: then
-        elsewhere."""
-        load, dialect = dict(self._asked.load), dialect_of(self._server.dsn or "")
-        if self._asked.names_a_file:
-            self.errands.do(lambda: mistake_in(load, dialect), self._examined)
-        else:
-            self._examined(mistake_in(load, dialect))
+        """See whether what is asked for can be carried out."""
+        self._examiner.examine(
+            dict(self._asked.load),
+            dialect_of(self._server.dsn or ""),
+            names_a_file=self._asked.names_a_file,
+        )
 
-    def _examined(self, mistake: str) -> None:
-        self._mistake = mistake
+    def _examined(self) -> None:
         if self._orders is not None and self._run is not None and not self._run.stop_asked:
             self._orders.want(self.values)
         self._remark()

@@ -19,6 +19,7 @@ from poolviz.model.parameters import Kind, Value
 from poolviz.pools import POOLS, pool_class
 from poolviz.ui.asked import Asked
 from poolviz.ui.chores import Chores, Inbox
+from poolviz.ui.examiner import Examiner
 from poolviz.ui.history import History
 from poolviz.ui.pace import FASTEST, SLOWEST, Pace
 from poolviz.ui.scale import Scale, step
@@ -33,6 +34,33 @@ NUMBERS = {
     for parameter in declared.values()
     if parameter.kind in (Kind.COUNT, Kind.SECONDS, Kind.NUMBER)
 }
+
+
+def test_what_is_found_late_of_an_earlier_load_is_dropped(tmp_path: Path) -> None:
+    inbox = Inbox()
+    errands = Chores("test", inbox)
+    told: list[str] = []
+    examiner = Examiner(errands, lambda: told.append(examiner.mistake))
+    missing = {"hold_distribution": "file", "hold_file": str(tmp_path / "none.csv")}
+    try:
+        examiner.examine(SETTINGS.complete(missing), "postgresql", names_a_file=True)
+        examiner.examine(SETTINGS.complete({}), "postgresql", names_a_file=False)
+    finally:
+        assert errands.close(30)
+    inbox.deliver()
+    assert told == [""]
+
+
+def test_what_is_found_in_a_file_is_told(tmp_path: Path) -> None:
+    inbox = Inbox()
+    errands = Chores("test", inbox)
+    told: list[str] = []
+    examiner = Examiner(errands, lambda: told.append(examiner.mistake))
+    missing = {"hold_distribution": "file", "hold_file": str(tmp_path / "none.csv")}
+    examiner.examine(SETTINGS.complete(missing), "postgresql", names_a_file=True)
+    assert errands.close(30)
+    inbox.deliver()
+    assert "none.csv" in told[0]
 
 
 def follow(asked: Asked, steps: list[tuple[str, Value]], limits: dict[str, Value]) -> None:

@@ -26,7 +26,7 @@ from poolviz.model.messages import Marked, Ticked
 from poolviz.model.sample import Level, Mark, MarkKind, Sample, ServerView
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts import ChartStack
-from poolviz.ui.theme import LIGHT
+from poolviz.ui.style.theme import LIGHT
 
 GOAL_MEDIAN, GOAL_P99 = 12.0, 25.0  # milliseconds
 SAME = 1.3  # an hour's median may be so many times a minute's

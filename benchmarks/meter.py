@@ -37,9 +37,9 @@ from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import Begin, Ended, Report, Ticked
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
-from poolviz.pools import POOLS, check_server, pool_class
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
-from poolviz.servers.embedded import EmbeddedServer
+from poolviz.pools.registry import POOLS, check_server, pool_class
+from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.target import reach
 
 GOAL = 0.9
@@ -244,11 +244,11 @@ def embedded() -> Iterator[str]:
 @contextmanager
 def mariadb() -> Iterator[str]:
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from tests.servers import mysql  # noqa: PLC0415 - it needs pytest
+    from tests.servers import mysql_server  # noqa: PLC0415 - it needs pytest
 
-    if lack := mysql.lacking():
+    if lack := mysql_server.lacking():
         sys.exit(f"{lack.partition(',')[0]}, or give --dsn mysql://user@host/database.")
-    with mysql.mariadb() as url:
+    with mysql_server.mariadb() as url:
         yield url
 
 

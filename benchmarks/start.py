@@ -24,7 +24,7 @@ from time import perf_counter
 import numpy as np
 from PySide6.QtGui import QColor, QGuiApplication
 
-from poolviz.ui.colours import LIGHT
+from poolviz.ui.style.colours import LIGHT
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 60.0  # seconds for a start

@@ -13,10 +13,10 @@ def main() -> None:
     # In a bundle, the engine's child starts here as well and never gets past this line.
     multiprocessing.freeze_support()
     if sys.argv[1:2] == ["_keeper"]:
-        from poolviz.servers import keeper  # noqa: PLC0415 - all that this process needs
+        from poolviz.servers.embedded import watchdog  # noqa: PLC0415 - all that this process needs
 
-        sys.exit(keeper.main(sys.argv[2:]))
-    from poolviz.cli import run_command_line  # noqa: PLC0415 - the child needs none of it
+        sys.exit(watchdog.main(sys.argv[2:]))
+    from poolviz.commands.cli import run_command_line  # noqa: PLC0415 - the child needs none of it
 
     sys.exit(run_command_line(sys.argv[1:]))
 

@@ -16,9 +16,9 @@ import psutil
 import psycopg2
 import pytest
 
-from poolviz.servers.embedded import EmbeddedServer
+from poolviz.servers.embedded.server import EmbeddedServer
 from tests.servers.fixtures import conninfo, server
-from tests.servers.mysql import mysql_url
+from tests.servers.mysql_server import mysql_url
 
 __all__ = ["conninfo", "mysql_url", "server"]
 

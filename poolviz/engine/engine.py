@@ -14,11 +14,11 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from poolviz.engine.crew import Crew, ThreadCrew
+from poolviz.engine.client_group import Crew, ThreadCrew
 from poolviz.engine.meter import ConnectionDoor
-from poolviz.engine.observer import Observer
 from poolviz.engine.run import Run, told
-from poolviz.engine.tasks import TaskCrew
+from poolviz.engine.server_monitor import Observer
+from poolviz.engine.task_client import TaskCrew
 from poolviz.model.messages import (
     Alter,
     Begin,
@@ -30,8 +30,8 @@ from poolviz.model.messages import (
 )
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
-from poolviz.pools import pool_class
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
+from poolviz.pools.registry import pool_class
 from poolviz.servers.target import with_application_name
 
 

@@ -23,11 +23,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from poolviz.load import log as events
-from poolviz.load.log import Log, stamper
+from poolviz.load import event_buffer as events
+from poolviz.load.event_buffer import Log, stamper
 from poolviz.model.histogram import Histogram
 from poolviz.model.sample import Level
-from poolviz.pools.gate import Gate
+from poolviz.pools.connections.connect_faults import Gate
 
 # Events that clients don't note, numbered on from theirs.
 _OPENED, _DUE, _DROPPED, _CLOSED = range(events.KINDS, events.KINDS + 4)

@@ -9,13 +9,13 @@ from typing import Any
 
 import psycopg2
 
-from poolviz.engine import facts
-from poolviz.engine.crew import Crew
-from poolviz.engine.ledger import Ledger
+from poolviz.engine import environment as facts
+from poolviz.engine.client_group import Crew
+from poolviz.engine.fault_injector import Injuries, Scene
 from poolviz.engine.meter import ConnectionDoor
-from poolviz.engine.observer import Observer
+from poolviz.engine.row_audit import Ledger
 from poolviz.engine.sampler import Sampler
-from poolviz.engine.scene import Injuries, Scene
+from poolviz.engine.server_monitor import Observer
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, Place
 from poolviz.load.settings import check_load, settings_for
 from poolviz.model.dialect import MYSQL, POSTGRESQL, dialect_of
@@ -33,11 +33,10 @@ from poolviz.model.messages import (
     Rows,
     Trouble,
 )
-from poolviz.model.parameters import Kind, Parameters, Value
+from poolviz.model.parameters import Kind, Parameters, Value, unknown_key
 from poolviz.model.sample import TICK, Mark, MarkKind
-from poolviz.model.scenario import unknown_key
 from poolviz.pools.base import Pool
-from poolviz.servers.failures import describe_failure
+from poolviz.servers.postgres.errors import describe_failure
 from poolviz.servers.target import mysql
 
 _NOBODY_LISTENS = 200  # reports waiting: the sampler lets ticks pass until they are taken

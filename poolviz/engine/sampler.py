@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from time import perf_counter, perf_counter_ns
 from typing import Any
 
-from poolviz.engine.crew import Crew
+from poolviz.engine.client_group import Crew
+from poolviz.engine.load_generator_monitor import MOST_CPU, MOST_LAG
 from poolviz.engine.meter import ConnectionDoor, Meter
-from poolviz.engine.observer import Observer
-from poolviz.engine.pulse import MOST_CPU, MOST_LAG
+from poolviz.engine.server_monitor import Observer
 from poolviz.model.messages import Report, Ticked
 from poolviz.model.parameters import Value
 from poolviz.model.sample import TICK, Sample

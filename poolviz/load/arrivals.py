@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import ceil
 from time import perf_counter_ns
 
-from poolviz.load.agenda import Agenda, arrival_parameters
+from poolviz.load.arrival_schedule import Agenda, arrival_parameters
 from poolviz.load.shapes import same_shape, shape_of, shape_parameters
 from poolviz.model.parameters import Value
 

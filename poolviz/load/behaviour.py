@@ -14,11 +14,11 @@ from collections.abc import Awaitable
 from time import perf_counter, perf_counter_ns
 from typing import Any, Protocol
 
-from poolviz.load import log as events
-from poolviz.load.agenda import Agenda
-from poolviz.load.havoc import Havoc
-from poolviz.load.log import Log
-from poolviz.load.work import Work
+from poolviz.load import event_buffer as events
+from poolviz.load.arrival_schedule import Agenda
+from poolviz.load.client_faults import Havoc
+from poolviz.load.event_buffer import Log
+from poolviz.load.workload import Work
 from poolviz.pools.base import Pool, PoolStopped
 
 # What ends a step before its time: a pool that was stopped, or a task's being cancelled, which only

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from poolviz.load.havoc import Havoc
+from poolviz.load.client_faults import Havoc
 from poolviz.load.statements import STATEMENTS
 from poolviz.model.dialect import SQLITE
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Kind, Parameter, Parameters, Value
 from poolviz.pools.base import Pool
-from poolviz.pools.gate import Gate
+from poolviz.pools.connections.connect_faults import Gate
 
 _TABLES = tuple(statement.name for statement in STATEMENTS if statement.tables)
 

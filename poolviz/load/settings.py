@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from poolviz.load.agenda import arrival_parameters
+from poolviz.load.arrival_schedule import arrival_parameters
 from poolviz.load.arrivals import Arrivals
+from poolviz.load.distributions import draw_of, time_parameters
 from poolviz.load.shapes import shape_of, shape_parameters
 from poolviz.load.statements import check_statement, statement_parameters
-from poolviz.load.times import draw_of, time_parameters
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Kind, Parameter, Parameters, Value

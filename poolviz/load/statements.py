@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import ClassVar
 
-from poolviz.load.script import Script
-from poolviz.load.times import draw_of, time_parameters
+from poolviz.load.distributions import draw_of, time_parameters
+from poolviz.load.sql_script import Script
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, sleep_statement
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Kind, Parameter, Value

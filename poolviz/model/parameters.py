@@ -19,6 +19,7 @@ from poolviz.model.errors import InputError
 
 Value: TypeAlias = bool | int | float | str
 
+_FEW = 12  # as many keys as a sentence may list
 _UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _TIME = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-zµ]*)\s*", re.IGNORECASE)
 
@@ -256,3 +257,17 @@ def suggest(word: str, known: Mapping[str, object] | list[str]) -> str:
     if not near:
         return f"known are {', '.join(known)}"
     return f"perhaps {' or '.join(near)} is meant"
+
+
+def unknown_key(key: str, *declared: Parameters) -> InputError:
+    """The sentence for a key that is none of what is `declared`: limits, settings, faults."""
+    what = " and no ".join(parameters.what for parameters in declared)
+    return InputError(f"{key} is no {what}: {meant(key, *declared)}.")
+
+
+def meant(key: str, *declared: Parameters) -> str:
+    """Half a sentence for an unknown key: the nearest known ones, or where they are listed."""
+    known = [known for parameters in declared for known in parameters]
+    near = suggest(key, known)
+    few = len(known) <= _FEW or not near.startswith("known")
+    return near if few else "`poolviz schema --text` and `poolviz pools` list what there is"

@@ -11,9 +11,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from poolviz.load.statements import SCHEMA
 from poolviz.model.dialect import MYSQL, dialect_of
 from poolviz.model.errors import ServerError
-from poolviz.servers.failures import describe_failure
+from poolviz.servers.monitor import SilenceError, await_answer
+from poolviz.servers.postgres.errors import describe_failure
 from poolviz.servers.target import mysql, with_application_name
-from poolviz.servers.view import SilenceError, await_answer
 
 _COUNT = f"SELECT count(*) FROM {SCHEMA}.history"
 
@@ -25,7 +25,7 @@ def count_rows(conninfo: str, seconds: float) -> int:
     """
     if dialect_of(conninfo) == MYSQL:
         mysql()  # which says where its driver is missing
-        from poolviz.servers.mysql_tables import count  # noqa: PLC0415 - an extra
+        from poolviz.servers.mysql.tables import count  # noqa: PLC0415 - an extra
 
         return count(conninfo, _COUNT, seconds)
     return _count_on_postgres(conninfo, seconds)

@@ -123,9 +123,9 @@ def _tables(conninfo: str) -> Iterator[Tables]:
             "of such a server."
         )
     if dialect == MYSQL:
-        from poolviz.servers.mysql_tables import opened  # noqa: PLC0415 - an extra
+        from poolviz.servers.mysql.tables import opened  # noqa: PLC0415 - an extra
     else:
-        from poolviz.servers.postgres_tables import opened  # noqa: PLC0415 - needs this module
+        from poolviz.servers.postgres.tables import opened  # noqa: PLC0415 - needs this module
     with opened(conninfo) as tables:
         yield tables
 

@@ -21,7 +21,7 @@ from psycopg2.extensions import make_dsn, parse_dsn
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.servers.failures import describe_failure
+from poolviz.servers.postgres.errors import describe_failure
 
 CONNECT_TIMEOUT = 5  # seconds, where neither the DSN nor PGCONNECT_TIMEOUT says another
 _NAME_LIMIT = 63  # bytes of an application_name that the server keeps
@@ -102,7 +102,7 @@ def reach(dsn: str) -> Target:
         found: Target = mysql().reach(dsn)
         return found
     if dialect == SQLITE:
-        from poolviz.servers import sqlite  # noqa: PLC0415 - which needs this module's Target
+        from poolviz.servers.sqlite import target as sqlite  # noqa: PLC0415 - which needs this module's Target
 
         return sqlite.reach(dsn)
     conninfo = _conninfo(dsn)
@@ -120,7 +120,7 @@ def mysql() -> ModuleType:
             "A MySQL or MariaDB server needs a driver that isn't installed: "
             "pip install 'poolviz[mysql]'."
         )
-    return importlib.import_module("poolviz.servers.mysql")
+    return importlib.import_module("poolviz.servers.mysql.server")
 
 
 def with_application_name(conninfo: str, name: str) -> str:

@@ -17,9 +17,9 @@ import msgspec
 from poolviz.model.histogram import Histogram
 from poolviz.model.messages import Began, Ended, Marked, Report, Ticked
 from poolviz.model.sample import TICK, Mark, Sample
-from poolviz.sessions.rings import Band, Rings, View
-from poolviz.sessions.saved import SavedSession, pack
-from poolviz.sessions.store import Store
+from poolviz.sessions.file.reader import SavedSession, pack
+from poolviz.sessions.file.writer import Store
+from poolviz.sessions.resolutions import Band, Rings, View
 from poolviz.sessions.summary import Account, RunSummary
 
 __all__ = ["Band", "Recent", "Recorder", "View"]

@@ -16,16 +16,16 @@ from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
 import poolviz
-from poolviz.load.scenarios import checked
 from poolviz.model.errors import InputError
-from poolviz.model.resources import resource
-from poolviz.model.scenario import Draft
+from poolviz.scenarios.check import checked
+from poolviz.scenarios.draft import Draft
+from poolviz.sessions.folder import History, home
 from poolviz.sessions.thresholds import Threshold
-from poolviz.ui.display import display_available
-from poolviz.ui.history import History, home
-from poolviz.ui.lab import Lab
-from poolviz.ui.look import Look
-from poolviz.ui.notice import Notice, Weight
+from poolviz.system.display import display_available
+from poolviz.system.resources import resource
+from poolviz.ui.session.controller import Lab
+from poolviz.ui.session.notices import Notice, Weight
+from poolviz.ui.style.theme_manager import Look
 from poolviz.ui.window import Window
 
 __all__ = ["display_available", "run_window"]

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.ui.notice import Notice, Weight
+from poolviz.ui.session.notices import Notice, Weight
 
 _HEIGHT = 37  # whether or not there is a button
 _PASSING = 6000  # milliseconds that a passing notice stays

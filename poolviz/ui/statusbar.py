@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts import ChartStack
-from poolviz.ui.strain import Strain, measured
+from poolviz.ui.session.overload import Strain, measured
 
 HEIGHT = 27  # with the line over it
 _LASTING = 2.0  # seconds of samples that a difference must last before it is said

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLay
 
 from poolviz.model.sample import Sample
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.theme import Theme
+from poolviz.ui.style.theme import Theme
 
 HEIGHT = 74
 SPAN = 60.0  # seconds that a small curve shows, and in a young run

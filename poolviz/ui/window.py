@@ -27,22 +27,22 @@ from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.ui.banner import Banner
 from poolviz.ui.charts import ChartStack
-from poolviz.ui.controls import ControlPanel
-from poolviz.ui.export_menu import ExportMenu
-from poolviz.ui.help import HelpDialog
-from poolviz.ui.housekeeping import ask_to_drop, why_not
-from poolviz.ui.lab import Lab, State
+from poolviz.ui.dialogs.drop_tables import ask_to_drop, why_not
+from poolviz.ui.dialogs.help import HelpDialog
+from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, Opener
+from poolviz.ui.dialogs.server_dialog import ServerDialog, remember
+from poolviz.ui.frame_rate import Pace
 from poolviz.ui.language import spoken
-from poolviz.ui.look import CHOICES, Look
-from poolviz.ui.notice import Notice, Weight
-from poolviz.ui.opener import SCENARIO, SESSION, Opener
-from poolviz.ui.pace import Pace
-from poolviz.ui.preset_menu import PresetMenu
-from poolviz.ui.server_dialog import ServerDialog, remember
+from poolviz.ui.panel.control_panel import ControlPanel
+from poolviz.ui.session.controller import Lab, State
+from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.statusbar import StatusBar
-from poolviz.ui.theme import Theme
+from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.theme_manager import CHOICES, Look
 from poolviz.ui.tiles import Tiles
-from poolviz.ui.toolbar import Toolbar
+from poolviz.ui.toolbar.export_menu import ExportMenu
+from poolviz.ui.toolbar.preset_menu import PresetMenu
+from poolviz.ui.toolbar.toolbar import Toolbar
 
 _IDLE = 100  # milliseconds between two looks when nothing runs
 _FIGURES = 0.22  # seconds between two refreshes of the figures: calm to read

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from poolviz.engine.engine import Engine
-from poolviz.engine.link import EngineLink
 from poolviz.load.settings import SETTINGS
 from poolviz.model.messages import Begin, Ended, Marked, Refused, Report, Ticked
 from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Change, Scenario
-from poolviz.pools import pool_class
+from poolviz.pools.registry import pool_class
+from poolviz.runs.engine_process import EngineLink
 
 PATIENCE = 30.0  # seconds for a condition that comes about in far less
 QUEUE_POOL = "sqlalchemy.QueuePool"

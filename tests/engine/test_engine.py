@@ -13,8 +13,8 @@ import psycopg2
 import pytest
 
 from poolviz.engine.engine import Engine
-from poolviz.engine.link import EngineLink
 from poolviz.model.messages import Began, Trouble
+from poolviz.runs.engine_process import EngineLink
 from tests.engine.runs import PSYCOPG2, QUEUE_POOL, Heard, changes, running, scenario
 from tests.servers.fixtures import wait_until
 
@@ -250,7 +250,7 @@ def test_the_same_seed_draws_the_same_times() -> None:
     import random
 
     from poolviz.load.settings import SETTINGS
-    from poolviz.load.work import Work
+    from poolviz.load.workload import Work
 
     work = Work(SETTINGS.complete({"statement_time": 0.05, "think_time": 0.05}))
     drawn = [
@@ -265,7 +265,7 @@ def test_the_same_seed_draws_the_same_times() -> None:
 def test_a_run_that_cannot_be_set_up_ends_with_a_sentence(
     conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from poolviz.pools import pool_class
+    from poolviz.pools.registry import pool_class
 
     monkeypatch.setattr(pool_class(PSYCOPG2), "library", "no-such-distribution")
     with running(Engine, conninfo, scenario(PSYCOPG2)) as (engine, heard):

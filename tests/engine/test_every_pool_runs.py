@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from poolviz.engine.engine import Engine
-from poolviz.pools import LISTINGS, Listing
+from poolviz.pools.registry import LISTINGS, Listing
 from tests.engine.runs import PATIENCE, running, scenario
 
 ON_MYSQL = [one for one in LISTINGS if not one.missing and "postgresql" not in one.load().servers]

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolviz.engine.meter import ConnectionDoor, Meter, Tick
-from poolviz.load import log as events
-from poolviz.load.log import Log
+from poolviz.load import event_buffer as events
+from poolviz.load.event_buffer import Log
 
 COUNTS = ("open", "used", "idle", "overflow", "pending", "retrying")
 

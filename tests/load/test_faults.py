@@ -10,7 +10,7 @@ from poolviz.load.statements import STATEMENTS
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Kind, Value
-from poolviz.pools import LISTINGS, pool_class
+from poolviz.pools.registry import LISTINGS, pool_class
 
 ON_A_SERVER = {"kill_backend", "kill_all_backends", "restart_server", "lock_table"}
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from poolviz.load.script import Script
+from poolviz.load.sql_script import Script
 from poolviz.load.statements import (
     STATEMENTS,
     check_statement,

@@ -15,7 +15,7 @@ from poolviz.model.parameters import (
     parse_seconds,
     show_seconds,
 )
-from poolviz.pools import POOLS
+from poolviz.pools.registry import POOLS
 
 ALL = [
     *SETTINGS.values(),

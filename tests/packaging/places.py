@@ -16,11 +16,11 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication
 
-from poolviz.load.scenarios import checked
-from poolviz.model.scenario import Draft
-from poolviz.ui.row import NumberRow
-from poolviz.ui.scale import Scale
-from tests.ui.laboratory import open_window
+from poolviz.scenarios.check import checked
+from poolviz.scenarios.draft import Draft
+from poolviz.ui.panel.row import NumberRow
+from poolviz.ui.panel.slider_scale import Scale
+from tests.ui.running import open_window
 
 
 def main(width: str, key: str, *values: str) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.test_doctor import hidden
 from tests.packaging.desktop import Desktop
 from tests.packaging.program import Somebody, of, somebody
 from tests.servers.fixtures import BOUND, PROJECT, wait_until
-from tests.test_doctor import hidden
 
 EXAMPLE = PROJECT / "resources" / "examples" / "recycling_pool.py"
 

@@ -30,8 +30,8 @@ CHECK, THIRD_PARTY = load("bundle_check"), load("third_party")
 @pytest.mark.parametrize(
     ("line", "refused"),
     [
-        ("missing module named aiopg - imported by poolviz.pools.aiopg_pools (top-level)", True),
-        ("missing module named aiopg - imported by poolviz.pools.aiopg_pools (delayed)", True),
+        ("missing module named aiopg - imported by poolviz.pools.asyncio.aiopg (top-level)", True),
+        ("missing module named aiopg - imported by poolviz.pools.asyncio.aiopg (delayed)", True),
         ("missing module named 'a.b' - imported by x (optional), psycopg2.c (top-level)", True),
         ("missing module named nt - imported by os (conditional), psycopg2 (delayed)", False),
         ("missing module named winreg - imported by platform (top-level)", False),
@@ -69,7 +69,7 @@ def test_a_bundle_over_the_limit_is_refused_and_its_largest_parts_are_printed(
 
 
 def test_a_package_that_poolviz_doesnt_require_is_refused() -> None:
-    CHECK.check_foreign(["numpy.linalg", "os", "poolviz.cli"], ["numpy", "poolviz"])
+    CHECK.check_foreign(["numpy.linalg", "os", "poolviz.commands.cli"], ["numpy", "poolviz"])
     with pytest.raises(SystemExit, match="pytest came along"):
         CHECK.check_foreign(["numpy.linalg", "pytest"], ["numpy"])
 

@@ -15,7 +15,7 @@ import psycopg2
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Effect, Kind, Value
 from poolviz.pools.base import Pool, PoolStopped, TaskPool
-from poolviz.pools.gate import Gate
+from poolviz.pools.connections.connect_faults import Gate
 from tests.pools.driven import PATIENCE, Driven
 from tests.pools.places import Place, Server
 

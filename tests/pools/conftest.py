@@ -6,9 +6,9 @@ from contextlib import ExitStack, closing
 import pytest
 from psycopg2.extensions import connection
 
-from poolviz.pools import LISTINGS, Listing
 from poolviz.pools.base import Pool
-from poolviz.servers.embedded import EmbeddedServer
+from poolviz.pools.registry import LISTINGS, Listing
+from poolviz.servers.embedded.server import EmbeddedServer
 from tests.pools.bench import Bench, can_have, rebuilds
 from tests.pools.places import MySQL, Place, Postgres, SQLite
 

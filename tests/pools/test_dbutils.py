@@ -17,7 +17,7 @@ from dbutils.pooled_db import (  # type: ignore[import-untyped]
 from psycopg2.extensions import connection, make_dsn
 
 from poolviz.model.errors import InputError, ServerError
-from poolviz.pools import pool_class
+from poolviz.pools.registry import pool_class
 from tests.pools.bench import LONG, Bench, CountingDoor, Waiter, until, waiting
 from tests.pools.conftest import Benches, Gate
 from tests.pools.driven import Driven

@@ -10,8 +10,8 @@ from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Effect, Kind
 from poolviz.model.scenario import DEFAULT_POOL
-from poolviz.pools import LISTINGS, POOLS, Listing, pool_class
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
+from poolviz.pools.registry import LISTINGS, POOLS, Listing, pool_class
 from tests.pools.bench import can_have, timeouts
 from tests.servers.fixtures import PROJECT
 

@@ -19,11 +19,11 @@ import psutil
 import psycopg2
 import pytest
 
-from poolviz.servers.account import lent_account
-from poolviz.servers.binaries import find_binaries
-from poolviz.servers.cluster import Cluster, base_folder
-from poolviz.servers.embedded import EmbeddedServer
-from poolviz.servers.keeper import server_environment
+from poolviz.servers.embedded.binaries import find_binaries
+from poolviz.servers.embedded.cluster import Cluster, base_folder
+from poolviz.servers.embedded.server import EmbeddedServer
+from poolviz.servers.embedded.watchdog import server_environment
+from poolviz.system.os_account import lent_account
 
 PROJECT = Path(__file__).parents[2]
 BOUND = 30.0  # seconds for a condition that comes about in far less
@@ -187,7 +187,7 @@ def poolviz_process(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Another Python process that has an embedded server running, and that server's conninfo."""
     code = (
         "import sys\n"
-        "from poolviz.servers.embedded import EmbeddedServer\n"
+        "from poolviz.servers.embedded.server import EmbeddedServer\n"
         "server = EmbeddedServer.start()\n"
         "print(server.conninfo, flush=True)\n"
         "sys.stdin.read()\n"

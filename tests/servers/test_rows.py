@@ -12,7 +12,7 @@ import pytest
 from poolviz.model.errors import PoolvizError, ServerError
 from poolviz.model.messages import Rows
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.servers.mysql import connect
+from poolviz.servers.mysql.server import connect
 from poolviz.servers.rows import count_rows
 from poolviz.servers.tables import drop, prepare
 

@@ -22,11 +22,12 @@ from poolviz.load.statements import ACCOUNTS, statement_of
 from poolviz.model.dialect import MYSQL, POSTGRESQL
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.servers import mysql_tables, postgres_tables
-from poolviz.servers.embedded import EmbeddedServer
+from poolviz.servers.embedded.server import EmbeddedServer
+from poolviz.servers.mysql import tables as mysql_tables
+from poolviz.servers.postgres import tables as postgres_tables
 from poolviz.servers.tables import drop, prepare
 from tests.servers.fixtures import BOUND, TcpServer, tcp_server
-from tests.servers.mysql import lacking, mariadb
+from tests.servers.mysql_server import lacking, mariadb
 
 __all__ = ["tcp_server"]
 

@@ -244,7 +244,7 @@ def test_a_server_that_never_answers() -> None:
 
 
 def test_a_server_that_is_shutting_down_is_told_as_that(tcp_server: TcpServer) -> None:
-    from poolviz.servers.failures import describe_failure
+    from poolviz.servers.postgres.errors import describe_failure
 
     for what in ("starting up", "shutting down", "in recovery mode"):
         text = (
@@ -286,7 +286,7 @@ def test_a_certificate_that_cannot_be_verified(tmp_path: Path) -> None:
 
 
 def test_words_in_a_language_unknown_here_are_quoted() -> None:
-    from poolviz.servers.failures import describe_failure
+    from poolviz.servers.postgres.errors import describe_failure
 
     text = 'connection to server at "db" (10.0.0.1), port 5432 failed: FATAL:  Nutzer unbekannt\n'
     told = describe_failure(psycopg2.OperationalError(text), "host=db password=s3cret")

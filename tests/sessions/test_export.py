@@ -26,7 +26,7 @@ from poolviz.sessions.export import (
 )
 from poolviz.sessions.export.manifest import manifest
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.rings import LEVELS
+from poolviz.sessions.resolutions import LEVELS
 from tests.sessions.builders import (
     FACTS,
     LIMITS,

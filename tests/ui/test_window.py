@@ -16,13 +16,13 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from poolviz.model.sample import MarkKind
-from poolviz.servers.embedded import EmbeddedServer
-from poolviz.ui.lab import State
-from poolviz.ui.notice import Notice, Weight
-from poolviz.ui.row import NumberRow
-from poolviz.ui.slider import Slider
+from poolviz.servers.embedded.server import EmbeddedServer
+from poolviz.ui.panel.row import NumberRow
+from poolviz.ui.panel.slider import Slider
+from poolviz.ui.session.controller import State
+from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.window import Window
-from tests.ui.laboratory import (
+from tests.ui.running import (
     THREADED,
     backends,
     open_window,

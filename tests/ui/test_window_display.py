@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from poolviz.ui.display import display_available
+from poolviz.system.display import display_available
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X and Wayland")
 

@@ -14,10 +14,10 @@ from pytestqt.qtbot import QtBot
 
 from poolviz.model.messages import Ticked
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.lab import State
+from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
 from tests.sessions.builders import began, record, samples, ticks
-from tests.ui.laboratory import (
+from tests.ui.running import (
     operations,
     plan,
     run_on,

@@ -17,11 +17,11 @@ from pytestqt.qtbot import QtBot
 
 from poolviz.model.parameters import Value
 from poolviz.model.sample import MarkKind
-from poolviz.ui.lab import State
-from poolviz.ui.row import ChoiceRow, NumberRow
+from poolviz.ui.panel.row import ChoiceRow, NumberRow
+from poolviz.ui.panel.text_row import TextRow
+from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
-from poolviz.ui.wordrow import TextRow
-from tests.ui.laboratory import (
+from tests.ui.running import (
     operations,
     plan,
     run_on,

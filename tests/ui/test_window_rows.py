@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pytestqt.qtbot import QtBot
 
-from poolviz.load.presets import open_scenario
-from poolviz.load.scenarios import checked
-from poolviz.ui.lab import State
+from poolviz.scenarios.check import checked
+from poolviz.scenarios.presets import open_scenario
+from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
-from tests.ui.laboratory import operations, servers_home, until, until_counting, window
+from tests.ui.running import operations, servers_home, until, until_counting, window
 
 __all__ = ["servers_home", "window"]
 

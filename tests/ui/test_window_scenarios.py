@@ -13,15 +13,15 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from poolviz.load.presets import presets
-from poolviz.load.scenarios import checked
 from poolviz.model.sample import MarkKind
-from poolviz.model.scenario_file import read_draft
+from poolviz.scenarios.check import checked
+from poolviz.scenarios.presets import presets
+from poolviz.scenarios.toml_file import read_draft
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.lab import State
-from poolviz.ui.opener import Mistakes
+from poolviz.ui.dialogs.open_file import Mistakes
+from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
-from tests.ui.laboratory import (
+from tests.ui.running import (
     THREADED,
     operations,
     plan,

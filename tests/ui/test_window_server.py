@@ -10,10 +10,10 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.ui.lab import State
-from poolviz.ui.server_dialog import ServerDialog
+from poolviz.ui.dialogs.server_dialog import ServerDialog
+from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
-from tests.ui.laboratory import (
+from tests.ui.running import (
     THREADED,
     backends,
     plan,

@@ -9,11 +9,11 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from poolviz.servers.tables import drop, prepare
-from poolviz.ui.housekeeping import Question
-from poolviz.ui.lab import State
+from poolviz.ui.dialogs.drop_tables import Question
+from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
 from tests.servers.fixtures import ask
-from tests.ui.laboratory import plan, run_on, servers_home, until, until_counting, window
+from tests.ui.running import plan, run_on, servers_home, until, until_counting, window
 
 __all__ = ["servers_home", "window"]
 

@@ -20,7 +20,7 @@ from poolviz.model.sample import Sample
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import as_json, began_of, manifest, utc
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.rings import LEVELS
+from poolviz.sessions.resolutions import LEVELS
 from poolviz.sessions.summary import RunSummary
 
 DATA = ("t_utc", "t_s", "series", "stat", "value", "unit", "segment")

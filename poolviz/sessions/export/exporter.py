@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from poolviz.model.errors import InputError
+from poolviz.sessions.file.writer import check_writable, sibling
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.store import check_writable, sibling
 
 Write: TypeAlias = Callable[[Recorder, Sequence[Path]], None]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import began_of
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.replay import replay
+from poolviz.sessions.to_scenario import replay
 
 
 def _write(recorder: Recorder, paths: Sequence[Path]) -> None:

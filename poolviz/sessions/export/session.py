@@ -7,9 +7,9 @@ from pathlib import Path
 
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import began_of
+from poolviz.sessions.file.reader import pack
+from poolviz.sessions.file.writer import Row, check_new_session, write_session
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.saved import pack
-from poolviz.sessions.store import Row, check_new_session, write_session
 
 
 def _write(recorder: Recorder, paths: Sequence[Path]) -> None:

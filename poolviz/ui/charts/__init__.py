@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from poolviz.ui.charts.stack import ChartStack
+from poolviz.ui.charts.charts_widget import ChartStack
 
 __all__ = ["ChartStack"]

@@ -7,8 +7,8 @@ from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QGraphicsView, QWidget
 
-from poolviz.ui.charts.board import Board
-from poolviz.ui.theme import Theme
+from poolviz.ui.charts.chart_scene import Board
+from poolviz.ui.style.theme import Theme
 
 _NOTCH = 120.0  # one click of an ordinary wheel
 _ZOOM = 1.25  # a notch

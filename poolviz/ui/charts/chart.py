@@ -11,9 +11,9 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
-from poolviz.sessions.rings import View
+from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import Floats, Frame, Tick, spread, time_ticks, with_room
-from poolviz.ui.theme import Theme, ui_font
+from poolviz.ui.style.theme import Theme, ui_font
 
 LEFT, RIGHT, TOP, BOTTOM, TIME_AXIS = 44.0, 86.0, 28.0, 9.0, 22.0
 TITLE_AT = QPointF(12, 19)  # the first letter's baseline, from the panel's corner

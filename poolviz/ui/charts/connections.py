@@ -9,7 +9,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
-from poolviz.sessions.rings import Band, View
+from poolviz.sessions.resolutions import Band, View
 from poolviz.ui.charts.axes import (
     CalmRange,
     Floats,

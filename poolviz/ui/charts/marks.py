@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.ui.charts.chart import snapped
-from poolviz.ui.theme import Theme, ui_font
+from poolviz.ui.style.theme import Theme, ui_font
 
 _HEIGHT = 17.0
 _PAD = 6.0  # inside a label, left and right

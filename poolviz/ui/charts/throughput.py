@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
-from poolviz.sessions.rings import View
+from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from poolviz.sessions.rings import View
+from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import (
     CalmRange,
     Floats,

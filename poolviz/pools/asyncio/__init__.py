@@ -1,0 +1,1 @@
+"""Pools whose clients are asyncio tasks: asyncpg's, aiopg's and aiomysql's."""

@@ -1,0 +1,215 @@
+"""psycopg 3's pools for threads, and what its pool for tasks shares with them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from psycopg import Connection
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
+from poolviz.model.sample import Books
+from poolviz.pools.base import Door, ThreadPool
+from poolviz.pools.psycopg import resizable as live
+
+_MOST = 10_000
+_DAY = 86_400.0
+
+MIN_SIZE = Parameter(
+    key="min_size",
+    kind=Kind.COUNT,
+    default=4,
+    maximum=_MOST,
+    slider=(0, 50),
+    help="How many connections are kept open when nobody needs them. They are opened at the "
+    "start, and anew where they are lost.",
+    effect_help="Raised, missing connections are opened at once, in the background; lowered, "
+    "those beyond it are closed one by one, as max_idle says.",
+)
+MAX_SIZE = Parameter(
+    key="max_size",
+    kind=Kind.COUNT,
+    default=10,
+    minimum=1,
+    maximum=_MOST,
+    slider=(1, 50),
+    at_least="min_size",
+    help="The most connections, in use and idle together. Those beyond min_size are opened in the "
+    "background, one at a time, while callers wait.",
+    effect_help="Raised, connections for callers who wait are opened at once; lowered, idle ones "
+    "beyond it are closed at once, those in use when they are given back.",
+)
+TIMEOUT = Parameter(
+    key="timeout",
+    kind=Kind.SECONDS,
+    default=30.0,
+    minimum=0.001,
+    maximum=_DAY,
+    slider=(0.01, 60),
+    log_slider=True,
+    effect=Effect.NEW_REQUESTS,
+    help="How long a caller waits for a connection before it gets an error. A connection that "
+    "can't be opened shows as this too: the pool goes on trying in the background.",
+    effect_help="Callers who wait already keep the time they came with.",
+)
+MAX_WAITING = Parameter(
+    key="max_waiting",
+    kind=Kind.COUNT,
+    default=0,
+    maximum=1_000_000,
+    slider=(0, 100),
+    special={0: "no limit"},
+    effect=Effect.NEW_REQUESTS,
+    help="How many callers may wait. One more gets an error at once.",
+    effect_help="Callers who wait already go on waiting.",
+)
+MAX_LIFETIME = Parameter(
+    key="max_lifetime",
+    kind=Kind.SECONDS,
+    default=3600.0,
+    minimum=0.001,
+    maximum=30 * _DAY,
+    slider=(1, 3600),
+    log_slider=True,
+    help="How old a connection may grow, less up to 5 % at random. An older one is closed when it "
+    "is given back, and another opened in its place.",
+    effect_help="Holds for every connection when it is next given back.",
+)
+MAX_IDLE = Parameter(
+    key="max_idle",
+    kind=Kind.SECONDS,
+    default=600.0,
+    minimum=0.05,
+    maximum=30 * _DAY,
+    slider=(1, 600),
+    log_slider=True,
+    help="How often a connection beyond min_size is closed, if at least one rested all that time: "
+    "one each time.",
+    effect_help="The time begins anew.",
+)
+
+
+class _PsycopgPool(ThreadPool):
+    """What the pools for threads have in common."""
+
+    library = "psycopg-pool"
+    waits = True
+    exhausted = (PoolTimeout, TooManyRequests)
+    refused = (TooManyRequests,)
+    _live: ClassVar[type[live.LivePool]]
+    _pool: Any
+
+    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
+        self._pool = self._live(
+            live.libpq_conninfo(conninfo),
+            connection_class=live.counted_connection(door),
+            open=False,
+            **limits,
+        )
+        self._pool.start()
+
+    def acquire(self) -> Connection[Any]:
+        """A connection; PoolTimeout after `timeout`, TooManyRequests where too many wait."""
+        conn: Connection[Any] = self._pool.getconn()
+        return conn
+
+    def release(self, connection: Connection[Any]) -> None:
+        """Give a connection back; the library rolls back what is open in it."""
+        self._pool.putconn(connection)
+
+    def resize(self, limits: Mapping[str, Value]) -> None:
+        """Put the limits in force. Connections are opened in the background."""
+        pool = self._pool
+        pool.timeout = float(limits["timeout"])
+        pool.max_waiting = int(limits["max_waiting"])
+        pool.max_lifetime = float(limits["max_lifetime"])
+        self._resize(limits)
+
+    @abstractmethod
+    def _resize(self, limits: Mapping[str, Value]) -> None:
+        """Put those limits in force that the pools don't share."""
+
+    def interrupt(self) -> None:
+        """Send every waiter away."""
+        self._pool.interrupt()
+
+    def books(self) -> Books:
+        """What the pool's own counters say."""
+        books: Books = self._pool.books()
+        return books
+
+    def close(self) -> None:
+        """Close idle connections and end the pool's threads."""
+        self._pool.close()
+
+
+class ConnectionPool(_PsycopgPool):
+    """`psycopg_pool.ConnectionPool`."""
+
+    id = "psycopg_pool.ConnectionPool"
+    title = "psycopg ConnectionPool"
+    about = "When every connection is in use a caller waits its turn, for timeout at most."
+    lingers = True
+    limits = Parameters(
+        f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
+    )
+    _live = live.LiveConnectionPool
+
+    @classmethod
+    def capacity(cls, limits: Mapping[str, Value]) -> int | None:
+        """The most connections: max_size."""
+        return int(limits["max_size"])
+
+    @classmethod
+    def kept(cls, limits: Mapping[str, Value]) -> int:
+        """The connections kept open for good: min_size."""
+        return int(limits["min_size"])
+
+    def _resize(self, limits: Mapping[str, Value]) -> None:
+        self._pool.change_idle(float(limits["max_idle"]))
+        self._pool.change_sizes(int(limits["min_size"]), int(limits["max_size"]))
+
+
+class NullConnectionPool(_PsycopgPool):
+    """`psycopg_pool.NullConnectionPool`."""
+
+    id = "psycopg_pool.NullConnectionPool"
+    title = "psycopg NullConnectionPool"
+    about = (
+        "Nothing is kept: each caller connects for itself, or waits, for timeout at most, where "
+        "there are max_size connections."
+    )
+    limits = Parameters(
+        f"limit of {id}",
+        Parameter(
+            key="max_size",
+            kind=Kind.COUNT,
+            default=10,
+            maximum=_MOST,
+            slider=(0, 50),
+            special={0: "no limit"},
+            help="The most connections at once. One that is given back is closed, but where "
+            "somebody waits for it.",
+            effect_help="Raised, connections for callers who wait are opened at once; lowered, "
+            "those beyond it are closed when they are given back.",
+        ),
+        TIMEOUT,
+        MAX_WAITING,
+        MAX_LIFETIME,
+    )
+    _live = live.LiveNullConnectionPool
+
+    @classmethod
+    def capacity(cls, limits: Mapping[str, Value]) -> int | None:
+        """The most connections: max_size."""
+        return int(limits["max_size"]) or None
+
+    @classmethod
+    def kept(cls, limits: Mapping[str, Value]) -> int:  # noqa: ARG003
+        """None is kept."""
+        return 0
+
+    def _resize(self, limits: Mapping[str, Value]) -> None:
+        self._pool.change_size(int(limits["max_size"]))

@@ -1,0 +1,186 @@
+"""psycopg2's pools: they never wait, and fail at once when they are exhausted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import psycopg2
+from psycopg2 import pool as upstream
+from psycopg2.extensions import connection
+
+from poolviz.model.errors import ServerError
+from poolviz.model.parameters import Kind, Parameter, Parameters, Value
+from poolviz.model.sample import Books
+from poolviz.pools.base import Door, ThreadPool
+from poolviz.pools.connections.postgres import counted_connection
+from poolviz.pools.psycopg2.resizable import (
+    LiveSimplePool,
+    LiveThreadedPool,
+    PersistentPool,
+)
+
+_MOST = 10_000
+
+MINCONN = Parameter(
+    key="minconn",
+    kind=Kind.COUNT,
+    default=2,
+    maximum=_MOST,
+    slider=(0, 50),
+    help="Connections opened at the start, and the most that are kept idle: one that is "
+    "given back beyond them is closed.",
+    effect_help="Missing connections are opened, idle ones beyond it closed, at once.",
+)
+MAXCONN = Parameter(
+    key="maxconn",
+    kind=Kind.COUNT,
+    default=10,
+    minimum=1,
+    maximum=_MOST,
+    slider=(1, 100),
+    at_least="minconn",
+    help="The most connections at once, idle or in use. Who asks for one more gets an error.",
+    effect_help="Idle connections beyond it are closed at once, those in use when they "
+    "are given back.",
+)
+ONE_THREAD = (
+    "{} has no lock and is made for one thread: several clients at once open more "
+    "connections than maxconn allows."
+)
+
+
+class _Psycopg2Pool(ThreadPool):
+    """What the three have in common: a live pool of the library's kind, and how it is called."""
+
+    library = "psycopg2-binary"
+    waits = False
+    exhausted = (upstream.PoolError,)
+    _live: ClassVar[type[LiveSimplePool | LiveThreadedPool | PersistentPool]]
+
+    @classmethod
+    def capacity(cls, limits: Mapping[str, Value]) -> int | None:
+        """The most connections: maxconn."""
+        return int(limits["maxconn"])
+
+    @classmethod
+    def kept(cls, limits: Mapping[str, Value]) -> int:
+        """The most connections kept idle: minconn."""
+        return int(limits["minconn"])
+
+    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
+        self._pool = self._live(
+            int(limits["minconn"]),
+            int(limits["maxconn"]),
+            conninfo,
+            connection_factory=counted_connection(door),
+        )
+
+    def acquire(self) -> connection:
+        """A connection; PoolError where all are in use, psycopg2.Error where it can't connect."""
+        return self._pool.getconn()
+
+    def release(self, connection: connection) -> None:
+        """Give a connection back; the library rolls back what is open in it."""
+        try:
+            self._pool.putconn(connection)
+        except psycopg2.Error:
+            # The rollback failed, so the connection is lost; the library would lose its place too.
+            self._pool.putconn(connection, close=True)
+
+    def resize(self, limits: Mapping[str, Value]) -> None:
+        """Put the limits in force; ServerError where a raised minconn can't be opened in full."""
+        minconn = int(limits["minconn"])
+        try:
+            self._pool.change_limits(minconn, int(limits["maxconn"]))
+        except psycopg2.Error as error:
+            raise not_all_opened(minconn, error) from error
+
+    def interrupt(self) -> None:
+        """Nobody waits here; every later acquire gets PoolStopped."""
+        self._pool.stopped = True
+
+    def books(self) -> Books:
+        """Idle and used as the pool lists them; it knows no waiting."""
+        return Books(open=self._pool.open, used=self._pool.used)
+
+    def close(self) -> None:
+        """Leave no room: idle connections are closed now, the others when they are released."""
+        self.interrupt()
+        # The library's closeall() would cut off connections in use, and refuse their return.
+        self._pool.change_limits(0, 0)
+
+
+def not_all_opened(minconn: int, error: psycopg2.Error) -> ServerError:
+    """The sentence for a raised `minconn` whose connections could not all be opened."""
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return ServerError(
+        f"minconn is {minconn} now, but not all of these connections could be opened "
+        f"({reason}): lower it, or free connections on the server.",
+        error.pgcode,
+    )
+
+
+class SimpleConnectionPool(_Psycopg2Pool):
+    """`psycopg2.pool.SimpleConnectionPool`."""
+
+    id = "psycopg2.SimpleConnectionPool"
+    title = "psycopg2 SimpleConnectionPool"
+    about = "For one thread: when every connection is in use it fails at once; nobody waits."
+    one_client = ONE_THREAD.format("SimpleConnectionPool")
+    limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
+    _live = LiveSimplePool
+
+
+class ThreadedConnectionPool(_Psycopg2Pool):
+    """`psycopg2.pool.ThreadedConnectionPool`."""
+
+    id = "psycopg2.ThreadedConnectionPool"
+    title = "psycopg2 ThreadedConnectionPool"
+    about = "When every connection is in use it fails at once; nobody waits."
+    limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
+    _live = LiveThreadedPool
+
+
+class PersistentConnectionPool(_Psycopg2Pool):
+    """psycopg2's `PersistentConnectionPool` as it was until 2.8: each thread keeps its own."""
+
+    id = "psycopg2.PersistentConnectionPool"
+    title = "psycopg2 PersistentConnectionPool"
+    nests = False
+    about = (
+        "Each thread gets a connection of its own and keeps it; a thread that comes when "
+        "maxconn others have theirs fails at once."
+    )
+    limits = Parameters(
+        f"limit of {id}",
+        Parameter(
+            key="minconn",
+            kind=Kind.COUNT,
+            default=2,
+            maximum=_MOST,
+            slider=(0, 50),
+            help="Connections opened at the start, ready for the first threads that come.",
+            effect_help="Missing connections are opened at once; none is closed, for this pool "
+            "keeps what it has.",
+        ),
+        Parameter(
+            key="maxconn",
+            kind=Kind.COUNT,
+            default=10,
+            minimum=1,
+            maximum=_MOST,
+            slider=(1, 100),
+            at_least="minconn",
+            help="The most connections, and so the most threads that have one. A thread gets the "
+            "connection of one that ended; beyond that it gets an error.",
+            effect_help="Connections beyond it that are no thread's, or rest with their thread, "
+            "are closed at once, those in use when they are given back.",
+        ),
+    )
+    _live = PersistentPool
+
+    @classmethod
+    def kept(cls, limits: Mapping[str, Value]) -> int:
+        """All connections are kept: maxconn."""
+        return int(limits["maxconn"])

@@ -1,0 +1,243 @@
+"""SQLAlchemy's pool for asyncio, made by its asyncio engine for asyncpg."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import nullcontext, suppress
+from time import monotonic, perf_counter
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import exc as upstream_errors
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool as UpstreamPool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util.queue import AsyncAdaptedQueue
+
+from poolviz.model.parameters import Value
+from poolviz.model.sample import Books
+from poolviz.pools.asyncio.asyncpg import asyncpg_arguments
+from poolviz.pools.base import Door, TaskPool, set_autocommit
+from poolviz.pools.connections.connect_faults import pass_gate_async, refused_by_system
+from poolviz.pools.sqlalchemy.queue_pool import LiveQueuePool, QueuePool, queue_limits
+
+
+class _Idle(asyncio.Queue[ConnectionPoolEntry]):
+    """asyncio's queue, for which its owner says how much it holds and what comes first."""
+
+    _queue: Any
+    _getters: Any
+    _wakeup_next: Callable[[Any], None]
+
+    def __init__(self, owner: _LiveAsyncQueue) -> None:
+        self._owner = owner
+        super().__init__()
+
+    @property
+    def _maxsize(self) -> int:
+        return self._owner.maxsize
+
+    @_maxsize.setter
+    def _maxsize(self, _: int) -> None:
+        """What asyncio's constructor has to say, too, is the owner's."""
+
+    def _get(self) -> Any:
+        return self._queue.pop() if self._owner.use_lifo else self._queue.popleft()
+
+
+class _LiveAsyncQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
+    """SQLAlchemy's queue for asyncio with the face of `_LiveQueue`: on one loop, no lock.
+
+    Its waiters stand in asyncio's own line, so that what is put wakes the first of them.
+    """
+
+    def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
+        super().__init__(maxsize, use_lifo)
+        self.mutex = nullcontext()
+        self.changes = 0
+        self.waiting = 0
+        self._idle = self._queue = _Idle(self)
+
+    @property
+    def queue(self) -> Any:
+        """The items."""
+        return self._idle._queue
+
+    def wait(self, deadline: float) -> bool:
+        """Wait for an item, a change or the deadline; True if there was a change."""
+        seen = self.changes
+        self.waiting += 1
+        try:
+            while not self.queue and self.changes == seen:
+                remaining = deadline - monotonic()
+                if remaining <= 0:
+                    break
+                await_only(self._news(remaining))
+        finally:
+            self.waiting -= 1
+        return self.changes != seen
+
+    def wake(self, waiters: int) -> None:
+        """Have as many waiters look again at what the limits allow."""
+        self.changes += 1
+        for _ in range(min(waiters, self.waiting)):
+            self._idle._wakeup_next(self._idle._getters)
+
+    async def _news(self, patience: float) -> None:
+        """Stand in line until woken, for `patience` seconds at most."""
+        loop, line = asyncio.get_running_loop(), self._idle._getters
+        woken: asyncio.Future[None] = loop.create_future()
+        line.append(woken)
+
+        def lose_patience() -> None:
+            if not woken.done():
+                line.remove(woken)
+                woken.set_result(None)
+
+        alarm = loop.call_later(patience, lose_patience)
+        try:
+            await woken
+        except asyncio.CancelledError:
+            if woken.cancelled():
+                with suppress(ValueError):
+                    line.remove(woken)
+            else:
+                self._idle._wakeup_next(line)  # woken and sent away at once: it's another's turn
+            raise
+        finally:
+            alarm.cancel()
+
+
+class LiveAsyncQueuePool(LiveQueuePool, UpstreamPool):
+    """SQLAlchemy's own AsyncAdaptedQueuePool, with limits that may be changed while it is in use.
+
+    Everything is called on the loop, in a greenlet of SQLAlchemy's where it may connect or wait.
+    """
+
+    _queue_class = _LiveAsyncQueue  # type: ignore[assignment]
+
+
+class AsyncAdaptedQueuePool(TaskPool):
+    """`sqlalchemy.pool.AsyncAdaptedQueuePool`."""
+
+    id = "sqlalchemy.AsyncAdaptedQueuePool"
+    title = "SQLAlchemy AsyncAdaptedQueuePool"
+    library = "SQLAlchemy"
+    about = QueuePool.about
+    waits = True
+    exhausted = (upstream_errors.TimeoutError,)
+    transactional = True
+    limits = queue_limits(id)
+
+    @classmethod
+    def capacity(cls, limits: Mapping[str, Value]) -> int | None:
+        """The most connections: pool_size and max_overflow together."""
+        return QueuePool.capacity(limits)
+
+    @classmethod
+    def kept(cls, limits: Mapping[str, Value]) -> int:
+        """The most connections kept idle: pool_size."""
+        return QueuePool.kept(limits)
+
+    async def open(self) -> None:
+        """Make the engine's pool; it connects when it is first asked."""
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=_counted_connect(self.conninfo, self.door),
+            poolclass=LiveAsyncQueuePool,
+            **self.wanted,
+        )
+        assert isinstance(engine.pool, LiveAsyncQueuePool)
+        self._pool = engine.pool
+
+    async def acquire(self) -> PoolProxiedConnection:
+        """A connection; TimeoutError after pool_timeout, asyncpg's error where it can't connect."""
+        return await greenlet_spawn(self._pool.connect)
+
+    async def execute(self, connection: PoolProxiedConnection, statement: str) -> None:
+        """Run a statement as SQLAlchemy has asyncpg do it: in a transaction, unless told not to."""
+        await greenlet_spawn(_run, connection, statement)
+
+    async def begin(self, connection: PoolProxiedConnection, transaction: bool) -> None:
+        """Have what follows run in one transaction, or each statement commit by itself."""
+        set_autocommit(connection.dbapi_connection, not transaction)
+
+    async def commit(self, connection: PoolProxiedConnection) -> None:
+        """Keep what was done."""
+        await greenlet_spawn(connection.commit)
+
+    async def rollback(self, connection: PoolProxiedConnection) -> None:
+        """Undo what was done."""
+        await greenlet_spawn(connection.rollback)
+
+    async def release(self, connection: PoolProxiedConnection) -> None:
+        """Give a connection back; the library rolls back what is open in it."""
+        await greenlet_spawn(_give_back, connection)
+
+    async def resize(self, limits: Mapping[str, Value]) -> None:
+        """Put the limits in force."""
+        await greenlet_spawn(self._pool.put_in_force, limits)
+
+    def books(self) -> Books:
+        """What the pool's own counters say."""
+        return self._pool.books()
+
+    async def close(self) -> None:
+        """Close idle connections now, and those in use when they are released."""
+        self._pool.stop()
+        await greenlet_spawn(self._pool.finish)
+
+
+def _run(connection: PoolProxiedConnection, statement: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    if cursor.description is not None:
+        cursor.fetchall()
+    cursor.close()
+
+
+def _give_back(connection: PoolProxiedConnection) -> None:
+    # A lost one too would go back as good where nothing is left to roll back. The library's
+    # engine sees to that when a statement fails, and a plain connection's holder has to.
+    if (raw := connection.driver_connection) is not None and raw.is_closed():
+        connection.invalidate()
+    else:
+        connection.close()
+
+
+def _counted_connect(
+    conninfo: str, door: Door
+) -> Callable[[], Coroutine[Any, Any, asyncpg.Connection]]:
+    """asyncpg's connect for one server, with a class of connection that `door` counts out."""
+
+    class CountedConnection(asyncpg.Connection):  # type: ignore[misc]
+        """An asyncpg connection that counts itself out, once closed or forgotten."""
+
+        async def close(self, *, timeout: float | None = None) -> None:
+            """Close the connection, and count it out if that is still to do."""
+            try:
+                await super().close(timeout=timeout)
+            finally:
+                self.count_out()
+
+        def terminate(self) -> None:
+            """Drop the connection, and count it out if that is still to do."""
+            super().terminate()
+            self.count_out()
+
+    arguments = asyncpg_arguments(conninfo)
+
+    async def connect() -> asyncpg.Connection:
+        begun = perf_counter()
+        await pass_gate_async(door, refused_by_system)
+        connection = await asyncpg.connect(**arguments, connection_class=CountedConnection)
+        door.opened(perf_counter() - begun)
+        # A finalizer runs once, whoever is first.
+        connection.count_out = weakref.finalize(connection, door.closed)
+        connection.count_out.atexit = False
+        return connection
+
+    return connect

@@ -1,0 +1,1 @@
+"""One run, from request to result, for the command line and the window alike."""

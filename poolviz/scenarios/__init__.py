@@ -1,0 +1,1 @@
+"""What a run is told: drafts, TOML files, checks, presets, and the schema."""

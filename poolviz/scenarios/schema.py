@@ -1,0 +1,189 @@
+"""Everything that a scenario may say, for editors as a JSON Schema and for people as text; both
+read from the declarations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from poolviz.load.faults import FAULT_PARAMETERS
+from poolviz.load.settings import SETTINGS, settings_for
+from poolviz.model.parameters import Kind, Parameter, Parameters
+from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
+from poolviz.pools.base import Pool
+from poolviz.pools.registry import POOLS, listings
+from poolviz.scenarios.toml_file import KEYS
+
+Schema: TypeAlias = dict[str, Any]
+
+_UNITS = "us|µs|ms|s|min|h"
+_TIME = rf"^\s*\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*({_UNITS})?\s*$"
+_ONE_LINE = {"type": "string", "minLength": 1}
+_OWN_POOL = r"^.+:[A-Za-z_][A-Za-z0-9_.]*$"  # module:Class, file.py:Class
+_FIGURE = r"^\s*(\w+)\s*(>=|<=|==|!=|>|<)\s*\S.*$"
+_MOST = 2**63 - 1  # of a whole number in TOML
+
+
+def as_json(figures: Iterable[str]) -> str:
+    """The JSON Schema of a scenario file, draft 2020-12; `figures` are those of `fail_if`."""
+    return msgspec.json.format(msgspec.json.encode(schema(figures))).decode()
+
+
+def schema(figures: Iterable[str]) -> Schema:
+    """The schema: what holds for every pool, and for each pool its limits."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A scenario of poolviz",
+        "description": "What `poolviz run FILE` runs. Times are seconds, or text with a unit.",
+        "type": "object",
+        "properties": _top(figures),
+        "additionalProperties": False,
+        "allOf": [_for_pool(pool) for pool in POOLS.values()],
+        "$defs": {
+            "moment": _moment(),
+            "load": _properties(SETTINGS),
+            "faults": _properties(FAULT_PARAMETERS),
+            **{f"limits.{id}": _properties(pool.limits) for id, pool in POOLS.items()},
+        },
+    }
+
+
+def _top(figures: Iterable[str]) -> Schema:
+    """The keys of a scenario, as they are for any pool."""
+    ids = [listing.id for listing in listings()]
+    kinds: dict[str, Schema] = {
+        "title": _ONE_LINE,
+        "watch": {
+            "type": "object",
+            "properties": {language: {"type": "string"} for language in LANGUAGES},
+            "additionalProperties": False,
+        },
+        "pool": {
+            "anyOf": [{"enum": ids}, {"type": "string", "pattern": _OWN_POOL}],
+            "default": DEFAULT_POOL,
+        },
+        "dsn": _ONE_LINE,
+        "limits": {"type": "object"},
+        "load": _only("load"),
+        "changes": {"type": "array", "items": {"$ref": "#/$defs/moment"}},
+        "duration": _time(minimum=0, exclusive=True),
+        "seed": {"type": "integer", "minimum": -_MOST, "maximum": _MOST, "default": 1},
+        "fail_if": {
+            "type": "array",
+            "items": {
+                "type": "string",
+                "pattern": _FIGURE.replace(r"\w+", "|".join(figures)),
+            },
+        },
+    }
+    return {key: kinds[key] | {"description": about} for key, about in KEYS.items()}
+
+
+def _for_pool(pool: type[Pool]) -> Schema:
+    """What a scenario of that pool must be like besides. The usual pool needs no naming."""
+    named: Schema = {"properties": {"pool": {"const": pool.id}}}
+    limits = f"limits.{pool.id}"
+    then: Schema = {"limits": _only(limits)}
+    then["changes"] = {"items": _only("moment", limits, "load", "faults")}
+    suited = {key: of for key, of in settings_for(pool).items() if of != SETTINGS[key]}
+    if suited:
+        properties = {key: _of(parameter) for key, parameter in suited.items()}
+        then["load"] = {"properties": properties}
+        then["changes"]["items"]["properties"] = properties
+    return {
+        "if": named if pool.id == DEFAULT_POOL else named | {"required": ["pool"]},
+        "then": {"properties": then},
+    }
+
+
+def _only(*definitions: str) -> Schema:
+    """A table with the keys of these definitions, and no others."""
+    refs = [{"$ref": f"#/$defs/{definition}"} for definition in definitions]
+    return {"type": "object", "allOf": refs, "unevaluatedProperties": False}
+
+
+def _properties(declared: Parameters) -> Schema:
+    return {"properties": {key: _of(parameter) for key, parameter in declared.items()}}
+
+
+def _moment() -> Schema:
+    """One of the changes: a time, and one key or more that change then."""
+    at = _time(minimum=0) | {"description": "When, in seconds from the start or with a unit."}
+    return {"type": "object", "properties": {"at": at}, "required": ["at"], "minProperties": 2}
+
+
+def _of(parameter: Parameter) -> Schema:
+    """What one parameter takes."""
+    kinds = {Kind.SWITCH: "boolean", Kind.TEXT: "string", Kind.FILE: "string"}
+    if parameter.kind is Kind.CHOICE:
+        taken: Schema = {"enum": list(parameter.choices)}
+    elif parameter.kind in kinds:
+        taken = {"type": kinds[parameter.kind]}
+    else:
+        taken = _number(parameter)
+    return taken | {"default": parameter.default, "description": " ".join(_about(parameter))}
+
+
+def _number(parameter: Parameter) -> Schema:
+    if parameter.kind is Kind.SECONDS:
+        taken = _time(parameter.minimum, parameter.maximum)
+    else:
+        counted = parameter.kind is Kind.COUNT
+        taken = {"type": "integer" if counted else "number"}
+        taken |= _bounds(parameter.minimum, parameter.maximum)
+    if not parameter.special:
+        return taken
+    words = [{"const": value, "description": word} for value, word in parameter.special.items()]
+    return {"anyOf": [taken, *words]}
+
+
+def _time(minimum: float = 0, maximum: float = math.inf, *, exclusive: bool = False) -> Schema:
+    bounds = {"exclusiveMinimum": minimum} if exclusive else _bounds(minimum, maximum)
+    return {"anyOf": [{"type": "number"} | bounds, {"type": "string", "pattern": _TIME}]}
+
+
+def _bounds(minimum: float, maximum: float) -> Schema:
+    bounds = {"minimum": minimum} | ({} if math.isinf(maximum) else {"maximum": maximum})
+    return {
+        key: int(bound) if float(bound).is_integer() else bound for key, bound in bounds.items()
+    }
+
+
+def _about(parameter: Parameter) -> Iterable[str]:
+    """Sentences about a parameter: what it is, its unit, and what it depends on."""
+    yield parameter.help
+    if parameter.kind is Kind.SECONDS:
+        yield "In seconds, or text with a unit such as '50ms'."
+    elif parameter.unit:
+        yield f"In {parameter.unit}."
+    if parameter.only_when is not None:
+        key, values = parameter.only_when
+        yield f"Only with {key} = {' or '.join(values)}."
+    if parameter.effect_help:
+        yield parameter.effect_help
+
+
+def as_text() -> str:
+    """Every key of a scenario for people; a pool's limits are what `poolviz pools` lists."""
+    top = "\n".join(f"  {key:<10} {about}" for key, about in KEYS.items())
+    return "\n\n".join(
+        (
+            f"A scenario\n{top}",
+            "[limits]\n  Those of its pool, which `poolviz pools` lists.",
+            f"[load]\n{_told(SETTINGS)}",
+            f"[[changes]]\n  at, and any limit, setting of the load, or fault:\n"
+            f"{_told(FAULT_PARAMETERS)}",
+        )
+    )
+
+
+def _told(declared: Mapping[str, Parameter]) -> str:
+    lines = []
+    for key, parameter in declared.items():
+        usual = parameter.show(parameter.default) or "none"
+        lines.append(f"  {key}: {parameter.allowed()}; {usual} by default")
+        lines.append(f"    {' '.join(_about(parameter))}")
+    return "\n".join(lines)

@@ -1,0 +1,334 @@
+"""The PostgreSQL that poolviz brings along: started in a moment, gone with poolviz."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from psycopg2.extensions import make_dsn
+
+from poolviz.model.errors import ServerError
+from poolviz.servers.embedded import watchdog
+from poolviz.servers.embedded.binaries import Binaries, find_binaries
+from poolviz.servers.embedded.cluster import ROLE, Cluster, base_folder
+from poolviz.servers.target import Target
+from poolviz.system.os_account import lent_account
+
+MAX_CONNECTIONS = 1000
+_PORT = 5432  # of the socket's name alone; nothing listens on the network
+_SOCKET_LIMIT = 100  # bytes of a socket's whole path; the kernels allow 103 to 107
+_START_LIMIT = 60.0  # seconds until a start that doesn't get ready is given up; 0.1 is usual
+_STOP_LIMIT = 15.0  # seconds; more than the keeper takes with all its patience
+_POLL = 0.002  # seconds between two looks at the lock file while the server starts
+
+# No fsync and no full pages: killed processes lose nothing by that, since what they wrote is with
+# the kernel. After a power cut the data may be spoilt; then it is made anew, it was synthetic.
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "128MB",
+    "shared_buffers": "64MB",
+    "logging_collector": "off",
+    "log_destination": "stderr",
+    "log_min_messages": "log",  # failing statements are the load's business: the log stays small
+    "log_checkpoints": "off",
+}
+
+
+class EmbeddedServer:
+    """A running server of our own, until `stop`. Every method may be called from any thread.
+
+    `conninfo` holds no secret, except on Windows, where it carries a password that lives in
+    memory alone; show `target().shown` instead.
+    """
+
+    def __init__(
+        self, cluster: Cluster, binaries: Binaries, address: Mapping[str, str], conninfo: str
+    ) -> None:
+        self.conninfo = conninfo
+        self.version = binaries.version
+        self.max_connections = MAX_CONNECTIONS
+        self._cluster, self._binaries = cluster, binaries
+        self._command = _command(cluster, binaries, address)
+        self._keeper = _spawn_keeper(cluster)
+        self._guard = threading.Lock()
+        self._stopping = self._restarting = False
+        self._stopped = threading.Event()
+        self._turn = threading.Lock()  # held by whoever starts or ends processes, to its end
+
+    @classmethod
+    def start(cls, progress: Callable[[str], None] = lambda _: None) -> Self:
+        """Start a server and wait until it takes connections: 0.1 s, or 1 s the first time.
+
+        `progress` is told in a few words what goes on, in the calling thread. ServerError says in
+        one sentence why there is no server.
+        """
+        account = lent_account()
+        base = base_folder()
+        binaries = find_binaries(account, base)
+        cluster = Cluster.claim(base, account)
+        try:
+            cluster.write_access()
+            cluster.clear_stale()
+            return cls._brought_up(cluster, binaries, progress)
+        except OSError as error:
+            cluster.release()
+            raise ServerError(
+                f"Can't work in {cluster.folder} ({error}): free some room there, or let the "
+                "environment variable POOLVIZ_HOME name another folder."
+            ) from None
+        except BaseException:
+            cluster.release()
+            raise
+
+    @classmethod
+    def _brought_up(
+        cls, cluster: Cluster, binaries: Binaries, progress: Callable[[str], None]
+    ) -> Self:
+        """A server on the cluster's data; on new data where the old is missing or won't start."""
+        if cluster.fits(binaries):
+            progress(f"Starting PostgreSQL {binaries.version}")
+            for _ in range(2):  # the keeper of a poolviz just killed may still have been at work
+                with suppress(ServerError):
+                    return cls._launched(cluster, binaries)
+                cluster.clear_stale()
+            progress("Its data can't be used any more and is made anew")
+        progress(f"Preparing PostgreSQL {binaries.version}, this one time")
+        cluster.make(binaries)
+        progress(f"Starting PostgreSQL {binaries.version}")
+        return cls._launched(cluster, binaries)
+
+    @classmethod
+    def _launched(cls, cluster: Cluster, binaries: Binaries) -> Self:
+        """One try; nothing is left running where it raises."""
+        address, conninfo = _loopback(cluster, binaries) if _WINDOWS else _socket(cluster)
+        server = cls(cluster, binaries, address, conninfo)
+        server._bring_up()
+        return server
+
+    def _bring_up(self) -> None:
+        """Have the keeper start the server; nothing is left running where this raises."""
+        overdue = threading.Timer(_START_LIMIT, self._keeper.kill)  # then every wait below ends
+        overdue.start()
+        try:
+            self._await_ready()
+        except BaseException:
+            self._end_processes()
+            raise
+        finally:
+            overdue.cancel()
+            overdue.join()
+
+    def _await_ready(self) -> None:
+        """Give the keeper its job, and return once the server takes connections."""
+        assert self._keeper.stdin is not None and self._keeper.stdout is not None
+        account = self._cluster.account
+        stop = [str(self._binaries.program("pg_ctl")), "stop", "-m", "fast"]
+        stop += ["-D", str(self._cluster.data)]
+        job = {
+            "command": self._command,
+            "user": account.uid if account else None,
+            "group": account.gid if account else None,
+            "stop": stop if _WINDOWS else None,
+        }
+        with suppress(BrokenPipeError):  # the keeper is gone; its log says why
+            self._keeper.stdin.write(json.dumps(job).encode() + b"\n")
+        answer = self._keeper.stdout.readline()
+        pid = json.loads(answer)["pid"] if answer else None
+        pid_file = self._cluster.data / "postmaster.pid"
+        while pid is not None and self._keeper.poll() is None and not self._stopping:
+            if _ready(pid_file, pid):
+                return
+            time.sleep(_POLL)
+        raise ServerError(
+            f"PostgreSQL {self.version} didn't start in {self._cluster.folder} "
+            f"({self._cluster.log_end()}): server.log in that folder tells more."
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server still runs, or is being restarted. The keeper leaves when its server
+        does."""
+        return not self._stopping and (self._restarting or self._keeper.poll() is None)
+
+    def target(self) -> Target:
+        """This server as something to run against."""
+        return Target(
+            conninfo=self.conninfo,
+            shown="embedded PostgreSQL",
+            version=self.version,
+            max_connections=self.max_connections,
+            free_connections=self.max_connections,
+            embedded=True,
+        )
+
+    def restart(self) -> None:
+        """Stop the server and start it again, 0.2 s together, so that `conninfo` holds as before.
+
+        Every connection is lost. Nothing is done where the server is being stopped for good.
+        ServerError where it doesn't come back; it is gone then.
+        """
+        with self._turn:
+            if self._stopping:
+                return
+            self._restarting = True
+            try:
+                self._end_processes()
+                self._keeper = _spawn_keeper(self._cluster)
+                self._bring_up()
+            except (ServerError, OSError) as error:
+                if not self._stopping:
+                    why = str(error).removesuffix(".")
+                    raise ServerError(f"PostgreSQL didn't come back: {why}.") from None
+            finally:
+                self._restarting = False
+
+    def stop(self) -> None:
+        """Stop the server and wait until it is gone, a few seconds at most. May be called again."""
+        with self._guard:
+            first, self._stopping = not self._stopping, True
+        if not first:
+            self._stopped.wait(_STOP_LIMIT + 10)
+            return
+        try:
+            with self._turn:
+                self._end_processes()
+        finally:
+            self._cluster.release()
+            self._stopped.set()
+
+    def _end_processes(self) -> None:
+        """Let the keeper stop the server; where it can't, do it without the keeper."""
+        assert self._keeper.stdin is not None and self._keeper.stdout is not None
+        with suppress(BrokenPipeError):
+            self._keeper.stdin.close()
+        try:
+            self._keeper.wait(_STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._keeper.kill()
+            self._keeper.wait()
+        self._keeper.stdout.close()
+        self._cluster.clear_stale()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+_WINDOWS = sys.platform == "win32"
+
+
+def _command(cluster: Cluster, binaries: Binaries, address: Mapping[str, str]) -> list[str]:
+    """How the server is started, for connections at that address."""
+    settings = _SETTINGS | dict(address) | {"max_connections": str(MAX_CONNECTIONS)}
+    if sys.platform == "linux" or (sys.platform == "darwin" and binaries.major > 14):
+        settings["client_connection_check_interval"] = "1s"  # a client's death ends its query
+    settings |= {"hba_file": str(cluster.hba), "ident_file": str(cluster.ident)}
+    command = [str(binaries.program("postgres")), "-D", str(cluster.data)]
+    return command + [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+
+
+def _spawn_keeper(cluster: Cluster) -> subprocess.Popen[bytes]:
+    """The keeper, waiting for its job; it ends when its standard input does."""
+    if getattr(sys, "frozen", False):
+        command = [sys.executable, "_keeper"]
+    else:
+        command = [sys.executable, "-I", "-S", str(Path(watchdog.__file__))]
+    with open(cluster.log, "wb", opener=_private) as log:
+        return subprocess.Popen(
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=cluster.folder.anchor,
+            start_new_session=True,  # so Ctrl+C in the terminal doesn't reach the server
+            creationflags=watchdog.NO_WINDOW | watchdog.OWN_GROUP,
+        )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _ready(pid_file: Path, pid: int) -> bool:
+    """Whether PostgreSQL's own lock file says that our process takes connections."""
+    try:
+        lines = pid_file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return len(lines) > 7 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
+
+
+def _socket(cluster: Cluster) -> tuple[dict[str, str], str]:
+    """The server's settings and the conninfo for a socket in its folder, or an abstract one."""
+    folder = str(cluster.data)
+    # A comma would part two hosts in a conninfo.
+    if "," in folder or len(os.fsencode(f"{folder}/.s.PGSQL.{_PORT}")) > _SOCKET_LIMIT:
+        if sys.platform != "linux":
+            raise ServerError(
+                f"The path of {folder} is too long for a socket, or has a comma: let the "
+                "environment variable POOLVIZ_HOME name another folder."
+            )
+        folder = f"@poolviz-{secrets.token_hex(8)}"
+    quoted = '"' + folder.replace('"', '""') + '"'
+    address = {"listen_addresses": "", "unix_socket_directories": quoted, "port": str(_PORT)}
+    return address, _conninfo(host=folder, port=str(_PORT))
+
+
+def _loopback(cluster: Cluster, binaries: Binaries) -> tuple[dict[str, str], str]:
+    """The same for Windows, which has no peer authentication: loopback, and a new password that
+    goes from memory to memory. Written by the manuals; not yet run on a Windows machine."""
+    password = secrets.token_urlsafe(24)
+    done = subprocess.run(
+        [binaries.program("postgres"), "--single", "-D", cluster.data, "postgres"],
+        input=f"ALTER ROLE {ROLE} PASSWORD '{password}'\n".encode(),
+        capture_output=True,
+        timeout=_START_LIMIT,
+        check=False,
+        env=watchdog.server_environment(),
+        creationflags=watchdog.NO_WINDOW,
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise ServerError(f"PostgreSQL can't be prepared in {cluster.folder} ({said[-1]}).")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    address = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": str(port)}
+    return address, _conninfo(host="127.0.0.1", port=str(port), password=password)
+
+
+def _conninfo(**address: str) -> str:
+    """A conninfo that the user's own PG* variables can't turn elsewhere."""
+    return make_dsn(
+        **address,
+        hostaddr="",
+        user=ROLE,
+        dbname="postgres",
+        options="",
+        sslmode="disable",
+        gssencmode="disable",
+        target_session_attrs="any",
+    )

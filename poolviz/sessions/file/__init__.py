@@ -1,0 +1,1 @@
+"""The session file: its format, reading and writing it."""

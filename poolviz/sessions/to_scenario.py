@@ -1,0 +1,89 @@
+"""A session as a scenario: what it began with, and every change and fault at its time.
+
+To run it again is to repeat it, changes made by hand included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from poolviz.load.settings import SETTINGS
+from poolviz.model.messages import Began
+from poolviz.model.parameters import Parameters, Value
+from poolviz.model.sample import TICK, Mark, MarkKind
+from poolviz.scenarios.draft import Draft
+from poolviz.scenarios.toml_file import as_toml
+
+_DIGITS = 3  # moments are rounded to milliseconds
+_STEP = 10.0**-_DIGITS
+
+
+def scenario_of(began: Began, marks: Iterable[Mark], duration: float) -> Draft:
+    """The scenario that repeats a session of `duration` seconds.
+
+    It names no server: on which one a session ran may hold a password, and another may repeat it.
+    """
+    scenario = began.scenario
+    changes: list[dict[str, object]] = [
+        {"at": round(mark.t, _DIGITS), mark.key: mark.new}
+        for mark in marks
+        if mark.kind in (MarkKind.CHANGE, MarkKind.FAULT) and mark.key and mark.new is not None
+    ]
+    return Draft(
+        title=scenario.title,
+        watch=dict(scenario.watch),
+        pool=scenario.pool,
+        limits=dict(scenario.limits),
+        load=_said(SETTINGS, scenario.load),
+        changes=_together(changes),
+        duration=_whole(duration, scenario.duration, changes),
+        seed=scenario.seed,
+        fail_if=list(scenario.fail_if),
+    )
+
+
+def replay(began: Began, marks: Iterable[Mark], duration: float) -> str:
+    """The same as the text of a TOML file, with a line about the server it ran on."""
+    server = began.facts.get("server", "a server")
+    version = began.facts.get("server version", "")
+    about = f"Recorded on {server} {version}".strip()
+    own = "" if server.startswith("embedded") else "; give your own with --dsn"
+    return as_toml(scenario_of(began, marks, duration), f"{about}{own}.")
+
+
+def _whole(ran: float, planned: float | None, changes: list[dict[str, object]]) -> float:
+    """How long to run: what was planned where that was reached, else what was run; in any case
+    long enough for the last change to come about."""
+    if planned is not None and ran >= planned - TICK:
+        duration = planned
+    else:
+        duration = math.ceil(round(ran / _STEP, _DIGITS)) / round(1 / _STEP)
+    last = max((float(str(change["at"])) for change in changes), default=0.0)
+    return duration if duration > last else round(last + _STEP, _DIGITS)
+
+
+def _together(changes: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Changes of one moment as one; where a key changes twice in it, the later one holds."""
+    merged: dict[object, dict[str, object]] = {}
+    for change in changes:
+        merged.setdefault(change["at"], {}).update(change)
+    return list(merged.values())
+
+
+def _said(declared: Parameters, values: Mapping[str, Value]) -> dict[str, object]:
+    """Those of `values` that say something: others than the default, and those in play."""
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in declared or value != declared[key].default or _in_play(declared, values, key)
+    }
+
+
+def _in_play(declared: Parameters, values: Mapping[str, Value], key: str) -> bool:
+    """Whether a setting does anything beside the choices that are made."""
+    needs = declared[key].only_when
+    if needs is None:
+        return True
+    choice, chosen = needs
+    return values.get(choice) in chosen and _in_play(declared, values, choice)

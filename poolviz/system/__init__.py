@@ -1,0 +1,1 @@
+"""The machine poolviz runs on: its files, display, accounts and libraries."""

@@ -1,0 +1,205 @@
+"""The three charts on one time axis with their marks: what the window shows and a picture holds."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter
+from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
+
+from poolviz.model.sample import Mark
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.resolutions import View
+from poolviz.ui.charts.axes import Frame, ago, clock
+from poolviz.ui.charts.chart import Chart
+from poolviz.ui.charts.connections import Connections
+from poolviz.ui.charts.crosshair import Readout
+from poolviz.ui.charts.marks import MarksLayer, Room
+from poolviz.ui.charts.throughput import Throughput
+from poolviz.ui.charts.wait import Wait
+from poolviz.ui.style.theme import Theme, ui_font
+
+GAP = 6.0  # pixels between two panels
+_SHARES = (0.48, 0.28, 0.24)  # of the height
+_FINE = 1500  # bins at most, for counts
+_COARSE = 300  # bins at most, for percentiles and rates, which mean little over a few operations
+_CALM = 0.2  # seconds: their bins aren't shorter where as many as _FEW are shown
+_FEW = 60
+
+
+class Board(QGraphicsObject):
+    """Draws a stretch of a session. Knows nothing of following, mouse or keys."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.theme = theme
+        self.connections = Connections(theme)
+        self.wait = Wait(theme)
+        self.throughput = Throughput(theme, with_time_axis=True)
+        self.charts: tuple[Chart, ...] = (self.connections, self.wait, self.throughput)
+        self.marks = MarksLayer(theme)
+        self.readout = Readout(theme)
+        for chart in self.charts:
+            chart.setParentItem(self)
+        for layer in (self.marks, self.readout):
+            layer.setParentItem(self)
+        self._empty = _Empty(theme)
+        self._empty.setParentItem(self)
+        self.size = QRectF()
+        self.frame = Frame(-60.0, 0.0, live=True)
+        self._views: tuple[View, View] | None = None
+        self._marks: tuple[Mark, ...] = ()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Change the colours."""
+        self.theme = theme
+        for chart in self.charts:
+            chart.set_theme(theme)
+        for layer in (self.marks, self.readout, self._empty):
+            layer.theme = theme
+            layer.update()
+
+    def set_pixel_ratio(self, ratio: float) -> None:
+        """How many pixels of the device a pixel here is."""
+        for chart in self.charts:
+            chart.set_pixel_ratio(ratio)
+
+    def place(self, width: float, height: float) -> None:
+        """Lay the charts over `width` × `height` pixels."""
+        self.prepareGeometryChange()
+        self.size = QRectF(0, 0, width, height)
+        room, top = height - GAP * (len(self.charts) - 1), 0.0
+        for chart, share in zip(self.charts, _SHARES, strict=True):
+            tall = round(room * share) if chart is not self.charts[-1] else height - top
+            chart.place(QRectF(0, top, width, tall))
+            top += tall + GAP
+        self.marks.place(self.size)
+        self._empty.place(self.connections.plot)
+        self._draw(calm=False)
+
+    @property
+    def plots(self) -> list[QRectF]:
+        """Where the curves of each chart are."""
+        return [chart.plot.translated(chart.pos()) for chart in self.charts]
+
+    def show_frame(self, recorder: Recorder, frame: Frame, *, calm: bool = False) -> None:
+        """Draw what `recorder` holds of `frame`; `calm` scales don't shrink at once."""
+        self.frame = frame
+        fine = recorder.view(frame.start, frame.end, _FINE)
+        seconds = min(frame.end, recorder.duration) - max(frame.start, 0.0)
+        few = min(max(int(seconds / _CALM), _FEW), _COARSE)
+        self._views = (fine, recorder.view(frame.start, frame.end, few))
+        self._marks = recorder.marks
+        self._draw(calm=calm)
+
+    def show_nothing(self, frame: Frame) -> None:
+        """Draw axes and a word."""
+        self.frame, self._views, self._marks = frame, None, ()
+        self._draw(calm=False)
+
+    def _draw(self, *, calm: bool) -> None:
+        if self.size.isEmpty():
+            return
+        views = self._views
+        self._empty.setVisible(views is None or not len(views[0].t))
+        for chart, which in zip(self.charts, (0, 1, 1), strict=True):
+            if views is None or not len(views[which].t):
+                chart.show_nothing(self.frame)
+            else:
+                chart.show_view(views[which], self.frame, calm=calm)
+        self._draw_marks()
+
+    def _draw_marks(self) -> None:
+        frame, plots = self.frame, self.plots
+        shown = [
+            (self.x_of(mark.t), mark) for mark in self._marks if frame.start <= mark.t <= frame.end
+        ]
+        chart = self.connections
+        room = Room(
+            left=plots[0].left(),
+            title_right=chart.title_width + 10,
+            plot_right=plots[0].right(),
+            right=chart.size.right() - 8,
+            top=chart.pos().y() + 7,
+        )
+        self.marks.show_marks(shown, plots, room)
+
+    def x_of(self, time: float) -> float:
+        """The pixel of a moment of the session."""
+        return self.connections.x_of(time - self.frame.end)
+
+    def time_at(self, x: float) -> float:
+        """The moment of the session at a pixel."""
+        plot = self.plots[0]
+        return self.frame.start + (x - plot.left()) / plot.width() * self.frame.span
+
+    def point_at(self, at: QPointF) -> None:
+        """Show the crosshair and its card at a pixel, where there is something to say."""
+        plots, views = self.plots, self._views
+        time = self.time_at(at.x())
+        inside = plots[0].left() <= at.x() <= plots[0].right()
+        if not inside or views is None or not _within(views[0], time):
+            self.readout.setVisible(False)
+            return
+        groups = [
+            chart.figures(views[which], _bin_at(views[which], time))
+            for chart, which in zip(self.charts, (0, 1, 1), strict=True)
+        ]
+        back = ago(round(self.frame.end - time, 1)) if self.frame.live else ""
+        self.readout.show_figures(at, plots, (clock(time, 0.1), back), groups)
+
+    def point_nowhere(self) -> None:
+        """Take the crosshair away."""
+        self.readout.setVisible(False)
+
+    def boundingRect(self) -> QRectF:
+        """All of it."""
+        return self.size
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        """Nothing: its parts paint themselves."""
+
+
+class _Empty(QGraphicsObject):
+    """What stands where no curve is yet."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.theme = theme
+        self._rect = QRectF()
+        self._strong, self._font = ui_font(14, QFont.Weight.Medium), ui_font(12)
+
+    def place(self, rect: QRectF) -> None:
+        self.prepareGeometryChange()
+        self._rect = rect
+
+    def boundingRect(self) -> QRectF:
+        return self._rect
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        middle = self._rect.center().y()
+        line = QRectF(self._rect.left(), middle - 22, self._rect.width(), 22)
+        words = "The curves appear here as soon as a run begins."
+        wide = QFontMetricsF(self._font).horizontalAdvance(words) + 40
+        painter.fillRect(
+            QRectF(line.center().x() - wide / 2, line.top() - 6, wide, 56), QColor(self.theme.panel)
+        )
+        painter.setPen(QColor(self.theme.muted))
+        painter.setFont(self._strong)
+        painter.drawText(line, Qt.AlignmentFlag.AlignCenter, "Nothing yet")
+        painter.setPen(QColor(self.theme.faint))
+        painter.setFont(self._font)
+        painter.drawText(line.translated(0, 22), Qt.AlignmentFlag.AlignCenter, words)
+
+
+def _bin_at(view: View, time: float) -> int:
+    """The bin that the moment falls into."""
+    return min(int(np.searchsorted(view.t, time)), len(view.t) - 1)
+
+
+def _within(view: View, time: float) -> bool:
+    return bool(len(view.t)) and view.t[0] - view.bin <= time <= view.t[-1]

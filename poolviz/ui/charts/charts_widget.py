@@ -1,0 +1,196 @@
+"""The charts and the strip as one widget, drawn from a recorder alone."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.charts.axes import Frame
+from poolviz.ui.charts.canvas import Canvas
+from poolviz.ui.charts.overview import Strip
+from poolviz.ui.charts.timeline import Timeline
+from poolviz.ui.style.theme import Theme
+
+_MARGINS = (10, 8, 10, 2)
+_ZOOM = 1.5  # a key press
+
+
+class ChartStack(QWidget):
+    """The three charts and the strip, on one time axis.
+
+    Nothing is drawn but in `refresh`, and nothing there without news. Wheel and drag stop
+    following, never recording; a double click, End or `follow` goes back to it.
+    """
+
+    following_changed = Signal(bool)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._recorder: Recorder | None = None
+        self._live = True
+        self._timeline = Timeline()
+        self._pointer: QPointF | None = None
+        self._drawn: object = None  # what the charts were last drawn from
+        self._told = True  # what following_changed last said
+        self.canvas = Canvas(theme, self)
+        self.strip = Strip(theme, self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(*_MARGINS)
+        layout.setSpacing(4)
+        layout.addWidget(self.canvas, 1)
+        layout.addWidget(self.strip)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Charts")
+        self.canvas.panned.connect(self._pan)
+        self.canvas.zoomed.connect(self._zoom)
+        self.canvas.follow_asked.connect(self.follow)
+        self.canvas.pointed.connect(self._point)
+        self.strip.moved.connect(self._move_to)
+        self._redraw()
+
+    @property
+    def following(self) -> bool:
+        """The newest sample is at the right end, and stays there."""
+        return self._timeline.following
+
+    @property
+    def behind(self) -> float:
+        """Seconds from what is shown at the right end to the newest sample."""
+        return self._timeline.behind
+
+    @property
+    def span(self) -> float | None:
+        """Seconds that are shown while following; None for all."""
+        return self._timeline.span
+
+    @property
+    def frame(self) -> Frame:
+        """What is shown, in seconds since the session's start."""
+        return self._timeline.frame
+
+    def set_recorder(self, recorder: Recorder | None, *, live: bool = True) -> None:
+        """Show another session, following it; None shows empty charts.
+
+        `live`: it grows until it has ended. One that was recorded doesn't, even if the program
+        that wrote it never came to say its end.
+        """
+        self._recorder, self._live = recorder, live
+        self._timeline.follow()
+        self._redraw()
+
+    def refresh(self) -> None:
+        """Draw what is new. Costs next to nothing when nothing is."""
+        if self._recorder is not None:
+            self._redraw_news(calm=True)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Change the colours."""
+        self.canvas.set_theme(theme)
+        self.strip.set_theme(theme)
+        self._redraw()
+
+    def set_span(self, seconds: float | None) -> None:
+        """Show so much of the session; None for all of it."""
+        self._timeline.set_span(seconds)
+        self._redraw()
+
+    def follow(self) -> None:
+        """Go back to the session's end, and stay there."""
+        self._timeline.follow()
+        self._redraw()
+
+    def set_paused(self, paused: bool) -> None:
+        """Hold the view where it is while the recording goes on; or follow again."""
+        if paused:
+            self._timeline.stand()
+        else:
+            self._timeline.follow()
+        self._redraw()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """End follows, Home goes to the start, + − 0 zoom, arrows step the crosshair."""
+        frame = self._timeline.frame
+        match event.key():
+            case Qt.Key.Key_End:
+                self.follow()
+            case Qt.Key.Key_Home:
+                self._move_to(frame.span)
+            case Qt.Key.Key_Plus | Qt.Key.Key_Equal:
+                self._zoom(1 / _ZOOM, self._focus_time())
+            case Qt.Key.Key_Minus:
+                self._zoom(_ZOOM, self._focus_time())
+            case Qt.Key.Key_0:
+                self.set_span(60.0)
+                self.follow()
+            case Qt.Key.Key_Left:
+                self._step(-1)
+            case Qt.Key.Key_Right:
+                self._step(1)
+            case Qt.Key.Key_Escape if self._pointer is not None:
+                self._point(None)
+            case _:
+                super().keyPressEvent(event)
+
+    def _focus_time(self) -> float:
+        """The moment under the crosshair; without one, the middle."""
+        if self._pointer is not None:
+            return self.canvas.board.time_at(self._pointer.x())
+        return self.frame.end - self.frame.span / 2
+
+    def _step(self, direction: int) -> None:
+        """Move the crosshair by a pixel's worth of time, but never by less than a sample."""
+        plot = self.canvas.board.plots[0]
+        step = max(2.0, plot.width() * 0.05 / self.frame.span)
+        at = self._pointer or QPointF(plot.right(), plot.top() + 20)
+        x = min(max(at.x() + direction * step, plot.left()), plot.right())
+        self._point(QPointF(x, at.y()))
+
+    def _pan(self, seconds: float) -> None:
+        self._timeline.pan(seconds)
+        self._redraw_news(calm=False)
+
+    def _zoom(self, factor: float, around: float) -> None:
+        self._timeline.zoom(factor, around)
+        self._redraw_news(calm=False)
+
+    def _move_to(self, end: float) -> None:
+        self._timeline.move_to(end)
+        self._redraw_news(calm=False)
+
+    def _point(self, at: QPointF | None) -> None:
+        self._pointer = at
+        if at is None:
+            self.canvas.board.point_nowhere()
+        else:
+            self.canvas.board.point_at(at)
+
+    def _redraw(self) -> None:
+        """Draw whether there is news or not."""
+        self._drawn = None
+        self._redraw_news(calm=False)
+
+    def _redraw_news(self, *, calm: bool) -> None:
+        recorder, timeline = self._recorder, self._timeline
+        if recorder is not None:
+            timeline.duration = recorder.duration
+            timeline.over = not self._live or recorder.ended is not None
+        else:
+            timeline.duration, timeline.over = 0.0, False
+        frame = timeline.frame
+        revision = recorder.revision if recorder is not None else -1
+        news = (frame, revision if timeline.following else len(recorder.marks if recorder else ()))
+        if news != self._drawn:
+            self._drawn = news
+            if recorder is None or not timeline.duration:
+                self.canvas.board.show_nothing(frame)
+            else:
+                self.canvas.board.show_frame(recorder, frame, calm=calm)
+            if self._pointer is not None:
+                self.canvas.board.point_at(self._pointer)
+        self.strip.show_session(recorder, timeline.duration, frame)
+        if timeline.following != self._told:
+            self._told = timeline.following
+            self.following_changed.emit(self._told)

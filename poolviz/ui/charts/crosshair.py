@@ -1,0 +1,119 @@
+"""The crosshair through all charts, and the card with the values there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
+
+from poolviz.ui.charts.chart import Figure, snapped
+from poolviz.ui.style.theme import Theme, ui_font
+
+_PAD_X, _PAD_Y = 12.0, 9.0
+_LINE = 17.0
+_GROUP_GAP = 6.0
+_SWATCH = 7.0
+_BESIDE = 14.0  # pixels between the crosshair and the card
+_SHADOW = 3
+
+
+class Readout(QGraphicsItem):
+    """Only there while the pointer is over the charts."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.theme = theme
+        self.heading = ("", "")
+        self.groups: Sequence[Sequence[Figure]] = ()
+        self.card = QRectF()
+        self._lines: list[QLineF] = []
+        self._font = ui_font(11)
+        self._strong = ui_font(11, QFont.Weight.DemiBold)
+        self._metrics = QFontMetricsF(self._strong)
+        self.setVisible(False)
+
+    def show_figures(
+        self,
+        at: QPointF,
+        plots: Sequence[QRectF],
+        heading: tuple[str, str],
+        groups: Sequence[Sequence[Figure]],
+    ) -> None:
+        """A line at `at` through `plots`, and the card beside it, inside what the plots span."""
+        self.prepareGeometryChange()
+        self.heading, self.groups = heading, groups
+        self._lines = [
+            QLineF(snapped(at.x()), plot.top(), snapped(at.x()), plot.bottom()) for plot in plots
+        ]
+        width, height = self._card_size()
+        left = at.x() + _BESIDE
+        if left + width > plots[0].right():
+            left = at.x() - _BESIDE - width
+        lowest = plots[-1].bottom() - height
+        top = max(min(at.y() + _BESIDE, lowest), plots[0].top())
+        self.card = QRectF(round(left), round(top), round(width), round(height))
+        self.setVisible(True)
+        self.update()
+
+    def _card_size(self) -> tuple[float, float]:
+        advance = self._metrics.horizontalAdvance
+        figures = [figure for group in self.groups for figure in group]
+        names = max((advance(figure.name) for figure in figures), default=0.0)
+        values = max((advance(figure.value) for figure in figures), default=0.0)
+        heading = advance(self.heading[0]) + 14 + advance(self.heading[1])
+        rows = (len(figures) + 1) * _LINE + len(self.groups) * _GROUP_GAP
+        width = max(_SWATCH + 7 + names + 20 + max(values, 40), heading, 150)
+        return width + 2 * _PAD_X, rows + 2 * _PAD_Y
+
+    def boundingRect(self) -> QRectF:
+        """The lines and the card."""
+        bounds = self.card.adjusted(-_SHADOW - 2, -_SHADOW - 2, _SHADOW + 2, _SHADOW + 4)
+        for line in self._lines:
+            bounds = bounds.united(QRectF(line.p1(), line.p2()).adjusted(-1, -1, 1, 1))
+        return bounds
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        """The line, the card's shadow, the card, its rows."""
+        theme = self.theme
+        painter.setPen(QPen(QColor(theme.faint), 1))
+        painter.drawLines(self._lines)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for ring in range(_SHADOW, 0, -1):
+            painter.setBrush(QColor(10, 15, 25, 10))
+            painter.drawRoundedRect(self.card.adjusted(-ring, 1 - ring, ring, ring + 2), 9, 9)
+        painter.setPen(QPen(QColor(theme.line), 1))
+        painter.setBrush(QColor(theme.panel))
+        painter.drawRoundedRect(self.card.adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
+        self._paint_rows(painter)
+
+    def _paint_rows(self, painter: QPainter) -> None:
+        theme = self.theme
+        inner = self.card.adjusted(_PAD_X, _PAD_Y, -_PAD_X, -_PAD_Y)
+        left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
+        middle = Qt.AlignmentFlag.AlignVCenter
+        row = QRectF(inner.left(), inner.top(), inner.width(), _LINE)
+        painter.setFont(self._strong)
+        painter.setPen(QColor(theme.text))
+        painter.drawText(row, left | middle, self.heading[0])
+        painter.setFont(self._font)
+        painter.setPen(QColor(theme.muted))
+        painter.drawText(row, right | middle, self.heading[1])
+        for group in self.groups:
+            row.translate(0, _GROUP_GAP)
+            for figure in group:
+                row.translate(0, _LINE)
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(figure.colour))
+                swatch = QRectF(row.left(), row.center().y() - _SWATCH / 2, _SWATCH, _SWATCH)
+                painter.drawRoundedRect(swatch, 2, 2)
+                painter.setPen(QColor(theme.muted))
+                painter.setFont(self._font)
+                painter.drawText(row.adjusted(_SWATCH + 7, 0, 0, 0), left | middle, figure.name)
+                painter.setPen(QColor(theme.text))
+                painter.setFont(self._strong)
+                painter.drawText(row, right | middle, figure.value)

@@ -1,0 +1,184 @@
+"""A session as one picture: its title, the charts, and what was run where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
+
+from poolviz.load.settings import SETTINGS
+from poolviz.model.errors import InputError
+from poolviz.model.messages import Began
+from poolviz.model.parameters import Parameter, Parameters, Value
+from poolviz.pools.base import Pool
+from poolviz.pools.registry import pool_class
+from poolviz.sessions.export.manifest import WAIT_FROM, Manifest, manifest
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.to_scenario import scenario_of
+from poolviz.ui.charts.axes import Frame, lasting
+from poolviz.ui.charts.chart_scene import Board
+from poolviz.ui.style.theme import Theme, ui_font
+
+WIDTH, CHARTS = 1280.0, 800.0  # of the picture and of its charts' height, in pixels at 1×
+SCALE = 2  # pixels of the picture for each of these
+_EDGE, _HEADER, _LINE = 16.0, 66.0, 17.0
+_LABEL = 76.0  # the width of the footer's first column
+_SERVER_FACTS = ("server", "server version", "max_connections")
+
+
+class Poster:
+    """Paints one session, all of it or a stretch. Belongs to the GUI thread."""
+
+    def __init__(self, recorder: Recorder, theme: Theme) -> None:
+        self._recorder = recorder
+        self._theme = theme
+        self._manifest = manifest(recorder, recorder.began) if recorder.began else None
+        self._pool = _known(recorder.began.scenario.pool) if recorder.began else None
+        self._board = Board(theme)
+        self._board.set_pixel_ratio(SCALE)
+        self._board.place(WIDTH - 2 * _EDGE, CHARTS)
+        self._scene = pg.GraphicsScene()
+        self._scene.addItem(self._board)
+        self._small = ui_font(11)
+
+    @property
+    def title(self) -> str:
+        """What the pool is called; its id where it isn't known here. Empty without a run."""
+        if self._pool is not None:
+            return self._pool.title
+        return self._recorder.began.scenario.pool if self._recorder.began else ""
+
+    def paint(self, start: float, end: float) -> QImage:
+        """The picture of what happened between `start` and `end`, seconds of the session."""
+        self._board.show_frame(self._recorder, Frame(start, end, live=False))
+        footer = self._wrapped(self.facts)
+        height = _HEADER + CHARTS + 12 + len(footer) * _LINE + _EDGE
+        image = QImage(round(WIDTH * SCALE), round(height * SCALE), QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(SCALE)
+        image.fill(QColor(self._theme.bg))
+        painter = QPainter(image)
+        try:
+            painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+            self._paint_header(painter)
+            place = QRectF(_EDGE, _HEADER, WIDTH - 2 * _EDGE, CHARTS)
+            self._scene.render(painter, place, self._board.size)
+            self._paint_footer(painter, footer, _HEADER + CHARTS + 12)
+        finally:
+            painter.end()
+        return image
+
+    def _paint_header(self, painter: QPainter) -> None:
+        theme, began = self._theme, self._recorder.began
+        right = QRectF(_EDGE, 16, WIDTH - 2 * _EDGE, 20)
+        painter.setPen(QColor(theme.faint))
+        painter.setFont(ui_font(13, QFont.Weight.DemiBold))
+        painter.drawText(right, Qt.AlignmentFlag.AlignRight, "poolviz")
+        if began is None or self._manifest is None:
+            return
+        painter.setPen(QColor(theme.text))
+        painter.setFont(ui_font(18, QFont.Weight.DemiBold))
+        painter.drawText(QPointF(_EDGE + 2, 32), self.title)
+        summary = self._recorder.summary()
+        moment = datetime.fromtimestamp(began.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        words = [
+            *_server(began.facts),
+            moment,
+            lasting(self._manifest.duration_s),
+            f"{summary.operations:,} operations",
+        ]
+        painter.setPen(QColor(theme.muted))
+        painter.setFont(ui_font(12))
+        painter.drawText(QPointF(_EDGE + 2, 52), " · ".join(words))
+
+    @property
+    def facts(self) -> list[list[str]]:
+        """What is in the footer: paragraphs of facts."""
+        began, told = self._recorder.began, self._manifest
+        if began is None or told is None:
+            return []
+        scenario, pool = began.scenario, self._pool
+        versions = [
+            f"{name} {fact}"
+            for name, fact in began.facts.items()
+            if name not in (*_SERVER_FACTS, "pool class")
+        ]
+        return [
+            ["Began with", *_settings(scenario.limits, pool.limits if pool else None)],
+            ["Load", *_settings(_in_play(began), SETTINGS), f"seed {scenario.seed}"],
+            ["Measured", *_measured(told)],
+            ["With", *versions],
+        ]
+
+    def _wrapped(self, paragraphs: list[list[str]]) -> list[tuple[str, str]]:
+        """Lines of (what, facts), no wider than the picture, broken between two facts."""
+        metrics = QFontMetricsF(self._small)
+        room = WIDTH - 2 * _EDGE - _LABEL - 4
+        lines: list[tuple[str, str]] = []
+        for heading, *facts in paragraphs:
+            what, line = heading, ""
+            for fact in facts:
+                longer = f"{line} · {fact}" if line else fact
+                if line and metrics.horizontalAdvance(longer) > room:
+                    lines.append((what, line))
+                    what, longer = "", fact
+                line = longer
+            lines.append((what, line))
+        return lines
+
+    def _paint_footer(self, painter: QPainter, lines: list[tuple[str, str]], top: float) -> None:
+        painter.setFont(self._small)
+        left = _EDGE + 2
+        for index, (what, line) in enumerate(lines):
+            y = top + index * _LINE + 12
+            painter.setPen(QColor(self._theme.faint))
+            painter.drawText(QPointF(left, y), what)
+            painter.setPen(QColor(self._theme.muted))
+            painter.drawText(QPointF(left + _LABEL, y), line)
+
+
+def _known(id: str) -> type[Pool] | None:
+    """The pool that goes by `id`; None where it isn't here any more, or can't be loaded."""
+    try:
+        return pool_class(id)
+    except InputError:
+        return None
+
+
+def _server(facts: dict[str, str]) -> list[str]:
+    """The server in words, as far as it is known."""
+    words = []
+    if "server" in facts:
+        words.append(" ".join((facts["server"], facts.get("server version", ""))).strip())
+    if "max_connections" in facts:
+        words.append(f"max_connections {facts['max_connections']}")
+    return words
+
+
+def _settings(values: dict[str, Value], declared: Parameters | None) -> list[str]:
+    """Limits or settings as people read them."""
+    known: Mapping[str, Parameter] = declared or {}
+    return [
+        f"{key} {known[key].show(value) if key in known else value}"
+        for key, value in values.items()
+    ]
+
+
+def _in_play(began: Began) -> dict[str, Value]:
+    """The settings of the load that say something, without those that did nothing."""
+    said = scenario_of(began, (), 0.0).load
+    return {key: value for key, value in began.scenario.load.items() if key in said}
+
+
+def _measured(told: Manifest) -> list[str]:
+    sampling = told.sampling
+    return [
+        f"{sampling.per_second:.0f} samples/s, {sampling.samples:,} taken, "
+        f"{sampling.dropped:,} dropped",
+        " and ".join(told.loops) + " loop",
+        f"wait from {' or '.join(WAIT_FROM[loop] for loop in told.loops)} until there is a "
+        "connection",
+        "percentiles of merged histograms, within 1 %",
+    ]

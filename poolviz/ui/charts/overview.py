@@ -1,0 +1,151 @@
+"""The whole session as a thin curve, with its marks and the visible window, to be dragged."""
+
+from __future__ import annotations
+
+from pyqtgraph.functions import arrayToQPolygonF
+from PySide6.QtCore import QLineF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from poolviz.model.sample import MarkKind
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.charts.axes import Floats, Frame, highest, lasting
+from poolviz.ui.charts.chart import LEFT, RIGHT, snapped
+from poolviz.ui.style.theme import Theme, ui_font
+
+_HEIGHT = 34
+_TROUGH = 24.0
+_INSET = 4.0
+_THINNEST = 6.0  # pixels: a window of seconds in a session of hours can still be seen
+
+
+class Strip(QWidget):
+    """Redraws its curve only as often as the session grows by a pixel."""
+
+    moved = Signal(float)  # the end of the window, in seconds since the start
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._font = ui_font(11)
+        self._duration = 0.0
+        self._frame = Frame(-60.0, 0.0, live=True)
+        self._curve: tuple[Floats, Floats] | None = None
+        self._marks: tuple[tuple[float, bool], ...] = ()  # when, and whether it is a fault
+        self._shown_as = (0, 0.0, 0)  # recorder, duration, marks: what the curve was made of
+        self._grip: float | None = None  # seconds from the pointer to the window's end
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setToolTip("The whole session. Drag the window to look back.")
+        self.setAccessibleName("The whole session")
+
+    def sizeHint(self) -> QSize:
+        """As in the drawing."""
+        return QSize(400, _HEIGHT)
+
+    @property
+    def trough(self) -> QRectF:
+        """Where the session lies."""
+        return QRectF(LEFT, 4, self.width() - LEFT - RIGHT, _TROUGH)
+
+    @property
+    def window_rect(self) -> QRectF:
+        """Where the visible part lies, in pixels."""
+        trough = self.trough.adjusted(1, 1, -1, -1)
+        left, right = self._x_of(self._frame.start), self._x_of(self._frame.end)
+        left = max(min(left, right - _THINNEST), trough.left())
+        return QRectF(left, trough.top(), max(right - left, _THINNEST), trough.height())
+
+    def set_theme(self, theme: Theme) -> None:
+        """Change the colours."""
+        self._theme = theme
+        self.update()
+
+    def show_session(self, recorder: Recorder | None, duration: float, frame: Frame) -> None:
+        """Show the session, `duration` seconds long, with `frame` as its visible part."""
+        if recorder is None:
+            self._curve, self._marks, self._duration = None, (), 0.0
+            self._shown_as = (0, 0.0, 0)
+        elif self._is_news(recorder, duration):
+            view = recorder.view(0.0, duration, max(int(self.trough.width() / 2), 50))
+            self._curve = (view.t.copy(), view.levels["used"].mean.copy())
+            self._marks = tuple((m.t, m.kind is MarkKind.FAULT) for m in recorder.marks)
+            self._shown_as = (id(recorder), duration, len(self._marks))
+        elif frame == self._frame:
+            return
+        self._duration, self._frame = duration, frame
+        self.update()
+
+    def _is_news(self, recorder: Recorder, duration: float) -> bool:
+        shown, until, marks = self._shown_as
+        if shown != id(recorder) or marks != len(recorder.marks) or duration < until:
+            return True
+        return duration - until > max(duration / max(self.trough.width(), 1), 0.24)
+
+    def _x_of(self, time: float) -> float:
+        trough = self.trough.adjusted(_INSET, 0, -_INSET, 0)
+        return trough.left() + time / max(self._duration, 1e-9) * trough.width()
+
+    def _time_at(self, x: float) -> float:
+        trough = self.trough.adjusted(_INSET, 0, -_INSET, 0)
+        return (x - trough.left()) / trough.width() * self._duration
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As many bins as there are pixels, at the next refresh."""
+        self._shown_as = (0, 0.0, 0)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take hold of the window, or bring it to the pointer."""
+        if event.button() != Qt.MouseButton.LeftButton or not self._duration:
+            return
+        time = self._time_at(event.position().x())
+        inside = self.window_rect.contains(event.position())
+        self._grip = self._frame.end - time if inside else self._frame.span / 2
+        self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        if not inside:
+            self.moved.emit(time + self._grip)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Drag the window."""
+        if self._grip is not None:
+            self.moved.emit(self._time_at(event.position().x()) + self._grip)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go."""
+        self._grip = None
+        self.unsetCursor()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The trough, the curve, the marks, the window, how long the session is."""
+        theme = self._theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(theme.line), 1))
+        painter.setBrush(QColor(theme.panel))
+        painter.drawRoundedRect(self.trough.adjusted(0.5, 0.5, -0.5, -0.5), 5, 5)
+        if self._curve is None or not len(self._curve[0]) or not self._duration:
+            return
+        self._paint_curve(painter)
+        accent = QColor(theme.accent)
+        painter.setPen(QPen(accent, 1))
+        accent.setAlphaF(0.13)
+        painter.setBrush(accent)
+        painter.drawRoundedRect(self.window_rect.adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+        painter.setPen(QColor(theme.muted))
+        painter.setFont(self._font)
+        place = QRectF(self.trough.right() + 7, self.trough.top(), RIGHT - 9, _TROUGH)
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, lasting(self._duration))
+
+    def _paint_curve(self, painter: QPainter) -> None:
+        assert self._curve is not None
+        times, values = self._curve
+        inner = self.trough.adjusted(_INSET, 4, -_INSET, -4)
+        x = inner.left() + times / self._duration * inner.width()
+        y = inner.bottom() - values / max(highest(values), 1.0) * inner.height()
+        top, bottom = self.trough.top() + 1, self.trough.bottom() - 1
+        for faults, colour in ((False, self._theme.faint), (True, self._theme.bad)):
+            places = [snapped(self._x_of(time)) for time, fault in self._marks if fault is faults]
+            painter.setPen(QPen(QColor(colour), 1))
+            painter.drawLines([QLineF(place, top, place, bottom) for place in places])
+        painter.setPen(QPen(QColor(self._theme.used), 1))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawPolyline(arrayToQPolygonF(x, y))

@@ -1,0 +1,111 @@
+"""The charts of a session as a PNG file, with or without a display.
+
+Qt is imported only once a picture is asked for: without its system libraries all else works.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TooLate
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poolviz.model.errors import InputError, PoolvizError
+from poolviz.sessions.file.writer import check_writable, sibling
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.style.colours import LIGHT, Theme
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QImage
+    from PySide6.QtWidgets import QApplication
+
+_LIBRARIES = "libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon0"
+_PATIENCE = 20.0  # seconds that a worker waits for the window to paint
+_DOTS = 7559  # a metre: 192 an inch, twice the usual
+_SHORTEST = 0.1  # seconds
+_kept: list[QApplication] = []  # ours, where the process had none: it must outlive the fonts
+
+
+def write_png(
+    recorder: Recorder,
+    path: Path,
+    theme: Theme = LIGHT,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+) -> None:
+    """Draw the session from `start` to `end` (seconds; None: its end) into the file `path`.
+
+    The file is there whole or not at all. May be called from any thread: the window's thread
+    paints, the caller's encodes and writes. InputError where the file can't be written,
+    PoolvizError where Qt can't be loaded.
+    """
+    check_writable(path)
+    end = recorder.duration if end is None else end
+    image = _painted(recorder, theme, start, max(end, start + _SHORTEST))
+    data = _as_png(image)
+    draft = sibling(path)
+    try:
+        draft.write_bytes(data)
+        draft.replace(path.resolve())
+    except OSError as error:
+        raise InputError(f"Can't write {path}: {error.strerror}.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _painted(recorder: Recorder, theme: Theme, start: float, end: float) -> QImage:
+    """The picture, painted in the application's own thread."""
+    application = _application()
+    from PySide6.QtCore import QThread, QTimer  # noqa: PLC0415
+
+    from poolviz.ui.charts.image import Poster  # noqa: PLC0415
+
+    def paint() -> QImage:
+        return Poster(recorder, theme).paint(start, end)
+
+    if QThread.currentThread() == application.thread():
+        return paint()
+    answer: Future[QImage] = Future()
+
+    def reply() -> None:
+        try:
+            answer.set_result(paint())
+        except Exception as error:  # noqa: BLE001 - it goes back to who asked
+            answer.set_exception(error)
+
+    QTimer.singleShot(0, application, reply)
+    try:
+        return answer.result(_PATIENCE)
+    except TooLate:
+        raise PoolvizError("The window was too busy to draw the picture: try again.") from None
+
+
+def _application() -> QApplication:
+    """The application of this process; one that needs no display where there is none yet."""
+    try:
+        from PySide6.QtGui import QGuiApplication  # noqa: PLC0415 - its libraries are the missing
+        from PySide6.QtWidgets import QApplication  # noqa: PLC0415
+    except ImportError as error:
+        raise PoolvizError(
+            f"Qt, which draws the picture, can't be loaded ({error}): install its system "
+            f"libraries, on Debian and Ubuntu with: apt-get install {_LIBRARIES}"
+        ) from None
+    application = QGuiApplication.instance()
+    if isinstance(application, QApplication):
+        return application
+    _kept.append(QApplication(["poolviz", "-platform", "offscreen"]))
+    return _kept[0]
+
+
+def _as_png(image: QImage) -> bytes:
+    from PySide6.QtCore import QBuffer, QIODevice  # noqa: PLC0415
+
+    image.setDotsPerMeterX(_DOTS)
+    image.setDotsPerMeterY(_DOTS)
+    image.setText("Software", "poolviz")
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    if not image.save(buffer, "PNG"):  # type: ignore[call-overload]
+        raise PoolvizError("Qt could not encode the picture as PNG.")
+    return bytes(buffer.data().data())

@@ -1,0 +1,91 @@
+"""Drops the tables that poolviz made on a server, once the user has said so."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from poolviz.load.statements import SCHEMA
+from poolviz.model.dialect import SQLITE, dialect_of
+from poolviz.servers.tables import drop
+from poolviz.servers.target import Target
+from poolviz.ui.session.controller import Lab
+from poolviz.ui.session.notices import Weight, sentence_of
+
+_TOPIC = "drop"
+
+
+def why_not(lab: Lab) -> str:
+    """Why no tables can be dropped now, in a sentence; empty where they can."""
+    if lab.busy:
+        return "A run goes on, which may need them: stop it first."
+    if lab.target is None:
+        return "No server is connected."
+    if dialect_of(lab.target.conninfo) == SQLITE:
+        return "poolviz keeps no tables in SQLite."
+    return ""
+
+
+def ask_to_drop(lab: Lab, window: QWidget) -> None:
+    """Ask whether to drop them on the server chosen, and have it done by a worker."""
+    target = lab.target
+    if target is None or why_not(lab):
+        return
+    question = Question(target, window)
+    question.accepted.connect(lambda: _drop(lab, target))
+    question.open()
+
+
+class Question(QDialog):
+    """Whether to drop the tables on a server, which it names."""
+
+    def __init__(self, target: Target, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Drop poolviz' tables")
+        self.setMinimumWidth(460)
+        self.words = QLabel(f"Drop the tables in schema {SCHEMA} on {target.shown}?")
+        self.words.setProperty("role", "name")
+        note = QLabel(
+            "They are those that poolviz made; nothing else is touched. A load that needs them "
+            "makes them again."
+        )
+        note.setProperty("role", "note")
+        for label in (self.words, note):
+            label.setWordWrap(True)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        self.yes, self.no = QPushButton("Drop them"), QPushButton("Cancel")
+        self.yes.setAutoDefault(False)
+        self.no.setDefault(True)
+        self.yes.clicked.connect(self.accept)
+        self.no.clicked.connect(self.reject)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addStretch(1)
+        buttons.addWidget(self.yes)
+        buttons.addWidget(self.no)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 16)
+        column.setSpacing(10)
+        column.addWidget(self.words)
+        column.addWidget(note)
+        column.addLayout(buttons)
+
+
+def _drop(lab: Lab, target: Target) -> None:
+    if reason := why_not(lab):  # it was not so when the question was asked
+        lab.notices.say(_TOPIC, reason, Weight.WARN, passing=True)
+        return
+    where = f"schema {SCHEMA} on {target.shown}"
+    words: list[str] = []  # the worker's, until it has done
+
+    def done(dropped: bool) -> None:
+        sentence = f"Dropped the tables in {where}." if dropped else f"There is no {where} to drop."
+        told = [f"{word}." for word in words]
+        lab.notices.say(_TOPIC, " ".join([sentence, *told]), passing=True)
+
+    def failed(error: Exception) -> None:
+        lab.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
+
+    lab.notices.say(_TOPIC, f"Dropping the tables in {where}…", closable=False)
+    lab.before_any_run(lambda: drop(target.conninfo, words.append), done, failed)

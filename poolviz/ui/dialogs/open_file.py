@@ -1,0 +1,125 @@
+"""Opens what poolviz keeps in files: scenarios, which are run, and sessions, which are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from poolviz.model.errors import InputError
+from poolviz.model.scenario import Scenario
+from poolviz.scenarios.check import checked
+from poolviz.scenarios.toml_file import read_draft
+from poolviz.sessions.thresholds import Threshold
+from poolviz.ui.session.controller import Lab
+from poolviz.ui.session.notices import Weight, sentence_of
+
+SCENARIO, SESSION = ".toml", ".poolviz"
+_TOPIC = "scenario"
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A scenario that can be run, and the server that its file names, if any."""
+
+    scenario: Scenario
+    dsn: str | None
+
+
+class Opener(QObject):
+    """Has files read by a worker, and hands what is in them to the lab; a file with mistakes
+    changes nothing."""
+
+    def __init__(self, lab: Lab, window: QWidget) -> None:
+        super().__init__(window)
+        self._lab, self._window = lab, window
+
+    def ask(self) -> None:
+        """Let the user choose a file."""
+        dialog = QFileDialog(self._window, "Open a scenario or a session")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilters(
+            [
+                f"Scenarios and sessions (*{SCENARIO} *{SESSION})",
+                f"Scenarios (*{SCENARIO})",
+                f"Sessions (*{SESSION})",
+            ]
+        )
+        dialog.setDirectory(str(self._lab.sessions_folder))
+        dialog.fileSelected.connect(lambda name: self.open(Path(name)))
+        dialog.open()
+
+    def open(self, path: Path) -> None:
+        """Show a session, or run a scenario; on a server that isn't ours, Start does that."""
+        if path.suffix.lower() == SESSION:
+            self._lab.view_session(path)
+            return
+        lab = self._lab
+        target = lab.target
+        dsn = None if lab.embedded or target is None else target.conninfo
+        lab.errands.do(
+            lambda: _read(path, dsn), self._take, lambda error: self._refuse(path, error)
+        )
+
+    def _take(self, opened: _Opened) -> None:
+        self._lab.notices.take_back(_TOPIC)
+        self._lab.perform(opened.scenario, opened.dsn)
+
+    def _refuse(self, path: Path, error: Exception) -> None:
+        mistakes = error.problems if isinstance(error, InputError) else ()
+        if len(mistakes) > 1:
+            Mistakes(path, mistakes, self._window).open()
+        else:
+            self._lab.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
+
+
+class Mistakes(QDialog):
+    """Every mistake in a file, to be read and copied."""
+
+    def __init__(self, path: Path, mistakes: tuple[str, ...], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Mistakes in a scenario")
+        self.resize(640, 320)
+        heading = QLabel(f"{path.name} has {len(mistakes)} mistakes. Nothing was changed.")
+        heading.setProperty("role", "title")
+        place = QLabel(str(path))
+        place.setProperty("role", "note")
+        for label in (heading, place):
+            label.setWordWrap(True)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        where = f"{path}, "  # is said above
+        self.words = QPlainTextEdit("\n".join(each.removeprefix(where) for each in mistakes))
+        self.words.setReadOnly(True)
+        self.words.setAccessibleName("mistakes")
+        close = QPushButton("Close")
+        close.setDefault(True)
+        close.clicked.connect(self.accept)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 16)
+        column.setSpacing(8)
+        column.addWidget(heading)
+        column.addWidget(place)
+        column.addWidget(self.words, 1)
+        column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+
+
+def _read(path: Path, dsn: str | None) -> _Opened:
+    """The scenario in a file, as it can be run on the server it names, or else on that of `dsn`;
+    InputError holds every mistake."""
+    draft = read_draft(path)
+    own = draft.dsn
+    if own is None and dsn is not None:
+        draft = draft.but(dsn=dsn)
+    return _Opened(checked(draft, Threshold.parse), own)

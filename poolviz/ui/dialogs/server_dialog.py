@@ -1,0 +1,206 @@
+"""Asks for the user's own server, and tries it before it is used."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import psycopg2
+from psycopg2.extensions import make_dsn, parse_dsn
+from PySide6.QtCore import QSettings, Qt, Signal
+from PySide6.QtWidgets import (
+    QDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
+from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.mysql_url import MySQLAddress
+from poolviz.servers.target import Target, reach
+from poolviz.ui.session.warnings import room
+from poolviz.ui.session.worker import Chores
+
+_REMEMBERED = "server/dsn"
+_SECRETS = ("password", "sslpassword")
+_SCHEME = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
+_KINDS = (
+    ("PostgreSQL", "postgresql://user@host:5432/database or keywords"),
+    ("MySQL, MariaDB", "mysql://user@host:3306/database"),
+    ("SQLite", "sqlite:///file.db"),
+)
+_NOTES = {
+    POSTGRESQL: "The passwords of PGPASSWORD, PGPASSFILE and PGSERVICE are used too.",
+    MYSQL: "Options may follow the database: ?unix_socket=PATH, ?ssl_ca=FILE.",
+    SQLITE: "A file that isn't there yet is made by the first connection.",
+}
+
+
+def with_password(dsn: str, password: str) -> str:
+    """`dsn` with a password put in; as it is where it can't be read, which `reach` explains, or
+    where nothing asks for one."""
+    text = dsn.strip()
+    dialect = dialect_of(text)
+    if dialect == SQLITE:
+        return text
+    try:
+        if dialect == MYSQL:
+            address = MySQLAddress.parse(text)
+            return msgspec.structs.replace(address, password=password).url
+        return str(make_dsn(_SCHEME.sub("postgresql://", text, count=1), password=password))
+    except (InputError, psycopg2.Error):
+        return dsn
+
+
+def without_password(dsn: str) -> str:
+    """`dsn` as it may be written down; empty where it can't be read."""
+    text = dsn.strip()
+    dialect = dialect_of(text)
+    if dialect == SQLITE:
+        return text if text.partition(":")[2].startswith("//") else ""
+    try:
+        if dialect == MYSQL:
+            address = msgspec.structs.replace(MySQLAddress.parse(text), password="")
+            short = address.shown  # without options
+            return short if MySQLAddress.parse(short) == address else address.url
+        parts = parse_dsn(_SCHEME.sub("postgresql://", text, count=1))
+    except (InputError, psycopg2.Error):
+        return ""
+    return str(make_dsn(**{key: value for key, value in parts.items() if key not in _SECRETS}))
+
+
+def remember(settings: QSettings, target: Target) -> None:
+    """Offer this server the next time. Only one that was reached: what can't be read as a DSN
+    may have a piece of a password anywhere."""
+    if not target.embedded:
+        settings.setValue(_REMEMBERED, without_password(target.conninfo))
+
+
+class ServerDialog(QDialog):
+    """A DSN, a password, Test and Connect. The password is forgotten with the dialog."""
+
+    chosen = Signal(str)
+
+    def __init__(self, chores: Chores, settings: QSettings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Own server")
+        self.setMinimumWidth(520)
+        self._chores = chores
+        self._tries = 0
+        self._open = True
+        self.dsn, self.password, self.answer = QLineEdit(), QLineEdit(), QLabel()
+        self.dsn.setPlaceholderText("postgresql://user@host:5432/database")
+        self.dsn.setText(str(settings.value(_REMEMBERED, "")))
+        self.dsn.setAccessibleName("DSN")
+        self.password.setEchoMode(QLineEdit.EchoMode.Password)
+        self.password.setPlaceholderText("if the server asks for one; never stored")
+        self.password.setAccessibleName("password")
+        self.answer.setWordWrap(True)
+        self.answer.setMinimumHeight(54)
+        self.answer.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.test_button, self.connect_button = QPushButton("Test"), QPushButton("Connect")
+        self.connect_button.setProperty("primary", "true")
+        self.connect_button.setDefault(True)
+        self._lay_out()
+        self.dsn.textChanged.connect(self._changed)
+        self.password.textChanged.connect(self._changed)
+        self.test_button.clicked.connect(self._test)
+        self.connect_button.clicked.connect(self._connect)
+        self.finished.connect(self._finished)
+        self._changed()
+
+    def _lay_out(self) -> None:
+        words = QLabel(
+            "poolviz loads this server only when you press Start, creates nothing in it, and "
+            "opens\nno more connections than the pool's limits allow, and one to watch them."
+        )
+        words.setProperty("role", "note")
+        form = QFormLayout()
+        form.setHorizontalSpacing(12)
+        form.setVerticalSpacing(8)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        form.addRow("DSN", self.dsn)
+        form.addRow("", _kinds())
+        form.addRow("Password", self.password)
+        cancel = QPushButton("Cancel")
+        cancel.clicked.connect(self.reject)
+        for button in (self.test_button, cancel):
+            button.setAutoDefault(False)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.test_button)
+        buttons.addStretch(1)
+        buttons.addWidget(cancel)
+        buttons.addWidget(self.connect_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 16)
+        column.setSpacing(12)
+        column.addWidget(words)
+        column.addLayout(form)
+        column.addWidget(self.answer)
+        column.addLayout(buttons)
+
+    @property
+    def _whole(self) -> str:
+        password = self.password.text()
+        return with_password(self.dsn.text(), password) if password else self.dsn.text().strip()
+
+    def _changed(self) -> None:
+        self._tries += 1  # what an earlier test finds out holds for another DSN
+        dsn = self.dsn.text().strip()
+        dialect = dialect_of(dsn)
+        self.test_button.setEnabled(bool(dsn))
+        self.connect_button.setEnabled(bool(dsn))
+        self.password.setEnabled(dialect != SQLITE)
+        self._show(_NOTES[dialect], "note")
+
+    def _test(self) -> None:
+        self._tries += 1
+        attempt, dsn = self._tries, self._whole
+        self.test_button.setEnabled(False)
+        self._show("Connecting…", "note")
+        self._chores.do(
+            lambda: reach(dsn),
+            lambda target: self._tested(attempt, target),
+            lambda error: self._failed(attempt, error),
+        )
+
+    def _tested(self, attempt: int, target: Target) -> None:
+        if not self._open or attempt != self._tries:
+            return
+        self.test_button.setEnabled(True)
+        self._show(f"✓ {target.product} {target.version}; {room(target)}.", "good")
+
+    def _failed(self, attempt: int, error: Exception) -> None:
+        if not isinstance(error, PoolvizError):
+            raise error
+        if self._open and attempt == self._tries:
+            self.test_button.setEnabled(True)
+            self._show(str(error), "bad")
+
+    def _connect(self) -> None:
+        self.accept()
+        self.chosen.emit(self._whole)
+
+    def _finished(self) -> None:
+        self._open = False
+
+    def _show(self, words: str, role: str) -> None:
+        self.answer.setText(words)
+        self.answer.setProperty("role", role)
+        self.answer.style().unpolish(self.answer)
+        self.answer.style().polish(self.answer)
+
+
+def _kinds() -> QLabel:
+    """What a DSN looks like for each kind of server."""
+    kinds = QLabel("\n".join(f"{kind}: {dsn}" for kind, dsn in _KINDS))
+    kinds.setProperty("role", "note")
+    kinds.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return kinds

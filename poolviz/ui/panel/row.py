@@ -1,0 +1,298 @@
+"""One row of the side panel: a parameter's name, when a change takes hold, and its editor."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QWidget,
+)
+
+from poolviz.model.parameters import Parameter, Value
+from poolviz.ui.panel.slider import Slider, Toggle
+from poolviz.ui.panel.slider_scale import Scale, step
+from poolviz.ui.panel.value_box import ValueBox
+from poolviz.ui.style.theme import Theme
+
+_COMBO = 118  # pixels: the longest word there is
+_LONGEST_NOTE = 15  # letters that there is room for
+REST = 250  # milliseconds without a movement after which a gesture is complete
+
+
+class Row(QWidget):
+    """Shows what is asked of one parameter and lets it be changed. One gesture, one `committed`."""
+
+    committed = Signal(str, object)
+    mistaken = Signal(str)
+
+    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+        super().__init__()
+        self.parameter = parameter
+        self._shown: Value = parameter.default
+        self._preview: Value | None = None
+        self._badge_text = badge
+        self._reason = ""  # why the row is grey
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST)
+        self._rest.timeout.connect(self.commit)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setVerticalSpacing(2)
+        self._grid.addLayout(self._title(label), 0, 0)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._offer)
+        self._describe()
+
+    @property
+    def value(self) -> Value:
+        """What the row shows: the preview while a gesture lasts."""
+        return self._shown if self._preview is None else self._preview
+
+    def show_value(self, asked: Value, note: str = "") -> None:
+        """Show what is asked, and beside it what is still on its way there."""
+        self._shown = asked
+        if self._preview is None:
+            self.paint_value(asked)
+        text = (note if len(note) <= _LONGEST_NOTE else "pending") or self._badge_text
+        self._badge.setToolTip(note)
+        if text != self._badge.text():
+            self._badge.setText(text)
+            self._badge.setVisible(bool(text))
+            self._badge.setProperty("level", "warn" if note else None)
+            self._badge.style().unpolish(self._badge)
+            self._badge.style().polish(self._badge)
+
+    def set_reason(self, reason: str) -> None:
+        """Grey the row out and say why; an empty reason brings it back."""
+        if reason != self._reason:
+            self._reason = reason
+            self.setEnabled(not reason)
+            self._describe()
+
+    def set_stops(self, low: float | None, high: float | None) -> None:
+        """The values that a neighbour's value keeps this one between."""
+
+    def set_theme(self, theme: Theme) -> None:
+        """Paint in other colours."""
+
+    def paint_value(self, value: Value) -> None:
+        """Have the editor show `value`."""
+        raise NotImplementedError
+
+    def preview(self, value: Value, *, resting: bool = True) -> None:
+        """Show `value` before it is asked for; with `resting` it is asked for after a rest."""
+        self._preview = value
+        self.paint_value(value)
+        if resting:
+            self._rest.start()
+
+    def commit(self) -> None:
+        """The gesture is complete: ask for what it shows, if that is anything new."""
+        self._rest.stop()
+        value, self._preview = self._preview, None
+        if value is not None and value != self._shown:
+            self._shown = value
+            self.committed.emit(self.parameter.key, value)
+
+    def reset(self) -> None:
+        """Ask for the default."""
+        self.preview(self.parameter.default, resting=False)
+        self.commit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A double click on the name resets."""
+        if event.type() == QEvent.Type.MouseButtonDblClick and isinstance(event, QMouseEvent):
+            self.reset()
+            return True
+        return super().eventFilter(watched, event)
+
+    def _title(self, label: str) -> QHBoxLayout:
+        self._name, self._badge = _Name(label), QLabel(self._badge_text)
+        self._name.setProperty("role", "name")
+        self._badge.setProperty("role", "badge")
+        self._badge.setVisible(bool(self._badge_text))
+        self._name.installEventFilter(self)
+        line = QHBoxLayout()
+        line.setSpacing(6)
+        for widget in (self._name, self._badge):
+            widget.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
+            line.addWidget(widget)
+        line.addStretch(1)
+        return line
+
+    def _describe(self) -> None:
+        parameter = self.parameter
+        parts = [self._reason] if self._reason else []
+        parts += [parameter.help, f"Takes {parameter.allowed()}."]
+        if self._badge_text:
+            parts.append(f"A change holds {_when(parameter)}. {parameter.effect_help}".strip())
+        default = parameter.show(parameter.default) or "empty"
+        parts.append(f"Default {default}: double-click the name.")
+        # As rich text it is wrapped; one paragraph each.
+        self.setToolTip("".join(f"<p>{part}</p>" for part in parts))
+
+    def _offer(self, where: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        default = self.parameter.default
+        menu.addAction(f"Reset to {self.parameter.show(default) or 'empty'}", self.reset)
+        for value, word in self.parameter.special.items():
+            menu.addAction(f"Set to {word}", partial(self._ask_for, value))
+        menu.popup(self.mapToGlobal(where))
+
+    def _ask_for(self, value: Value) -> None:
+        self.preview(self.parameter.check(value), resting=False)
+        self.commit()
+
+
+class _Name(QLabel):
+    """A row's name, cut short where what stands beside it needs the room."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(24, super().minimumSizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.width() >= self.sizeHint().width():
+            super().paintEvent(event)
+            return
+        fits = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, fits)
+
+
+class NumberRow(Row):
+    """A count or a time: a slider for its usual span, a box for all it takes."""
+
+    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+        super().__init__(parameter, label, badge, theme)
+        self._scale = Scale(parameter)
+        self._stops = (self._scale.low, self._scale.high)
+        self.slider = Slider(theme, self._scale.last)
+        self.box = ValueBox(parameter)
+        self._grid.addWidget(self.box, 0, 1)
+        self._grid.addWidget(self.slider, 1, 0, 1, 2)
+        self.slider.setAccessibleName(f"{label}, slider")
+        self.box.setAccessibleName(label)
+        self.slider.valueChanged.connect(self._slid)
+        self.slider.sliderReleased.connect(self.commit)
+        self.slider.stepped.connect(self._nudge)
+        self.box.stepped.connect(self._stepped)
+        self.box.entered.connect(self._entered)
+        self.box.mistyped.connect(self.mistaken)
+        self.paint_value(parameter.default)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Paint in other colours."""
+        self.slider.set_theme(theme)
+
+    def set_stops(self, low: float | None, high: float | None) -> None:
+        """The values that the slider stops at."""
+        scale = self._scale
+        self._stops = (scale.low if low is None else low, scale.high if high is None else high)
+        self.slider.set_stops(*(scale.position(stop) for stop in self._stops))
+
+    def paint_value(self, value: Value) -> None:
+        """Slider and box show `value`."""
+        self.box.show_value(value)
+        if self.slider.isSliderDown():
+            return  # the knob is where the finger is
+        self.slider.blockSignals(True)
+        self.slider.setValue(self._scale.position(float(value)))
+        self.slider.blockSignals(False)
+
+    def _slid(self, position: int) -> None:
+        clamped = self.slider.clamped(position)
+        value = self.parameter.check(self._scale.value(clamped))
+        self.preview(value)
+        if clamped != position:
+            self.paint_value(value)
+
+    def _nudge(self, steps: int) -> None:
+        """Steps on the slider: as in the box, but within the stops."""
+        low, high = self._stops
+        value = float(self.value)
+        if value in self.parameter.special and not low <= value <= high:
+            moved = value if steps > 0 else high  # it stands at the right end
+        else:
+            moved = min(max(step(self.parameter, value, steps), low), max(high, value))
+        self.preview(self.parameter.check(moved))
+
+    def _stepped(self, value: Value) -> None:
+        self.preview(value)
+
+    def _entered(self, value: Value) -> None:
+        self.preview(value, resting=False)
+        self.commit()
+
+
+class SwitchRow(Row):
+    """On or off."""
+
+    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+        super().__init__(parameter, label, badge, theme)
+        self.toggle = Toggle(theme)
+        self.toggle.setAccessibleName(label)
+        self._grid.addWidget(self.toggle, 0, 1)
+        self.setMinimumHeight(22)
+        self.toggle.clicked.connect(self._clicked)
+        self.paint_value(parameter.default)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Paint in other colours."""
+        self.toggle.set_theme(theme)
+
+    def paint_value(self, value: Value) -> None:
+        """The switch shows `value`."""
+        self.toggle.setChecked(bool(value))
+
+    def _clicked(self, on: bool) -> None:
+        self.preview(on, resting=False)
+        self.commit()
+
+
+class _Combo(QComboBox):
+    """Turned by the wheel only when chosen, so that scrolling past changes nothing."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class ChoiceRow(Row):
+    """One of a few words."""
+
+    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+        super().__init__(parameter, label, badge, theme)
+        self.combo = _Combo()
+        self.combo.addItems(list(parameter.choices))
+        self.combo.setFixedSize(_COMBO, 22)
+        self.combo.setAccessibleName(label)
+        self.combo.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._grid.addWidget(self.combo, 0, 1)
+        self.combo.activated.connect(self._chosen)
+        self.paint_value(parameter.default)
+
+    def paint_value(self, value: Value) -> None:
+        """The box shows `value`."""
+        self.combo.setCurrentText(str(value))
+
+    def _chosen(self, index: int) -> None:
+        self.preview(self.parameter.choices[index], resting=False)
+        self.commit()
+
+
+def _when(parameter: Parameter) -> str:
+    words = {"now": "at once", "new requests": "for new requests"}
+    return words.get(parameter.effect.value, parameter.effect.value)

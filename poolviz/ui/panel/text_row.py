@@ -1,0 +1,167 @@
+"""Rows of the side panel whose values are words: a text, and the path of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from poolviz.model.errors import InputError
+from poolviz.model.parameters import Parameter, Value
+from poolviz.ui.panel.row import Row
+from poolviz.ui.style.theme import Theme
+
+_HEIGHT = 22  # pixels, as of every editor in the panel
+_NAME = 118  # pixels that a file's name may take
+
+
+class _Line(QLineEdit):
+    """One line that leaves undo and redo to the window, unless there is typing to take back."""
+
+    restored = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            keys = QKeySequence.StandardKey
+            if not self.isModified() and (event.matches(keys.Undo) or event.matches(keys.Redo)):
+                event.ignore()
+                return False
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.isModified():
+            self.restored.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+class _Sheet(QDialog):
+    """A text with room for many lines; what it holds is taken over with OK."""
+
+    taken = Signal(str)
+
+    def __init__(self, title: str, help: str, text: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(title)
+        self.resize(560, 320)
+        about = QLabel(help)
+        about.setWordWrap(True)
+        about.setProperty("role", "note")
+        self.edit = QPlainTextEdit(text)
+        self.edit.setAccessibleName(title)
+        choices = QDialogButtonBox.StandardButton
+        self.buttons = QDialogButtonBox(choices.Ok | choices.Cancel)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        self.accepted.connect(lambda: self.taken.emit(self.edit.toPlainText()))
+        column = QVBoxLayout(self)
+        for part in (about, self.edit, self.buttons):
+            column.addWidget(part)
+
+
+class TextRow(Row):
+    """A text on one line, with a sheet for longer ones. Enter or leaving the line asks for it."""
+
+    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+        super().__init__(parameter, label, badge, theme)
+        self.line, self.more = _Line(), _dots(f"{label}, on several lines")
+        self.line.setFixedHeight(_HEIGHT)
+        self.line.setAccessibleName(label)
+        self.line.setPlaceholderText("empty")
+        self._grid.addWidget(self.more, 0, 1, Qt.AlignmentFlag.AlignRight)
+        self._grid.addWidget(self.line, 1, 0, 1, 2)
+        self.line.editingFinished.connect(self._entered)
+        self.line.restored.connect(lambda: self._show(self._shown))
+        self.more.clicked.connect(self._write)
+        self.paint_value(parameter.default)
+
+    def paint_value(self, value: Value) -> None:
+        """The line shows `value`, unless somebody is typing another."""
+        if not (self.line.hasFocus() and self.line.isModified()):
+            self._show(value)
+
+    def _show(self, value: Value) -> None:
+        if self.line.text() != value:
+            self.line.setText(str(value))
+            if not self.line.hasFocus():
+                self.line.setCursorPosition(0)  # a long text shows its beginning
+        self.line.setModified(False)
+
+    def _entered(self) -> None:
+        if self.line.isModified():
+            self.line.setModified(False)
+            self._take(self.line.text())
+
+    def _take(self, text: str) -> None:
+        try:
+            self.preview(self.parameter.check(text), resting=False)
+        except InputError as error:
+            self._show(self._shown)
+            self.mistaken.emit(str(error))
+        else:
+            self.commit()
+
+    def _write(self) -> None:
+        sheet = _Sheet(self.more.accessibleName(), self.parameter.help, str(self.value), self)
+        sheet.taken.connect(self._take)
+        sheet.open()
+
+
+class FileRow(Row):
+    """A file: its name, and a button to choose one. The whole path is the name's tooltip."""
+
+    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+        super().__init__(parameter, label, badge, theme)
+        self.file, self.choose = QLabel(), _dots(f"{label}, choose")
+        self.file.setProperty("role", "muted")
+        beside = QHBoxLayout()
+        beside.setSpacing(6)
+        beside.addWidget(self.file, 0, Qt.AlignmentFlag.AlignRight)
+        beside.addWidget(self.choose)
+        self._grid.addLayout(beside, 0, 1)
+        self.choose.clicked.connect(self._choose)
+        self.paint_value(parameter.default)
+
+    def paint_value(self, value: Value) -> None:
+        """The name of the file that `value` is the path of."""
+        name = Path(str(value)).name if value else "no file"
+        fits = QFontMetrics(self.file.font()).elidedText(name, Qt.TextElideMode.ElideMiddle, _NAME)
+        self.file.setText(fits)
+        self.file.setToolTip(str(value))
+
+    def _choose(self) -> None:
+        dialog = QFileDialog(self, f"Choose the {self.choose.accessibleName().partition(',')[0]}")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilters(["Text and CSV files (*.csv *.txt *.dat *.log)", "All files (*)"])
+        if self.value:
+            dialog.setDirectory(str(Path(str(self.value)).parent))
+        dialog.fileSelected.connect(self._take)
+        dialog.open()
+
+    def _take(self, path: str) -> None:
+        self.preview(path, resting=False)
+        self.commit()
+
+
+def _dots(name: str) -> QPushButton:
+    button = QPushButton("…")
+    button.setProperty("role", "dots")
+    button.setFixedSize(28, _HEIGHT)
+    button.setAccessibleName(name)
+    button.setToolTip(name.capitalize())
+    return button

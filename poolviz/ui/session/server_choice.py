@@ -1,0 +1,131 @@
+"""Which server is chosen, and the way to it: reached, not reached, tried again, lost."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from poolviz.runs.runner import Backstage
+from poolviz.servers.target import Target
+from poolviz.ui.session.notices import Notices, Weight, sentence_of
+from poolviz.ui.session.worker import Chores, Inbox
+
+
+class ServerChoice(QObject):
+    """The server chosen, and what is known of it. The GUI thread's alone; `stage` does what
+    blocks. What goes on is said on the topic `server`."""
+
+    changed = Signal()  # an attempt begins, or has failed
+    reached = Signal(object, bool)  # the Target, and whether a start was waiting for it
+
+    def __init__(
+        self,
+        backstage: Backstage,
+        stage: Chores,
+        inbox: Inbox,
+        notices: Notices,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._backstage, self._stage = backstage, stage
+        self._inbox, self._notices = inbox, notices
+        self.dsn: str | None = None  # the user's own server; None: the embedded one
+        self.target: Target | None = None
+        self._attempt = 0  # the number of the one that goes on; 0: none does
+        self._attempts = 0
+        self._start = False  # a start waits for the server
+        self._restarting = False
+        self._loss = ""  # why the embedded server didn't come back from a restart
+
+    @property
+    def connecting(self) -> bool:
+        """An attempt to reach the server goes on."""
+        return bool(self._attempt)
+
+    @property
+    def embedded(self) -> bool:
+        """The server chosen is the one that poolviz brings along."""
+        return self.dsn is None
+
+    @property
+    def ready(self) -> Target | None:
+        """The server where it was reached and, if it is the embedded one, still runs."""
+        lost = self.target is not None and self.target.embedded and not self._backstage.server_alive
+        return None if lost else self.target
+
+    def connect_to_it(self, *, start: bool) -> None:
+        """Reach for the server chosen. A start may wait for that."""
+        self.target = None
+        self._start = start
+        self._attempts += 1
+        attempt = self._attempt = self._attempts
+        dsn = self.dsn
+        words = "Starting PostgreSQL…" if dsn is None else "Connecting to your server…"
+        self._notices.say("server", words, closable=False)
+
+        def reach() -> Target:
+            if dsn is None:
+                return self._backstage.start_server(self._tell)
+            return self._backstage.reach(dsn)
+
+        self._stage.do(
+            reach,
+            lambda target: self._arrive(attempt, target),
+            lambda error: self._fail(attempt, error),
+        )
+        self.changed.emit()
+
+    def restart(self) -> None:
+        """Have the embedded server stopped and started again, while a run goes on; once, though
+        asked again meanwhile. Where it doesn't come back, its loss is noticed as any other."""
+        if not self._restarting:
+            self._restarting = True
+            self._stage.do(
+                self._backstage.restart_server, lambda _: self._restarted(), self._restarted
+            )
+
+    def start_when_reached(self) -> None:
+        """Have a start wait for the attempt that goes on."""
+        self._start = True
+
+    def give_up(self) -> None:
+        """Whatever comes of an attempt, it no longer matters."""
+        self._attempt = 0
+
+    def notice_loss(self) -> str:
+        """What to say where the embedded server has ended since it was last looked at."""
+        if self.target is None or self.ready is not None:
+            return ""
+        self.target = None
+        loss, self._loss = self._loss or "The embedded PostgreSQL has ended.", ""
+        return f"{loss} What was recorded until then is kept."
+
+    def _tell(self, words: str) -> None:
+        """Called in the stage's thread."""
+        self._inbox.post(lambda: self._notices.say("server", f"{words}…", closable=False))
+
+    def _arrive(self, attempt: int, target: Target) -> None:
+        if attempt != self._attempt:
+            return  # another server was chosen meanwhile
+        self._attempt = 0
+        self.target = target
+        self._notices.take_back("server")
+        self.reached.emit(target, self._start)
+
+    def _fail(self, attempt: int, error: Exception) -> None:
+        if attempt != self._attempt:
+            return
+        self._attempt = 0
+        start = self._start
+        sentence = sentence_of(error)
+        self._notices.say(
+            "server", sentence, Weight.BAD, "Try again", lambda: self._try_again(start)
+        )
+        self.changed.emit()
+
+    def _restarted(self, error: Exception | None = None) -> None:
+        self._restarting = False
+        self._loss = sentence_of(error) if error is not None else ""
+
+    def _try_again(self, start: bool) -> None:
+        if not self.connecting:
+            self.connect_to_it(start=start)

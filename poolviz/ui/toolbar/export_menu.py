@@ -1,0 +1,132 @@
+"""The export menu: every format there is, written by a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QSettings, QStandardPaths, Qt, Signal
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+
+from poolviz.model.errors import InputError
+from poolviz.model.messages import Began
+from poolviz.model.sample import Mark, MarkKind
+from poolviz.model.scenario import Scenario
+from poolviz.scenarios.toml_file import as_toml
+from poolviz.sessions.export import Exporter, exporters_with, suggested_name
+from poolviz.sessions.file.writer import check_writable, sibling
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.to_scenario import scenario_of
+from poolviz.ui.charts.png import write_png
+from poolviz.ui.session.controller import Lab
+from poolviz.ui.session.notices import Notice, Weight, sentence_of
+
+_FOLDER = "export/folder"
+_KEYS = {".png": "Ctrl+E", ".poolviz": "Ctrl+S"}
+_SCENARIO = ".toml"
+_LABELS = {_SCENARIO: "Save as scenario"}
+
+
+def _write_graphs(recorder: Recorder, paths: Sequence[Path]) -> None:
+    write_png(recorder, paths[0])
+
+
+GRAPHS = Exporter(".png", "Graphs as PNG", _write_graphs)
+
+
+class ExportMenu(QMenu):
+    """Asks where to, has the file written, and says that it was."""
+
+    wrote = Signal(str)
+    failed = Signal(object)  # a Notice
+
+    def __init__(self, lab: Lab, settings: QSettings, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._lab, self._settings, self._window = lab, settings, parent
+        self.formats = formats = exporters_with(GRAPHS)
+        for suffix in sorted(formats, key=lambda suffix: suffix != GRAPHS.suffix):
+            exporter = formats[suffix]
+            action = self.addAction(f"{_LABELS.get(suffix, exporter.label)}…")
+            action.setObjectName(f"export{suffix}")
+            action.triggered.connect(lambda _=False, exporter=exporter: self._ask(exporter))
+            if suffix in _KEYS:
+                action.setShortcut(_KEYS[suffix])
+                parent.addAction(action)
+
+    def _ask(self, exporter: Exporter) -> None:
+        recorder = self._lab.recorder
+        if recorder is None or recorder.last is None:
+            return
+        self._ask_where(
+            exporter.label,
+            suggested_name(recorder, exporter.suffix),
+            lambda path: self._write(exporter, recorder, path),
+        )
+
+    def save_scenario(self) -> None:
+        """Save the run that is shown as a scenario; before there is one, what Start would run."""
+        recorder = self._lab.recorder
+        if recorder is not None and recorder.last is not None:
+            self._ask(self.formats[_SCENARIO])
+            return
+        scenario = self._lab.scenario
+        self._ask_where(
+            self.formats[_SCENARIO].label,
+            f"poolviz{_SCENARIO}",
+            lambda path: self._have_written(path, lambda: write_scenario(scenario, path)),
+        )
+
+    def _ask_where(self, label: str, name: str, write: Callable[[Path], None]) -> None:
+        suffix = Path(name).suffix
+        dialog = QFileDialog(self._window, label)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilter(f"{label} (*{suffix})")
+        dialog.setDefaultSuffix(suffix.removeprefix("."))
+        dialog.setDirectory(self._folder())
+        dialog.selectFile(name)
+        dialog.fileSelected.connect(lambda chosen: write(Path(chosen)))
+        dialog.open()
+
+    def _folder(self) -> str:
+        last = str(self._settings.value(_FOLDER, ""))
+        if last and Path(last).is_dir():
+            return last
+        place = QStandardPaths.StandardLocation.DocumentsLocation
+        documents = QStandardPaths.writableLocation(place)
+        return documents if Path(documents).is_dir() else str(Path.home())
+
+    def _write(self, exporter: Exporter, recorder: Recorder, path: Path) -> None:
+        self._have_written(path, lambda: exporter.export(recorder, path))
+
+    def _have_written(self, path: Path, write: Callable[[], tuple[Path, ...]]) -> None:
+        self._settings.setValue(_FOLDER, str(path.parent))
+
+        def done(files: tuple[Path, ...]) -> None:
+            names = " and ".join(file.name for file in files)
+            self.wrote.emit(f"Wrote {names} to {path.parent}")
+
+        def failed(error: Exception) -> None:
+            self.failed.emit(Notice("export", sentence_of(error), Weight.BAD))
+
+        self.wrote.emit(f"Writing {path.name}…")
+        self._lab.errands.do(write, done, failed)
+
+
+def write_scenario(scenario: Scenario, path: Path) -> tuple[Path, ...]:
+    """Write a scenario that wasn't run; InputError where it can't be."""
+    check_writable(path)
+    marks = [
+        Mark(t=change.at, kind=MarkKind.CHANGE, text="", key=change.key, new=change.value)
+        for change in scenario.changes
+    ]
+    draft = scenario_of(Began(0.0, scenario, {}), marks, 0.0).but(duration=scenario.duration)
+    beside = sibling(path)
+    try:
+        beside.write_text(as_toml(draft), encoding="utf-8")
+        beside.replace(path.resolve())
+    except OSError as error:
+        raise InputError(f"Can't write {path}: {error.strerror}.") from None
+    finally:
+        beside.unlink(missing_ok=True)
+    return (path,)

@@ -1,0 +1,210 @@
+"""The bar at the top: start and stop, the server, the pool, the preset, mark, export, the menu."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QActionGroup, QPaintEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionButton,
+    QStylePainter,
+    QWidget,
+)
+
+from poolviz.model.dialect import SQLITE, dialect_of
+from poolviz.ui.language import spoken
+from poolviz.ui.session.controller import Lab, State
+from poolviz.ui.style.icons import glyph
+from poolviz.ui.style.theme import Theme
+from poolviz.ui.toolbar.pool_menu import PoolMenu
+from poolviz.ui.toolbar.preset_menu import as_tool_tip
+
+HEIGHT = 45  # with the line under it
+_NARROWEST = 110  # pixels that a button with a menu keeps, however little room there is
+
+
+class Toolbar(QFrame):
+    """Shows the lab's state and passes on what is pressed."""
+
+    own_server_wanted = Signal()
+
+    def __init__(
+        self,
+        lab: Lab,
+        theme: Theme,
+        *,
+        presets: QMenu,
+        export: QMenu,
+        menu: QMenu,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("toolbar")
+        self.setFixedHeight(HEIGHT)
+        self._lab, self._theme = lab, theme
+        self.run_button = _button("Start")
+        self.run_button.setProperty("primary", "true")
+        self.server_button = _button("Server", _DropDown)
+        self.pool_button = _button("Pool", _DropDown)
+        self.preset_button = _button("Preset", _DropDown)
+        self.mark_button = _button("Mark")
+        self.export_button = _button("Export", _DropDown)
+        self.menu_button = _button("")
+        self.run_button.clicked.connect(self._start_or_stop)
+        self.mark_button.clicked.connect(lab.mark)
+        self.mark_button.setToolTip("Put a mark on the timeline, now (M)")
+        self.run_button.setMinimumWidth(82)
+        self.menu_button.setAccessibleName("menu")
+        self.menu_button.setToolTip("Theme, sessions, keys, about")
+        _drop_down(self.server_button, self._server_menu())
+        self._pools = PoolMenu(lab, self)
+        _drop_down(self.pool_button, self._pools)
+        _drop_down(self.preset_button, presets)
+        _drop_down(self.export_button, export)
+        self.menu_button.setMenu(menu)
+        self.menu_button.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0; }")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 0, 12, 0)
+        row.setSpacing(10)
+        chosen = (self.server_button, self.pool_button, self.preset_button)
+        for widget in (self.run_button, *chosen):
+            row.addWidget(widget)
+        row.addStretch(1)
+        for widget in (self.mark_button, self.export_button, self.menu_button):
+            row.addWidget(widget)
+        lab.changed.connect(self.refresh)
+        lab.session_changed.connect(self.refresh)
+        lab.values_changed.connect(self._show_preset)
+        self.set_theme(theme)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw the signs in other colours."""
+        self._theme = theme
+        self.mark_button.setIcon(glyph("flag", theme.text, theme.faint))
+        self.export_button.setIcon(glyph("download", theme.text, theme.faint))
+        self.menu_button.setIcon(glyph("menu", theme.text))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the lab's state."""
+        lab, theme = self._lab, self._theme
+        words, sign, enabled = {
+            State.CONNECTING: ("Start", "play", False),
+            State.READY: ("Start", "play", True),
+            State.STARTING: ("Stop", "stop", True),
+            State.RUNNING: ("Stop", "stop", True),
+            State.STOPPING: ("Stopping…", "stop", False),
+        }[lab.state]
+        self.run_button.setText(words)
+        self.run_button.setIcon(glyph(sign, theme.on_accent, theme.faint))
+        self.run_button.setEnabled(enabled)
+        self.run_button.setToolTip(
+            "Put the load on (F5)" if sign == "play" else "Take the load off (Shift+F5)"
+        )
+        self.mark_button.setEnabled(lab.state is State.RUNNING)
+        recorder = lab.recorder
+        self.export_button.setEnabled(recorder is not None and recorder.began is not None)
+        self._show_server()
+        self.pool_button.setText(lab.pool.title)
+        self.pool_button.setToolTip(lab.pool.about)
+        self._pools.show_chosen()
+        self._show_preset()
+
+    def _show_preset(self) -> None:
+        """Its name, until something of it was altered."""
+        scenario = self._lab.scenario
+        self.preset_button.setText(f"Preset: {scenario.title}" if scenario.title else "Preset")
+        self.preset_button.setToolTip(
+            as_tool_tip(spoken(scenario.watch)) or "Scenarios that show what pools do"
+        )
+
+    def _show_server(self) -> None:
+        lab, theme, target = self._lab, self._theme, self._lab.target
+        reached = theme.throughput if target is not None else theme.faint
+        connecting = lab.state is State.CONNECTING
+        self.server_button.setIcon(glyph("dot", theme.overflow if connecting else reached))
+        if lab.embedded:
+            version = f" {target.version.split('.')[0]}" if target is not None else ""
+            name, about = f"Embedded PostgreSQL{version}", "The PostgreSQL that poolviz brings."
+        elif target is not None:
+            name, about = _short(target.shown), target.shown
+        else:
+            name, about = "Own server", "Not connected."
+        if target is not None:
+            about += f"\n{target.about}."
+        self.server_button.setText(name)
+        self.server_button.setToolTip(about)
+
+    def _start_or_stop(self) -> None:
+        if self._lab.busy:
+            self._lab.stop()
+        else:
+            self._lab.start()
+
+    def _choose_embedded(self) -> None:
+        if not self._lab.embedded or self._lab.target is None:
+            self._lab.connect_to(None)
+
+    def _server_menu(self) -> QMenu:
+        menu = QMenu(self)
+        embedded = menu.addAction("Embedded PostgreSQL")
+        embedded.triggered.connect(self._choose_embedded)
+        own = menu.addAction("Own server…")
+        own.triggered.connect(self.own_server_wanted)
+        group = QActionGroup(menu)
+        for action in (embedded, own):
+            action.setCheckable(True)
+            group.addAction(action)
+        menu.aboutToShow.connect(lambda: (embedded if self._lab.embedded else own).setChecked(True))
+        return menu
+
+
+class _DropDown(QPushButton):
+    """A button with a menu. Where the bar is too narrow its words are cut short, rather than the
+    window kept from being so narrow."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+    def minimumSizeHint(self) -> QSize:
+        hint = self.sizeHint()
+        return QSize(min(hint.width(), _NARROWEST), hint.height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        lacking = self.sizeHint().width() - self.width()
+        if lacking > 0:
+            metrics, end = self.fontMetrics(), Qt.TextElideMode.ElideRight
+            room = metrics.horizontalAdvance(option.text) - lacking
+            option.text = metrics.elidedText(option.text, end, room)
+        QStylePainter(self).drawControl(QStyle.ControlElement.CE_PushButton, option)
+
+
+def _button(text: str, kind: type[QPushButton] = QPushButton) -> QPushButton:
+    button = kind(text)
+    button.setIconSize(QSize(14, 14))
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+def _drop_down(button: QPushButton, menu: QMenu) -> None:
+    button.setMenu(menu)
+    button.setProperty("menu", "true")
+
+
+def _short(shown: str) -> str:
+    """A server's name that fits a button: without scheme and options, its end cut off. Of a file
+    the name."""
+    name = shown.partition("://")[2].partition("?")[0]
+    if dialect_of(shown) == SQLITE:
+        name = PurePath(name).name.replace(":memory:", "") or "SQLite in memory"
+    return name if len(name) <= 40 else f"{name[:39]}…"

@@ -1,0 +1,146 @@
+"""Whole runs on a pool whose clients are tasks: one loop in a thread of the engine's."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from contextlib import closing
+from time import perf_counter
+
+import psycopg2
+import pytest
+
+from poolviz.engine.engine import Engine
+from poolviz.model.messages import Began
+from poolviz.runs.engine_process import EngineLink
+from tests.engine.runs import PATIENCE, Heard, changes, running, scenario
+from tests.servers.fixtures import wait_until
+
+pytest.importorskip("asyncpg")
+
+ASYNCPG = "asyncpg.Pool"
+WAYS = (Engine, EngineLink)
+
+
+def backends(conninfo: str) -> int:
+    with closing(psycopg2.connect(conninfo)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'poolviz test'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def errors(heard: Heard) -> dict[str, int]:
+    return {name: n for sample in heard.samples for name, n in sample.errors.items()}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_of_tasks_measures_reports_and_leaves_nothing(way: type, conninfo: str) -> None:
+    with running(way, conninfo, scenario(ASYNCPG, clients=6, max_size=3)) as (_, heard):
+        heard.until(lambda h: h.operations() >= 300, "300 operations")
+    assert isinstance(heard.reports[0], Began)
+    assert heard.ended.open_at_end == 0
+    assert not heard.ended.failure
+    assert errors(heard) == {}
+    for sample in heard.samples:
+        assert sample.idle.last + sample.used.last == sample.open.last
+        assert sample.open.high <= 3
+        assert sample.books.open is not None
+    last = heard.samples[-1]
+    assert last.open.last == last.used.last == last.pending.last == 0
+    waits = sum(sample.wait.count for sample in heard.samples)
+    assert heard.operations() <= waits <= heard.operations() + 6
+    per_client = sum(sum(sample.per_client.values()) for sample in heard.samples)
+    assert per_client == heard.operations()
+    wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
+
+
+def test_two_thousand_tasks_are_served_by_one_thread(
+    conninfo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    quick = {"statement_time": 0, "hold_time": 0, "think_time": 1}
+    what = scenario(ASYNCPG, clients=2000, max_size=8, timeout=600, **quick)
+    threads = threading.active_count()
+    with running(Engine, conninfo, what) as (_, heard):
+        heard.until(lambda h: len(served(h)) == 2000, "all 2,000 were served")
+        assert threading.active_count() < threads + 20
+        began = perf_counter()
+    assert perf_counter() - began < 10, "the end of 2,000 tasks took long"
+    gc.collect()  # asyncio tells then which tasks ended with an exception
+    assert caplog.messages == []
+    assert heard.ended.open_at_end == 0
+    assert errors(heard) == {}
+    wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
+
+
+def served(heard: Heard) -> set[int]:
+    return {number for sample in heard.samples for number, n in sample.per_client.items() if n > 0}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_stop_comes_back_though_tasks_wait_and_others_are_inside_a_long_query(
+    way: type, conninfo: str
+) -> None:
+    what = scenario(ASYNCPG, clients=40, max_size=10, statement_time=60, timeout=600)
+    with running(way, conninfo, what) as (run, heard):
+        heard.until(
+            lambda h: (
+                h.samples and (h.samples[-1].used.last, h.samples[-1].pending.last) == (10, 30)
+            ),
+            "10 clients in a statement, and 30 that wait",
+        )
+        began = perf_counter()
+        run.halt()
+        assert run.wait(PATIENCE)
+        took = perf_counter() - began
+    assert took < 10, "60 s statements were waited for"
+    assert heard.ended.open_at_end == 0
+    assert errors(heard) == {}
+    wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
+
+
+def test_waiting_tasks_start_at_once_when_the_limit_is_raised(conninfo: str) -> None:
+    what = scenario(ASYNCPG, clients=40, max_size=1, statement_time=60, timeout=600)
+    with running(Engine, conninfo, what) as (engine, heard):
+        heard.until(lambda h: h.samples and h.samples[-1].pending.last == 39, "39 waiters")
+        engine.alter("max_size", 40)
+        heard.until(lambda h: h.samples[-1].used.last == 40, "all 40 at work")
+    assert [mark.text for mark in heard.marks] == ["max_size 1→40"]
+
+
+def test_tasks_that_wait_too_long_count_as_timeouts_and_not_as_errors(conninfo: str) -> None:
+    what = scenario(
+        ASYNCPG, clients=8, max_size=2, min_size=2, statement_time=60, timeout=600, error_pause=0.01
+    )
+    with running(Engine, conninfo, what) as (engine, heard):
+        heard.until(lambda h: h.samples and h.samples[-1].used.last == 2, "both are in use")
+        engine.alter("timeout", 0.05)
+        engine.alter("clients", 20)
+        heard.until(lambda h: sum(s.timeouts for s in h.samples) >= 20, "20 timeouts")
+    assert errors(heard) == {}
+
+
+def test_fewer_and_more_tasks_as_the_load_says(conninfo: str) -> None:
+    what = scenario(
+        ASYNCPG,
+        clients=12,
+        max_size=12,
+        changes=changes((0.3, "clients", 2), (0.7, "clients", 9)),
+        duration=1.2,
+    )
+    with running(Engine, conninfo, what) as (run, heard):
+        assert run.wait(PATIENCE)
+    for segment, clients in ((1, 2), (2, 9)):
+        steady = [s for s in heard.samples if s.segment == segment][3:-1]
+        assert all(s.used.high <= clients for s in steady)
+    assert heard.samples[-1].load["clients"] == 9
+    assert heard.ended.open_at_end == 0
+
+
+def test_a_pool_of_tasks_that_cant_connect_ends_the_run_with_a_sentence(conninfo: str) -> None:
+    what = scenario(ASYNCPG, clients=2)
+    with running(Engine, f"{conninfo} dbname=no_such_database", what) as (run, heard):
+        assert run.wait(PATIENCE)
+    assert "no_such_database" in heard.ended.failure
+    assert heard.ended.exit_status
+    assert not heard.samples

@@ -1,0 +1,196 @@
+"""aiomysql's pool: the library's faults, on its own class, and how ours does without."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiomysql
+import pymysql
+import pytest
+
+from poolviz.model.mysql_url import MySQLAddress
+from poolviz.pools.asyncio.aiomysql import aiomysql_arguments
+from poolviz.pools.registry import pool_class
+from tests.pools.bench import LONG, Crowd, until, waiting
+from tests.pools.conftest import Benches
+
+Ours: Any = pool_class("aiomysql.Pool")
+pytestmark = pytest.mark.usefixtures("mysql_url")
+
+
+def with_bare(url: str, what: Callable[[Any], Awaitable[None]], **sizes: float) -> None:
+    """Try something on the library's own pool."""
+
+    async def run() -> None:
+        arguments = aiomysql_arguments(MySQLAddress.parse(url))
+        async with aiomysql.create_pool(**arguments, **sizes) as pool:
+            await asyncio.wait_for(what(pool), LONG)
+
+    asyncio.run(run())
+
+
+async def ask(conn: Any, statement: str) -> Any:
+    async with conn.cursor() as cursor:
+        await cursor.execute(statement)
+        return await cursor.fetchone()
+
+
+def test_the_library_drops_connections_open_when_its_queue_is_shortened(mysql_url: str) -> None:
+    async def shorten(pool: Any) -> None:
+        held = [await pool.acquire() for _ in range(4)]
+        pool._free = deque(pool._free, maxlen=2)
+        for conn in held:
+            await pool.release(conn)
+        assert pool.size == 2
+        assert not any(conn.closed for conn in held)
+        for conn in held:
+            conn.close()
+
+    with_bare(mysql_url, shorten, minsize=0, maxsize=4)
+
+
+def test_ours_closes_what_a_lowered_limit_has_no_room_for(bench: Benches) -> None:
+    one = bench(Ours, minsize=0, maxsize=4, timeout=LONG)
+    held = one.fill(4)
+    one.change(maxsize=2)
+    for left in (3, 2, 2, 2):
+        one.release([held.pop()])
+        assert one.door.open == one.pool.books().open == left
+    one.settle()
+
+
+def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches) -> None:
+    one = bench(Ours, minsize=0, maxsize=6, timeout=LONG)
+    held = one.fill(6)
+    one.change(maxsize=2)
+    one.release([held.pop()])
+    one.change(maxsize=8)
+    held += one.acquire(3)
+    assert one.door.open == len(held) == 8
+    assert one.refuses()
+    one.release(held)
+    one.settle()
+
+
+def test_our_waiters_start_when_the_limit_is_raised(bench: Benches) -> None:
+    one = bench(Ours, minsize=0, maxsize=1, timeout=LONG)
+    held = one.fill(1)
+    with waiting(one, 5) as waiters:
+        one.change(maxsize=6)
+        one.release([waiter.finish().connection for waiter in waiters])
+    one.release(held)
+
+
+def test_the_library_wakes_nobody_when_a_connection_comes_back_closed(mysql_url: str) -> None:
+    async def give_back(pool: Any) -> None:
+        conn = await pool.acquire()
+        waiter = asyncio.ensure_future(pool.acquire())
+        while not pool._cond._waiters:
+            await asyncio.sleep(0)
+        conn.close()
+        await pool.release(conn)
+        with pytest.raises(TimeoutError):  # it would wait for ever
+            await asyncio.wait_for(waiter, 0.5)
+        assert pool.size == 0
+
+    with_bare(mysql_url, give_back, minsize=0, maxsize=1)
+
+
+@pytest.mark.parametrize("how", ["in a transaction", "closed by the server"])
+def test_our_waiters_get_the_places_of_connections_that_come_back_closed(
+    bench: Benches, how: str
+) -> None:
+    one = bench(Ours, minsize=0, maxsize=2, timeout=LONG)
+    held = one.fill(2)
+    with waiting(one, 2) as waiters:
+        if how == "in a transaction":
+            for conn in held:
+                one.pool.execute(conn, "START TRANSACTION")
+        else:
+            one.kill_backends()
+            for conn in held:
+                with pytest.raises(pymysql.OperationalError):
+                    one.use(conn)
+        one.release(held)
+        one.release([waiter.finish().connection for waiter in waiters])
+    assert one.door.came == 4
+    one.settle()
+
+
+def test_a_connection_that_the_server_ended_while_idle_is_replaced(bench: Benches) -> None:
+    one = bench(Ours, minsize=0, maxsize=1)
+    one.release(one.acquire(1))
+    one.kill_backends()
+    until(one.pool._pool._pool._free[0]._reader.at_eof, "the loop has read its end")
+    one.release(one.acquire(1))
+    assert one.door.came == 2
+    one.settle()
+
+
+def test_acquire_gives_up_with_a_timeout_error(bench: Benches) -> None:
+    one = bench(Ours, minsize=0, maxsize=1, timeout=LONG)
+    held = one.fill(1)
+    one.change(timeout=0.05)
+    with pytest.raises(TimeoutError):
+        one.pool.acquire()
+    one.release(held)
+
+
+def test_a_raised_minimum_is_open_when_the_change_is_done(bench: Benches) -> None:
+    one = bench(Ours, minsize=0, maxsize=10)
+    one.change(minsize=4)
+    assert one.door.open == one.pool.books().open == 4
+
+
+def test_a_minimum_that_cannot_be_opened_leaves_nothing(mysql_url: str) -> None:
+    class Door:
+        came = went = 0
+
+        def knock(self, since: float) -> float:
+            return 0.0
+
+        def opened(self, seconds: float) -> None:
+            self.came += 1
+
+        def closed(self) -> None:
+            self.went += 1
+
+    async def run() -> None:
+        url = MySQLAddress.parse(mysql_url)
+        with pymysql.connect(
+            host=url.host, port=url.port, user=url.user, password=url.password, autocommit=True
+        ) as admin, admin.cursor() as cursor:  # fmt: skip
+            cursor.execute("DROP USER IF EXISTS few@'%'")
+            cursor.execute("CREATE USER few@'%' IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS 2")
+            door = Door()
+            few = f"mysql://few:x@{url.host}:{url.port}/"
+            pool = Ours(few, door, Ours.limits.complete({"minsize": 3, "maxsize": 3}))
+            with pytest.raises(pymysql.OperationalError, match="max_user_connections"):
+                await pool.open()
+            assert door.came == door.went == 2
+            cursor.execute("DROP USER few@'%'")
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_rested_too_long_is_replaced(bench: Benches) -> None:
+    one = bench(Ours, minsize=0, maxsize=1)
+    one.release(one.acquire(1))
+    one.change(pool_recycle=0)
+    one.release(one.acquire(1))
+    assert (one.door.came, one.door.open) == (2, 1)
+
+
+def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) -> None:
+    one = bench(Ours, minsize=0, maxsize=6, timeout=LONG)
+    with Crowd(one, 12) as crowd:
+        for most in (1, 5, 2, 8, 1, 3):
+            one.change(maxsize=most)
+            crowd.work(30)
+            crowd.regroup()
+            crowd.work(30)
+            assert one.door.peak <= most
+    one.settle()

@@ -1,0 +1,192 @@
+"""asyncpg's pool: the library's faults, on its own class, and how ours does without."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+from psycopg2.extensions import make_dsn
+
+from poolviz.model.errors import InputError
+from poolviz.pools.asyncio.asyncpg import asyncpg_arguments
+from poolviz.pools.registry import pool_class
+from tests.pools.bench import LONG, Crowd, until, waiting
+from tests.pools.conftest import Benches
+
+Ours: Any = pool_class("asyncpg.Pool")
+
+
+def with_bare(conninfo: str, what: Callable[[Any], Awaitable[None]], **sizes: float | int) -> None:
+    """Try something on the library's own pool."""
+
+    async def run() -> None:
+        arguments = asyncpg_arguments(conninfo)
+        async with asyncpg.create_pool(**arguments, **sizes) as pool:
+            await asyncio.wait_for(what(pool), LONG)
+
+    asyncio.run(run())
+
+
+def test_the_librarys_waiters_wait_on_though_the_limit_was_raised(conninfo: str) -> None:
+    async def raise_it(pool: Any) -> None:
+        held = await pool.acquire()
+        pool._maxsize = pool._queue._maxsize = 5
+        with pytest.raises(TimeoutError):
+            await pool.acquire(timeout=0.2)
+        await pool.release(held)
+
+    with_bare(conninfo, raise_it, min_size=1, max_size=1)
+
+
+def test_our_waiters_start_when_the_limit_is_raised(bench: Benches) -> None:
+    one = bench(Ours, min_size=0, max_size=1, timeout=LONG)
+    held = one.fill(1)
+    with waiting(one, 5) as waiters:
+        one.change(max_size=6)
+        one.release([waiter.finish().connection for waiter in waiters])
+    one.release(held)
+
+
+def test_the_library_fails_to_take_back_what_a_lowered_queue_has_no_place_for(
+    conninfo: str,
+) -> None:
+    async def lower_it(pool: Any) -> None:
+        held = [await pool.acquire() for _ in range(3)]
+        pool._maxsize = pool._queue._maxsize = 1
+        await pool.release(held.pop())
+        with pytest.raises(asyncio.QueueFull):
+            await pool.release(held.pop())
+        pool._queue._maxsize = 3
+        await pool.release(held.pop())
+
+    with_bare(conninfo, lower_it, min_size=3, max_size=3)
+
+
+def test_ours_shrinks_with_each_connection_given_back_before_any_waiter_gets_it(
+    bench: Benches,
+) -> None:
+    one = bench(Ours, min_size=0, max_size=4, timeout=LONG)
+    held = one.fill(4)
+    with waiting(one, 2) as waiters:
+        one.change(max_size=1)
+        for left in (3, 2, 1):
+            one.release([held.pop()])
+            until(lambda left=left: one.door.open == left, f"{left} are open")  # type: ignore[misc]
+        assert all(waiter.is_alive() for waiter in waiters)
+        one.release(held)
+        until(lambda: any(not waiter.is_alive() for waiter in waiters), "one waiter is served")
+        first = next(waiter for waiter in waiters if not waiter.is_alive())
+        one.release([first.finish().connection])
+        other = next(waiter for waiter in waiters if waiter is not first)
+        one.release([other.finish().connection])
+    assert one.door.open == 1
+
+
+def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches) -> None:
+    one = bench(Ours, min_size=0, max_size=6, timeout=LONG)
+    held = one.fill(6)
+    one.change(max_size=2)
+    one.release([held.pop()])
+    one.change(max_size=8)
+    held += one.acquire(3)
+    assert one.door.open == len(held) == 8
+    assert one.refuses()
+    one.release(held)
+    one.settle()
+
+
+def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) -> None:
+    one = bench(Ours, min_size=0, max_size=6, timeout=LONG)
+    with Crowd(one, 12) as crowd:
+        for most in (1, 5, 2, 8, 1, 3):
+            one.change(max_size=most)
+            crowd.work(30)
+            crowd.regroup()
+            crowd.work(30)
+            assert one.door.peak <= most
+    one.settle()
+
+
+def test_the_library_keeps_a_lowered_floor_open_while_nobody_uses_it(conninfo: str) -> None:
+    async def lower_it(pool: Any) -> None:
+        clocks = [place for place in pool._holders if place._inactive_callback is not None]
+        while any(place._inactive_callback is not None for place in clocks):
+            await asyncio.sleep(0.01)
+        pool._minsize = 0
+        await asyncio.sleep(0.5)
+        assert pool.get_size() == 2
+
+    with_bare(conninfo, lower_it, min_size=2, max_size=2, max_inactive_connection_lifetime=0.05)
+
+
+def test_ours_closes_what_a_lowered_floor_held_open(bench: Benches) -> None:
+    one = bench(Ours, min_size=2, max_size=2, max_inactive_connection_lifetime=1)
+    one.change(max_inactive_connection_lifetime=0.05)
+    places = one.pool._pool._pool._holders
+    until(lambda: all(place._inactive_callback is None for place in places), "clocks ran out")
+    assert one.door.open == 2
+    one.change(min_size=0, max_inactive_connection_lifetime=0.05)
+    until(lambda: one.door.open == one.backends() == 0, "both are closed")
+
+
+def test_a_raised_floor_is_open_when_the_change_is_done(bench: Benches) -> None:
+    one = bench(Ours, min_size=0, max_size=10)
+    one.change(min_size=4)
+    assert one.door.open == one.pool.books().open == 4
+
+
+def test_max_queries_holds_for_connections_in_use(bench: Benches) -> None:
+    one = bench(Ours, min_size=0, max_size=1)
+    held = one.fill(1)
+    one.change(max_queries=1)
+    one.release(held)
+    until(lambda: one.door.open == 0, "it is closed when it is given back")
+
+
+def test_acquire_gives_up_with_a_timeout_error(bench: Benches) -> None:
+    one = bench(Ours, min_size=0, max_size=1, timeout=LONG)
+    held = one.fill(1)
+    one.change(timeout=0.05)
+    with pytest.raises(TimeoutError):
+        one.pool.acquire()
+    one.release(held)
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_a_connection_that_the_server_ended_is_replaced(bench: Benches, in_use: bool) -> None:
+    one = bench(Ours, min_size=0, max_size=1)
+    held = one.fill(1)
+    if not in_use:
+        one.release(held)
+    one.kill_backends()
+    if in_use:
+        # The last where the server's word was read before the end of the connection.
+        errors = asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
+        with pytest.raises(errors):
+            one.use(*held)
+        one.release(held)
+    until(lambda: one.door.open == 0, "its loss is noticed")
+    one.release(one.acquire(1))
+    assert one.door.came == 2
+    one.settle()
+
+
+def test_libpqs_keywords_become_asyncpgs_arguments() -> None:
+    given = asyncpg_arguments(
+        make_dsn("", host="/a b,::1", user="ü", password="p@:/?", application_name="x y",
+                 keepalives="1", connect_timeout="7")
+    )  # fmt: skip
+    assert given["timeout"] == 7
+    assert given["dsn"].startswith("postgresql://?")
+    for part in ("host=%2Fa+b%2C%5B%3A%3A1%5D", "password=p%40%3A%2F%3F", "application_name=x+y"):
+        assert part in given["dsn"]
+    assert "keepalives" not in given["dsn"]
+
+
+@pytest.mark.parametrize("option", ["channel_binding=require", "gssencmode=require"])
+def test_a_protection_that_asyncpg_does_not_know_is_refused(option: str) -> None:
+    with pytest.raises(InputError, match=rf"asks for {option.partition('=')[0]}.*leave it out"):
+        asyncpg_arguments(f"host=x {option}")

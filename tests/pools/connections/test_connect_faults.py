@@ -1,0 +1,133 @@
+"""Every pool's new connections pass the gate: slowed, refused, and let through again."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from typing import Any
+
+import psycopg
+import psycopg2
+import pymysql
+import pytest
+
+from poolviz.model.parameters import Value
+from poolviz.pools.base import Pool, Refusal
+from poolviz.pools.connections.connect_faults import Gate, pass_gate
+from tests.pools.bench import Bench, CountingDoor, can_have, impatient, sized, until
+from tests.pools.conftest import Benches, main_dialect
+
+# What a driver raises where the server lets nobody in.
+DRIVERS_OWN: tuple[type[Exception], ...] = (
+    psycopg2.OperationalError,
+    psycopg.OperationalError,
+    pymysql.OperationalError,
+    sqlite3.OperationalError,
+    ConnectionRefusedError,
+)
+
+
+def room(kind: type[Pool]) -> dict[str, Value]:
+    """Limits with which a pool that has any opens its first connections as they are needed."""
+    return sized(kind, 5, 1) if can_have(kind, 5) else {}
+
+
+def open_another(one: Bench, held: list[Any]) -> None:
+    """Take connections into `held` until a new one had to be made; raises where it couldn't be."""
+    before = one.door.came
+    for _ in range(6):
+        held += one.take(1)
+        if one.door.came > before:
+            return
+    raise AssertionError("no new connection was made")
+
+
+def dialects(kind: type[Pool]) -> list[str]:
+    return list(kind.servers) if kind.id == "sqlalchemy.QueuePool" else [main_dialect(kind)]
+
+
+def test_a_slowed_connection_takes_longer(kind: type[Pool], bench: Benches) -> None:
+    for dialect in dialects(kind):
+        one = bench(kind, dialect=dialect, **room(kind))
+        one.door.gate.slow_by = 0.25
+        held: list[Any] = []
+        open_another(one, held)
+        assert max(one.door.seconds) >= 0.25
+        one.door.gate.slow_by = 0.0
+        one.use(*held)
+        one.release(held)
+        one.settle()
+
+
+def test_a_refused_connection_is_the_drivers_own_error_and_costs_no_place(
+    kind: type[Pool], bench: Benches
+) -> None:
+    for dialect in dialects(kind):
+        one = bench(kind, dialect=dialect, **room(kind))
+        usual = {key: one.limits[key] for key in impatient(kind)}
+        held: list[Any] = []
+        one.door.gate.refuse(True)
+        one.change_anyhow(**impatient(kind))
+        try:
+            with pytest.raises((*DRIVERS_OWN, *kind.exhausted)) as refused:
+                open_another(one, held)
+            if not isinstance(refused.value, kind.exhausted):
+                assert "refuse_connections" in str(refused.value)
+        finally:
+            one.door.gate.refuse(False)
+        one.change(**usual)
+        capacity = one.capacity
+        if capacity is not None and can_have(kind, capacity) and not kind.shares:
+            one.fill(capacity, held)
+        else:
+            one.use(*one.take(1))
+
+
+def test_who_waits_at_the_gate_goes_on_as_soon_as_it_opens() -> None:
+    door = CountingDoor()
+    door.gate.slow_by = 3600.0
+    passed = threading.Thread(target=pass_gate, args=(door, psycopg2.OperationalError))
+    passed.start()
+    door.gate.slow_by = 0.0
+    passed.join(30)
+    assert not passed.is_alive()
+
+
+def test_who_waits_at_the_gate_is_refused_as_soon_as_it_shuts() -> None:
+    door = CountingDoor()
+    door.gate.slow_by = 3600.0
+    raised: list[Exception] = []
+
+    def wait() -> None:
+        try:
+            pass_gate(door, psycopg2.OperationalError)
+        except psycopg2.OperationalError as error:
+            raised.append(error)
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    door.gate.refuse(True)
+    waiter.join(30)
+    assert raised
+
+
+def test_a_gate_that_is_open_for_good_holds_nobody_up() -> None:
+    gate = Gate()
+    gate.refuse(True)
+    with pytest.raises(Refusal):
+        gate.knock(time.perf_counter())
+    gate.slow_by = 3600.0
+    gate.open_for_good()
+    assert gate.knock(time.perf_counter()) <= 0
+
+
+def test_a_closing_pool_waits_for_nobody_at_an_open_gate(kind: type[Pool], bench: Benches) -> None:
+    one = bench(kind, **room(kind))
+    one.door.gate.slow_by = 3600.0
+    caller = threading.Thread(target=open_another, args=(one, []))
+    caller.start()
+    one.door.gate.open_for_good()
+    caller.join(30)
+    assert not caller.is_alive()
+    until(one.agreed, "all agree")

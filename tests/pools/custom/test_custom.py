@@ -1,0 +1,471 @@
+"""Pools of the user's own: what works, as what, and what is said of what can't."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from poolviz.load.settings import SETTINGS, settings_for
+from poolviz.model.errors import InputError, ServerError
+from poolviz.model.parameters import Effect, Kind
+from poolviz.pools.base import Pool, PoolStopped
+from poolviz.pools.custom import loader as custom
+from poolviz.pools.registry import POOLS, Listing, listings, pool_class
+from poolviz.runs.engine_process import EngineLink
+from tests.engine.runs import running, scenario
+from tests.pools.bench import CountingDoor, Crowd, until, waiting
+from tests.pools.conftest import Benches, Gate
+
+Written = Callable[..., str]
+
+HEAD = """
+import abc, queue, threading
+import psycopg2
+from psycopg2.pool import AbstractConnectionPool, SimpleConnectionPool, ThreadedConnectionPool
+"""
+PLAIN = "class Mine(ThreadedConnectionPool): pass"
+# The well-known way to have a psycopg2 pool wait.
+SEMAPHORE = """
+class Mine(ThreadedConnectionPool):
+    def __init__(self, minconn, maxconn, *args, **kwargs):
+        self._free = threading.Semaphore(maxconn)
+        super().__init__(minconn, maxconn, *args, **kwargs)
+    def getconn(self, *args, **kwargs):
+        self._free.acquire()
+        try:
+            return super().getconn(*args, **kwargs)
+        except BaseException:
+            self._free.release()
+            raise
+    def putconn(self, *args, **kwargs):
+        super().putconn(*args, **kwargs)
+        self._free.release()
+"""
+OF_ITS_OWN_SERVER = """
+class Mine(ThreadedConnectionPool):
+    def __init__(self, dsn, maxconn=4):
+        super().__init__(1, maxconn, dsn)
+"""
+LOCKLESS = """
+class Mine(AbstractConnectionPool):
+    '''One with a lock of its own making.'''
+    def __init__(self, *args, **kwargs):
+        self._mutex = threading.Lock()
+        super().__init__(*args, **kwargs)
+    def getconn(self):
+        with self._mutex:
+            return self._getconn()
+    def putconn(self, conn):
+        with self._mutex:
+            self._putconn(conn)
+"""
+SIMPLE = """
+class Mine(SimpleConnectionPool):
+    def getconn(self, key=None):
+        return super().getconn(key)
+"""
+# Not psycopg2's at all, and nothing says how it connects.
+QUEUE = """
+class Mine:
+    def __init__(self, dsn, size=3, timeout=30):
+        self._idle = queue.Queue()
+        self._timeout = timeout
+        for _ in range(size):
+            self._idle.put(psycopg2.connect(dsn))
+    def getconn(self):
+        return self._idle.get(timeout=self._timeout)
+    def putconn(self, conn):
+        conn.rollback()
+        self._idle.put(conn)
+    def close(self):
+        while not self._idle.empty():
+            self._idle.get().close()
+"""
+CREATOR = QUEUE.replace("dsn, size", "creator, size").replace("psycopg2.connect(dsn)", "creator()")
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Written]:
+    """Writes a file with a class Mine, and gives the id of that pool."""
+    before = sys.path[:]
+
+    def write(source: str, name: str = "Mine") -> str:
+        path = tmp_path / "own_pool.py"
+        path.write_text(HEAD + textwrap.dedent(source))
+        return f"{path}:{name}"
+
+    yield write
+    sys.path[:] = before
+
+
+@pytest.mark.parametrize("source", [PLAIN, LOCKLESS])
+def test_a_subclass_of_psycopg2s_is_changed_as_it_is(
+    bench: Benches, written: Written, source: str
+) -> None:
+    kind = pool_class(written(source))
+    assert [limit.effect for limit in kind.limits.values()] == [Effect.NOW, Effect.NOW]
+    one = bench(kind, minconn=2, maxconn=4)
+    pool = one.pool._current.pool  # type: ignore[attr-defined]
+    with Crowd(one, 8) as crowd:
+        for maxconn in (6, 2, 5, 1, 4):
+            one.change(minconn=1, maxconn=maxconn)
+            until(lambda: one.door.open <= maxconn, "no more than the limit")  # noqa: B023
+            crowd.regroup()
+            crowd.work(30)
+            assert one.door.peak <= maxconn
+    assert one.pool._current.pool is pool  # type: ignore[attr-defined]
+    one.settle()
+
+
+def test_a_subclass_of_the_simple_pool_is_for_one_client(bench: Benches, written: Written) -> None:
+    kind = pool_class(written(SIMPLE))
+    assert kind.one_client.startswith("Mine has no lock")
+    assert settings_for(kind)["clients"].default == 1
+    one = bench(kind, minconn=0, maxconn=5)
+    held = one.fill(5)
+    one.change(maxconn=3)
+    assert one.refuses()
+    one.release(held)
+    one.settle()
+
+
+@pytest.mark.parametrize("name", ["SimpleConnectionPool", "ThreadedConnectionPool"])
+def test_the_librarys_own_class_can_be_named(bench: Benches, name: str) -> None:
+    one = bench(pool_class(f"psycopg2.pool:{name}"), minconn=0, maxconn=3)
+    held = one.fill(3)
+    one.change(maxconn=2)
+    assert one.refuses()
+    one.release(held)
+    one.settle()
+
+
+@pytest.mark.parametrize("source", [SEMAPHORE, QUEUE, CREATOR])
+def test_what_keeps_its_own_count_is_made_anew(
+    bench: Benches, written: Written, source: str
+) -> None:
+    kind = pool_class(written(source))
+    most = kind._shape.most  # type: ignore[attr-defined]
+    assert all(limit.effect is Effect.REBUILD for limit in kind.limits.values())
+    rest = {"minconn": 1} if "minconn" in kind.limits else {}
+    one = bench(kind, **{most: 4}, **rest)
+    with Crowd(one, 8) as crowd:
+        before = 4
+        for number in (6, 2, 5, 1, 4):
+            one.door.forget_peak()
+            one.change(**{most: number})
+            crowd.work(30)
+            until(lambda: one.agreed() and one.door.open <= number, "the old has gone")  # noqa: B023
+            assert one.door.peak <= before + number
+            before = number
+            assert crowd.faults == []
+    until(one.agreed, "all agree")
+
+
+def test_a_connection_in_use_outlives_its_pool(bench: Benches, written: Written) -> None:
+    one = bench(pool_class(written(SEMAPHORE)), minconn=3, maxconn=3)
+    held = one.acquire(2)
+    one.change(maxconn=6)
+    one.use(*held)
+    assert one.door.open == 2 + 3  # what was idle of the old pool has gone
+    one.release(held)
+    assert one.door.open == 3
+    one.settle()
+
+
+def test_who_waits_at_the_old_pool_is_served_by_the_new(bench: Benches, written: Written) -> None:
+    one = bench(pool_class(written(SEMAPHORE)), minconn=0, maxconn=1)
+    held = one.fill(1)
+    with waiting(one, 5) as waiters:
+        one.change(maxconn=8)
+        got = [waiter.finish().connection for waiter in waiters]
+    one.release([*held, *got])
+    one.settle()
+
+
+@pytest.mark.parametrize("source", [SEMAPHORE, PLAIN])
+def test_interrupt_opens_a_semaphore(bench: Benches, written: Written, source: str) -> None:
+    one = bench(pool_class(written(source)), minconn=0, maxconn=1)
+    held = one.fill(1)
+    if source is SEMAPHORE:
+        with waiting(one, 5) as waiters:
+            one.pool.interrupt()
+            assert all(isinstance(each.finish().error, PoolStopped) for each in waiters)
+    one.pool.interrupt()
+    with pytest.raises(PoolStopped):
+        one.pool.acquire()
+    one.release(held)
+
+
+def test_connections_of_a_class_that_keeps_its_server_to_itself_are_counted_all_the_same(
+    bench: Benches, written: Written
+) -> None:
+    one = bench(pool_class(written(OF_ITS_OWN_SERVER)))
+    assert list(one.kind.limits) == ["maxconn"]
+    assert one.kind.capacity(one.limits) == 4
+    until(one.agreed, "all agree")
+    assert one.door.open == 1
+    held = one.fill(4)
+    one.change(maxconn=2)
+    assert one.refuses()
+    one.release(held)
+    until(lambda: one.door.open == 1, "its own minconn stays")
+
+
+def test_a_pool_that_cant_be_made_anew_goes_on_as_it_was(
+    bench: Benches, written: Written, gate: Gate
+) -> None:
+    one = bench(pool_class(written(SEMAPHORE)), database=gate.name, minconn=1, maxconn=2)
+    gate.shut()
+    with pytest.raises(ServerError, match="Mine could not be made anew and goes on as it was"):
+        one.change(maxconn=5)
+    one.release(one.acquire(1))
+    gate.open()
+    one.change(maxconn=5)
+    one.release(one.fill(5))
+    one.settle()
+
+
+def test_limits_are_read_from_the_constructor(written: Written) -> None:
+    source = """
+    class Mine(ThreadedConnectionPool):
+        '''Mine.
+
+        retries: How often it tries.
+        '''
+        live_limits = ("nap",)
+        def __init__(self, minconn, maxconn=200, *args, retries=3, nap=1.5, timeout: float = 20,
+                     max_age=60, fair=True, name="x", cap=None, **kwargs):
+            super().__init__(minconn, maxconn, *args, **kwargs)
+    """
+    kind = pool_class(written(source))
+    limits = kind.limits
+    assert {key: (limit.kind, limit.default) for key, limit in limits.items()} == {
+        "minconn": (Kind.COUNT, 2),
+        "maxconn": (Kind.COUNT, 200),
+        "retries": (Kind.COUNT, 3),
+        "nap": (Kind.SECONDS, 1.5),
+        "timeout": (Kind.SECONDS, 20.0),
+        "max_age": (Kind.SECONDS, 60.0),
+        "fair": (Kind.SWITCH, True),
+    }
+    assert [key for key, limit in limits.items() if limit.effect is Effect.NOW] == [
+        *("minconn", "maxconn", "nap")
+    ]
+    assert limits["retries"].help == "How often it tries."
+    assert all(limit.help.endswith(".") and limit.effect_help for limit in limits.values())
+    assert kind.about == "Mine."
+    assert limits.complete({"maxconn": 1}) == {**limits.defaults(), "minconn": 1, "maxconn": 1}
+    assert limits["maxconn"].slider == (1, 200)
+
+
+def test_what_a_class_says_of_itself_is_heeded_if_it_can_be(written: Written) -> None:
+    kind = pool_class(
+        written(f"""{PLAIN[:-5]}
+    waits, exhausted, live_limits = True, (KeyError,), 3
+""")
+    )
+    assert (kind.waits, kind.exhausted) == (True, (KeyError,))
+    assert kind.limits["maxconn"].effect is Effect.NOW
+
+
+WRONG = {
+    "class Mine: pass": "it lacks getconn and putconn",
+    "class Mine:\n    def getconn(self): pass": "it lacks putconn",
+    "class Mine(AbstractConnectionPool): pass": "it lacks getconn and putconn",
+    "class Mine(abc.ABC):\n    @abc.abstractmethod\n    def getconn(self): ...\n"
+    "    def putconn(self, conn): ...": "is abstract: it lacks getconn",
+    "def Mine(): pass": "is no class but a function",
+    "class Mina: pass": "it has no class Mine: perhaps Mina is meant",
+    "1/0": "importing it raised ZeroDivisionError: division by zero",
+    "def (": "importing it raised SyntaxError",
+    "import sys; sys.exit(3)": "importing it raised SystemExit: 3",
+    "import no_such_module": "importing it raised ModuleNotFoundError: No module named",
+    "class Mine(ThreadedConnectionPool):\n    def __init__(self, host, port): pass": "its "
+    "constructor wants host and port",
+    "class Mine:\n    def getconn(self): pass\n    def putconn(self, c): pass": "its constructor "
+    "takes no server",
+    "from poolviz.pools.base import ThreadPool\nclass Mine(ThreadPool): pass": "is abstract: it "
+    "lacks __init__",
+}
+
+
+@pytest.mark.parametrize("source", WRONG)
+def test_what_cant_work_is_told_in_one_sentence(written: Written, source: str) -> None:
+    id = written(source)
+    with pytest.raises(InputError) as told:
+        pool_class(id)
+    assert WRONG[source] in str(told.value)
+    assert "own_pool.py:Mine" in str(told.value)
+    assert len(told.value.problems) == 1
+    assert "\n" not in str(told.value)
+    assert str(told.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("id", "said"),
+    [
+        ("nowhere/pool.py:Mine", "there is no file .*nowhere/pool.py"),
+        ("no_such_package.module:Mine", "there is no module no_such_package"),
+        ("json.nothing:Mine", "there is no module json.nothing"),
+        ("json:Nothing", "it has no class Nothing"),
+        ("json:loads", "no class but a function"),
+        ("pool.py:", "names no class"),
+        (":Mine", "names no class"),
+        ("psycopg2.pool:AbstractConnectionPool", "lacks getconn and putconn"),
+    ],
+)
+def test_what_isnt_there_is_told_in_one_sentence(id: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        pool_class(id)
+
+
+def test_a_file_that_was_mended_can_be_loaded(written: Written) -> None:
+    with pytest.raises(InputError):
+        pool_class(written("class Mine: pass"))
+    kind = pool_class(written(PLAIN))
+    assert pool_class(kind.id) is kind
+
+
+def test_a_constructor_that_raises_is_told_without_the_password(written: Written) -> None:
+    kind = pool_class(
+        written("""
+        class Mine(ThreadedConnectionPool):
+            def __init__(self, dsn, maxconn=3):
+                raise ValueError(f"can't read {dsn}")
+        """)
+    )
+    assert issubclass(kind, custom.ThreadPool)
+    with pytest.raises(InputError, match=r"Mine can't be made: .* ValueError: can't read") as told:
+        kind("host=nowhere password=s3cret", CountingDoor(), {"maxconn": 3})
+    assert "s3cret" not in str(told.value)
+
+
+def test_a_limit_with_the_name_of_a_setting_is_refused(written: Written) -> None:
+    kind = pool_class(
+        written("""
+        class Mine(ThreadedConnectionPool):
+            def __init__(self, minconn, maxconn, *args, clients=3, **kwargs):
+                super().__init__(minconn, maxconn, *args, **kwargs)
+        """)
+    )
+    with pytest.raises(InputError, match=r"has a parameter clients, .* rename it"):
+        settings_for(kind)
+    assert settings_for(pool_class("psycopg2.ThreadedConnectionPool")) is SETTINGS
+
+
+def test_a_module_is_found_in_the_working_folder_and_a_file_by_its_whole_path(
+    written: Written, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written(PLAIN)
+    monkeypatch.chdir(tmp_path)
+    by_path, by_name = pool_class("own_pool.py:Mine"), pool_class("own_pool:Mine")
+    assert by_path.id == f"{tmp_path / 'own_pool.py'}:Mine"
+    assert by_name.id == "own_pool:Mine"
+    monkeypatch.chdir("/")
+    asked = f"from poolviz.pools.registry import pool_class; print(pool_class({by_path.id!r}).id)"
+    said = subprocess.run(
+        [sys.executable, "-c", asked], cwd="/", check=True, capture_output=True, text=True
+    )
+    assert said.stdout.strip() == by_path.id
+    sys.modules.pop("own_pool")
+    custom._loaded.pop("own_pool:Mine")
+
+
+@pytest.mark.parametrize("source", [PLAIN, SEMAPHORE, QUEUE])
+def test_the_engines_child_runs_it(conninfo: str, written: Written, source: str) -> None:
+    kind = pool_class(written(source))
+    most = kind._shape.most  # type: ignore[attr-defined]
+    with running(EngineLink, conninfo, scenario(kind.id, clients=6)) as (run, heard):
+        heard.until(lambda heard: heard.operations() > 50, "50 operations")
+        run.alter(most, 7)
+        mark = heard.until(lambda heard: heard.marks, "the change is marked")[0]
+        assert (mark.key, mark.new) == (most, 7)
+        done = heard.operations()
+        heard.until(lambda heard: heard.operations() > done + 50, "50 operations more")
+    assert heard.ended.open_at_end == 0
+    assert heard.ended.failure == ""
+    assert all(set(sample.errors) <= {"PoolError"} for sample in heard.samples)
+
+
+def test_a_class_that_is_a_pool_of_poolviz_goes_by_its_path(
+    bench: Benches, written: Written
+) -> None:
+    kind = pool_class(
+        written("""
+        from poolviz.pools.psycopg2.pools import ThreadedConnectionPool as Base
+        class Mine(Base):
+            title = "Mine"
+        """)
+    )
+    assert (kind.title, kind.id.rpartition(":")[2]) == ("Mine", "Mine")
+    one = bench(kind, minconn=1, maxconn=2)
+    one.release(one.fill(2))
+    one.settle()
+
+
+@pytest.fixture
+def installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], tuple[Listing, ...]]]:
+    """Installs a package with entry points; gives the listings then."""
+
+    def install(points: str) -> tuple[Listing, ...]:
+        (tmp_path / "bringer.py").write_text(HEAD + PLAIN)
+        info = tmp_path / "bringer-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bringer\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[poolviz.pools]\n{points}")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        listings.cache_clear()
+        return listings()
+
+    yield install
+    listings.cache_clear()
+    sys.modules.pop("bringer", None)
+    for id in ("bringer.Mine", "broken"):
+        custom._loaded.pop(id, None)
+
+
+def test_an_installed_package_brings_a_pool(
+    installed: Callable[[str], tuple[Listing, ...]], bench: Benches
+) -> None:
+    found = installed("bringer.Mine = bringer:Mine\n")
+    assert [each.id for each in found if each.module == "bringer:Mine"] == ["bringer.Mine"]
+    assert "bringer.Mine" in POOLS
+    kind: type[Pool] = pool_class("bringer.Mine")
+    assert kind.id == "bringer.Mine"
+    one = bench(kind)
+    one.release(one.acquire(1))
+    one.settle()
+
+
+def test_a_broken_entry_point_is_listed_with_the_reason_and_breaks_nothing(
+    installed: Callable[[str], tuple[Listing, ...]],
+) -> None:
+    found = installed("broken = bringer.nothing:Mine\nsqlalchemy.QueuePool = bringer:Mine\n")
+    broken = next(each for each in found if each.id == "broken")
+    assert "there is no module bringer.nothing" in broken.missing
+    assert "broken" not in list(POOLS)
+    with pytest.raises(InputError, match="no module"):
+        pool_class("broken")
+    assert pool_class("sqlalchemy.QueuePool").title == "SQLAlchemy QueuePool"
+
+
+def test_a_subclass_of_sqlalchemys_pool_goes_by_its_path(bench: Benches, written: Written) -> None:
+    kind = pool_class(
+        written("""
+        from sqlalchemy.pool import QueuePool
+        class Mine(QueuePool):
+            "Mine."
+        """)
+    )
+    assert (kind.title, kind.id.rpartition(":")[2]) == ("Mine", "Mine")
+    assert "max_overflow" in kind.limits
+    one = bench(kind, pool_size=2, max_overflow=1)
+    one.release(one.fill(3))
+    one.settle()

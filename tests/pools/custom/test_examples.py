@@ -1,0 +1,156 @@
+"""The worked examples: by path, under the contract of every pool, and what each adds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.pool import PoolError
+
+from poolviz.model.parameters import Effect
+from poolviz.pools.base import Pool
+from poolviz.pools.registry import pool_class
+from poolviz.system.resources import resource
+from tests.pools.bench import Crowd, Waiter, until, waiting
+from tests.pools.conftest import Benches, Gate
+from tests.pools.test_every_pool import *  # noqa: F403 - the whole contract, over these two
+
+Recycling = pool_class(f"{resource('examples/recycling_pool.py')}:RecyclingPool")
+Verbose = pool_class(f"{resource('examples/verbose_pool.py')}:VerbosePool")
+
+
+@pytest.fixture(params=[Recycling, Verbose], ids=lambda pool: pool.title)
+def kind(request: pytest.FixtureRequest) -> type[Pool]:
+    found: type[Pool] = request.param
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    logging.getLogger("verbose_pool").handlers.clear()
+
+
+def own_pool(one: Any) -> Any:
+    """The user's own pool that a bench drives."""
+    return one.pool._current.pool
+
+
+def test_every_limit_of_the_examples_is_live_and_says_what_it_is() -> None:
+    assert list(Recycling.limits) == ["minconn", "maxconn", "max_age", "max_idle", "timeout"]
+    assert list(Verbose.limits) == ["minconn", "maxconn", "verbose"]
+    for pool in (Recycling, Verbose):
+        assert all(limit.effect is Effect.NOW for limit in pool.limits.values())
+    assert Recycling.limits["max_age"].help.startswith("The age at which")
+    assert (Recycling.waits, Verbose.waits) == (True, False)
+
+
+def test_a_connection_that_is_too_old_is_closed_when_it_is_given_back(bench: Benches) -> None:
+    one = bench(Recycling, minconn=1, maxconn=1)
+    one.release(one.acquire(1))
+    assert one.door.came == 1
+    held = one.acquire(1)
+    one.change(max_age=0)
+    one.release(held)
+    assert (one.door.came, one.door.open) == (1, 0)
+
+
+def test_a_connection_that_is_too_old_is_not_lent(bench: Benches) -> None:
+    one = bench(Recycling, minconn=2, maxconn=2)
+    one.change(max_age=0)
+    held = one.acquire(1)
+    assert (one.door.came, one.door.open) == (3, 1)
+    one.release(held)
+
+
+def test_a_connection_that_rested_too_long_is_not_lent(bench: Benches) -> None:
+    one = bench(Recycling, minconn=3, maxconn=3, max_idle=0.05)
+    began = time.monotonic()
+    until(lambda: time.monotonic() > began + 0.1, "they have rested")
+    held = one.acquire(1)
+    assert (one.door.came, one.door.went) == (4, 3)
+    one.release(held)
+    one.change(max_idle=60.0)
+    one.release(one.acquire(1))
+    assert one.door.came == 4
+
+
+def test_a_recycling_pool_recycles_under_load_and_loses_nothing(bench: Benches) -> None:
+    one = bench(Recycling, minconn=4, maxconn=4, max_age=0.05, max_idle=0.02)
+    with Crowd(one, 12) as crowd:
+        until(lambda: one.door.came > 40 or bool(crowd.faults), "many came and went")
+        crowd.work(100)
+    assert crowd.refusals == 0
+    assert one.door.peak <= 4
+    one.change(max_age=60.0, max_idle=60.0)
+    one.settle()
+
+
+def test_a_caller_waits_for_its_timeout_and_no_longer(bench: Benches) -> None:
+    one = bench(Recycling, minconn=0, maxconn=1, timeout=0.2)
+    held = one.fill(1)
+    began = time.monotonic()
+    with pytest.raises(PoolError, match="exhausted"):
+        one.pool.acquire()
+    assert time.monotonic() - began >= 0.2
+    one.release(held)
+
+
+def test_a_waiter_that_cant_connect_leaves_the_room_to_the_next(bench: Benches, gate: Gate) -> None:
+    one = bench(Recycling, database=gate.name, minconn=0, maxconn=1, timeout=60.0)
+    held = one.fill(1)
+    with waiting(one, 2) as waiters:
+        gate.shut()
+        one.release(held)  # beyond minconn, so it is closed and whoever comes must connect
+        errors = [waiter.finish().error for waiter in waiters]
+    assert all(isinstance(error, psycopg2.OperationalError) for error in errors)
+    gate.open()
+    one.release(one.fill(1))
+
+
+def test_closing_a_recycling_pool_sends_its_waiters_away(conninfo: str) -> None:
+    pool = Recycling._shape.make(  # type: ignore[attr-defined]
+        conninfo, psycopg2.extensions.connection, {**Recycling.limits.defaults(), "maxconn": 2}
+    )
+    held = [pool.getconn(), pool.getconn()]
+    waiter = Waiter(pool.getconn)
+    until(lambda: len(pool._given_back._waiters) == 1, "it waits")
+    pool.closeall()
+    assert "closed" in str(waiter.finish().error)
+    assert all(conn.closed for conn in held)
+
+
+def test_a_verbose_pool_says_when_it_connects_and_only_then(
+    bench: Benches, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "verbose_pool"):
+        one = bench(Verbose, minconn=2, maxconn=4)
+        one.change(minconn=3)
+        assert caplog.text.count("opened backend") == 3
+        one.change(verbose=False)
+        one.release(one.fill(4))
+    assert caplog.text.count("opened backend") == 3
+
+
+def test_check_connections_closes_the_dead_ones_alone(bench: Benches) -> None:
+    one = bench(Verbose, minconn=3, maxconn=4)
+    assert own_pool(one).check_connections() == 0
+    held = one.acquire(1)
+    one.kill_backends()
+    one.release_broken(held)
+    one.change(minconn=4)
+    alive = one.door.open - 2
+    assert own_pool(one).check_connections() == 2
+    assert one.door.open == one.backends() == alive
+
+
+def test_check_connections_under_load_loses_nothing(bench: Benches) -> None:
+    one = bench(Verbose, minconn=6, maxconn=6, verbose=False)
+    with Crowd(one, 5) as crowd:
+        for _ in range(20):
+            assert own_pool(one).check_connections() == 0
+            crowd.work(10)
+    assert one.door.peak <= 6
+    one.settle()

@@ -1,0 +1,490 @@
+"""psycopg's pools: the library's faults, on its own classes, and how ours do without."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from psycopg2.extensions import make_dsn
+from psycopg_pool import (
+    AsyncConnectionPool,
+    ConnectionPool,
+    NullConnectionPool,
+    PoolTimeout,
+    TooManyRequests,
+)
+
+from poolviz.pools.base import Pool, PoolStopped
+from poolviz.pools.psycopg.resizable import libpq_conninfo
+from poolviz.pools.registry import pool_class
+from tests.pools.bench import LONG, CountingDoor, Crowd, Waiter, until, waiting
+from tests.pools.conftest import Benches, Gate
+
+Threads = pool_class("psycopg_pool.ConnectionPool")
+Null = pool_class("psycopg_pool.NullConnectionPool")
+Tasks: Any = pool_class("psycopg_pool.AsyncConnectionPool")
+Class = type[Pool]
+
+
+@pytest.fixture(params=[Threads, Tasks], ids=lambda kind: kind.id)
+def ours(request: pytest.FixtureRequest) -> Class:
+    """The pools that keep connections."""
+    found: Class = request.param
+    return found
+
+
+@contextmanager
+def bare(conninfo: str, min_size: int, max_size: int) -> Iterator[ConnectionPool]:
+    """The library's own pool, with its first connections."""
+    with ConnectionPool(conninfo, min_size=min_size, max_size=max_size, open=False) as pool:
+        pool.wait()
+        yield pool
+
+
+def with_bare_tasks(conninfo: str, what: Callable[[Any], Awaitable[None]], **sizes: Any) -> None:
+    """Try something on the library's own pool for tasks."""
+
+    async def run() -> None:
+        async with AsyncConnectionPool(conninfo, open=False, **sizes) as pool:
+            await pool.wait()
+            await asyncio.wait_for(what(pool), LONG)
+
+    asyncio.run(run())
+
+
+def all_of(pool: ConnectionPool, number: int) -> list[Any]:
+    return [pool.getconn() for _ in range(number)]
+
+
+def put_back(pool: ConnectionPool, connections: list[Any]) -> None:
+    for conn in connections:
+        pool.putconn(conn)
+
+
+def size(pool: Any) -> int:
+    found: int = pool.get_stats()["pool_size"]
+    return found
+
+
+# Raising min_size
+
+
+def test_the_library_opens_more_than_max_size_when_min_size_is_raised(conninfo: str) -> None:
+    with bare(conninfo, 2, 10) as pool:
+        put_back(pool, all_of(pool, 10))
+        pool.resize(8, 10)
+        assert size(pool) == 16
+        until(lambda: pool.get_stats()["pool_available"] == 16, "all are open")
+
+
+def test_the_librarys_pool_for_tasks_does_so_too(conninfo: str) -> None:
+    async def raise_it(pool: Any) -> None:
+        held = [await pool.getconn() for _ in range(5)]
+        await pool.resize(5, 5)
+        assert size(pool) == 8
+        for conn in held:
+            await pool.putconn(conn)
+
+    with_bare_tasks(conninfo, raise_it, min_size=2, max_size=5)
+
+
+def test_ours_opens_what_is_missing_when_min_size_is_raised(ours: Class, bench: Benches) -> None:
+    one = bench(ours, min_size=2, max_size=10)
+    assert one.door.open == 2
+    one.release(one.fill(10))
+    one.change(min_size=8)
+    one.settle()
+    assert one.door.peak == one.door.came == 10
+    one.change(min_size=1, max_size=3)
+    assert one.door.open == 3
+    one.change(min_size=7, max_size=7)
+    until(lambda: one.door.open == 7, "seven are open")
+    one.settle()
+
+
+# Raising max_size
+
+
+def test_the_librarys_waiters_wait_on_though_max_size_was_raised(conninfo: str) -> None:
+    with bare(conninfo, 1, 1) as pool:
+        held = all_of(pool, 1)
+        waiter = Waiter(pool.getconn)
+        until(lambda: pool.get_stats()["requests_waiting"] == 1, "one waits")
+        pool.resize(1, 5)
+        assert size(pool) == 1  # no place was made for another, which is done at once or never
+        put_back(pool, held)
+        put_back(pool, [waiter.finish().connection])
+
+
+def test_the_librarys_tasks_wait_on_though_max_size_was_raised(conninfo: str) -> None:
+    async def raise_it(pool: Any) -> None:
+        held = await pool.getconn()
+        waiter = asyncio.create_task(pool.getconn())
+        while pool.get_stats()["requests_waiting"] == 0:
+            await asyncio.sleep(0)
+        await pool.resize(1, 5)
+        assert size(pool) == 1
+        await pool.putconn(held)
+        await pool.putconn(await waiter)
+
+    with_bare_tasks(conninfo, raise_it, min_size=1, max_size=1)
+
+
+def test_the_librarys_null_pool_lets_them_wait_too(conninfo: str) -> None:
+    with NullConnectionPool(conninfo, max_size=1, open=True) as pool:
+        held = all_of(pool, 1)
+        waiter = Waiter(pool.getconn)
+        until(lambda: pool.get_stats()["requests_waiting"] == 1, "one waits")
+        pool.resize(0, 5)
+        assert size(pool) == 1
+        put_back(pool, held)
+        put_back(pool, [waiter.finish().connection])
+
+
+@pytest.mark.parametrize("kind", [Threads, Tasks, Null], ids=lambda kind: kind.id)
+def test_our_waiters_start_when_max_size_is_raised(kind: Class, bench: Benches) -> None:
+    floor = {"min_size": 1} if "min_size" in kind.limits else {}
+    one = bench(kind, max_size=1, timeout=LONG, **floor)
+    held = one.fill(1)
+    with waiting(one, 5) as waiters:
+        one.change(max_size=3)
+        until(lambda: one.pool.books().pending == 3, "two started")
+        assert one.door.open == 3
+        one.change(max_size=6)
+        one.release([waiter.finish().connection for waiter in waiters])
+    one.release(held)
+    assert one.door.peak == one.door.came == 6
+
+
+def test_waiters_of_a_null_pool_start_when_its_limit_is_lifted(bench: Benches) -> None:
+    one = bench(Null, max_size=1, timeout=LONG)
+    held = one.fill(1)
+    with waiting(one, 8) as waiters:
+        one.change(max_size=0)
+        one.release([waiter.finish().connection for waiter in waiters])
+    one.release(held)
+    one.settle()
+    assert one.door.came == 9
+
+
+# Lowering
+
+
+def test_the_library_closes_nothing_when_the_sizes_are_lowered(conninfo: str) -> None:
+    with bare(conninfo, 2, 6) as pool:
+        held = all_of(pool, 6)
+        put_back(pool, held[:3])
+        pool.resize(1, 2)
+        put_back(pool, held[3:])
+        assert size(pool) == pool.get_stats()["pool_available"] == 6
+
+
+def test_the_librarys_pool_for_tasks_closes_nothing_either(conninfo: str) -> None:
+    async def lower_it(pool: Any) -> None:
+        held = [await pool.getconn() for _ in range(6)]
+        await pool.resize(1, 2)
+        for conn in held:
+            await pool.putconn(conn)
+        assert size(pool) == pool.get_stats()["pool_available"] == 6
+
+    with_bare_tasks(conninfo, lower_it, min_size=2, max_size=6)
+
+
+def test_ours_closes_what_is_beyond_a_lowered_max_size(ours: Class, bench: Benches) -> None:
+    one = bench(ours, min_size=2, max_size=6)
+    held = one.fill(6)
+    one.release(held[:3])
+    one.change(min_size=1, max_size=2)
+    assert one.door.open == 3
+    one.release(held[3:])
+    assert one.door.open == 2
+    one.settle()
+
+
+def test_the_librarys_null_pool_never_comes_down_while_somebody_waits(conninfo: str) -> None:
+    with NullConnectionPool(conninfo, max_size=2, open=True) as pool:
+        held = all_of(pool, 2)
+        waiter = Waiter(pool.getconn)
+        until(lambda: pool.get_stats()["requests_waiting"] == 1, "one waits")
+        pool.resize(0, 1)
+        put_back(pool, [held.pop()])
+        assert waiter.finish().connection is not None
+        assert size(pool) == 2
+        put_back(pool, [waiter.connection, *held])
+
+
+def test_our_null_pool_comes_down_while_somebody_waits(bench: Benches) -> None:
+    one = bench(Null, max_size=3, timeout=LONG)
+    held = one.fill(3)
+    with waiting(one, 1) as (waiter,):
+        one.change(max_size=1)
+        one.release([held.pop(), held.pop()])
+        assert one.door.open == 1
+        assert waiter.is_alive()
+        one.release(held)
+        one.release([waiter.finish().connection])
+    assert one.door.came == 3
+
+
+def test_a_place_whose_connection_cant_be_opened_is_the_first_to_go(
+    ours: Class, bench: Benches, gate: Gate
+) -> None:
+    one = bench(ours, database=gate.name, min_size=4, max_size=4, timeout=LONG)
+    held = one.fill(4)
+    gate.shut()
+    close = getattr(one.pool, "close_connection", None) or (lambda conn: conn.close())
+    for conn in held[:2]:
+        close(conn)
+    one.release(held[:2])  # the pool tries to open two others, in vain
+    one.change(min_size=2, max_size=2)
+    one.use(*held[2:])
+    one.release(held[2:])
+    assert one.door.open == one.pool.books().open == 2
+    gate.open()
+    one.release(one.fill(2))
+    one.settle()
+
+
+def test_lost_places_beyond_a_lowered_limit_stay_empty(
+    ours: Class, bench: Benches, gate: Gate
+) -> None:
+    one = bench(ours, database=gate.name, min_size=4, max_size=4, timeout=LONG)
+    held = one.fill(4)
+    gate.shut()
+    one.kill_backends()
+    one.release(held)
+    until(lambda: one.pool.books().open == 0, "none is open")
+    one.change(min_size=2, max_size=2)
+    gate.open()
+    until(lambda: one.door.open == 2, "two are open")
+    one.release(one.fill(2))
+    one.settle()
+
+
+# How old, how long idle
+
+
+def test_the_library_looks_at_a_changed_max_idle_only_when_the_old_one_is_over(
+    conninfo: str,
+) -> None:
+    with bare(conninfo, 1, 3) as pool:
+        until(lambda: bool(pool._sched._queue), "the pool will look at what is idle")
+        pool.max_idle = 0.05
+        (task,) = pool._sched._queue
+        assert task.time > time.monotonic() + 300
+
+
+def test_ours_closes_idle_connections_by_a_changed_max_idle(ours: Class, bench: Benches) -> None:
+    one = bench(ours, min_size=1, max_size=4)
+    one.release(one.fill(4))
+    one.change(max_idle=300.0)
+    one.change(max_idle=0.05)
+    until(lambda: one.door.open == 1, "one is kept")
+    one.settle()
+    one.change(max_idle=600.0)
+    one.release(one.fill(4))
+    assert one.door.open == 4
+
+
+def test_the_librarys_connections_keep_the_lifetime_they_were_made_with(conninfo: str) -> None:
+    with bare(conninfo, 1, 1) as pool:
+        pool.max_lifetime = 0.001
+        for _ in range(3):
+            put_back(pool, all_of(pool, 1))
+            assert pool.get_stats()["connections_num"] == 1
+
+
+def test_ours_has_every_connection_keep_to_a_changed_lifetime(ours: Class, bench: Benches) -> None:
+    one = bench(ours, min_size=1, max_size=1)
+    one.release(one.fill(1))
+    assert one.door.came == 1
+    one.change(max_lifetime=0.001)
+    one.release(one.fill(1))
+    until(lambda: one.door.came == 2, "another was opened in its place")
+    one.change(max_lifetime=3600.0)
+    for _ in range(3):
+        one.release(one.fill(1))
+    one.settle()
+    assert one.door.came == 2
+
+
+# Running out
+
+
+@pytest.mark.parametrize("kind", [Threads, Tasks, Null], ids=lambda kind: kind.id)
+def test_a_caller_waits_for_timeout_and_where_too_many_wait_not_at_all(
+    kind: Class, bench: Benches
+) -> None:
+    floor = {"min_size": 1} if "min_size" in kind.limits else {}
+    one = bench(kind, max_size=1, max_waiting=2, timeout=LONG, **floor)
+    held = one.fill(1)
+    with waiting(one, 2):
+        with pytest.raises(kind.refused):
+            one.hands.take()
+        one.change(max_waiting=0, timeout=0.05)
+        began = time.monotonic()
+        with pytest.raises(PoolTimeout, match=r"after 0\.05 sec"):
+            one.hands.take()
+        assert time.monotonic() - began >= 0.05
+        assert one.pool.books().pending == 2
+    assert set(kind.exhausted) == {PoolTimeout, TooManyRequests}
+    assert kind.refused == (TooManyRequests,)
+    one.release(held)
+
+
+def test_the_library_counts_callers_who_gave_up_as_waiting(conninfo: str) -> None:
+    with bare(conninfo, 1, 1) as pool:
+        held = all_of(pool, 1)
+        with pytest.raises(PoolTimeout):
+            pool.getconn(timeout=0.01)
+        assert pool.get_stats()["requests_waiting"] == 1
+        put_back(pool, held)
+
+
+def test_our_books_do_not(ours: Class, bench: Benches) -> None:
+    one = bench(ours, min_size=1, max_size=1, timeout=0.01)
+    held = one.fill(1)
+    for _ in range(3):
+        assert one.refuses()
+    assert one.pool.books().pending == 0
+    one.release(held)
+    one.settle()
+
+
+# What a server or its absence does
+
+
+def test_a_connection_lost_while_idle_is_handed_out_and_replaced_once_it_is_back(
+    ours: Class, bench: Benches
+) -> None:
+    one = bench(ours, min_size=1, max_size=1)
+    one.kill_backends()
+    (lost,) = one.take(1)
+    assert not one.works(lost)
+    one.release([lost])
+    until(lambda: one.door.came == 2 and one.door.open == 1, "it was replaced")
+    one.release(one.fill(1))
+    one.settle()
+
+
+def test_a_null_pool_keeps_nothing(bench: Benches) -> None:
+    one = bench(Null, max_size=0)
+    for number in range(1, 4):
+        one.release(one.acquire(1))
+        assert (one.door.came, one.door.open) == (number, 0)
+
+
+def test_a_null_pool_lets_go_of_a_waiter_whose_connection_broke(bench: Benches) -> None:
+    one = bench(Null, max_size=1, timeout=LONG)
+    held = one.fill(1)
+    with waiting(one, 1) as (waiter,):
+        one.kill_backends()
+        one.release(held)
+        one.use(waiter.finish().connection)
+        one.release([waiter.connection])
+    one.settle()
+
+
+def pools_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("pool-")]
+
+
+@pytest.mark.parametrize("kind", [Threads, Null], ids=lambda kind: kind.id)
+def test_close_ends_the_pools_own_threads(kind: Class, bench: Benches) -> None:
+    one = bench(kind)
+    assert pools_threads()
+    held = one.acquire(1)
+    one.pool.close()
+    assert pools_threads() == []
+    one.release(held)
+
+
+def test_a_pool_that_cant_connect_says_why_and_leaves_no_thread(conninfo: str) -> None:
+    door = CountingDoor()
+    nowhere = make_dsn(conninfo, dbname="no_such_database")
+    with pytest.raises(psycopg.OperationalError, match="no_such_database"):
+        Threads(nowhere, door, Threads.limits.defaults())  # type: ignore[call-arg]
+    assert pools_threads() == []
+    assert door.came == 0
+
+
+def test_empty_parameters_of_a_conninfo_are_left_out(conninfo: str) -> None:
+    odd = f"{conninfo} hostaddr='' connect_timeout=''"
+    with pytest.raises(psycopg.Error):
+        psycopg.connect(odd)
+    assert conninfo_to_dict(libpq_conninfo(odd)) == {
+        key: value for key, value in conninfo_to_dict(conninfo).items() if value != ""
+    }
+    psycopg.connect(libpq_conninfo(odd)).close()
+
+
+# The end
+
+
+def test_callers_that_come_while_everybody_is_sent_away_are_sent_away_too(
+    bench: Benches,
+) -> None:
+    one = bench(Threads, min_size=1, max_size=2, timeout=LONG)
+
+    def come_and_go() -> None:
+        while True:
+            one.pool.release(one.pool.acquire())
+
+    callers = [Waiter(come_and_go) for _ in range(16)]
+    until(lambda: one.door.open == 2, "all is in use")
+    one.pool.interrupt()
+    assert all(isinstance(caller.finish().error, PoolStopped) for caller in callers)
+    one.settle()
+
+
+def test_tasks_cancelled_while_they_wait_lose_no_connection(conninfo: str) -> None:
+    door = CountingDoor()
+    rng = random.Random(1)
+
+    async def client(pool: Any) -> None:
+        conn = await pool.acquire()
+        try:
+            await asyncio.sleep(0)
+        finally:
+            await asyncio.shield(pool.release(conn))
+
+    async def run() -> None:
+        pool = Tasks(conninfo, door, Tasks.limits.complete({"min_size": 1, "max_size": 3}))
+        await pool.open()
+        for _ in range(60):
+            clients = [asyncio.create_task(client(pool)) for _ in range(12)]
+            for one in rng.sample(clients, 8):
+                for _ in range(rng.randrange(6)):
+                    await asyncio.sleep(0)
+                one.cancel()
+            await asyncio.gather(*clients, return_exceptions=True)
+        held = [await asyncio.wait_for(pool.acquire(), LONG) for _ in range(3)]
+        assert pool.books().open == pool.books().used == door.open == 3
+        for conn in held:
+            await pool.release(conn)
+        await pool.close()
+
+    asyncio.run(run())
+    assert door.open == 0
+
+
+def test_sizes_to_and_fro_under_load_never_open_more_than_allowed(
+    ours: Class, bench: Benches
+) -> None:
+    one = bench(ours, min_size=0, max_size=6)
+    with Crowd(one, 10) as crowd:
+        for _ in range(10):
+            one.change(min_size=6)
+            crowd.work(20)
+            one.change(min_size=0)
+            crowd.work(20)
+    assert one.door.peak <= 6
+    one.settle()

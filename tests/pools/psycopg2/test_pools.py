@@ -1,0 +1,334 @@
+"""psycopg2's pools: the library's faults, on its own classes, and how ours do without."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+from psycopg2.pool import PoolError, SimpleConnectionPool, ThreadedConnectionPool
+
+from poolviz.commands import run as headless
+from poolviz.load.settings import settings_for
+from poolviz.model.errors import InputError, ServerError
+from poolviz.pools.psycopg2.resizable import Gate as Turns
+from poolviz.pools.registry import pool_class
+from poolviz.scenarios.draft import Draft
+from poolviz.servers.embedded.server import EmbeddedServer
+from tests.pools.bench import CountingDoor, Crowd, select_one, until
+from tests.pools.conftest import Benches, Gate
+
+Ours = pool_class("psycopg2.ThreadedConnectionPool")
+Simple = pool_class("psycopg2.SimpleConnectionPool")
+Persistent = pool_class("psycopg2.PersistentConnectionPool")
+
+
+@pytest.fixture
+def bare(conninfo: str) -> Iterator[ThreadedConnectionPool]:
+    """The library's own pool, 2 to 5 connections."""
+    pool = ThreadedConnectionPool(2, 5, conninfo)
+    yield pool
+    pool.closeall()
+
+
+def test_the_library_forgets_a_limit_lowered_below_the_number_in_use(
+    bare: ThreadedConnectionPool,
+) -> None:
+    held = [bare.getconn() for _ in range(5)]
+    bare.maxconn = 3
+    held += [bare.getconn() for _ in range(6)]
+    assert all(select_one(conn) for conn in held)
+
+
+def test_ours_holds_a_limit_lowered_below_the_number_in_use(bench: Benches) -> None:
+    one = bench(Ours, minconn=2, maxconn=5)
+    held = one.fill(5)
+    one.change(maxconn=3)
+    for _ in range(3):
+        with pytest.raises(PoolError, match="connection pool exhausted"):
+            one.pool.acquire()
+        one.release([held.pop()])
+    held += one.acquire(1)
+    with pytest.raises(PoolError, match="connection pool exhausted"):
+        one.pool.acquire()
+    one.release(held)
+
+
+def test_the_library_loses_a_place_when_the_rollback_fails(
+    bare: ThreadedConnectionPool, conninfo: str
+) -> None:
+    admin = psycopg2.connect(conninfo)
+    conn = bare.getconn()
+    assert select_one(conn)
+    with admin.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 10000)", (conn.info.backend_pid,))
+    admin.close()
+    with pytest.raises(psycopg2.Error):
+        bare.putconn(conn)
+    assert conn.closed
+    assert len(bare._used) == 1  # type: ignore[attr-defined]
+
+
+def test_ours_frees_the_place_when_the_rollback_fails(bench: Benches) -> None:
+    one = bench(Ours, minconn=1, maxconn=1)
+    for _ in range(3):
+        held = one.fill(1)
+        one.kill_backends()
+        one.release(held)
+        assert one.pool.books().used == one.door.open == 0
+
+
+def test_the_library_opens_and_closes_nothing_when_minconn_changes(
+    bare: ThreadedConnectionPool,
+) -> None:
+    for minconn in (0, 5):
+        bare.minconn = minconn
+        assert len(bare._pool) == 2  # type: ignore[attr-defined]
+
+
+def test_ours_opens_what_a_raised_minconn_wants_and_closes_what_a_lowered_one_does_not(
+    bench: Benches,
+) -> None:
+    one = bench(Ours, minconn=2, maxconn=8)
+    assert one.door.open == 2
+    for minconn in (6, 1, 8, 0, 3):
+        one.change(minconn=minconn)
+        assert one.door.open == minconn
+    held = one.acquire(2)
+    one.change(minconn=5)
+    assert one.door.open == 5
+    assert one.pool.books().used == 2
+    one.release(held)
+    assert one.door.open == 5
+    one.settle()
+
+
+def test_connections_beyond_minconn_are_closed_on_return_as_the_library_does(
+    bench: Benches,
+) -> None:
+    one = bench(Ours, minconn=2, maxconn=5)
+    one.release(one.fill(5))
+    assert one.door.open == 2
+
+
+def test_a_raised_minconn_that_cant_be_opened_is_in_force_all_the_same(
+    bench: Benches, gate: Gate
+) -> None:
+    one = bench(Ours, database=gate.name, minconn=1, maxconn=5)
+    gate.shut()
+    with pytest.raises(ServerError, match=r"^minconn is 4 now, .* not currently accepting") as it:
+        one.change(minconn=4)
+    assert "\n" not in str(it.value)
+    assert one.door.open == 1
+    gate.open()
+    held = one.fill(5)
+    one.release(held)
+    assert one.door.open == 4
+    one.change(minconn=5)
+    assert one.door.open == 5
+    one.settle()
+
+
+def test_minconn_raised_under_load_never_opens_more_than_maxconn(bench: Benches) -> None:
+    one = bench(Ours, minconn=0, maxconn=6)
+    with Crowd(one, 8) as crowd:
+        for _ in range(15):
+            one.change(minconn=6)
+            crowd.work(20)
+            one.change(minconn=0)
+    assert one.door.peak <= 6
+    one.settle()
+
+
+def test_a_caller_beyond_maxconn_never_waits(bench: Benches) -> None:
+    one = bench(Ours, minconn=0, maxconn=1)
+    with Crowd(one, 8) as crowd:
+        until(lambda: crowd.refusals > 100, "100 callers were refused")
+        assert one.pool.books().pending is None
+
+
+def test_a_pool_of_nothing_kept_connects_anew_each_time(bench: Benches) -> None:
+    one = bench(Ours, minconn=0, maxconn=3)
+    for number in range(1, 4):
+        one.release(one.acquire(1))
+        assert (one.door.came, one.door.open) == (number, 0)
+
+
+def test_giving_back_twice_is_refused(bench: Benches) -> None:
+    one = bench(Ours)
+    held = one.acquire(1)
+    one.release(held)
+    with pytest.raises(PoolError, match="unkeyed"):
+        one.release(held)
+    one.settle()
+
+
+def test_a_failing_start_closes_what_it_had_opened(conninfo: str, gate: Gate) -> None:
+    class Door(CountingDoor):
+        def opened(self, seconds: float) -> None:
+            super().opened(seconds)
+            if self.came == 2:
+                gate.shut()
+
+    door = Door()
+    with pytest.raises(psycopg2.OperationalError, match="not currently accepting") as it:
+        Ours(make_dsn(conninfo, dbname=gate.name), door, {"minconn": 4, "maxconn": 4})
+    assert it.tb is not None  # by which the half-made pool still lives
+    assert (door.came, door.went) == (2, 2)
+
+
+def test_minconn_may_not_be_above_maxconn() -> None:
+    with pytest.raises(InputError, match="minconn is 9 and maxconn is 3"):
+        Ours.limits.complete({"minconn": 9, "maxconn": 3})
+    assert Ours.limits.complete({"maxconn": 1}) == {"minconn": 1, "maxconn": 1}
+    with pytest.raises(InputError, match="maxconn is 0"):
+        Ours.limits.complete({"minconn": 0, "maxconn": 0})
+
+
+def _opened_by_many_at_once(getconn: object) -> int:
+    """How many of 12 threads that ask at the same moment get a connection."""
+    together = threading.Barrier(12)
+
+    def ask() -> bool:
+        together.wait(30)
+        try:
+            getconn()  # type: ignore[operator]
+        except PoolError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(12) as threads:
+        return sum(future.result() for future in [threads.submit(ask) for _ in range(12)])
+
+
+def test_the_simple_pool_of_the_library_and_ours_open_too_many_for_several_threads(
+    conninfo: str,
+) -> None:
+    bare = SimpleConnectionPool(0, 2, conninfo)
+    assert _opened_by_many_at_once(bare.getconn) > 2
+    bare.closeall()
+    door = CountingDoor()
+    ours = Simple(conninfo, door, {"minconn": 0, "maxconn": 2})
+    held: list[object] = []
+    assert _opened_by_many_at_once(lambda: held.append(ours.acquire())) > 2
+    assert door.open == len(held) > 2
+    for conn in held:
+        ours.release(conn)
+    assert door.open <= 2
+    ours.close()
+    assert door.open == 0
+
+
+def test_the_simple_pool_is_changed_while_its_one_client_works(bench: Benches) -> None:
+    one = bench(Simple, minconn=0, maxconn=3)
+    with Crowd(one, 1) as crowd:
+        for minconn, maxconn in ((3, 3), (0, 1), (1, 5), (5, 5), (0, 2)) * 6:
+            one.change(minconn=minconn, maxconn=maxconn)
+            assert one.door.open <= maxconn
+            assert one.door.peak <= 5
+            crowd.work(3)
+    one.settle()
+
+
+def test_clients_are_inside_together_and_a_change_is_alone() -> None:
+    turns, inside, leave = Turns(), threading.Barrier(3), threading.Event()
+    changed: list[bool] = []
+
+    def be_inside() -> None:
+        with turns.together():
+            inside.wait(30)
+            assert leave.wait(30)
+
+    def change() -> None:
+        with turns:
+            changed.append(leave.is_set())
+
+    with ThreadPoolExecutor(4) as threads:
+        started = [threads.submit(be_inside), threads.submit(be_inside)]
+        inside.wait(30)  # both are in
+        started.append(threads.submit(change))
+        until(lambda: turns._shut, "the change is at the gate")
+        late = threads.submit(lambda: turns.together().__enter__())
+        assert not changed
+        leave.set()
+        for one in (*started, late):
+            one.result(30)
+    assert changed == [True]
+
+
+def test_one_client_is_the_default_of_the_simple_pool_and_more_are_warned_about(
+    server: EmbeddedServer,
+) -> None:
+    assert settings_for(Simple)["clients"].default == 1
+    assert settings_for(Ours)["clients"].default == 8
+    said: list[str] = []
+    for clients in (1, 2):
+        draft = Draft(pool=Simple.id, load={"clients": clients} if clients > 1 else {})
+        headless._respect(server.target(), headless.checked(draft), said.append)
+        assert said == [Simple.one_client] * (clients > 1)
+    changes = [{"at": 1, "clients": 5}]
+    headless._respect(
+        server.target(), headless.checked(Draft(pool=Simple.id, changes=changes)), said.append
+    )
+    assert said == [Simple.one_client] * 2
+
+
+def test_each_thread_keeps_its_own_connection(bench: Benches) -> None:
+    one = bench(Persistent, minconn=1, maxconn=3)
+    threads = [ThreadPoolExecutor(1) for _ in range(3)]
+    own = [thread.submit(one.pool.acquire).result() for thread in threads]
+    assert len(set(map(id, own))) == 3
+    with pytest.raises(PoolError, match="exhausted"):
+        one.pool.acquire()
+    for _ in range(3):
+        for thread, conn in zip(threads, own, strict=True):
+            thread.submit(one.pool.release, conn).result()
+        assert (one.pool.books().used, one.door.open) == (0, 3)
+        with pytest.raises(PoolError, match="exhausted"):
+            one.pool.acquire()  # all idle, but others'
+        assert [thread.submit(one.pool.acquire).result() for thread in threads] == own
+    for thread, conn in zip(threads, own, strict=True):
+        thread.submit(one.pool.release, conn).result()
+        thread.shutdown()
+    assert one.door.came == 3
+
+
+def test_the_connection_of_a_thread_that_ended_is_anothers(bench: Benches) -> None:
+    one = bench(Persistent, minconn=0, maxconn=2)
+    seen = set()
+    for _ in range(6):
+        with ThreadPoolExecutor(1) as thread:
+            conn = thread.submit(one.pool.acquire).result()
+            seen.add(id(conn))
+            thread.submit(one.pool.release, conn).result()
+    assert one.door.came == len(seen) == 1
+    one.settle()
+
+
+def test_a_thread_that_asks_twice_gets_the_same_connection(bench: Benches) -> None:
+    one = bench(Persistent, minconn=0, maxconn=2)
+    first, second = one.pool.acquire(), one.pool.acquire()
+    assert first is second
+    one.pool.release(first)
+    with pytest.raises(PoolError, match="unkeyed"):
+        one.pool.release(second)
+
+
+def test_threads_that_rest_lose_their_connection_to_a_lowered_maxconn(bench: Benches) -> None:
+    one = bench(Persistent, minconn=0, maxconn=4)
+    held = one.fill(4)
+    one.release(held[:3])
+    one.change(maxconn=2)
+    assert (one.door.open, one.pool.books().used) == (2, 1)
+    one.use(held[3])
+    one.change(maxconn=1)
+    assert one.door.open == 1
+    one.release(held[3:])
+    one.change(minconn=3, maxconn=5)
+    assert one.door.open == 3
+    one.change(minconn=0)
+    assert one.door.open == 3  # it keeps what it has
+    one.settle()

@@ -1,0 +1,185 @@
+"""Subclasses of SQLAlchemy's Pool that a user may write, on a real server."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import pytest
+from sqlalchemy import pool as library
+
+from poolviz.model.errors import InputError
+from poolviz.model.parameters import Effect
+from poolviz.pools.base import PoolStopped
+from poolviz.pools.sqlalchemy.custom import wrap_pool_class
+from tests.pools.bench import LONG, Crowd, until, waiting
+from tests.pools.conftest import Benches
+
+
+class Plain(library.QueuePool):
+    """One that changes nothing."""
+
+
+class Asking(library.QueuePool):
+    """One that goes its own way."""
+
+    def _do_get(self) -> Any:
+        return super()._do_get()
+
+
+class Trying(library.QueuePool):
+    """One with a parameter of its own."""
+
+    def __init__(self, creator: Any, *args: Any, tries: int = 3, **options: Any) -> None:
+        self.tries = tries
+        super().__init__(creator, *args, **options)
+
+
+class Stack(library.Pool):
+    """One that is nothing but a Pool."""
+
+    def __init__(self, creator: Any, keep: int = 4) -> None:
+        super().__init__(creator)
+        self.keep = keep
+        self.idle: deque[Any] = deque()
+
+    def _do_get(self) -> Any:
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return self._create_connection()
+
+    def _do_return_conn(self, record: Any) -> None:
+        if len(self.idle) < self.keep:
+            self.idle.append(record)
+        else:
+            record.close()
+
+    def dispose(self) -> None:
+        while self.idle:
+            self.idle.pop().close()
+
+
+class Single(library.StaticPool):
+    """One that shares its connection."""
+
+
+class Halfway(library.Pool):
+    """One that lacks what a pool needs."""
+
+
+class Demanding(library.NullPool):
+    def __init__(self, creator: Any, colour: str) -> None:
+        super().__init__(creator)
+
+
+class ForTasks(library.AsyncAdaptedQueuePool):
+    pass
+
+
+ALL = [Plain, Asking, Trying, Stack, Single]
+
+
+def wrapped(cls: type[library.Pool]) -> Any:
+    return wrap_pool_class(cls, f"mine:{cls.__name__}")
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_it_says_what_it_is(cls: type[library.Pool]) -> None:
+    kind = wrapped(cls)
+    assert (kind.id, kind.title, kind.about) == (f"mine:{cls.__name__}", cls.__name__, cls.__doc__)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql", "sqlite"])
+@pytest.mark.parametrize("cls", ALL)
+def test_a_crowd_is_served_whatever_changes(bench: Benches, cls: Any, dialect: str) -> None:
+    kind = wrapped(cls)
+    one = bench(kind, dialect=dialect)
+    with Crowd(one, 8) as crowd:
+        crowd.work(30)
+        for key, limit in kind.limits.items():
+            for value in (limit.minimum, limit.default, 3):
+                one.change(**{key: limit.check(bool(value) if limit.kind == "switch" else value)})
+                crowd.work(30)
+    until(one.agreed, "pool, door and server agree")
+    assert not one.pool.books().used
+    assert not one.pool.books().pending
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_close_leaves_a_connection_in_use_to_its_holder(bench: Benches, cls: Any) -> None:
+    one = bench(wrapped(cls))
+    held = one.acquire(2)
+    one.release([held.pop()])
+    one.pool.close()
+    assert one.door.open == 1
+    one.use(*held)
+    with pytest.raises(PoolStopped):
+        one.pool.acquire()
+    one.release(held)
+    assert one.door.open == 0
+
+
+def test_a_class_that_changes_nothing_has_the_librarys_limits_as_they_are(bench: Benches) -> None:
+    kind = wrapped(Plain)
+    assert Effect.REBUILD not in {limit.effect for limit in kind.limits.values()}
+    one = bench(kind, pool_size=1, max_overflow=0, pool_timeout=LONG)
+    held = one.acquire(1)
+    pool: Any = one.pool
+    before = pool._pool
+    with waiting(one, 3) as waiters:
+        one.change(max_overflow=3)
+        got = [waiter.finish().connection for waiter in waiters]
+    assert pool._pool is before
+    for conn in got:
+        one.pool.release(conn)
+    one.release(held)
+    one.settle()
+
+
+def test_who_waits_goes_over_to_the_pool_that_is_made_anew(bench: Benches) -> None:
+    kind = wrapped(Trying)
+    assert kind.limits["tries"].effect is Effect.REBUILD
+    assert kind.limits["pool_size"].effect is Effect.NOW
+    one = bench(kind, pool_size=2, max_overflow=0, pool_timeout=LONG)
+    held = one.acquire(2)
+    with waiting(one, 2) as waiters:
+        one.change(tries=7)
+        got = [waiter.finish().connection for waiter in waiters]
+    pool: Any = one.pool
+    assert pool._pool.tries == 7
+    assert one.door.open == one.pool.books().open == 4  # the old one's and the new one's
+    one.use(*held)
+    one.release(held)
+    assert one.door.open == 2
+    for conn in got:
+        one.pool.release(conn)
+    one.settle()
+
+
+def test_a_class_that_goes_its_own_way_is_made_anew(bench: Benches) -> None:
+    kind = wrapped(Asking)
+    assert kind.limits["pool_size"].effect is Effect.REBUILD
+    assert kind.limits["pool_timeout"].effect is Effect.NEW_REQUESTS
+    one = bench(kind, pool_size=3, max_overflow=0, pool_timeout=0)
+    held = one.acquire(3)
+    one.change(pool_size=1, pool_timeout=0)
+    held += one.acquire(1)
+    with pytest.raises(kind.exhausted):
+        one.pool.acquire()
+    assert one.door.open == one.pool.books().open == 4
+    one.release(held)
+    one.settle()
+
+
+@pytest.mark.parametrize(
+    ("cls", "why"),
+    [
+        (Halfway, "mine:Halfway can't be used: Halfway has no method _do_get"),
+        (Demanding, "the constructor of Demanding wants colour"),
+        (ForTasks, "ForTasks is taken for threads"),
+    ],
+)
+def test_what_cant_work_is_told_in_a_sentence(cls: Any, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        wrapped(cls)

@@ -1,0 +1,434 @@
+"""QueuePool: the library's faults, on its own class, and how ours does without."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection
+from sqlalchemy import exc
+from sqlalchemy.pool import QueuePool
+
+from poolviz.model.errors import InputError
+from poolviz.pools.base import PoolStopped
+from poolviz.pools.registry import pool_class
+from poolviz.pools.sqlalchemy.queue_pool import LiveQueuePool
+from tests.pools.bench import LONG, Crowd, Waiter, select_one, until, waiting
+from tests.pools.conftest import Benches, Gate
+
+Ours = pool_class("sqlalchemy.QueuePool")
+MakeBare = Callable[..., QueuePool]
+
+
+@pytest.fixture
+def bare(conninfo: str) -> Iterator[MakeBare]:
+    """Makes the library's own pools; the test gives everything back."""
+    made: list[QueuePool] = []
+
+    def connect() -> Any:
+        return psycopg2.connect(conninfo)
+
+    def make(size: int, overflow: int, timeout: float = LONG) -> QueuePool:
+        pool = QueuePool(connect, size, overflow, timeout)
+        made.append(pool)
+        return pool
+
+    yield make
+    for pool in made:
+        pool.dispose()
+
+
+def pid(conn: Any) -> int:
+    return int(conn.dbapi_connection.info.backend_pid)
+
+
+# Raising a limit
+
+
+def test_the_librarys_waiters_sleep_out_their_timeout_though_the_limit_was_raised(
+    bare: MakeBare,
+) -> None:
+    pool: Any = bare(1, 0, timeout=0.5)
+    held = pool.connect()
+    began = time.monotonic()
+    waiter = Waiter(pool.connect)
+    until(lambda: len(pool._pool.not_empty._waiters) == 1, "it waits")
+    pool._max_overflow = 5
+    with pool._pool.mutex:
+        pool._pool.not_empty.notify_all()
+    waiter.finish()
+    assert waiter.done_at - began >= 0.5
+    waiter.connection.close()
+    held.close()
+
+
+@pytest.mark.parametrize("raised", [{"max_overflow": 5}, {"pool_size": 6}, {"max_overflow": -1}])
+def test_our_waiters_start_when_the_limit_is_raised(bench: Benches, raised: dict[str, int]) -> None:
+    one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=LONG)
+    held = one.fill(1)
+    with waiting(one, 5) as waiters:
+        one.change(**raised)
+        one.release([waiter.finish().connection for waiter in waiters])
+    one.release(held)
+    one.settle()
+
+
+def test_waiters_connect_all_at_once(conninfo: str) -> None:
+    together = threading.Barrier(20)
+    parties = threading.Event()
+
+    def connect() -> Any:
+        if parties.is_set():
+            together.wait(30)  # a BrokenBarrierError where they come one by one
+        return psycopg2.connect(conninfo)
+
+    pool = LiveQueuePool(connect, pool_size=1, max_overflow=0, timeout=LONG)
+    held = pool.connect()
+    parties.set()
+    waiters = [Waiter(pool.connect) for _ in range(20)]
+    until(lambda: pool.books().pending == 20, "all wait")
+    pool.change_limits(1, 20)
+    assert [waiter.finish().error for waiter in waiters] == [None] * 20
+    for waiter in waiters:
+        waiter.connection.close()
+    held.close()
+    pool.stop()
+    pool.change_limits(0, 0)
+
+
+def test_a_wait_keeps_the_deadline_it_came_with(bench: Benches) -> None:
+    one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=0.3)
+    held = one.fill(1)
+    waiter = Waiter(one.pool.acquire)
+    until(lambda: one.pool.books().pending == 1, "it waits")
+    one.change(pool_timeout=LONG)
+    queue = one.pool._pool._pool  # type: ignore[attr-defined]
+    while waiter.is_alive():  # for ever, if each wake began the wait anew
+        queue.wake(1)
+        waiter.join(0.01)
+    assert isinstance(waiter.error, exc.TimeoutError)
+    one.release(held)
+
+
+def test_room_that_a_failed_connect_leaves_goes_to_the_next_waiter(
+    bench: Benches, gate: Gate
+) -> None:
+    one = bench(Ours, database=gate.name, pool_size=1, max_overflow=0, pool_timeout=LONG)
+    held = one.fill(1)
+    with waiting(one, 3) as waiters:
+        gate.shut()
+        one.change(pool_size=2)
+        for waiter in waiters:
+            assert isinstance(waiter.finish().error, psycopg2.OperationalError)
+    gate.open()
+    assert one.pool.books().open == 1
+    held += one.acquire(1)
+    one.release(held)
+    one.settle()
+
+
+def test_room_that_a_surplus_connection_leaves_late_goes_to_a_waiter(conninfo: str) -> None:
+    closing, may_close = threading.Event(), threading.Event()
+
+    class SlowToClose(connection):
+        def close(self) -> None:
+            closing.set()
+            may_close.wait(30)
+            super().close()
+
+    def connect() -> Any:
+        return psycopg2.connect(conninfo, connection_factory=SlowToClose)
+
+    pool = LiveQueuePool(connect, pool_size=2, max_overflow=0, timeout=LONG)
+    held = [pool.connect(), pool.connect()]
+    waiter = Waiter(pool.connect)
+    until(lambda: pool.books().pending == 1, "it waits")
+    pool.change_limits(1, 0)
+    returning = Waiter(held.pop().close)
+    assert closing.wait(30)
+    pool.change_limits(2, 0)
+    assert pool.books().pending == 1  # there is no room before that connection is gone
+    may_close.set()
+    returning.finish()
+    assert waiter.finish().error is None
+    waiter.connection.close()
+    held.pop().close()
+    pool.stop()
+    pool.change_limits(0, 0)
+
+
+# Lowering a limit
+
+
+def test_the_library_never_shrinks_while_connections_change_hands(bare: MakeBare) -> None:
+    pool: Any = bare(1, 3)
+    held = [pool.connect() for _ in range(4)]
+    pool._max_overflow = 0
+    for _ in range(20):
+        held.pop(0).close()
+        held.append(pool.connect())
+    assert len({pid(conn) for conn in held}) == pool.checkedout() == 4
+    for conn in held:
+        conn.close()
+
+
+def test_ours_shrinks_with_each_connection_given_back(bench: Benches) -> None:
+    one = bench(Ours, pool_size=1, max_overflow=3, pool_timeout=0.01)
+    held = one.fill(4)
+    one.change(max_overflow=0)
+    for left in (3, 2, 1):
+        one.release([held.pop(0)])
+        assert one.door.open == left
+        with pytest.raises(exc.TimeoutError):
+            one.pool.acquire()
+    one.release(held)
+    one.settle()
+
+
+def test_the_librarys_queue_has_no_bound_once_it_was_lowered(bare: MakeBare) -> None:
+    pool: Any = bare(3, 2)
+    held = [pool.connect() for _ in range(5)]
+    for conn in held[:2]:
+        conn.close()
+    pool._pool.maxsize = 1
+    for conn in held[2:]:
+        conn.close()
+    assert pool.checkedin() == 5
+    pool._overflow += 2  # right again, so that dispose() is
+    pool.dispose()
+
+
+def test_our_queue_keeps_to_a_lowered_bound(bench: Benches) -> None:
+    one = bench(Ours, pool_size=3, max_overflow=2)
+    held = one.fill(5)
+    one.release([held.pop(), held.pop()])
+    one.change(pool_size=1, max_overflow=4)
+    assert one.pool.books().open == one.door.open == 4
+    one.release(held)
+    assert one.pool.books().open == one.door.open == 1
+
+
+def test_waiters_get_what_comes_back_once_the_surplus_is_gone(bench: Benches) -> None:
+    one = bench(Ours, pool_size=4, max_overflow=0, pool_timeout=LONG)
+    held = one.fill(4)
+    with waiting(one, 3) as waiters:
+        one.change(pool_size=2)
+        one.release([held.pop(), held.pop()])
+        assert one.door.open == 2
+        assert one.pool.books().pending == 3
+        one.release([held.pop()])
+        until(lambda: one.pool.books().pending == 2, "one has it")
+        one.release([held.pop()])
+        until(lambda: one.pool.books().pending == 1, "two have it")
+        assert one.door.open == one.door.came - 2 == 2
+        one.pool.interrupt()
+        got = [waiter.finish().connection for waiter in waiters]
+    one.release([conn for conn in got if conn is not None])
+
+
+# No limit
+
+
+def test_no_limit_and_back_under_load(bench: Benches) -> None:
+    one = bench(Ours, pool_size=2, max_overflow=0, pool_timeout=LONG)
+    with Crowd(one, 16) as crowd:
+        for _ in range(4):
+            one.change(max_overflow=-1)
+            assert one.capacity is None
+            crowd.work(60)
+            one.change(max_overflow=1)
+            until(lambda: one.door.open <= 3, "the limit is back")
+            crowd.regroup()
+            crowd.work(60)
+            assert one.door.peak <= 3
+    one.settle()
+
+
+def test_without_a_limit_nobody_waits(bench: Benches) -> None:
+    one = bench(Ours, pool_size=1, max_overflow=-1, pool_timeout=0)
+    held = one.acquire(12)
+    assert one.door.open == 12
+    one.release(held)
+    assert one.door.open == 1
+
+
+# The other limits
+
+
+def test_a_timeout_says_what_the_library_says(bench: Benches, bare: MakeBare) -> None:
+    theirs = bare(1, 1, timeout=0.01)
+    ours = bench(Ours, pool_size=1, max_overflow=1, pool_timeout=0.01)
+    taken = [theirs.connect(), theirs.connect()]
+    held = ours.fill(2)
+    with pytest.raises(exc.TimeoutError) as said:
+        theirs.connect()
+    with pytest.raises(exc.TimeoutError) as we_said:
+        ours.pool.acquire()
+    assert str(we_said.value) == str(said.value)
+    assert we_said.value.code == said.value.code == "3o7r"
+    for conn in taken:
+        conn.close()
+    ours.release(held)
+
+
+def test_a_changed_timeout_holds_for_new_requests(bench: Benches) -> None:
+    one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=LONG)
+    held = one.fill(1)
+    with waiting(one, 1) as waiters:
+        one.change(pool_timeout=0.01)
+        with pytest.raises(exc.TimeoutError, match=r"timeout 0\.01"):
+            one.pool.acquire()
+        one.change(pool_timeout=0)
+        with pytest.raises(exc.TimeoutError, match=r"timeout 0\.00"):
+            one.pool.acquire()
+        assert waiters[0].is_alive()
+        one.release(held)
+        one.release([waiters[0].finish().connection])
+
+
+def test_a_changed_recycle_holds_from_the_next_time_a_connection_is_handed_out(
+    bench: Benches,
+) -> None:
+    one = bench(Ours, pool_size=1)
+
+    def next_pid() -> int:
+        (conn,) = one.acquire(1)
+        number = pid(conn)
+        one.release([conn])
+        return number
+
+    assert next_pid() == next_pid()
+    one.change(pool_recycle=0)
+    first, second = next_pid(), next_pid()
+    assert first != second
+    one.change(pool_recycle=-1)
+    assert next_pid() == next_pid() == second
+    assert one.door.open == 1
+
+
+def test_pre_ping_can_be_switched_on_and_off(bench: Benches) -> None:
+    one = bench(Ours, pool_size=2)
+    for ping in (False, True, False):
+        one.change(pool_pre_ping=ping)
+        one.release(one.acquire(2))
+        one.kill_backends()
+        held = [one.pool.acquire(), one.pool.acquire()]
+        for conn in held:
+            if ping:
+                assert select_one(conn)
+            else:
+                with pytest.raises(psycopg2.Error):
+                    select_one(conn)
+        one.release(held)
+    one.release(one.acquire(2))
+    one.settle()
+
+
+def test_the_order_can_be_switched(bench: Benches) -> None:
+    one = bench(Ours, pool_size=3)
+    held = one.acquire(3)
+    pids = [pid(conn) for conn in held]
+    one.release(held)
+    for lifo, expected in ((False, pids[0]), (True, pids[0]), (False, pids[1]), (True, pids[1])):
+        one.change(pool_use_lifo=lifo)
+        (conn,) = one.acquire(1)
+        assert pid(conn) == expected
+        one.release([conn])
+
+
+def test_other_limits_wake_nobody(bench: Benches) -> None:
+    one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=LONG)
+    held = one.fill(1)
+    with waiting(one, 2):
+        queue = one.pool._pool._pool  # type: ignore[attr-defined]
+        before = queue.changes
+        one.change(pool_recycle=3, pool_pre_ping=True, pool_use_lifo=True, pool_timeout=1)
+        assert queue.changes == before
+        one.pool.interrupt()
+    one.release(held)
+
+
+def test_bounds_of_the_limits() -> None:
+    with pytest.raises(InputError, match="pool_size is 0"):
+        Ours.limits.complete({"pool_size": 0})
+    with pytest.raises(InputError, match=r"max_overflow is -2.*-1 \(no limit\)"):
+        Ours.limits.complete({"max_overflow": -2})
+    limits = Ours.limits.complete({"max_overflow": -1, "pool_recycle": -1, "pool_timeout": "50ms"})
+    assert (limits["max_overflow"], limits["pool_recycle"], limits["pool_timeout"]) == (
+        -1,
+        -1,
+        0.05,
+    )
+    assert Ours.capacity(limits) is None
+    assert Ours.kept(limits) == 5
+
+
+# Ends
+
+
+def test_the_librarys_dispose_lets_in_as_many_again_as_are_in_use(bare: MakeBare) -> None:
+    pool = bare(3, 0, timeout=0)
+    held = [pool.connect() for _ in range(3)]
+    pool.dispose()
+    held += [pool.connect() for _ in range(3)]
+    assert len({pid(conn) for conn in held}) == 6
+    for conn in held:
+        conn.close()
+
+
+def test_our_close_lets_nobody_in(bench: Benches) -> None:
+    one = bench(Ours, pool_size=3, max_overflow=0, pool_timeout=0)
+    held = one.fill(3)
+    one.pool.close()
+    with pytest.raises(PoolStopped):
+        one.pool.acquire()
+    assert one.pool.books().used == 3
+    one.release(held)
+
+
+def test_a_forgotten_connection_comes_back_as_in_the_library(bench: Benches) -> None:
+    one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=0)
+    conn = one.pool.acquire()
+    first = pid(conn)
+    del conn
+    gc.collect()
+    (conn,) = one.acquire(1)
+    assert pid(conn) == first
+    one.release([conn])
+
+
+def test_a_lost_connection_prints_nothing(conninfo: str) -> None:
+    program = """
+        import sys, psycopg2
+        from poolviz.pools.registry import pool_class
+        class Door:
+            def knock(self, since): return 0.0
+            def opened(self, seconds): print("opened")
+            def closed(self): print("closed")
+        kind = pool_class("sqlalchemy.QueuePool")
+        pool = kind(sys.argv[1], Door(), kind.limits.defaults())
+        conn = pool.acquire()
+        with psycopg2.connect(sys.argv[1]) as other, conn.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            other.cursor().execute("SELECT pg_terminate_backend(%s, 10000)", cursor.fetchone())
+        other.close()
+        pool.release(conn)
+        pool.close()
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), conninfo],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stdout.split() == ["opened", "closed"]
+    assert ended.stderr == ""

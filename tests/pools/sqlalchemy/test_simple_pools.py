@@ -1,0 +1,256 @@
+"""NullPool, StaticPool, SingletonThreadPool, AssertionPool: what the library's do, and ours."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection
+from sqlalchemy import pool as library
+
+from poolviz.pools.base import PoolStopped
+from poolviz.pools.registry import pool_class
+from tests.pools.bench import Waiter, until
+from tests.pools.conftest import Benches
+
+Null = pool_class("sqlalchemy.NullPool")
+Static = pool_class("sqlalchemy.StaticPool")
+Singleton = pool_class("sqlalchemy.SingletonThreadPool")
+Assertion = pool_class("sqlalchemy.AssertionPool")
+
+
+class Meeting:
+    """A creator whose callers all connect before any of them goes on."""
+
+    def __init__(self, conninfo: str, size: int) -> None:
+        self.made: list[connection] = []
+        self._conninfo, self._barrier = conninfo, threading.Barrier(size)
+
+    def __call__(self) -> connection:
+        made = psycopg2.connect(self._conninfo)
+        self.made.append(made)
+        self._barrier.wait(30)
+        return made
+
+    def close(self) -> None:
+        for made in self.made:
+            made.close()
+
+
+@pytest.fixture
+def table(admin: connection) -> Iterator[str]:
+    with admin.cursor() as cursor:
+        cursor.execute("CREATE TABLE sums (n int)")
+        yield "sums"
+        cursor.execute("DROP TABLE sums")
+
+
+def rows(admin: connection, table: str) -> int:
+    with admin.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table}")
+        return int(cursor.fetchall()[0][0])
+
+
+# NullPool
+
+
+def test_each_caller_of_nullpool_gets_a_connection_that_ends_with_it(bench: Benches) -> None:
+    one = bench(Null)
+    for number in (1, 2, 3):
+        held = one.acquire(2)
+        assert one.door.open == one.pool.books().used == 2
+        one.release(held)
+        assert one.door.open == 0
+        assert one.door.came == 2 * number
+
+
+# StaticPool
+
+
+def test_one_clients_rollback_undoes_what_another_does_in_staticpool(
+    bench: Benches, admin: connection, table: str
+) -> None:
+    one = bench(Static)
+    writer, passer_by = one.pool.acquire(), one.pool.acquire()
+    with writer.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} VALUES (1)")
+        one.pool.release(passer_by)  # the library rolls back on return
+        writer.commit()
+    one.pool.release(writer)
+    assert rows(admin, table) == 0
+    one.settle()
+
+
+def test_alone_in_staticpool_a_client_keeps_what_it_commits(
+    bench: Benches, admin: connection, table: str
+) -> None:
+    one = bench(Static)
+    writer = one.pool.acquire()
+    with writer.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} VALUES (1)")
+    writer.commit()
+    one.pool.release(writer)
+    assert rows(admin, table) == 1
+
+
+def test_the_first_users_of_the_librarys_staticpool_each_open_a_connection(conninfo: str) -> None:
+    creator = Meeting(conninfo, 6)
+    pool = library.StaticPool(creator)
+    clients = [Waiter(pool.connect) for _ in range(6)]
+    held = [client.finish().connection for client in clients]
+    assert len({conn.dbapi_connection for conn in held}) == len(creator.made) == 6
+    creator.close()
+    held.clear()
+
+
+@pytest.mark.parametrize("dialect", ["postgresql", "sqlite"])
+def test_ours_keeps_one_of_them_as_soon_as_the_others_are_given_back(
+    bench: Benches, dialect: str
+) -> None:
+    one = bench(Static, dialect=dialect)
+    pool: Any = one.pool
+    creator, barrier = pool._pool._creator, threading.Barrier(6)
+
+    def together() -> Any:
+        made = creator()
+        barrier.wait(30)
+        return made
+
+    pool._pool._creator = together
+    held = [client.finish().connection for client in [Waiter(pool.acquire) for _ in range(6)]]
+    assert one.door.open == pool.books().open == 6
+    for conn in held:
+        pool.release(conn)
+    assert one.door.open == pool.books().open == 1
+    one.settle()
+
+
+def test_staticpool_is_closed_by_the_last_who_holds_it(bench: Benches) -> None:
+    one = bench(Static)
+    first, last = one.pool.acquire(), one.pool.acquire()
+    one.pool.close()
+    one.pool.release(first)
+    assert one.door.open == 1
+    one.pool.execute(last, "SELECT 1")
+    one.pool.release(last)
+    assert one.door.open == 0
+
+
+# SingletonThreadPool
+
+
+def test_a_thread_keeps_its_connection(bench: Benches) -> None:
+    one = bench(Singleton, pool_size=3)
+    for _ in range(4):
+        one.release(one.acquire(3))
+    assert one.door.came == one.door.open == 3
+    one.settle()
+
+
+def test_a_thread_too_many_has_a_connection_closed_in_use_as_in_the_library(
+    bench: Benches,
+) -> None:
+    one = bench(Singleton, pool_size=2)
+    held = one.acquire(2)
+    held += one.acquire(1)
+    assert one.backends() in (2, 3)  # the server may not have noticed yet
+    until(lambda: one.backends() == 2, "one is closed on the server")
+    lost = [conn for conn in held if not one.works(conn)]
+    assert len(lost) == 1
+    assert held[2] not in lost
+    assert one.door.open == one.pool.books().used == 3  # its client has it still
+    one.release(lost)
+    assert one.door.open == 2
+    one.release([conn for conn in held if conn not in lost])
+    one.settle()
+
+
+def test_the_librarys_singletonthreadpool_closes_a_connection_in_use(conninfo: str) -> None:
+    pool = library.SingletonThreadPool(lambda: psycopg2.connect(conninfo), pool_size=1)
+    held = pool.connect()
+    other: Any = Waiter(pool.connect).finish().connection
+    raw: Any = held.dbapi_connection
+    assert raw.closed
+    other.close()
+    held.close()
+    pool.dispose()
+
+
+def test_a_lowered_size_closes_nothing_in_the_library(conninfo: str) -> None:
+    pool: Any = library.SingletonThreadPool(lambda: psycopg2.connect(conninfo), pool_size=3)
+    for client in [Waiter(pool.connect) for _ in range(3)]:
+        client.finish().connection.close()
+    pool.size = 1
+    assert len(pool._all_conns) == 3
+    pool.dispose()
+
+
+def test_a_lowered_size_closes_what_is_idle_at_once_and_the_rest_on_return(
+    bench: Benches,
+) -> None:
+    one = bench(Singleton, pool_size=4)
+    held = one.acquire(4)
+    one.release([held.pop()])
+    one.change(pool_size=1)
+    assert one.door.open == 3
+    one.use(*held)
+    for left in (2, 1, 1):
+        one.release([held.pop()])
+        assert one.door.open == left
+    one.settle()
+
+
+# AssertionPool
+
+
+def test_two_threads_at_once_both_get_the_connection_of_the_librarys_assertionpool(
+    conninfo: str,
+) -> None:
+    creator = Meeting(conninfo, 2)
+    pool = library.AssertionPool(creator)
+    clients = [Waiter(pool.connect) for _ in range(2)]
+    assert [client.finish().error for client in clients] == [None, None]
+    for client in clients:
+        with suppress(AssertionError):  # the library's own, where it finds that out on return
+            client.connection.close()
+    creator.close()
+
+
+def test_only_one_of_two_threads_gets_that_of_ours(bench: Benches) -> None:
+    one = bench(Assertion)
+    pool: Any = one.pool
+    creator, inside, may_go_on = pool._pool._creator, threading.Event(), threading.Event()
+
+    def slow() -> Any:
+        inside.set()
+        may_go_on.wait(30)
+        return creator()
+
+    pool._pool._creator = slow
+    first = Waiter(pool.acquire)
+    assert inside.wait(30)
+    with pytest.raises(AssertionError, match="already checked out"):
+        pool.acquire()
+    may_go_on.set()
+    held = first.finish().connection
+    with pytest.raises(AssertionError, match="already checked out"):
+        pool.acquire()
+    pool.release(held)
+    pool.release(pool.acquire())
+    assert one.door.came == 1
+    one.settle()
+
+
+@pytest.mark.parametrize("kind", [Null, Static, Singleton, Assertion], ids=lambda kind: kind.id)
+def test_nobody_gets_in_after_the_end(bench: Benches, kind: Any) -> None:
+    one = bench(kind)
+    held = one.acquire(1)
+    one.pool.interrupt()
+    with pytest.raises(PoolStopped):
+        one.pool.acquire()
+    one.use(*held)
+    one.release(held)

@@ -1,0 +1,333 @@
+"""Every preset runs, shortened, and shows what it promises: in ratios, on a real server."""
+
+from __future__ import annotations
+
+import queue
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from poolviz.commands.console import Progress
+from poolviz.engine.engine import Engine
+from poolviz.load.statements import needs_tables
+from poolviz.model.messages import Begin, Ended, Report, RestartWanted
+from poolviz.model.parameters import Value
+from poolviz.model.sample import Sample
+from poolviz.model.scenario import LANGUAGES, Change, Scenario
+from poolviz.scenarios.check import checked
+from poolviz.scenarios.presets import Preset, open_scenario, presets
+from poolviz.servers.embedded.server import EmbeddedServer
+from poolviz.servers.tables import prepare
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import RunSummary, SegmentSummary, as_object
+from tests.engine.runs import PATIENCE
+from tests.engine.runs import scenario as scenario_of
+from tests.servers.fixtures import home
+
+__all__ = ["home"]
+
+NAMES = (
+    "healthy_pool",
+    "leak",
+    "nested_checkout_deadlock",
+    "overflow_burst",
+    "oversized",
+    "queuepool_starvation",
+    "return_churn",
+    "server_restart",
+    "slow_query",
+    "staticpool_corruption",
+    "thundering_herd",
+    "too_many_clients",
+    "undersized",
+    "welcome_to_the_jungle",
+)
+
+
+class Shown:
+    """What a run has shown: its figures, and its samples by segment."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.summary: RunSummary = recorder.summary()
+        self.samples: list[Sample] = list(recorder.samples())
+        whole = self.summary.segments
+        # A change at 0 ends a segment that had no time.
+        self._numbers = [n for n, part in enumerate(whole) if part.to_s > part.from_s + 0.1]
+        self.segments: list[SegmentSummary] = [whole[n] for n in self._numbers]
+
+    def latter(self, segment: int) -> list[Sample]:
+        """The samples of a segment's second half; of the last one without the run's end."""
+        number = self._numbers[segment]
+        samples = [sample for sample in self.samples if sample.segment == number]
+        begin, end = self.segments[segment].from_s, self.segments[segment].to_s
+        if number == self._numbers[-1]:
+            end -= (end - begin) / 5  # clients were asked to leave by then
+        return [s for s in samples if s.t - s.span > (begin + end) / 2 and s.t <= end]
+
+
+def shortened(name: str, factor: float, **instead: Value) -> Scenario:
+    """A preset with its duration and the moments of its changes scaled, and other values for some
+    keys: those that are times too, or go with them."""
+    whole = checked(open_scenario(Path(name)))
+    assert whole.duration is not None
+    known = {*whole.limits, *whole.load, *(change.key for change in whole.changes)}
+    assert known.issuperset(instead)
+    return msgspec.structs.replace(
+        whole,
+        duration=whole.duration * factor,
+        limits={key: instead.get(key, value) for key, value in whole.limits.items()},
+        load={key: instead.get(key, value) for key, value in whole.load.items()},
+        changes=tuple(
+            Change(change.at * factor, change.key, _amount(change, instead))
+            for change in whole.changes
+        ),
+    )
+
+
+def _amount(change: Change, instead: dict[str, Value]) -> Value:
+    """A fault's other amount; what ends one ends it still, and limits change as they do."""
+    is_fault = change.key in ("leak_every", "slow_connecting", "slow_statements")
+    return instead.get(change.key, change.value) if is_fault and change.value else change.value
+
+
+def show(scenario: Scenario, server: EmbeddedServer) -> Shown:
+    """Run a scenario to its end, heeding its wish to restart the server."""
+    if scale := needs_tables(scenario):
+        prepare(server.conninfo, scale)
+    heard: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    with Recorder() as recorder:
+
+        def take(report: Report) -> None:
+            recorder.add(report)
+            if isinstance(report, (RestartWanted, Ended)):
+                heard.put(report)
+
+        engine = Engine(Begin(scenario, server.conninfo, "poolviz preset", own_server=True), take)
+        try:
+            patience = (scenario.duration or 0) + PATIENCE
+            while isinstance(report := heard.get(timeout=patience), RestartWanted):
+                server.restart()
+            assert isinstance(report, Ended)
+            assert not report.failure
+        finally:
+            engine.halt()
+            assert engine.wait(PATIENCE), "the run didn't end"
+        return Shown(recorder)
+
+
+Run = Callable[..., Shown]
+
+
+@pytest.fixture
+def run(server: EmbeddedServer) -> Run:
+    """Run a preset on the session's server."""
+    return lambda name, factor, **instead: show(shortened(name, factor, **instead), server)
+
+
+@pytest.fixture
+def own_server(home: Path) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer.start() as server:
+        yield server
+
+
+def known(figure: float | None) -> float:
+    """A figure that something was counted for."""
+    assert figure is not None
+    return figure
+
+
+def rate(segment: SegmentSummary) -> float:
+    return known(segment.throughput_per_s)
+
+
+def churn(segment: SegmentSummary) -> float:
+    """Connections opened for each operation."""
+    return segment.connections.opened / segment.operations
+
+
+def most_opened(samples: list[Sample], seconds: float) -> int:
+    """The most connections opened within so short a time."""
+    return max(
+        sum(s.opened for s in samples if first.t <= s.t <= first.t + seconds) for first in samples
+    )
+
+
+def test_the_presets_are_these() -> None:
+    assert tuple(preset.name for preset in presets()) == NAMES
+
+
+@pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.name)
+def test_a_preset_says_what_to_watch_in_two_sentences(preset: Preset) -> None:
+    assert preset.title
+    assert tuple(preset.watch) == LANGUAGES
+    for text in preset.watch.values():
+        assert len(re.findall(r"\.(?= [A-ZÁÉÍÓÚÑ]|$)", text)) == 2
+    draft = open_scenario(preset.path)
+    assert draft.dsn is None
+    scenario = checked(draft)
+    assert scenario.duration is not None
+    assert 15 <= scenario.duration <= 30
+    assert min(change.at for change in scenario.changes) <= scenario.duration * 0.6
+
+
+def test_in_a_healthy_pool_nobody_waits(run: Run) -> None:
+    shown = run("healthy_pool", 0.25)
+    few, many, _ = shown.segments
+    assert not shown.summary.errors
+    assert not shown.summary.timeouts
+    assert rate(many) > 1.3 * rate(few)
+    for segment in shown.segments:
+        assert known(segment.wait_time_s.p50) < known(segment.use_time_s.p50) / 5
+
+
+def test_clients_of_an_undersized_pool_wait_longer_than_they_work(run: Run) -> None:
+    small, enough = run("undersized", 0.25).segments
+    assert small.connections.used_max == 3
+    assert small.connections.pending_max >= 10
+    assert known(small.wait_time_s.mean) > 2 * known(small.use_time_s.mean)
+    assert known(enough.wait_time_s.mean) < known(small.wait_time_s.mean) / 4
+    assert rate(enough) > 1.3 * rate(small)
+
+
+def test_most_of_an_oversized_pool_rests_and_does_nobody_good(run: Run) -> None:
+    shown = run("oversized", 0.2)
+    large, fit = shown.segments
+    assert {s.open.last for s in shown.latter(0)} == {60}
+    assert large.connections.used_max <= 6
+    assert {s.open.last for s in shown.latter(1)} == {8}
+    assert not shown.summary.errors
+    assert rate(fit) > 0.6 * rate(large)
+
+
+def test_psycopg2_opens_again_what_it_closed_on_return_until_minconn_is_raised(run: Run) -> None:
+    low, high = run("return_churn", 0.2).segments
+    assert churn(low) > 0.2
+    assert churn(high) < 0.05
+    assert not low.errors
+    assert not high.errors
+
+
+def test_each_burst_opens_overflow_that_it_closes_again(run: Run) -> None:
+    shown = run("overflow_burst", 0.35, burst_every=1.05, burst_time=0.35)
+    over, level = shown.segments
+    assert over.connections.overflow_max >= 8
+    assert over.connections.opened > 3 * over.connections.open_max
+    assert level.connections.opened <= 20
+    assert level.connections.overflow_max == 0
+    assert churn(over) > 4 * churn(level)
+
+
+def test_connections_that_were_opened_together_expire_together(run: Run) -> None:
+    shown = run("thundering_herd", 0.28, pool_recycle=1.12)
+    recycled, kept = shown.segments
+    assert recycled.connections.opened > 80
+    later = [sample for sample in shown.samples if sample.t > 0.8]  # after all came to connect
+    assert most_opened(later, 0.3) >= 15
+    assert kept.connections.opened <= 40  # those of a herd that was under way
+    assert sum(s.opened for s in shown.latter(1)) == 0
+
+
+def test_a_slow_query_fills_the_pool_and_leaves_it_well_again(run: Run) -> None:
+    shown = run("slow_query", 0.3)
+    before, slow, after = shown.segments
+    assert rate(slow) < rate(before) / 3
+    assert {s.used.high for s in shown.latter(1)} == {10}
+    assert min(s.used.mean for s in shown.latter(1)) > 8
+    assert slow.connections.pending_max >= 10
+    assert rate(after) > 3 * rate(slow)
+
+
+def test_what_leaked_is_in_use_for_ever(run: Run) -> None:
+    shown = run("leak", 0.35, leak_every=30)
+    _, leaking, larger, mended = shown.segments
+    assert sum(s.operations for s in shown.latter(1)) == 0
+    assert {s.used.low for s in shown.latter(1)} == {10}
+    assert min(s.pending.last for s in shown.latter(1)) > 0
+    assert leaking.timeouts > 0
+    assert larger.operations > 0
+    assert mended.operations > 0
+    used = [s.used.low for s in shown.latter(3)]
+    assert min(used) >= 10
+    assert not mended.timeouts
+
+
+def test_nested_checkouts_stall_until_there_is_one_connection_more(run: Run) -> None:
+    shown = run("nested_checkout_deadlock", 0.25)
+    three, _, freed = shown.segments
+    assert three.operations > 0
+    stalled = shown.latter(1)
+    assert sum(s.operations for s in stalled) == 0
+    assert {(s.used.low, s.used.high, s.pending.last) for s in stalled} == {(4, 4, 4)}
+    assert freed.operations > three.operations / 4
+    assert not shown.summary.timeouts
+
+
+def test_static_pool_loses_rows_that_were_committed(run: Run) -> None:
+    shown = run("staticpool_corruption", 0.3)
+    rows = shown.summary.rows
+    assert rows is not None
+    assert rows.expected == shown.summary.operations
+    assert 0 < rows.found < rows.expected - 5
+    assert "were undone by others" in rows.sentence
+    assert as_object(shown.summary)["rows"] is rows
+    assert f"rows          {rows.sentence}" in Progress.table(shown.summary)
+    assert not shown.summary.errors
+
+
+def test_a_pool_that_shares_nothing_loses_no_row(server: EmbeddedServer) -> None:
+    several = scenario_of(
+        statement="read_write", clients=6, duration=1.5, changes=(Change(0.7, "checkouts", 2),)
+    )
+    rows = show(several, server).summary.rows
+    assert rows is not None
+    assert rows.found == rows.expected > 0
+
+
+def test_a_load_that_adds_no_rows_has_no_account_of_them(server: EmbeddedServer) -> None:
+    for statement in ("sleep", "read"):
+        shown = show(scenario_of(statement=statement, duration=0.5), server)
+        assert shown.summary.operations > 0
+        assert shown.summary.rows is None
+
+
+def test_queue_pool_serves_a_few_and_starves_the_others(run: Run) -> None:
+    starved, fair = run("queuepool_starvation", 0.25).segments
+    few = starved.operations_per_client
+    assert known(few.max) > 20 * max(known(few.median), 1)
+    all_of_them = fair.operations_per_client
+    assert known(all_of_them.max) < 4 * known(all_of_them.min)
+    assert known(fair.longest_wait_per_client_s.max) > 1  # as long as they had starved
+
+
+def test_dead_connections_are_handed_out_after_a_restart_but_not_with_pre_ping(
+    own_server: EmbeddedServer,
+) -> None:
+    unaware, aware = show(shortened("server_restart", 0.45), own_server).segments
+    assert unaware.errors["OperationalError"] >= 20
+    assert aware.errors.get("OperationalError", 0) < unaware.errors["OperationalError"] / 2
+    assert aware.operations > 30
+
+
+def test_the_server_lets_no_more_than_a_thousand_in(own_server: EmbeddedServer) -> None:
+    shown = show(shortened("too_many_clients", 0.5, ramp_time=2.0), own_server)
+    crowded, queued, _ = shown.segments
+    assert 900 <= crowded.connections.open_max < 1000
+    assert set(crowded.errors) == {"OperationalError"}
+    assert "FATAL:  sorry, too many clients already" in own_server._cluster.log.read_text()
+    assert queued.errors.get("OperationalError", 0) < crowded.errors["OperationalError"]
+    assert queued.connections.pending_max > 100
+    assert {s.capacity for s in shown.latter(2)} == {500}
+    assert max(s.used.mean for s in shown.latter(2)) < 500
+
+
+def test_in_the_jungle_a_pool_opens_far_more_than_anybody_needs(run: Run) -> None:
+    shown = run("welcome_to_the_jungle", 0.35, burst_every=1.2)
+    overflowing, waiting = shown.segments
+    assert overflowing.connections.opened >= 50
+    assert waiting.connections.opened <= 2
+    assert known(overflowing.wait_time_s.max) > 0.15
+    assert waiting.connections.pending_max >= 30
+    assert known(waiting.wait_time_s.p99) < known(overflowing.wait_time_s.max) / 2

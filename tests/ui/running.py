@@ -1,0 +1,101 @@
+"""A whole window on a real engine and a real server, for the tests of the window."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from poolviz.scenarios.check import checked
+from poolviz.scenarios.draft import Draft
+from poolviz.sessions.folder import History
+from poolviz.ui.session.controller import Lab, State
+from poolviz.ui.style.theme_manager import Look
+from poolviz.ui.window import Window
+from tests.servers.fixtures import open_home
+
+PATIENCE = 30_000  # milliseconds: a bound for a noisy machine, not an expectation
+THREADED = "psycopg2.ThreadedConnectionPool"
+
+# A load that leaves the machine idle: the tests are about what happens, not how fast.
+GENTLE = {"clients": 4, "statement_time": 0.01, "hold_time": 0.01, "think_time": 0.05}
+
+
+@pytest.fixture(scope="session")
+def servers_home() -> Iterator[Path]:
+    """Where the windows of these tests keep their embedded servers."""
+    with open_home() as home:
+        yield home
+
+
+@contextmanager
+def open_window(application: QApplication, folder: Path) -> Iterator[Window]:
+    """A window with sessions and settings in `folder`; closed at the end, with all behind it."""
+    settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
+    lab = Lab(History(folder / "sessions"))
+    window = Window(lab, Look(application, settings), settings)
+    try:
+        window.show()
+        yield window
+    finally:
+        window.close()
+        window.deleteLater()
+        QApplication.processEvents()
+
+
+@pytest.fixture
+def window(
+    qapp: QApplication, tmp_path: Path, servers_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Window]:
+    monkeypatch.setenv("POOLVIZ_HOME", str(servers_home))
+    with open_window(qapp, tmp_path) as opened:
+        yield opened
+
+
+def plan(window: Window, pool: str = "sqlalchemy.QueuePool", **limits: object) -> None:
+    """Have the window take over a gentle scenario."""
+    draft = Draft(pool=pool, limits=dict(limits), load=dict(GENTLE))
+    window.lab.plan(checked(draft))
+
+
+def run_on(qtbot: QtBot, window: Window, dsn: str | None) -> None:
+    """Have the window run its load on a server, and wait until operations are counted."""
+    window.lab.connect_to(dsn, start=True)
+    until_counting(qtbot, window)
+
+
+def until(qtbot: QtBot, condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    qtbot.waitUntil(condition, timeout=PATIENCE)
+
+
+def until_counting(qtbot: QtBot, window: Window) -> None:
+    """Wait until the run that goes on has counted an operation."""
+    lab = window.lab
+    until(qtbot, lambda: lab.state is State.RUNNING and operations(window) > 0)
+
+
+def operations(window: Window) -> int:
+    """Operations counted in the session that is shown."""
+    recorder = window.lab.recorder
+    return recorder.summary().operations if recorder is not None else 0
+
+
+def backends(conninfo: str, like: str = f"poolviz-{os.getpid()}-%") -> int:
+    """How many connections of this process' runs the server has, by its own account."""
+    with closing(psycopg2.connect(conninfo, application_name="asks")) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE %s", (like,)
+            )
+            row = cursor.fetchone()
+            assert row is not None
+            return int(row[0])

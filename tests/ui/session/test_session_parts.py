@@ -1,0 +1,307 @@
+"""What the window is made of, without a window."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolviz.load.faults import FAULT_PARAMETERS
+from poolviz.load.settings import SETTINGS
+from poolviz.model.errors import InputError
+from poolviz.model.mysql_url import MySQLAddress
+from poolviz.model.parameters import Kind, Value
+from poolviz.pools.registry import POOLS, pool_class
+from poolviz.sessions.folder import History
+from poolviz.ui.dialogs.server_dialog import with_password, without_password
+from poolviz.ui.frame_rate import FASTEST, SLOWEST, Pace
+from poolviz.ui.panel.slider_scale import Scale, step
+from poolviz.ui.session.load_validator import Examiner
+from poolviz.ui.session.requested_settings import Asked
+from poolviz.ui.session.worker import Chores, Inbox
+from tests.ui.running import THREADED
+
+QUEUE, SIMPLE = "sqlalchemy.QueuePool", "psycopg2.SimpleConnectionPool"
+
+NUMBERS = {
+    parameter.key: parameter
+    for declared in (SETTINGS, FAULT_PARAMETERS, *(pool.limits for pool in POOLS.values()))
+    for parameter in declared.values()
+    if parameter.kind in (Kind.COUNT, Kind.SECONDS, Kind.NUMBER)
+}
+
+
+def test_what_is_found_late_of_an_earlier_load_is_dropped(tmp_path: Path) -> None:
+    inbox = Inbox()
+    errands = Chores("test", inbox)
+    told: list[str] = []
+    examiner = Examiner(errands, lambda: told.append(examiner.mistake))
+    missing = {"hold_distribution": "file", "hold_file": str(tmp_path / "none.csv")}
+    try:
+        examiner.examine(SETTINGS.complete(missing), "postgresql", names_a_file=True)
+        examiner.examine(SETTINGS.complete({}), "postgresql", names_a_file=False)
+    finally:
+        assert errands.close(30)
+    inbox.deliver()
+    assert told == [""]
+
+
+def test_what_is_found_in_a_file_is_told(tmp_path: Path) -> None:
+    inbox = Inbox()
+    errands = Chores("test", inbox)
+    told: list[str] = []
+    examiner = Examiner(errands, lambda: told.append(examiner.mistake))
+    missing = {"hold_distribution": "file", "hold_file": str(tmp_path / "none.csv")}
+    examiner.examine(SETTINGS.complete(missing), "postgresql", names_a_file=True)
+    assert errands.close(30)
+    inbox.deliver()
+    assert "none.csv" in told[0]
+
+
+def follow(asked: Asked, steps: list[tuple[str, Value]], limits: dict[str, Value]) -> None:
+    """Apply steps one by one, as the engine does, which refuses what isn't allowed."""
+    for key, value in steps:
+        if key in limits:
+            limits.update(asked.pool.limits.changed(limits, {key: value}))
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=8))
+def test_every_step_of_a_change_is_allowed_by_itself_and_undo_takes_all_back(
+    pairs: list[tuple[int, int]],
+) -> None:
+    asked = Asked(pool_class(THREADED))
+    engine = dict(asked.limits)
+    history = [dict(asked.limits)]
+    for low, high in pairs:
+        changes: dict[str, Value] = {"minconn": low, "maxconn": high}
+        if low > high:
+            before = dict(asked.limits)
+            with pytest.raises(InputError):
+                asked.change(changes)
+            assert asked.limits == before
+            continue
+        steps = asked.change(changes)
+        follow(asked, steps, engine)
+        assert engine == asked.limits
+        if steps:
+            history.append(dict(asked.limits))
+    for earlier in reversed(history[:-1]):
+        follow(asked, asked.undo(), engine)
+        assert engine == asked.limits == earlier
+    assert asked.undo() == []
+    for later in history[1:]:
+        follow(asked, asked.redo(), engine)
+        assert engine == asked.limits == later
+
+
+def test_a_refused_change_leaves_nothing_to_undo() -> None:
+    asked = Asked(pool_class(THREADED))
+    asked.change({"clients": 20})
+    asked.change({"maxconn": 30})
+    asked.refuse("maxconn", 10)
+    assert asked["maxconn"] == 10
+    assert asked.undo() == [("clients", 8)]
+
+
+def test_a_pool_that_is_chosen_again_has_the_limits_it_was_left_with() -> None:
+    asked = Asked(pool_class(THREADED))
+    asked.change({"maxconn": 33, "clients": 5})
+    asked.take_pool(pool_class("sqlalchemy.QueuePool"))
+    assert asked.undo() == []
+    asked.take_pool(pool_class(THREADED))
+    assert (asked["maxconn"], asked["clients"]) == (33, 5)
+
+
+def test_clients_that_nobody_chose_are_as_many_as_the_pool_is_made_for() -> None:
+    asked = Asked(pool_class(THREADED))
+    for id, clients in ((SIMPLE, 1), (QUEUE, 8), ("sqlalchemy.AssertionPool", 1), (SIMPLE, 1)):
+        asked.take_pool(pool_class(id))
+        assert asked["clients"] == clients
+        assert asked.parameter("clients").default == clients
+
+
+@pytest.mark.parametrize("chosen", [1, 8, 40])
+def test_clients_that_somebody_chose_stay_with_another_pool(chosen: int) -> None:
+    asked = Asked(pool_class(QUEUE if chosen != 8 else SIMPLE))
+    asked.change({"clients": chosen})
+    for id in (SIMPLE, THREADED, SIMPLE, QUEUE):
+        asked.take_pool(pool_class(id))
+        assert asked["clients"] == chosen
+
+
+@pytest.mark.parametrize("back", ["undo", "default", "load"])
+def test_clients_that_are_back_at_the_default_are_not_chosen(back: str) -> None:
+    asked = Asked(pool_class(QUEUE))
+    asked.change({"clients": 40})
+    if back == "undo":
+        asked.undo()
+    elif back == "default":
+        asked.change({"clients": 8})
+    else:
+        asked.take_load({"clients": 8})
+    asked.take_pool(pool_class(SIMPLE))
+    assert asked["clients"] == 1
+
+
+@given(st.sampled_from(sorted(NUMBERS)), st.floats(0, 1))
+def test_a_slider_stands_where_its_value_is(key: str, share: float) -> None:
+    parameter = NUMBERS[key]
+    scale = Scale(parameter)
+    value = scale.value(round(share * scale.last))
+    assert parameter.check(value) is not None
+    assert scale.low <= value <= scale.high
+    assert scale.value(scale.position(value)) == pytest.approx(value, rel=0.06)
+
+
+@given(st.sampled_from(sorted(NUMBERS)), st.floats(0, 1), st.floats(0, 1))
+def test_a_slider_never_runs_backwards(key: str, first: float, second: float) -> None:
+    scale = Scale(NUMBERS[key])
+    low, high = sorted(round(share * scale.last) for share in (first, second))
+    assert scale.value(low) <= scale.value(high)
+
+
+def test_special_values_stand_at_the_sliders_end() -> None:
+    overflow = NUMBERS["max_overflow"]
+    scale = Scale(overflow)
+    assert scale.position(-1) == scale.last
+    assert overflow.show(overflow.check(-1)) == "no limit"
+
+
+@given(st.sampled_from(sorted(NUMBERS)), st.integers(0, 400), st.sampled_from([-10, -1, 1, 10]))
+def test_steps_stay_within_what_is_allowed_and_move(key: str, times: int, steps: int) -> None:
+    parameter = NUMBERS[key]
+    value = float(parameter.default)
+    for _ in range(times % 40):
+        moved = float(parameter.check(step(parameter, value, steps)))
+        if steps > 0:
+            assert moved > value or moved == parameter.maximum
+        value = moved
+
+
+def test_stepping_down_from_the_least_reaches_the_special_value_and_back() -> None:
+    overflow = NUMBERS["max_overflow"]
+    assert step(overflow, 1, -1) == 0
+    assert step(overflow, 0, -1) == -1
+    assert step(overflow, -1, -1) == -1
+    assert step(overflow, -1, 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "steps", "after"),
+    [(0.004, 1, 0.0045), (0.012, 1, 0.013), (0.001, -1, 0.00095), (30.0, 1, 35.0), (0.0, 1, 0.001)],
+)
+def test_times_step_in_round_strides(value: float, steps: int, after: float) -> None:
+    assert step(SETTINGS["hold_time"], value, steps) == pytest.approx(after)
+
+
+@given(st.floats(0, 1), st.floats(0, 0.5))
+def test_the_window_paints_15_to_30_times_a_second_and_less_when_the_machine_is_full(
+    machine: float, cost: float
+) -> None:
+    pace = Pace()
+    assert pace.frames_per_second == FASTEST
+    for _ in range(50):
+        pace.note_frame(cost)
+    pace.note_machine(machine)
+    assert SLOWEST <= pace.frames_per_second <= FASTEST
+    idle = pace.frames_per_second
+    pace.note_machine(1.0)
+    assert pace.frames_per_second == SLOWEST <= idle
+
+
+def test_chores_are_done_in_order_elsewhere_and_told_of_here() -> None:
+    inbox = Inbox()
+    chores = Chores("test", inbox)
+    told: list[object] = []
+    threads: list[str] = []
+    for number in range(3):
+        chores.do(
+            lambda number=number: threads.append(threading.current_thread().name) or number,
+            told.append,
+        )
+    chores.do(lambda: 1 / 0, told.append, lambda error: told.append(type(error)))
+    chores.do(lambda: math.sqrt(-1), told.append)
+    assert chores.close(30)
+    assert told == []
+    with pytest.raises(ValueError, match="math domain"):
+        inbox.deliver()
+    assert told == [0, 1, 2, ZeroDivisionError]
+    assert threads == ["poolviz test"] * 3
+
+
+def test_the_newest_sessions_are_kept_and_other_files_left_alone(tmp_path: Path) -> None:
+    others = [tmp_path / "mine.poolviz", tmp_path / "2026-01-01T000000.000Z.poolviz.bak"]
+    old = [tmp_path / f"2026-01-{day:02}T000000.000Z.poolviz" for day in range(1, 26)]
+    for path in [*others, *old, tmp_path / f"{old[0].name}-wal"]:
+        path.write_bytes(b"")
+    new = History(tmp_path).new_path()
+    assert not new.exists()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {path.name for path in [*others, *old[-19:]]}
+
+
+def test_a_sessions_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "sessions"
+    History(folder).new_path()
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://me:s3cret@db.example:5433/shop?sslmode=require",
+        "postgresql+psycopg2://me:s3cret@db.example:5433/shop?sslmode=require",
+        "host=db.example port=5433 user=me password=s3cret dbname=shop sslmode=require",
+    ],
+)
+def test_a_dsn_is_remembered_without_its_password(dsn: str) -> None:
+    kept = without_password(dsn)
+    assert "s3cret" not in kept
+    for part in ("db.example", "5433", "me", "shop", "require"):
+        assert part in kept
+    assert "password=n3w" in with_password(dsn, "n3w")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "kept"),
+    [
+        ("mysql://me:s3cret@db:3307/shop", "mysql://me@db:3307/shop"),
+        ("mariadb://me:s3cret@[::1]/shop", "mysql://me@[::1]:3306/shop"),
+        ("mysql+pymysql://me:s3%40cret@db/shop", "mysql://me@db:3306/shop"),
+        ("sqlite:///shop.db", "sqlite:///shop.db"),
+        ("sqlite://", "sqlite://"),
+    ],
+)
+def test_a_url_of_another_kind_is_remembered_without_its_password(dsn: str, kept: str) -> None:
+    assert without_password(dsn) == kept
+    assert without_password(kept) == kept
+
+
+def test_the_options_of_a_mysql_url_are_remembered() -> None:
+    url = "mysql://me:s3cret@db/shop?ssl_ca=/ca.pem&charset=latin1"
+    kept = MySQLAddress.parse(without_password(url))
+    assert kept == msgspec.structs.replace(MySQLAddress.parse(url), password="")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_a_password_typed_beside_a_mysql_url_is_the_one_used(password: str) -> None:
+    for dsn in ("mysql://me@db/shop", " mariadb://me:0ld@db/shop?charset=latin1"):
+        address = MySQLAddress.parse(with_password(dsn, password))
+        assert (address.user, address.password, address.database) == ("me", password, "shop")
+    assert with_password("sqlite:///shop.db", password) == "sqlite:///shop.db"
+
+
+@pytest.mark.parametrize("dsn", ["mysql:s3cret", "mysql://me:s3@cret@db/x", "sqlite:s3cret"])
+def test_a_url_that_cant_be_read_is_not_remembered(dsn: str) -> None:
+    assert without_password(dsn) == ""
+    assert with_password(dsn, "n3w") == dsn
+
+
+def test_a_dsn_that_cant_be_read_is_not_remembered() -> None:
+    assert without_password("s3cret without a key") == ""
+    assert with_password("no DSN", "x") == "no DSN"

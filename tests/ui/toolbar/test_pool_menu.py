@@ -1,0 +1,142 @@
+"""The menu of pools: what is there, what could be, and the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFileDialog, QInputDialog
+from pytestqt.qtbot import QtBot
+
+from poolviz.pools.custom.loader import Brought
+from poolviz.pools.registry import Listing, listings
+from poolviz.ui.toolbar import pool_menu
+from poolviz.ui.window import Window
+from tests.ui.running import THREADED, run_on, servers_home, until, until_counting, window
+
+__all__ = ["servers_home", "window"]
+
+ONE = """
+from psycopg2.pool import ThreadedConnectionPool
+
+class MyPool(ThreadedConnectionPool):
+    pass
+"""
+TWO = (
+    ONE
+    + """
+class Other(MyPool):
+    pass
+
+class Helper:
+    pass
+"""
+)
+
+
+CLASH = """
+class Greedy:
+    def __init__(self, dsn: str, clients: int = 3) -> None: ...
+    def getconn(self): ...
+    def putconn(self, connection): ...
+"""
+
+
+def actions(window: Window) -> list[QAction]:
+    return list(window.toolbar.pool_button.menu().actions())
+
+
+def action(window: Window, name: str) -> QAction:
+    """The entry with a pool's id, or with a text."""
+    return next(a for a in actions(window) if name in (a.data(), a.text()))
+
+
+def choose_file(qtbot: QtBot, window: Window, path: Path) -> None:
+    action(window, "Your own pool…").trigger()
+    until(qtbot, lambda: bool(window.findChildren(QFileDialog)))
+    dialog = window.findChildren(QFileDialog)[0]
+    dialog.selectFile(str(path))
+    dialog.accept()
+
+
+def test_every_pool_is_listed_and_the_chosen_one_is_marked(window: Window, qtbot: QtBot) -> None:
+    listed = [a.data() for a in actions(window) if a.data()]
+    assert listed == [listing.id for listing in listings()]
+    assert actions(window)[-1].text() == "Your own pool…"
+    action(window, THREADED).trigger()
+    until(qtbot, lambda: window.lab.pool.id == THREADED)
+    assert [a.data() for a in actions(window) if a.isChecked()] == [THREADED]
+
+
+def test_a_pool_without_its_driver_is_greyed_and_says_how_to_install_it(
+    window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = Listing("x.Pool", "X Pool", "x_pools", ("no_such_driver",), "x")
+    broken = Brought("broken.Pool", "broken.Pool", "no_such_module:Pool")
+    monkeypatch.setattr(pool_menu, "listings", lambda: (*listings(), absent, broken))
+    menu = pool_menu.PoolMenu(window.lab, window)
+    entries = {a.data(): a for a in menu.actions()}
+    until(qtbot, lambda: not entries["broken.Pool"].isEnabled())
+    entry = entries["x.Pool"]
+    assert not entry.isEnabled()
+    assert "pip install 'poolviz[x]'" in entry.text()
+    assert "pip install 'poolviz[x]'" in entry.toolTip()
+    assert "there is no module no_such_module" in entries["broken.Pool"].toolTip()
+    assert all(entries[listing.id].isEnabled() for listing in listings() if not listing.missing)
+    menu.deleteLater()
+
+
+def test_a_pool_of_the_users_own_runs_from_its_file(
+    window: Window, qtbot: QtBot, conninfo: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "my_pool.py"
+    path.write_text(ONE)
+    choose_file(qtbot, window, path)
+    id = f"{path}:MyPool"
+    until(qtbot, lambda: window.lab.pool.id == id)
+    assert action(window, id).isChecked()
+    assert set(window.panel.rows) >= {"minconn", "maxconn"}
+    run_on(qtbot, window, conninfo)
+    until_counting(qtbot, window)
+    action(window, THREADED).trigger()
+    until(qtbot, lambda: window.lab.pool.id == THREADED)
+    action(window, id).trigger()
+    until(qtbot, lambda: window.lab.pool.id == id)
+    assert len([a for a in actions(window) if a.data() == id]) == 1
+
+
+def test_of_a_file_with_several_pools_one_is_asked_for(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "two_pools.py"
+    path.write_text(TWO)
+    choose_file(qtbot, window, path)
+    until(qtbot, lambda: bool(window.findChildren(QInputDialog)))
+    dialog = window.findChildren(QInputDialog)[0]
+    assert dialog.comboBoxItems() == ["MyPool", "Other"]
+    dialog.setTextValue("Other")
+    dialog.accept()
+    until(qtbot, lambda: window.lab.pool.id == f"{path}:Other")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("class Empty:\n    pass\n", "it lacks getconn and putconn"),
+        ("x = 1\n", "has no class"),
+        ("def (:\n", "can't be read as a Python file"),
+        ("class P: ...\nraise RuntimeError('no luck')\n", "no luck"),
+        (CLASH, "has a parameter clients, which is a setting of the load"),
+    ],
+)
+def test_a_file_that_has_no_pool_is_told_in_a_sentence_and_changes_nothing(
+    window: Window, qtbot: QtBot, tmp_path: Path, source: str, said: str
+) -> None:
+    before = window.lab.pool.id
+    path = tmp_path / "no_pool.py"
+    path.write_text(source)
+    choose_file(qtbot, window, path)
+    until(qtbot, lambda: said in window.banner.sentences.get("pool", ""))
+    assert window.lab.pool.id == before
+    assert [a.data() for a in actions(window) if a.isChecked()] == [before]

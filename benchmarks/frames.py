@@ -22,7 +22,7 @@ from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication
 
 from poolviz.model.histogram import Histogram
-from poolviz.model.messages import Marked, Ticked
+from poolviz.model.messages import MarkAdded, SampleTaken
 from poolviz.model.sample import Level, Mark, MarkKind, Sample, ServerView
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts import ChartStack
@@ -93,14 +93,14 @@ def measure(seconds: int, frames: int) -> dict[str, float]:
     times = []
     with Recorder() as recorder:
         for sample in islice(run, before):
-            recorder.add(Ticked(sample))
-        recorder.add(Marked(Mark(t=seconds, kind=MarkKind.CHANGE, text="clients 8→20")))
+            recorder.add(SampleTaken(sample))
+        recorder.add(MarkAdded(Mark(t=seconds, kind=MarkKind.CHANGE, text="clients 8→20")))
         stack.set_recorder(recorder)
         stack.show()
         for sample in run:
             application.processEvents()
             paints.count, began = 0, time.perf_counter()
-            recorder.add(Ticked(sample))
+            recorder.add(SampleTaken(sample))
             stack.refresh()
             application.processEvents()
             times.append((time.perf_counter() - began) * 1e3)

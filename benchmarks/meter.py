@@ -34,7 +34,7 @@ from poolviz.engine.engine import Engine
 from poolviz.load.settings import SETTINGS
 from poolviz.model.dialect import POSTGRESQL, dialect_of
 from poolviz.model.errors import PoolvizError
-from poolviz.model.messages import Begin, Ended, Report, Ticked
+from poolviz.model.messages import Report, RunEnded, SampleTaken, StartRun
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
@@ -54,8 +54,8 @@ SIZES = {
 LOAD = {"statement": "select_1", "hold_time": 0, "think_time": 0}
 
 
-class _NoDoor:
-    def knock(self, since: float) -> float:  # noqa: ARG002
+class _NoCounter:
+    def check(self, since: float) -> float:  # noqa: ARG002
         return 0.0
 
     def opened(self, seconds: float) -> None:
@@ -95,7 +95,7 @@ def bare(pool_id: str, conninfo: str, seconds: float) -> float:
 
 
 def bare_threads(kind: type[ThreadPool], conninfo: str, seconds: float) -> float:
-    pool = kind(conninfo, _NoDoor(), limits_of(kind))
+    pool = kind(conninfo, _NoCounter(), limits_of(kind))
     clients = clients_of(kind)
     done = threading.Event()
 
@@ -122,7 +122,7 @@ def bare_threads(kind: type[ThreadPool], conninfo: str, seconds: float) -> float
 
 
 async def bare_tasks(kind: type[TaskPool], conninfo: str, seconds: float) -> float:
-    pool = kind(conninfo, _NoDoor(), limits_of(kind))
+    pool = kind(conninfo, _NoCounter(), limits_of(kind))
     await pool.open()
     until = perf_counter() + seconds
 
@@ -152,19 +152,19 @@ def metered(pool_id: str, conninfo: str, seconds: float) -> float:
         duration=seconds,
     )
     operations, spans, errors = [], [], Counter[str]()
-    ended: list[Ended] = []
+    ended: list[RunEnded] = []
     over = threading.Event()
 
     def take(report: Report) -> None:
-        if isinstance(report, Ticked):
+        if isinstance(report, SampleTaken):
             operations.append(report.sample.operations)
             spans.append(report.sample.span)
             errors.update(report.sample.errors)
-        elif isinstance(report, Ended):
+        elif isinstance(report, RunEnded):
             ended.append(report)
             over.set()
 
-    Engine(Begin(scenario, conninfo, "poolviz benchmark"), take)
+    Engine(StartRun(scenario, conninfo, "poolviz benchmark"), take)
     over.wait()
     if ended[0].failure or errors:
         sys.exit(f"{pool_id}: {ended[0].failure or dict(errors)}")

@@ -25,7 +25,7 @@ from typing import Any
 from poolviz.model.errors import InputError
 from poolviz.sessions.recorder import Recorder
 
-SCENES: dict[str, dict[str, Any]] = {
+LOADS: dict[str, dict[str, Any]] = {
     "paced": {"think_time": 0.01, "goals": {"throughput": 0.98, "wait_p99": 1.25}},
     "saturated": {"think_time": 0, "goals": {"throughput": 0.9}},
 }
@@ -93,10 +93,10 @@ def _figures(session: Path) -> dict[str, float]:
     }
 
 
-def measure(scene: str, home: Path, pairs: int, seconds: float) -> dict[str, Any]:
+def measure(load: str, home: Path, pairs: int, seconds: float) -> dict[str, Any]:
     """Medians of both ways and of the ratios of neighbours."""
-    scenario = home / f"{scene}.toml"
-    scenario.write_text(SCENARIO.format(seconds=seconds, think_time=SCENES[scene]["think_time"]))
+    scenario = home / f"{load}.toml"
+    scenario.write_text(SCENARIO.format(seconds=seconds, think_time=LOADS[load]["think_time"]))
     figures = []
     for number in range(pairs):
         # The order changes from pair to pair, so that neither way always comes second.
@@ -107,7 +107,7 @@ def measure(scene: str, home: Path, pairs: int, seconds: float) -> dict[str, Any
             window = with_window(scenario, home, seconds)
             run = without(scenario, home)
         figures.append((run, window))
-    result: dict[str, Any] = {"scene": scene, "pairs": pairs, "seconds": seconds}
+    result: dict[str, Any] = {"load": load, "pairs": pairs, "seconds": seconds}
     for name in ("throughput", "wait_p99"):
         result[name] = {
             "without": statistics.median(run[name] for run, _ in figures),
@@ -120,12 +120,12 @@ def measure(scene: str, home: Path, pairs: int, seconds: float) -> dict[str, Any
 
 def missed(result: dict[str, Any]) -> list[str]:
     """The goals that a result misses."""
-    goals = SCENES[result["scene"]]["goals"]
+    goals = LOADS[result["load"]]["goals"]
     said = []
     if result["throughput"]["ratio"] < goals["throughput"]:
-        said.append(f"{result['scene']}: throughput under {goals['throughput']}")
+        said.append(f"{result['load']}: throughput under {goals['throughput']}")
     if "wait_p99" in goals and result["wait_p99"]["ratio"] > goals["wait_p99"]:
-        said.append(f"{result['scene']}: wait p99 over {goals['wait_p99']}")
+        said.append(f"{result['load']}: wait p99 over {goals['wait_p99']}")
     return said
 
 
@@ -138,7 +138,7 @@ def main() -> int:
     pairs, seconds = (3, 6.0) if options.quick else (7, 15.0)
     with tempfile.TemporaryDirectory(prefix="poolviz-benchmark-") as folder:
         Path(folder).chmod(0o711)  # the account that serves under root must pass through
-        results = [measure(scene, Path(folder), pairs, seconds) for scene in SCENES]
+        results = [measure(load, Path(folder), pairs, seconds) for load in LOADS]
     if options.json:
         print(json.dumps(results))
     else:
@@ -146,7 +146,7 @@ def main() -> int:
             for name in ("throughput", "wait_p99"):
                 row = result[name]
                 print(
-                    f"{result['scene']:<10} {name:<11} without {row['without']:<12.6g} "
+                    f"{result['load']:<10} {name:<11} without {row['without']:<12.6g} "
                     f"with {row['with_window']:<12.6g} ratio {row['ratio']} {row['ratios']}"
                 )
     said = [sentence for result in results for sentence in missed(result)]

@@ -12,7 +12,7 @@ def main() -> None:
     _leave_library_path()
     # In a bundle, the engine's child starts here as well and never gets past this line.
     multiprocessing.freeze_support()
-    if sys.argv[1:2] == ["_keeper"]:
+    if sys.argv[1:2] == ["_watchdog"]:
         from poolviz.servers.embedded import watchdog  # noqa: PLC0415 - all that this process needs
 
         sys.exit(watchdog.main(sys.argv[2:]))

@@ -21,7 +21,13 @@ from poolviz.engine.engine import Engine
 from poolviz.load.settings import SETTINGS
 from poolviz.load.statements import SCHEMA, needs_tables
 from poolviz.model.errors import InputError, PoolvizError, ServerError
-from poolviz.model.messages import Begin, Ended, Report, RestartWanted, Trouble
+from poolviz.model.messages import (
+    ProblemReported,
+    Report,
+    RunEnded,
+    ServerRestartRequested,
+    StartRun,
+)
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import check_server, pool_class
 from poolviz.scenarios import check as scenarios
@@ -215,18 +221,18 @@ def _drive(
 
     def take(report: Report) -> None:
         recorder.add(report)
-        if isinstance(report, Trouble) and report.sentence:
+        if isinstance(report, ProblemReported) and report.sentence:
             progress.say(report.sentence)
-        elif isinstance(report, Ended):
+        elif isinstance(report, RunEnded):
             failures.extend([_RunFailed(report)] if report.failure else [])
             ended.set()
-        elif isinstance(report, RestartWanted):
+        elif isinstance(report, ServerRestartRequested):
             restart_wanted.set()
 
     # By its name a fault finds the run's connections on the server: no other run may have it.
     name = f"poolviz {os.getpid()} {secrets.token_hex(4)}"
     own = restart is not None
-    engine = Engine(Begin(scenario, target.conninfo, name, target.facts(), own), take)
+    engine = Engine(StartRun(scenario, target.conninfo, name, target.describe(), own), take)
     with _interrupts(engine.halt) as interrupted:
         while not ended.wait(0.1):
             progress.show(recorder)
@@ -249,7 +255,7 @@ def _drive(
 class _RunFailed(PoolvizError):
     """A run that could not begin or go on."""
 
-    def __init__(self, ended: Ended) -> None:
+    def __init__(self, ended: RunEnded) -> None:
         super().__init__(ended.failure)
         self.exit_status = ended.exit_status
 

@@ -1,8 +1,8 @@
 """Runs a scenario: one pool, its clients, the meter, and the changes of limits as they come.
 
 Threads: `control` makes the pool, changes limits and clients, and ends the run; `sampler` takes
-a sample each tick; `reporter` hands reports on, so that nobody who counts or controls ever waits
-for a pipe; the observer asks the server; and each client is a thread. Samples are taken under
+a sample each tick; `reporter` actions reports on, so that nobody who counts or controls ever waits
+for a pipe; the server_monitor asks the server; and each client is a thread. Samples are taken under
 one small lock, since control takes one too, at the moment of a change.
 """
 
@@ -14,19 +14,19 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from poolviz.engine.client_group import Crew, ThreadCrew
-from poolviz.engine.meter import ConnectionDoor
+from poolviz.engine.client_group import ClientGroup, ThreadClientGroup
+from poolviz.engine.meter import ConnectionEventBuffer
 from poolviz.engine.run import Run, told
-from poolviz.engine.server_monitor import Observer
-from poolviz.engine.task_client import TaskCrew
+from poolviz.engine.server_monitor import ServerMonitor
+from poolviz.engine.task_client import TaskClientGroup
 from poolviz.model.messages import (
-    Alter,
-    Begin,
-    Ended,
-    Halt,
-    Note,
+    AddNote,
+    ChangeSetting,
+    ProblemReported,
     Report,
-    Trouble,
+    RunEnded,
+    StartRun,
+    StopRun,
 )
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
@@ -36,13 +36,13 @@ from poolviz.servers.target import with_application_name
 
 
 class Engine:
-    """One run. `on_report` is called from the reporter's thread, in order; Ended comes last."""
+    """One run. `on_report` is called from the reporter's thread, in order; RunEnded comes last."""
 
-    def __init__(self, begin: Begin, on_report: Callable[[Report], None]) -> None:
+    def __init__(self, begin: StartRun, on_report: Callable[[Report], None]) -> None:
         self._begin = begin
         self._on_report = on_report
-        self._door = ConnectionDoor()
-        self._commands: queue.SimpleQueue[Alter | Note | Halt] = queue.SimpleQueue()
+        self._counter = ConnectionEventBuffer()
+        self._commands: queue.SimpleQueue[ChangeSetting | AddNote | StopRun] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._control, name="control", daemon=True),
@@ -52,17 +52,18 @@ class Engine:
             thread.start()
 
     def alter(self, key: str, value: Value) -> None:
-        """Change a limit or a setting of the load; a Marked or a Refused comes."""
-        self._commands.put(Alter(key, value))
+        """Change a limit or a setting of the load; a MarkAdded or a ChangeRefused comes."""
+        self._commands.put(ChangeSetting(key, value))
 
     def note(self, text: str) -> None:
         """Put a note on the timeline, now."""
-        self._commands.put(Note(text))
+        self._commands.put(AddNote(text))
 
     def halt(self) -> None:
-        """End the run; Ended comes within two seconds."""
-        self._door.gate.open_for_good()  # control itself may be waiting there, resizing the pool
-        self._commands.put(Halt())
+        """End the run; RunEnded comes within two seconds."""
+        # control itself may be waiting there, resizing the pool
+        self._counter.connect_faults.open_for_good()
+        self._commands.put(StopRun())
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the run is over and everything is reported; False if it isn't by then."""
@@ -75,20 +76,20 @@ class Engine:
         while True:
             report = self._reports.get()
             self._on_report(report)
-            if isinstance(report, Ended):
+            if isinstance(report, RunEnded):
                 return
 
     def _control(self) -> None:
-        begin, door = self._begin, self._door
+        begin, counter = self._begin, self._counter
         try:
             kind = pool_class(begin.scenario.pool)
             conninfo = with_application_name(begin.conninfo, begin.application_name)
-            crew = _crew_of(kind, conninfo, door, begin.scenario)
+            group = _group_for(kind, conninfo, counter, begin.scenario)
         except Exception as error:  # noqa: BLE001 - whatever a driver raises ends as a sentence
             why = told(error, begin.conninfo)
-            self._reports.put(Ended(0, str(why), why.exit_status))
+            self._reports.put(RunEnded(0, str(why), why.exit_status))
             return
-        observer = Observer(begin.conninfo, begin.application_name, self._tell_of_server)
+        server_monitor = ServerMonitor(begin.conninfo, begin.application_name, self._tell_of_server)
         run: Run | None = None
         failure, left_open = "", 0
         try:
@@ -96,9 +97,9 @@ class Engine:
                 run = Run(
                     begin=begin,
                     kind=kind,
-                    crew=crew,
-                    door=door,
-                    observer=observer,
+                    group=group,
+                    counter=counter,
+                    server_monitor=server_monitor,
                     reports=self._reports,
                 )
                 run.live(self._commands)
@@ -106,25 +107,25 @@ class Engine:
                 if run is not None:
                     left_open = run.end()
                 else:
-                    observer.close(timeout=1.0)
-                    crew.close()
+                    server_monitor.close(timeout=1.0)
+                    group.close()
         except Exception as error:
             failure = f"The engine failed, which is a fault of poolviz: {error!r}."
             raise
         finally:
             rows = None if run is None else run.rows
-            self._reports.put(Ended(left_open, failure, 1 if failure else 0, rows))
+            self._reports.put(RunEnded(left_open, failure, 1 if failure else 0, rows))
 
     def _tell_of_server(self, sentence: str) -> None:
-        self._reports.put(Trouble("server's view", sentence))
+        self._reports.put(ProblemReported("server's view", sentence))
 
 
-def _crew_of(
-    kind: type[Pool], conninfo: str, door: ConnectionDoor, scenario: Scenario
-) -> Crew[Any]:
-    """The pool of a scenario, and a crew of the kind of clients it is made for."""
+def _group_for(
+    kind: type[Pool], conninfo: str, counter: ConnectionEventBuffer, scenario: Scenario
+) -> ClientGroup[Any]:
+    """The pool of a scenario, and a group of the kind of clients it is made for."""
     if issubclass(kind, TaskPool):
-        return TaskCrew(kind, conninfo, door, scenario.limits, scenario.seed)
+        return TaskClientGroup(kind, conninfo, counter, scenario.limits, scenario.seed)
     if issubclass(kind, ThreadPool):
-        return ThreadCrew(kind, conninfo, door, scenario.limits, scenario.seed)
+        return ThreadClientGroup(kind, conninfo, counter, scenario.limits, scenario.seed)
     raise TypeError(f"{kind.id} is neither a ThreadPool nor a TaskPool")

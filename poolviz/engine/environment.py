@@ -14,7 +14,7 @@ import poolviz
 from poolviz.pools.base import Pool
 
 
-def gather(pool: type[Pool], known: Mapping[str, str]) -> dict[str, str]:
+def describe_environment(pool: type[Pool], known: Mapping[str, str]) -> dict[str, str]:
     """Facts about this run, beside what is `known` of the server. Nothing in them is secret."""
     return {
         **known,

@@ -6,18 +6,18 @@ import threading
 from collections.abc import Callable
 from time import perf_counter
 
-from poolviz.load.client_faults import Havoc
+from poolviz.load.client_faults import ClientFaults
 from poolviz.load.faults import FAULTS, Fault
 from poolviz.model.errors import PoolvizError, ServerError
 from poolviz.model.parameters import Value
-from poolviz.pools.connections.connect_faults import Gate
-from poolviz.servers.fault_injection import Injury, injury_for
+from poolviz.pools.connections.connect_faults import ConnectFaults
+from poolviz.servers.fault_injection import FaultInjection, fault_injection_for
 
 
-class Scene:
-    """What the faults of one run lay their hands on (a `load.faults.Scene`).
+class RunFaultContext:
+    """What the faults of one run lay their actions on (a `load.faults.RunFaultContext`).
 
-    `crew_hook` makes so many clients hang; control calls it. `ask_owner` tells whoever started the
+    `set_stuck` makes so many clients hang; control calls it. `ask_owner` tells whoever started the
     server to restart it, and returns at once. The rest is for any thread.
     """
 
@@ -26,23 +26,23 @@ class Scene:
         conninfo: str,
         application_name: str,
         *,
-        gate: Gate,
-        havoc: Havoc,
-        crew_hook: Callable[[int], None],
+        connect_faults: ConnectFaults,
+        client_faults: ClientFaults,
+        set_stuck: Callable[[int], None],
         ask_owner: Callable[[], None],
     ) -> None:
-        self.gate, self.havoc = gate, havoc
-        self.stick, self.restart_server = crew_hook, ask_owner
-        self._injury = injury_for(conninfo, application_name)
+        self.connect_faults, self.client_faults = connect_faults, client_faults
+        self.set_stuck, self.restart_server = set_stuck, ask_owner
+        self._injection = fault_injection_for(conninfo, application_name)
         self._over = threading.Event()
 
     def terminate(self, how_many: int | None) -> int:
         """Have the server end so many of the run's backends, or all; how many it ended."""
-        return self._injured().terminate(how_many, self.wait)
+        return self._injecting().terminate(how_many, self.wait)
 
     def lock_tables(self, seconds: float) -> None:
         """Hold a lock on poolviz' own tables for so long or until the run's end."""
-        self._injured().lock_tables(seconds, self.wait)
+        self._injecting().lock_tables(seconds, self.wait)
 
     def wait(self, seconds: float) -> bool:
         """Let time pass; True where the run's end cut that short."""
@@ -51,15 +51,15 @@ class Scene:
     def end(self) -> None:
         """End every wait, also of connections that are held up: the run is over."""
         self._over.set()
-        self.gate.open_for_good()
+        self.connect_faults.open_for_good()
 
-    def _injured(self) -> Injury:
-        if self._injury is None:
+    def _injecting(self) -> FaultInjection:
+        if self._injection is None:
             raise ServerError("There is no server that could be harmed.")
-        return self._injury
+        return self._injection
 
 
-class Injuries:
+class FaultInjector:
     """Carries faults out. Standing ones are set by whoever calls, the control thread; each passing
     one runs in a thread of its own, owned here until `close`.
 
@@ -67,19 +67,19 @@ class Injuries:
     and with an empty one when it is done again and well.
     """
 
-    def __init__(self, scene: Scene, tell: Callable[[str, str], None]) -> None:
-        self._scene, self._tell = scene, tell
+    def __init__(self, context: RunFaultContext, tell: Callable[[str, str], None]) -> None:
+        self._context, self._tell = context, tell
         self._under_way: dict[str, threading.Thread] = {}
         self._failed: set[str] = set()  # keys; each written by its own thread alone
 
-    def inflict(self, key: str, value: Value) -> str:
+    def inject(self, key: str, value: Value) -> str:
         """Begin with a fault; at its default a standing one ends, and a passing one is none.
 
         Why it isn't done, in a sentence, where the same one is still under way; else empty.
         """
         fault = FAULTS[key]()
         if fault.standing:
-            fault.inflict(self._scene, value)
+            fault.inject(self._context, value)
             return ""
         if value == fault.parameter.default:
             return ""
@@ -95,16 +95,16 @@ class Injuries:
 
     def close(self, timeout: float = 1.0) -> None:
         """End every fault under way, waiting at most so many seconds for all of them."""
-        self._scene.end()
+        self._context.end()
         until = perf_counter() + timeout
         for thread in self._under_way.values():
             thread.join(max(until - perf_counter(), 0))
 
     def _pass(self, key: str, fault: Fault, value: Value) -> None:
         try:
-            fault.inflict(self._scene, value)
+            fault.inject(self._context, value)
         except PoolvizError as error:
-            if not self._scene.wait(0):  # else the run's end is what it failed by
+            if not self._context.wait(0):  # else the run's end is what it failed by
                 self._failed.add(key)
                 self._tell(key, str(error))
         else:

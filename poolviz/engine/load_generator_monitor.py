@@ -14,7 +14,7 @@ _CPU_SPAN = 1.0  # seconds that the CPU is averaged over
 MOST_LAG, MOST_CPU = 0.005, 0.9  # seconds, cores: beyond, the figures may be the generator's own
 
 
-class Pulse:
+class LoadGeneratorMonitor:
     """Notes how late its beats come. The beats come from its own thread, or, with a `loop`, from
     that, since it is the loop then that clients wait for."""
 
@@ -26,7 +26,7 @@ class Pulse:
         self._due = perf_counter() + BEAT
         self._thread: threading.Thread | None = None
         if loop is None:
-            self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+            self._thread = threading.Thread(target=self._beat, name="load_monitor", daemon=True)
             self._thread.start()
         else:
             loop.call_soon_threadsafe(self._beat_on_loop)

@@ -3,7 +3,7 @@
 A client's hot path appends to two buffers of its own, and nothing else: no lock, no queue, no
 signal. The sampler reads the clock first and takes then, from every buffer, what was stamped up
 to that moment. That this is everything that happened until then rests on one fact: reading the
-clock and appending what it said are one step under the interpreter's lock (`log.stamper`), so
+clock and appending what it said are one step under the interpreter's lock (`buffer.stamper`), so
 no client can hold a stamp that is not yet in its buffer.
 
 Stamps keep the order of cause and effect: a connection is stamped open before anybody can get
@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolviz.load import event_buffer as events
-from poolviz.load.event_buffer import Log, stamper
+from poolviz.load.event_buffer import EventBuffer, stamper
 from poolviz.model.histogram import Histogram
 from poolviz.model.sample import Level
-from poolviz.pools.connections.connect_faults import Gate
+from poolviz.pools.connections.connect_faults import ConnectFaults
 
 # Events that clients don't note, numbered on from theirs.
 _OPENED, _DUE, _DROPPED, _CLOSED = range(events.KINDS, events.KINDS + 4)
@@ -73,15 +73,16 @@ _Number = TypeVar("_Number", int, float)
 _States = NDArray[np.int64] | int  # one number where a level stood still
 
 
-class ConnectionDoor:
-    """Counts connections as they are opened and closed, from any thread (a `pools.Door`)."""
+class ConnectionEventBuffer:
+    """Counts connections as they are opened and closed, from any thread (a
+    `pools.ConnectionCounter`)."""
 
     def __init__(self) -> None:
         self._opened, self._closed = array("q"), array("q")
         self._durations = array("d")
         self._stamp_opened, self._stamp_closed = stamper(self._opened), stamper(self._closed)
-        self.gate = Gate()
-        self.knock = self.gate.knock
+        self.connect_faults = ConnectFaults()
+        self.check = self.connect_faults.check
 
     def opened(self, seconds: float) -> None:
         """A connection was made; it took `seconds`."""
@@ -134,13 +135,13 @@ class Tick:
 
 
 class Meter:
-    """Makes ticks of what the logs and the door hold. One thread at a time calls `tick`.
+    """Makes ticks of what the buffers and the counter hold. One thread at a time calls `tick`.
 
     Where a pool `shares` connections, several clients hold one and it is used once.
     """
 
-    def __init__(self, door: ConnectionDoor, *, shares: bool = False) -> None:
-        self._door = door
+    def __init__(self, counter: ConnectionEventBuffer, *, shares: bool = False) -> None:
+        self._counter = counter
         self._shares = shares
         self.began = self._then = perf_counter_ns()
         self._now = dict.fromkeys(_EFFECTS, 0)
@@ -155,14 +156,16 @@ class Meter:
         """From here on each client's longest wait is looked for anew."""
         self._longest.clear()
 
-    def tick(self, logs: Iterable[Log], kept: int, arrivals: Arrivals | None = None) -> Tick:
+    def tick(
+        self, buffers: Iterable[EventBuffer], kept: int, arrivals: Arrivals | None = None
+    ) -> Tick:
         """Everything since the last tick. `kept` connections or fewer are no overflow."""
         until = perf_counter_ns()
         tick = Tick(self._then, until)
-        opened, closed, durations = self._door.take(until)
+        opened, closed, durations = self._counter.take(until)
         tick.opened, tick.closed = len(opened), len(closed)
         tick.create.add(np.frombuffer(durations, dtype=np.float64))
-        stamps, kinds = self._take_clients(logs, tick, until)
+        stamps, kinds = self._take_clients(buffers, tick, until)
         due, dropped = arrivals.take(until) if arrivals is not None else (array("q"), array("q"))
         # At the same moment a connection is open before it is used, and a request due before begun.
         streams = (
@@ -182,30 +185,30 @@ class Meter:
         return tick
 
     def _take_clients(
-        self, logs: Iterable[Log], tick: Tick, until: int
+        self, buffers: Iterable[EventBuffer], tick: Tick, until: int
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """What the clients noted, counted into `tick`; all stamps and kinds, by client."""
         pieces, kind_pieces, before, owners = [], [], [], []
         own_waits = array("d")
         late: list[array[int]] = []
-        for log in logs:
-            if log.errors:
-                names = log.errors[:]
-                del log.errors[: len(names)]
+        for buffer in buffers:
+            if buffer.errors:
+                names = buffer.errors[:]
+                del buffer.errors[: len(names)]
                 tick.errors.update(names)
-            if log.own_waits:
-                own_waits += _taken(log.own_waits, len(log.own_waits))
-            if not log.known:
-                tick.per_client[log.number] = 0
-                log.known = True
-            taken = log.take(until)
+            if buffer.own_waits:
+                own_waits += _taken(buffer.own_waits, len(buffer.own_waits))
+            if not buffer.known:
+                tick.per_client[buffer.number] = 0
+                buffer.known = True
+            taken = buffer.take(until)
             if taken is not None:
                 pieces.append(taken[0])
                 kind_pieces.append(taken[1])
                 before.append(taken[2])
-                owners.append(log.number)
-                if log.late:
-                    late.append(_taken(log.late, int(_LATE[_kinds_of(taken[1])].sum())))
+                owners.append(buffer.number)
+                if buffer.late:
+                    late.append(_taken(buffer.late, int(_LATE[_kinds_of(taken[1])].sum())))
         tick.retry.add(np.frombuffer(own_waits, dtype=np.float64))
         stamps = np.frombuffer(b"".join(pieces), dtype=np.int64)
         kinds = np.frombuffer(b"".join(kind_pieces), dtype=np.uint8)
@@ -273,7 +276,7 @@ class Meter:
         opened, used = states["open"], states["used"]
         if self._shares:
             used = states["used"] = np.minimum(used, opened)
-        # A request that an agenda hands over to the next may be seen begun before it is due.
+        # A request that a schedule actions over to the next may be seen begun before it is due.
         states["backlog"] = np.maximum(states["backlog"], 0)
         states["idle"] = opened - used
         states["overflow"] = np.maximum(opened - kept, 0)

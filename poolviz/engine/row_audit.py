@@ -13,7 +13,7 @@ from poolviz.servers.rows import count_rows
 _BEFORE, _AFTER = 5.0, 1.0  # seconds that counting may take: a run's end is not held up for long
 
 
-class Ledger:
+class RowAudit:
     """Counts the rows that a run adds: opened before its clients write, closed after they left.
 
     `tell` is called with a sentence where the rows can't be counted; then there is no account.

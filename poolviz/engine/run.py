@@ -9,29 +9,29 @@ from typing import Any
 
 import psycopg2
 
-from poolviz.engine import environment as facts
-from poolviz.engine.client_group import Crew
-from poolviz.engine.fault_injector import Injuries, Scene
-from poolviz.engine.meter import ConnectionDoor
-from poolviz.engine.row_audit import Ledger
+from poolviz.engine.client_group import ClientGroup
+from poolviz.engine.environment import describe_environment
+from poolviz.engine.fault_injector import FaultInjector, RunFaultContext
+from poolviz.engine.meter import ConnectionEventBuffer
+from poolviz.engine.row_audit import RowAudit
 from poolviz.engine.sampler import Sampler
-from poolviz.engine.server_monitor import Observer
-from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, Place
+from poolviz.engine.server_monitor import ServerMonitor
+from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import check_load, settings_for
 from poolviz.model.dialect import MYSQL, POSTGRESQL, dialect_of
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import (
-    Alter,
-    Began,
-    Begin,
-    Halt,
-    Marked,
-    Note,
-    Refused,
+    AddNote,
+    ChangeRefused,
+    ChangeSetting,
+    MarkAdded,
+    ProblemReported,
     Report,
-    RestartWanted,
     Rows,
-    Trouble,
+    RunStarted,
+    ServerRestartRequested,
+    StartRun,
+    StopRun,
 )
 from poolviz.model.parameters import Kind, Parameters, Value, unknown_key
 from poolviz.model.sample import TICK, Mark, MarkKind
@@ -49,87 +49,94 @@ class Run:
     def __init__(
         self,
         *,
-        begin: Begin,
+        begin: StartRun,
         kind: type[Pool],
-        crew: Crew[Any],
-        door: ConnectionDoor,
-        observer: Observer,
+        group: ClientGroup[Any],
+        counter: ConnectionEventBuffer,
+        server_monitor: ServerMonitor,
         reports: queue.SimpleQueue[Report],
     ) -> None:
         scenario = begin.scenario
-        self._begin, self._kind, self._crew = begin, kind, crew
-        self._reports, self._observer = reports, observer
+        self._begin, self._kind, self._group = begin, kind, group
+        self._reports, self._server_monitor = reports, server_monitor
         self._dialect = dialect_of(begin.conninfo)
         self._settings = settings_for(kind)
         self._limits, self._load = dict(scenario.limits), dict(scenario.load)
         self._faults = FAULT_PARAMETERS.defaults()  # of which only those that stand ever differ
-        scene = Scene(
+        context = RunFaultContext(
             begin.conninfo,
             begin.application_name,
-            gate=door.gate,
-            havoc=crew.havoc,
-            crew_hook=crew.stick,
-            ask_owner=lambda: reports.put(RestartWanted()),
+            connect_faults=counter.connect_faults,
+            client_faults=group.client_faults,
+            set_stuck=group.set_stuck,
+            ask_owner=lambda: reports.put(ServerRestartRequested()),
         )
-        self._injuries = Injuries(scene, lambda key, why: reports.put(Trouble(key, why)))
-        reports.put(Began(time.time(), scenario, facts.gather(kind, begin.facts)))
+        self._fault_injector = FaultInjector(
+            context, lambda key, why: reports.put(ProblemReported(key, why))
+        )
+        reports.put(
+            RunStarted(time.time(), scenario, describe_environment(kind, begin.environment))
+        )
         self._sampler = Sampler(
             kind=kind,
-            door=door,
-            crew=crew,
-            observer=observer,
+            counter=counter,
+            group=group,
+            server_monitor=server_monitor,
             emit=reports.put,
             listened_to=lambda: reports.qsize() < _NOBODY_LISTENS,
         )
         self._sampler.start(self._limits, self._load)
         self._resize_failed = False
-        self._ledger = Ledger(begin.conninfo, lambda why: reports.put(Trouble("rows", why)))
+        self._row_audit = RowAudit(
+            begin.conninfo, lambda why: reports.put(ProblemReported("rows", why))
+        )
         self.rows: Rows | None = None  # what was added and what is there, once the run has ended
 
-    def live(self, commands: queue.SimpleQueue[Alter | Note | Halt]) -> None:
+    def live(self, commands: queue.SimpleQueue[ChangeSetting | AddNote | StopRun]) -> None:
         """Put the load on, and do what is scheduled or asked for, until the end."""
-        agenda: dict[float, dict[str, Value]] = {}
+        schedule: dict[float, dict[str, Value]] = {}
         for change in self._begin.scenario.changes:
-            agenda.setdefault(change.at, {})[change.key] = change.value
-        due = sorted(agenda)
+            schedule.setdefault(change.at, {})[change.key] = change.value
+        due = sorted(schedule)
         end = self._begin.scenario.duration
         if due and due[0] == 0:
-            self._alter(agenda[due.pop(0)])  # before the first client is at work
-        self._ledger.open(self._load)
-        self._crew.work_as(self._load)
+            self._alter(schedule[due.pop(0)])  # before the first client is at work
+        self._row_audit.open(self._load)
+        self._group.set_load(self._load)
         while True:
             if due and due[0] <= self._sampler.now():
-                self._alter(agenda[due.pop(0)])  # late or not, each is made before the end
+                self._alter(schedule[due.pop(0)])  # late or not, each is made before the end
                 continue
             if end is not None and self._sampler.now() >= end:
                 return
-            if self._crew.varies:
-                self._crew.keep_shape()
+            if self._group.varies:
+                self._group.follow_shape()
             try:
                 command = commands.get(timeout=self._patience([*due[:1], *([end] if end else [])]))
             except queue.Empty:
                 continue
-            if isinstance(command, Halt):
+            if isinstance(command, StopRun):
                 return
-            if isinstance(command, Note):
+            if isinstance(command, AddNote):
                 self._mark(self._sampler.now(), MarkKind.NOTE, command.text)
             else:
                 self._alter({command.key: command.value})
 
     def end(self) -> int:
-        """Stop faults, clients, pool, sampler and observer; how many connections were left open."""
-        self._injuries.close()
-        self._crew.dismiss(self._observer.cancel_statements)
-        self._crew.close()
+        """Stop faults, clients, pool, sampler and server_monitor; how many connections were left
+        open."""
+        self._fault_injector.close()
+        self._group.stop(self._server_monitor.cancel_statements)
+        self._group.close()
         left_open = self._sampler.stop()
-        self.rows = self._ledger.close(self._crew.committed())
-        self._observer.close(timeout=1.0)
+        self.rows = self._row_audit.close(self._group.committed())
+        self._server_monitor.close(timeout=1.0)
         return left_open
 
     def _patience(self, moments: list[float]) -> float | None:
         """Seconds until there is something to do unasked; None where that is never."""
         soon = max(min(moments) - self._sampler.now(), 0.0) if moments else None
-        if not self._crew.varies:
+        if not self._group.varies:
             return soon
         return TICK if soon is None else min(soon, TICK)
 
@@ -155,12 +162,12 @@ class Run:
         self._limits = limits
         if load != self._load:
             self._load = load
-            self._ledger.open(load)
-            self._crew.work_as(load)
+            self._row_audit.open(load)
+            self._group.set_load(load)
         for declared, values in ((self._kind.limits, limits), (self._settings, load)):
             self._mark_changes(at, declared, {k: v for k, v in values.items() if k in changes}, old)
         for key, value in faults.items():
-            self._inflict(at, key, value, old)
+            self._inject(at, key, value, old)
 
     def _allowed(self, changes: _Values) -> tuple[dict[str, Value], dict[str, Value], _Values]:
         """The limits and the load as they would then be, and the faults among `changes`;
@@ -177,22 +184,22 @@ class Run:
         if load != self._load:
             check_load(load, self._dialect)
         faults = {key: FAULT_PARAMETERS[key].check(value) for key, value in parts[2].items()}
-        place_of_fault = Place(self._dialect, self._begin.own_server, self._kind, load)
+        conditions = FaultConditions(self._dialect, self._begin.own_server, self._kind, load)
         for key, value in faults.items():
-            reason = FAULTS[key].reason(place_of_fault)
+            reason = FAULTS[key].reason(conditions)
             if reason and value != FAULT_PARAMETERS[key].default:
                 raise InputError(reason)
         return limits, load, faults
 
-    def _inflict(self, at: float, key: str, value: Value, old: _Values) -> None:
+    def _inject(self, at: float, key: str, value: Value, old: _Values) -> None:
         """Begin with a fault, or end one that stands."""
         declared = FAULT_PARAMETERS[key]
         if FAULTS[key].standing:
             if value != old[key]:
-                self._injuries.inflict(key, value)
+                self._fault_injector.inject(key, value)
                 self._mark_changes(at, FAULT_PARAMETERS, {key: value}, old, MarkKind.FAULT)
             return
-        why_not = self._injuries.inflict(key, value)
+        why_not = self._fault_injector.inject(key, value)
         if why_not:
             self._refuse([key], old, why_not)
         elif value != declared.default:
@@ -202,18 +209,18 @@ class Run:
     def _resize(self, limits: _Values) -> None:
         """Have the pool follow; where it can't, because it can't connect, the run goes on."""
         try:
-            self._crew.resize(limits)
+            self._group.resize(limits)
         except Exception as error:  # noqa: BLE001 - connecting fails in every driver's own way
             self._resize_failed = True
-            self._reports.put(Trouble("resize", str(told(error, self._begin.conninfo))))
+            self._reports.put(ProblemReported("resize", str(told(error, self._begin.conninfo))))
         else:
             if self._resize_failed:
                 self._resize_failed = False
-                self._reports.put(Trouble("resize", ""))
+                self._reports.put(ProblemReported("resize", ""))
 
     def _refuse(self, keys: Mapping[str, Value] | list[str], old: _Values, why: str) -> None:
         for key in keys:
-            self._reports.put(Refused(key, old.get(key, 0), why))
+            self._reports.put(ChangeRefused(key, old.get(key, 0), why))
 
     def _mark_changes(
         self,
@@ -239,7 +246,7 @@ class Run:
         old: Value | None = None,
         new: Value | None = None,
     ) -> None:
-        self._reports.put(Marked(Mark(t=t, kind=kind, text=text, key=key, old=old, new=new)))
+        self._reports.put(MarkAdded(Mark(t=t, kind=kind, text=text, key=key, old=old, new=new)))
 
 
 def told(error: Exception, conninfo: str) -> PoolvizError:

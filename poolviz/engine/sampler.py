@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from time import perf_counter, perf_counter_ns
 from typing import Any
 
-from poolviz.engine.client_group import Crew
+from poolviz.engine.client_group import ClientGroup
 from poolviz.engine.load_generator_monitor import MOST_CPU, MOST_LAG
-from poolviz.engine.meter import ConnectionDoor, Meter
-from poolviz.engine.server_monitor import Observer
-from poolviz.model.messages import Report, Ticked
+from poolviz.engine.meter import ConnectionEventBuffer, Meter
+from poolviz.engine.server_monitor import ServerMonitor
+from poolviz.model.messages import Report, SampleTaken
 from poolviz.model.parameters import Value
 from poolviz.model.sample import TICK, Sample
 from poolviz.pools.base import Pool
@@ -24,20 +24,20 @@ class Sampler:
         self,
         *,
         kind: type[Pool],
-        door: ConnectionDoor,
-        crew: Crew[Any],
-        observer: Observer,
+        counter: ConnectionEventBuffer,
+        group: ClientGroup[Any],
+        server_monitor: ServerMonitor,
         emit: Callable[[Report], None],
         listened_to: Callable[[], bool],
     ) -> None:
-        self._kind, self._crew, self._observer = kind, crew, observer
+        self._kind, self._group, self._server_monitor = kind, group, server_monitor
         self._emit, self._listened_to = emit, listened_to
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="sampler", daemon=True)
-        self._meter = Meter(door, shares=kind.shares)
+        self._meter = Meter(counter, shares=kind.shares)
         self._index = self._segment = self._missed = 0
-        self._pulse = crew.pulse()
+        self._load_monitor = group.load_monitor()
         self._faults: dict[str, Value] = {}
         self._began = self._meter.began
 
@@ -72,7 +72,7 @@ class Sampler:
         """End the ticking with one last sample; how many connections are open then."""
         self._stopping.set()
         self._thread.join()
-        self._pulse.close()
+        self._load_monitor.close()
         with self._lock:
             self._take()
             return self._meter.open
@@ -96,8 +96,8 @@ class Sampler:
 
     def _take(self) -> float:
         """Take a sample and hand it on; its end, in seconds since the run began."""
-        tick = self._meter.tick(self._crew.logs(), self._kept, self._crew)
-        cpu, lag = self._pulse.cpu(), self._pulse.lag
+        tick = self._meter.tick(self._group.buffers(), self._kept, self._group)
+        cpu, lag = self._load_monitor.cpu(), self._load_monitor.lag
         span = (tick.end - tick.start) * 1e-9
         sample = Sample(
             index=self._index,
@@ -118,17 +118,17 @@ class Sampler:
             load=self._load,
             capacity=self._capacity,
             per_client=tick.per_client,
-            books=self._crew.books(),
-            server=self._observer.take(),
+            reported_counts=self._group.reported_counts(),
+            server=self._server_monitor.take(),
             missed=self._missed,
             cpu=cpu,
             lag=lag,
-            clients=self._crew.at_work,
+            clients=self._group.at_work,
             longest_waits=tick.longest_waits,
             faults=self._faults,
             strained=cpu > MOST_CPU or lag > MOST_LAG,
         )
         self._index += 1
         self._missed = 0
-        self._emit(Ticked(sample))
+        self._emit(SampleTaken(sample))
         return sample.t

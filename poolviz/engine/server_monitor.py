@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable
 
 from poolviz.model.sample import ServerView
-from poolviz.servers.monitor import eye_for
+from poolviz.servers.monitor import monitor_for
 
 INTERVAL = 1.0  # seconds
 
 
-class Observer:
-    """Owns the `Eye` on the server and the one thread that uses it. Without an eye it rests."""
+class ServerMonitor:
+    """Owns the `Monitor` on the server and the one thread that uses it. Without a monitor it
+    rests."""
 
     def __init__(
         self,
@@ -20,7 +21,7 @@ class Observer:
         application_name: str,
         on_trouble: Callable[[str], None],
     ) -> None:
-        self._eye = eye_for(conninfo, application_name)
+        self._monitor = monitor_for(conninfo, application_name)
         self._on_trouble = on_trouble  # a sentence, or "" when all is well again
         self._said = ""
         self._latest: ServerView | None = None
@@ -46,20 +47,20 @@ class Observer:
         self._thread.join(timeout)
 
     def _watch(self) -> None:
-        eye = self._eye
-        if eye is None:
+        monitor = self._monitor
+        if monitor is None:
             return
         try:
             while not self._closing:
                 if self._cancelling:
                     self._cancelling = False
-                    eye.cancel_statements()
+                    monitor.cancel_statements()
                 else:
-                    self._latest = eye.look()
-                    if eye.trouble != self._said:
-                        self._said = eye.trouble
+                    self._latest = monitor.look()
+                    if monitor.trouble != self._said:
+                        self._said = monitor.trouble
                         self._on_trouble(self._said)
                 self._wake.wait(INTERVAL)
                 self._wake.clear()
         finally:
-            eye.close()
+            monitor.close()

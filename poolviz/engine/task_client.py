@@ -13,13 +13,13 @@ from poolviz.engine.client_group import (
     CANCELLED_UNTIL,
     CUT_UNTIL,
     LET_GO_UNTIL,
-    Crew,
+    ClientGroup,
 )
-from poolviz.engine.load_generator_monitor import Pulse
+from poolviz.engine.load_generator_monitor import LoadGeneratorMonitor
 from poolviz.load.behaviour import Behaviour
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Books
-from poolviz.pools.base import Door, TaskPool
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import ConnectionCounter, TaskPool
 
 _CLOSE_LIMIT = 2.0  # seconds for a pool to close; what it leaves then goes with the loop
 _T = TypeVar("_T")
@@ -31,25 +31,25 @@ class TaskClient:
     def __init__(self, behaviour: Behaviour, pool: TaskPool) -> None:
         self.behaviour = behaviour
         self._pool = pool
-        self._bell: asyncio.Future[None] | None = None
+        self._wakeup: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start working."""
         name = f"client {self.behaviour.number}"
         self._task = asyncio.get_running_loop().create_task(
-            self.behaviour.live(_Hands(self._pool, self._sleep)), name=name
+            self.behaviour.live(_Actions(self._pool, self._sleep)), name=name
         )
 
     def leave(self) -> None:
         """End after the operation in progress."""
-        self.behaviour.leaving = True
-        self.nudge()
+        self.behaviour.stopping = True
+        self.wake()
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """End the sleep in progress."""
-        if self._bell is not None:
-            _ring(self._bell)
+        if self._wakeup is not None:
+            _ring(self._wakeup)
 
     def cut(self, *, waiting_only: bool = False) -> None:
         """Break off the step in progress; or only if that is waiting for a connection."""
@@ -69,25 +69,25 @@ class TaskClient:
         return self._task
 
     async def _sleep(self, seconds: float) -> None:
-        if self.behaviour.leaving:
+        if self.behaviour.stopping:
             return
         loop = asyncio.get_running_loop()
-        bell = self._bell = loop.create_future()
-        alarm = loop.call_later(seconds, _ring, bell)
+        wakeup = self._wakeup = loop.create_future()
+        alarm = loop.call_later(seconds, _ring, wakeup)
         try:
-            await bell
+            await wakeup
         finally:
             alarm.cancel()
-            self._bell = None
+            self._wakeup = None
 
 
-def _ring(bell: asyncio.Future[None]) -> None:
-    if not bell.done():
-        bell.set_result(None)
+def _ring(wakeup: asyncio.Future[None]) -> None:
+    if not wakeup.done():
+        wakeup.set_result(None)
 
 
-class _Hands:
-    """The pool's own coroutines, with nothing around them (a `behaviour.Hands`)."""
+class _Actions:
+    """The pool's own coroutines, with nothing around them (a `behaviour.Actions`)."""
 
     def __init__(self, pool: TaskPool, sleep: Callable[[float], Awaitable[None]]) -> None:
         self.acquire, self.execute, self.release = pool.acquire, pool.execute, pool.release
@@ -95,14 +95,14 @@ class _Hands:
         self.sleep = sleep
 
 
-class TaskCrew(Crew[TaskClient]):
+class TaskClientGroup(ClientGroup[TaskClient]):
     """Clients that are tasks. Owns the loop and its thread; the pool lives on that loop."""
 
     def __init__(
         self,
         kind: type[TaskPool],
         conninfo: str,
-        door: Door,
+        counter: ConnectionCounter,
         limits: Mapping[str, Value],
         seed: int,
     ) -> None:
@@ -111,46 +111,46 @@ class TaskCrew(Crew[TaskClient]):
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
         self._thread.start()
         try:
-            self._pool: TaskPool = self._do(self._opened(kind, conninfo, door, limits))
+            self._pool: TaskPool = self._do(self._opened(kind, conninfo, counter, limits))
         except BaseException:
             self._end_loop()
             raise
 
-    def work_as(self, load: Mapping[str, Value]) -> None:
+    def set_load(self, load: Mapping[str, Value]) -> None:
         """Have as many clients as `load` says, working as it says."""
 
         async def work() -> None:
-            self._work_as(load, lambda behaviour: TaskClient(behaviour, self._pool))
+            self._set_load(load, lambda behaviour: TaskClient(behaviour, self._pool))
 
         self._do(work())
 
-    def pulse(self) -> Pulse:
+    def load_monitor(self) -> LoadGeneratorMonitor:
         """Beats on the loop."""
-        return Pulse(self._loop)
+        return LoadGeneratorMonitor(self._loop)
 
-    def keep_shape(self) -> None:
+    def follow_shape(self) -> None:
         """Have as many clients at work as the load's shape says now."""
 
-        async def keep_shape() -> None:
-            self._keep_shape()
+        async def follow_shape() -> None:
+            self._follow_shape()
 
-        self._do(keep_shape())
+        self._do(follow_shape())
 
-    def stick(self, clients: int) -> None:
+    def set_stuck(self, clients: int) -> None:
         """Have so many clients never come back."""
 
-        async def stick() -> None:
-            self._stick(clients)
+        async def set_stuck() -> None:
+            self._set_stuck(clients)
 
-        self._do(stick())
+        self._do(set_stuck())
 
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Have the pool follow its limits."""
         self._do(self._pool.resize(limits))
 
-    def dismiss(self, cancel_statements: Callable[[], None]) -> None:
+    def stop(self, cancel_statements: Callable[[], None]) -> None:
         """End every client; waiting ones at once, by cancelling them."""
-        self._do(self._dismiss(cancel_statements))
+        self._do(self._stop(cancel_statements))
 
     def close(self) -> None:
         """Close the pool, and end the loop with whatever is left on it."""
@@ -165,19 +165,19 @@ class TaskCrew(Crew[TaskClient]):
         finally:
             self._end_loop()
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """The pool's own counts."""
-        return self._pool.books()
+        return self._pool.reported_counts()
 
     @staticmethod
     async def _opened(
-        kind: type[TaskPool], conninfo: str, door: Door, limits: Mapping[str, Value]
+        kind: type[TaskPool], conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> TaskPool:
-        pool = kind(conninfo, door, limits)
+        pool = kind(conninfo, counter, limits)
         await pool.open()
         return pool
 
-    async def _dismiss(self, cancel_statements: Callable[[], None]) -> None:
+    async def _stop(self, cancel_statements: Callable[[], None]) -> None:
         began = perf_counter()
         for client in self._all:
             client.leave()

@@ -17,26 +17,26 @@ class Client:
     def __init__(self, behaviour: Behaviour, pool: ThreadPool) -> None:
         self.behaviour = behaviour
         self._pool = pool
-        # Sleeping is waiting for this lock, which only `nudge` ever releases.
-        self._bell = threading.Lock()
-        self._bell.acquire()
-        self._hands = _Hands(pool, self._sleep)
+        # Sleeping is waiting for this lock, which only `wake` ever releases.
+        self._wakeup = threading.Lock()
+        self._wakeup.acquire()
+        self._actions = _Actions(pool, self._sleep)
         name = f"client {behaviour.number}"
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start working."""
         self._thread.start()
 
     def leave(self) -> None:
         """End after the operation in progress."""
-        self.behaviour.leaving = True
-        self.nudge()
+        self.behaviour.stopping = True
+        self.wake()
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """End the sleep in progress, or else the next one."""
-        if self._bell.locked():
-            self._bell.release()
+        if self._wakeup.locked():
+            self._wakeup.release()
 
     def join(self, timeout: float) -> bool:
         """Wait for the client's end; False if it hasn't come within `timeout` seconds."""
@@ -50,29 +50,29 @@ class Client:
 
     def cut(self) -> None:
         """Break off a statement that nothing else could end."""
-        hands = self._hands
-        connection = hands.connection
+        actions = self._actions
+        connection = actions.connection
         if connection is None:
             return
         # The client may give it back or close it at this very moment; then there is nothing to cut.
         with suppress(Exception):
-            self._pool.abort(connection, lambda: hands.connection is connection)
+            self._pool.abort(connection, lambda: actions.connection is connection)
 
     def _live(self) -> None:
         try:
-            self.behaviour.live(self._hands).send(None)
+            self.behaviour.live(self._actions).send(None)
         except StopIteration:
             return
         raise RuntimeError("A step of a client that is a thread waited for an event loop.")
 
     def _sleep(self, seconds: float) -> None:
-        # The nudge that came with `leaving` may have ended an earlier sleep of the same operation.
-        if seconds > 0 and not self.behaviour.leaving:
-            self._bell.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
+        # The wake that came with `stopping` may have ended an earlier sleep of the same operation.
+        if seconds > 0 and not self.behaviour.stopping:
+            self._wakeup.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
 
 
-class _Hands:
-    """Steps that are done when they return (a `behaviour.Hands`)."""
+class _Actions:
+    """Steps that are done when they return (a `behaviour.Actions`)."""
 
     def __init__(self, pool: ThreadPool, sleep: Callable[[float], None]) -> None:
         self._pool, self._sleep = pool, sleep

@@ -197,8 +197,8 @@ def arrival_parameters() -> tuple[Parameter, ...]:
     )
 
 
-class _Estate(NamedTuple):
-    """What a closed agenda leaves to the one that follows it."""
+class _Remainder(NamedTuple):
+    """What a closed schedule leaves to the one that follows it."""
 
     end: int
     waiting: list[int]
@@ -208,11 +208,11 @@ class _Estate(NamedTuple):
     shape_began: int
 
 
-class Agenda:
+class ArrivalSchedule:
     """The requests that are due, and who may serve them. Any thread may call it.
 
-    All moments are readings of perf_counter_ns. Whatever was claimed of an agenda is voided or
-    given back at the same one, even if another has followed it. `before` is the agenda this one
+    All moments are readings of perf_counter_ns. Whatever was claimed of a schedule is voided or
+    given back at the same one, even if another has followed it. `before` is the schedule this one
     follows: it is closed at `began`, or now if that is later, so that what somebody has already
     been told is due stays due; its requests that nobody has claimed or asked for come over.
     Raises InputError, before anything is closed, where a recording can't be read.
@@ -223,7 +223,7 @@ class Agenda:
         settings: Mapping[str, Value],
         seed: int,
         began: int,
-        before: Agenda | None = None,
+        before: ArrivalSchedule | None = None,
         *,
         clock: Callable[[], int] = perf_counter_ns,
     ) -> None:
@@ -239,7 +239,7 @@ class Agenda:
         self._ahead: deque[float] = deque()  # gaps that come before the spacing's next one
         self._told = began  # the last moment up to which dues were taken
         self._end: int | None = None
-        self._heir: Agenda | None = None
+        self._successor: ArrivalSchedule | None = None
         self._abandoned = False
         self._dropped = array("q")  # when requests that were due were given up
         carries_on = before is not None and _same_stream(before._settings, settings)
@@ -247,7 +247,7 @@ class Agenda:
             self._spacing = kind(settings, random.Random(f"{seed}/arrivals"))
         self._start = self._shape_began = began
         if before is not None:
-            self._inherit(before._bequeath(began, self), carries_on, before._settings)
+            self._take_over(before._hand_over(began, self), carries_on, before._settings)
         self._edge = self._start  # the clock stands here
         self._gap = self._left = self._next_gap()
 
@@ -255,7 +255,7 @@ class Agenda:
         """When the request is due that the caller is to serve, the earliest that nobody has.
 
         None where none is due within the next second. A due time to come is to be waited for, and
-        once it has come, `void` asked whether the request still stands: the agenda may have been
+        once it has come, `void` asked whether the request still stands: the schedule may have been
         closed meanwhile, and its successor may have the request at another time.
         """
         horizon = now + _AHEAD
@@ -267,19 +267,19 @@ class Agenda:
 
     def give_back(self, due: int) -> None:
         """Let somebody else serve a claimed request."""
-        agenda: Agenda | None = self
-        while agenda is not None:
-            with agenda._lock:
-                if agenda._end is not None and due > agenda._end:
+        schedule: ArrivalSchedule | None = self
+        while schedule is not None:
+            with schedule._lock:
+                if schedule._end is not None and due > schedule._end:
                     return
-                if agenda._abandoned:
-                    agenda._dropped.append(agenda._clock())
-                elif agenda._heir is None:
-                    heappush(agenda._waiting, due)
-                agenda = agenda._heir
+                if schedule._abandoned:
+                    schedule._dropped.append(schedule._clock())
+                elif schedule._successor is None:
+                    heappush(schedule._waiting, due)
+                schedule = schedule._successor
 
     def void(self, due: int) -> bool:
-        """A claimed request isn't to be served: the agenda was closed before it was due."""
+        """A claimed request isn't to be served: the schedule was closed before it was due."""
         with self._lock:
             return self._end is not None and due > self._end
 
@@ -312,8 +312,8 @@ class Agenda:
 
     @property
     def followed(self) -> bool:
-        """Another agenda has all that this one had."""
-        return self._heir is not None
+        """Another schedule has all that this one had."""
+        return self._successor is not None
 
     def _run_to(self, until: int) -> None:
         while self._edge <= until:
@@ -370,30 +370,32 @@ class Agenda:
             gaps[0] = self._units(end, self._edge) + self._left
         self._ahead.extendleft(reversed(gaps))
 
-    def _bequeath(self, at: int, heir: Agenda) -> _Estate:
+    def _hand_over(self, at: int, successor: ArrivalSchedule) -> _Remainder:
         with self._lock:
-            if self._heir is not None:
-                raise RuntimeError("Another agenda has followed this one already.")
+            if self._successor is not None:
+                raise RuntimeError("Another schedule has followed this one already.")
             end = self._close(at)
-            self._heir = heir
-            estate = _Estate(
+            self._successor = successor
+            remainder = _Remainder(
                 end, self._waiting, self._dues, self._spacing, self._ahead, self._shape_began
             )
             self._waiting, self._dues, self._gaps = [], array("q"), array("d")
-            return estate
+            return remainder
 
-    def _inherit(self, estate: _Estate, carries_on: bool, settings: Mapping[str, Value]) -> None:
-        with self._lock:  # a client may give back to the agenda before already
-            self._waiting += estate.waiting
+    def _take_over(
+        self, remainder: _Remainder, carries_on: bool, settings: Mapping[str, Value]
+    ) -> None:
+        with self._lock:  # a client may give back to the schedule before already
+            self._waiting += remainder.waiting
             heapify(self._waiting)
-        self._dues = estate.dues
-        self._gaps = array("d", bytes(8 * len(estate.dues)))
-        self._start = self._told = max(self._start, estate.end)
+        self._dues = remainder.dues
+        self._gaps = array("d", bytes(8 * len(remainder.dues)))
+        self._start = self._told = max(self._start, remainder.end)
         self._shape_began = self._start
         if carries_on:
-            self._spacing, self._ahead = estate.spacing, estate.ahead
+            self._spacing, self._ahead = remainder.spacing, remainder.ahead
         if same_shape(settings, self._settings):
-            self._shape_began = estate.shape_began
+            self._shape_began = remainder.shape_began
 
 
 def _same_stream(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:

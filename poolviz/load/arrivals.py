@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import ceil
 from time import perf_counter_ns
 
-from poolviz.load.arrival_schedule import Agenda, arrival_parameters
+from poolviz.load.arrival_schedule import ArrivalSchedule, arrival_parameters
 from poolviz.load.shapes import same_shape, shape_of, shape_parameters
 from poolviz.model.parameters import Value
 
@@ -15,7 +15,7 @@ _KEYS = tuple(p.key for p in (*arrival_parameters(), *shape_parameters()))
 
 class Arrivals:
     """The shape of the load, which begins now unless it is the one of `before`, and in open load
-    the agenda of requests."""
+    the schedule of requests."""
 
     def __init__(
         self, settings: Mapping[str, Value], seed: int, before: Arrivals | None = None
@@ -25,10 +25,10 @@ class Arrivals:
         self.shape = shape_of(settings)
         going_on = before is not None and same_shape(before._settings, settings)
         self._began: int = before._began if before is not None and going_on else now
-        self.agenda: Agenda | None = None
-        earlier = before.agenda if before is not None else None
+        self.schedule: ArrivalSchedule | None = None
+        earlier = before.schedule if before is not None else None
         if settings["arrivals"] == "open":
-            self.agenda = Agenda(settings, seed, now, earlier)
+            self.schedule = ArrivalSchedule(settings, seed, now, earlier)
         elif earlier is not None:
             earlier.abandon(now)
 
@@ -41,7 +41,7 @@ class Arrivals:
     @property
     def varies(self) -> bool:
         """The number of clients at work changes by itself."""
-        return self.agenda is None and self.shape.changes
+        return self.schedule is None and self.shape.changes
 
     def most(self, clients: int) -> int:
         """How many of `clients` are at work at the most; more of them where a shape says so."""

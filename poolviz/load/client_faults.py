@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Havoc:
+class ClientFaults:
     """Written by the control thread, read by every client before each operation; each field is one
     value, so nothing guards them."""
 

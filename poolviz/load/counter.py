@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 
 
-class Tally:
+class Counter:
     """Counts calls of `add`, from any thread: each is one step under the interpreter's lock, so
     that none is lost and nobody waits."""
 

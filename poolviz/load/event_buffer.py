@@ -30,12 +30,12 @@ def stamper(stamps: array[int]) -> Callable[[], None]:
     """A call that appends the clock's reading to `stamps`, in one step.
 
     Both the reading and the append run inside one call of C code, where the interpreter's lock
-    doesn't change hands; two calls from Python would leave a gap between them.
+    doesn't change actions; two calls from Python would leave a gap between them.
     """
     return map(stamps.append, iter(perf_counter_ns, None)).__next__
 
 
-class Log:
+class EventBuffer:
     """What one client noted. The client's thread appends; the sampler's takes from the front.
 
     Always `note(kind)` first and `stamp()` then: whatever is stamped has its kind.

@@ -12,19 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from poolviz.load.client_faults import Havoc
+from poolviz.load.client_faults import ClientFaults
 from poolviz.load.statements import STATEMENTS
 from poolviz.model.dialect import SQLITE
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Kind, Parameter, Parameters, Value
 from poolviz.pools.base import Pool
-from poolviz.pools.connections.connect_faults import Gate
+from poolviz.pools.connections.connect_faults import ConnectFaults
 
 _TABLES = tuple(statement.name for statement in STATEMENTS if statement.tables)
 
 
 @dataclass(frozen=True)
-class Place:
+class FaultConditions:
     """Where a fault is to happen: on what kind of server (see `dialect_of`), whether poolviz
     brought that along, and under which pool and settings of the load."""
 
@@ -34,11 +34,11 @@ class Place:
     load: Mapping[str, Value]
 
 
-class Scene(Protocol):
-    """What a fault can lay its hands on: what belongs to the run, and nothing else."""
+class FaultContext(Protocol):
+    """What a fault can lay its actions on: what belongs to the run, and nothing else."""
 
-    gate: Gate
-    havoc: Havoc
+    connect_faults: ConnectFaults
+    client_faults: ClientFaults
 
     def terminate(self, how_many: int | None) -> int:
         """Have the server end so many of the run's backends, those at work first, or with None
@@ -51,7 +51,7 @@ class Scene(Protocol):
     def restart_server(self) -> None:
         """Stop and start the server that poolviz brought along. ServerError where it can't."""
 
-    def stick(self, clients: int) -> None:
+    def set_stuck(self, clients: int) -> None:
         """Have so many clients never come back from what they do with their connection."""
 
     def wait(self, seconds: float) -> bool:
@@ -65,12 +65,12 @@ class Fault(ABC):
     standing: ClassVar[bool]
 
     @classmethod
-    def reason(cls, place: Place) -> str:  # noqa: ARG003 - for those that it concerns
+    def reason(cls, place: FaultConditions) -> str:  # noqa: ARG003 - for those that it concerns
         """Why it can't be done in that place, in a sentence; empty where it can."""
         return ""
 
     @abstractmethod
-    def inflict(self, scene: Scene, value: Value) -> None:
+    def inject(self, context: FaultContext, value: Value) -> None:
         """Do it. A standing one sets something and returns at once, and `value` may be its default,
         which ends it; a passing one runs in a thread of its own until it is over."""
 
@@ -91,9 +91,9 @@ class LeakEvery(Fault):
     )
     standing = True
 
-    def inflict(self, scene: Scene, value: Value) -> None:
+    def inject(self, context: FaultContext, value: Value) -> None:
         """From the next operation on."""
-        scene.havoc.leak_every = int(value)
+        context.client_faults.leak_every = int(value)
 
 
 class SlowStatements(Fault):
@@ -110,9 +110,9 @@ class SlowStatements(Fault):
     )
     standing = True
 
-    def inflict(self, scene: Scene, value: Value) -> None:
+    def inject(self, context: FaultContext, value: Value) -> None:
         """From the next operation on."""
-        scene.havoc.slow_by = float(value)
+        context.client_faults.slow_by = float(value)
 
 
 class SlowConnecting(Fault):
@@ -129,9 +129,9 @@ class SlowConnecting(Fault):
     )
     standing = True
 
-    def inflict(self, scene: Scene, value: Value) -> None:
+    def inject(self, context: FaultContext, value: Value) -> None:
         """For connections being made as well."""
-        scene.gate.slow_by = float(value)
+        context.connect_faults.slow_by = float(value)
 
 
 class StuckClients(Fault):
@@ -143,14 +143,14 @@ class StuckClients(Fault):
         default=0,
         maximum=2000,
         slider=(0, 100),
-        help="So many clients hang with a connection in their hands and never come back, until "
+        help="So many clients hang with a connection in their actions and never come back, until "
         "this is lowered.",
     )
     standing = True
 
-    def inflict(self, scene: Scene, value: Value) -> None:
+    def inject(self, context: FaultContext, value: Value) -> None:
         """From the next operation on; those beyond `value` come back."""
-        scene.stick(int(value))
+        context.set_stuck(int(value))
 
 
 class _Ending(Fault):
@@ -160,15 +160,15 @@ class _Ending(Fault):
     how_many: ClassVar[int | None]
 
     @classmethod
-    def reason(cls, place: Place) -> str:
+    def reason(cls, place: FaultConditions) -> str:
         """SQLite has none."""
         if place.dialect == SQLITE:
             return "SQLite has no server, and so no backend that could be killed."
         return ""
 
-    def inflict(self, scene: Scene, value: Value) -> None:  # noqa: ARG002
+    def inject(self, context: FaultContext, value: Value) -> None:  # noqa: ARG002
         """At once."""
-        if not scene.terminate(self.how_many):
+        if not context.terminate(self.how_many):
             raise ServerError("This run has no connection that could be killed just now.")
 
 
@@ -211,7 +211,7 @@ class RestartServer(Fault):
     standing = False
 
     @classmethod
-    def reason(cls, place: Place) -> str:
+    def reason(cls, place: FaultConditions) -> str:
         """No server but our own is restarted."""
         if place.dialect == SQLITE:
             return "SQLite has no server that could be restarted."
@@ -219,9 +219,9 @@ class RestartServer(Fault):
             return "This server isn't poolviz' own: only the embedded PostgreSQL is restarted."
         return ""
 
-    def inflict(self, scene: Scene, value: Value) -> None:  # noqa: ARG002
+    def inject(self, context: FaultContext, value: Value) -> None:  # noqa: ARG002
         """Until it takes connections again."""
-        scene.restart_server()
+        context.restart_server()
 
 
 class RefuseConnections(Fault):
@@ -239,13 +239,13 @@ class RefuseConnections(Fault):
     )
     standing = False
 
-    def inflict(self, scene: Scene, value: Value) -> None:
+    def inject(self, context: FaultContext, value: Value) -> None:
         """For `value` seconds."""
-        scene.gate.refuse(True)
+        context.connect_faults.refuse(True)
         try:
-            scene.wait(float(value))
+            context.wait(float(value))
         finally:
-            scene.gate.refuse(False)
+            context.connect_faults.refuse(False)
 
 
 class LockTable(Fault):
@@ -264,7 +264,7 @@ class LockTable(Fault):
     standing = False
 
     @classmethod
-    def reason(cls, place: Place) -> str:
+    def reason(cls, place: FaultConditions) -> str:
         """Where the load has nothing to do with those tables, nobody would notice."""
         if place.dialect == SQLITE:
             return "poolviz keeps no tables in SQLite that could be locked."
@@ -275,9 +275,9 @@ class LockTable(Fault):
             )
         return ""
 
-    def inflict(self, scene: Scene, value: Value) -> None:
+    def inject(self, context: FaultContext, value: Value) -> None:
         """For `value` seconds from when the lock was given."""
-        scene.lock_tables(float(value))
+        context.lock_tables(float(value))
 
 
 _ALL: tuple[type[Fault], ...] = (

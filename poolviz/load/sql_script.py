@@ -35,7 +35,7 @@ _QUOTED = {
 }
 
 
-class Script:
+class SqlScript:
     """SQL of one or several statements, ready to be filled in.
 
     `:client` is the client's number, `:n` the number of its operation, `:random(LOW,HIGH)` a whole

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import ClassVar
 
 from poolviz.load.distributions import draw_of, time_parameters
-from poolviz.load.sql_script import Script
+from poolviz.load.sql_script import SqlScript
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, sleep_statement
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Kind, Parameter, Value
@@ -167,7 +167,7 @@ class OwnSQL(Statement):
     )
 
     def __init__(self, settings: Mapping[str, Value], dialect: str) -> None:
-        self._script = Script(str(settings["sql"]), dialect)
+        self._script = SqlScript(str(settings["sql"]), dialect)
 
     def sql(self, rng: random.Random, client: int, operation: int) -> Sequence[str]:
         """The user's statements, with numbers for their parameters."""

@@ -6,14 +6,14 @@ import random
 from collections.abc import Mapping
 
 from poolviz.load.arrivals import Arrivals
-from poolviz.load.counter import Tally
+from poolviz.load.counter import Counter
 from poolviz.load.distributions import draw_of
 from poolviz.load.statements import statement_kind, statement_of
 from poolviz.model.dialect import POSTGRESQL, sleep_statement
 from poolviz.model.parameters import Value
 
 
-class Work:
+class Workload:
     """The settings of the load, made ready for the clients. Never altered: a change of the
     settings makes a new one, which every client picks up before its next operation.
 
@@ -34,7 +34,7 @@ class Work:
         dialect: str = POSTGRESQL,
         *,
         seed: int = 1,
-        before: Work | None = None,
+        before: Workload | None = None,
         transactional: bool = True,
     ) -> None:
         self.clients = int(settings["clients"])
@@ -58,7 +58,7 @@ class Work:
             untouched = before is None or before.transaction is None
             self.transaction = None if untouched else transactional
         self.adds_row = statement_kind(settings).adds_row and way in ("autocommit", "commit")
-        self.rows: Tally = Tally() if before is None else before.rows
+        self.rows: Counter = Counter() if before is None else before.rows
 
     def backoff(self, refusals: int, rng: random.Random) -> float:
         """Seconds to pause after so many refusals in a row: doubling, with jitter, bounded."""

@@ -9,58 +9,62 @@ from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Scenario
 
 
-class Begin(msgspec.Struct, tag=True, frozen=True):
+class StartRun(msgspec.Struct, tag=True, frozen=True):
     """Run `scenario` against the server that `conninfo` names. Sent once, first.
 
-    `facts` is what is known of that server already (never a secret); they come back in Began.
-    `own_server` is set by one who has started the server and heeds a RestartWanted.
+    `environment` is what is known of that server already (never a secret); they come back in
+    RunStarted. `own_server` is set by one who has started the server and heeds a
+    ServerRestartRequested.
     """
 
     scenario: Scenario
     conninfo: str
     application_name: str
-    facts: dict[str, str] = {}
+    environment: dict[str, str] = msgspec.field(name="facts", default_factory=dict)
     own_server: bool = False
 
 
-class Alter(msgspec.Struct, tag=True, frozen=True):
-    """Change a limit or a setting of the load. Answered by a Marked or a Refused."""
+class ChangeSetting(msgspec.Struct, tag=True, frozen=True):
+    """Change a limit or a setting of the load. Answered by a MarkAdded or a ChangeRefused."""
 
     key: str
     value: Value
 
 
-class Note(msgspec.Struct, tag=True, frozen=True):
+class AddNote(msgspec.Struct, tag=True, frozen=True):
     """Put a note on the timeline, now."""
 
     text: str
 
 
-class Halt(msgspec.Struct, tag=True, frozen=True):
-    """Stop: clients end, connections are closed, Ended comes."""
+class StopRun(msgspec.Struct, tag=True, frozen=True):
+    """Stop: clients end, connections are closed, RunEnded comes."""
 
 
-class Began(msgspec.Struct, tag=True, frozen=True):
-    """The pool stands and the clients start. `started` is Unix time, in seconds."""
+class RunStarted(msgspec.Struct, tag="Began", frozen=True):
+    """The pool is open and the clients start. `started` is Unix time, in seconds.
+
+    Session files hold this message under the tag and the names given here.
+    """
 
     started: float
     scenario: Scenario
-    facts: dict[str, str]
+    environment: dict[str, str] = msgspec.field(name="facts")
 
 
-class Ticked(msgspec.Struct, tag=True, frozen=True):
+class SampleTaken(msgspec.Struct, tag=True, frozen=True):
     """One sample."""
 
     sample: Sample
 
 
-class Marked(msgspec.Struct, tag=True, frozen=True):
+class MarkAdded(msgspec.Struct, tag=True, frozen=True):
     """A moment on the timeline: what was applied, not what was asked."""
 
     mark: Mark
 
 
-class Refused(msgspec.Struct, tag=True, frozen=True):
+class ChangeRefused(msgspec.Struct, tag=True, frozen=True):
     """A change that was not applied, and why, in one sentence; `value` is still in force."""
 
     key: str
@@ -68,7 +72,7 @@ class Refused(msgspec.Struct, tag=True, frozen=True):
     reason: str
 
 
-class Trouble(msgspec.Struct, tag=True, frozen=True):
+class ProblemReported(msgspec.Struct, tag=True, frozen=True):
     """Something to say while the run goes on. The same `topic` replaces what it said before;
     an empty sentence takes it back."""
 
@@ -76,7 +80,7 @@ class Trouble(msgspec.Struct, tag=True, frozen=True):
     sentence: str
 
 
-class RestartWanted(msgspec.Struct, tag=True, frozen=True):
+class ServerRestartRequested(msgspec.Struct, tag=True, frozen=True):
     """A fault: whoever owns the server is to stop it and start it again, now."""
 
 
@@ -102,7 +106,7 @@ class Rows(msgspec.Struct, frozen=True):
         )
 
 
-class Ended(msgspec.Struct, tag=True, frozen=True):
+class RunEnded(msgspec.Struct, tag="Ended", frozen=True):
     """The run is over; `open_at_end` connections were left open, by the meter's count.
 
     `failure` is a sentence where the run could not begin or go on; `exit_status` goes with it.
@@ -115,8 +119,16 @@ class Ended(msgspec.Struct, tag=True, frozen=True):
     rows: Rows | None = None
 
 
-Command = Begin | Alter | Note | Halt
-Report = Began | Ticked | Marked | Refused | Trouble | RestartWanted | Ended
+Command = StartRun | ChangeSetting | AddNote | StopRun
+Report = (
+    RunStarted
+    | SampleTaken
+    | MarkAdded
+    | ChangeRefused
+    | ProblemReported
+    | ServerRestartRequested
+    | RunEnded
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

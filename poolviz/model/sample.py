@@ -21,7 +21,7 @@ class Level(msgspec.Struct, array_like=True, frozen=True):
     mean: float = 0.0
 
 
-class Books(msgspec.Struct, array_like=True, frozen=True):
+class ReportedCounts(msgspec.Struct, array_like=True, frozen=True):
     """What the pool itself says at the tick's end; None where it keeps no such count."""
 
     open: int | None = None
@@ -82,7 +82,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     load: dict[str, Value]
     capacity: int | None = None
     per_client: dict[int, int] = {}
-    books: Books = Books()
+    reported_counts: ReportedCounts = ReportedCounts()
     server: ServerView | None = None
     missed: int = 0
     cpu: float = 0.0

@@ -3,7 +3,7 @@
 To add a pool, write one file in this folder and name it in `__init__.py`. It holds
 - a subclass of the library's own class that overrides what a live change needs, and no more;
 - a `ThreadPool` or `TaskPool` around it that declares its limits and says what they allow.
-Connections are made by the library's own code, through a door, as in `postgres.py`.
+Connections are made by the library's own code, through a counter, as in `postgres.py`.
 No limit may have the name of a setting of the load. The tests in `tests/pools` then try it, as
 they try every pool in `POOLS`: all limits, up and down, under load, against a real server.
 """
@@ -17,16 +17,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from poolviz.model.parameters import Parameters, Value
-from poolviz.model.sample import Books
+from poolviz.model.sample import ReportedCounts
 
 
-class Door(Protocol):
+class ConnectionCounter(Protocol):
     """Where connections are counted: each one opened goes through `opened` before anybody can use
     it, and through `closed` once nobody can any more. Called from any thread."""
 
-    def knock(self, since: float) -> float:
+    def check(self, since: float) -> float:
         """Seconds that a connection still has to wait before it is made, where somebody wants one
-        since that moment (perf_counter); Refusal where it may not be made. See `gate.py`."""
+        since that moment (perf_counter); ConnectRefused where it may not be made. See
+        `connect_faults.py`."""
 
     def opened(self, seconds: float) -> None:
         """A connection was made; it took `seconds`."""
@@ -35,8 +36,8 @@ class Door(Protocol):
         """A connection that was opened is no more."""
 
 
-class Refusal(Exception):
-    """Raised at the door: a connection may not be made now, and why."""
+class ConnectRefused(Exception):
+    """Raised at the counter: a connection may not be made now, and why."""
 
 
 class PoolStopped(Exception):
@@ -101,7 +102,7 @@ class Pool(ABC):
         """The connections that the pool keeps open when idle; open ones beyond are overflow."""
 
     @abstractmethod
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """The pool's own counts, read without waiting for its locks; called from any thread."""
 
 
@@ -114,7 +115,9 @@ class ThreadPool(Pool):
     """
 
     @abstractmethod
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
         """Make the pool as its library does. Where it connects at once and can't, the driver's
         own error."""
 
@@ -176,15 +179,17 @@ class ThreadPool(Pool):
 class TaskPool(Pool):
     """A pool whose clients are tasks on one asyncio loop.
 
-    Everything but `books` is called on that loop, where the pool is also made. Waiting callers
-    are sent away by cancelling them, so acquire must bear to be cancelled at any await without
-    losing a connection.
+    Everything but `reported_counts` is called on that loop, where the pool is also made. Waiting
+    callers are sent away by cancelling them, so acquire must bear to be cancelled at any await
+    without losing a connection.
     """
 
     transactional = False
 
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
-        self.conninfo, self.door, self.wanted = conninfo, door, limits
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
+        self.conninfo, self.counter, self.wanted = conninfo, counter, limits
 
     @abstractmethod
     async def open(self) -> None:

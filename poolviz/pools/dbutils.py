@@ -13,8 +13,8 @@ from dbutils.pooled_db import TooManyConnectionsError
 
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
-from poolviz.model.sample import Books
-from poolviz.pools.base import Door, PoolStopped, ThreadPool
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
 from poolviz.pools.connections.postgres import counted_connection
 
 _MOST = 10_000
@@ -27,14 +27,14 @@ def _idle_most(limits: Mapping[str, Value]) -> int:
     return max(maxcached, int(limits["mincached"])) if maxcached else 0
 
 
-class Refused(TooManyConnectionsError):  # type: ignore[misc]
+class LimitReached(TooManyConnectionsError):  # type: ignore[misc]
     """The library's error for a caller who didn't wait, since blocking was off when he came."""
 
 
-Refused.__name__ = TooManyConnectionsError.__name__  # by which the library's users know it
+LimitReached.__name__ = TooManyConnectionsError.__name__  # by which the library's users know it
 
 
-class LivePooledDB(UpstreamPool):  # type: ignore[misc]
+class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
     """DBUtils' own pool, with limits that may be changed while it is in use, and waits that end.
 
     Everything is guarded by the library's `_lock`, which it holds while it connects, rolls back
@@ -110,16 +110,18 @@ class LivePooledDB(UpstreamPool):  # type: ignore[misc]
         self._closing = True
         super().close()
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """The pool's counts; from any thread, without its lock."""
         used = self._connections
-        return Books(open=used + len(self._idle_cache), used=used, pending=len(self._lock._waiters))
+        return ReportedCounts(
+            open=used + len(self._idle_cache), used=used, pending=len(self._lock._waiters)
+        )
 
     def _wait_lock(self) -> None:
         """Wait for one to come back, or a change: the library would wait without an end."""
         caller = self._caller
         if not self._blocking:
-            raise Refused if caller.deadline is None else TooManyConnectionsError
+            raise LimitReached if caller.deadline is None else TooManyConnectionsError
         if caller.deadline is None:
             caller.deadline = monotonic() + self._timeout
         remaining = caller.deadline - monotonic()
@@ -156,7 +158,7 @@ class PooledDB(ThreadPool):
     )
     waits = True
     exhausted = (TooManyConnectionsError,)
-    refused = (Refused,)
+    refused = (LimitReached,)
     limits = Parameters(
         f"limit of {id}",
         Parameter(
@@ -236,8 +238,12 @@ class PooledDB(ThreadPool):
         """The most connections kept idle: maxcached, as far as maxconnections lets it."""
         return min(_idle_most(limits) or _MOST, int(limits["maxconnections"]))
 
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
-        self._pool = LivePooledDB(limits, dsn=conninfo, connection_factory=counted_connection(door))
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
+        self._pool = ResizablePooledDB(
+            limits, dsn=conninfo, connection_factory=counted_connection(counter)
+        )
 
     def acquire(self) -> Any:
         """A connection; TooManyConnectionsError where there is none, psycopg2.Error where it can't
@@ -268,9 +274,9 @@ class PooledDB(ThreadPool):
         """Send every waiter away."""
         self._pool.interrupt()
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What the pool's own counters say."""
-        return self._pool.books()
+        return self._pool.reported_counts()
 
     def close(self) -> None:
         """Close idle connections now, the others when they are released."""

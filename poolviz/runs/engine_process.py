@@ -18,15 +18,15 @@ from typing import Any
 
 from poolviz.engine.engine import Engine
 from poolviz.model.messages import (
-    Alter,
-    Begin,
+    AddNote,
+    ChangeSetting,
     Command,
-    Ended,
-    Halt,
-    Note,
+    ProblemReported,
     Report,
-    Ticked,
-    Trouble,
+    RunEnded,
+    SampleTaken,
+    StartRun,
+    StopRun,
     pack,
     unpack_command,
     unpack_report,
@@ -37,14 +37,14 @@ _SILENT_AFTER = 5.0  # seconds without any report before the engine is said to h
 _KILL_AFTER = 4.0  # seconds that an engine has to stop
 
 
-class EngineLink:
+class EngineProcess:
     """One run in a child process.
 
     `on_report` is called from the link's own reader thread, for every report, in order. The last
-    one is always Ended, also when the child died: then with a `failure` that says so.
+    one is always RunEnded, also when the child died: then with a `failure` that says so.
     """
 
-    def __init__(self, begin: Begin, on_report: Callable[[Report], None]) -> None:
+    def __init__(self, begin: StartRun, on_report: Callable[[Report], None]) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._on_report = on_report
@@ -62,7 +62,7 @@ class EngineLink:
 
     @property
     def running(self) -> bool:
-        """Ended hasn't come yet."""
+        """RunEnded hasn't come yet."""
         return self._reader.is_alive()
 
     @property
@@ -71,21 +71,21 @@ class EngineLink:
         return self._process.pid
 
     def alter(self, key: str, value: Value) -> None:
-        """Change a limit or a setting of the load; a Marked or a Refused comes."""
-        self._send(Alter(key, value))
+        """Change a limit or a setting of the load; a MarkAdded or a ChangeRefused comes."""
+        self._send(ChangeSetting(key, value))
 
     def note(self, text: str) -> None:
         """Put a note on the timeline, now."""
-        self._send(Note(text))
+        self._send(AddNote(text))
 
     def halt(self) -> None:
-        """End the run; Ended comes within a few seconds, or the child is killed."""
+        """End the run; RunEnded comes within a few seconds, or the child is killed."""
         if self._halted_at is None:
             self._halted_at = perf_counter()
-            self._send(Halt())
+            self._send(StopRun())
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until Ended was reported; False if it wasn't by then."""
+        """Wait until RunEnded was reported; False if it wasn't by then."""
         self._reader.join(timeout)
         return not self._reader.is_alive()
 
@@ -111,21 +111,21 @@ class EngineLink:
             with self._sending:
                 self._pipe.close()  # which ends the child, if it still lives
             self._bury()
-        self._on_report(ended or Ended(self._open, self._epitaph(), 1))
+        self._on_report(ended or RunEnded(self._open, self._epitaph(), 1))
 
-    def _until_ended(self) -> Ended | None:
-        """Hand every report on; the Ended, or None where the child had to be given up."""
+    def _until_ended(self) -> RunEnded | None:
+        """Hand every report on; the RunEnded, or None where the child had to be given up."""
         heard, silent = perf_counter(), False
         while True:
             if self._pipe.poll(0.25):
                 report = unpack_report(self._pipe.recv_bytes())
-                if isinstance(report, Ended):
+                if isinstance(report, RunEnded):
                     return report
                 heard = perf_counter()
                 if silent:
                     silent = False
-                    self._on_report(Trouble("engine", ""))
-                if isinstance(report, Ticked):
+                    self._on_report(ProblemReported("engine", ""))
+                if isinstance(report, SampleTaken):
                     self._open = report.sample.open.last
                 self._on_report(report)
             elif self._halted_at is not None:
@@ -134,7 +134,7 @@ class EngineLink:
             elif not silent and perf_counter() - heard > _SILENT_AFTER:
                 silent = True
                 sentence = "The engine hasn't answered for 5 s: stop the run to start again."
-                self._on_report(Trouble("engine", sentence))
+                self._on_report(ProblemReported("engine", sentence))
 
     def _bury(self) -> None:
         """Make sure that the child is gone."""
@@ -172,13 +172,13 @@ def _live(pipe: Connection[Any, Any]) -> None:
     try:
         while True:
             command = unpack_command(pipe.recv_bytes())
-            if isinstance(command, Begin):
+            if isinstance(command, StartRun):
                 engine = Engine(command, send)
             elif engine is None:
                 continue
-            elif isinstance(command, Alter):
+            elif isinstance(command, ChangeSetting):
                 engine.alter(command.key, command.value)
-            elif isinstance(command, Note):
+            elif isinstance(command, AddNote):
                 engine.note(command.text)
             else:
                 engine.halt()

@@ -16,15 +16,15 @@ from poolviz.load.settings import check_load
 from poolviz.load.statements import needs_tables
 from poolviz.model.dialect import dialect_of
 from poolviz.model.errors import InputError, PoolvizError
-from poolviz.model.messages import Begin, Report, Ticked, Trouble
+from poolviz.model.messages import ProblemReported, Report, SampleTaken, StartRun
 from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
-from poolviz.runs.engine_process import EngineLink
+from poolviz.runs.engine_process import EngineProcess
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.tables import prepare
 from poolviz.servers.target import Target, reach
-from poolviz.sessions.folder import History
+from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 
 _numbers = itertools.count(1)
@@ -34,9 +34,9 @@ _numbers = itertools.count(1)
 class Run:
     """One run: what it runs, its engine, its record.
 
-    `link`, `recorder` and `furnished` are set by the worker before it hands the run over; the rest
-    belongs to the GUI thread. `tell` gets every report but the samples, from the engine's reader
-    thread.
+    `link`, `recorder` and `tables_prepared` are set by the worker before it hands the run over;
+    the rest belongs to the GUI thread. `tell` gets every report but the samples, from the engine's
+    reader thread.
     """
 
     scenario: Scenario
@@ -46,10 +46,10 @@ class Run:
     name: str = field(
         default_factory=lambda: f"poolviz-{os.getpid()}-{next(_numbers)}-{secrets.token_hex(4)}"
     )
-    link: EngineLink | None = None
+    link: EngineProcess | None = None
     recorder: Recorder | None = None
     unrecorded: str = ""  # why the record is in memory only
-    furnished: bool = False  # tables had to be made for it
+    tables_prepared: bool = False  # tables had to be made for it
     began: bool = False
     ended: bool = False
     stop_asked: bool = False
@@ -60,19 +60,19 @@ class Run:
         try:
             self.recorder.add(report)
         except PoolvizError as error:
-            self.tell(self, Trouble("recorder", str(error)))
-        if not isinstance(report, Ticked):
+            self.tell(self, ProblemReported("recorder", str(error)))
+        if not isinstance(report, SampleTaken):
             self.tell(self, report)
 
 
-class Backstage:
+class Runner:
     """Owns the embedded server and the engine's link. Every method is the worker's alone, but
     `server_alive`."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: SessionsFolder) -> None:
         self._history = history
         self._server: EmbeddedServer | None = None
-        self._link: EngineLink | None = None
+        self._link: EngineProcess | None = None
 
     @property
     def server_alive(self) -> bool:
@@ -99,7 +99,7 @@ class Backstage:
         """The user's own server, asked who it is; ServerError or InputError if it can't be."""
         return reach(dsn)
 
-    def furnish(self, run: Run, scale: int, tell: Callable[[str], None]) -> None:
+    def prepare_tables(self, run: Run, scale: int, tell: Callable[[str], None]) -> None:
         """Have tables of that scale there for `run`. `tell` hears in words what goes on. Raises
         where they can't be made, or the run is stopped meanwhile, which leaves nothing half made.
         """
@@ -109,7 +109,7 @@ class Backstage:
                 raise PoolvizError("The run was stopped before its tables were there.")
             tell(words)
 
-        run.furnished = prepare(run.target.conninfo, scale, go_on)
+        run.tables_prepared = prepare(run.target.conninfo, scale, go_on)
 
     def begin(self, run: Run, tell: Callable[[str], None]) -> Run:
         """Start the engine of `run`, recorded into a new session; the last run's is gone first,
@@ -118,12 +118,14 @@ class Backstage:
         check_load(run.scenario.load, dialect_of(run.target.conninfo))
         scale = needs_tables(run.scenario)
         if scale:
-            self.furnish(run, scale, tell)
+            self.prepare_tables(run, scale, tell)
         run.recorder = self._new_recorder(run)
         target = run.target
-        begin = Begin(run.scenario, target.conninfo, run.name, facts_of(target), target.embedded)
+        begin = StartRun(
+            run.scenario, target.conninfo, run.name, target.describe(), target.embedded
+        )
         try:
-            self._link = run.link = EngineLink(begin, run.hear)
+            self._link = run.link = EngineProcess(begin, run.hear)
         except BaseException:
             run.recorder.close()
             run.recorder = None
@@ -151,11 +153,6 @@ class Backstage:
         except (PoolvizError, OSError) as error:
             run.unrecorded = str(error)
             return Recorder()
-
-
-def facts_of(target: Target) -> dict[str, str]:
-    """What a record says of the server. Nothing in it is secret."""
-    return target.facts()
 
 
 def open_session(path: Path) -> tuple[Recorder, type[Pool]]:

@@ -26,7 +26,7 @@ from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
 from poolviz.scenarios.draft import Draft, Mistake, seconds_of
 from poolviz.scenarios.toml_file import shown
-from poolviz.scenarios.toml_lines import Place
+from poolviz.scenarios.toml_lines import KeyPath
 
 _LARGEST = 2**63  # beyond what a message carries as a whole number
 
@@ -195,7 +195,7 @@ class _Check:
         written = self._draft.is_written
         return written(("changes", index)) and not written(("duration",))
 
-    def _changed(self, place: Place, key: str, value: object) -> Value | None:
+    def _changed(self, place: KeyPath, key: str, value: object) -> Value | None:
         try:
             return self._value(place, self._known.find(key), value)
         except InputError as error:
@@ -227,7 +227,7 @@ class _Check:
             self._check_faults(pool, together, load)
             yield from (Change(at, key, value) for key, value in values.items())
 
-    def _can_be_done(self, place: Place, load: dict[str, Value]) -> bool:
+    def _can_be_done(self, place: KeyPath, load: dict[str, Value]) -> bool:
         """Whether the load can be put on: files are there, statements known to the server."""
         try:
             check_load(load, self._dialect)
@@ -240,9 +240,9 @@ class _Check:
     def _check_faults(
         self, pool: type[Pool], together: Mapping[str, tuple[int, Change]], load: dict[str, Value]
     ) -> None:
-        """Note the faults that can't be inflicted where the draft is to run."""
+        """Note the faults that can't be injected where the draft is to run."""
         ours = self._draft.dsn is None and self._dialect == POSTGRESQL
-        where = faults.Place(self._dialect, ours, pool, load)
+        where = faults.FaultConditions(self._dialect, ours, pool, load)
         for key, (index, change) in together.items():
             if key in faults.FAULTS and change.value != self._known.faults[key].default:
                 reason = faults.FAULTS[key].reason(where)
@@ -257,7 +257,7 @@ class _Check:
         servers = (POSTGRESQL,) if self._pool is None else self._pool.servers
         return POSTGRESQL if POSTGRESQL in servers else servers[0]
 
-    def _value(self, place: Place, parameter: Parameter, value: object) -> Value | None:
+    def _value(self, place: KeyPath, parameter: Parameter, value: object) -> Value | None:
         """`value` as the parameter takes it, or a mistake noted."""
         if not isinstance(value, int) or abs(value) < _LARGEST:
             try:
@@ -269,14 +269,14 @@ class _Check:
         self._wrong(place, f" is {shown(value)}: it takes {parameter.allowed()}.")
         return None
 
-    def _from_its_folder(self, place: Place, file: Value) -> str:
+    def _from_its_folder(self, place: KeyPath, file: Value) -> str:
         """The path of a file, which a scenario's own file means from the folder it lies in."""
         source, file = self._draft.source, str(file)
         if source is None or not file or file[0] == "~" or not self._draft.is_written(place):
             return file
         return str(Path.cwd() / source.path.parent / file)
 
-    def _seconds(self, place: Place, given: object) -> float | None:
+    def _seconds(self, place: KeyPath, given: object) -> float | None:
         """`given` as seconds, or a mistake noted."""
         if given is None:
             return None
@@ -286,11 +286,12 @@ class _Check:
             self._wrong(place, f" is {shown(given)}, {error}.")
             return None
 
-    def _is_sound(self, place: Place) -> bool:
+    def _is_sound(self, place: KeyPath) -> bool:
         return all(mistake.place != place for mistake in self._draft.mistakes)
 
-    def _wrong(self, place: Place, says: str) -> None:
-        """Note a mistake. A sentence that stands by itself needs no place that isn't in a file."""
+    def _wrong(self, place: KeyPath, says: str) -> None:
+        """Note a mistake. A sentence that stands by itself needs no place that isn't in a
+        file."""
         whole = says.startswith((": ", "--")) and place[0] != "changes"
         if whole and not self._draft.is_written(place):
             place, says = (), says.removeprefix(": ")

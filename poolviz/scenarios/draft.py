@@ -14,7 +14,7 @@ import msgspec
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import parse_seconds
 from poolviz.model.scenario import DEFAULT_POOL
-from poolviz.scenarios.toml_lines import Place
+from poolviz.scenarios.toml_lines import KeyPath
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -22,7 +22,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 class Mistake(NamedTuple):
     """What is wrong at a place of a draft; `says` goes on after the place's name."""
 
-    place: Place
+    place: KeyPath
     says: str
 
 
@@ -31,9 +31,9 @@ class Source:
     """The file that a draft was read from, and the line where each place of it stands."""
 
     path: Path
-    lines: Mapping[Place, int] = field(default_factory=dict)
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
 
-    def without(self, *places: Place) -> Source:
+    def without(self, *places: KeyPath) -> Source:
         """The same where something else was said instead of these places."""
         gone = set(places)
         return Source(self.path, {p: line for p, line in self.lines.items() if p not in gone})
@@ -71,7 +71,7 @@ class Draft(msgspec.Struct, kw_only=True):
         source = self.source and self.source.without(*places)
         return msgspec.structs.replace(self, source=source, **merged)
 
-    def is_written(self, place: Place) -> bool:
+    def is_written(self, place: KeyPath) -> bool:
         """Whether the place stands in the draft's file."""
         return self.source is not None and place in self.source.lines
 
@@ -81,10 +81,10 @@ class Draft(msgspec.Struct, kw_only=True):
         ordered = sorted(mistakes, key=lambda mistake: lines.get(mistake.place, math.inf))
         return InputError(*(self._sentence(*mistake) for mistake in ordered))
 
-    def _sentence(self, place: Place, says: str) -> str:
+    def _sentence(self, place: KeyPath, says: str) -> str:
         return on_one_line(f"{self._name(place)}{says}")
 
-    def _name(self, place: Place) -> str:
+    def _name(self, place: KeyPath) -> str:
         """How a place is called: with file and line, or as it is known on the command line."""
         if self.source is not None and place in self.source.lines:
             return f"{self.source.path}, line {self.source.lines[place]}: {written(place)}"
@@ -105,7 +105,7 @@ class Draft(msgspec.Struct, kw_only=True):
             return ""
 
 
-def written(place: Place) -> str:
+def written(place: KeyPath) -> str:
     """A place as people write it: `limits.maxconn`, `changes[2].at`."""
     text = ""
     for part in place:

@@ -15,7 +15,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
 from poolviz.scenarios.draft import Draft, Mistake, Source, on_one_line
-from poolviz.scenarios.toml_lines import Place, lines_of
+from poolviz.scenarios.toml_lines import KeyPath, lines_of
 
 # The keys of a scenario, and what each is for.
 KEYS: Mapping[str, str] = {
@@ -165,7 +165,7 @@ class _Reading:
             if key not in KEYS:
                 self._wrong((key,), f" is no key of a scenario: {suggest(key, list(KEYS))}.")
 
-    def _wrong(self, place: Place, says: str) -> None:
+    def _wrong(self, place: KeyPath, says: str) -> None:
         self.mistakes.append(Mistake(place, says))
 
 

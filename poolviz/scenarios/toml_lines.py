@@ -7,7 +7,7 @@ import tomllib
 from bisect import bisect_left
 from typing import TypeAlias
 
-Place: TypeAlias = tuple[str | int, ...]  # the way to it: ("changes", 2, "at")
+KeyPath: TypeAlias = tuple[str | int, ...]  # the way to it: ("changes", 2, "at")
 
 _SPACE = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:\\.|[^"\\])*"|'[^']*'""")
@@ -21,7 +21,7 @@ _TEXTS = (  # the longer delimiters first; a text may end with quotes of its own
 _PLAIN = re.compile(r"[^,\]}#\n]+")  # a number, a date, true or false
 
 
-def lines_of(text: str) -> dict[Place, int]:
+def lines_of(text: str) -> dict[KeyPath, int]:
     """The line, from 1, of every table, key and element of `text`, which must be valid TOML."""
     finder = _Finder(text.replace("\r\n", "\n"))
     finder.document()
@@ -33,13 +33,13 @@ class _Finder:
     than where each value begins and ends."""
 
     def __init__(self, text: str) -> None:
-        self.lines: dict[Place, int] = {}
+        self.lines: dict[KeyPath, int] = {}
         self._text, self._at = text, 0
         self._ends = [match.start() for match in re.finditer("\n", text)]
-        self._elements: dict[Place, int] = {}  # the last element of each array of tables
+        self._elements: dict[KeyPath, int] = {}  # the last element of each array of tables
 
     def document(self) -> None:
-        table: Place = ()
+        table: KeyPath = ()
         before = -1
         while before < self._skip() < len(self._text):  # what isn't understood ends it
             before = self._at
@@ -53,29 +53,29 @@ class _Finder:
             else:
                 self._assignment(table)
 
-    def _array_of_tables(self, keys: Place) -> Place:
+    def _array_of_tables(self, keys: KeyPath) -> KeyPath:
         array = (*self._resolved(keys[:-1]), keys[-1])
         self._elements[array] = self._elements.get(array, -1) + 1
         table = (*array, self._elements[array])
         self._note(table)
         return table
 
-    def _resolved(self, keys: Place) -> Place:
+    def _resolved(self, keys: KeyPath) -> KeyPath:
         """The table that a header means: of an array of tables, its last element."""
-        place: Place = ()
+        place: KeyPath = ()
         for key in keys:
             place += (key,)
             if place in self._elements:
                 place += (self._elements[place],)
         return place
 
-    def _assignment(self, table: Place) -> None:
+    def _assignment(self, table: KeyPath) -> None:
         place = (*table, *self._keys())
         self._note(place)
         self._closing("=")
         self._value(place)
 
-    def _value(self, place: Place) -> None:
+    def _value(self, place: KeyPath) -> None:
         self._skip()
         if self._take("["):
             index = 0
@@ -93,7 +93,7 @@ class _Finder:
                     self._at = match.end()
                     return
 
-    def _keys(self) -> Place:
+    def _keys(self) -> KeyPath:
         """A key and the dotted ones that follow it."""
         keys: list[str] = []
         self._skip()
@@ -107,7 +107,7 @@ class _Finder:
             self._at = dot.end()
         return tuple(keys)
 
-    def _note(self, place: Place) -> None:
+    def _note(self, place: KeyPath) -> None:
         """The place begins here, and so do the tables around it that had no line yet."""
         line = bisect_left(self._ends, self._at) + 1
         for length in range(1, len(place)):

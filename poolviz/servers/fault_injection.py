@@ -44,7 +44,7 @@ MAY_NOT_LOCK = "This user may not lock poolviz' tables, which are another user's
 Wait = Callable[[float], bool]  # lets so many seconds pass; True where the run's end cut that short
 
 
-class Injury(ABC):
+class FaultInjection(ABC):
     """Does harm to the run `application_name`, from any thread. `wait` bounds what takes long: it
     is asked, at every pause, whether the run is over. ServerError says why something can't be."""
 
@@ -57,20 +57,20 @@ class Injury(ABC):
         """Lock poolviz' tables for so long, or until the run is over."""
 
 
-def injury_for(conninfo: str, application_name: str) -> Injury | None:
+def fault_injection_for(conninfo: str, application_name: str) -> FaultInjection | None:
     """What does harm to that run on the server of that conninfo; None where there is no server."""
     dialect = dialect_of(conninfo)
     if dialect == SQLITE:
         return None
     if dialect == MYSQL:
         mysql()  # which says where its driver is missing
-        from poolviz.servers.mysql.fault_injection import MySQLInjury  # noqa: PLC0415
+        from poolviz.servers.mysql.fault_injection import MySQLFaultInjection  # noqa: PLC0415
 
-        return MySQLInjury(conninfo, application_name)
-    return PostgresInjury(conninfo, application_name)
+        return MySQLFaultInjection(conninfo, application_name)
+    return PostgresFaultInjection(conninfo, application_name)
 
 
-class PostgresInjury(Injury):
+class PostgresFaultInjection(FaultInjection):
     """On PostgreSQL. Its connections are asynchronous: libpq would wait without an end."""
 
     def __init__(self, conninfo: str, application_name: str) -> None:

@@ -37,7 +37,7 @@ SELECT count(*) FILTER (WHERE pg_cancel_backend(pid)) FROM pg_stat_activity
 _IN_TRANSACTION = ("idle in transaction", "idle in transaction (aborted)")
 
 
-class BlindError(Exception):
+class MonitorLost(Exception):
     """Why the server can't be seen, as the end of a sentence."""
 
 
@@ -45,7 +45,7 @@ class SilenceError(Exception):
     """The server, or the way to it, didn't answer in time, or nobody waits for it any more."""
 
 
-class Eye(ABC):
+class Monitor(ABC):
     """Watches the backends of a run from a connection of its own.
 
     Used by one thread at a time. It connects at the first look, and again after a loss, at first
@@ -65,7 +65,7 @@ class Eye(ABC):
             return None
         try:
             view, self.trouble = self._see()
-        except BlindError as reason:
+        except MonitorLost as reason:
             self._lose(str(reason))
             return None
         self._pause = _FIRST_PAUSE
@@ -76,7 +76,7 @@ class Eye(ABC):
         Waits for no pause, so that a stop is quick. Where it fails, `trouble` says so."""
         try:
             return self._cancel()
-        except BlindError as reason:
+        except MonitorLost as reason:
             self._lose(str(reason))
             return 0
 
@@ -86,7 +86,7 @@ class Eye(ABC):
 
     @abstractmethod
     def _see(self) -> tuple[ServerView, str]:
-        """What there is, and in a sentence what of it doesn't show; BlindError if nothing does."""
+        """What there is, and in a sentence what of it doesn't show; MonitorLost if nothing does."""
 
     @abstractmethod
     def _cancel(self) -> int:
@@ -100,25 +100,25 @@ class Eye(ABC):
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
-def eye_for(conninfo: str, application_name: str) -> Eye | None:
+def monitor_for(conninfo: str, application_name: str) -> Monitor | None:
     """What watches the backends of the run `application_name` on the server of that conninfo;
     None where there are none to watch, as SQLite has no server."""
     dialect = dialect_of(conninfo)
     if dialect == SQLITE:
         return None
     if dialect == MYSQL:
-        eye: Eye = mysql().MySQLEye(conninfo, application_name)
-        return eye
-    return ServerEye(conninfo, application_name)
+        monitor: Monitor = mysql().MySQLMonitor(conninfo, application_name)
+        return monitor
+    return PostgresMonitor(conninfo, application_name)
 
 
-class ServerEye(Eye):
+class PostgresMonitor(Monitor):
     """Watches the backends of the run `application_name` on PostgreSQL."""
 
     def __init__(self, conninfo: str, application_name: str) -> None:
         super().__init__()
         self._name = application_name
-        self._conninfo = with_application_name(conninfo, f"{application_name} eye")
+        self._conninfo = with_application_name(conninfo, f"{application_name} monitor")
         self._connection: Connection | None = None
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class ServerEye(Eye):
         return int(self._ask(_CANCEL)[0][0])
 
     def _ask(self, question: str) -> list[tuple[Any, ...]]:
-        """The rows that answer a question about this run; BlindError where there is no answer."""
+        """The rows that answer a question about this run; MonitorLost where there is no answer."""
         connection = self._connection or self._connected()
         try:
             with connection.cursor() as cursor:
@@ -146,9 +146,9 @@ class ServerEye(Eye):
                 await_answer(connection, _ANSWER_LIMIT)
                 return cursor.fetchall()
         except SilenceError:
-            raise BlindError("the server doesn't answer; it is asked again") from None
+            raise MonitorLost("the server doesn't answer; it is asked again") from None
         except psycopg2.Error as error:
-            raise BlindError(_reason(error, connection)) from None
+            raise MonitorLost(_reason(error, connection)) from None
 
     def _connected(self) -> Connection:
         """A new connection, made without blocking in libpq: a server that hangs would hold it."""
@@ -160,10 +160,10 @@ class ServerEye(Eye):
                 cursor.execute("SET statement_timeout = %s", (_STATEMENT_LIMIT,))
                 await_answer(connection, _ANSWER_LIMIT)
         except SilenceError:
-            raise BlindError("the server doesn't answer; it is asked again") from None
+            raise MonitorLost("the server doesn't answer; it is asked again") from None
         except psycopg2.Error as error:
             reason = str(describe_failure(error, self._conninfo))
-            raise BlindError(reason.removesuffix(".")) from None
+            raise MonitorLost(reason.removesuffix(".")) from None
         return connection
 
 

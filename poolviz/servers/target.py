@@ -43,7 +43,7 @@ SELECT current_setting('server_version'),
   FROM pg_roles r, pg_database d
  WHERE r.rolname = session_user AND d.datname = current_database()
 """
-# The kind of another user's backend shows only to members of pg_read_all_stats; a client's has a
+# The kind of another user's backend shows only to clients of pg_read_all_stats; a client's has a
 # user and a database in any case, and of the server's own workers hardly any has.
 _BACKENDS = """
 WITH a AS (SELECT usesysid, datid FROM pg_stat_activity
@@ -80,13 +80,13 @@ class Target:
         """Whether so many could be opened when it was asked."""
         return self.free_connections is None or connections <= self.free_connections
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """What a report says about this server; nothing in it is secret."""
         other = "" if self.product == "PostgreSQL" else f"{self.product} "
-        facts = {"server": self.shown, "server version": f"{other}{self.version}"}
+        described = {"server": self.shown, "server version": f"{other}{self.version}"}
         if self.max_connections is not None:
-            facts["max_connections"] = str(self.max_connections)
-        return facts
+            described["max_connections"] = str(self.max_connections)
+        return described
 
 
 def reach(dsn: str) -> Target:

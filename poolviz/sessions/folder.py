@@ -21,7 +21,7 @@ def home() -> Path:
     return Path(chosen).absolute() if chosen else user_data_path("poolviz", appauthor=False)
 
 
-class History:
+class SessionsFolder:
     """The sessions in one folder. Used by one thread at a time."""
 
     def __init__(self, folder: Path) -> None:

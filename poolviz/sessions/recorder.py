@@ -15,12 +15,12 @@ from types import TracebackType
 import msgspec
 
 from poolviz.model.histogram import Histogram
-from poolviz.model.messages import Began, Ended, Marked, Report, Ticked
+from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.sample import TICK, Mark, Sample
-from poolviz.sessions.file.reader import SavedSession, pack
-from poolviz.sessions.file.writer import Store
-from poolviz.sessions.resolutions import Band, Rings, View
-from poolviz.sessions.summary import Account, RunSummary
+from poolviz.sessions.file.reader import SessionReader, pack
+from poolviz.sessions.file.writer import SessionWriter
+from poolviz.sessions.resolutions import Band, Resolutions, View
+from poolviz.sessions.summary import RunSummary, SummaryBuilder
 
 __all__ = ["Band", "Recent", "Recorder", "View"]
 
@@ -62,15 +62,15 @@ class Recorder:
     is there already. The lock is held for microseconds and never while a disk is waited for.
     """
 
-    def __init__(self, path: Path | None = None, *, saved: SavedSession | None = None) -> None:
-        self._source = saved or Store(path)
+    def __init__(self, path: Path | None = None, *, saved: SessionReader | None = None) -> None:
+        self._source = saved or SessionWriter(path)
         self._lock = threading.Lock()  # guards the three below
-        self._rings = Rings()
-        self._account = Account()
+        self._resolutions = Resolutions()
+        self._summary_builder = SummaryBuilder()
         self._recent: deque[Sample] = deque(maxlen=round(_RECENT / TICK))
         self.revision = 0
-        self.began: Began | None = None
-        self.ended: Ended | None = None
+        self.began: RunStarted | None = None
+        self.ended: RunEnded | None = None
         self.last: Sample | None = None
         self.marks: tuple[Mark, ...] = ()
 
@@ -78,12 +78,12 @@ class Recorder:
     def open(cls, path: Path) -> Recorder:
         """The session at `path`, to look at. InputError where it isn't one, is damaged, or is of
         a newer poolviz."""
-        saved = SavedSession(path)
+        saved = SessionReader(path)
         recorder = cls(saved=saved)
         try:
-            recorder.began = msgspec.msgpack.decode(saved.meta["began"], type=Began)
+            recorder.began = msgspec.msgpack.decode(saved.meta["began"], type=RunStarted)
             if "ended" in saved.meta:
-                recorder.ended = msgspec.msgpack.decode(saved.meta["ended"], type=Ended)
+                recorder.ended = msgspec.msgpack.decode(saved.meta["ended"], type=RunEnded)
             recorder.marks = tuple(msgspec.msgpack.decode(m, type=Mark) for m in saved.marks)
             for body in saved.samples():
                 recorder._take(_unpack_sample(body))
@@ -109,20 +109,21 @@ class Recorder:
         return self.last.t if self.last is not None else 0.0
 
     def add(self, report: Report) -> None:
-        """Record a Began, Ticked, Marked or Ended; others are no part of the record."""
-        if isinstance(report, Ticked):
-            self._store.add("samples", report.sample.t, pack(report.sample))
+        """Record a RunStarted, SampleTaken, MarkAdded or RunEnded; others are no part of the
+        record."""
+        if isinstance(report, SampleTaken):
+            self._writer.add("samples", report.sample.t, pack(report.sample))
             self._take(report.sample)
-        elif isinstance(report, Marked):
-            self._store.add("marks", report.mark.t, pack(report.mark))
+        elif isinstance(report, MarkAdded):
+            self._writer.add("marks", report.mark.t, pack(report.mark))
             self.marks += (report.mark,)
-        elif isinstance(report, Began):
+        elif isinstance(report, RunStarted):
             self.began = _without_secrets(report)
-            self._store.put("began", pack(self.began))
-        elif isinstance(report, Ended):
+            self._writer.put("began", pack(self.began))
+        elif isinstance(report, RunEnded):
             self.ended = report
             if self.began is not None:  # a run that never began leaves no session
-                self._store.put("ended", pack(report))
+                self._writer.put("ended", pack(report))
         else:
             return
         self.revision += 1
@@ -149,7 +150,7 @@ class Recorder:
         It is taken from the finest resolution that allows it and still remembers `start`.
         """
         with self._lock:
-            return self._rings.view(start, end, points)
+            return self._resolutions.view(start, end, points)
 
     def samples(self) -> Iterator[Sample]:
         """Every sample recorded until now, in order, from the file."""
@@ -159,7 +160,7 @@ class Recorder:
     def summary(self) -> RunSummary:
         """The figures so far, of the whole run and of each segment."""
         with self._lock:
-            return self._account.summary(self.began, self.ended)
+            return self._summary_builder.summary(self.began, self.ended)
 
     def recent(self, seconds: float) -> Recent:
         """The figures of the last `seconds`, of which there are at most 60."""
@@ -169,15 +170,15 @@ class Recorder:
         return _recent(samples)
 
     @property
-    def _store(self) -> Store:
-        if not isinstance(self._source, Store):
+    def _writer(self) -> SessionWriter:
+        if not isinstance(self._source, SessionWriter):
             raise RuntimeError("This session was opened to be looked at.")
         return self._source
 
     def _take(self, sample: Sample) -> None:
         with self._lock:
-            self._rings.add(sample)
-            self._account.add(sample)
+            self._resolutions.add(sample)
+            self._summary_builder.add(sample)
             self._recent.append(sample)
             self.last = sample
 
@@ -207,9 +208,9 @@ def _recent(samples: list[Sample]) -> Recent:
     )
 
 
-def _without_secrets(began: Began) -> Began:
-    """No password reaches a file, wherever the facts came from."""
-    facts = began.facts
+def _without_secrets(began: RunStarted) -> RunStarted:
+    """No password reaches a file, whatever described the environment."""
+    environment = began.environment
     for secret, instead in _SECRETS:
-        facts = {key: secret.sub(instead, fact) for key, fact in facts.items()}
-    return msgspec.structs.replace(began, facts=facts)
+        environment = {key: secret.sub(instead, text) for key, text in environment.items()}
+    return msgspec.structs.replace(began, environment=environment)

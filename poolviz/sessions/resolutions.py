@@ -72,7 +72,7 @@ class View:
     lines: dict[str, Numbers]
 
 
-class Rings:
+class Resolutions:
     """The bins of a run, at every resolution; each but the coarsest remembers `room` of them.
 
     Not locked: its owner sees to that.
@@ -80,7 +80,9 @@ class Rings:
 
     def __init__(self, room: int = _ROOM) -> None:
         coarsest = RESOLUTIONS - 1
-        self._rings = [_Ring(room, grows=level == coarsest) for level in range(RESOLUTIONS)]
+        self._resolutions = [
+            _Resolution(room, grows=level == coarsest) for level in range(RESOLUTIONS)
+        ]
         self._open_bins = [_OpenBin() for _ in range(1, RESOLUTIONS)]  # of levels 1 and up
         self._newest = _OpenBin()  # of level 0
         self._server = (-math.inf, math.nan, math.nan)  # when it spoke last, active, total
@@ -94,13 +96,13 @@ class Rings:
         if not joins:
             self._newest.begin(sample.index)
         self._newest.add(part, sample.wait)
-        self._rings[0].put(self._newest.figures(), in_place_of_newest=joins)
+        self._resolutions[0].put(self._newest.figures(), in_place_of_newest=joins)
 
     def view(self, start: float, end: float, points: int) -> View:
         """The bins in [start, end] and one more at each side, at the finest level that remembers
         `start` and gives at most `points` (up to 1 % more, rather than switch while scrolling)."""
         level = self._level_for(start, end, points)
-        bins, newest = self._rings[level].cut(start, end)
+        bins, newest = self._resolutions[level].cut(start, end)
         head = self._head(level) if newest else None
         if head is not None:
             bins = np.concatenate((bins, head[:, np.newaxis]), axis=1)
@@ -114,7 +116,7 @@ class Rings:
                 return
             if open_bin.parts:
                 bin_ = open_bin.figures()
-                self._rings[level].put(bin_)
+                self._resolutions[level].put(bin_)
                 if level < len(self._open_bins):
                     self._open_bins[level].add(bin_, open_bin.waits.pack())
             open_bin.begin(key)
@@ -152,8 +154,8 @@ class Rings:
         )
 
     def _level_for(self, start: float, end: float, points: int) -> int:
-        seconds = min(end, self._rings[0].newest) - max(start, 0.0)
-        for level, ring in enumerate(self._rings):
+        seconds = min(end, self._resolutions[0].newest) - max(start, 0.0)
+        for level, ring in enumerate(self._resolutions):
             width = TICK * (1 << (_BITS * level))
             if seconds <= points * _SLACK * width and ring.remembers(start):
                 return level
@@ -198,7 +200,7 @@ class _OpenBin:
         return bin_
 
 
-class _Ring:
+class _Resolution:
     """The newest bins of one level, a column each; a growing one keeps them all."""
 
     def __init__(self, room: int, *, grows: bool) -> None:

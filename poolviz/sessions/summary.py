@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from poolviz.model.histogram import Histogram, Summary
-from poolviz.model.messages import Began, Ended, Rows
+from poolviz.model.messages import Rows, RunEnded, RunStarted
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Sample
 
@@ -206,7 +206,7 @@ class Totals:
         )
 
 
-class Account:
+class SummaryBuilder:
     """The totals of a run and of its segments. Not shared between threads."""
 
     def __init__(self) -> None:
@@ -223,13 +223,13 @@ class Account:
         self._current.add(sample)
         self._last = sample
 
-    def summary(self, began: Began | None, ended: Ended | None) -> RunSummary:
+    def summary(self, began: RunStarted | None, ended: RunEnded | None) -> RunSummary:
         """The figures so far, of all and of each segment."""
         current = [] if self._last is None else [_segment(self._current, self._last)]
         figures = self._whole.figures(None if ended is None else ended.open_at_end)
         return RunSummary(
             pool=None if began is None else began.scenario.pool,
-            server=None if began is None else began.facts.get("server"),
+            server=None if began is None else began.environment.get("server"),
             rows=None if ended is None else ended.rows,
             segments=[*self._closed, *current],
             **msgspec.structs.asdict(figures),

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from poolviz.load.settings import SETTINGS
-from poolviz.model.messages import Began
+from poolviz.model.messages import RunStarted
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.scenarios.draft import Draft
@@ -19,7 +19,7 @@ _DIGITS = 3  # moments are rounded to milliseconds
 _STEP = 10.0**-_DIGITS
 
 
-def scenario_of(began: Began, marks: Iterable[Mark], duration: float) -> Draft:
+def scenario_of(began: RunStarted, marks: Iterable[Mark], duration: float) -> Draft:
     """The scenario that repeats a session of `duration` seconds.
 
     It names no server: on which one a session ran may hold a password, and another may repeat it.
@@ -43,10 +43,10 @@ def scenario_of(began: Began, marks: Iterable[Mark], duration: float) -> Draft:
     )
 
 
-def replay(began: Began, marks: Iterable[Mark], duration: float) -> str:
+def replay(began: RunStarted, marks: Iterable[Mark], duration: float) -> str:
     """The same as the text of a TOML file, with a line about the server it ran on."""
-    server = began.facts.get("server", "a server")
-    version = began.facts.get("server version", "")
+    server = began.environment.get("server", "a server")
+    version = began.environment.get("server version", "")
     about = f"Recorded on {server} {version}".strip()
     own = "" if server.startswith("embedded") else "; give your own with --dsn"
     return as_toml(scenario_of(began, marks, duration), f"{about}{own}.")

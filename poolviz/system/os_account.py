@@ -11,7 +11,7 @@ from poolviz.model.errors import ServerError
 
 
 @dataclass(frozen=True)
-class Account:
+class OsAccount:
     """An account of the operating system that isn't the one poolviz runs under."""
 
     name: str
@@ -23,7 +23,7 @@ class Account:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
-def lent_account() -> Account | None:
+def lent_account() -> OsAccount | None:
     """The account that the server runs under in place of ours: `nobody` for root, else None."""
     if sys.platform == "win32" or os.geteuid() != 0:
         return None
@@ -36,7 +36,7 @@ def lent_account() -> Account | None:
             "PostgreSQL refuses to run as root, and this machine has no user 'nobody' to run it "
             "under: start poolviz as an ordinary user, or name a server with --dsn."
         ) from None
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return OsAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
 def own_name() -> str:

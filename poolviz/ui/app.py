@@ -19,13 +19,13 @@ import poolviz
 from poolviz.model.errors import InputError
 from poolviz.scenarios.check import checked
 from poolviz.scenarios.draft import Draft
-from poolviz.sessions.folder import History, home
+from poolviz.sessions.folder import SessionsFolder, home
 from poolviz.sessions.thresholds import Threshold
 from poolviz.system.display import display_available
 from poolviz.system.resources import resource
-from poolviz.ui.session.controller import Lab
+from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight
-from poolviz.ui.style.theme_manager import Look
+from poolviz.ui.style.theme_manager import ThemeManager
 from poolviz.ui.window import Window
 
 __all__ = ["display_available", "run_window"]
@@ -43,9 +43,9 @@ def run_window(start: Draft | Path | None, dsn: str | None) -> int:
     scenario = checked(draft, Threshold.parse)
     application = _application()
     settings = QSettings(str(home() / "settings.ini"), QSettings.Format.IniFormat)
-    look = Look(application, settings)
-    lab = Lab(History(home() / "sessions"))
-    window = Window(lab, look, settings)
+    look = ThemeManager(application, settings)
+    controller = Controller(SessionsFolder(home() / "sessions"))
+    window = Window(controller, look, settings)
     mistakes: list[InputError] = []
 
     def fail(mistake: InputError) -> None:
@@ -56,11 +56,11 @@ def run_window(start: Draft | Path | None, dsn: str | None) -> int:
         window.show()
         dsn = dsn if dsn is not None else draft.dsn
         if session is not None:
-            lab.choose_server(dsn)
-            lab.view_session(session, fail)
+            controller.choose_server(dsn)
+            controller.view_session(session, fail)
         else:
-            lab.plan(scenario)
-            lab.connect_to(dsn, start=dsn is None)
+            controller.plan(scenario)
+            controller.connect_to(dsn, start=dsn is None)
         try:
             status = application.exec()
         finally:
@@ -105,7 +105,7 @@ def _faults_shown(window: Window) -> Iterator[None]:
         traceback.print_exception(kind, error, where, file=sys.stderr)
         sentence = f"A fault of poolviz itself: {kind.__name__}: {error}. Please report it."
         notice = Notice("fault", sentence, Weight.BAD)
-        window.lab.inbox.post(lambda: window.banner.say(notice))
+        window.controller.inbox.post(lambda: window.banner.say(notice))
 
     def show_of_thread(args: threading.ExceptHookArgs) -> None:
         show(args.exc_type, args.exc_value, args.exc_traceback)

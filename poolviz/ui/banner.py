@@ -42,7 +42,7 @@ class Line(QFrame):
         close.setFixedWidth(28)
         close.setStyleSheet("padding:0; border:none")
         close.setToolTip("Dismiss")
-        close.setAccessibleName("dismiss")
+        close.setAccessibleName("stop")
         self.setMinimumHeight(_HEIGHT)
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 5, 8, 5)

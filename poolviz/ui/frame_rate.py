@@ -8,7 +8,7 @@ _FULL = 0.70  # share of the machine in use from where on painting slows down
 _OWN_SHARE = 0.30  # of a core: what painting may take before it slows down by itself
 
 
-class Pace:
+class FrameRate:
     """The frames a second that suit the machine's load and the cost of a frame."""
 
     def __init__(self) -> None:
@@ -16,7 +16,7 @@ class Pace:
         self._cost = 0.0  # seconds of CPU a frame, smoothed
 
     def note_machine(self, share: float) -> None:
-        """How much of the machine is in use, from 0 to 1; asked once a second."""
+        """How much of the machine is in use, from 0 to 1; requested once a second."""
         self._machine = share
 
     def note_frame(self, seconds: float) -> None:

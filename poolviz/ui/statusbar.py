@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.charts import ChartStack
-from poolviz.ui.session.overload import Strain, measured
+from poolviz.ui.charts import ChartsWidget
+from poolviz.ui.session.overload import Overload, measured
 
 HEIGHT = 27  # with the line over it
 _LASTING = 2.0  # seconds of samples that a difference must last before it is said
@@ -27,14 +27,14 @@ _MESSAGE = 10_000  # milliseconds
 
 
 class Agreement:
-    """Whether the meter, the pool's own books and the server count the same connections.
+    """Whether the meter, the pool's own reported_counts and the server count the same connections.
 
     The three are read at slightly different moments while connections come and go, so only a
     difference that lasts is one.
     """
 
     def __init__(self) -> None:
-        self._books_agreed = 0.0  # seconds since the run's start
+        self._counts_agreed = 0.0  # seconds since the run's start
 
     def judge(self, recorder: Recorder) -> tuple[str, str]:
         """What to say, and the role of the label that says it."""
@@ -42,15 +42,23 @@ class Agreement:
         if last is None:
             return "", ""
         now = last.t
-        books = last.books.open
-        if books is None or books == last.open.last or self._books_agreed > now:
-            self._books_agreed = now
-        if now - self._books_agreed > _LASTING:
-            return f"differ: poolviz {last.open.last}, pool {books}", "bad"
+        reported_counts = last.reported_counts.open
+        if (
+            reported_counts is None
+            or reported_counts == last.open.last
+            or self._counts_agreed > now
+        ):
+            self._counts_agreed = now
+        if now - self._counts_agreed > _LASTING:
+            return f"differ: poolviz {last.open.last}, pool {reported_counts}", "bad"
         view = recorder.view(max(now - _LASTING, 0.0), now, 100)
         seen = view.lines["server_total"]
         if not len(seen) or np.isnan(seen[-1]):
-            return (f"pool agrees, {_unseen(recorder)}", "") if books is not None else ("", "")
+            return (
+                (f"pool agrees, {_unseen(recorder)}", "")
+                if reported_counts is not None
+                else ("", "")
+            )
         lowest, highest = view.levels["open"].low.min(), view.levels["open"].high.max()
         known = seen[~np.isnan(seen)]
         covered = now > _LASTING and len(known) == len(seen)
@@ -62,12 +70,12 @@ class Agreement:
 class StatusBar(QFrame):
     """Reads the recorder and the charts when it is told to refresh."""
 
-    def __init__(self, charts: ChartStack, parent: QWidget | None = None) -> None:
+    def __init__(self, charts: ChartsWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("statusbar")
         self.setFixedHeight(HEIGHT)
         self._charts = charts
-        self._agreement, self._strain = Agreement(), Strain()
+        self._agreement, self._overload = Agreement(), Overload()
         self._since: tuple[float, int] | None = None  # t and index of an earlier sample
         self._rate = _NOMINAL
         self._cpu = 0.0
@@ -80,7 +88,7 @@ class StatusBar(QFrame):
         self.pill.setCursor(Qt.CursorShape.PointingHandCursor)
         self.pill.clicked.connect(charts.follow)
         self.agreement.setToolTip(
-            "Open connections as poolviz counts them, as the pool's own books have them, and as "
+            "Open connections as poolviz counts them, as the pool itself reports them, and as "
             "the server sees them."
         )
         self.cpu.setToolTip(
@@ -110,7 +118,7 @@ class StatusBar(QFrame):
 
     def begin(self) -> None:
         """Another session: forget what was measured of the last one."""
-        self._agreement, self._strain = Agreement(), Strain()
+        self._agreement, self._overload = Agreement(), Overload()
         self._since, self._rate, self._cpu, self._seen_index = None, _NOMINAL, 0.0, -1
 
     def refresh(self, recorder: Recorder | None, *, live: bool, viewing: Path | None) -> None:
@@ -130,7 +138,7 @@ class StatusBar(QFrame):
             self._measure_rate(last.t, last.index)
         late = live and self._rate < _SLOW
         _show(self.rate, f"{self._rate:.0f} samples/s", "warn" if late else "")
-        if live and self._strain.see(last):
+        if live and self._overload.see(last):
             _show(self.cpu, f"load generator at its limit: {measured(last)}", "warn")
         else:
             _show(self.cpu, f"load generator {self._cpu:.0%} of a core".replace("%", " %"))
@@ -161,7 +169,7 @@ class StatusBar(QFrame):
 
 def _unseen(recorder: Recorder) -> str:
     """Why the server has nothing to say, as half a sentence."""
-    version = recorder.began.facts.get("server version", "") if recorder.began else ""
+    version = recorder.began.environment.get("server version", "") if recorder.began else ""
     return (
         "SQLite has no server to ask" if version.startswith("SQLite") else "no view of the server"
     )

@@ -26,19 +26,19 @@ from PySide6.QtWidgets import (
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.ui.banner import Banner
-from poolviz.ui.charts import ChartStack
+from poolviz.ui.charts import ChartsWidget
 from poolviz.ui.dialogs.drop_tables import ask_to_drop, why_not
 from poolviz.ui.dialogs.help import HelpDialog
-from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, Opener
+from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
 from poolviz.ui.dialogs.server_dialog import ServerDialog, remember
-from poolviz.ui.frame_rate import Pace
+from poolviz.ui.frame_rate import FrameRate
 from poolviz.ui.language import spoken
 from poolviz.ui.panel.control_panel import ControlPanel
-from poolviz.ui.session.controller import Lab, State
+from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.statusbar import StatusBar
 from poolviz.ui.style.theme import Theme
-from poolviz.ui.style.theme_manager import CHOICES, Look
+from poolviz.ui.style.theme_manager import CHOICES, ThemeManager
 from poolviz.ui.tiles import Tiles
 from poolviz.ui.toolbar.export_menu import ExportMenu
 from poolviz.ui.toolbar.preset_menu import PresetMenu
@@ -55,30 +55,30 @@ _WATCH = "watch"  # the topic of what a scenario shows
 
 
 class Window(QMainWindow):
-    """Shows a lab. Closing it closes the lab."""
+    """Shows a controller. Closing it closes the controller."""
 
-    def __init__(self, lab: Lab, look: Look, settings: QSettings) -> None:
+    def __init__(self, controller: Controller, look: ThemeManager, settings: QSettings) -> None:
         super().__init__()
-        self.lab, self._look, self._settings = lab, look, settings
-        self._pace = Pace()
+        self.controller, self._look, self._settings = controller, look, settings
+        self._frame_rate = FrameRate()
         self._timer = QTimer(self, singleShot=True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._drawn: tuple[object, int] = (None, -1)  # recorder and revision last shown
         self._figures_at = self._machine_at = self._cpu_at = 0.0
-        self.charts = ChartStack(look.theme)
+        self.charts = ChartsWidget(look.theme)
         self.tiles = Tiles(look.theme)
         self.banner = Banner()
         self.panel = ControlPanel(look.theme, settings)
         self.status = StatusBar(self.charts)
-        self.export = ExportMenu(lab, settings, self)
-        self.opener = Opener(lab, self)
-        self.presets = PresetMenu(lab.errands, lab.notices, self)
+        self.export = ExportMenu(controller, settings, self)
+        self.file_opener = FileOpener(controller, self)
+        self.presets = PresetMenu(controller.file_worker, controller.notices, self)
         menus = {"presets": self.presets, "export": self.export, "menu": self._menu()}
-        self.toolbar = Toolbar(lab, look.theme, **menus)
+        self.toolbar = Toolbar(controller, look.theme, **menus)
         self.setAcceptDrops(True)
         self._lay_out()
         self._connect()
-        self.panel.set_pool(lab.pool)
+        self.panel.set_pool(controller.pool)
         self._show_values()
         self.charts.setFocus()
         self._timer.start(0)
@@ -111,32 +111,32 @@ class Window(QMainWindow):
             self.restoreGeometry(geometry)
 
     def _connect(self) -> None:
-        lab = self.lab
+        controller = self.controller
         self._timer.timeout.connect(self._frame)
-        lab.changed.connect(self._show_state)
-        lab.session_changed.connect(self._show_session)
-        lab.values_changed.connect(self._show_values)
-        lab.server_wanted.connect(self.ask_for_server)
-        lab.planned.connect(self._say_what_to_watch)
-        lab.notices.said.connect(self.banner.say)
-        lab.notices.withdrawn.connect(self.banner.take_back)
+        controller.changed.connect(self._show_state)
+        controller.session_changed.connect(self._show_session)
+        controller.values_changed.connect(self._show_values)
+        controller.server_wanted.connect(self.ask_for_server)
+        controller.planned.connect(self._say_what_to_watch)
+        controller.notices.said.connect(self.banner.say)
+        controller.notices.withdrawn.connect(self.banner.take_back)
         self.panel.committed.connect(self._alter)
-        self.panel.inflicted.connect(lab.inflict)
+        self.panel.injected.connect(controller.inject)
         self.panel.mistaken.connect(self._complain)
         self.toolbar.own_server_wanted.connect(self.ask_for_server)
-        self.presets.chosen.connect(self.opener.open)
-        self.presets.file_wanted.connect(self.opener.ask)
+        self.presets.chosen.connect(self.file_opener.open)
+        self.presets.file_wanted.connect(self.file_opener.ask)
         self.export.wrote.connect(self.status.say)
         self.export.failed.connect(self.banner.say)
         self._look.changed.connect(self._set_theme)
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
-        self._add(menu, "Open…", "Ctrl+O", self.opener.ask)
+        self._add(menu, "Open…", "Ctrl+O", self.file_opener.ask)
         self._add(menu, "Save as scenario…", "Ctrl+Shift+S", self.export.save_scenario)
         menu.addSeparator()
-        self._add(menu, "Undo", "Ctrl+Z", self.lab.undo)
-        self._add(menu, "Redo", "Ctrl+Shift+Z", self.lab.redo)
+        self._add(menu, "Undo", "Ctrl+Z", self.controller.undo)
+        self._add(menu, "Redo", "Ctrl+Shift+Z", self.controller.redo)
         menu.addSeparator()
         menu.addMenu(self._span_menu())
         self._pause = self._add(menu, "Pause the view", "Ctrl+Space", self._pause_view)
@@ -149,16 +149,16 @@ class Window(QMainWindow):
         menu.addMenu(self._theme_menu())
         menu.addSeparator()
         self._drop = menu.addAction("Drop poolviz' tables…")
-        self._drop.triggered.connect(lambda: ask_to_drop(self.lab, self))
+        self._drop.triggered.connect(lambda: ask_to_drop(self.controller, self))
         menu.setToolTipsVisible(True)
         menu.aboutToShow.connect(self._grey_out)
         menu.addSeparator()
         self._add(menu, "Keys and about", "F1", lambda: HelpDialog(self).open())
         self._add(menu, "Quit", "Ctrl+Q", self.close)
         for text, key, action_of in (
-            ("Start", "F5", self.lab.start),
-            ("Stop", "Shift+F5", self.lab.stop),
-            ("Mark", "M", self.lab.mark),
+            ("Start", "F5", self.controller.start),
+            ("Stop", "Shift+F5", self.controller.stop),
+            ("Mark", "M", self.controller.mark),
         ):
             self._add(None, text, key, action_of)
         self.charts.following_changed.connect(lambda on: self._pause.setChecked(not on))
@@ -187,7 +187,7 @@ class Window(QMainWindow):
 
     def _grey_out(self) -> None:
         """Say why what can't be done now can't be."""
-        reason = why_not(self.lab)
+        reason = why_not(self.controller)
         self._drop.setEnabled(not reason)
         self._drop.setToolTip(reason or "Removes what the statements read and read_write work on.")
 
@@ -210,15 +210,15 @@ class Window(QMainWindow):
 
     def ask_for_server(self) -> None:
         """Let the user name a server."""
-        dialog = ServerDialog(self.lab.errands, self._settings, self)
-        dialog.chosen.connect(self.lab.connect_to)
+        dialog = ServerDialog(self.controller.file_worker, self._settings, self)
+        dialog.chosen.connect(self.controller.connect_to)
         dialog.open()
 
     def _alter(self, changes: dict[str, Value]) -> None:
         clients = changes.get("clients", 0)
         if isinstance(clients, int) and clients >= _HINT_DONE:
             self.banner.take_back("hint")
-        self.lab.alter(changes)
+        self.controller.change_settings(changes)
 
     def _say_what_to_watch(self, scenario: Scenario) -> None:
         """A scenario's title and what it tells people to look at, until that is dismissed."""
@@ -249,68 +249,74 @@ class Window(QMainWindow):
         self._drawn = (None, -1)
 
     def _show_state(self) -> None:
-        lab = self.lab
-        if lab.pool is not self.panel.pool:
-            self.panel.set_pool(lab.pool)
-        name = lab.viewing.name if lab.viewing is not None else ""
+        controller = self.controller
+        if controller.pool is not self.panel.pool:
+            self.panel.set_pool(controller.pool)
+        name = controller.viewing.name if controller.viewing is not None else ""
         self.panel.lock(
             f"These are the values of {name}: Start begins a new run with them." if name else ""
         )
-        if lab.target is not None:
-            remember(self._settings, lab.target)
-        self.setWindowTitle(f"{name or lab.pool.title} – poolviz")
+        if controller.target is not None:
+            remember(self._settings, controller.target)
+        self.setWindowTitle(f"{name or controller.pool.title} – poolviz")
         self._show_values()
         self._drawn = (None, -1)
-        if lab.viewing is not None:
+        if controller.viewing is not None:
             self.banner.take_back(_WATCH)
         hinted = self._settings.value(_HINTED, False, type=bool)
-        useful = not lab.pool.one_client and not lab.scenario.watch  # which says what to look at
-        if lab.state is State.RUNNING and useful and not hinted:
+        useful = (
+            not controller.pool.one_client and not controller.scenario.watch
+        )  # which says what to look at
+        if controller.state is State.RUNNING and useful and not hinted:
             self._settings.setValue(_HINTED, True)
             self.banner.say(Notice("hint", _HINT))
-        if lab.state is State.CONNECTING or lab.busy:
+        if controller.state is State.CONNECTING or controller.busy:
             self._timer.start(0)
 
     def _show_session(self) -> None:
-        self.charts.set_recorder(self.lab.recorder, live=self.lab.viewing is None)
+        self.charts.set_recorder(self.controller.recorder, live=self.controller.viewing is None)
         self.status.begin()
         self._drawn = (None, -1)
 
     def _show_values(self) -> None:
-        lab = self.lab
-        self.panel.show_values(lab.values, lab.in_force, lab.draining)
-        self.panel.show_faults(lab.mishaps.standing, lab.mishaps.reasons(lab.values))
+        controller = self.controller
+        self.panel.show_values(controller.values, controller.in_force, controller.draining)
+        self.panel.show_faults(
+            controller.active_faults.standing, controller.active_faults.reasons(controller.values)
+        )
 
     def _frame(self) -> None:
         """Take in the news, show them, and see how soon to come back."""
-        self.lab.poll()
+        self.controller.poll()
         now = monotonic()
         self._measure(now)
         if self.isVisible() and not self.isMinimized():
             self._draw(now)
-        busy = self.lab.busy or self.lab.state is State.CONNECTING
-        self._timer.start(self._pace.milliseconds if busy else _IDLE)
+        busy = self.controller.busy or self.controller.state is State.CONNECTING
+        self._timer.start(self._frame_rate.milliseconds if busy else _IDLE)
 
     def _measure(self, now: float) -> None:
         """What the last frame cost this thread, and how full the machine is."""
         cpu = thread_time()
-        self._pace.note_frame(cpu - self._cpu_at if self._cpu_at else 0.0)
+        self._frame_rate.note_frame(cpu - self._cpu_at if self._cpu_at else 0.0)
         self._cpu_at = cpu
         if now - self._machine_at >= _MACHINE:
             self._machine_at = now
-            self._pace.note_machine(psutil.cpu_percent(None) / 100)
+            self._frame_rate.note_machine(psutil.cpu_percent(None) / 100)
 
     def _draw(self, now: float) -> None:
-        recorder = self.lab.recorder
+        recorder = self.controller.recorder
         shown = (recorder, recorder.revision if recorder is not None else 0)
         news = shown != self._drawn
         if news:
             self.charts.refresh()
-        if now - self._figures_at >= _FIGURES and (news or self.lab.busy):
+        if now - self._figures_at >= _FIGURES and (news or self.controller.busy):
             self._figures_at = now
             self._drawn = shown
             self.tiles.refresh(recorder)
-            self.status.refresh(recorder, live=self.lab.busy, viewing=self.lab.viewing)
+            self.status.refresh(
+                recorder, live=self.controller.busy, viewing=self.controller.viewing
+            )
             self._show_values()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -323,14 +329,14 @@ class Window(QMainWindow):
         path = _dropped(event)
         if path is not None:
             event.acceptProposedAction()
-            self.opener.open(path)
+            self.file_opener.open(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Leave nothing behind."""
         self._settings.setValue(_GEOMETRY, self.saveGeometry())
         self.hide()
         self._timer.stop()
-        self.lab.close()
+        self.controller.close()
         self._settings.sync()
         event.accept()
 

@@ -62,18 +62,18 @@ def test_a_poolviz_killed_while_its_server_restarts_leaves_nothing(home: Path) -
         stderr=subprocess.DEVNULL,
         env=os.environ | {"POOLVIZ_HOME": str(home)},
     ) as process:
-        keepers: set[psutil.Process] = set()
+        watchdogs: set[psutil.Process] = set()
 
         def restarts() -> bool:
             for child in psutil.Process(process.pid).children():
                 with suppress(psutil.Error):
-                    if any("keeper" in word for word in child.cmdline()):
-                        keepers.add(child)
-            return len(keepers) > 1
+                    if any("watchdog" in word for word in child.cmdline()):
+                        watchdogs.add(child)
+            return len(watchdogs) > 1
 
-        wait_until(restarts, "a second keeper is at work")
+        wait_until(restarts, "a second watchdog is at work")
         process.send_signal(signal.SIGKILL)
-    assert_gone(list(keepers))
+    assert_gone(list(watchdogs))
     wait_until(lambda: not servers_in(home), "no server is left")
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from poolviz.engine.engine import Engine
 from poolviz.load.settings import SETTINGS
-from poolviz.model.messages import Begin, Ended, Marked, Refused, Report, Ticked
+from poolviz.model.messages import ChangeRefused, MarkAdded, Report, RunEnded, SampleTaken, StartRun
 from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Change, Scenario
 from poolviz.pools.registry import pool_class
-from poolviz.runs.engine_process import EngineLink
+from poolviz.runs.engine_process import EngineProcess
 
 PATIENCE = 30.0  # seconds for a condition that comes about in far less
 QUEUE_POOL = "sqlalchemy.QueuePool"
@@ -66,19 +66,19 @@ class Heard:
 
     @property
     def samples(self) -> list[Sample]:
-        return [report.sample for report in self.of(Ticked)]
+        return [report.sample for report in self.of(SampleTaken)]
 
     @property
     def marks(self) -> list[Mark]:
-        return [report.mark for report in self.of(Marked)]
+        return [report.mark for report in self.of(MarkAdded)]
 
     @property
-    def refused(self) -> list[Refused]:
-        return self.of(Refused)
+    def refused(self) -> list[ChangeRefused]:
+        return self.of(ChangeRefused)
 
     @property
-    def ended(self) -> Ended | None:
-        return next(iter(self.of(Ended)), None)
+    def ended(self) -> RunEnded | None:
+        return next(iter(self.of(RunEnded)), None)
 
     def operations(self) -> int:
         return sum(sample.operations for sample in self.samples)
@@ -86,14 +86,17 @@ class Heard:
 
 @contextmanager
 def running(
-    kind: type[Engine] | type[EngineLink], conninfo: str, what: Scenario, name: str = "poolviz test"
+    kind: type[Engine] | type[EngineProcess],
+    conninfo: str,
+    what: Scenario,
+    name: str = "poolviz test",
 ) -> Iterator[tuple[Any, Heard]]:
     """A run, stopped and over when the block is left."""
     heard = Heard()
-    run = kind(Begin(what, conninfo, name), heard)
+    run = kind(StartRun(what, conninfo, name), heard)
     try:
         yield run, heard
     finally:
         run.halt()
         assert run.wait(PATIENCE), "the run didn't end"
-    assert isinstance(heard.reports[-1], Ended)
+    assert isinstance(heard.reports[-1], RunEnded)

@@ -13,13 +13,13 @@ import psycopg2
 import pytest
 
 from poolviz.engine.engine import Engine
-from poolviz.model.messages import Began, Trouble
-from poolviz.runs.engine_process import EngineLink
+from poolviz.model.messages import ProblemReported, RunStarted
+from poolviz.runs.engine_process import EngineProcess
 from tests.engine.runs import PSYCOPG2, QUEUE_POOL, Heard, changes, running, scenario
 from tests.servers.fixtures import wait_until
 
 POOLS = (PSYCOPG2, QUEUE_POOL)
-WAYS = (Engine, EngineLink)
+WAYS = (Engine, EngineProcess)
 
 
 def backends(conninfo: str, name: str = "poolviz test") -> int:
@@ -37,7 +37,7 @@ def busy(operations: int):
 def test_a_run_measures_reports_and_leaves_nothing(way: type, pool: str, conninfo: str) -> None:
     with running(way, conninfo, scenario(pool, clients=4)) as (_, heard):
         heard.until(busy(200), "200 operations")
-    assert isinstance(heard.reports[0], Began)
+    assert isinstance(heard.reports[0], RunStarted)
     assert heard.ended.open_at_end == 0
     assert not heard.ended.failure
     for sample in heard.samples:
@@ -153,7 +153,7 @@ def test_stop_comes_back_though_every_client_is_inside_a_long_query(
 def test_clients_that_are_stopped_within_a_statement_do_not_pause_before_they_go(
     conninfo: str,
 ) -> None:
-    # The change nudges them too, within the very statement that they are then stopped in.
+    # The change wakes them too, within the very statement that they are then stopped in.
     what = scenario(
         clients=5, pool_size=5, statement_time=0.15, hold_time=0.005, think_time=3600,
         statement_distribution="constant", think_distribution="constant",
@@ -250,9 +250,9 @@ def test_the_same_seed_draws_the_same_times() -> None:
     import random
 
     from poolviz.load.settings import SETTINGS
-    from poolviz.load.workload import Work
+    from poolviz.load.workload import Workload
 
-    work = Work(SETTINGS.complete({"statement_time": 0.05, "think_time": 0.05}))
+    work = Workload(SETTINGS.complete({"statement_time": 0.05, "think_time": 0.05}))
     drawn = [
         (work.sql(rng, 0, 1), work.think(rng))
         for rng in (random.Random("7/1"), random.Random("7/1"))
@@ -276,17 +276,19 @@ def test_a_run_that_cannot_be_set_up_ends_with_a_sentence(
 
 def test_an_unreachable_server_ends_the_run_with_a_sentence() -> None:
     heard = Heard()
-    from poolviz.model.messages import Begin
+    from poolviz.model.messages import StartRun
 
     what = scenario(PSYCOPG2, minconn=1)
-    run = Engine(Begin(what, "host=127.0.0.1 port=1 user=nobody dbname=x", "poolviz test"), heard)
+    run = Engine(
+        StartRun(what, "host=127.0.0.1 port=1 user=nobody dbname=x", "poolviz test"), heard
+    )
     assert run.wait(30)
     assert heard.ended.exit_status == 3
     assert "127.0.0.1:1" in heard.ended.failure
 
 
 def test_a_killed_engine_is_told_and_its_record_kept(conninfo: str) -> None:
-    with running(EngineLink, conninfo, scenario(clients=2)) as (link, heard):
+    with running(EngineProcess, conninfo, scenario(clients=2)) as (link, heard):
         heard.until(busy(20), "some operations")
         os.kill(link.pid, signal.SIGKILL)
         assert link.wait(30)
@@ -296,11 +298,11 @@ def test_a_killed_engine_is_told_and_its_record_kept(conninfo: str) -> None:
 
 
 def test_an_engine_that_hangs_is_told_and_can_be_ended(conninfo: str) -> None:
-    with running(EngineLink, conninfo, scenario(clients=2)) as (link, heard):
+    with running(EngineProcess, conninfo, scenario(clients=2)) as (link, heard):
         heard.until(busy(20), "some operations")
         os.kill(link.pid, signal.SIGSTOP)
-        heard.until(lambda h: h.of(Trouble), "the silence to be noticed")
+        heard.until(lambda h: h.of(ProblemReported), "the silence to be noticed")
         link.halt()
         assert link.wait(30)
-    assert "hasn't answered" in heard.of(Trouble)[0].sentence
+    assert "hasn't answered" in heard.of(ProblemReported)[0].sentence
     assert heard.ended.failure

@@ -14,10 +14,10 @@ import pytest
 from psycopg2.extensions import connection
 
 from poolviz.engine.engine import Engine
-from poolviz.engine.fault_injector import Injuries, Scene
-from poolviz.engine.meter import ConnectionDoor
-from poolviz.load.client_faults import Havoc
-from poolviz.model.messages import Begin, RestartWanted, Trouble
+from poolviz.engine.fault_injector import FaultInjector, RunFaultContext
+from poolviz.engine.meter import ConnectionEventBuffer
+from poolviz.load.client_faults import ClientFaults
+from poolviz.model.messages import ProblemReported, ServerRestartRequested, StartRun
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.sample import MarkKind
 from poolviz.pools.connections.mysql import pymysql_arguments
@@ -30,11 +30,11 @@ from tests.servers.fixtures import TcpServer, ask, home, tcp_server, wait_until
 
 __all__ = ["home", "tcp_server"]
 
-NAME = "poolviz scene"
+NAME = "poolviz context"
 
 
 class Told:
-    """What injuries say, and a way to wait for it."""
+    """What fault_injector say, and a way to wait for it."""
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []
@@ -52,22 +52,25 @@ class Told:
 
 
 class Stage:
-    """A scene with its injuries, and what they were asked for."""
+    """A context with its fault_injector, and what they were asked for."""
 
     def __init__(self, conninfo: str) -> None:
         self.told = Told()
-        self.gate, self.havoc = ConnectionDoor().gate, Havoc()
+        self.connect_faults, self.client_faults = (
+            ConnectionEventBuffer().connect_faults,
+            ClientFaults(),
+        )
         self.stuck: list[int] = []
         self.restarts: list[bool] = []
-        self.scene = Scene(
+        self.context = RunFaultContext(
             conninfo,
             NAME,
-            gate=self.gate,
-            havoc=self.havoc,
-            crew_hook=self.stuck.append,
+            connect_faults=self.connect_faults,
+            client_faults=self.client_faults,
+            set_stuck=self.stuck.append,
             ask_owner=lambda: self.restarts.append(True),
         )
-        self.injuries = Injuries(self.scene, self.told)
+        self.fault_injector = FaultInjector(self.context, self.told)
 
 
 @contextmanager
@@ -76,7 +79,7 @@ def staged(conninfo: str) -> Iterator[Stage]:
     try:
         yield stage
     finally:
-        stage.injuries.close(PATIENCE)
+        stage.fault_injector.close(PATIENCE)
 
 
 @pytest.fixture
@@ -122,7 +125,7 @@ def tables(conninfo: str) -> Iterator[None]:
 
 def test_only_the_runs_own_backends_are_ended(stage: Stage, conninfo: str) -> None:
     with connected(conninfo, 3) as ours, connected(conninfo, 2, f"{NAME} 2") as others:
-        assert stage.injuries.inflict("kill_all_backends", True) == ""
+        assert stage.fault_injector.inject("kill_all_backends", True) == ""
         wait_until(lambda: backends(conninfo) == 0, "the run's backends are gone")
         assert not any(map(alive, ours))
         assert all(map(alive, others))
@@ -131,7 +134,7 @@ def test_only_the_runs_own_backends_are_ended(stage: Stage, conninfo: str) -> No
 def test_one_at_work_is_ended_first(stage: Stage, conninfo: str) -> None:
     with connected(conninfo, 3) as ours:
         ours[1].cursor().execute("SELECT 1")  # which leaves it inside a transaction
-        stage.injuries.inflict("kill_backend", True)
+        stage.fault_injector.inject("kill_backend", True)
         wait_until(lambda: backends(conninfo) == 2, "one backend is gone")
         assert [alive(one) for one in ours] == [True, False, True]
 
@@ -141,7 +144,7 @@ def test_another_users_backends_are_left_alone_whatever_they_are_called(
 ) -> None:
     with connected(tcp_server.admin, 1) as others, connected(tcp_server.dsn(), 1) as ours:
         with staged(tcp_server.dsn()) as stage:
-            stage.injuries.inflict("kill_all_backends", True)
+            stage.fault_injector.inject("kill_all_backends", True)
             wait_until(lambda: not alive(ours[0]), "the run's backend is gone")
         assert alive(others[0])
 
@@ -149,19 +152,21 @@ def test_another_users_backends_are_left_alone_whatever_they_are_called(
 def test_where_nobody_is_connected_that_is_said_and_taken_back_later(
     stage: Stage, conninfo: str
 ) -> None:
-    stage.injuries.inflict("kill_backend", True)
+    stage.fault_injector.inject("kill_backend", True)
     assert stage.told.next() == (
         "kill_backend",
         "This run has no connection that could be killed just now.",
     )
     with connected(conninfo, 1):
-        wait_until(lambda: not stage.injuries.inflict("kill_backend", True), "it may be done again")
+        wait_until(
+            lambda: not stage.fault_injector.inject("kill_backend", True), "it may be done again"
+        )
         assert stage.told.next() == ("kill_backend", "")
 
 
 def test_a_server_that_is_away_is_told_in_a_sentence_without_the_password() -> None:
     with staged("postgresql://alice:s3cret@127.0.0.1:1/postgres") as stage:
-        stage.injuries.inflict("kill_backend", True)
+        stage.fault_injector.inject("kill_backend", True)
         key, sentence = stage.told.next()
     assert key == "kill_backend"
     assert "127.0.0.1:1" in sentence
@@ -174,9 +179,11 @@ def test_a_server_that_is_away_is_told_in_a_sentence_without_the_password() -> N
 
 def test_a_lock_keeps_everybody_out_for_its_time(stage: Stage, conninfo: str, tables: None) -> None:
     begun = perf_counter()
-    stage.injuries.inflict("lock_table", 1.0)
+    stage.fault_injector.inject("lock_table", 1.0)
     wait_until(lambda: locked(conninfo), "the tables are locked")
-    assert stage.injuries.inflict("lock_table", 1.0).startswith("lock_table is still under way")
+    assert stage.fault_injector.inject("lock_table", 1.0).startswith(
+        "lock_table is still under way"
+    )
     with connected(conninfo, 1, "reader") as [reader], reader.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM poolviz.branches")
         assert perf_counter() - begun >= 1.0
@@ -191,7 +198,7 @@ def locked(conninfo: str) -> bool:
 
 def test_the_runs_end_ends_a_lock_at_once(conninfo: str, tables: None) -> None:
     with staged(conninfo) as stage:
-        stage.injuries.inflict("lock_table", 600.0)
+        stage.fault_injector.inject("lock_table", 600.0)
         wait_until(lambda: locked(conninfo), "the tables are locked")
     wait_until(lambda: not locked(conninfo), "the lock is gone")
     assert not any(thread.name.startswith("fault") for thread in threading.enumerate())
@@ -201,7 +208,7 @@ def test_the_runs_end_ends_the_wait_for_a_lock(conninfo: str, tables: None) -> N
     with connected(conninfo, 1, "holder") as [holder], holder.cursor() as cursor:
         cursor.execute("LOCK TABLE poolviz.accounts")
         with staged(conninfo) as stage:
-            stage.injuries.inflict("lock_table", 1.0)
+            stage.fault_injector.inject("lock_table", 1.0)
             wait_until(lambda: backends(conninfo, f"{NAME} fault") == 1, "it waits for its lock")
         wait_until(lambda: backends(conninfo, f"{NAME} fault") == 0, "it is gone")
         assert stage.told.said == []
@@ -212,13 +219,13 @@ def test_a_lock_that_the_load_does_not_let_go_of_is_given_up_with_a_sentence(
 ) -> None:
     with connected(conninfo, 1, "holder") as [holder], holder.cursor() as cursor:
         cursor.execute("SELECT 1 FROM poolviz.accounts LIMIT 1")
-        stage.injuries.inflict("lock_table", 1.0)
+        stage.fault_injector.inject("lock_table", 1.0)
         key, sentence = stage.told.next()
     assert (key, sentence[:40]) == ("lock_table", "The tables couldn't be locked within 5 s")
 
 
 def test_where_there_are_no_tables_that_is_said(stage: Stage) -> None:
-    stage.injuries.inflict("lock_table", 1.0)
+    stage.fault_injector.inject("lock_table", 1.0)
     key, sentence = stage.told.next()
     assert (key, sentence[:29]) == ("lock_table", "There are no tables to lock: ")
 
@@ -229,7 +236,7 @@ def test_somebody_elses_tables_are_not_locked(tcp_server: TcpServer) -> None:
         with closing(psycopg2.connect(tcp_server.admin)) as admin, admin, admin.cursor() as cursor:
             cursor.execute("GRANT USAGE ON SCHEMA poolviz TO alice")
         with staged(tcp_server.dsn()) as stage:
-            stage.injuries.inflict("lock_table", 1.0)
+            stage.fault_injector.inject("lock_table", 1.0)
             assert "may not lock" in stage.told.next()[1]
     finally:
         drop(tcp_server.admin)
@@ -240,35 +247,35 @@ def test_somebody_elses_tables_are_not_locked(tcp_server: TcpServer) -> None:
 
 def test_standing_faults_set_what_clients_and_connections_read(stage: Stage) -> None:
     for key, value, read in (
-        ("leak_every", 3, lambda: stage.havoc.leak_every),
-        ("slow_statements", 0.2, lambda: stage.havoc.slow_by),
-        ("slow_connecting", 0.4, lambda: stage.gate.slow_by),
+        ("leak_every", 3, lambda: stage.client_faults.leak_every),
+        ("slow_statements", 0.2, lambda: stage.client_faults.slow_by),
+        ("slow_connecting", 0.4, lambda: stage.connect_faults.slow_by),
         ("stuck_clients", 2, lambda: stage.stuck[-1]),
     ):
-        assert stage.injuries.inflict(key, value) == ""
+        assert stage.fault_injector.inject(key, value) == ""
         assert read() == value
-        assert stage.injuries.inflict(key, type(value)(0)) == ""
+        assert stage.fault_injector.inject(key, type(value)(0)) == ""
         assert read() == 0
 
 
 def test_a_passing_fault_at_rest_does_nothing(stage: Stage, conninfo: str) -> None:
     with connected(conninfo, 1) as [one]:
         for key, value in (("kill_all_backends", False), ("restart_server", False)):
-            assert stage.injuries.inflict(key, value) == ""
-        stage.injuries.close(PATIENCE)
+            assert stage.fault_injector.inject(key, value) == ""
+        stage.fault_injector.close(PATIENCE)
         assert alive(one)
     assert stage.restarts == stage.told.said == []
 
 
 def test_the_owner_of_the_server_is_asked_to_restart_it(stage: Stage) -> None:
-    stage.injuries.inflict("restart_server", True)
+    stage.fault_injector.inject("restart_server", True)
     wait_until(lambda: stage.restarts, "the owner was asked")
 
 
 def test_a_gate_that_refuses_opens_again_at_the_runs_end(conninfo: str) -> None:
     with staged(conninfo) as stage:
-        stage.injuries.inflict("refuse_connections", 600.0)
-    assert stage.gate.knock(perf_counter()) <= 0
+        stage.fault_injector.inject("refuse_connections", 600.0)
+    assert stage.connect_faults.check(perf_counter()) <= 0
 
 
 # MySQL and MariaDB
@@ -293,9 +300,9 @@ def test_mysql_ends_the_runs_own_connections_alone(mysql_url: str) -> None:
         ours = stack.enter_context(mysql_connected(mysql_url, 3))
         others = stack.enter_context(mysql_connected(mysql_url, 1, f"{NAME} 2"))
         stage = stack.enter_context(staged(mysql_url))
-        stage.injuries.inflict("kill_backend", True)
+        stage.fault_injector.inject("kill_backend", True)
         wait_until(lambda: sum(map(alive, ours)) == 2, "one is gone")
-        wait_until(lambda: not stage.injuries.inflict("kill_all_backends", True), "asked")
+        wait_until(lambda: not stage.fault_injector.inject("kill_all_backends", True), "asked")
         wait_until(gone(ours), "all are gone")
         assert all(map(alive, others))
         assert stage.told.said == []
@@ -307,9 +314,9 @@ def test_mysql_locks_the_tables_for_a_time(mysql_url: str) -> None:
         with staged(mysql_url) as stage, mysql_connected(mysql_url, 1, "reader") as [reader]:
             with reader.cursor() as cursor:
                 cursor.execute("SET SESSION autocommit = 1, lock_wait_timeout = 1")
-                stage.injuries.inflict("lock_table", 600.0)
+                stage.fault_injector.inject("lock_table", 600.0)
                 wait_until(lambda: not reads(cursor), "the tables are locked")
-                stage.injuries.close(PATIENCE)
+                stage.fault_injector.close(PATIENCE)
                 wait_until(lambda: reads(cursor), "and no more")
             assert stage.told.said == []
     finally:
@@ -326,7 +333,7 @@ def reads(cursor: Any) -> bool:
 
 def test_mysql_without_tables_says_so(mysql_url: str) -> None:
     with staged(mysql_url) as stage:
-        stage.injuries.inflict("lock_table", 1.0)
+        stage.fault_injector.inject("lock_table", 1.0)
         assert stage.told.next()[1].startswith("There are no tables to lock: ")
 
 
@@ -348,7 +355,7 @@ def test_a_locked_table_makes_the_load_wait(conninfo: str, tables: None) -> None
         heard.until(lambda h: [s for s in h.samples if s.wait.high >= 0.5], "and wait for it")
         before = heard.operations()
         heard.until(lambda h: h.operations() > before + 20, "the load goes on")
-    assert heard.of(Trouble) == []
+    assert heard.of(ProblemReported) == []
     assert [(m.kind, m.text) for m in heard.marks] == [(MarkKind.FAULT, "lock_table 750 ms")]
 
 
@@ -356,12 +363,12 @@ def test_a_restart_loses_every_connection_and_the_load_goes_on(home: Any) -> Non
     with EmbeddedServer.start() as server:
         first = main_pid(server.conninfo)
         heard = Heard()
-        begin = Begin(scenario(clients=4), server.conninfo, "poolviz restarted", own_server=True)
+        begin = StartRun(scenario(clients=4), server.conninfo, "poolviz restarted", own_server=True)
         engine = Engine(begin, heard)
         try:
             heard.until(lambda h: h.operations() > 20, "some work")
             engine.alter("restart_server", True)
-            heard.until(lambda h: h.of(RestartWanted), "the owner is asked")
+            heard.until(lambda h: h.of(ServerRestartRequested), "the owner is asked")
             server.restart()
             at = heard.samples[-1].t
             heard.until(lambda h: [s for s in h.samples if s.errors], "connections are lost")

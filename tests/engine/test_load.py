@@ -7,7 +7,7 @@ from math import factorial
 import pytest
 
 from poolviz.engine.engine import Engine
-from poolviz.model.messages import Began
+from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Sample
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
@@ -243,7 +243,7 @@ def test_many_clients_run_and_stop_cleanly(pool: str, clients: int, conninfo: st
     size = {"maxconn": 20} if pool == PSYCOPG2 else {"max_size": 20}
     what = scenario(pool, clients=clients, on_exhausted="retry", think_time=0.5, **size)
     with running(Engine, conninfo, what) as (_, heard):
-        heard.until(lambda h: h.of(Began), "the run begins")
+        heard.until(lambda h: h.of(RunStarted), "the run begins")
         heard.until(
             lambda h: sum(count > 0 for count in per_client(h).values()) == clients,
             "everyone was served",

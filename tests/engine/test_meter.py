@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolviz.engine.meter import ConnectionDoor, Meter, Tick
+from poolviz.engine.meter import ConnectionEventBuffer, Meter, Tick
 from poolviz.load import event_buffer as events
-from poolviz.load.event_buffer import Log
+from poolviz.load.event_buffer import EventBuffer
 
 COUNTS = ("open", "used", "idle", "overflow", "pending", "retrying")
 
@@ -30,18 +30,18 @@ def check_levels(tick: Tick) -> None:
         assert level.low - 1e-9 <= level.mean <= level.high + 1e-9, name
 
 
-def operate(log: Log, *kinds: int) -> None:
+def operate(buffer: EventBuffer, *kinds: int) -> None:
     for kind in kinds:
-        log.note(kind)
-        log.stamp()
+        buffer.note(kind)
+        buffer.stamp()
 
 
 def test_an_operation_is_counted_with_its_wait_and_its_use() -> None:
-    door, log = ConnectionDoor(), Log(3)
-    counted = Meter(door)
-    door.opened(0.002)
-    operate(log, events.REQUESTED, events.ACQUIRED, events.RELEASED)
-    tick = counted.tick([log], kept=0)
+    counter, buffer = ConnectionEventBuffer(), EventBuffer(3)
+    counted = Meter(counter)
+    counter.opened(0.002)
+    operate(buffer, events.REQUESTED, events.ACQUIRED, events.RELEASED)
+    tick = counted.tick([buffer], kept=0)
     assert (tick.operations, tick.opened, tick.closed, tick.timeouts) == (1, 1, 0, 0)
     assert tick.per_client == {3: 1}
     assert (tick.wait.count, tick.use.count, tick.create.count) == (1, 1, 1)
@@ -53,23 +53,23 @@ def test_an_operation_is_counted_with_its_wait_and_its_use() -> None:
 
 
 def test_a_spike_between_two_ticks_survives_in_the_highest() -> None:
-    logs = [Log(number) for number in range(5)]
-    counted = Meter(ConnectionDoor())
-    for log in logs:
-        operate(log, events.REQUESTED)
-    for log in logs:
-        operate(log, events.FAILED)
-    tick = counted.tick(logs, kept=0)
+    buffers = [EventBuffer(number) for number in range(5)]
+    counted = Meter(ConnectionEventBuffer())
+    for buffer in buffers:
+        operate(buffer, events.REQUESTED)
+    for buffer in buffers:
+        operate(buffer, events.FAILED)
+    tick = counted.tick(buffers, kept=0)
     assert tick.levels["pending"].high == 5
     assert tick.levels["pending"].last == 0
 
 
 def test_a_wait_that_spans_ticks_is_counted_whole_when_it_ends() -> None:
-    log, counted = Log(0), Meter(ConnectionDoor())
-    operate(log, events.REQUESTED)
-    first = counted.tick([log], kept=0)
-    operate(log, events.TIMED_OUT)
-    second = counted.tick([log], kept=0)
+    buffer, counted = EventBuffer(0), Meter(ConnectionEventBuffer())
+    operate(buffer, events.REQUESTED)
+    first = counted.tick([buffer], kept=0)
+    operate(buffer, events.TIMED_OUT)
+    second = counted.tick([buffer], kept=0)
     assert first.wait.count == 0
     assert first.levels["pending"].last == 1
     assert second.timeouts == second.wait.count == 1
@@ -78,15 +78,15 @@ def test_a_wait_that_spans_ticks_is_counted_whole_when_it_ends() -> None:
 
 
 def test_refusals_move_a_client_from_pending_to_retrying_and_back() -> None:
-    log, counted = Log(0), Meter(ConnectionDoor())
-    operate(log, events.REQUESTED, events.REFUSED)
-    assert counted.tick([log], kept=0).levels["retrying"].last == 1
-    operate(log, events.RETRIED)
-    assert counted.tick([log], kept=0).levels["pending"].last == 1
-    operate(log, events.REFUSED, events.GAVE_UP)
-    log.own_waits.append(0.25)
-    log.errors.append("PoolError")
-    tick = counted.tick([log], kept=0)
+    buffer, counted = EventBuffer(0), Meter(ConnectionEventBuffer())
+    operate(buffer, events.REQUESTED, events.REFUSED)
+    assert counted.tick([buffer], kept=0).levels["retrying"].last == 1
+    operate(buffer, events.RETRIED)
+    assert counted.tick([buffer], kept=0).levels["pending"].last == 1
+    operate(buffer, events.REFUSED, events.GAVE_UP)
+    buffer.own_waits.append(0.25)
+    buffer.errors.append("PoolError")
+    tick = counted.tick([buffer], kept=0)
     assert tick.levels["retrying"].last == tick.levels["pending"].last == 0
     assert tick.retry.summary().max == 0.25
     assert tick.errors == {"PoolError": 1}
@@ -101,24 +101,24 @@ def test_every_event_is_in_exactly_one_tick(moves: list[int], ticks: set[int]) -
         2: [events.REQUESTED, events.TIMED_OUT],
         3: [events.REQUESTED, events.REFUSED, events.RETRIED, events.ACQUIRED, events.BROKEN],
     }
-    door, logs = ConnectionDoor(), [Log(0), Log(1), Log(2)]
-    counted = Meter(door)
-    for _ in logs:
-        door.opened(0.001)
-    todo: list[deque[int]] = [deque() for _ in logs]
+    counter, buffers = ConnectionEventBuffer(), [EventBuffer(0), EventBuffer(1), EventBuffer(2)]
+    counted = Meter(counter)
+    for _ in buffers:
+        counter.opened(0.001)
+    todo: list[deque[int]] = [deque() for _ in buffers]
     expected = [0] * 4
-    taken = [counted.tick(logs, kept=1)]
+    taken = [counted.tick(buffers, kept=1)]
     for place, move in enumerate(moves):
-        which = place % len(logs)
+        which = place % len(buffers)
         if not todo[which]:
             todo[which].extend(paths[move])
             expected[move] += 1
-        operate(logs[which], todo[which].popleft())
+        operate(buffers[which], todo[which].popleft())
         if place in ticks:
-            taken.append(counted.tick(logs, kept=1))
+            taken.append(counted.tick(buffers, kept=1))
     for which, rest in enumerate(todo):
-        operate(logs[which], *rest)
-    taken.append(counted.tick(logs, kept=1))
+        operate(buffers[which], *rest)
+    taken.append(counted.tick(buffers, kept=1))
     for tick in taken:
         check_levels(tick)
     assert sum(tick.operations for tick in taken) == expected[0]
@@ -132,41 +132,41 @@ def test_every_event_is_in_exactly_one_tick(moves: list[int], ticks: set[int]) -
 
 def test_counts_are_consistent_in_every_tick_while_threads_race() -> None:
     """Threads hand a few tokens round; a tick never sees more of them used than were opened."""
-    door = ConnectionDoor()
-    counted = Meter(door)
+    counter = ConnectionEventBuffer()
+    counted = Meter(counter)
     tokens: deque[int] = deque()
     free = threading.Semaphore(0)
     for token in range(3):
-        door.opened(0.0)
+        counter.opened(0.0)
         tokens.append(token)
         free.release()
     done = threading.Event()
-    logs = [Log(number) for number in range(6)]
-    made = [0] * len(logs)
+    buffers = [EventBuffer(number) for number in range(6)]
+    made = [0] * len(buffers)
 
-    def use(log: Log) -> None:
+    def use(buffer: EventBuffer) -> None:
         while not done.is_set():
-            operate(log, events.REQUESTED)
+            operate(buffer, events.REQUESTED)
             free.acquire()
             token = tokens.popleft()
-            operate(log, events.ACQUIRED)
-            made[log.number] += 1
-            operate(log, events.RELEASED)
+            operate(buffer, events.ACQUIRED)
+            made[buffer.number] += 1
+            operate(buffer, events.RELEASED)
             tokens.append(token)
             free.release()
 
-    threads = [threading.Thread(target=use, args=(log,)) for log in logs]
+    threads = [threading.Thread(target=use, args=(buffer,)) for buffer in buffers]
     for thread in threads:
         thread.start()
     ticks = []
     try:
         while sum(tick.operations for tick in ticks) < 30_000:
-            ticks.append(counted.tick(logs, kept=2))
+            ticks.append(counted.tick(buffers, kept=2))
     finally:
         done.set()
         for thread in threads:
             thread.join()
-    ticks.append(counted.tick(logs, kept=2))
+    ticks.append(counted.tick(buffers, kept=2))
     for tick in ticks:
         check_levels(tick)
         assert tick.levels["open"].high <= 3
@@ -181,13 +181,13 @@ def test_counts_are_consistent_in_every_tick_while_threads_race() -> None:
 
 def test_the_mean_is_weighted_by_time() -> None:
     """Used for a part of the tick: the mean is that part, by the meter's own clock."""
-    log, counted = Log(0), Meter(ConnectionDoor())
-    operate(log, events.REQUESTED, events.ACQUIRED)
+    buffer, counted = EventBuffer(0), Meter(ConnectionEventBuffer())
+    operate(buffer, events.REQUESTED, events.ACQUIRED)
     until = perf_counter() + 0.01
     while perf_counter() < until:
         random.random()
-    operate(log, events.RELEASED)
-    tick = counted.tick([log], kept=0)
+    operate(buffer, events.RELEASED)
+    tick = counted.tick([buffer], kept=0)
     span = (tick.end - tick.start) * 1e-9
     assert tick.levels["used"].mean == pytest.approx(tick.use.total / span, rel=1e-6)
 

@@ -11,15 +11,15 @@ import psycopg2
 import pytest
 
 from poolviz.engine.engine import Engine
-from poolviz.model.messages import Began
-from poolviz.runs.engine_process import EngineLink
+from poolviz.model.messages import RunStarted
+from poolviz.runs.engine_process import EngineProcess
 from tests.engine.runs import PATIENCE, Heard, changes, running, scenario
 from tests.servers.fixtures import wait_until
 
 pytest.importorskip("asyncpg")
 
 ASYNCPG = "asyncpg.Pool"
-WAYS = (Engine, EngineLink)
+WAYS = (Engine, EngineProcess)
 
 
 def backends(conninfo: str) -> int:
@@ -38,14 +38,14 @@ def errors(heard: Heard) -> dict[str, int]:
 def test_a_run_of_tasks_measures_reports_and_leaves_nothing(way: type, conninfo: str) -> None:
     with running(way, conninfo, scenario(ASYNCPG, clients=6, max_size=3)) as (_, heard):
         heard.until(lambda h: h.operations() >= 300, "300 operations")
-    assert isinstance(heard.reports[0], Began)
+    assert isinstance(heard.reports[0], RunStarted)
     assert heard.ended.open_at_end == 0
     assert not heard.ended.failure
     assert errors(heard) == {}
     for sample in heard.samples:
         assert sample.idle.last + sample.used.last == sample.open.last
         assert sample.open.high <= 3
-        assert sample.books.open is not None
+        assert sample.reported_counts.open is not None
     last = heard.samples[-1]
     assert last.open.last == last.used.last == last.pending.last == 0
     waits = sum(sample.wait.count for sample in heard.samples)

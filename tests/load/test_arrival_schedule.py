@@ -17,23 +17,25 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from poolviz.load.arrival_schedule import SPACINGS, Agenda, arrival_parameters
+from poolviz.load.arrival_schedule import SPACINGS, ArrivalSchedule, arrival_parameters
 from poolviz.load.shapes import SHAPES, shape_of, shape_parameters
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Parameters, Value
 
 DECLARED = Parameters("setting", *arrival_parameters(), *shape_parameters())
 S = 1_000_000_000
-CELL = 0.005  # seconds that the agenda's rate stands still
+CELL = 0.005  # seconds that the schedule's rate stands still
 
 
 def settings(**given: Value) -> dict[str, Value]:
     return DECLARED.complete({"arrivals": "open", **given})
 
 
-def agenda(before: Agenda | None = None, began: int = 0, seed: int = 1, **given: Value) -> Agenda:
-    """An agenda in a time of its own, in which it is never later than anybody says."""
-    return Agenda(settings(**given), seed, began, before, clock=lambda: 0)
+def schedule(
+    before: ArrivalSchedule | None = None, began: int = 0, seed: int = 1, **given: Value
+) -> ArrivalSchedule:
+    """A schedule in a time of its own, in which it is never later than anybody says."""
+    return ArrivalSchedule(settings(**given), seed, began, before, clock=lambda: 0)
 
 
 def seconds(dues: array[int]) -> list[float]:
@@ -75,7 +77,7 @@ shapes = st.fixed_dictionaries(
 
 
 def test_constant_spacing_ticks_at_the_rate() -> None:
-    ticks = agenda(spacing="constant", rate=4.0).take_due(2 * S)
+    ticks = schedule(spacing="constant", rate=4.0).take_due(2 * S)
     assert seconds(ticks) == pytest.approx([0.25 * n for n in range(1, 9)])
 
 
@@ -84,7 +86,7 @@ def test_as_many_requests_are_due_as_the_rate_adds_up_to(
     rate: float, shape: dict[str, Value], until: float
 ) -> None:
     asked = settings(spacing="constant", rate=rate, **shape)
-    dues = seconds(agenda(**asked).take_due(round(until * S)))
+    dues = seconds(schedule(**asked).take_due(round(until * S)))
     assert dues == sorted(dues)
     # Besides the request in progress, a cell may be astride an edge, of which bursts have many.
     edges = 2 * (1 + until / float(asked["burst_every"])) if shape["shape"] == "bursts" else 2
@@ -95,7 +97,7 @@ def test_as_many_requests_are_due_as_the_rate_adds_up_to(
 @pytest.mark.parametrize("shape", [kind.name for kind in SHAPES])
 def test_poisson_arrivals_come_by_chance_at_the_rate_of_the_moment(shape: str) -> None:
     asked = settings(rate=500.0, shape=shape)
-    arrivals = agenda(**asked)
+    arrivals = schedule(**asked)
     for span in range(6):
         counted = len(arrivals.take_due((span + 1) * 10 * S))
         mean = expected((span + 1) * 10, asked) - expected(span * 10, asked)
@@ -103,7 +105,7 @@ def test_poisson_arrivals_come_by_chance_at_the_rate_of_the_moment(shape: str) -
 
 
 def test_poisson_gaps_are_exponential() -> None:
-    gaps = np.diff(seconds(agenda(rate=100.0).take_due(500 * S)))
+    gaps = np.diff(seconds(schedule(rate=100.0).take_due(500 * S)))
     assert gaps.mean() == pytest.approx(0.01, rel=0.03)
     assert gaps.std() == pytest.approx(0.01, rel=0.03)
     assert np.mean(gaps > 0.02) == pytest.approx(math.exp(-2), rel=0.05)
@@ -111,17 +113,17 @@ def test_poisson_gaps_are_exponential() -> None:
 
 @given(seed=st.integers(0, 2**32), steps=st.lists(st.integers(0, S), max_size=20))
 def test_a_seed_repeats_its_arrivals_however_often_one_asks(seed: int, steps: list[int]) -> None:
-    piecewise, at = agenda(seed=seed, rate=50.0), 0
+    piecewise, at = schedule(seed=seed, rate=50.0), 0
     taken: list[int] = []
     for step in steps:
         at += step
         piecewise.claim(at)
         taken += piecewise.take_due(at)
-    assert taken == list(agenda(seed=seed, rate=50.0).take_due(at))
+    assert taken == list(schedule(seed=seed, rate=50.0).take_due(at))
 
 
 def test_another_seed_has_other_arrivals() -> None:
-    assert agenda(seed=1).take_due(S) != agenda(seed=2).take_due(S)
+    assert schedule(seed=1).take_due(S) != schedule(seed=2).take_due(S)
 
 
 @given(
@@ -133,52 +135,52 @@ def test_a_change_that_changes_nothing_moves_no_request(
     spacing: str, rate: float, changes: list[int]
 ) -> None:
     asked: dict[str, Value] = {"spacing": spacing, "rate": rate}
-    current, at = agenda(**asked), 0
+    current, at = schedule(**asked), 0
     dues: list[int] = []
     for step in changes:
         dues += current.take_due(at + step // 2)
         at += step
         current.claim(at)
-        current = agenda(before=current, began=at, **asked)
+        current = schedule(before=current, began=at, **asked)
     dues += current.take_due(at + S)
-    alone = agenda(**asked).take_due(at + S)
+    alone = schedule(**asked).take_due(at + S)
     assert len(dues) == pytest.approx(len(alone), abs=1)  # one may be due just at the end
     assert all(abs(a - b) <= len(changes) + 1 for a, b in zip(dues, alone, strict=False))
 
 
 def test_however_often_the_rate_is_changed_a_rare_request_comes() -> None:
-    current = agenda(spacing="constant", rate=1.0)
+    current = schedule(spacing="constant", rate=1.0)
     for tenth in range(1, 31):
         rate = 1.0 + (tenth % 2) * 1e-9
-        current = agenda(before=current, began=tenth * S // 10, spacing="constant", rate=rate)
+        current = schedule(before=current, began=tenth * S // 10, spacing="constant", rate=rate)
     assert seconds(current.take_due(3 * S + 1000)) == pytest.approx([1, 2, 3], abs=1e-6)
 
 
 def test_a_change_of_the_rate_lets_the_shape_go_on() -> None:
     spike = {"shape": "spike", "spike_at": 2, "spike_time": 1, "spike_factor": 10.0}
-    first = agenda(spacing="constant", rate=10.0, **spike)
+    first = schedule(spacing="constant", rate=10.0, **spike)
     dues = seconds(
-        agenda(before=first, began=S, spacing="constant", rate=20.0, **spike).take_due(4 * S)
+        schedule(before=first, began=S, spacing="constant", rate=20.0, **spike).take_due(4 * S)
     )
     assert np.histogram(dues, [0, 1, 2, 3, 4])[0] == pytest.approx([10, 20, 200, 20], abs=2)
 
 
 def test_another_shape_begins_with_the_change() -> None:
-    first = agenda(spacing="constant", rate=10.0)
+    first = schedule(spacing="constant", rate=10.0)
     shape: dict[str, Value] = {"shape": "spike", "spike_at": 1, "spike_time": 1}
-    dues = seconds(agenda(first, 2 * S, spacing="constant", rate=10.0, **shape).take_due(5 * S))
+    dues = seconds(schedule(first, 2 * S, spacing="constant", rate=10.0, **shape).take_due(5 * S))
     assert np.histogram(dues, [0, 1, 2, 3, 4, 5])[0] == pytest.approx([10, 10, 10, 50, 10], abs=1)
 
 
 def test_a_request_can_be_claimed_a_second_before_it_is_due() -> None:
-    slow = agenda(spacing="constant", rate=0.5)
+    slow = schedule(spacing="constant", rate=0.5)
     assert slow.claim(S - 1) is None
     assert slow.claim(S) == 2 * S
     assert slow.claim(S) is None
 
 
 def test_overdue_requests_are_claimed_first_and_given_back_ones_in_their_turn() -> None:
-    busy = agenda(spacing="constant", rate=10.0)
+    busy = schedule(spacing="constant", rate=10.0)
     first, second, third = (busy.claim(10 * S) for _ in range(3))
     assert [first, second, third] == [S // 10, S // 5, 3 * S // 10]
     assert second is not None
@@ -188,18 +190,18 @@ def test_overdue_requests_are_claimed_first_and_given_back_ones_in_their_turn() 
 
 
 def test_a_rate_of_zero_has_no_requests_until_it_is_raised() -> None:
-    none = agenda(rate=0.0)
+    none = schedule(rate=0.0)
     assert none.claim(100 * S) is None
     assert not none.take_due(100 * S)
-    some = agenda(before=none, began=100 * S, rate=100.0)
+    some = schedule(before=none, began=100 * S, rate=100.0)
     assert len(some.take_due(110 * S)) > 500
 
 
 def test_a_claim_of_a_request_that_was_never_due_is_void() -> None:
-    first = agenda(spacing="constant", rate=2.0)
+    first = schedule(spacing="constant", rate=2.0)
     early, late = first.claim(0), first.claim(0)
     assert (early, late) == (S // 2, S)
-    second = agenda(before=first, began=6 * S // 10, spacing="constant", rate=4.0)
+    second = schedule(before=first, began=6 * S // 10, spacing="constant", rate=4.0)
     assert first.followed
     assert not first.void(S // 2)
     assert first.void(S)
@@ -211,28 +213,28 @@ def test_a_claim_of_a_request_that_was_never_due_is_void() -> None:
 
 def test_what_somebody_saw_come_due_stays_due_though_the_change_was_dated_before() -> None:
     clock = 0
-    first = Agenda(settings(spacing="constant", rate=10.0), 1, 0, clock=lambda: clock)
+    first = ArrivalSchedule(settings(spacing="constant", rate=10.0), 1, 0, clock=lambda: clock)
     assert first.claim(0) == S // 10
     clock = S // 10 + 5  # the client has begun with it
     assert not first.void(S // 10)
-    second = Agenda(settings(rate=0.0), 1, S // 10 - 5, first, clock=lambda: clock)
+    second = ArrivalSchedule(settings(rate=0.0), 1, S // 10 - 5, first, clock=lambda: clock)
     assert not first.void(S // 10)
     assert list(second.take_due(S)) == [S // 10]
 
 
 def test_what_was_reported_as_due_stays_due_though_the_change_was_dated_before() -> None:
-    first = agenda(spacing="constant", rate=10.0)
+    first = schedule(spacing="constant", rate=10.0)
     assert len(first.take_due(S)) == 10
-    second = agenda(before=first, began=S // 2, rate=0.0)
+    second = schedule(before=first, began=S // 2, rate=0.0)
     assert not second.take_due(5 * S)
     assert [second.claim(5 * S) for _ in range(11)][9:] == [S, None]
     # The new rate begins where the old one ended, not when it was dated.
-    third = agenda(before=second, began=4 * S, spacing="constant", rate=2.0)
+    third = schedule(before=second, began=4 * S, spacing="constant", rate=2.0)
     assert seconds(third.take_due(6 * S)) == pytest.approx([5.5, 6.0])
 
 
 def test_an_abandoned_agenda_gives_up_what_nobody_has_claimed() -> None:
-    left = agenda(spacing="constant", rate=10.0)
+    left = schedule(spacing="constant", rate=10.0)
     claimed, served = left.claim(S), left.claim(S)
     assert claimed is not None
     left.abandon(S)
@@ -245,10 +247,10 @@ def test_an_abandoned_agenda_gives_up_what_nobody_has_claimed() -> None:
 
 
 def test_an_agenda_has_one_successor() -> None:
-    first = agenda()
-    agenda(before=first, began=S)
+    first = schedule()
+    schedule(before=first, began=S)
     with pytest.raises(RuntimeError):
-        agenda(before=first, began=S)
+        schedule(before=first, began=S)
 
 
 class Interleaving(RuleBasedStateMachine):
@@ -257,9 +259,13 @@ class Interleaving(RuleBasedStateMachine):
     @initialize(rate=rates, spacing=st.sampled_from(["poisson", "constant"]))
     def begin(self, rate: float, spacing: str) -> None:
         self.now = 0
-        self.agenda = Agenda(settings(rate=rate, spacing=spacing), 1, 0, clock=lambda: self.now)
-        self.stale: list[Agenda] = []  # ones that some client hasn't noticed to be followed
-        self.claims: list[tuple[Agenda, int]] = []
+        self.schedule = ArrivalSchedule(
+            settings(rate=rate, spacing=spacing), 1, 0, clock=lambda: self.now
+        )
+        self.stale: list[
+            ArrivalSchedule
+        ] = []  # ones that some client hasn't noticed to be followed
+        self.claims: list[tuple[ArrivalSchedule, int]] = []
         self.served: Counter[int] = Counter()
         self.reported: list[int] = []
 
@@ -269,7 +275,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(back=st.integers(0, 3))
     def a_client_claims(self, back: int) -> None:
-        known = [self.agenda, *reversed(self.stale)]
+        known = [self.schedule, *reversed(self.stale)]
         chosen = known[min(back, len(known) - 1)]
         due = chosen.claim(self.now)
         if due is not None:
@@ -291,7 +297,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule()
     def the_sampler_takes(self) -> None:
-        taken = list(self.agenda.take_due(self.now))
+        taken = list(self.schedule.take_due(self.now))
         assert taken == sorted(taken)
         assert not self.reported or not taken or self.reported[-1] <= taken[0]
         self.reported += taken
@@ -303,27 +309,27 @@ class Interleaving(RuleBasedStateMachine):
         spacing = data.draw(st.sampled_from(["poisson", "constant"]))
         asked = settings(rate=rate, spacing=spacing, **shape)
         began = max(self.now - lag, 0)
-        self.stale.append(self.agenda)
-        self.agenda = Agenda(asked, 1, began, self.agenda, clock=lambda: self.now)
+        self.stale.append(self.schedule)
+        self.schedule = ArrivalSchedule(asked, 1, began, self.schedule, clock=lambda: self.now)
 
     @invariant()
     def nobody_reports_the_past_agendas(self) -> None:
         assert not any(stale.take_due(self.now + S) for stale in getattr(self, "stale", []))
 
     def teardown(self) -> None:
-        if not hasattr(self, "agenda"):
+        if not hasattr(self, "schedule"):
             return
         end = self.now + 2 * S
         self.now = end
         for claim in list(self.claims):
             self._end_claim(claim)
-        self.agenda.abandon(end)  # so that no request is due after the end
-        self.reported += self.agenda.take_due(end)
-        unserved = len(self.agenda.take_dropped(end))
+        self.schedule.abandon(end)  # so that no request is due after the end
+        self.reported += self.schedule.take_due(end)
+        unserved = len(self.schedule.take_dropped(end))
         assert Counter(self.reported) >= self.served
         assert len(self.reported) == self.served.total() + unserved
 
-    def _end_claim(self, claim: tuple[Agenda, int]) -> None:
+    def _end_claim(self, claim: tuple[ArrivalSchedule, int]) -> None:
         self.claims.remove(claim)
         if not claim[0].void(claim[1]):
             self.served[claim[1]] += 1
@@ -336,7 +342,7 @@ TestAnyInterleaving = Interleaving.TestCase
 def test_many_threads_serve_every_request_once() -> None:
     began = perf_counter_ns()
     asked = settings(spacing="poisson", rate=10_000.0)
-    current = [Agenda(asked, 1, began)]
+    current = [ArrivalSchedule(asked, 1, began)]
     over = threading.Event()
     served: list[list[int]] = [[] for _ in range(8)]
 
@@ -361,7 +367,7 @@ def test_many_threads_serve_every_request_once() -> None:
     for change in range(200):
         reported += current[0].take_due(perf_counter_ns())
         rate = 5_000.0 + 100 * (change % 50)
-        current[0] = Agenda({**asked, "rate": rate}, 1, perf_counter_ns(), current[0])
+        current[0] = ArrivalSchedule({**asked, "rate": rate}, 1, perf_counter_ns(), current[0])
     over.set()
     for thread in threads:
         thread.join(30)
@@ -386,10 +392,10 @@ def test_many_threads_serve_every_request_once() -> None:
         '2024-05-01 10:00:02 UTC,""\n',
         "time;x\n2024-05-01 10:00:00,000;1\n2024-05-01 10:00:00,500;2\n2024-05-01 10:00:02;3\n",
     ],
-    ids=["seconds", "csv", "units, unsorted", "dates", "PostgreSQL's log", "semicolons"],
+    ids=["seconds", "csv", "units, unsorted", "dates", "PostgreSQL's buffer", "semicolons"],
 )
 def test_a_recording_is_replayed(tmp_path: Path, text: str) -> None:
-    replay = agenda(began=7 * S, spacing="replay", replay_file=trace(tmp_path, text))
+    replay = schedule(began=7 * S, spacing="replay", replay_file=trace(tmp_path, text))
     assert replay.claim(7 * S) == 7 * S
     assert seconds(replay.take_due(100 * S)) == pytest.approx([7, 7.5, 9])
     assert [replay.claim(100 * S) for _ in range(3)][-1] is None
@@ -409,10 +415,10 @@ def test_a_recording_goes_on_where_it_was_when_other_settings_change(
 ) -> None:
     file = trace(tmp_path_factory.mktemp("trace"), "\n".join(map(repr, times)))
     asked: dict[str, Value] = {"spacing": "replay", "replay_file": file, "replay_speed": speed}
-    current, at = agenda(**asked), 0
+    current, at = schedule(**asked), 0
     for number, step in enumerate(changes):
         at += step
-        current = agenda(before=current, began=at, **asked, rate=float(number))
+        current = schedule(before=current, began=at, **asked, rate=float(number))
     first = min(times)
     replayed = seconds(current.take_due(max(at, 1001 * S)))
     assert replayed == pytest.approx([(t - first) / speed for t in sorted(times)], abs=1e-6)
@@ -421,19 +427,21 @@ def test_a_recording_goes_on_where_it_was_when_other_settings_change(
 def test_a_recording_runs_faster_slower_and_again(tmp_path: Path) -> None:
     file = trace(tmp_path, "0\n1\n4\n")
     asked: dict[str, Value] = {"spacing": "replay", "replay_file": file}
-    fast = agenda(**asked, replay_speed=10.0, replay_repeats=True)
+    fast = schedule(**asked, replay_speed=10.0, replay_repeats=True)
     # Between two rounds there is a gap of the mean length, 2 s.
     assert seconds(fast.take_due(1_100_000_000)) == pytest.approx(
         [0, 0.1, 0.4, 0.6, 0.7, 1.0], abs=1e-6
     )
-    slow = agenda(before=fast, began=1_100_000_000, replay_speed=1.0, **asked, replay_repeats=True)
+    slow = schedule(
+        before=fast, began=1_100_000_000, replay_speed=1.0, **asked, replay_repeats=True
+    )
     assert seconds(slow.take_due(5 * S)) == pytest.approx([2.1, 3.1], abs=1e-6)
 
 
 @pytest.mark.parametrize(("text", "period"), [("5\n", 1.0), ("3\n3\n", 1.0), ("0\n2\n", 2.0)])
 def test_even_a_short_recording_repeats(tmp_path: Path, text: str, period: float) -> None:
     file = trace(tmp_path, text)
-    dues = agenda(spacing="replay", replay_file=file, replay_repeats=True).take_due(10 * S)
+    dues = schedule(spacing="replay", replay_file=file, replay_repeats=True).take_due(10 * S)
     starts = sorted(set(seconds(dues)))
     assert np.diff(starts) == pytest.approx([period] * (len(starts) - 1))
     assert starts[-1] >= 9
@@ -453,20 +461,20 @@ def test_a_wrong_line_of_a_recording_is_named(
 ) -> None:
     file = trace(tmp_path, text)
     with pytest.raises(InputError) as caught:
-        agenda(spacing="replay", replay_file=file)
+        schedule(spacing="replay", replay_file=file)
     assert str(caught.value) == (
         f"{file}, line {line} is {found}: it takes a time in seconds, or a date with a time of day."
     )
 
 
 def test_a_recording_has_to_be_named_and_without_one_all_goes_on_as_it_was(tmp_path: Path) -> None:
-    first = agenda(spacing="constant", rate=10.0)
+    first = schedule(spacing="constant", rate=10.0)
     for file, problem in (
         ("", "replay_file is empty: spacing is replay"),
         (str(tmp_path / "none.csv"), "can't be read: No such file"),
     ):
         with pytest.raises(InputError, match=problem):
-            agenda(before=first, began=S, spacing="replay", replay_file=file)
+            schedule(before=first, began=S, spacing="replay", replay_file=file)
     assert not first.followed
     assert len(first.take_due(2 * S)) == 20
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, Place
+from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import SETTINGS
 from poolviz.load.statements import STATEMENTS
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
@@ -15,11 +15,13 @@ from poolviz.pools.registry import LISTINGS, pool_class
 ON_A_SERVER = {"kill_backend", "kill_all_backends", "restart_server", "lock_table"}
 
 
-def place(dialect: str = POSTGRESQL, *, ours: bool = True, **load: Value) -> Place:
-    return Place(dialect, ours, pool_class("sqlalchemy.QueuePool"), SETTINGS.complete(load))
+def place(dialect: str = POSTGRESQL, *, ours: bool = True, **load: Value) -> FaultConditions:
+    return FaultConditions(
+        dialect, ours, pool_class("sqlalchemy.QueuePool"), SETTINGS.complete(load)
+    )
 
 
-def impossible(where: Place) -> set[str]:
+def impossible(where: FaultConditions) -> set[str]:
     return {key for key, fault in FAULTS.items() if fault.reason(where)}
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from poolviz.load.sql_script import Script
+from poolviz.load.sql_script import SqlScript
 from poolviz.load.statements import (
     STATEMENTS,
     check_statement,
@@ -32,7 +32,7 @@ def settings(**given: Value) -> dict[str, Value]:
 
 
 def filled(text: str, dialect: str = POSTGRESQL, client: int = 3, operation: int = 7) -> list[str]:
-    return list(Script(text, dialect).filled(RNG, client, operation))
+    return list(SqlScript(text, dialect).filled(RNG, client, operation))
 
 
 # The user's own SQL
@@ -44,19 +44,19 @@ def test_parameters_are_replaced_by_numbers() -> None:
 
 
 def test_random_numbers_lie_within_both_bounds_and_reach_them() -> None:
-    script = Script("SELECT :random(-1, 2)", POSTGRESQL)
+    script = SqlScript("SELECT :random(-1, 2)", POSTGRESQL)
     drawn = {script.filled(RNG, 0, 0)[0] for _ in range(500)}
     assert drawn == {f"SELECT {number}" for number in (-1, 0, 1, 2)}
 
 
 def test_each_random_number_is_drawn_for_itself() -> None:
-    script = Script("SELECT :random(1,1000000), :random(1,1000000)", POSTGRESQL)
+    script = SqlScript("SELECT :random(1,1000000), :random(1,1000000)", POSTGRESQL)
     a, b = re.findall(r"\d+", script.filled(RNG, 0, 0)[0])
     assert a != b
 
 
 def test_the_same_seed_fills_in_the_same_numbers() -> None:
-    script = Script("SELECT :random(1,1000000)", POSTGRESQL)
+    script = SqlScript("SELECT :random(1,1000000)", POSTGRESQL)
     assert script.filled(random.Random(5), 1, 1) == script.filled(random.Random(5), 1, 1)
 
 

@@ -15,7 +15,7 @@ import psycopg2
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Effect, Kind, Value
 from poolviz.pools.base import Pool, PoolStopped, TaskPool
-from poolviz.pools.connections.connect_faults import Gate
+from poolviz.pools.connections.connect_faults import ConnectFaults
 from tests.pools.driven import PATIENCE, Driven
 from tests.pools.places import Place, Server
 
@@ -38,17 +38,17 @@ def select_one(conn: Any) -> bool:
         return bool(cursor.fetchall() == [(1,)])
 
 
-class CountingDoor:
+class RecordingCounter:
     """Counts connections, and the most that were open at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.passed = self.came = self.went = self.peak = 0
         self.seconds: list[float] = []
-        self.gate = Gate()
+        self.connect_faults = ConnectFaults()
 
-    def knock(self, since: float) -> float:
-        left = self.gate.knock(since)
+    def check(self, since: float) -> float:
+        left = self.connect_faults.check(since)
         if left <= 0:
             with self._lock:
                 self.passed += 1
@@ -122,7 +122,7 @@ class Hands:
 
 
 class Bench:
-    """A pool with its door, and the view of the place that it connects to."""
+    """A pool with its counter, and the view of the place that it connects to."""
 
     def __init__(
         self, kind: type[Pool], place: Place, *, database: str | None = None, **limits: object
@@ -130,9 +130,9 @@ class Bench:
         self.kind, self.place = kind, place
         self.name = f"poolviz test {next(_numbers)}"
         self.limits = kind.limits.complete(limits)
-        self.door = CountingDoor()
+        self.counter = RecordingCounter()
         make: Any = Driven if issubclass(kind, TaskPool) else kind
-        arguments = [place.conninfo(self.name, database), self.door, self.limits]
+        arguments = [place.conninfo(self.name, database), self.counter, self.limits]
         self.pool = make(kind, *arguments) if make is Driven else make(*arguments)
         self.hands = Hands(self.pool, one=bool(kind.one_client))
 
@@ -171,40 +171,41 @@ class Bench:
     def kill_backends(self) -> None:
         """End every connection of this pool on the server, as its administrator could."""
         assert isinstance(self.place, Server)
-        before = self.door.came
+        before = self.counter.came
         self.place.kill(self.name)
         # A pool may connect anew at once.
         until(
-            lambda: self.backends() <= self.door.came - before, "the server has ended its backends"
+            lambda: self.backends() <= self.counter.came - before,
+            "the server has ended its backends",
         )
 
     def agreed(self) -> bool:
-        """The door, the pool's books and the server have the same count."""
-        books = self.pool.books().open
-        return self.door.open == self.backends() and books in (None, self.door.open)
+        """The counter, the pool's reported_counts and the server have the same count."""
+        reported_counts = self.pool.reported_counts().open
+        return self.counter.open == self.backends() and reported_counts in (None, self.counter.open)
 
     def uses(self, number: int) -> bool:
-        """The pool's books say that so many are in use; or they keep no such count."""
-        return self.pool.books().used in (None, number)
+        """The pool's reported_counts say that so many are in use; or they keep no such count."""
+        return self.pool.reported_counts().used in (None, number)
 
     def settle(self) -> None:
         """With nobody at work: all three agree, and the limits in force hold."""
         until(
-            lambda: self.agreed() and self.uses(0) and self.door.open <= self.most_idle,
+            lambda: self.agreed() and self.uses(0) and self.counter.open <= self.most_idle,
             lambda: (
-                f"at most {self.most_idle} open, none in use, and all agree: door "
-                f"{self.door.open}, {self.pool.books()}, server {self.backends()}"
+                f"at most {self.most_idle} open, none in use, and all agree: counter "
+                f"{self.counter.open}, {self.pool.reported_counts()}, server {self.backends()}"
             ),
         )
-        assert not self.pool.books().pending
+        assert not self.pool.reported_counts().pending
 
     def settle_closed(self) -> None:
         """Once the pool is closed and everything given back: no connection is left anywhere."""
         until(
-            lambda: self.door.open == self.backends() == 0,
-            lambda: f"no connection: door {self.door.open}, server {self.backends()}",
+            lambda: self.counter.open == self.backends() == 0,
+            lambda: f"no connection: counter {self.counter.open}, server {self.backends()}",
         )
-        assert self.pool.books().open in (None, 0)
+        assert self.pool.reported_counts().open in (None, 0)
 
     def take(self, number: int) -> list[Any]:
         """As many connections, working or not."""
@@ -298,13 +299,18 @@ class Crowd:
         self._called.set()
         self._meeting.wait(PATIENCE)
         self._called.clear()
-        door, capacity = self._bench.door, self._bench.capacity
+        counter, capacity = self._bench.counter, self._bench.capacity
         # A pool's own threads may still connect, and close again what there is no room for.
         until(
-            lambda: door.came >= door.passed and (capacity is None or door.open <= capacity),
-            lambda: f"{door.passed} have begun to connect, {door.came} came, {door.open} are open",
+            lambda: (
+                counter.came >= counter.passed and (capacity is None or counter.open <= capacity)
+            ),
+            lambda: (
+                f"{counter.passed} have begun to connect, {counter.came} came, "
+                f"{counter.open} are open"
+            ),
         )
-        door.forget_peak()
+        counter.forget_peak()
         self._meeting.wait(PATIENCE)
 
     def _live(self) -> None:
@@ -377,8 +383,9 @@ def waiting(bench: Bench, number: int) -> Iterator[list[Waiter]]:
 
 
 def pending(bench: Bench) -> int:
-    """How many wait, by the pool's own books; by the callers inside, where it keeps none."""
-    said = bench.pool.books().pending
+    """How many wait, by the pool's own reported_counts; by the callers inside, where it keeps
+    none."""
+    said = bench.pool.reported_counts().pending
     return bench.pool.inside if said is None else said
 
 

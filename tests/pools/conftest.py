@@ -118,22 +118,22 @@ def bench(places: Places) -> Iterator[Benches]:
         one.place.forget(one.name)
 
 
-class Gate:
+class ClosableDatabase:
     """A database of its own that can refuse new connections, whoever asks."""
 
     def __init__(self, admin: connection) -> None:
-        self.name = "poolviz_gate"
+        self.name = "poolviz_closable"
         self._admin = admin
-        self._do("CREATE DATABASE poolviz_gate")
+        self._do("CREATE DATABASE poolviz_closable")
 
     def shut(self) -> None:
-        self._do("ALTER DATABASE poolviz_gate ALLOW_CONNECTIONS false")
+        self._do("ALTER DATABASE poolviz_closable ALLOW_CONNECTIONS false")
 
     def open(self) -> None:
-        self._do("ALTER DATABASE poolviz_gate ALLOW_CONNECTIONS true")
+        self._do("ALTER DATABASE poolviz_closable ALLOW_CONNECTIONS true")
 
     def drop(self) -> None:
-        self._do("DROP DATABASE poolviz_gate WITH (FORCE)")
+        self._do("DROP DATABASE poolviz_closable WITH (FORCE)")
 
     def _do(self, statement: str) -> None:
         with self._admin.cursor() as cursor:
@@ -141,7 +141,7 @@ class Gate:
 
 
 @pytest.fixture
-def gate(admin: connection) -> Iterator[Gate]:
-    one = Gate(admin)
+def closable_database(admin: connection) -> Iterator[ClosableDatabase]:
+    one = ClosableDatabase(admin)
     yield one
     one.drop()

@@ -9,8 +9,8 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Books
-from poolviz.pools.base import Door, PoolStopped, TaskPool
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import ConnectionCounter, PoolStopped, TaskPool
 
 _T = TypeVar("_T")
 PATIENCE = 30.0  # seconds: only ever reached when something is broken
@@ -25,7 +25,11 @@ class Driven:
     """
 
     def __init__(
-        self, kind: type[TaskPool], conninfo: str, door: Door, limits: Mapping[str, Value]
+        self,
+        kind: type[TaskPool],
+        conninfo: str,
+        counter: ConnectionCounter,
+        limits: Mapping[str, Value],
     ) -> None:
         self.waits, self.exhausted = kind.waits, kind.exhausted
         self.faults: list[str] = []  # what the loop was told and nobody else
@@ -37,7 +41,7 @@ class Driven:
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop of a test")
         self._thread.start()
         try:
-            self._pool: TaskPool = self._do(self._opened(kind, conninfo, door, limits))
+            self._pool: TaskPool = self._do(self._opened(kind, conninfo, counter, limits))
         except BaseException:
             self._end_loop()
             raise
@@ -94,8 +98,8 @@ class Driven:
         if self._thread.is_alive():
             self._do(cancel())
 
-    def books(self) -> Books:
-        return self._pool.books()
+    def reported_counts(self) -> ReportedCounts:
+        return self._pool.reported_counts()
 
     def close(self) -> None:
         """Send the callers away, wait until they gave back what they hold, and close the pool."""
@@ -140,9 +144,9 @@ class Driven:
 
     @staticmethod
     async def _opened(
-        kind: type[TaskPool], conninfo: str, door: Door, limits: Mapping[str, Value]
+        kind: type[TaskPool], conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> TaskPool:
-        pool = kind(conninfo, door, limits)
+        pool = kind(conninfo, counter, limits)
         await pool.open()
         return pool
 

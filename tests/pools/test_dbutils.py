@@ -18,8 +18,8 @@ from psycopg2.extensions import connection, make_dsn
 
 from poolviz.model.errors import InputError, ServerError
 from poolviz.pools.registry import pool_class
-from tests.pools.bench import LONG, Bench, CountingDoor, Waiter, until, waiting
-from tests.pools.conftest import Benches, Gate
+from tests.pools.bench import LONG, Bench, RecordingCounter, Waiter, until, waiting
+from tests.pools.conftest import Benches, ClosableDatabase
 from tests.pools.driven import Driven
 
 Ours: Any = pool_class("dbutils.PooledDB")
@@ -69,7 +69,7 @@ def test_our_callers_wait_for_timeout_and_get_the_librarys_error(bench: Benches)
             one.hands.take()
         assert not isinstance(it.value, Ours.refused)
         assert time.monotonic() - began >= 0.05
-        assert one.pool.books().pending == 3  # who came before keeps the old timeout
+        assert one.pool.reported_counts().pending == 3  # who came before keeps the old timeout
     one.release(held)
 
 
@@ -111,13 +111,13 @@ def test_ours_comes_down_to_a_lowered_maxconnections(bench: Benches) -> None:
     held = one.fill(4)
     one.release([held.pop()])
     one.change(maxcached=2, maxconnections=2)
-    assert one.door.open == 3
+    assert one.counter.open == 3
     one.release([held.pop()])
-    assert one.door.open == 2
+    assert one.counter.open == 2
     one.release(held)
-    assert one.door.open == 2
+    assert one.counter.open == 2
     one.change(maxcached=1)
-    assert one.door.open == 1
+    assert one.counter.open == 1
     one.settle()
 
 
@@ -138,68 +138,70 @@ def test_ours_has_every_connection_keep_to_a_changed_maxusage(bench: Benches) ->
     one.release([held.pop()])
     one.change(maxusage=1)
     one.release(held)
-    assert one.door.came == 2
+    assert one.counter.came == 2
     one.release(one.acquire(2))  # each was used once, and is made anew for its second statement
-    assert (one.door.came, one.door.open) == (4, 2)
+    assert (one.counter.came, one.counter.open) == (4, 2)
     one.change(maxusage=0)
     for _ in range(3):
         one.release(one.acquire(2))
-    assert one.door.came == 4
+    assert one.counter.came == 4
     one.settle()
 
 
 def test_a_raised_mincached_is_opened_and_a_lowered_one_closes_nothing(bench: Benches) -> None:
     one = bench(Ours, mincached=2, maxcached=8, maxconnections=8)
-    assert one.door.open == 2
+    assert one.counter.open == 2
     held = one.acquire(1)
     one.change(mincached=5)
-    assert one.door.open == 5
-    assert one.pool.books().used == 1
+    assert one.counter.open == 5
+    assert one.pool.reported_counts().used == 1
     one.change(mincached=0)
-    assert one.door.open == 5
+    assert one.counter.open == 5
     one.release(held)
     one.settle()
 
 
 def test_a_raised_mincached_that_cant_be_opened_is_told_and_in_force_all_the_same(
-    bench: Benches, gate: Gate
+    bench: Benches, closable_database: ClosableDatabase
 ) -> None:
-    one = bench(Ours, database=gate.name, mincached=1, maxcached=5)
-    gate.shut()
+    one = bench(Ours, database=closable_database.name, mincached=1, maxcached=5)
+    closable_database.shut()
     with pytest.raises(ServerError, match=r"^mincached is 4 now, .* not currently accepting") as it:
         one.change(mincached=4)
     assert "\n" not in str(it.value)
-    assert one.door.open == 1
-    gate.open()
+    assert one.counter.open == 1
+    closable_database.open()
     one.change(mincached=4)
-    assert one.door.open == 4
+    assert one.counter.open == 4
     one.settle()
 
 
-def test_a_failing_start_closes_what_it_had_opened(conninfo: str, gate: Gate) -> None:
-    class Door(CountingDoor):
+def test_a_failing_start_closes_what_it_had_opened(
+    conninfo: str, closable_database: ClosableDatabase
+) -> None:
+    class ConnectionCounter(RecordingCounter):
         def opened(self, seconds: float) -> None:
             super().opened(seconds)
             if self.came == 2:
-                gate.shut()
+                closable_database.shut()
 
-    door = Door()
+    counter = ConnectionCounter()
     limits = Ours.limits.complete({"mincached": 4})
     with pytest.raises(psycopg2.OperationalError, match="not currently accepting") as it:
-        Ours(make_dsn(conninfo, dbname=gate.name), door, limits)
+        Ours(make_dsn(conninfo, dbname=closable_database.name), counter, limits)
     assert it.tb is not None  # by which the half-made pool still lives
-    assert (door.came, door.went) == (2, 2)
+    assert (counter.came, counter.went) == (2, 2)
 
 
 def test_maxcached_is_never_below_mincached_and_its_0_is_no_limit(bench: Benches) -> None:
     one = bench(Ours, mincached=3, maxcached=1, maxconnections=6)
     one.release(one.fill(6))
-    assert one.door.open == Ours.kept(one.limits) == 3
+    assert one.counter.open == Ours.kept(one.limits) == 3
     one.change(maxcached=0)
     one.release(one.fill(6))
-    assert one.door.open == Ours.kept(one.limits) == 6
+    assert one.counter.open == Ours.kept(one.limits) == 6
     one.change(maxcached=4)
-    assert one.door.open == Ours.kept(one.limits) == 4
+    assert one.counter.open == Ours.kept(one.limits) == 4
     one.settle()
 
 
@@ -218,11 +220,11 @@ def test_a_connection_lost_in_use_or_idle_is_replaced_under_the_clients_hands(
     held = one.fill(2)
     one.kill_backends()
     one.use(*held)
-    assert (one.door.came, one.door.open) == (4, 2)
+    assert (one.counter.came, one.counter.open) == (4, 2)
     one.release(held)
     one.kill_backends()
     one.release(one.acquire(2))
-    assert (one.door.came, one.door.open) == (6, 2)
+    assert (one.counter.came, one.counter.open) == (6, 2)
     one.settle()
 
 
@@ -268,7 +270,7 @@ def test_once_everybody_is_sent_away_a_cancelled_statement_is_over(
     one.pool.interrupt()
     cancel_statement(admin, one)
     assert isinstance(caller.finish().error, psycopg2.errors.QueryCanceled)
-    assert one.door.came == 1
+    assert one.counter.came == 1
     one.pool.release(held)
     one.settle()
 
@@ -281,5 +283,5 @@ def test_a_statement_that_was_cut_off_is_over_too(bench: Benches) -> None:
     assert not isinstance(one.pool, Driven)
     one.pool.abort(held, lambda: True)
     assert isinstance(caller.finish().error, psycopg2.Error)
-    assert one.door.came == 1
+    assert one.counter.came == 1
     one.pool.release(held)

@@ -30,7 +30,7 @@ from tests.pools.bench import (
     until,
     waiting,
 )
-from tests.pools.conftest import Benches, Gate, Places, main_dialect
+from tests.pools.conftest import Benches, ClosableDatabase, Places, main_dialect
 
 # Acquiring, holding, giving back
 
@@ -44,8 +44,8 @@ def test_a_connection_works_and_can_be_given_back_again_and_again(
         assert one.uses(1)
         one.release(held)
     one.settle()
-    assert len(one.door.seconds) == one.door.came > 0
-    assert all(0 < seconds < 30 for seconds in one.door.seconds)
+    assert len(one.counter.seconds) == one.counter.came > 0
+    assert all(0 < seconds < 30 for seconds in one.counter.seconds)
 
 
 def test_pool_door_and_server_agree_while_connections_are_held(
@@ -56,7 +56,7 @@ def test_pool_door_and_server_agree_while_connections_are_held(
     held = one.acquire(number)
     distinct = 1 if kind.shares else number
     until(lambda: one.agreed() and one.uses(distinct), "all agree")
-    assert one.door.open >= distinct
+    assert one.counter.open >= distinct
     one.release(held[: number // 2])
     until(lambda: one.agreed() and one.uses(min(distinct, (number + 1) // 2)), "all agree")
     one.use(*held[number // 2 :])
@@ -83,7 +83,7 @@ def test_where_connections_are_shared_everybody_gets_one(kind: type[Pool], bench
         pytest.skip(f"{kind.id} lends each connection to one client")
     one = bench(kind)
     held = one.acquire(6)
-    assert one.door.open == 1
+    assert one.counter.open == 1
     one.release(held[:5])
     one.use(held[5])
     one.release(held[5:])
@@ -125,7 +125,7 @@ def test_an_exhausted_pool_says_so_and_gives_again_when_one_is_back(
     held = one.fill(3)
     for _ in range(3):
         assert one.refuses()
-    assert one.door.open == 3
+    assert one.counter.open == 3
     one.release([held.pop()])
     held = one.fill(3, held)
     assert one.refuses()
@@ -152,7 +152,7 @@ def test_a_pool_without_a_limit_gives_everybody_one(kind: type[Pool], bench: Ben
     one = bench(kind)
     number = one.kind.kept(one.limits) if kind.takes_away else 12
     held = one.acquire(number)
-    assert one.door.open == one.backends() == number
+    assert one.counter.open == one.backends() == number
     assert one.uses(number)
     one.release(held)
     one.settle()
@@ -183,8 +183,8 @@ def test_a_lowered_limit_closes_idle_connections_at_once(live: type[Pool], bench
 
 def _comes_to(one: Bench, number: int) -> None:
     until(
-        lambda: one.door.open == number,
-        lambda: f"{number} are open, not {one.door.open}: {one.pool.books()}",
+        lambda: one.counter.open == number,
+        lambda: f"{number} are open, not {one.counter.open}: {one.pool.reported_counts()}",
     )
 
 
@@ -219,7 +219,7 @@ def test_a_lowered_limit_leaves_connections_in_use_alone_until_they_are_back(
     one.use(*held)
     one.release([held.pop()])
     held = one.fill(2, held)
-    assert one.door.open == 2
+    assert one.counter.open == 2
     assert one.refuses()
     one.release(held)
     one.settle()
@@ -233,7 +233,7 @@ def test_limits_that_go_to_and_fro_while_connections_are_held_lose_none(
     for capacity, kept in ((1, 1), (7, 3), (2, 2), (5, 1), (3, 3), (4, 4)):
         one.change(**sized(live, capacity, kept))
     one.use(*held)
-    until(lambda: one.door.open <= 4, "no more than four")
+    until(lambda: one.counter.open <= 4, "no more than four")
     assert one.refuses()
     one.release(held)
     one.settle()
@@ -242,7 +242,7 @@ def test_limits_that_go_to_and_fro_while_connections_are_held_lose_none(
 
 
 def _is_down_to(one: Bench, capacity: int) -> bool:
-    return one.door.open <= capacity and one.backends() <= capacity
+    return one.counter.open <= capacity and one.backends() <= capacity
 
 
 def test_under_load_the_pool_comes_down_to_a_lowered_limit_and_stays_there(
@@ -254,11 +254,11 @@ def test_under_load_the_pool_comes_down_to_a_lowered_limit_and_stays_there(
             one.change(**sized(live, capacity, kept))
             until(
                 partial(_is_down_to, one, capacity),
-                lambda: f"at most {one.capacity} are open, not {one.door.open}",
+                lambda: f"at most {one.capacity} are open, not {one.counter.open}",
             )
             crowd.regroup()
             crowd.work(50)
-            assert one.door.peak <= capacity
+            assert one.counter.peak <= capacity
     one.settle()
 
 
@@ -309,12 +309,12 @@ def test_every_limit_goes_up_and_down_under_load(kind: type[Pool], bench: Benche
 def _bounded_by_both(one: Bench, before: int | None) -> None:
     """At no moment were more open than the old and the new limits allow together."""
     if before is not None and one.capacity is not None:
-        assert one.door.peak <= before + one.capacity
+        assert one.counter.peak <= before + one.capacity
     until(
-        lambda: one.capacity is None or one.door.open <= one.capacity,
-        lambda: f"at most {one.capacity} are open, not {one.door.open}",
+        lambda: one.capacity is None or one.counter.open <= one.capacity,
+        lambda: f"at most {one.capacity} are open, not {one.counter.open}",
     )
-    one.door.forget_peak()
+    one.counter.forget_peak()
 
 
 @pytest.mark.parametrize("size", [0, 8])
@@ -392,7 +392,7 @@ def test_forty_waiting_callers_start_as_soon_as_there_is_room(
         one.change(**sized(waiting_kind, 42, 2))
         got = [waiter.finish().connection for waiter in waiters]
         one.use(*got)
-        assert one.door.open == 42
+        assert one.counter.open == 42
         assert one.uses(42)
         one.release(got + held)
     one.settle()
@@ -405,7 +405,7 @@ def test_of_many_that_wait_as_many_start_as_there_is_room_for(
     held = one.fill(1)
     with waiting(one, 10) as waiters:
         for capacity in (4, 5, 3, 8):
-            room = max(capacity, one.door.open)
+            room = max(capacity, one.counter.open)
             one.change(**sized(waiting_kind, capacity, 1))
             _comes_to(one, room)
             until(lambda: pending(one) == 11 - room, "the rest wait")  # noqa: B023
@@ -433,7 +433,7 @@ def test_what_is_given_back_goes_to_those_who_wait(
             held.append(served.connection)
             one.use(served.connection)
         one.release(held)
-    assert one.door.peak <= 2
+    assert one.counter.peak <= 2
     one.settle()
 
 
@@ -529,7 +529,7 @@ def test_close_amid_a_crowd_leaves_nothing(kind: type[Pool], bench: Benches) -> 
 
     number = clients(kind, one.kind.kept(one.limits) if kind.takes_away else 12)
     crowd = [Waiter(live) for _ in range(number)]
-    until(lambda: one.door.came > 0, "they are at work")
+    until(lambda: one.counter.came > 0, "they are at work")
     one.pool.close()
     over.set()
     assert [caller.finish().error for caller in crowd] == [None] * len(crowd)
@@ -554,7 +554,7 @@ def _recovers(one: Bench, number: int) -> None:
         one.release_broken(held)
         return all(working)
 
-    until(recovered, lambda: f"{number} work again: {one.pool.books()}")
+    until(recovered, lambda: f"{number} work again: {one.pool.reported_counts()}")
     one.settle()
 
 
@@ -616,18 +616,18 @@ def test_a_connection_its_client_closed_costs_no_place(kind: type[Pool], bench: 
 
 
 def test_connects_that_fail_cost_no_place_and_are_not_counted(
-    kind: type[Pool], bench: Benches, gate: Gate
+    kind: type[Pool], bench: Benches, closable_database: ClosableDatabase
 ) -> None:
     if "postgresql" not in kind.servers:
-        pytest.skip("the gate is a PostgreSQL database")
+        pytest.skip("only PostgreSQL has a database that can be closed")
     number = one_or(kind, 3)
     if kind.shares or number == 1:
         pytest.skip(f"{kind.id} has one connection, which is there by then")
-    one = bench(kind, database=gate.name, **_room_for(kind, number))
+    one = bench(kind, database=closable_database.name, **_room_for(kind, number))
     held = one.acquire(1)
     one.change(**impatient(kind))
-    gate.shut()
-    came, here = one.door.came, one.door.open
+    closable_database.shut()
+    came, here = one.counter.came, one.counter.open
     refused = 0
     while refused < 5:
         try:
@@ -635,9 +635,9 @@ def test_connects_that_fail_cost_no_place_and_are_not_counted(
         except Exception:  # noqa: BLE001 - each driver has its own
             refused += 1
     assert len(held) <= here
-    assert one.door.came == came
+    assert one.counter.came == came
     assert one.uses(len(held))
-    gate.open()
+    closable_database.open()
     one.change(**patient(kind))
     one.release(held)
     _recovers(one, number)

@@ -13,7 +13,7 @@ import pytest
 from poolviz.commands.console import Progress
 from poolviz.engine.engine import Engine
 from poolviz.load.statements import needs_tables
-from poolviz.model.messages import Begin, Ended, Report, RestartWanted
+from poolviz.model.messages import Report, RunEnded, ServerRestartRequested, StartRun
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Sample
 from poolviz.model.scenario import LANGUAGES, Change, Scenario
@@ -102,15 +102,17 @@ def show(scenario: Scenario, server: EmbeddedServer) -> Shown:
 
         def take(report: Report) -> None:
             recorder.add(report)
-            if isinstance(report, (RestartWanted, Ended)):
+            if isinstance(report, (ServerRestartRequested, RunEnded)):
                 heard.put(report)
 
-        engine = Engine(Begin(scenario, server.conninfo, "poolviz preset", own_server=True), take)
+        engine = Engine(
+            StartRun(scenario, server.conninfo, "poolviz preset", own_server=True), take
+        )
         try:
             patience = (scenario.duration or 0) + PATIENCE
-            while isinstance(report := heard.get(timeout=patience), RestartWanted):
+            while isinstance(report := heard.get(timeout=patience), ServerRestartRequested):
                 server.restart()
-            assert isinstance(report, Ended)
+            assert isinstance(report, RunEnded)
             assert not report.failure
         finally:
             engine.halt()

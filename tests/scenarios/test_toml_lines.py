@@ -10,7 +10,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolviz.scenarios.toml_lines import Place, lines_of
+from poolviz.scenarios.toml_lines import KeyPath, lines_of
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
 KEYS = st.one_of(st.sampled_from(["limits", "load", "at", "a b", "", "#", "'", '"']), TEXTS)
@@ -21,7 +21,7 @@ VALUES = st.recursive(
 TABLES = st.dictionaries(KEYS, VALUES, max_size=5)
 
 
-def places(value: Any, place: Place = ()) -> Iterator[Place]:
+def places(value: Any, place: KeyPath = ()) -> Iterator[KeyPath]:
     """The place of everything in a table."""
     inside = value.items() if isinstance(value, dict) else ()
     if isinstance(value, list):

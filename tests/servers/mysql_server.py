@@ -31,7 +31,7 @@ FLUSH PRIVILEGES;
 """
 # Runs the server until the tests end, however they do: then its standard input ends too. The
 # folder goes last, so whoever finds it gone knows that the server is.
-_KEEPER = f"""
+_WATCHDOG = f"""
 import shutil, subprocess, sys, threading
 folder, owner, *command = sys.argv[1:]
 user, _, group = owner.partition(":")
@@ -91,8 +91,8 @@ def mariadb(**settings: object) -> Iterator[str]:
     except BaseException:
         shutil.rmtree(folder)
         raise
-    with tempfile.TemporaryFile() as log, _running(folder, account, options, log) as keeper:
-        _await_answer(keeper, port, log)
+    with tempfile.TemporaryFile() as log, _running(folder, account, options, log) as watchdog:
+        _await_answer(watchdog, port, log)
         yield f"mysql://poolviz:{PASSWORD}@127.0.0.1:{port}/poolviz"
 
 
@@ -162,19 +162,19 @@ def _running(
     command += [f"--tmpdir={folder}"]
     command += [f"--{key}={value}" for key, value in options.items()]
     with subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _KEEPER, str(folder), owner, *command],
+        [sys.executable, "-I", "-S", "-c", _WATCHDOG, str(folder), owner, *command],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
         start_new_session=True,  # so Ctrl+C doesn't reach it before its connections end
-    ) as keeper:
-        yield keeper  # leaving closes its standard input and waits
+    ) as watchdog:
+        yield watchdog  # stopping closes its standard input and waits
 
 
-def _await_answer(keeper: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
+def _await_answer(watchdog: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
     deadline = time.monotonic() + BOUND
     while True:
-        assert keeper.poll() is None, _whole(log)
+        assert watchdog.poll() is None, _whole(log)
         try:
             with socket.create_connection(("127.0.0.1", port), 1) as connection:
                 if connection.recv(5):  # it speaks first, once it is ready

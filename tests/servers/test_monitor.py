@@ -18,7 +18,7 @@ import pytest
 from poolviz.model.sample import ServerView
 from poolviz.servers import monitor as view
 from poolviz.servers.embedded.server import EmbeddedServer
-from poolviz.servers.monitor import ServerEye
+from poolviz.servers.monitor import PostgresMonitor
 from poolviz.servers.target import with_application_name
 from tests.servers.embedded.test_server import main_pid
 from tests.servers.fixtures import TcpServer, ask, everything_below, home, tcp_server, wait_until
@@ -29,31 +29,31 @@ NAME = "poolviz test"
 
 
 @pytest.fixture
-def eye(conninfo: str) -> Iterator[ServerEye]:
-    with closing(ServerEye(conninfo, NAME)) as opened:
+def monitor(conninfo: str) -> Iterator[PostgresMonitor]:
+    with closing(PostgresMonitor(conninfo, NAME)) as opened:
         yield opened
 
 
-def expect(eye: ServerEye, expected: ServerView) -> None:
-    wait_until(lambda: eye.look() == expected, f"the server has {expected}")
-    assert eye.trouble == ""
+def expect(monitor: PostgresMonitor, expected: ServerView) -> None:
+    wait_until(lambda: monitor.look() == expected, f"the server has {expected}")
+    assert monitor.trouble == ""
 
 
-def test_backends_of_the_run_are_counted_by_state(conninfo: str, eye: ServerEye) -> None:
+def test_backends_of_the_run_are_counted_by_state(conninfo: str, monitor: PostgresMonitor) -> None:
     named = with_application_name(conninfo, NAME)
-    expect(eye, ServerView())
+    expect(monitor, ServerView())
     with ExitStack() as opened:
 
         def connect() -> psycopg2.extensions.connection:
             return opened.enter_context(closing(psycopg2.connect(named)))
 
         connect()
-        expect(eye, ServerView(idle=1))
+        expect(monitor, ServerView(idle=1))
         in_transaction, aborted, busy = connect(), connect(), connect()
         in_transaction.cursor().execute("SELECT 1")
         with pytest.raises(psycopg2.Error):
             aborted.cursor().execute("SELECT 1/0")
-        expect(eye, ServerView(idle=2, idle_in_transaction=2))
+        expect(monitor, ServerView(idle=2, idle_in_transaction=2))
 
         def sleep() -> None:
             with pytest.raises(psycopg2.extensions.QueryCanceledError):
@@ -61,23 +61,27 @@ def test_backends_of_the_run_are_counted_by_state(conninfo: str, eye: ServerEye)
 
         sleeper = threading.Thread(target=sleep)
         sleeper.start()
-        expect(eye, ServerView(active=1, idle=1, idle_in_transaction=2))
-        assert eye.cancel_statements() == 1
+        expect(monitor, ServerView(active=1, idle=1, idle_in_transaction=2))
+        assert monitor.cancel_statements() == 1
         sleeper.join(30)
         assert not sleeper.is_alive()
-        expect(eye, ServerView(idle=1, idle_in_transaction=3))
-        assert eye.cancel_statements() == 0
-    expect(eye, ServerView())
+        expect(monitor, ServerView(idle=1, idle_in_transaction=3))
+        assert monitor.cancel_statements() == 0
+    expect(monitor, ServerView())
 
 
-def test_the_eye_counts_neither_itself_nor_other_programs(conninfo: str, eye: ServerEye) -> None:
+def test_the_eye_counts_neither_itself_nor_other_programs(
+    conninfo: str, monitor: PostgresMonitor
+) -> None:
     with (
         closing(psycopg2.connect(with_application_name(conninfo, "poolviz other"))),
-        closing(ServerEye(conninfo, "poolviz another")) as other,
+        closing(PostgresMonitor(conninfo, "poolviz another")) as other,
     ):
         assert other.look() == ServerView()
-        expect(eye, ServerView())
-        names = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'poolviz test eye'"
+        expect(monitor, ServerView())
+        names = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'poolviz test monitor'"
+        )
         assert ask(conninfo, names) == 1
 
 
@@ -85,30 +89,32 @@ def test_it_sees_again_after_the_server_was_restarted(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = EmbeddedServer.start()
-    with closing(ServerEye(server.conninfo, NAME)) as eye:
+    with closing(PostgresMonitor(server.conninfo, NAME)) as monitor:
         with server:
-            assert eye.look() == ServerView()
-        assert eye.look() is None
-        assert eye.trouble == (
+            assert monitor.look() == ServerView()
+        assert monitor.look() is None
+        assert monitor.trouble == (
             "The server's own view is missing: the connection to the server was lost; it is tried"
             " again."
         )
-        wait_until(lambda: eye.look() is None and "no socket" in eye.trouble, "it tried again")
+        wait_until(
+            lambda: monitor.look() is None and "no socket" in monitor.trouble, "it tried again"
+        )
         with EmbeddedServer.start() as again:
             assert again.conninfo == server.conninfo
-            wait_until(lambda: eye.look() == ServerView(), "it sees again")
-            assert eye.trouble == ""
+            wait_until(lambda: monitor.look() == ServerView(), "it sees again")
+            assert monitor.trouble == ""
 
 
 def test_tries_come_ever_more_seldom_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(view.time, "monotonic", lambda: now)
-    eye = ServerEye("host=/no/such/folder connect_timeout=1", NAME)
+    monitor = PostgresMonitor("host=/no/such/folder connect_timeout=1", NAME)
     tried_at = []
     for _ in range(700):
-        eye.trouble = ""
-        assert eye.look() is None
-        if eye.trouble:
+        monitor.trouble = ""
+        assert monitor.look() is None
+        if monitor.trouble:
             tried_at.append(now)
         now += 0.1
     pauses = [later - earlier for earlier, later in itertools.pairwise(tried_at)]
@@ -121,21 +127,24 @@ def test_a_server_that_hangs_does_not_hang_the_eye(
 ) -> None:
     monkeypatch.setattr(view, "_ANSWER_LIMIT", 0.5)
     monkeypatch.setattr(view, "_CONNECT_LIMIT", 0.5)
-    with EmbeddedServer.start() as server, closing(ServerEye(server.conninfo, NAME)) as eye:
-        assert eye.look() == ServerView()
+    with (
+        EmbeddedServer.start() as server,
+        closing(PostgresMonitor(server.conninfo, NAME)) as monitor,
+    ):
+        assert monitor.look() == ServerView()
         stopped = everything_below(psutil.Process(main_pid(server.conninfo)))
         for process in stopped:
             os.kill(process.pid, signal.SIGSTOP)
         try:
-            assert eye.look() is None
-            assert "doesn't answer" in eye.trouble
-            assert eye.cancel_statements() == 0
-            assert "doesn't answer" in eye.trouble
+            assert monitor.look() is None
+            assert "doesn't answer" in monitor.trouble
+            assert monitor.cancel_statements() == 0
+            assert "doesn't answer" in monitor.trouble
         finally:
             for process in stopped:
                 if process.is_running():
                     os.kill(process.pid, signal.SIGCONT)
-        wait_until(lambda: eye.look() == ServerView(), "it sees again")
+        wait_until(lambda: monitor.look() == ServerView(), "it sees again")
 
 
 def test_without_permission_it_says_so_and_goes_on(tcp_server: TcpServer) -> None:
@@ -144,12 +153,12 @@ def test_without_permission_it_says_so_and_goes_on(tcp_server: TcpServer) -> Non
         cursor = admin.cursor()
         cursor.execute("REVOKE SELECT ON pg_stat_activity FROM PUBLIC")
         try:
-            with closing(ServerEye(tcp_server.dsn(), NAME)) as eye:
-                assert eye.look() is None
-                assert "may not read pg_stat_activity" in eye.trouble
-                assert "s3cret" not in eye.trouble
+            with closing(PostgresMonitor(tcp_server.dsn(), NAME)) as monitor:
+                assert monitor.look() is None
+                assert "may not read pg_stat_activity" in monitor.trouble
+                assert "s3cret" not in monitor.trouble
                 cursor.execute("GRANT SELECT ON pg_stat_activity TO PUBLIC")
-                wait_until(lambda: eye.look() == ServerView(), "it may look now")
+                wait_until(lambda: monitor.look() == ServerView(), "it may look now")
         finally:
             cursor.execute("GRANT SELECT ON pg_stat_activity TO PUBLIC")
 
@@ -158,30 +167,30 @@ def test_an_ordinary_user_sees_its_own_and_is_told_of_what_is_hidden(
     tcp_server: TcpServer,
 ) -> None:
     with (
-        closing(ServerEye(tcp_server.dsn(), NAME)) as eye,
+        closing(PostgresMonitor(tcp_server.dsn(), NAME)) as monitor,
         closing(psycopg2.connect(with_application_name(tcp_server.dsn(), NAME))),
     ):
-        expect(eye, ServerView(idle=1))
+        expect(monitor, ServerView(idle=1))
         with closing(psycopg2.connect(with_application_name(tcp_server.admin, NAME))):
-            assert eye.look() == ServerView(idle=1, other=1)
-            assert "hides from this user" in eye.trouble
-        expect(eye, ServerView(idle=1))
+            assert monitor.look() == ServerView(idle=1, other=1)
+            assert "hides from this user" in monitor.trouble
+        expect(monitor, ServerView(idle=1))
 
 
 def test_a_wrong_password_is_said_without_the_password(tcp_server: TcpServer) -> None:
-    with closing(ServerEye(tcp_server.dsn(password="s3cret"), NAME)) as eye:
-        assert eye.look() is None
-        assert "refused the password" in eye.trouble
-        assert "s3cret" not in eye.trouble
+    with closing(PostgresMonitor(tcp_server.dsn(password="s3cret"), NAME)) as monitor:
+        assert monitor.look() is None
+        assert "refused the password" in monitor.trouble
+        assert "s3cret" not in monitor.trouble
 
 
 def test_a_closed_eye_leaves_no_connection(conninfo: str) -> None:
-    eye = ServerEye(conninfo, NAME)
-    eye.look()
-    eye.close()
-    eye.close()
+    monitor = PostgresMonitor(conninfo, NAME)
+    monitor.look()
+    monitor.close()
+    monitor.close()
     count = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'poolviz test%'"
-    wait_until(lambda: ask(conninfo, count) == 0, "the eye is gone from the server")
+    wait_until(lambda: ask(conninfo, count) == 0, "the monitor is gone from the server")
 
 
 _ON_LOGIN = """
@@ -201,9 +210,9 @@ def test_a_backend_that_is_just_starting_hides_nothing(home: Path) -> None:
         named = with_application_name(server.conninfo, NAME)
         starting = threading.Thread(target=lambda: psycopg2.connect(named).close())
         starting.start()
-        with closing(ServerEye(server.conninfo, NAME)) as eye:
+        with closing(PostgresMonitor(server.conninfo, NAME)) as monitor:
             try:
-                expect(eye, ServerView(other=1))
+                expect(monitor, ServerView(other=1))
             finally:
                 cursor.execute("SELECT pg_advisory_unlock(42)")
                 starting.join()

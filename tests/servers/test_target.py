@@ -213,11 +213,11 @@ def answering(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             while True:
                 caller, _ = listener.accept()
                 with caller, suppress(OSError):
-                    if caller.getpeername()[1] == knock.get("port"):
+                    if caller.getpeername()[1] == check.get("port"):
                         return
                     serve(caller)
 
-        knock: dict[str, int] = {}
+        check: dict[str, int] = {}
         thread = threading.Thread(target=loop)
         thread.start()
         try:
@@ -225,7 +225,7 @@ def answering(serve: Callable[[socket.socket], None]) -> Iterator[int]:
         finally:
             with socket.socket() as last:
                 last.bind(("127.0.0.1", 0))
-                knock["port"] = last.getsockname()[1]
+                check["port"] = last.getsockname()[1]
                 last.connect(listener.getsockname())
                 thread.join()
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolviz.model.histogram import Durations, Histogram
-from poolviz.model.messages import Began, Ended, Marked, Report, Ticked
+from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Books, Level, Mark, MarkKind, Sample, ServerView
+from poolviz.model.sample import Level, Mark, MarkKind, ReportedCounts, Sample, ServerView
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
 
@@ -26,16 +26,20 @@ LIMITS: dict[str, Value] = {
     "pool_pre_ping": False,
 }
 LOAD: dict[str, Value] = {"clients": 40, "statement_time": 0.004, "on_exhausted": "fail"}
-FACTS = {"server": "PostgreSQL 18.6", "python": "3.11.7", "dsn": "postgresql://ann@db:5432/app"}
+ENVIRONMENT = {
+    "server": "PostgreSQL 18.6",
+    "python": "3.11.7",
+    "dsn": "postgresql://ann@db:5432/app",
+}
 
 
-def began(**changes: object) -> Began:
+def began(**changes: object) -> RunStarted:
     scenario = Scenario(pool="sqlalchemy.QueuePool", limits=LIMITS, load=LOAD, duration=20.0)
-    return msgspec.structs.replace(Began(STARTED, scenario, FACTS), **changes)
+    return msgspec.structs.replace(RunStarted(STARTED, scenario, ENVIRONMENT), **changes)
 
 
-def ended(open_at_end: int = 0, failure: str = "") -> Ended:
-    return Ended(open_at_end, failure)
+def ended(open_at_end: int = 0, failure: str = "") -> RunEnded:
+    return RunEnded(open_at_end, failure)
 
 
 def durations(*seconds: float) -> Durations:
@@ -111,7 +115,7 @@ def samples(ticks: Iterable[Tick]) -> Iterator[Sample]:
             load=tick.load,
             capacity=tick.capacity,
             per_client=tick.per_client,
-            books=Books(both[-1], tick.used[-1], tick.pending[-1]),
+            reported_counts=ReportedCounts(both[-1], tick.used[-1], tick.pending[-1]),
             server=tick.server,
             missed=tick.missed,
             cpu=0.25,
@@ -149,8 +153,8 @@ def change(t: float, key: str = "pool_size", old: Value = 5, new: Value = 8) -> 
 def reports(run: Iterable[Sample], *marks: Mark) -> Iterator[Report]:
     """A whole run as the engine reports it."""
     yield began()
-    yield from (Ticked(sample) for sample in run)
-    yield from (Marked(mark) for mark in marks)
+    yield from (SampleTaken(sample) for sample in run)
+    yield from (MarkAdded(mark) for mark in marks)
     yield ended()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
-from poolviz.model.messages import Began, Ticked
+from poolviz.model.messages import RunStarted, SampleTaken
 from poolviz.model.sample import Mark, MarkKind, Sample
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.export import (
@@ -28,7 +28,7 @@ from poolviz.sessions.export.manifest import manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import LEVELS
 from tests.sessions.builders import (
-    FACTS,
+    ENVIRONMENT,
     LIMITS,
     LOAD,
     STARTED,
@@ -120,7 +120,7 @@ def test_csvs_events_are_the_marks(recorder: Recorder, tmp_path: Path) -> None:
 
 
 def check_manifest(manifest: dict[str, object]) -> None:
-    assert manifest["facts"] == FACTS
+    assert manifest["facts"] == ENVIRONMENT
     assert manifest["started_utc"] == "2026-05-11T14:31:05.250000Z"
     scenario = manifest["scenario"]
     assert isinstance(scenario, dict)
@@ -161,13 +161,13 @@ def test_a_session_exported_is_the_session(recorder: Recorder, tmp_path: Path) -
 def test_a_run_can_be_exported_while_it_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "live.poolviz"
     with Recorder(path) as recorder:
-        record(recorder, [began(), *map(Ticked, run()[:30])])
+        record(recorder, [began(), *map(SampleTaken, run()[:30])])
         wait_until(path.exists)
         for name in ("a.csv", "a.json", "copy.poolviz"):
             exporter_for(tmp_path / name).export(recorder, tmp_path / name)
         with pytest.raises(InputError, match="in use by a poolviz that is running"):
             exporter_for(path).export(recorder, path)
-        record(recorder, map(Ticked, run()[30:]))
+        record(recorder, map(SampleTaken, run()[30:]))
     for name, count in (("copy.poolviz", 30), ("live.poolviz", 60)):
         with Recorder.open(tmp_path / name) as saved:
             assert digest(saved.samples()) == digest(run()[:count])
@@ -285,7 +285,7 @@ def test_the_suggested_name_says_what_was_run(recorder: Recorder) -> None:
         assert suggested_name(empty, ".csv") == "poolviz.csv"
     own = Scenario(pool="my pools/own.py:My Pool", limits={}, load={})
     with Recorder() as other:
-        other.add(Began(STARTED, own, {}))
+        other.add(RunStarted(STARTED, own, {}))
         assert suggested_name(other, ".csv") == "poolviz_2026-05-11T143105Z_My-Pool.csv"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from poolviz.model.messages import Marked, Refused, Ticked, Trouble
+from poolviz.model.messages import ChangeRefused, MarkAdded, ProblemReported, SampleTaken
 from poolviz.sessions.recorder import Recorder
 from tests.sessions.builders import (
     Tick,
@@ -43,11 +43,11 @@ def test_each_addition_shows_at_once_and_raises_the_revision() -> None:
     first, second = samples([Tick(), Tick()])
     with Recorder() as recorder:
         recorder.add(began())
-        recorder.add(Ticked(first))
+        recorder.add(SampleTaken(first))
         assert recorder.revision == 2
         assert recorder.last == first
-        recorder.add(Marked(change(0.05)))
-        recorder.add(Ticked(second))
+        recorder.add(MarkAdded(change(0.05)))
+        recorder.add(SampleTaken(second))
         recorder.add(ended(3))
         assert recorder.revision == 5
         assert recorder.marks == (change(0.05),)
@@ -58,8 +58,8 @@ def test_each_addition_shows_at_once_and_raises_the_revision() -> None:
 
 def test_what_is_no_part_of_the_record_changes_nothing() -> None:
     with Recorder() as recorder:
-        recorder.add(Trouble("engine", "It hangs."))
-        recorder.add(Refused("maxconn", 3, "No."))
+        recorder.add(ProblemReported("engine", "It hangs."))
+        recorder.add(ChangeRefused("maxconn", 3, "No."))
         assert recorder.revision == 0
 
 
@@ -135,7 +135,7 @@ def test_a_window_draws_while_the_engine_reports() -> None:
     with Recorder() as recorder:
         window = threading.Thread(target=draw, args=(recorder,))
         window.start()
-        record(recorder, [began(), *map(Ticked, run)])
+        record(recorder, [began(), *map(SampleTaken, run)])
         over.set()
         window.join(30)
         assert not failures
@@ -154,14 +154,14 @@ def test_a_window_draws_while_the_engine_reports() -> None:
 )
 def test_no_password_reaches_a_session(tmp_path: Path, dsn: str) -> None:
     path = tmp_path / "a.poolviz"
-    facts = {"dsn": dsn, "server": "PostgreSQL 18.6"}
+    environment = {"dsn": dsn, "server": "PostgreSQL 18.6"}
     with Recorder(path) as recorder:
-        recorder.add(began(facts=facts))
+        recorder.add(began(environment=environment))
         recorder.add(ended())
     assert b"ter2" not in path.read_bytes()
     with Recorder.open(path) as reopened:
         assert reopened.began is not None
         assert "ter2" not in str(reopened.began)
-        assert "db" in reopened.began.facts["dsn"]
-        assert "app" in reopened.began.facts["dsn"]
-        assert reopened.began.facts["server"] == "PostgreSQL 18.6"
+        assert "db" in reopened.began.environment["dsn"]
+        assert "app" in reopened.began.environment["dsn"]
+        assert reopened.began.environment["server"] == "PostgreSQL 18.6"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from poolviz.model.sample import TICK, ServerView
-from poolviz.sessions.resolutions import LEVELS, RESOLUTIONS, Rings, View
+from poolviz.sessions.resolutions import LEVELS, RESOLUTIONS, Resolutions, View
 from tests.sessions.builders import Tick, samples, ticks
 
 counts = st.lists(st.integers(0, 30), min_size=3, max_size=3)
@@ -38,19 +38,19 @@ def runs(draw: st.DrawFn, shortest: float = 0.001) -> list[Tick]:
     ]
 
 
-def filled(run: list[Tick], room: int = 24_000) -> Rings:
-    rings = Rings(room)
+def filled(run: list[Tick], room: int = 24_000) -> Resolutions:
+    resolutions = Resolutions(room)
     for sample in samples(run):
-        rings.add(sample)
-    return rings
+        resolutions.add(sample)
+    return resolutions
 
 
-def resolutions(rings: Rings) -> list[View]:
+def resolutions(resolutions: Resolutions) -> list[View]:
     """Everything, at each resolution that the number of points can lead to."""
-    everything = rings.view(0.0, math.inf, 10**9)
+    everything = resolutions.view(0.0, math.inf, 10**9)
     seconds = float(everything.t[-1])
     points = [math.ceil(seconds / (TICK * 4**level)) for level in range(RESOLUTIONS)]
-    return [everything, *(rings.view(0.0, math.inf, count) for count in points)]
+    return [everything, *(resolutions.view(0.0, math.inf, count) for count in points)]
 
 
 @settings(max_examples=60, deadline=None)
@@ -103,10 +103,10 @@ def test_a_bins_percentiles_are_those_of_all_durations_in_it(run: list[Tick]) ->
 @settings(max_examples=40, deadline=None)
 @given(runs(shortest=0.025), st.integers(3, 20))
 def test_a_ring_that_forgot_shows_an_unbroken_stretch_up_to_now(run: list[Tick], room: int) -> None:
-    rings = filled(run, room)
+    resolutions = filled(run, room)
     ends = [sample.t for sample in samples(run)]
     for start in (0.0, ends[-1] / 2, ends[-1] - 0.1):
-        view = rings.view(start, ends[-1], 10**9)
+        view = resolutions.view(start, ends[-1], 10**9)
         merged = round(view.bin / TICK)
         bins = [ends[min(first + merged, len(ends)) - 1] for first in range(0, len(ends), merged)]
         assert view.t.tolist() == bins[-len(view.t) :]
@@ -123,14 +123,14 @@ def test_a_spike_between_two_ticks_survives_at_every_resolution() -> None:
 
 
 def test_a_bin_keeps_its_place_and_figures_while_the_run_goes_on() -> None:
-    rings = Rings()
+    resolutions = Resolutions()
     run = list(samples(ticks(400)))
     for sample in run[:300]:
-        rings.add(sample)
-    before = rings.view(2.0, 10.0, 50)
+        resolutions.add(sample)
+    before = resolutions.view(2.0, 10.0, 50)
     for sample in run[300:]:
-        rings.add(sample)
-    after = rings.view(2.0, 10.0, 50)
+        resolutions.add(sample)
+    after = resolutions.view(2.0, 10.0, 50)
     assert before.bin == after.bin == TICK * 4
     assert_array_equal(before.t, after.t)
     assert_array_equal(before.levels["used"].mean, after.levels["used"].mean)
@@ -144,47 +144,49 @@ def test_bins_are_aligned_to_the_number_of_the_sample() -> None:
 
 
 def test_the_resolution_is_the_finest_that_the_points_allow() -> None:
-    rings = filled([Tick() for _ in range(2000)])  # 100 s
-    assert rings.view(0, 100, 2000).bin == pytest.approx(0.05)
-    assert rings.view(0, 100, 1000).bin == pytest.approx(0.2)
-    assert rings.view(0, 100, 400).bin == pytest.approx(0.8)
-    assert rings.view(90, 100, 400).bin == pytest.approx(0.05)
-    assert rings.view(0, 1e9, 2000).bin == pytest.approx(0.05), "only what is recorded counts"
-    assert len(rings.view(0, 100, 1).t) == 2, "the coarsest is the best there is"
+    resolutions = filled([Tick() for _ in range(2000)])  # 100 s
+    assert resolutions.view(0, 100, 2000).bin == pytest.approx(0.05)
+    assert resolutions.view(0, 100, 1000).bin == pytest.approx(0.2)
+    assert resolutions.view(0, 100, 400).bin == pytest.approx(0.8)
+    assert resolutions.view(90, 100, 400).bin == pytest.approx(0.05)
+    assert resolutions.view(0, 1e9, 2000).bin == pytest.approx(0.05), "only what is recorded counts"
+    assert len(resolutions.view(0, 100, 1).t) == 2, "the coarsest is the best there is"
 
 
 def test_a_window_that_scrolls_with_the_run_keeps_its_resolution() -> None:
-    rings = Rings()
+    resolutions = Resolutions()
     seen = set()
     for sample in samples(ticks(2500)):
-        rings.add(sample)
+        resolutions.add(sample)
         if sample.t > 60:
-            seen.add(rings.view(sample.t - 60, sample.t, 1200).bin)
+            seen.add(resolutions.view(sample.t - 60, sample.t, 1200).bin)
     assert seen == {TICK}
 
 
 def test_a_stretch_comes_with_one_bin_at_each_side() -> None:
-    rings = filled([Tick() for _ in range(200)])
-    assert_allclose(rings.view(2.01, 2.26, 100).t, [2.0, 2.05, 2.1, 2.15, 2.2, 2.25, 2.3])
-    assert rings.view(20.0, 30.0, 100).t[0] == pytest.approx(10.0), "the last before the stretch"
+    resolutions = filled([Tick() for _ in range(200)])
+    assert_allclose(resolutions.view(2.01, 2.26, 100).t, [2.0, 2.05, 2.1, 2.15, 2.2, 2.25, 2.3])
+    assert resolutions.view(20.0, 30.0, 100).t[0] == pytest.approx(10.0), (
+        "the last before the stretch"
+    )
 
 
 def test_what_the_finest_level_forgot_a_coarser_one_remembers() -> None:
-    rings = Rings(room=100)
+    resolutions = Resolutions(room=100)
     for sample in samples(ticks(1000)):
-        rings.add(sample)
-    assert rings.view(47.0, 50.0, 1000).bin == pytest.approx(0.05)
-    early = rings.view(5.0, 8.0, 1000)
+        resolutions.add(sample)
+    assert resolutions.view(47.0, 50.0, 1000).bin == pytest.approx(0.05)
+    early = resolutions.view(5.0, 8.0, 1000)
     assert early.bin > 0.2
     assert early.t[0] < 5.0
     assert early.t[-1] > 8.0
 
 
 def test_the_coarsest_level_forgets_nothing() -> None:
-    rings = Rings(room=4)
+    resolutions = Resolutions(room=4)
     for sample in samples(Tick(operations=1) for _ in range(12_000)):
-        rings.add(sample)
-    view = rings.view(0.0, 1e9, 10**9)
+        resolutions.add(sample)
+    view = resolutions.view(0.0, 1e9, 10**9)
     assert view.bin == pytest.approx(TICK * 4**5)
     assert view.lines["throughput"] @ np.diff(view.t, prepend=0.0) == pytest.approx(12_000)
 
@@ -222,7 +224,7 @@ def test_no_capacity_is_not_a_number() -> None:
 
 
 def test_before_the_first_sample_a_view_is_empty() -> None:
-    view = Rings().view(0.0, 60.0, 1000)
+    view = Resolutions().view(0.0, 60.0, 1000)
     assert len(view.t) == 0
     assert len(view.levels["open"].mean) == 0
     assert len(view.lines["wait_p95"]) == 0

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolviz.model.sample import Sample, ServerView
-from poolviz.sessions.summary import Account, RunSummary
+from poolviz.sessions.summary import RunSummary, SummaryBuilder
 from tests.sessions.builders import LIMITS, LOAD, Tick, began, ended, samples, ticks
 
 
 def summed(run: list[Sample], open_at_end: int | None = None) -> RunSummary:
-    account = Account()
+    builder = SummaryBuilder()
     for sample in run:
-        account.add(sample)
-    return account.summary(began(), None if open_at_end is None else ended(open_at_end))
+        builder.add(sample)
+    return builder.summary(began(), None if open_at_end is None else ended(open_at_end))
 
 
 RUN = [
@@ -191,7 +191,7 @@ def test_a_load_generator_at_its_limit_is_told_for_how_long() -> None:
 
 
 def test_figures_that_nothing_was_counted_for_are_null() -> None:
-    shown = json.loads(msgspec.json.encode(Account().summary(None, None)))
+    shown = json.loads(msgspec.json.encode(SummaryBuilder().summary(None, None)))
     assert shown["operations"] == 0
     assert shown["throughput_per_s"] is None
     assert shown["wait_time_s"]["count"] == 0

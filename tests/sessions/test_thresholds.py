@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from poolviz.model.errors import InputError
-from poolviz.sessions.summary import Account, RunSummary
+from poolviz.sessions.summary import RunSummary, SummaryBuilder
 from poolviz.sessions.thresholds import FIGURES, Threshold
 from tests.sessions.builders import Tick, samples
 
@@ -13,7 +13,7 @@ from tests.sessions.builders import Tick, samples
 @pytest.fixture(scope="module")
 def summary() -> RunSummary:
     """One second: 40 operations, 20 timeouts, 60 errors, waits of 61 ms, 3 connections used."""
-    account = Account()
+    builder = SummaryBuilder()
     tick = Tick(
         used=(3, 3),
         idle=(1, 1),
@@ -24,8 +24,8 @@ def summary() -> RunSummary:
         errors={"A": 1, "B": 2},
     )
     for sample in samples([tick] * 20):
-        account.add(sample)
-    return account.summary(None, None)
+        builder.add(sample)
+    return builder.summary(None, None)
 
 
 @pytest.mark.parametrize(

@@ -99,11 +99,14 @@ def test_a_run_that_reached_its_end_keeps_the_length_it_was_given() -> None:
 
 
 def test_no_server_and_no_password_is_in_it(tmp_path: Path) -> None:
-    facts = {"server": "postgresql://ann:hunter2@db:5432/app\nx = 1", "server version": "18.6"}
+    environment = {
+        "server": "postgresql://ann:hunter2@db:5432/app\nx = 1",
+        "server version": "18.6",
+    }
     recorder = Recorder()
     with recorder:
         builders.record(recorder, builders.reports(builders.samples(builders.ticks(3))))
-        recorder.add(builders.began(scenario=BEGUN, facts=facts))
+        recorder.add(builders.began(scenario=BEGUN, environment=environment))
         path = tmp_path / "again.toml"
         assert exporter_for(path).export(recorder, path) == (path,)
     text = path.read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import pytest
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded.binaries import find_binaries
 from poolviz.servers.embedded.server import EmbeddedServer
-from poolviz.system.os_account import Account
+from poolviz.system.os_account import OsAccount
 from tests.servers.embedded.test_server import main_pid
 from tests.servers.fixtures import ask, home, open_home, open_python
 
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def account(name: str) -> Account:
+def account(name: str) -> OsAccount:
     entry = pwd.getpwnam(name)
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return OsAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
 def try_to_get_in(server: EmbeddedServer, name: str, home: Path) -> str:

@@ -15,9 +15,9 @@ from pytestqt.qtbot import QtBot
 
 from poolviz.scenarios.check import checked
 from poolviz.scenarios.draft import Draft
-from poolviz.sessions.folder import History
-from poolviz.ui.session.controller import Lab, State
-from poolviz.ui.style.theme_manager import Look
+from poolviz.sessions.folder import SessionsFolder
+from poolviz.ui.session.controller import Controller, State
+from poolviz.ui.style.theme_manager import ThemeManager
 from poolviz.ui.window import Window
 from tests.servers.fixtures import open_home
 
@@ -39,8 +39,8 @@ def servers_home() -> Iterator[Path]:
 def open_window(application: QApplication, folder: Path) -> Iterator[Window]:
     """A window with sessions and settings in `folder`; closed at the end, with all behind it."""
     settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
-    lab = Lab(History(folder / "sessions"))
-    window = Window(lab, Look(application, settings), settings)
+    controller = Controller(SessionsFolder(folder / "sessions"))
+    window = Window(controller, ThemeManager(application, settings), settings)
     try:
         window.show()
         yield window
@@ -62,12 +62,12 @@ def window(
 def plan(window: Window, pool: str = "sqlalchemy.QueuePool", **limits: object) -> None:
     """Have the window take over a gentle scenario."""
     draft = Draft(pool=pool, limits=dict(limits), load=dict(GENTLE))
-    window.lab.plan(checked(draft))
+    window.controller.plan(checked(draft))
 
 
 def run_on(qtbot: QtBot, window: Window, dsn: str | None) -> None:
     """Have the window run its load on a server, and wait until operations are counted."""
-    window.lab.connect_to(dsn, start=True)
+    window.controller.connect_to(dsn, start=True)
     until_counting(qtbot, window)
 
 
@@ -78,13 +78,13 @@ def until(qtbot: QtBot, condition: Callable[[], bool]) -> None:
 
 def until_counting(qtbot: QtBot, window: Window) -> None:
     """Wait until the run that goes on has counted an operation."""
-    lab = window.lab
-    until(qtbot, lambda: lab.state is State.RUNNING and operations(window) > 0)
+    controller = window.controller
+    until(qtbot, lambda: controller.state is State.RUNNING and operations(window) > 0)
 
 
 def operations(window: Window) -> int:
     """Operations counted in the session that is shown."""
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     return recorder.summary().operations if recorder is not None else 0
 
 

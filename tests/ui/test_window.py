@@ -64,19 +64,19 @@ def postmaster(conninfo: str) -> psutil.Process:
 
 
 def in_force(window: Window, key: str) -> object:
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     last = recorder.last if recorder is not None else None
     return {**last.limits, **last.load}[key] if last is not None else None
 
 
 def test_the_window_brings_its_own_server_and_its_curves_move(window: Window, qtbot: QtBot) -> None:
     plan(window)
-    window.lab.connect_to(None, start=True)
+    window.controller.connect_to(None, start=True)
     assert window.isVisible()
     assert "PostgreSQL" in window.banner.sentences["server"]
     until_counting(qtbot, window)
     assert "server" not in window.banner.sentences
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     assert recorder is not None
     seen = recorder.revision
     until(qtbot, lambda: recorder.revision > seen + 10)
@@ -91,7 +91,7 @@ def test_a_slider_dragged_with_the_mouse_changes_the_limit_at_the_server_and_lea
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window, pool_size=6, max_overflow=0)
-    window.lab.alter({"clients": 20})
+    window.controller.change_settings({"clients": 20})
     run_on(qtbot, window, conninfo)
     until(qtbot, lambda: backends(conninfo) >= 6)
     drag(number_row(window, "pool_size").slider, 2 - 1)  # the slider begins at 1
@@ -99,7 +99,7 @@ def test_a_slider_dragged_with_the_mouse_changes_the_limit_at_the_server_and_lea
     until(qtbot, lambda: in_force(window, "pool_size") == 2)
     watcher = 1
     until(qtbot, lambda: backends(conninfo) <= 2 + watcher)
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     assert recorder is not None
     (mark,) = recorder.marks
     assert (mark.kind, mark.key, mark.old, mark.new) == (MarkKind.CHANGE, "pool_size", 6, 2)
@@ -127,18 +127,18 @@ def test_stop_takes_the_load_off_and_start_begins_a_new_session(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    first = window.lab.recorder
+    first = window.controller.recorder
     assert first is not None
     QTest.mouseClick(window.toolbar.run_button, Qt.MouseButton.LeftButton)
-    until(qtbot, lambda: window.lab.state is State.READY)
+    until(qtbot, lambda: window.controller.state is State.READY)
     until(qtbot, lambda: backends(conninfo) == 0)
     assert first.ended is not None
     assert first.ended.open_at_end == 0
-    assert window.lab.recorder is first  # its curves stay
+    assert window.controller.recorder is first  # its curves stay
     assert window.toolbar.run_button.text() == "Start"
     QTest.keyClick(window, Qt.Key.Key_F5)
     until_counting(qtbot, window)
-    assert window.lab.recorder is not first
+    assert window.controller.recorder is not first
     assert first.path is not None
     folder = first.path.parent
     until(qtbot, lambda: len(list(folder.glob("2*.poolviz"))) == 2)
@@ -147,13 +147,13 @@ def test_stop_takes_the_load_off_and_start_begins_a_new_session(
 def test_another_pool_takes_over_the_load(window: Window, qtbot: QtBot, conninfo: str) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    first = window.lab.recorder
+    first = window.controller.recorder
     menu = window.toolbar.pool_button.menu()
     next(action for action in menu.actions() if action.data() == THREADED).trigger()
     until(qtbot, lambda: set(window.panel.rows) >= {"minconn", "maxconn", "clients"})
-    until(qtbot, lambda: window.lab.recorder is not first)
+    until(qtbot, lambda: window.controller.recorder is not first)
     until_counting(qtbot, window)
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     assert recorder is not None
     assert recorder.began is not None
     assert recorder.began.scenario.pool == THREADED
@@ -166,18 +166,18 @@ def test_a_killed_engine_is_said_and_a_new_one_starts(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    recorder, pid = window.lab.recorder, window.lab.engine_pid
+    recorder, pid = window.controller.recorder, window.controller.engine_pid
     assert recorder is not None
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     until(qtbot, lambda: "SIGKILL" in window.banner.sentences.get("run", ""))
-    assert window.lab.recorder is recorder  # all curves are kept
+    assert window.controller.recorder is recorder  # all curves are kept
     assert recorder.duration > 0
     line = window.banner.line("run")
     assert line is not None
     assert line.button.text() == "Start again"
     QTest.mouseClick(line.button, Qt.MouseButton.LeftButton)
-    until(qtbot, lambda: window.lab.recorder is not recorder)
+    until(qtbot, lambda: window.controller.recorder is not recorder)
     until_counting(qtbot, window)
     assert "run" not in window.banner.sentences
 
@@ -185,17 +185,17 @@ def test_a_killed_engine_is_said_and_a_new_one_starts(
 def test_a_lost_embedded_server_is_said_and_started_again(window: Window, qtbot: QtBot) -> None:
     plan(window)
     run_on(qtbot, window, None)
-    recorder = window.lab.recorder
-    target = window.lab.target
+    recorder = window.controller.recorder
+    target = window.controller.target
     assert target is not None
     postmaster(target.conninfo).kill()
     until(qtbot, lambda: "has ended" in window.banner.sentences.get("server", ""))
-    until(qtbot, lambda: window.lab.state is State.READY)
-    assert window.lab.recorder is recorder
+    until(qtbot, lambda: window.controller.state is State.READY)
+    assert window.controller.recorder is recorder
     line = window.banner.line("server")
     assert line is not None
     QTest.mouseClick(line.button, Qt.MouseButton.LeftButton)
-    until(qtbot, lambda: window.lab.recorder is not recorder)
+    until(qtbot, lambda: window.controller.recorder is not recorder)
     until_counting(qtbot, window)
 
 
@@ -209,8 +209,8 @@ def test_a_notice_that_comes_moves_no_slider(window: Window, qtbot: QtBot) -> No
 
 
 def test_a_wrong_dsn_is_one_sentence_in_the_banner(window: Window, qtbot: QtBot) -> None:
-    window.lab.connect_to("postgresql://nobody:s3cret@127.0.0.1:1/none")
-    until(qtbot, lambda: window.lab.state is State.READY)
+    window.controller.connect_to("postgresql://nobody:s3cret@127.0.0.1:1/none")
+    until(qtbot, lambda: window.controller.state is State.READY)
     sentence = window.banner.sentences["server"]
     assert "\n" not in sentence
     assert "s3cret" not in sentence
@@ -225,15 +225,15 @@ def test_the_users_own_server_is_not_loaded_before_start_is_pressed(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window, pool_size=3, max_overflow=1)
-    window.lab.connect_to(conninfo)
-    until(qtbot, lambda: window.lab.state is State.READY)
+    window.controller.connect_to(conninfo)
+    until(qtbot, lambda: window.controller.state is State.READY)
     sentence = window.banner.sentences["load"]
     assert "up to 4 connections" in sentence
     assert "of 1000 left" in sentence
-    window.lab.alter({"pool_size": 2})
+    window.controller.change_settings({"pool_size": 2})
     assert "up to 3 connections" in window.banner.sentences["load"]
     assert backends(conninfo, "poolviz%") == 0
-    assert window.lab.recorder is None
+    assert window.controller.recorder is None
     QTest.mouseClick(window.toolbar.run_button, Qt.MouseButton.LeftButton)
     until_counting(qtbot, window)
     assert "load" not in window.banner.sentences
@@ -244,7 +244,7 @@ def test_m_marks_the_moment_but_not_while_somebody_types(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     assert recorder is not None
     box = number_row(window, "hold_time").box
     box.setFocus()
@@ -265,7 +265,7 @@ def test_the_view_pauses_and_comes_back_while_the_recording_goes_on(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     assert recorder is not None
     QTest.keyClick(window, Qt.Key.Key_Space, Qt.KeyboardModifier.ControlModifier)
     assert not window.charts.following
@@ -281,28 +281,32 @@ def test_closing_during_the_start_of_server_and_engine_leaves_nothing(
     window: Window, qtbot: QtBot
 ) -> None:
     plan(window)
-    window.lab.connect_to(None, start=True)
+    window.controller.connect_to(None, start=True)
     window.close()
-    assert window.lab.engine_pid is None or not psutil.pid_exists(window.lab.engine_pid)
+    assert window.controller.engine_pid is None or not psutil.pid_exists(
+        window.controller.engine_pid
+    )
 
 
 def test_stop_is_quick_while_every_client_is_blocked(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window, pool_size=1, max_overflow=0)
-    window.lab.alter({"statement_time": 60.0, "clients": 5, "statement_distribution": "constant"})
-    window.lab.connect_to(conninfo, start=True)
+    window.controller.change_settings(
+        {"statement_time": 60.0, "clients": 5, "statement_distribution": "constant"}
+    )
+    window.controller.connect_to(conninfo, start=True)
 
     def all_wait() -> bool:
-        recorder = window.lab.recorder
+        recorder = window.controller.recorder
         return (
             recorder is not None and recorder.last is not None and recorder.last.pending.last == 4
         )
 
     until(qtbot, all_wait)
     QTest.keyClick(window, Qt.Key.Key_F5, Qt.KeyboardModifier.ShiftModifier)
-    until(qtbot, lambda: window.lab.state is State.READY)
-    recorder = window.lab.recorder
+    until(qtbot, lambda: window.controller.state is State.READY)
+    recorder = window.controller.recorder
     assert recorder is not None
     assert recorder.ended is not None
     assert recorder.ended.open_at_end == 0
@@ -325,14 +329,14 @@ def test_a_hanging_engine_is_said_and_given_up_for_a_new_one(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    recorder, pid = window.lab.recorder, window.lab.engine_pid
+    recorder, pid = window.controller.recorder, window.controller.engine_pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     until(qtbot, lambda: "engine" in window.banner.sentences)
     line = window.banner.line("engine")
     assert line is not None
     QTest.mouseClick(line.button, Qt.MouseButton.LeftButton)
-    until(qtbot, lambda: window.lab.recorder is not recorder)
+    until(qtbot, lambda: window.controller.recorder is not recorder)
     until_counting(qtbot, window)
     assert not psutil.pid_exists(pid)
     assert "engine" not in window.banner.sentences
@@ -344,15 +348,15 @@ def test_a_lost_server_of_the_users_is_said_and_the_curves_stay(
     plan(window)
     with EmbeddedServer.start() as theirs:
         run_on(qtbot, window, theirs.conninfo)
-        recorder = window.lab.recorder
+        recorder = window.controller.recorder
         assert recorder is not None
         postmaster(theirs.conninfo).kill()
         until(qtbot, lambda: recorder.recent(1.0).errors > 0)
         until(qtbot, lambda: "lost" in window.banner.sentences.get("server's view", ""))
-        assert window.lab.state is State.RUNNING  # it goes on and tries
-        window.lab.stop()
-        until(qtbot, lambda: window.lab.state is State.READY)
-    assert window.lab.recorder is recorder
+        assert window.controller.state is State.RUNNING  # it goes on and tries
+        window.controller.stop()
+        until(qtbot, lambda: window.controller.state is State.READY)
+    assert window.controller.recorder is recorder
 
 
 def test_the_first_launch_gives_one_hint_and_no_later_one_does(
@@ -373,7 +377,7 @@ def test_nothing_is_drawn_while_the_window_is_minimised(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     assert recorder is not None
     window.showMinimized()
     until(qtbot, window.isMinimized)

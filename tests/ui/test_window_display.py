@@ -1,4 +1,4 @@
-"""Whether a window could be opened, asked without Qt."""
+"""Whether a window could be opened, requested without Qt."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
-from poolviz.model.messages import Ticked
+from poolviz.model.messages import SampleTaken
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
@@ -54,7 +54,7 @@ def test_graphs_data_figures_and_session_are_exported_while_the_load_runs(
     run_on(qtbot, window, conninfo)
     for suffix in (".png", ".csv", ".json", ".poolviz"):
         export(qtbot, window, tmp_path / f"run{suffix}")
-    assert window.lab.state is State.RUNNING
+    assert window.controller.state is State.RUNNING
     picture = QImage(str(tmp_path / "run.png"))
     assert picture.width() > 1000
     with (tmp_path / "run.csv").open(encoding="utf-8") as file:
@@ -83,17 +83,17 @@ def test_a_recorded_session_is_shown_again_and_start_runs_its_values(
 ) -> None:
     plan(window, pool_size=3, max_overflow=0)
     run_on(qtbot, window, conninfo)
-    window.lab.stop()
-    until(qtbot, lambda: window.lab.state is State.READY)
+    window.controller.stop()
+    until(qtbot, lambda: window.controller.state is State.READY)
     recorded = _recorder(window).path
     assert recorded is not None
     until(qtbot, recorded.exists)
     total = operations(window)
-    window.lab.alter({"pool_size": 9})
-    window.lab.choose_pool("psycopg2.ThreadedConnectionPool")
+    window.controller.change_settings({"pool_size": 9})
+    window.controller.choose_pool("psycopg2.ThreadedConnectionPool")
     QTest.keyClick(window, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
     answer(qtbot, window, recorded)
-    until(qtbot, lambda: window.lab.viewing == recorded)
+    until(qtbot, lambda: window.controller.viewing == recorded)
     assert operations(window) == total
     row = window.panel.rows["pool_size"]
     assert row.value == 3
@@ -101,7 +101,7 @@ def test_a_recorded_session_is_shown_again_and_start_runs_its_values(
     assert recorded.name in row.toolTip()
     until(qtbot, lambda: window.status.pill.text() == "● recorded")
     QTest.mouseClick(window.toolbar.run_button, Qt.MouseButton.LeftButton)
-    until(qtbot, lambda: window.lab.viewing is None)
+    until(qtbot, lambda: window.controller.viewing is None)
     until_counting(qtbot, window)
     began = _recorder(window).began
     assert began is not None
@@ -115,17 +115,17 @@ def test_a_file_that_is_no_session_is_one_sentence(
 ) -> None:
     path = tmp_path / "odd.poolviz"
     path.write_bytes(content)
-    window.lab.view_session(path)
+    window.controller.view_session(path)
     until(qtbot, lambda: "session" in window.banner.sentences)
     sentence = window.banner.sentences["session"]
     assert str(path) in sentence
     assert "\n" not in sentence
-    assert window.lab.viewing is None
+    assert window.controller.viewing is None
 
 
 def _recorder(window: Window) -> Recorder:
-    assert window.lab.recorder is not None
-    return window.lab.recorder
+    assert window.controller.recorder is not None
+    return window.controller.recorder
 
 
 def test_closing_the_window_finishes_the_picture_that_is_being_written(
@@ -144,8 +144,8 @@ def test_a_session_whose_end_was_never_written_is_shown_without_a_now(
 ) -> None:
     path = tmp_path / "cut off.poolviz"
     with Recorder(path) as recorder:
-        record(recorder, [began(), *map(Ticked, samples(ticks(40)))])
-    window.lab.view_session(path)
-    until(qtbot, lambda: window.lab.viewing == path)
+        record(recorder, [began(), *map(SampleTaken, samples(ticks(40)))])
+    window.controller.view_session(path)
+    until(qtbot, lambda: window.controller.viewing == path)
     assert _recorder(window).ended is None
     assert not window.charts.frame.live

@@ -58,8 +58,8 @@ def new_database(conninfo: str) -> Iterator[str]:
 def database(conninfo: str, window: Window, qtbot: QtBot) -> Iterator[str]:
     with new_database(conninfo) as own:
         yield own
-        window.lab.stop()
-        until(qtbot, lambda: not window.lab.busy)
+        window.controller.stop()
+        until(qtbot, lambda: not window.controller.busy)
 
 
 def tables_in(conninfo: str) -> list[object]:
@@ -68,7 +68,7 @@ def tables_in(conninfo: str) -> list[object]:
 
 
 def in_force(window: Window, key: str) -> Value | None:
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     last = recorder.last if recorder is not None else None
     return {**last.limits, **last.load}[key] if last is not None else None
 
@@ -83,17 +83,17 @@ def choose(window: Window, key: str, word: str) -> None:
 
 
 def marked(window: Window, kind: MarkKind = MarkKind.FAULT) -> list[str | None]:
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     return [m.key for m in recorder.marks if m.kind is kind] if recorder is not None else []
 
 
 def errors(window: Window) -> int:
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     return sum(recorder.summary().errors.values()) if recorder is not None else 0
 
 
 def closed(window: Window) -> int:
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     return recorder.summary().connections.closed if recorder is not None else 0
 
 
@@ -120,7 +120,7 @@ def test_sql_is_chosen_first_and_written_then(window: Window, qtbot: QtBot, conn
     assert isinstance(row, TextRow)
     assert row.isVisible()
     assert not window.panel.rows["statement_time"].isVisible()
-    window.lab.alter({"clients": 3})  # what can be done is done meanwhile
+    window.controller.change_settings({"clients": 3})  # what can be done is done meanwhile
     until(qtbot, lambda: in_force(window, "clients") == 3)
     assert in_force(window, "statement") == "sleep"
     row.line.setFocus()
@@ -131,9 +131,9 @@ def test_sql_is_chosen_first_and_written_then(window: Window, qtbot: QtBot, conn
     before = operations(window)
     until(qtbot, lambda: operations(window) > before)
     assert errors(window) == 0
-    window.lab.undo()
-    window.lab.undo()
-    window.lab.undo()
+    window.controller.undo()
+    window.controller.undo()
+    window.controller.undo()
     until(qtbot, lambda: in_force(window, "statement") == "sleep")
 
 
@@ -143,14 +143,14 @@ def test_a_load_that_cant_be_carried_out_is_not_started(
     plan(window)
     times = tmp_path / "times.csv"
     times.write_text("1ms\n2ms\nsoon\n", encoding="utf-8")
-    window.lab.alter({"hold_distribution": "file", "hold_file": str(times)})
+    window.controller.change_settings({"hold_distribution": "file", "hold_file": str(times)})
     until(qtbot, lambda: "line 3" in window.banner.sentences.get("setting", ""))
-    window.lab.connect_to(conninfo, start=True)
+    window.controller.connect_to(conninfo, start=True)
     until(qtbot, lambda: "line 3" in window.banner.sentences.get("run", ""))
-    assert window.lab.state is State.READY
-    assert window.lab.recorder is None
+    assert window.controller.state is State.READY
+    assert window.controller.recorder is None
     times.write_text("1ms\n2ms\n", encoding="utf-8")
-    window.lab.start()
+    window.controller.start()
     until_counting(qtbot, window)
     assert in_force(window, "hold_file") == str(times)
     until(qtbot, lambda: not {"setting", "run"} & set(window.banner.sentences))
@@ -160,15 +160,15 @@ def test_tables_are_announced_made_before_the_load_and_stay(
     window: Window, qtbot: QtBot, database: str
 ) -> None:
     plan(window)
-    window.lab.connect_to(database)
-    until(qtbot, lambda: window.lab.target is not None)
+    window.controller.connect_to(database)
+    until(qtbot, lambda: window.controller.target is not None)
     assert "Nothing is created there." in window.banner.sentences["load"]
-    window.lab.alter({"statement": "read_write"})
+    window.controller.change_settings({"statement": "read_write"})
     assert "Schema poolviz, with 100,000 accounts, is created" in window.banner.sentences["load"]
     assert tables_in(database) == []
     said: list[str] = []
-    window.lab.notices.said.connect(lambda notice: said.append(notice.sentence))
-    window.lab.start()
+    window.controller.notices.said.connect(lambda notice: said.append(notice.sentence))
+    window.controller.start()
     until_counting(qtbot, window)
     assert len(tables_in(database)) > 3
     assert "Preparing tables: 50 % of the accounts are there…" in said
@@ -182,7 +182,7 @@ def test_a_change_waits_for_the_tables_it_needs_while_the_run_goes_on(
     plan(window)
     run_on(qtbot, window, database)
     choose(window, "statement", "read")
-    window.lab.alter({"hold_time": 0.02})
+    window.controller.change_settings({"hold_time": 0.02})
     until(qtbot, lambda: in_force(window, "hold_time") == 0.02)
     until(qtbot, lambda: in_force(window, "statement") == "read")
     assert len(tables_in(database)) > 3
@@ -198,15 +198,15 @@ def test_tables_that_cant_be_had_leave_the_statement_as_it_was(
     ask(database, "CREATE TABLE poolviz.mine ()")
     plan(window)
     run_on(qtbot, window, database)
-    window.lab.alter({"statement": "read"})
+    window.controller.change_settings({"statement": "read"})
     until(qtbot, lambda: "didn't make" in window.banner.sentences.get("value", ""))
-    assert window.lab.values["statement"] == "sleep"
+    assert window.controller.values["statement"] == "sleep"
     assert in_force(window, "statement") == "sleep"
     assert "tables" not in window.banner.sentences
-    window.lab.stop()
-    until(qtbot, lambda: not window.lab.busy)
-    window.lab.alter({"statement": "read"})
-    window.lab.start()
+    window.controller.stop()
+    until(qtbot, lambda: not window.controller.busy)
+    window.controller.change_settings({"statement": "read"})
+    window.controller.start()
     until(qtbot, lambda: "didn't make" in window.banner.sentences.get("run", ""))
     assert tables_in(database) == ["mine"]
 
@@ -215,12 +215,12 @@ def test_a_stop_while_tables_are_made_leaves_none(
     window: Window, qtbot: QtBot, database: str
 ) -> None:
     plan(window)
-    window.lab.alter({"statement": "read", "scale": 200})
-    window.lab.connect_to(database, start=True)
+    window.controller.change_settings({"statement": "read", "scale": 200})
+    window.controller.connect_to(database, start=True)
     until(qtbot, lambda: "tables" in window.banner.sentences)
-    window.lab.stop()
-    until(qtbot, lambda: window.lab.state is State.READY)
-    assert window.lab.recorder is None
+    window.controller.stop()
+    until(qtbot, lambda: window.controller.state is State.READY)
+    assert window.controller.recorder is None
     assert not {"tables", "run"} & set(window.banner.sentences)
     assert tables_in(database) == []
 
@@ -260,26 +260,26 @@ def test_a_standing_fault_is_shown_is_not_undone_and_ends_with_the_run(
     QTest.keyClicks(row.box, "5ms")
     QTest.keyClick(row.box, Qt.Key.Key_Return)
     until(qtbot, lambda: marked(window) == ["slow_statements"])
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     assert recorder is not None
     until(
         qtbot,
         lambda: recorder.last is not None and recorder.last.faults == {"slow_statements": 0.005},
     )
-    window.lab.undo()
-    assert window.lab.mishaps.standing == {"slow_statements": 0.005}
+    window.controller.undo()
+    assert window.controller.active_faults.standing == {"slow_statements": 0.005}
     until(qtbot, window.panel.end_faults.isVisible)
-    window.lab.stop()
-    until(qtbot, lambda: window.lab.state is State.READY)
+    window.controller.stop()
+    until(qtbot, lambda: window.controller.state is State.READY)
     until(qtbot, lambda: row.value == 0)
     assert not row.isEnabled()
-    window.lab.start()
-    until(qtbot, lambda: window.lab.recorder is not recorder)
+    window.controller.start()
+    until(qtbot, lambda: window.controller.recorder is not recorder)
     until_counting(qtbot, window)
-    assert window.lab.mishaps.standing == {}
-    assert window.lab.recorder is not None
-    assert window.lab.recorder.last is not None
-    assert window.lab.recorder.last.faults == {}
+    assert window.controller.active_faults.standing == {}
+    assert window.controller.recorder is not None
+    assert window.controller.recorder.last is not None
+    assert window.controller.recorder.last.faults == {}
 
 
 def test_the_embedded_server_restarts_under_the_run(window: Window, qtbot: QtBot) -> None:
@@ -289,13 +289,13 @@ def test_the_embedded_server_restarts_under_the_run(window: Window, qtbot: QtBot
     QApplication.processEvents()
     until(qtbot, window.panel.faults.buttons["restart_server"].isEnabled)
     said: list[str] = []
-    window.lab.notices.said.connect(lambda notice: said.append(notice.sentence))
+    window.controller.notices.said.connect(lambda notice: said.append(notice.sentence))
     press(window, "restart_server")
     until(qtbot, lambda: marked(window) == ["restart_server"])
     until(qtbot, lambda: errors(window) > 0)
     before = operations(window)
     until(qtbot, lambda: operations(window) > before + 50)
-    assert window.lab.state is State.RUNNING
+    assert window.controller.state is State.RUNNING
     assert not [sentence for sentence in said if "has ended" in sentence]
 
 
@@ -304,7 +304,7 @@ def test_sqlite_says_what_it_hasnt_got(window: Window, qtbot: QtBot, tmp_path: P
     run_on(qtbot, window, f"sqlite:///{tmp_path}/file.db")
     agrees = "pool agrees, SQLite has no server to ask"
     until(qtbot, lambda: window.status.agreement.text() == agrees)
-    window.lab.alter({"statement": "read"})
+    window.controller.change_settings({"statement": "read"})
     assert "not on SQLite" in window.banner.sentences["setting"]
     window.panel.folds["Faults"].header.setChecked(True)
     reasons = window.panel.faults.buttons["kill_backend"]
@@ -316,12 +316,14 @@ def test_a_load_generator_at_its_limit_says_so_until_that_is_over(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window, pool_size=50)
-    window.lab.alter({"clients": 60, "statement": "select_1", "hold_time": 0.0, "think_time": 0.0})
+    window.controller.change_settings(
+        {"clients": 60, "statement": "select_1", "hold_time": 0.0, "think_time": 0.0}
+    )
     run_on(qtbot, window, conninfo)
-    until(qtbot, lambda: "at its own limit" in window.lab.notices.standing("strain"))
-    assert "these figures may be its own" in window.banner.sentences["strain"]
+    until(qtbot, lambda: "at its own limit" in window.controller.notices.standing("overload"))
+    assert "these figures may be its own" in window.banner.sentences["overload"]
     until(qtbot, lambda: "at its limit" in window.status.cpu.text())
-    window.lab.alter({"clients": 0})
-    until(qtbot, lambda: not window.lab.notices.standing("strain"))
-    assert "strain" not in window.banner.sentences
+    window.controller.change_settings({"clients": 0})
+    until(qtbot, lambda: not window.controller.notices.standing("overload"))
+    assert "overload" not in window.banner.sentences
     until(qtbot, lambda: "at its limit" not in window.status.cpu.text())

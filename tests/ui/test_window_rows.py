@@ -16,12 +16,12 @@ __all__ = ["servers_home", "window"]
 
 
 def test_rows_that_are_missing_are_told_at_the_end(window: Window, qtbot: QtBot) -> None:
-    window.lab.plan(checked(open_scenario(Path("staticpool_corruption"))))
-    window.lab.connect_to(None, start=True)
+    window.controller.plan(checked(open_scenario(Path("staticpool_corruption"))))
+    window.controller.connect_to(None, start=True)
     until_counting(qtbot, window)
-    window.lab.alter({"clients": 20})
+    window.controller.change_settings({"clients": 20})
     until(qtbot, lambda: operations(window) > 2000)
     assert "rows" not in window.banner.sentences
-    window.lab.stop()
-    until(qtbot, lambda: window.lab.state is State.READY)
+    window.controller.stop()
+    until(qtbot, lambda: window.controller.state is State.READY)
     assert "were undone by others." in window.banner.sentences["rows"]

@@ -40,7 +40,7 @@ title = "Mine"
 pool = "psycopg2.ThreadedConnectionPool"
 seed = 9
 [watch]
-en = "Look here."
+en = "ThemeManager here."
 es = "Mira aquí."
 [limits]
 minconn = 2
@@ -92,8 +92,8 @@ def preset_actions(qtbot: QtBot, window: Window) -> dict[str, QAction]:
 
 
 def recorder_of(window: Window) -> Recorder:
-    assert window.lab.recorder is not None
-    return window.lab.recorder
+    assert window.controller.recorder is not None
+    return window.controller.recorder
 
 
 def press(
@@ -141,7 +141,7 @@ def test_a_user_who_reads_spanish_is_told_in_spanish(
     preset = presets()[0]
     tip = preset_actions(qtbot, window)[preset.name].toolTip()
     assert preset.watch["es"][:40] in tip
-    window.opener.open(own)
+    window.file_opener.open(own)
     until(qtbot, lambda: "watch" in window.banner.sentences)
     assert window.banner.sentences["watch"] == "Mira aquí."
 
@@ -154,7 +154,7 @@ def test_a_preset_ends_the_run_and_runs_as_it_is_written_with_what_to_watch_abov
     before = recorder_of(window)
     preset = next(each for each in presets() if each.name == "healthy_pool")
     preset_actions(qtbot, window)["healthy_pool"].trigger()
-    until(qtbot, lambda: window.lab.recorder is not before)
+    until(qtbot, lambda: window.controller.recorder is not before)
     until_counting(qtbot, window)
     assert before.ended is not None
     began = recorder_of(window).began
@@ -167,12 +167,12 @@ def test_a_preset_ends_the_run_and_runs_as_it_is_written_with_what_to_watch_abov
     assert window.toolbar.preset_button.text() == f"Preset: {preset.title}"
     assert "hint" not in window.banner.sentences
     line.close_button.click()
-    window.lab.stop()
-    until(qtbot, lambda: window.lab.state is State.READY)
-    window.lab.start()
+    window.controller.stop()
+    until(qtbot, lambda: window.controller.state is State.READY)
+    window.controller.start()
     until_counting(qtbot, window)
     assert "watch" not in window.banner.sentences  # it was dismissed
-    window.lab.alter({"clients": 3})
+    window.controller.change_settings({"clients": 3})
     assert window.toolbar.preset_button.text() == "Preset"
 
 
@@ -184,11 +184,11 @@ def test_on_a_server_that_isnt_ours_a_scenario_waits_for_start(
     before = recorder_of(window)
     open_file(qtbot, window, own)
     until(qtbot, lambda: window.toolbar.preset_button.text() == "Preset: Mine")
-    assert window.lab.state is State.READY
-    assert window.lab.recorder is before
+    assert window.controller.state is State.READY
+    assert window.controller.recorder is before
     assert "Start will open up to 3 connections" in window.banner.sentences["load"]
     press(qtbot, window, Qt.Key.Key_F5)
-    until(qtbot, lambda: window.lab.recorder is not before)
+    until(qtbot, lambda: window.controller.recorder is not before)
     until_counting(qtbot, window)
     until(qtbot, lambda: any(mark.new == 5 for mark in recorder_of(window).marks))
     until(qtbot, lambda: window.panel.rows["maxconn"].value == 5)
@@ -201,11 +201,14 @@ def test_a_scenario_that_names_a_server_chooses_it_and_waits(
     window: Window, qtbot: QtBot, conninfo: str, own: Path
 ) -> None:
     own.write_text(f"dsn = '''{conninfo}'''\n{OWN}", encoding="utf-8")
-    window.opener.open(own)
-    until(qtbot, lambda: window.lab.target is not None and window.lab.state is State.READY)
-    assert not window.lab.embedded
-    assert window.lab.recorder is None
-    assert window.lab.scenario.title == "Mine"
+    window.file_opener.open(own)
+    until(
+        qtbot,
+        lambda: window.controller.target is not None and window.controller.state is State.READY,
+    )
+    assert not window.controller.embedded
+    assert window.controller.recorder is None
+    assert window.controller.scenario.title == "Mine"
 
 
 @pytest.mark.parametrize("part", ["window", "charts", "panel"])
@@ -215,21 +218,21 @@ def test_a_scenario_or_a_session_may_be_dropped_anywhere(
     target = {"window": window, "charts": window.charts.canvas.viewport(), "panel": window.panel}
     plan(window)
     run_on(qtbot, window, conninfo)
-    window.lab.stop()
-    until(qtbot, lambda: window.lab.state is State.READY)
+    window.controller.stop()
+    until(qtbot, lambda: window.controller.state is State.READY)
     recorded = recorder_of(window).path
     assert recorded is not None
     until(qtbot, recorded.exists)
     assert not drop(target[part], own.with_suffix(".txt"))
     assert drop(target[part], recorded)
-    until(qtbot, lambda: window.lab.viewing == recorded)
+    until(qtbot, lambda: window.controller.viewing == recorded)
     assert drop(target[part], own)
-    until(qtbot, lambda: window.lab.viewing is None)
-    assert window.lab.scenario.title == "Mine"
-    assert window.lab.recorder is None  # what is shown is asked for, and was not run
+    until(qtbot, lambda: window.controller.viewing is None)
+    assert window.controller.scenario.title == "Mine"
+    assert window.controller.recorder is None  # what is shown is requested for, and was not run
     assert window.panel.rows["clients"].isEnabled()
-    window.lab.view_session(recorded)
-    until(qtbot, lambda: window.lab.viewing == recorded)
+    window.controller.view_session(recorded)
+    until(qtbot, lambda: window.controller.viewing == recorded)
     assert "watch" not in window.banner.sentences
 
 
@@ -238,7 +241,7 @@ def test_all_mistakes_of_a_file_are_shown_at_once_and_nothing_is_changed(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    asked, before = window.lab.values, recorder_of(window)
+    requested, before = window.controller.values, recorder_of(window)
     path = tmp_path / "five.toml"
     path.write_text(FIVE_MISTAKES, encoding="utf-8")
     open_file(qtbot, window, path)
@@ -248,9 +251,9 @@ def test_all_mistakes_of_a_file_are_shown_at_once_and_nothing_is_changed(
     assert [line.split(":")[0] for line in lines] == [f"line {n}" for n in (1, 3, 5, 6, 8)]
     dialog.accept()
     until(qtbot, lambda: not window.findChildren(Mistakes))
-    assert window.lab.values == asked
-    assert window.lab.recorder is before
-    assert window.lab.state is State.RUNNING
+    assert window.controller.values == requested
+    assert window.controller.recorder is before
+    assert window.controller.state is State.RUNNING
 
 
 @pytest.mark.parametrize("content", ["pool = \n", "poool = 'x'\n", "[load]\nclients = 'many'\n"])
@@ -259,17 +262,17 @@ def test_one_mistake_is_a_sentence_in_the_banner_until_a_scenario_is_right(
 ) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(content, encoding="utf-8")
-    window.opener.open(path)
+    window.file_opener.open(path)
     until(qtbot, lambda: "scenario" in window.banner.sentences)
     sentence = window.banner.sentences["scenario"]
     assert str(path) in sentence
     assert "\n" not in sentence
-    window.opener.open(tmp_path / "nowhere.toml")
+    window.file_opener.open(tmp_path / "nowhere.toml")
     until(qtbot, lambda: "nowhere.toml" in window.banner.sentences["scenario"])
-    window.lab.choose_server("host=nowhere")  # so that nothing is run
-    window.opener.open(own)
+    window.controller.choose_server("host=nowhere")  # so that nothing is run
+    window.file_opener.open(own)
     until(qtbot, lambda: "scenario" not in window.banner.sentences)
-    assert window.lab.scenario.title == "Mine"
+    assert window.controller.scenario.title == "Mine"
 
 
 def test_a_run_with_changes_and_faults_by_hand_is_saved_as_a_scenario_and_runs_again(
@@ -277,27 +280,27 @@ def test_a_run_with_changes_and_faults_by_hand_is_saved_as_a_scenario_and_runs_a
 ) -> None:
     plan(window, pool_size=3, max_overflow=0)
     run_on(qtbot, window, conninfo)
-    window.lab.alter({"clients": 6})
+    window.controller.change_settings({"clients": 6})
     until(qtbot, lambda: len(recorder_of(window).marks) == 1)
-    window.lab.inflict("kill_backend", True)
-    window.lab.inflict("slow_statements", 0.02)
+    window.controller.inject("kill_backend", True)
+    window.controller.inject("slow_statements", 0.02)
     until(qtbot, lambda: len(recorder_of(window).marks) == 3)
     saved = tmp_path / "again.toml"
     both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
     press(qtbot, window, Qt.Key.Key_S, both)
     answer(qtbot, window, saved)
     until(qtbot, lambda: window.status.message.text().startswith("Wrote again.toml"))
-    assert window.lab.state is State.RUNNING
+    assert window.controller.state is State.RUNNING
     draft = read_draft(saved)
     done = {key: value for change in draft.changes for key, value in change.items() if key != "at"}
     assert done == {"clients": 6, "kill_backend": True, "slow_statements": 0.02}
     assert (draft.limits["pool_size"], draft.load["clients"], draft.dsn) == (3, 4, None)
     open_file(qtbot, window, saved)
-    until(qtbot, lambda: window.lab.state is State.READY)
-    until(qtbot, lambda: bool(window.lab.scenario.changes))
+    until(qtbot, lambda: window.controller.state is State.READY)
+    until(qtbot, lambda: bool(window.controller.scenario.changes))
     first = recorder_of(window)
-    window.lab.start()
-    until(qtbot, lambda: window.lab.recorder is not first)
+    window.controller.start()
+    until(qtbot, lambda: window.controller.recorder is not first)
     until(qtbot, lambda: recorder_of(window).ended is not None)
     told = [(mark.kind, mark.key, mark.new) for mark in recorder_of(window).marks]
     assert told == [(mark.kind, mark.key, mark.new) for mark in first.marks]
@@ -306,15 +309,15 @@ def test_a_run_with_changes_and_faults_by_hand_is_saved_as_a_scenario_and_runs_a
 def test_before_any_run_what_is_asked_for_is_saved(
     window: Window, qtbot: QtBot, tmp_path: Path, own: Path
 ) -> None:
-    window.lab.choose_server("host=nowhere")
-    window.opener.open(own)
-    until(qtbot, lambda: window.lab.scenario.title == "Mine")
-    path = tmp_path / "asked.toml"
+    window.controller.choose_server("host=nowhere")
+    window.file_opener.open(own)
+    until(qtbot, lambda: window.controller.scenario.title == "Mine")
+    path = tmp_path / "requested.toml"
     window.export.save_scenario()
     answer(qtbot, window, path)
-    until(qtbot, lambda: window.status.message.text().startswith("Wrote asked.toml"))
-    assert checked(read_draft(path)) == window.lab.scenario
-    window.lab.alter({"clients": 11})
+    until(qtbot, lambda: window.status.message.text().startswith("Wrote requested.toml"))
+    assert checked(read_draft(path)) == window.controller.scenario
+    window.controller.change_settings({"clients": 11})
     window.export.save_scenario()
     altered = tmp_path / "altered.toml"
     answer(qtbot, window, altered)
@@ -328,18 +331,18 @@ def test_a_recorded_session_shows_its_faults_again(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    window.lab.inflict("kill_backend", True)
+    window.controller.inject("kill_backend", True)
     until(qtbot, lambda: bool(recorder_of(window).marks))
-    window.lab.stop()
-    until(qtbot, lambda: window.lab.state is State.READY)
+    window.controller.stop()
+    until(qtbot, lambda: window.controller.state is State.READY)
     recorded = recorder_of(window).path
     assert recorded is not None
     until(qtbot, recorded.exists)
     total = operations(window)
-    window.lab.view_session(recorded)
-    until(qtbot, lambda: window.lab.viewing == recorded)
+    window.controller.view_session(recorded)
+    until(qtbot, lambda: window.controller.viewing == recorded)
     assert operations(window) == total
-    labels = window.charts.canvas.board.marks.labels
+    labels = window.charts.canvas.chart_scene.marks.labels
     assert [(label.text, label.kind) for label in labels] == [("kill_backend", MarkKind.FAULT)]
 
 
@@ -347,12 +350,17 @@ def test_requests_that_nobody_has_begun_are_told_beside_who_waits(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window, pool_size=1, max_overflow=0)
-    window.lab.alter({"arrivals": "open", "rate": 200, "clients": 3, "hold_time": 0.1})
+    window.controller.change_settings(
+        {"arrivals": "open", "rate": 200, "clients": 3, "hold_time": 0.1}
+    )
     run_on(qtbot, window, conninfo)
     until(qtbot, lambda: window.tiles.waiting.figure.endswith("not begun"))
     until(
         qtbot,
-        lambda: "not begun" in [name.text for name in window.charts.canvas.board.connections.names],
+        lambda: (
+            "not begun"
+            in [name.text for name in window.charts.canvas.chart_scene.connections.names]
+        ),
     )
 
 
@@ -363,7 +371,9 @@ def test_where_a_shape_moves_the_clients_their_number_is_told(
     run_on(qtbot, window, conninfo)
     until(qtbot, lambda: window.tiles.throughput.figure != "–")
     assert window.tiles.throughput.name == "Throughput"
-    window.lab.alter({"shape": "sine", "sine_period": 4.0, "sine_depth": 1.0, "clients": 8})
+    window.controller.change_settings(
+        {"shape": "sine", "sine_period": 4.0, "sine_depth": 1.0, "clients": 8}
+    )
     names = set()
 
     def seen() -> bool:
@@ -376,7 +386,7 @@ def test_where_a_shape_moves_the_clients_their_number_is_told(
 
 def test_long_names_are_cut_short_rather_than_the_window_widened(window: Window, own: Path) -> None:
     own.write_text(OWN.replace('"Mine"', '"A title that is much longer than usual"'))
-    window.lab.plan(checked(read_draft(own)))
+    window.controller.plan(checked(read_draft(own)))
     window.resize(960, 600)
     QApplication.processEvents()
     assert window.width() == 960

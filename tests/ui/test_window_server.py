@@ -42,7 +42,7 @@ def written(settings: QSettings) -> str:
 
 def pool_shown(window: Window) -> str:
     """The pool of the session that is shown."""
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     return recorder.began.scenario.pool if recorder is not None and recorder.began else ""
 
 
@@ -54,7 +54,7 @@ def connect_in_dialog(qtbot: QtBot, window: Window, dsn: str, password: str, ans
     QTest.mouseClick(dialog.test_button, Qt.MouseButton.LeftButton)
     until(qtbot, lambda: dialog.answer.text().startswith(answer))
     QTest.mouseClick(dialog.connect_button, Qt.MouseButton.LeftButton)
-    until(qtbot, lambda: window.lab.target is not None)
+    until(qtbot, lambda: window.controller.target is not None)
     until(qtbot, lambda: not window.findChildren(ServerDialog))
 
 
@@ -77,10 +77,10 @@ def test_a_server_is_tested_in_the_dialog_chosen_and_remembered(
     dialog.password.setText("s3cret")  # which this server doesn't ask for
     QTest.mouseClick(dialog.test_button, Qt.MouseButton.LeftButton)
     until(qtbot, lambda: dialog.answer.text().startswith("✓ PostgreSQL"))
-    assert window.lab.target is None
+    assert window.controller.target is None
     QTest.mouseClick(dialog.connect_button, Qt.MouseButton.LeftButton)
-    until(qtbot, lambda: window.lab.target is not None)
-    assert window.lab.state is State.READY
+    until(qtbot, lambda: window.controller.target is not None)
+    assert window.controller.state is State.READY
     assert backends(conninfo) == 0
     until(qtbot, lambda: not window.findChildren(ServerDialog))
     again = dialog_of(qtbot, window)
@@ -112,11 +112,14 @@ def test_choosing_another_server_ends_the_run_and_waits_for_start(
 ) -> None:
     plan(window)
     run_on(qtbot, window, None)
-    window.lab.connect_to(conninfo)
-    until(qtbot, lambda: window.lab.state is State.READY and window.lab.target is not None)
+    window.controller.connect_to(conninfo)
+    until(
+        qtbot,
+        lambda: window.controller.state is State.READY and window.controller.target is not None,
+    )
     assert "load" in window.banner.sentences
-    assert window.lab.target is not None
-    assert not window.lab.target.embedded
+    assert window.controller.target is not None
+    assert not window.controller.target.embedded
     assert backends(conninfo) == 0
 
 
@@ -124,12 +127,12 @@ def test_a_server_chosen_while_another_is_being_reached_is_the_one(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window)
-    window.lab.connect_to("postgresql://127.0.0.1:1/none", start=True)
-    window.lab.connect_to(conninfo)
-    until(qtbot, lambda: window.lab.target is not None)
-    assert window.lab.state is State.READY
+    window.controller.connect_to("postgresql://127.0.0.1:1/none", start=True)
+    window.controller.connect_to(conninfo)
+    until(qtbot, lambda: window.controller.target is not None)
+    assert window.controller.state is State.READY
     assert "server" not in window.banner.sentences
-    assert window.lab.recorder is None
+    assert window.controller.recorder is None
 
 
 def test_sqlite_runs_in_the_window_from_the_dialog_on(
@@ -145,8 +148,8 @@ def test_sqlite_runs_in_the_window_from_the_dialog_on(
     assert window.toolbar.server_button.text() == "file.db"
     QTest.mouseClick(window.toolbar.run_button, Qt.MouseButton.LeftButton)
     until_counting(qtbot, window)
-    assert window.lab.recorder is not None
-    assert window.lab.recorder.recent(1.0).errors == 0
+    assert window.controller.recorder is not None
+    assert window.controller.recorder.recent(1.0).errors == 0
     again = dialog_of(qtbot, window)
     assert again.dsn.text() == url
     assert not again.password.isEnabled()
@@ -161,7 +164,7 @@ def test_mariadb_runs_in_the_window_and_its_password_is_not_kept(
     assert f"up to 3 connections to {address.shown}" in window.banner.sentences["load"]
     QTest.mouseClick(window.toolbar.run_button, Qt.MouseButton.LeftButton)
     until_counting(qtbot, window)
-    window.lab.choose_pool(QUEUE)
+    window.controller.choose_pool(QUEUE)
     until(qtbot, lambda: pool_shown(window) == QUEUE)
     until_counting(qtbot, window)
     assert dialog_of(qtbot, window).dsn.text() == address.shown
@@ -173,18 +176,18 @@ def test_a_pool_that_doesnt_run_on_the_server_is_said_and_not_started(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    window.lab.choose_pool(MYSQL_ONLY)
+    window.controller.choose_pool(MYSQL_ONLY)
     assert "runs on MySQL" in window.banner.sentences["load"]
-    until(qtbot, lambda: window.lab.state is State.READY)
-    recorder = window.lab.recorder
+    until(qtbot, lambda: window.controller.state is State.READY)
+    recorder = window.controller.recorder
     QTest.mouseClick(window.toolbar.run_button, Qt.MouseButton.LeftButton)
-    assert window.lab.state is State.READY
-    assert window.lab.recorder is recorder
+    assert window.controller.state is State.READY
+    assert window.controller.recorder is recorder
     assert "runs on MySQL" in window.banner.sentences["load"]
-    window.lab.choose_pool(QUEUE)
+    window.controller.choose_pool(QUEUE)
     assert "Start will open" in window.banner.sentences["load"]
-    window.lab.start()
-    until(qtbot, lambda: window.lab.recorder is not recorder)
+    window.controller.start()
+    until(qtbot, lambda: window.controller.recorder is not recorder)
     until_counting(qtbot, window)
     assert "load" not in window.banner.sentences
 
@@ -193,22 +196,22 @@ def test_a_server_that_the_pool_doesnt_run_on_is_said_with_a_way_out(
     window: Window, qtbot: QtBot, tmp_path: Path
 ) -> None:
     plan(window, SIMPLE)
-    window.lab.connect_to(f"sqlite:///{tmp_path}/file.db", start=True)
-    until(qtbot, lambda: window.lab.state is State.READY)
+    window.controller.connect_to(f"sqlite:///{tmp_path}/file.db", start=True)
+    until(qtbot, lambda: window.controller.state is State.READY)
     assert "runs on PostgreSQL" in window.banner.sentences["load"]
-    assert window.lab.recorder is None
+    assert window.controller.recorder is None
     line = window.banner.line("load")
     assert line is not None
     assert line.button.text() == "Embedded PostgreSQL"
     QTest.mouseClick(line.button, Qt.MouseButton.LeftButton)
     assert "load" not in window.banner.sentences
-    until(qtbot, lambda: window.lab.target is not None and window.lab.target.embedded)
-    window.lab.start()
+    until(qtbot, lambda: window.controller.target is not None and window.controller.target.embedded)
+    window.controller.start()
     until_counting(qtbot, window)
 
 
 def test_a_pool_of_another_server_offers_to_name_one(window: Window, qtbot: QtBot) -> None:
-    window.lab.choose_pool(MYSQL_ONLY)
+    window.controller.choose_pool(MYSQL_ONLY)
     line = window.banner.line("load")
     assert line is not None
     assert line.button.text() == "Own server…"
@@ -220,32 +223,32 @@ def test_connections_that_a_pool_opens_beforehand_are_announced(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window, THREADED, minconn=6, maxconn=20)  # for 4 clients
-    window.lab.connect_to(conninfo)
-    until(qtbot, lambda: window.lab.target is not None)
+    window.controller.connect_to(conninfo)
+    until(qtbot, lambda: window.controller.target is not None)
     assert "up to 6 connections" in window.banner.sentences["load"]
-    window.lab.alter({"minconn": 1, "clients": 1})
+    window.controller.change_settings({"minconn": 1, "clients": 1})
     assert "up to 1 connection to" in window.banner.sentences["load"]
 
 
 def test_more_clients_than_a_pool_is_made_for_are_warned_of_once_and_not_refused(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
-    window.lab.choose_pool(SIMPLE)
-    assert window.lab.values["clients"] == 1
+    window.controller.choose_pool(SIMPLE)
+    assert window.controller.values["clients"] == 1
     run_on(qtbot, window, conninfo)
     assert "clients" not in window.banner.sentences
-    window.lab.alter({"clients": 3})
+    window.controller.change_settings({"clients": 3})
     assert "made for one thread" in window.banner.sentences["clients"]
-    recorder = window.lab.recorder
+    recorder = window.controller.recorder
     assert recorder is not None
     until(qtbot, lambda: recorder.last is not None and recorder.last.load["clients"] == 3)
     line = window.banner.line("clients")
     assert line is not None
     QTest.mouseClick(line.close_button, Qt.MouseButton.LeftButton)
-    window.lab.alter({"clients": 4})
+    window.controller.change_settings({"clients": 4})
     assert "clients" not in window.banner.sentences
-    window.lab.alter({"clients": 1})
-    window.lab.alter({"clients": 2})
+    window.controller.change_settings({"clients": 1})
+    window.controller.change_settings({"clients": 2})
     assert "clients" in window.banner.sentences
-    window.lab.undo()
+    window.controller.undo()
     assert "clients" not in window.banner.sentences

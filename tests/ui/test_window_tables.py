@@ -38,10 +38,10 @@ def test_the_tables_are_dropped_once_the_user_has_said_so(
 ) -> None:
     try:
         prepare(conninfo, 1)
-        window.lab.connect_to(conninfo)
-        until(qtbot, lambda: window.lab.target is not None)
-        assert window.lab.target is not None
-        assert window.lab.target.shown in answer(qtbot, window, yes=False)
+        window.controller.connect_to(conninfo)
+        until(qtbot, lambda: window.controller.target is not None)
+        assert window.controller.target is not None
+        assert window.controller.target.shown in answer(qtbot, window, yes=False)
         assert ask(conninfo, COUNT) > 0
         answer(qtbot, window, yes=True)
         until(qtbot, lambda: window.banner.sentences["drop"].startswith("Dropped"))
@@ -60,20 +60,23 @@ def test_a_load_that_is_started_while_they_are_dropped_makes_them_again(
     try:
         prepare(conninfo, 1)
         plan(window)
-        window.lab.alter({"statement": "read"})
-        window.lab.connect_to(conninfo)
-        until(qtbot, lambda: window.lab.state is State.READY and window.lab.target is not None)
+        window.controller.change_settings({"statement": "read"})
+        window.controller.connect_to(conninfo)
+        until(
+            qtbot,
+            lambda: window.controller.state is State.READY and window.controller.target is not None,
+        )
         with reader.cursor() as cursor:
             cursor.execute("SELECT * FROM poolviz.accounts LIMIT 1")
         answer(qtbot, window, yes=True)
         until(qtbot, lambda: ask(conninfo, waiting) > 0)
-        window.lab.start()
+        window.controller.start()
         reader.rollback()
         until_counting(qtbot, window)
-        window.lab.stop()
-        until(qtbot, lambda: window.lab.state is State.READY)
-        assert window.lab.recorder is not None
-        assert window.lab.recorder.summary().errors == {}
+        window.controller.stop()
+        until(qtbot, lambda: window.controller.state is State.READY)
+        assert window.controller.recorder is not None
+        assert window.controller.recorder.summary().errors == {}
         assert ask(conninfo, COUNT) > 0
     finally:
         reader.close()
@@ -83,8 +86,8 @@ def test_a_load_that_is_started_while_they_are_dropped_makes_them_again(
 def test_what_poolviz_didnt_make_stays_and_a_sentence_says_so(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
-    window.lab.connect_to(conninfo)
-    until(qtbot, lambda: window.lab.target is not None)
+    window.controller.connect_to(conninfo)
+    until(qtbot, lambda: window.controller.target is not None)
     connection = psycopg2.connect(conninfo, application_name="asks")
     connection.autocommit = True
     try:
@@ -104,12 +107,12 @@ def test_where_nothing_can_be_dropped_the_entry_says_why(
     window: Window, qtbot: QtBot, conninfo: str, tmp_path: Path, where: str
 ) -> None:
     if where == "SQLite":
-        window.lab.connect_to(f"sqlite:///{tmp_path}/some.db")
-        until(qtbot, lambda: window.lab.target is not None)
+        window.controller.connect_to(f"sqlite:///{tmp_path}/some.db")
+        until(qtbot, lambda: window.controller.target is not None)
     elif where == "a run":
         plan(window)
         run_on(qtbot, window, conninfo)
-        assert window.lab.state is State.RUNNING
+        assert window.controller.state is State.RUNNING
     window.toolbar.menu_button.menu().aboutToShow.emit()
     assert not window._drop.isEnabled()
     reason = {"nowhere": "No server", "SQLite": "SQLite", "a run": "A run goes on"}[where]

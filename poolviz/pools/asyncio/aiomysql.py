@@ -17,10 +17,10 @@ from pymysql.constants import CLIENT, CR  # type: ignore[import-untyped]
 from poolviz.model.dialect import MYSQL
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
-from poolviz.model.sample import Books
-from poolviz.pools.asyncio.resizable import LiveSizes
-from poolviz.pools.base import Door, TaskPool
-from poolviz.pools.connections.connect_faults import pass_gate_async, refused_by_mysql
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.asyncio.resizable import ResizableConditionPool
+from poolviz.pools.base import ConnectionCounter, TaskPool
+from poolviz.pools.connections.connect_faults import refused_by_mysql, wait_to_connect_async
 from poolviz.pools.connections.mysql import tls_context
 
 _MOST = 10_000
@@ -29,21 +29,23 @@ _NEVER = -1
 
 
 class _Counted(Connection):  # type: ignore[misc]
-    """An aiomysql connection that counts itself in and out. Once closed it is among `leaving`
+    """An aiomysql connection that counts itself in and out. Once closed it is among `stopping`
     until its socket is: to end an encryption takes an answer of the server's."""
 
-    def __init__(self, door: Door, leaving: set[asyncio.Task[None]], **options: Any) -> None:
+    def __init__(
+        self, counter: ConnectionCounter, stopping: set[asyncio.Task[None]], **options: Any
+    ) -> None:
         super().__init__(**options)
-        self._door, self._leaving = door, leaving
+        self._counter, self._leaving = counter, stopping
         self._count_out: weakref.finalize[[], _Counted] | None = None
 
     async def _connect(self) -> None:
         begun = perf_counter()
-        await pass_gate_async(self._door, refused_by_mysql(OperationalError))
+        await wait_to_connect_async(self._counter, refused_by_mysql(OperationalError))
         await super()._connect()
-        self._door.opened(perf_counter() - begun)
+        self._counter.opened(perf_counter() - begun)
         # A finalizer runs once, whoever is first: close, or the collector.
-        self._count_out = weakref.finalize(self, self._door.closed)
+        self._count_out = weakref.finalize(self, self._counter.closed)
         self._count_out.atexit = False
 
     async def _request_authentication(self) -> None:
@@ -75,7 +77,7 @@ async def _connect(**options: Any) -> _Counted:
     return connection
 
 
-class LivePool(LiveSizes, upstream.Pool):  # type: ignore[misc]
+class ResizablePool(ResizableConditionPool, upstream.Pool):  # type: ignore[misc]
     """aiomysql's own pool, with limits that may be changed while it is in use."""
 
     # The library has no hook where it connects. This is its own code, but for what it calls there.
@@ -160,22 +162,24 @@ class Pool(TaskPool):
         """The most connections kept idle: maxsize, since the library closes none."""
         return int(limits["maxsize"])
 
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
-        super().__init__(conninfo, door, limits)
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
+        super().__init__(conninfo, counter, limits)
         self._timeout = float(limits["timeout"])
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Make the pool and open minsize connections; pymysql.Error where it can't."""
         limits = self.wanted
-        self._pool = LivePool(
+        self._pool = ResizablePool(
             minsize=int(limits["minsize"]),
             maxsize=int(limits["maxsize"]),
             echo=False,
             pool_recycle=float(limits["pool_recycle"]),
             loop=asyncio.get_running_loop(),
-            door=self.door,
-            leaving=self._leaving,
+            counter=self.counter,
+            stopping=self._leaving,
             **aiomysql_arguments(MySQLAddress.parse(self.conninfo)),
         )
         try:
@@ -217,10 +221,10 @@ class Pool(TaskPool):
         self._pool._recycle = float(limits["pool_recycle"])
         await self._pool.change_sizes(int(limits["minsize"]), int(limits["maxsize"]))
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What the pool's own counts say."""
-        books: Books = self._pool.books()
-        return books
+        reported_counts: ReportedCounts = self._pool.reported_counts()
+        return reported_counts
 
     async def close(self) -> None:
         """Close every connection; those in use once they are given back."""

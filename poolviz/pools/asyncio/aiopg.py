@@ -19,11 +19,11 @@ from psycopg2.extensions import (
 )
 
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
-from poolviz.model.sample import Books
+from poolviz.model.sample import ReportedCounts
 from poolviz.pools.asyncio.loop_errors import hear_nothing_of
-from poolviz.pools.asyncio.resizable import LiveSizes
-from poolviz.pools.base import Door, TaskPool
-from poolviz.pools.connections.connect_faults import pass_gate_async
+from poolviz.pools.asyncio.resizable import ResizableConditionPool
+from poolviz.pools.base import ConnectionCounter, TaskPool
+from poolviz.pools.connections.connect_faults import wait_to_connect_async
 
 _MOST = 10_000
 _LONGEST = 86_400.0
@@ -37,11 +37,11 @@ class _Counted(connection):
         self._count_out: weakref.finalize[[], _Counted] | None = None
         super().__init__(*args, **kwargs)
 
-    def count_in(self, door: Door, seconds: float) -> None:
+    def count_in(self, counter: ConnectionCounter, seconds: float) -> None:
         """It can be used from now on; it took so long to make."""
-        door.opened(seconds)
+        counter.opened(seconds)
         # A finalizer runs once, whoever is first: close, or the collector.
-        self._count_out = weakref.finalize(self, door.closed)
+        self._count_out = weakref.finalize(self, counter.closed)
         self._count_out.atexit = False
 
     def close(self) -> None:
@@ -51,15 +51,15 @@ class _Counted(connection):
             self._count_out()
 
 
-async def _connect(dsn: str, *, door: Door, **options: Any) -> aiopg.Connection:
+async def _connect(dsn: str, *, counter: ConnectionCounter, **options: Any) -> aiopg.Connection:
     begun = perf_counter()
-    await pass_gate_async(door, OperationalError)
+    await wait_to_connect_async(counter, OperationalError)
     made = await aiopg.connect(dsn, connection_factory=_Counted, **options)
-    made.raw.count_in(door, perf_counter() - begun)
+    made.raw.count_in(counter, perf_counter() - begun)
     return made
 
 
-class LivePool(LiveSizes, upstream.Pool):
+class ResizablePool(ResizableConditionPool, upstream.Pool):
     """aiopg's own pool, with limits that may be changed while it is in use."""
 
     # The library has no hook before it connects. This is its own code, but for what it calls there.
@@ -163,7 +163,7 @@ class Pool(TaskPool):
         """Make the pool and open minsize connections; psycopg2.Error where it can't."""
         limits = self.wanted
         hear_nothing_of(_is_cancelled_statement, asyncio.get_running_loop())
-        self._pool = LivePool(
+        self._pool = ResizablePool(
             self.conninfo,
             int(limits["minsize"]),
             int(limits["maxsize"]),
@@ -174,7 +174,7 @@ class Pool(TaskPool):
             enable_uuid=True,
             echo=False,
             on_connect=None,
-            door=self.door,
+            counter=self.counter,
         )
         try:
             await self._pool.fill()
@@ -209,9 +209,9 @@ class Pool(TaskPool):
         self._pool.change_times(float(limits["timeout"]), float(limits["pool_recycle"]))
         await self._pool.change_sizes(int(limits["minsize"]), int(limits["maxsize"]))
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What the pool's own counts say."""
-        return self._pool.books()
+        return self._pool.reported_counts()
 
     async def close(self) -> None:
         """Close every connection; those in use once they are given back."""

@@ -16,10 +16,10 @@ from psycopg2.extensions import parse_dsn
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
-from poolviz.model.sample import Books
+from poolviz.model.sample import ReportedCounts
 from poolviz.pools.asyncio.loop_errors import hear_nothing_of
-from poolviz.pools.base import Door, TaskPool
-from poolviz.pools.connections.connect_faults import pass_gate_async, refused_by_system
+from poolviz.pools.base import ConnectionCounter, TaskPool
+from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 
 _MOST = 10_000
 _LONGEST = 86_400.0
@@ -40,9 +40,9 @@ logging.getLogger("asyncpg.pool").addHandler(logging.NullHandler())
 class _Places(upstream._PoolConnectionHolderQueue):  # type: ignore[misc]
     """asyncpg's queue of free places, which takes none back that its pool has no use for."""
 
-    def __init__(self, pool: LivePool) -> None:
+    def __init__(self, pool: ResizablePool) -> None:
         super().__init__()  # without a bound of its own: there are only as many as the pool has
-        self._live_pool = pool
+        self._resizable_pool = pool
 
     @property
     def waiting(self) -> int:
@@ -51,7 +51,7 @@ class _Places(upstream._PoolConnectionHolderQueue):  # type: ignore[misc]
 
     def put_nowait(self, place: upstream.PoolConnectionHolder) -> None:
         """Have the next caller use a place that was given back; or give it up as surplus."""
-        if not self._live_pool.retire(place):
+        if not self._resizable_pool.retire(place):
             super().put_nowait(place)
 
     def idlest(self) -> upstream.PoolConnectionHolder:
@@ -62,7 +62,7 @@ class _Places(upstream._PoolConnectionHolderQueue):  # type: ignore[misc]
             return self._queue.pop(0)
 
 
-class LivePool(upstream.Pool):  # type: ignore[misc]
+class ResizablePool(upstream.Pool):  # type: ignore[misc]
     """asyncpg's own pool, with limits that may be changed while it is in use.
 
     Its connections live in places ("holders"), of which there are as many as max_size says. A
@@ -130,10 +130,10 @@ class LivePool(upstream.Pool):  # type: ignore[misc]
         finally:
             self._schedule_min_size_maintenance()
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """The pool's counts; from any thread."""
         places = tuple(self._holders)
-        return Books(
+        return ReportedCounts(
             open=sum(place._con is not None for place in places),
             used=sum(place._in_use is not None for place in places),
             pending=self._queue.waiting,
@@ -229,15 +229,17 @@ class Pool(TaskPool):
         """The connections kept open for good: min_size."""
         return int(limits["min_size"])
 
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
-        super().__init__(conninfo, door, limits)
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
+        super().__init__(conninfo, counter, limits)
         self._timeout = float(limits["timeout"])
 
     async def open(self) -> None:
         """Make the pool and open min_size connections; asyncpg's own error where it can't."""
         limits = self.wanted
         hear_nothing_of(_is_open_transaction, asyncio.get_running_loop())
-        self._pool = LivePool(
+        self._pool = ResizablePool(
             **asyncpg_arguments(self.conninfo),
             min_size=int(limits["min_size"]),
             max_size=int(limits["max_size"]),
@@ -253,11 +255,11 @@ class Pool(TaskPool):
     async def _connect(self, *args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Record]:
         """A new connection, counted in; counted out when asyncpg says that it ended."""
         begun = perf_counter()
-        await pass_gate_async(self.door, refused_by_system)
+        await wait_to_connect_async(self.counter, refused_by_system)
         connection = await asyncpg.connect(*args, **kwargs)
-        self.door.opened(perf_counter() - begun)
+        self.counter.opened(perf_counter() - begun)
         # A finalizer runs once, whoever is first: the end of the connection, or the collector.
-        count_out = weakref.finalize(connection, self.door.closed)
+        count_out = weakref.finalize(connection, self.counter.closed)
         count_out.atexit = False
         connection.add_termination_listener(lambda _: count_out())
         return connection
@@ -289,9 +291,9 @@ class Pool(TaskPool):
         self._pool.change_sizes(int(limits["min_size"]), int(limits["max_size"]))
         await self._pool.fill()
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What the pool's places say."""
-        return self._pool.books()
+        return self._pool.reported_counts()
 
     async def close(self) -> None:
         """Close every connection; those in use once they are given back."""

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from poolviz.model.sample import Books
+from poolviz.model.sample import ReportedCounts
 
 
 class _Upstream:
@@ -27,8 +27,9 @@ class _Upstream:
         async def wait_closed(self) -> None: ...
 
 
-class LiveSizes(_Upstream):
-    """A mixin before the library's pool. Everything but `books` is called on the pool's loop.
+class ResizableConditionPool(_Upstream):
+    """A mixin before the library's pool. Everything but `reported_counts` is called on the pool's
+    loop.
 
     As in the library a connection is made, and free ones are given out, by whoever holds `_cond`;
     a connection in use is given back without it.
@@ -60,13 +61,13 @@ class LiveSizes(_Upstream):
             finally:
                 self._cond.notify_all()
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """The pool's counts, from any thread. Those who wait for the lock to tell of a release
         are pending too, in the short time that it takes them."""
         free, used = len(self._free), len(self._used)
         condition: Any = self._cond
         waiting = len(condition._waiters) + len(condition._lock._waiters or ())
-        return Books(open=free + used, used=used, pending=waiting)
+        return ReportedCounts(open=free + used, used=used, pending=waiting)
 
     async def end(self) -> None:
         """Close every connection; those in use once they are given back."""

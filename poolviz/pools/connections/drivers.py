@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError
-from poolviz.pools.base import Door, set_autocommit, shut_socket
+from poolviz.pools.base import ConnectionCounter, set_autocommit, shut_socket
 from poolviz.pools.connections.postgres import counted_connection
 
 Held = Callable[[], bool]
@@ -23,7 +23,7 @@ class Driver:
     """How to connect to one server.
 
     `url` names SQLAlchemy's dialect, and nothing secret; `creator` makes a connection that the
-    door counts. `abort` breaks off what runs on a connection, from another thread, while `held`
+    counter counts. `abort` breaks off what runs on a connection, from another thread, while `held`
     says that its client still has it. `set_autocommit` has each statement commit by itself, or not.
 
     The connections have a method `hang_up`: it closes one that somebody may still hold, who
@@ -36,20 +36,20 @@ class Driver:
     set_autocommit: Callable[[Any, bool], None] = set_autocommit
 
 
-def driver_for(conninfo: str, door: Door) -> Driver:
+def driver_for(conninfo: str, counter: ConnectionCounter) -> Driver:
     """psycopg2, PyMySQL or sqlite3; InputError where PyMySQL is needed and missing."""
     dialect = dialect_of(conninfo)
     if dialect == MYSQL:
-        return _mysql(conninfo, door)
+        return _mysql(conninfo, counter)
     if dialect == SQLITE:
-        return _sqlite(conninfo, door)
-    factory = counted_connection(door)
+        return _sqlite(conninfo, counter)
+    factory = counted_connection(counter)
     return Driver(
         "postgresql+psycopg2://", lambda: psycopg2.connect(conninfo, connection_factory=factory)
     )
 
 
-def _mysql(conninfo: str, door: Door) -> Driver:
+def _mysql(conninfo: str, counter: ConnectionCounter) -> Driver:
     if importlib.util.find_spec("pymysql") is None:
         raise InputError(
             "A MySQL or MariaDB server needs a driver that isn't installed: "
@@ -57,16 +57,16 @@ def _mysql(conninfo: str, door: Door) -> Driver:
         )
     from poolviz.pools.connections import mysql  # noqa: PLC0415 - an extra
 
-    return Driver("mysql+pymysql://", mysql.creator(conninfo, door))
+    return Driver("mysql+pymysql://", mysql.creator(conninfo, counter))
 
 
-def _sqlite(conninfo: str, door: Door) -> Driver:
+def _sqlite(conninfo: str, counter: ConnectionCounter) -> Driver:
     from poolviz.pools.connections import sqlite  # noqa: PLC0415 - a Python may come without sqlite3
 
     url = make_url(conninfo).set(drivername="sqlite+pysqlite")
     (file,), options = url.get_dialect()().create_connect_args(url)
     options["check_same_thread"] = False  # pools hand connections from thread to thread
-    connect = sqlite.counted_connection(door)
+    connect = sqlite.counted_connection(counter)
     return Driver(
         "sqlite+pysqlite://",
         lambda: connect(file, **options),

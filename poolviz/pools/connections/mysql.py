@@ -14,13 +14,13 @@ from pymysql.err import OperationalError  # type: ignore[import-untyped]
 
 from poolviz.model.errors import InputError
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.pools.base import Door
-from poolviz.pools.connections.connect_faults import pass_gate, refused_by_mysql
+from poolviz.pools.base import ConnectionCounter
+from poolviz.pools.connections.connect_faults import refused_by_mysql, wait_to_connect
 
 
-def creator(url: str, door: Door) -> Callable[[], Connection]:
-    """What connects to the server that `url` means, with connections that `door` counts."""
-    arguments, connect = pymysql_arguments(MySQLAddress.parse(url)), counted_connection(door)
+def creator(url: str, counter: ConnectionCounter) -> Callable[[], Connection]:
+    """What connects to the server that `url` means, with connections that `counter` counts."""
+    arguments, connect = pymysql_arguments(MySQLAddress.parse(url)), counted_connection(counter)
     return lambda: connect(**arguments)
 
 
@@ -79,8 +79,8 @@ def _check_readable(option: str, file: str | None) -> None:
         ) from None
 
 
-def counted_connection(door: Door) -> type[Connection]:
-    """A class of connection that `door` counts.
+def counted_connection(counter: ConnectionCounter) -> type[Connection]:
+    """A class of connection that `counter` counts.
 
     Opened once connected, before anybody can hold it; closed once, after it was closed or when
     it is forgotten unclosed. A connection that can't be made is never counted.
@@ -91,10 +91,10 @@ def counted_connection(door: Door) -> type[Connection]:
 
         def __init__(self, **options: Any) -> None:
             begun = perf_counter()
-            pass_gate(door, refused_by_mysql(OperationalError))
+            wait_to_connect(counter, refused_by_mysql(OperationalError))
             super().__init__(**options)
-            door.opened(perf_counter() - begun)
-            self._count_out = weakref.finalize(self, door.closed)
+            counter.opened(perf_counter() - begun)
+            self._count_out = weakref.finalize(self, counter.closed)
             self._count_out.atexit = False
 
         def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The doors on a PostgreSQL connection: each one counts itself in and out."""
+"""The counters on a PostgreSQL connection: each one counts itself in and out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from psycopg2 import OperationalError
 from psycopg2.extensions import connection
 
-from poolviz.pools.base import Door
-from poolviz.pools.connections.connect_faults import pass_gate
+from poolviz.pools.base import ConnectionCounter
+from poolviz.pools.connections.connect_faults import wait_to_connect
 
 
-def counted_connection(door: Door) -> type[connection]:
-    """A class of connection that `door` counts, for psycopg2's `connection_factory`.
+def counted_connection(counter: ConnectionCounter) -> type[connection]:
+    """A class of connection that `counter` counts, for psycopg2's `connection_factory`.
 
     Opened once connected, before anybody can hold it; closed once, after it was closed or when
     it is forgotten unclosed. A connection that can't be made is never counted. Nothing in
@@ -26,11 +26,11 @@ def counted_connection(door: Door) -> type[connection]:
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             begun = perf_counter()
-            pass_gate(door, OperationalError)
+            wait_to_connect(counter, OperationalError)
             super().__init__(*args, **kwargs)
-            door.opened(perf_counter() - begun)
+            counter.opened(perf_counter() - begun)
             # A finalizer runs once, whoever is first: close, in any thread, or the collector.
-            self._count_out = weakref.finalize(self, door.closed)
+            self._count_out = weakref.finalize(self, counter.closed)
             self._count_out.atexit = False
 
         def close(self) -> None:

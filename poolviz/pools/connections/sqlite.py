@@ -9,8 +9,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Self
 
-from poolviz.pools.base import Door
-from poolviz.pools.connections.connect_faults import pass_gate
+from poolviz.pools.base import ConnectionCounter
+from poolviz.pools.connections.connect_faults import wait_to_connect
 
 
 class _Cursor(sqlite3.Cursor):
@@ -36,8 +36,8 @@ class _Cursor(sqlite3.Cursor):
             super().close()
 
 
-def counted_connection(door: Door) -> type[sqlite3.Connection]:
-    """A class of connection that `door` counts, with the SQL function `sleep(seconds)`.
+def counted_connection(counter: ConnectionCounter) -> type[sqlite3.Connection]:
+    """A class of connection that `counter` counts, with the SQL function `sleep(seconds)`.
 
     SQLite lets one thread at a time into a connection, by a lock of its own. sqlite3 waits for
     that lock with the interpreter's in its hands, and a function in Python needs the latter
@@ -50,13 +50,13 @@ def counted_connection(door: Door) -> type[sqlite3.Connection]:
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             begun = perf_counter()
-            pass_gate(door, sqlite3.OperationalError)
+            wait_to_connect(counter, sqlite3.OperationalError)
             self.turn = threading.RLock()
             super().__init__(*args, **kwargs)
             self.aborted = threading.Event()
             self.create_function("sleep", 1, _sleep_until(self.aborted))
-            door.opened(perf_counter() - begun)
-            self._count_out = weakref.finalize(self, door.closed)
+            counter.opened(perf_counter() - begun)
+            self._count_out = weakref.finalize(self, counter.closed)
             self._count_out.atexit = False
 
         def cursor(self, factory: Any = _Cursor) -> Any:

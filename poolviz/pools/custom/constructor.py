@@ -19,10 +19,10 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.pools.psycopg2.pools import MAXCONN, MINCONN
 from poolviz.pools.psycopg2.resizable import (
-    LiveLimits,
-    LiveLocklessPool,
-    LiveSimplePool,
-    LiveThreadedPool,
+    ResizableConnectionPool,
+    ResizableLocklessPool,
+    ResizableSimplePool,
+    ResizableThreadedPool,
 )
 
 _Kinds = inspect.Parameter
@@ -40,7 +40,7 @@ _REBUILT = (
 
 
 @dataclass(frozen=True)
-class Shape:
+class Constructor:
     """How a class with getconn and putconn is made and changed.
 
     `made` is what is made of it: itself, or itself on top of our live pool instead of psycopg2's.
@@ -83,7 +83,7 @@ class Shape:
         bound = inspect.BoundArguments(self.signature, given)
         bound.apply_defaults()
         made = self.made
-        if issubclass(made, LiveLimits):
+        if issubclass(made, ResizableConnectionPool):
             made = type(made.__name__, (made,), {"__module__": made.__module__, "factory": factory})
         return made(*bound.args, **bound.kwargs)
 
@@ -109,7 +109,7 @@ def _spread(signature: inspect.Signature) -> _Spread:
     return _Spread(by_kind.get(_Kinds.VAR_POSITIONAL, ""), by_kind.get(_Kinds.VAR_KEYWORD, ""))
 
 
-def shape_of(cls: type[Any], id: str) -> Shape:
+def constructor_of(cls: type[Any], id: str) -> Constructor:
     """How `cls` is made; InputError says what its constructor wants that poolviz hasn't got."""
     try:
         signature = inspect.signature(cls)
@@ -117,11 +117,11 @@ def shape_of(cls: type[Any], id: str) -> Shape:
         raise InputError(f"{id} doesn't say what its constructor takes.") from None
     _check_constructor(signature, id)
     parameters = {name: p for name, p in signature.parameters.items() if _is_limit(p)}
-    made, live = cls, _live_by_itself(cls)
+    made, live = cls, _resizable_by_itself(cls)
     handed_on: tuple[str, ...] = ()
     if issubclass(cls, AbstractConnectionPool):
-        made = _on_live(cls)
-        if issubclass(made, LiveLimits) and builds_on_the_library(cls):
+        made = _on_resizable(cls)
+        if issubclass(made, ResizableConnectionPool) and builds_on_the_library(cls):
             live |= {"minconn", "maxconn"}
         if not {"minconn", "maxconn"} & set(parameters) and any(_spread(signature)):
             handed_on = ("minconn", "maxconn")
@@ -130,7 +130,7 @@ def shape_of(cls: type[Any], id: str) -> Shape:
     least = next((name for name in _LEAST if name in parameters), None)
     most = next((name for name in _MOST if name in parameters), None)
     limits = [_limit(cls, each, live, least, most) for each in parameters.values()]
-    return Shape(
+    return Constructor(
         made=made,
         limits=Parameters(f"limit of {id}", *limits),
         live=live,
@@ -141,7 +141,7 @@ def shape_of(cls: type[Any], id: str) -> Shape:
     )
 
 
-def _live_by_itself(cls: type[Any]) -> frozenset[str]:
+def _resizable_by_itself(cls: type[Any]) -> frozenset[str]:
     """The parameters that the class says may be set in a pool of it."""
     said = getattr(cls, "live_limits", ())
     return frozenset(said if isinstance(said, (tuple, list, set, frozenset)) else ())
@@ -243,13 +243,13 @@ def _said_of(cls: type[Any], key: str) -> str:
     return ""
 
 
-def _on_live(cls: type[Any]) -> type[Any]:
+def _on_resizable(cls: type[Any]) -> type[Any]:
     """`cls` as it would be had its author built it on our live pools instead of psycopg2's."""
-    live: type[Any] = LiveLocklessPool
+    live: type[Any] = ResizableLocklessPool
     if issubclass(cls, ThreadedConnectionPool):
-        live = LiveThreadedPool
+        live = ResizableThreadedPool
     elif issubclass(cls, SimpleConnectionPool):
-        live = LiveSimplePool
+        live = ResizableSimplePool
     if issubclass(live, cls):  # the library's own
         return live
     try:

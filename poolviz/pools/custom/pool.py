@@ -15,12 +15,12 @@ from psycopg2.extensions import parse_dsn
 
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Parameters, Value
-from poolviz.model.sample import Books
-from poolviz.pools.base import Door, PoolStopped, ThreadPool
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
 from poolviz.pools.connections.postgres import counted_connection
-from poolviz.pools.custom.constructor import Shape, shape_of
+from poolviz.pools.custom.constructor import Constructor, constructor_of
 from poolviz.pools.psycopg2.pools import ONE_THREAD, not_all_opened
-from poolviz.pools.psycopg2.resizable import LiveLimits
+from poolviz.pools.psycopg2.resizable import ResizableConnectionPool
 
 _CLOSING = ("closeall", "close", "dispose", "shutdown")
 _EVERYBODY = 5_000  # more callers than there ever are
@@ -29,7 +29,7 @@ _PATIENCE = 0.2  # seconds for a lock that somebody may hold while he connects
 
 def wrap(cls: type[Any], id: str) -> type[ThreadPool]:
     """The pool around `cls`; InputError says what its constructor wants that can't be given."""
-    shape = shape_of(cls, id)
+    shape = constructor_of(cls, id)
     about = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
     simple = issubclass(cls, upstream.SimpleConnectionPool)
     waits, exhausted = getattr(cls, "waits", None), getattr(cls, "exhausted", None)
@@ -84,7 +84,7 @@ class _Generation:
 
     def close_idle(self) -> None:
         """Close what nobody holds, where the pool is one whose idle connections are known."""
-        if isinstance(self.pool, LiveLimits):
+        if isinstance(self.pool, ResizableConnectionPool):
             self.pool.stopped = True
             self.pool.change_limits(0, 0)
 
@@ -101,8 +101,8 @@ class _Generation:
 class _Sightings:
     """Counts connections that a class makes out of our sight, from when they are first lent."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, counter: ConnectionCounter) -> None:
+        self._counter = counter
         self._lock = threading.Lock()
         self._known: dict[int, weakref.finalize[Any, Any]] = {}
 
@@ -110,7 +110,7 @@ class _Sightings:
         """It was lent; acquiring it took `seconds`, which is all we know of its making."""
         with self._lock:
             if id(connection) not in self._known:
-                self._door.opened(seconds)
+                self._counter.opened(seconds)
                 gone = weakref.finalize(connection, self._gone, id(connection))
                 gone.atexit = False
                 self._known[id(connection)] = gone
@@ -125,7 +125,7 @@ class _Sightings:
 
     def _gone(self, number: int) -> None:
         self._known.pop(number, None)
-        self._door.closed()
+        self._counter.closed()
 
 
 class CustomPool(ThreadPool):
@@ -137,7 +137,7 @@ class CustomPool(ThreadPool):
     library = "psycopg2-binary"
     exhausted = (upstream.PoolError, TimeoutError, queue.Empty)
     limits: ClassVar[Parameters]
-    _shape: ClassVar[Shape]
+    _shape: ClassVar[Constructor]
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
@@ -151,9 +151,11 @@ class CustomPool(ThreadPool):
         key = cls._shape.least or cls._shape.most
         return 0 if key is None else int(limits[key])
 
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
-        self._conninfo, self._factory = conninfo, counted_connection(door)
-        self._sightings = _Sightings(door)
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
+        self._conninfo, self._factory = conninfo, counted_connection(counter)
+        self._sightings = _Sightings(counter)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._lent: dict[int, list[_Generation]] = {}  # by the connection's id
@@ -221,7 +223,7 @@ class CustomPool(ThreadPool):
     def _apply(self, changed: set[str]) -> None:
         """Change live limits in the pool as it is."""
         pool, limits = self._current.pool, self._limits
-        bounds = {"minconn", "maxconn"} if isinstance(pool, LiveLimits) else set()
+        bounds = {"minconn", "maxconn"} if isinstance(pool, ResizableConnectionPool) else set()
         for key in changed - bounds:
             setattr(pool, key, limits[key])
         try:
@@ -298,12 +300,13 @@ class CustomPool(ThreadPool):
             self._stopped.set()
         for generation in self._generations:
             pool = generation.pool
-            if isinstance(pool, LiveLimits):
+            if isinstance(pool, ResizableConnectionPool):
                 pool.stopped = True
             _wake(pool, over=True)
 
-    def books(self) -> Books:
-        """Idle and used, where the class keeps psycopg2's books; who waits, where it shows."""
+    def reported_counts(self) -> ReportedCounts:
+        """Idle and used, where the class keeps psycopg2's reported_counts; who waits, where it
+        shows."""
         self._sightings.look()
         idle = used = 0
         pending: int | None = None
@@ -312,10 +315,10 @@ class CustomPool(ThreadPool):
             for waiting in _waiting(pool):
                 pending = (pending or 0) + waiting
             if not isinstance(pool, upstream.AbstractConnectionPool):
-                return Books(pending=pending)
+                return ReportedCounts(pending=pending)
             idle += len(pool._pool)  # type: ignore[attr-defined]
             used += len(pool._used)  # type: ignore[attr-defined]
-        return Books(open=idle + used, used=used, pending=pending)
+        return ReportedCounts(open=idle + used, used=used, pending=pending)
 
     def close(self) -> None:
         """Close the pool: connections in use once they are given back."""

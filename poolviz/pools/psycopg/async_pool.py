@@ -15,9 +15,9 @@ from psycopg_pool.base import AttemptWithBackoff
 from psycopg_pool.pool_async import AddConnection, MaintenanceTask, ShrinkPool
 
 from poolviz.model.parameters import Parameters, Value
-from poolviz.model.sample import Books
-from poolviz.pools.base import Door, TaskPool
-from poolviz.pools.connections.connect_faults import pass_gate_async
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import ConnectionCounter, TaskPool
+from poolviz.pools.connections.connect_faults import wait_to_connect_async
 from poolviz.pools.psycopg.pools import (
     MAX_IDLE,
     MAX_LIFETIME,
@@ -26,11 +26,11 @@ from poolviz.pools.psycopg.pools import (
     MIN_SIZE,
     TIMEOUT,
 )
-from poolviz.pools.psycopg.resizable import START_LIMIT, Tally, libpq_conninfo
+from poolviz.pools.psycopg.resizable import START_LIMIT, CountsMixin, libpq_conninfo
 
 
-def counted_connection(door: Door) -> type[AsyncConnection[Any]]:
-    """A class of connection that `door` counts, for the pool's `connection_class`."""
+def counted_connection(counter: ConnectionCounter) -> type[AsyncConnection[Any]]:
+    """A class of connection that `counter` counts, for the pool's `connection_class`."""
 
     class CountedConnection(AsyncConnection[Any]):
         """A psycopg connection that counts itself in and out."""
@@ -42,11 +42,11 @@ def counted_connection(door: Door) -> type[AsyncConnection[Any]]:
         async def connect(cls, *args: Any, **kwargs: Any) -> Self:
             """Connect, and count the connection in."""
             begun = perf_counter()
-            await pass_gate_async(door, OperationalError)
+            await wait_to_connect_async(counter, OperationalError)
             conn = await super().connect(*args, **kwargs)
-            door.opened(perf_counter() - begun)
+            counter.opened(perf_counter() - begun)
             # A finalizer runs once, whoever is first: close or the collector.
-            conn._count_out = weakref.finalize(conn, door.closed)
+            conn._count_out = weakref.finalize(conn, counter.closed)
             conn._count_out.atexit = False
             return conn
 
@@ -67,7 +67,7 @@ class _Shrink(ShrinkPool):
             await super()._run(pool)
 
 
-class LiveAsyncConnectionPool(Tally, UpstreamPool[Any]):
+class ResizableAsyncConnectionPool(CountsMixin, UpstreamPool[Any]):
     """The library's own AsyncConnectionPool, with limits that may be changed while it is in use.
 
     What comes back, or is new, goes by `_add_to_pool`, the one place where it is decided whether
@@ -213,9 +213,9 @@ class AsyncConnectionPool(TaskPool):
     async def open(self) -> None:
         """Make the pool and open min_size connections; psycopg's own error where it can't."""
         options: dict[str, Any] = dict(self.wanted)
-        self._pool = LiveAsyncConnectionPool(
+        self._pool = ResizableAsyncConnectionPool(
             libpq_conninfo(self.conninfo),
-            connection_class=counted_connection(self.door),
+            connection_class=counted_connection(self.counter),
             open=False,
             **options,
         )
@@ -260,9 +260,9 @@ class AsyncConnectionPool(TaskPool):
         await pool.change_idle(float(limits["max_idle"]))
         await pool.change_sizes(int(limits["min_size"]), int(limits["max_size"]))
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What the pool's own counters say."""
-        return self._pool.books()
+        return self._pool.reported_counts()
 
     async def close(self) -> None:
         """Close idle connections and end the pool's own tasks."""

@@ -10,8 +10,8 @@ from psycopg import Connection
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
-from poolviz.model.sample import Books
-from poolviz.pools.base import Door, ThreadPool
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.psycopg import resizable as live
 
 _MOST = 10_000
@@ -98,13 +98,15 @@ class _PsycopgPool(ThreadPool):
     waits = True
     exhausted = (PoolTimeout, TooManyRequests)
     refused = (TooManyRequests,)
-    _live: ClassVar[type[live.LivePool]]
+    _live: ClassVar[type[live.ResizablePool]]
     _pool: Any
 
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
         self._pool = self._live(
             live.libpq_conninfo(conninfo),
-            connection_class=live.counted_connection(door),
+            connection_class=live.counted_connection(counter),
             open=False,
             **limits,
         )
@@ -135,10 +137,10 @@ class _PsycopgPool(ThreadPool):
         """Send every waiter away."""
         self._pool.interrupt()
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What the pool's own counters say."""
-        books: Books = self._pool.books()
-        return books
+        reported_counts: ReportedCounts = self._pool.reported_counts()
+        return reported_counts
 
     def close(self) -> None:
         """Close idle connections and end the pool's threads."""
@@ -155,7 +157,7 @@ class ConnectionPool(_PsycopgPool):
     limits = Parameters(
         f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
     )
-    _live = live.LiveConnectionPool
+    _live = live.ResizableConnectionPool
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
@@ -199,7 +201,7 @@ class NullConnectionPool(_PsycopgPool):
         MAX_WAITING,
         MAX_LIFETIME,
     )
-    _live = live.LiveNullConnectionPool
+    _live = live.ResizableNullConnectionPool
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:

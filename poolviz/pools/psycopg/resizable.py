@@ -16,9 +16,9 @@ from psycopg_pool import ConnectionPool, NullConnectionPool, PoolTimeout
 from psycopg_pool.base import AttemptWithBackoff, BasePool
 from psycopg_pool.pool import AddConnection, MaintenanceTask, ShrinkPool
 
-from poolviz.model.sample import Books
-from poolviz.pools.base import Door, PoolStopped
-from poolviz.pools.connections.connect_faults import pass_gate
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import ConnectionCounter, PoolStopped
+from poolviz.pools.connections.connect_faults import wait_to_connect
 
 START_LIMIT = 30.0  # seconds that the first connections may take: the library's own for `wait`
 
@@ -34,7 +34,7 @@ def libpq_conninfo(conninfo: str) -> str:
     return make_conninfo("", **{key: value for key, value in given.items() if value != ""})
 
 
-class Tally(BasePool):
+class CountsMixin(BasePool):
     """What a live change must know beside the library's counts.
 
     The library counts places (`_nconns`). In a place there is a connection, or one on its way in
@@ -82,15 +82,15 @@ class Tally(BasePool):
         """Those who wait: the library's queue holds those who gave up, too."""
         return [one for one in tuple(self._waiting) if one.conn is None and one.error is None]
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """The pool's counts; from any thread, without its lock."""
         open_ = self._nconns - self._coming
         used = open_ - self._leaving - len(self._pool)
-        return Books(open=open_, used=used, pending=len(self._still_waiting()))
+        return ReportedCounts(open=open_, used=used, pending=len(self._still_waiting()))
 
 
-def counted_connection(door: Door) -> type[Connection[Any]]:
-    """A class of connection that `door` counts, for the pool's `connection_class`."""
+def counted_connection(counter: ConnectionCounter) -> type[Connection[Any]]:
+    """A class of connection that `counter` counts, for the pool's `connection_class`."""
 
     class CountedConnection(Connection[Any]):
         """A psycopg connection that counts itself in and out."""
@@ -102,11 +102,11 @@ def counted_connection(door: Door) -> type[Connection[Any]]:
         def connect(cls, *args: Any, **kwargs: Any) -> Self:
             """Connect, and count the connection in."""
             begun = perf_counter()
-            pass_gate(door, OperationalError)
+            wait_to_connect(counter, OperationalError)
             conn = super().connect(*args, **kwargs)
-            door.opened(perf_counter() - begun)
+            counter.opened(perf_counter() - begun)
             # A finalizer runs once, whoever is first: close, in any thread, or the collector.
-            conn._count_out = weakref.finalize(conn, door.closed)
+            conn._count_out = weakref.finalize(conn, counter.closed)
             conn._count_out.atexit = False
             return conn
 
@@ -119,7 +119,7 @@ def counted_connection(door: Door) -> type[Connection[Any]]:
     return CountedConnection
 
 
-class LivePool(Tally, ConnectionPool[Any]):
+class ResizablePool(CountsMixin, ConnectionPool[Any]):
     """What the library's two pools for threads need for limits that change while they are used."""
 
     def start(self) -> None:
@@ -212,7 +212,7 @@ class _Shrink(ShrinkPool):
             super()._run(pool)
 
 
-class LiveConnectionPool(LivePool):
+class ResizableConnectionPool(ResizablePool):
     """The library's own ConnectionPool, with limits that may be changed while it is in use.
 
     The lock is never held while a connection is made or closed. What comes back, or is new,
@@ -283,7 +283,7 @@ class LiveConnectionPool(LivePool):
         return True
 
     def _drop(self, conn: Any) -> None:
-        """Close a connection that was counted as leaving; only then is its place free."""
+        """Close a connection that was counted as stopping; only then is its place free."""
         try:
             self._close_connection(conn)
         finally:
@@ -293,7 +293,7 @@ class LiveConnectionPool(LivePool):
                 self._fill()
 
 
-class LiveNullConnectionPool(LivePool, NullConnectionPool[Any]):
+class ResizableNullConnectionPool(ResizablePool, NullConnectionPool[Any]):
     """The library's own NullConnectionPool, with limits that may be changed while it is in use.
 
     As in the library callers connect while they hold the pool's lock, and so one at a time.

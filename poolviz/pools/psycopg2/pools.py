@@ -11,13 +11,13 @@ from psycopg2.extensions import connection
 
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Kind, Parameter, Parameters, Value
-from poolviz.model.sample import Books
-from poolviz.pools.base import Door, ThreadPool
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.psycopg2.resizable import (
-    LiveSimplePool,
-    LiveThreadedPool,
     PersistentPool,
+    ResizableSimplePool,
+    ResizableThreadedPool,
 )
 
 _MOST = 10_000
@@ -56,7 +56,7 @@ class _Psycopg2Pool(ThreadPool):
     library = "psycopg2-binary"
     waits = False
     exhausted = (upstream.PoolError,)
-    _live: ClassVar[type[LiveSimplePool | LiveThreadedPool | PersistentPool]]
+    _live: ClassVar[type[ResizableSimplePool | ResizableThreadedPool | PersistentPool]]
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
@@ -68,12 +68,14 @@ class _Psycopg2Pool(ThreadPool):
         """The most connections kept idle: minconn."""
         return int(limits["minconn"])
 
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
         self._pool = self._live(
             int(limits["minconn"]),
             int(limits["maxconn"]),
             conninfo,
-            connection_factory=counted_connection(door),
+            connection_factory=counted_connection(counter),
         )
 
     def acquire(self) -> connection:
@@ -100,9 +102,9 @@ class _Psycopg2Pool(ThreadPool):
         """Nobody waits here; every later acquire gets PoolStopped."""
         self._pool.stopped = True
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """Idle and used as the pool lists them; it knows no waiting."""
-        return Books(open=self._pool.open, used=self._pool.used)
+        return ReportedCounts(open=self._pool.open, used=self._pool.used)
 
     def close(self) -> None:
         """Leave no room: idle connections are closed now, the others when they are released."""
@@ -129,7 +131,7 @@ class SimpleConnectionPool(_Psycopg2Pool):
     about = "For one thread: when every connection is in use it fails at once; nobody waits."
     one_client = ONE_THREAD.format("SimpleConnectionPool")
     limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
-    _live = LiveSimplePool
+    _live = ResizableSimplePool
 
 
 class ThreadedConnectionPool(_Psycopg2Pool):
@@ -139,7 +141,7 @@ class ThreadedConnectionPool(_Psycopg2Pool):
     title = "psycopg2 ThreadedConnectionPool"
     about = "When every connection is in use it fails at once; nobody waits."
     limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
-    _live = LiveThreadedPool
+    _live = ResizableThreadedPool
 
 
 class PersistentConnectionPool(_Psycopg2Pool):

@@ -14,7 +14,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_UNKN
 from poolviz.pools.base import PoolStopped
 
 
-class LiveLimits(upstream.AbstractConnectionPool):
+class ResizableConnectionPool(upstream.AbstractConnectionPool):
     """What the library's pools lack: limits that hold when they change, in either direction.
 
     Everything is guarded by `_lock`, under which the library's pools run `_getconn` and
@@ -115,11 +115,11 @@ class LiveLimits(upstream.AbstractConnectionPool):
                 self._opening = 0
 
 
-class LiveThreadedPool(LiveLimits, upstream.ThreadedConnectionPool):
+class ResizableThreadedPool(ResizableConnectionPool, upstream.ThreadedConnectionPool):
     """psycopg2's own ThreadedConnectionPool, with limits that may be changed while in use."""
 
 
-class Gate:
+class CallTracker:
     """Lets clients in together and a change in alone.
 
     It stands in for a lock where a pool has none: clients keep out of each other's way no more
@@ -159,15 +159,15 @@ class Gate:
             self._news.notify_all()
 
 
-class LiveLocklessPool(LiveLimits):
+class ResizableLocklessPool(ResizableConnectionPool):
     """A pool that has no lock `_lock` of its own, under which its limits could be changed."""
 
-    _lock: Gate
+    _lock: CallTracker
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         """Made here, for a subclass that goes past our `__init__`."""
         pool = super().__new__(cls)
-        pool._lock = Gate()
+        pool._lock = CallTracker()
         return pool
 
     def _getconn(self, key: Any = None) -> connection:
@@ -179,7 +179,7 @@ class LiveLocklessPool(LiveLimits):
             super()._putconn(conn, key, close)
 
 
-class LiveSimplePool(LiveLocklessPool, upstream.SimpleConnectionPool):
+class ResizableSimplePool(ResizableLocklessPool, upstream.SimpleConnectionPool):
     """psycopg2's own SimpleConnectionPool, with limits that may be changed while in use."""
 
     # The library's are AbstractConnectionPool's `_getconn` and `_putconn`, past all overrides.
@@ -192,7 +192,7 @@ class LiveSimplePool(LiveLocklessPool, upstream.SimpleConnectionPool):
         self._putconn(conn, key, close)
 
 
-class PersistentPool(LiveLimits):
+class PersistentPool(ResizableConnectionPool):
     """One connection for each thread, which stays that thread's until the pool is closed.
 
     psycopg2 had such a class until 2.8. A thread that gave its connection back finds it again

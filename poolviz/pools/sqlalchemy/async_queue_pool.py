@@ -18,11 +18,11 @@ from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.queue import AsyncAdaptedQueue
 
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Books
+from poolviz.model.sample import ReportedCounts
 from poolviz.pools.asyncio.asyncpg import asyncpg_arguments
-from poolviz.pools.base import Door, TaskPool, set_autocommit
-from poolviz.pools.connections.connect_faults import pass_gate_async, refused_by_system
-from poolviz.pools.sqlalchemy.queue_pool import LiveQueuePool, QueuePool, queue_limits
+from poolviz.pools.base import ConnectionCounter, TaskPool, set_autocommit
+from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
+from poolviz.pools.sqlalchemy.queue_pool import QueuePool, ResizableQueuePool, queue_limits
 
 
 class _Idle(asyncio.Queue[ConnectionPoolEntry]):
@@ -32,7 +32,7 @@ class _Idle(asyncio.Queue[ConnectionPoolEntry]):
     _getters: Any
     _wakeup_next: Callable[[Any], None]
 
-    def __init__(self, owner: _LiveAsyncQueue) -> None:
+    def __init__(self, owner: _ResizableAsyncQueue) -> None:
         self._owner = owner
         super().__init__()
 
@@ -48,8 +48,8 @@ class _Idle(asyncio.Queue[ConnectionPoolEntry]):
         return self._queue.pop() if self._owner.use_lifo else self._queue.popleft()
 
 
-class _LiveAsyncQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
-    """SQLAlchemy's queue for asyncio with the face of `_LiveQueue`: on one loop, no lock.
+class _ResizableAsyncQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
+    """SQLAlchemy's queue for asyncio with the face of `_ResizableQueue`: on one loop, no lock.
 
     Its waiters stand in asyncio's own line, so that what is put wakes the first of them.
     """
@@ -111,13 +111,13 @@ class _LiveAsyncQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
             alarm.cancel()
 
 
-class LiveAsyncQueuePool(LiveQueuePool, UpstreamPool):
+class ResizableAsyncQueuePool(ResizableQueuePool, UpstreamPool):
     """SQLAlchemy's own AsyncAdaptedQueuePool, with limits that may be changed while it is in use.
 
     Everything is called on the loop, in a greenlet of SQLAlchemy's where it may connect or wait.
     """
 
-    _queue_class = _LiveAsyncQueue  # type: ignore[assignment]
+    _queue_class = _ResizableAsyncQueue  # type: ignore[assignment]
 
 
 class AsyncAdaptedQueuePool(TaskPool):
@@ -146,11 +146,11 @@ class AsyncAdaptedQueuePool(TaskPool):
         """Make the engine's pool; it connects when it is first asked."""
         engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=_counted_connect(self.conninfo, self.door),
-            poolclass=LiveAsyncQueuePool,
+            async_creator=_counted_connect(self.conninfo, self.counter),
+            poolclass=ResizableAsyncQueuePool,
             **self.wanted,
         )
-        assert isinstance(engine.pool, LiveAsyncQueuePool)
+        assert isinstance(engine.pool, ResizableAsyncQueuePool)
         self._pool = engine.pool
 
     async def acquire(self) -> PoolProxiedConnection:
@@ -181,9 +181,9 @@ class AsyncAdaptedQueuePool(TaskPool):
         """Put the limits in force."""
         await greenlet_spawn(self._pool.put_in_force, limits)
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What the pool's own counters say."""
-        return self._pool.books()
+        return self._pool.reported_counts()
 
     async def close(self) -> None:
         """Close idle connections now, and those in use when they are released."""
@@ -209,9 +209,9 @@ def _give_back(connection: PoolProxiedConnection) -> None:
 
 
 def _counted_connect(
-    conninfo: str, door: Door
+    conninfo: str, counter: ConnectionCounter
 ) -> Callable[[], Coroutine[Any, Any, asyncpg.Connection]]:
-    """asyncpg's connect for one server, with a class of connection that `door` counts out."""
+    """asyncpg's connect for one server, with a class of connection that `counter` counts out."""
 
     class CountedConnection(asyncpg.Connection):  # type: ignore[misc]
         """An asyncpg connection that counts itself out, once closed or forgotten."""
@@ -232,11 +232,11 @@ def _counted_connect(
 
     async def connect() -> asyncpg.Connection:
         begun = perf_counter()
-        await pass_gate_async(door, refused_by_system)
+        await wait_to_connect_async(counter, refused_by_system)
         connection = await asyncpg.connect(**arguments, connection_class=CountedConnection)
-        door.opened(perf_counter() - begun)
+        counter.opened(perf_counter() - begun)
         # A finalizer runs once, whoever is first.
-        connection.count_out = weakref.finalize(connection, door.closed)
+        connection.count_out = weakref.finalize(connection, counter.closed)
         connection.count_out.atexit = False
         return connection
 

@@ -12,8 +12,8 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.parameters import Kind, Parameter, Value
-from poolviz.model.sample import Books
-from poolviz.pools.base import Door, ThreadPool
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.connections.drivers import driver_for
 
 MOST = 10_000
@@ -50,7 +50,7 @@ def put_upkeep_in_force(pool: UpstreamPool, limits: Mapping[str, Value]) -> None
     pool._pre_ping = bool(limits["pool_pre_ping"])
 
 
-class LivePool(Protocol):
+class ResizablePool(Protocol):
     """A pool of SQLAlchemy's whose limits may be changed while it is in use."""
 
     def connect(self) -> PoolProxiedConnection:
@@ -62,7 +62,7 @@ class LivePool(Protocol):
     def stop(self) -> None:
         """Send every waiter, and every later caller, away with PoolStopped."""
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """The pool's own counts, without waiting for a lock."""
 
     def finish(self) -> None:
@@ -72,16 +72,18 @@ class LivePool(Protocol):
 class SQLAlchemyPool(ThreadPool):
     """A pool of SQLAlchemy's, made by its engine for the dialect of the server.
 
-    `live` is the library's own class, or one derived from it; it is a `LivePool`.
+    `live` is the library's own class, or one derived from it; it is a `ResizablePool`.
     """
 
     library = "SQLAlchemy"
     servers = (POSTGRESQL, MYSQL, SQLITE)
     live: ClassVar[type[UpstreamPool]]
 
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
-        self._driver = driver_for(conninfo, door)
-        self._pool: LivePool = self._make(limits)
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
+        self._driver = driver_for(conninfo, counter)
+        self._pool: ResizablePool = self._make(limits)
 
     def _make(self, limits: Mapping[str, Value]) -> Any:
         driver = self._driver
@@ -115,9 +117,9 @@ class SQLAlchemyPool(ThreadPool):
         """Send every waiter away."""
         self._pool.stop()
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What the pool's own counters say."""
-        return self._pool.books()
+        return self._pool.reported_counts()
 
     def close(self) -> None:
         """Leave no room: idle connections are closed now, the others when they are released."""

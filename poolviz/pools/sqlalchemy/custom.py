@@ -23,13 +23,13 @@ from sqlalchemy.pool import Pool as UpstreamPool
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
-from poolviz.model.sample import Books
-from poolviz.pools.base import Door, PoolStopped, ThreadPool
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
 from poolviz.pools.sqlalchemy.base import (
     MOST,
     POOL_PRE_PING,
     POOL_RECYCLE,
-    LivePool,
+    ResizablePool,
     SQLAlchemyPool,
     put_upkeep_in_force,
 )
@@ -116,12 +116,12 @@ class ListedPool(Stoppable):
         if "pool_timeout" in limits:
             self._timeout = float(limits["pool_timeout"])
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What was made and is connected, what is lent, and who asks for something."""
         lent = {record for record in tuple(self._lent) if record.dbapi_connection is not None}
         made = {record for ref in tuple(self._made) if (record := ref()) is not None}
         open_ = lent | {record for record in made if record.dbapi_connection is not None}
-        return Books(open=len(open_), used=len(lent), pending=len(self._asking))
+        return ReportedCounts(open=len(open_), used=len(lent), pending=len(self._asking))
 
     def finish(self) -> None:
         """Close what is idle now, and the rest when it comes back."""
@@ -135,11 +135,13 @@ class _Custom(SQLAlchemyPool):
     written: ClassVar[type[UpstreamPool]]  # by the user; `live` is made of it
     rebuilt: ClassVar[frozenset[str]]
 
-    def __init__(self, conninfo: str, door: Door, limits: Mapping[str, Value]) -> None:
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
         self._over = False
         self._limits = limits
-        self._old: tuple[LivePool, ...] = ()
-        super().__init__(conninfo, door, limits)
+        self._old: tuple[ResizablePool, ...] = ()
+        super().__init__(conninfo, counter, limits)
 
     def _make(self, limits: Mapping[str, Value]) -> Any:
         takes = inspect.signature(self.written).parameters
@@ -165,7 +167,7 @@ class _Custom(SQLAlchemyPool):
         """Put the limits in force, in a new pool if need be."""
         if any(limits[key] != self._limits[key] for key in self.rebuilt):
             old, new = self._pool, self._make(limits)
-            self._old = (old, *(each for each in self._old if each.books().open))
+            self._old = (old, *(each for each in self._old if each.reported_counts().open))
             self._pool = new
             old.stop()
             old.finish()
@@ -178,13 +180,15 @@ class _Custom(SQLAlchemyPool):
         self._over = True
         super().interrupt()
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """The counts of the pool in force and of those that still drain."""
-        books = [pool.books() for pool in dict.fromkeys((self._pool, *self._old))]
-        return Books(
-            open=sum(each.open or 0 for each in books),
-            used=sum(each.used or 0 for each in books),
-            pending=sum(each.pending or 0 for each in books),
+        reported_counts = [
+            pool.reported_counts() for pool in dict.fromkeys((self._pool, *self._old))
+        ]
+        return ReportedCounts(
+            open=sum(each.open or 0 for each in reported_counts),
+            used=sum(each.used or 0 for each in reported_counts),
+            pending=sum(each.pending or 0 for each in reported_counts),
         )
 
     def close(self) -> None:

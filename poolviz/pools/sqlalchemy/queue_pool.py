@@ -12,7 +12,7 @@ from sqlalchemy.pool import QueuePool as UpstreamQueuePool
 from sqlalchemy.util.queue import Full, Queue
 
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
-from poolviz.model.sample import Books
+from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import PoolStopped
 from poolviz.pools.sqlalchemy.base import (
     MOST,
@@ -25,7 +25,7 @@ from poolviz.pools.sqlalchemy.base import (
 _NO_LIMIT = -1
 
 
-class _LiveQueue(Queue[ConnectionPoolEntry]):
+class _ResizableQueue(Queue[ConnectionPoolEntry]):
     """SQLAlchemy's queue of idle connections, whose waiters can be told of a change.
 
     `changes` and `waiting` are guarded by the queue's own `mutex`, as all of it is.
@@ -57,7 +57,7 @@ class _LiveQueue(Queue[ConnectionPoolEntry]):
             self.not_empty.notify(waiters)
 
 
-class LiveQueuePool(UpstreamQueuePool):
+class ResizableQueuePool(UpstreamQueuePool):
     """SQLAlchemy's own QueuePool, with limits that may be changed while it is in use.
 
     Unless a limit changes it does what the library's does, its unfairness to waiters included.
@@ -66,8 +66,8 @@ class LiveQueuePool(UpstreamQueuePool):
     by a connection, by one on its way in (`_connecting`) or on its way out (`_leaving`).
     """
 
-    _queue_class = _LiveQueue
-    _pool: _LiveQueue
+    _queue_class = _ResizableQueue
+    _pool: _ResizableQueue
 
     def __init__(self, creator: Any, **options: Any) -> None:
         super().__init__(creator, **options)
@@ -152,7 +152,7 @@ class LiveQueuePool(UpstreamQueuePool):
         return None
 
     def _drop(self, record: ConnectionPoolEntry) -> None:
-        """Close a connection that was counted as leaving; only then is its place free."""
+        """Close a connection that was counted as stopping; only then is its place free."""
         try:
             record.close()
         finally:
@@ -199,13 +199,13 @@ class LiveQueuePool(UpstreamQueuePool):
             self._stopped = True
             self._pool.wake(self._pool.waiting)
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """The pool's counts, without its lock. A place whose connection was lost counts as none."""
         idle = tuple(self._pool.queue)
         lost = sum(record.dbapi_connection is None for record in idle)
         open_ = self._pool.maxsize + self._overflow - self._connecting
         used = open_ - self._leaving - len(idle)
-        return Books(open=open_ - lost, used=used, pending=self._pool.waiting)
+        return ReportedCounts(open=open_ - lost, used=used, pending=self._pool.waiting)
 
 
 def queue_limits(id: str) -> Parameters:
@@ -270,7 +270,7 @@ class QueuePool(SQLAlchemyPool):
     waits = True
     exhausted = (upstream_errors.TimeoutError,)
     limits = queue_limits(id)
-    live = LiveQueuePool
+    live = ResizableQueuePool
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:

@@ -15,7 +15,7 @@ from sqlalchemy.pool import SingletonThreadPool as UpstreamSingletonThreadPool
 from sqlalchemy.pool import StaticPool as UpstreamStaticPool
 
 from poolviz.model.parameters import Kind, Parameter, Parameters, Value
-from poolviz.model.sample import Books
+from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import PoolStopped
 from poolviz.pools.sqlalchemy.base import (
     MOST,
@@ -42,7 +42,7 @@ class Stoppable(UpstreamPool):
         self.stopped = True
 
 
-class LiveNullPool(Stoppable, UpstreamNullPool):
+class ResizableNullPool(Stoppable, UpstreamNullPool):
     """SQLAlchemy's own NullPool. It knows of no connection, so those lent are listed here."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -61,17 +61,17 @@ class LiveNullPool(Stoppable, UpstreamNullPool):
     def put_in_force(self, limits: Mapping[str, Value]) -> None:
         """There are no limits."""
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What is lent, and still connected."""
         lent = tuple(self._lent)
         open_ = sum(record.dbapi_connection is not None for record in lent)
-        return Books(open=open_, used=open_)
+        return ReportedCounts(open=open_, used=open_)
 
     def finish(self) -> None:
         """Nothing is idle, and what comes back is closed in any case."""
 
 
-class LiveStaticPool(Stoppable, UpstreamStaticPool):
+class ResizableStaticPool(Stoppable, UpstreamStaticPool):
     """SQLAlchemy's own StaticPool, with a list of who holds what: the library notes the last only.
 
     Callers who come before there is a connection each open one, and the pool keeps the last. The
@@ -102,12 +102,12 @@ class LiveStaticPool(Stoppable, UpstreamStaticPool):
     def put_in_force(self, limits: Mapping[str, Value]) -> None:
         """There are no limits."""
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What is kept or held, and connected."""
         held = set(self._held.values())
         there = {record for record in (*held, self._kept) if record is not None}
         open_ = {record for record in there if record.dbapi_connection is not None}
-        return Books(open=len(open_), used=len(open_ & held))
+        return ReportedCounts(open=len(open_), used=len(open_ & held))
 
     def finish(self) -> None:
         """Close the connection, unless somebody holds it."""
@@ -120,7 +120,7 @@ class LiveStaticPool(Stoppable, UpstreamStaticPool):
         return self.__dict__.get("connection")
 
 
-class LiveSingletonThreadPool(Stoppable, UpstreamSingletonThreadPool):
+class ResizableSingletonThreadPool(Stoppable, UpstreamSingletonThreadPool):
     """SQLAlchemy's own SingletonThreadPool, with a size that may be changed while it is in use.
 
     Like the library's, it makes room for a new thread by closing any connection, in use or not.
@@ -182,18 +182,18 @@ class LiveSingletonThreadPool(Stoppable, UpstreamSingletonThreadPool):
         for record in surplus:
             record.close()
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """What the pool keeps for its threads, and what it has lent them."""
         lent = {record for record in tuple(self._lent) if record.dbapi_connection is not None}
         kept = {record for record in tuple(self._all_conns) if record.dbapi_connection is not None}
-        return Books(open=len(lent | kept), used=len(lent))
+        return ReportedCounts(open=len(lent | kept), used=len(lent))
 
     def finish(self) -> None:
         """Leave no room. The library's dispose() would close connections in use."""
         self.change_size(0)
 
 
-class LiveAssertionPool(Stoppable, UpstreamAssertionPool):
+class ResizableAssertionPool(Stoppable, UpstreamAssertionPool):
     """SQLAlchemy's own AssertionPool, which lets one thread in at a time.
 
     The library looks whether its connection is out, and notes that it is, in two steps, with the
@@ -222,11 +222,11 @@ class LiveAssertionPool(Stoppable, UpstreamAssertionPool):
         """Have all limits hold."""
         put_upkeep_in_force(self, limits)
 
-    def books(self) -> Books:
+    def reported_counts(self) -> ReportedCounts:
         """One connection or none, out or not."""
         record = self._conn
         open_ = record is not None and record.dbapi_connection is not None
-        return Books(open=int(open_), used=int(open_ and self._checked_out))
+        return ReportedCounts(open=int(open_), used=int(open_ and self._checked_out))
 
     def finish(self) -> None:
         """Close the connection, unless it is out; then when it is given back."""
@@ -266,7 +266,7 @@ class NullPool(_Fixed):
     waits = False
     exhausted = ()
     limits = Parameters(f"limit of {id}")
-    live = LiveNullPool
+    live = ResizableNullPool
     most, rest = None, 0
 
 
@@ -285,7 +285,7 @@ class StaticPool(_Fixed):
     shares = True
     # It takes pool_recycle and pool_pre_ping, which would close or disturb what others hold.
     limits = Parameters(f"limit of {id}")
-    live = LiveStaticPool
+    live = ResizableStaticPool
     most, rest = 1, 1  # who comes before there is one opens one too, but it doesn't stay
 
     def release(self, connection: PoolProxiedConnection) -> None:
@@ -322,7 +322,7 @@ class SingletonThreadPool(_Fixed):
         POOL_RECYCLE,
         POOL_PRE_PING,
     )
-    live = LiveSingletonThreadPool
+    live = ResizableSingletonThreadPool
     most = None  # a thread connects first, and makes room for it then
     nests = False
     takes_away = True
@@ -346,5 +346,5 @@ class AssertionPool(_Fixed):
         "an AssertionError."
     )
     limits = Parameters(f"limit of {id}", POOL_RECYCLE, POOL_PRE_PING)
-    live = LiveAssertionPool
+    live = ResizableAssertionPool
     most, rest = 1, 1

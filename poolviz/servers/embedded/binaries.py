@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded.watchdog import NO_WINDOW, server_environment
-from poolviz.system.os_account import Account
+from poolviz.system.os_account import OsAccount
 
 OLDEST = 14  # the first with client_connection_check_interval
 _SUFFIX = ".exe" if sys.platform == "win32" else ""
@@ -46,7 +46,7 @@ class _UnusableError(Exception):
     """Why a folder's programs can't be used, as the end of a sentence."""
 
 
-def find_binaries(account: Account | None, base: Path) -> Binaries:
+def find_binaries(account: OsAccount | None, base: Path) -> Binaries:
     """The first usable PostgreSQL, runnable under `account`; copied into `base` where that
     account can't reach it. ServerError where there is none."""
     named = os.environ.get("POOLVIZ_PG_BIN")
@@ -118,7 +118,7 @@ def _newest_first(folder: Path) -> tuple[int, str]:
     return (-int(numbers[0]) if numbers else 0, str(folder))
 
 
-def _usable(folder: Path, account: Account | None, base: Path) -> Binaries:
+def _usable(folder: Path, account: OsAccount | None, base: Path) -> Binaries:
     """The programs of `folder` as `account` can run them; _UnusableError says why it can't."""
     for name in ("initdb", "postgres"):
         if not (folder / f"{name}{_SUFFIX}").is_file():
@@ -135,7 +135,7 @@ def _usable(folder: Path, account: Account | None, base: Path) -> Binaries:
     return binaries
 
 
-def _version(folder: Path, account: Account | None) -> str:
+def _version(folder: Path, account: OsAccount | None) -> str:
     """What `postgres --version` says when `account` runs it."""
     try:
         answer = subprocess.run(
@@ -161,7 +161,7 @@ def _version(folder: Path, account: Account | None) -> str:
     return match[1]
 
 
-def _copied(binaries: Binaries, account: Account, base: Path) -> Binaries:
+def _copied(binaries: Binaries, account: OsAccount, base: Path) -> Binaries:
     """A copy of the installation below `base`, made once for each version and origin."""
     install = binaries.folder.resolve().parent
     if not any(install.glob("share/**/postgres.bki")):

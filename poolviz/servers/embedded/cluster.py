@@ -26,7 +26,7 @@ from platformdirs import user_data_path
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded.binaries import Binaries
 from poolviz.servers.embedded.watchdog import NO_WINDOW, server_environment
-from poolviz.system.os_account import Account, own_name
+from poolviz.system.os_account import OsAccount, own_name
 
 ROLE = "postgres"  # the server's one role, a superuser
 _AT_ONCE = 100  # so many poolviz may run a server at the same time
@@ -81,7 +81,7 @@ def _check_ownership(folder: Path) -> None:
 class Cluster:
     """One numbered folder, held by its lock until `release`. Used by one thread at a time."""
 
-    def __init__(self, folder: Path, lock: FileLock, account: Account | None) -> None:
+    def __init__(self, folder: Path, lock: FileLock, account: OsAccount | None) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.log = folder / "server.log"
@@ -91,7 +91,7 @@ class Cluster:
         self._lock = lock
 
     @classmethod
-    def claim(cls, base: Path, account: Account | None) -> Cluster:
+    def claim(cls, base: Path, account: OsAccount | None) -> Cluster:
         """The first folder that no other poolviz uses. ServerError where there is none."""
         try:
             for number in range(_AT_ONCE):

@@ -29,7 +29,7 @@ MAX_CONNECTIONS = 1000
 _PORT = 5432  # of the socket's name alone; nothing listens on the network
 _SOCKET_LIMIT = 100  # bytes of a socket's whole path; the kernels allow 103 to 107
 _START_LIMIT = 60.0  # seconds until a start that doesn't get ready is given up; 0.1 is usual
-_STOP_LIMIT = 15.0  # seconds; more than the keeper takes with all its patience
+_STOP_LIMIT = 15.0  # seconds; more than the watchdog takes with all its patience
 _POLL = 0.002  # seconds between two looks at the lock file while the server starts
 
 # No fsync and no full pages: killed processes lose nothing by that, since what they wrote is with
@@ -64,7 +64,7 @@ class EmbeddedServer:
         self.max_connections = MAX_CONNECTIONS
         self._cluster, self._binaries = cluster, binaries
         self._command = _command(cluster, binaries, address)
-        self._keeper = _spawn_keeper(cluster)
+        self._watchdog = _spawn_watchdog(cluster)
         self._guard = threading.Lock()
         self._stopping = self._restarting = False
         self._stopped = threading.Event()
@@ -102,7 +102,7 @@ class EmbeddedServer:
         """A server on the cluster's data; on new data where the old is missing or won't start."""
         if cluster.fits(binaries):
             progress(f"Starting PostgreSQL {binaries.version}")
-            for _ in range(2):  # the keeper of a poolviz just killed may still have been at work
+            for _ in range(2):  # the watchdog of a poolviz just killed may still have been at work
                 with suppress(ServerError):
                     return cls._launched(cluster, binaries)
                 cluster.clear_stale()
@@ -121,8 +121,8 @@ class EmbeddedServer:
         return server
 
     def _bring_up(self) -> None:
-        """Have the keeper start the server; nothing is left running where this raises."""
-        overdue = threading.Timer(_START_LIMIT, self._keeper.kill)  # then every wait below ends
+        """Have the watchdog start the server; nothing is left running where this raises."""
+        overdue = threading.Timer(_START_LIMIT, self._watchdog.kill)  # then every wait below ends
         overdue.start()
         try:
             self._await_ready()
@@ -134,8 +134,8 @@ class EmbeddedServer:
             overdue.join()
 
     def _await_ready(self) -> None:
-        """Give the keeper its job, and return once the server takes connections."""
-        assert self._keeper.stdin is not None and self._keeper.stdout is not None
+        """Give the watchdog its job, and return once the server takes connections."""
+        assert self._watchdog.stdin is not None and self._watchdog.stdout is not None
         account = self._cluster.account
         stop = [str(self._binaries.program("pg_ctl")), "stop", "-m", "fast"]
         stop += ["-D", str(self._cluster.data)]
@@ -145,12 +145,12 @@ class EmbeddedServer:
             "group": account.gid if account else None,
             "stop": stop if _WINDOWS else None,
         }
-        with suppress(BrokenPipeError):  # the keeper is gone; its log says why
-            self._keeper.stdin.write(json.dumps(job).encode() + b"\n")
-        answer = self._keeper.stdout.readline()
+        with suppress(BrokenPipeError):  # the watchdog is gone; its log says why
+            self._watchdog.stdin.write(json.dumps(job).encode() + b"\n")
+        answer = self._watchdog.stdout.readline()
         pid = json.loads(answer)["pid"] if answer else None
         pid_file = self._cluster.data / "postmaster.pid"
-        while pid is not None and self._keeper.poll() is None and not self._stopping:
+        while pid is not None and self._watchdog.poll() is None and not self._stopping:
             if _ready(pid_file, pid):
                 return
             time.sleep(_POLL)
@@ -161,9 +161,9 @@ class EmbeddedServer:
 
     @property
     def alive(self) -> bool:
-        """Whether the server still runs, or is being restarted. The keeper leaves when its server
+        """Whether the server still runs, or is being restarted. The watchdog leaves when its server
         does."""
-        return not self._stopping and (self._restarting or self._keeper.poll() is None)
+        return not self._stopping and (self._restarting or self._watchdog.poll() is None)
 
     def target(self) -> Target:
         """This server as something to run against."""
@@ -188,7 +188,7 @@ class EmbeddedServer:
             self._restarting = True
             try:
                 self._end_processes()
-                self._keeper = _spawn_keeper(self._cluster)
+                self._watchdog = _spawn_watchdog(self._cluster)
                 self._bring_up()
             except (ServerError, OSError) as error:
                 if not self._stopping:
@@ -212,16 +212,16 @@ class EmbeddedServer:
             self._stopped.set()
 
     def _end_processes(self) -> None:
-        """Let the keeper stop the server; where it can't, do it without the keeper."""
-        assert self._keeper.stdin is not None and self._keeper.stdout is not None
+        """Let the watchdog stop the server; where it can't, do it without the watchdog."""
+        assert self._watchdog.stdin is not None and self._watchdog.stdout is not None
         with suppress(BrokenPipeError):
-            self._keeper.stdin.close()
+            self._watchdog.stdin.close()
         try:
-            self._keeper.wait(_STOP_LIMIT)
+            self._watchdog.wait(_STOP_LIMIT)
         except subprocess.TimeoutExpired:
-            self._keeper.kill()
-            self._keeper.wait()
-        self._keeper.stdout.close()
+            self._watchdog.kill()
+            self._watchdog.wait()
+        self._watchdog.stdout.close()
         self._cluster.clear_stale()
 
     def __enter__(self) -> Self:
@@ -249,10 +249,10 @@ def _command(cluster: Cluster, binaries: Binaries, address: Mapping[str, str]) -
     return command + [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
 
-def _spawn_keeper(cluster: Cluster) -> subprocess.Popen[bytes]:
-    """The keeper, waiting for its job; it ends when its standard input does."""
+def _spawn_watchdog(cluster: Cluster) -> subprocess.Popen[bytes]:
+    """The watchdog, waiting for its job; it ends when its standard input does."""
     if getattr(sys, "frozen", False):
-        command = [sys.executable, "_keeper"]
+        command = [sys.executable, "_watchdog"]
     else:
         command = [sys.executable, "-I", "-S", str(Path(watchdog.__file__))]
     with open(cluster.log, "wb", opener=_private) as log:

@@ -1,4 +1,4 @@
-"""The keeper: a tiny process that runs one server and ends it when poolviz has ended.
+"""The watchdog: a tiny process that runs one server and ends it when poolviz has ended.
 
 It starts the server as its child and then only waits for the end of its standard input, whose
 other end poolviz holds: the operating system closes that end however poolviz ends, SIGKILL too.
@@ -43,9 +43,9 @@ def server_environment() -> dict[str, str]:
     return kept
 
 
-def _tied_to(keeper: int) -> Callable[[], None] | None:
+def _tied_to(watchdog: int) -> Callable[[], None] | None:
     """What the server's process does before it becomes PostgreSQL: ask Linux for a fast stop on
-    the keeper's death, so that killing poolviz and keeper together leaves nothing either."""
+    the watchdog's death, so that killing poolviz and watchdog together leaves nothing either."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(
@@ -54,7 +54,7 @@ def _tied_to(keeper: int) -> Callable[[], None] | None:
 
     def tie() -> None:
         prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
-        if os.getppid() != keeper:  # it died before the request stood
+        if os.getppid() != watchdog:  # it died before the request stood
             os._exit(1)
 
     return tie

@@ -17,7 +17,7 @@ from poolviz.servers.fault_injection import (
     NO_LOCK,
     NO_TABLES,
     TABLES,
-    Injury,
+    FaultInjection,
     Wait,
 )
 from poolviz.servers.mysql.server import connect, describe
@@ -38,7 +38,7 @@ SELECT p.id, p.id = connection_id()
 _LOCK = "LOCK TABLES {}".format(", ".join(f"{SCHEMA}.{table} WRITE" for table in TABLES))
 
 
-class MySQLInjury(Injury):
+class MySQLFaultInjection(FaultInjection):
     """Does harm to the run `application_name`, whose connections are known by program_name."""
 
     def __init__(self, conninfo: str, application_name: str) -> None:

@@ -18,7 +18,7 @@ from poolviz.model.errors import PoolvizError, ServerError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.sample import ServerView
 from poolviz.pools.connections.mysql import pymysql_arguments
-from poolviz.servers.monitor import BlindError, Eye
+from poolviz.servers.monitor import Monitor, MonitorLost
 from poolviz.servers.target import Target, with_application_name
 
 _ANSWER_LIMIT = 3  # seconds for one question
@@ -67,7 +67,7 @@ SELECT @@version, @@max_connections, @@max_user_connections,
        (SELECT count(*) FROM information_schema.processlist
          WHERE user = substring_index(user(), '@', 1))
 """
-# The eye looks for itself too: where it isn't listed, nobody is.
+# The monitor looks for itself too: where it isn't listed, nobody is.
 _LOOK = """
 SELECT a.attr_value, p.command, count(*)
   FROM performance_schema.session_account_connect_attrs a
@@ -138,7 +138,7 @@ def describe(error: Exception, conninfo: str) -> PoolvizError | None:
     return ServerError(f"{where} answered with {words[0]!r}.")
 
 
-class MySQLEye(Eye):
+class MySQLMonitor(Monitor):
     """Watches the backends of the run `application_name`, by their program_name.
 
     A connection within a transaction counts as idle: the server doesn't say.
@@ -146,7 +146,7 @@ class MySQLEye(Eye):
 
     def __init__(self, conninfo: str, application_name: str) -> None:
         super().__init__()
-        self._name, self._own_name = application_name, f"{application_name} eye"
+        self._name, self._own_name = application_name, f"{application_name} monitor"
         self._address = MySQLAddress.parse(with_application_name(conninfo, self._own_name))
         self._connection: Connection | None = None
 
@@ -160,7 +160,7 @@ class MySQLEye(Eye):
     def _see(self) -> tuple[ServerView, str]:
         rows = self._ask(_LOOK, self._name, self._own_name)
         if not any(name == self._own_name for name, _, _ in rows):
-            raise BlindError(
+            raise MonitorLost(
                 "this MySQL server keeps no names of connections; performance_schema=ON in its "
                 "configuration would show them"
             )
@@ -185,7 +185,7 @@ class MySQLEye(Eye):
         return True
 
     def _ask(self, question: str, *values: object) -> tuple[Any, ...]:
-        """The rows that answer a question; BlindError where there is no answer."""
+        """The rows that answer a question; MonitorLost where there is no answer."""
         try:
             connection = self._connection or self._connect()
             with connection.cursor() as cursor:
@@ -205,7 +205,7 @@ class MySQLEye(Eye):
         return self._connection
 
 
-class _RefusedError(BlindError):
+class _RefusedError(MonitorLost):
     """Why a question failed, and the server's number for that."""
 
     def __init__(self, reason: str, number: object) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from poolviz.model.histogram import Durations, Histogram
-from poolviz.model.messages import Began
+from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Sample
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import as_json, began_of, manifest, utc
@@ -91,17 +91,24 @@ def _durations(series: str, durations: Durations) -> Iterator[Figure]:
 
 
 def _outside(sample: Sample) -> Iterator[Figure]:
-    """What the pool's own books and the server say."""
+    """What the pool's own reported_counts and the server say."""
     for name in ("open", "used", "pending"):
-        count = getattr(sample.books, name)
+        count = getattr(sample.reported_counts, name)
         if count is not None:
-            yield f"books_{name}", "last", count, "clients" if name == "pending" else "connections"
+            yield (
+                f"reported_counts_{name}",
+                "last",
+                count,
+                "clients" if name == "pending" else "connections",
+            )
     if sample.server is not None:
         for name in ("active", "idle", "idle_in_transaction", "other", "total"):
             yield f"server_{name}", "last", getattr(sample.server, name), "backends"
 
 
-def _events(recorder: Recorder, began: Began, summary: RunSummary) -> Iterator[Sequence[object]]:
+def _events(
+    recorder: Recorder, began: RunStarted, summary: RunSummary
+) -> Iterator[Sequence[object]]:
     """A row for each mark; `segment` is the one that begins with it, or that it lies in."""
     begins = [segment.from_s for segment in summary.segments]
     for mark in recorder.marks:

@@ -1,7 +1,7 @@
 """What an export says about its run, so that its figures can be judged and had again.
 
 What only the engine could know (versions of the libraries, the machine, the server, the DSN
-without its password) comes from the `facts` that it began with.
+without its password) comes from the environment that it began with.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 import poolviz
-from poolviz.model.messages import Began
+from poolviz.model.messages import RunStarted
 from poolviz.model.sample import TICK, Mark
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
@@ -50,7 +50,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     exported_by: str
     started_utc: str
     duration_s: float
-    facts: dict[str, str]
+    environment: dict[str, str] = msgspec.field(name="facts")
     scenario: Scenario
     marks: tuple[Mark, ...]
     loops: tuple[str, ...]
@@ -61,7 +61,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     failure: str
 
 
-def manifest(recorder: Recorder, began: Began) -> Manifest:
+def manifest(recorder: Recorder, began: RunStarted) -> Manifest:
     """The manifest of what is recorded so far."""
     summary = recorder.summary()
     loops = _loops(began.scenario, recorder.marks)
@@ -69,7 +69,7 @@ def manifest(recorder: Recorder, began: Began) -> Manifest:
         exported_by=f"poolviz {poolviz.__version__}",
         started_utc=utc(began.started),
         duration_s=summary.duration_s,
-        facts=began.facts,
+        environment=began.environment,
         scenario=began.scenario,
         marks=recorder.marks,
         loops=loops,
@@ -87,7 +87,7 @@ def _loops(scenario: Scenario, marks: tuple[Mark, ...]) -> tuple[str, ...]:
     return tuple(loop for loop in _LOOPS if loop in had)
 
 
-def began_of(recorder: Recorder) -> Began:
+def began_of(recorder: Recorder) -> RunStarted:
     """How the run began; RuntimeError where it never did, which an exporter rules out."""
     if recorder.began is None:
         raise RuntimeError("The run never began.")

@@ -1,7 +1,7 @@
 """A session file as it lies on the disk: its layout, and reading it.
 
-SQLite. `meta` holds the Began and the Ended of the run, `samples` every sample and `marks` every
-mark, each as msgpack, numbered in the order they came. Reading changes nothing.
+SQLite. `meta` holds the RunStarted and the RunEnded of the run, `samples` every sample and `marks`
+every mark, each as msgpack, numbered in the order they came. Reading changes nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _NO_WAY_IN = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
-class SavedSession:
+class SessionReader:
     """A session file to look at. Holds nothing open between two readings."""
 
     def __init__(self, path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from poolviz.model.errors import InputError
-from poolviz.sessions.file.reader import BUSY, SCHEMA, SavedSession, is_session, read_page
+from poolviz.sessions.file.reader import BUSY, SCHEMA, SessionReader, is_session, read_page
 
 _PERIOD = 0.75  # seconds that rows are gathered: with the commit itself, less than one
 _PATIENCE = 30.0  # seconds that closing waits for the disk
@@ -35,7 +35,7 @@ _INSERT: dict[Table, str] = {
 }
 
 
-class Store:
+class SessionWriter:
     """A session being recorded, at `path`, or in a temporary file of SQLite's own.
 
     The file appears with the first commit, in one piece; a session that was there before is
@@ -105,7 +105,7 @@ class Store:
                 return read_page(self._connection, first, end)
         if self.path is None:
             raise RuntimeError("The session was not kept, and is closed.")
-        return SavedSession(self.path).page(first, end)
+        return SessionReader(self.path).page(first, end)
 
     def _write(self) -> None:
         """The writer's life: gather rows for a moment, commit them, and again."""

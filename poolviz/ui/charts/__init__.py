@@ -1,7 +1,7 @@
-"""The charts: connections, wait to acquire, throughput, and the strip of the whole session."""
+"""The charts: connections, wait to acquire, throughput, and the overview of the whole session."""
 
 from __future__ import annotations
 
-from poolviz.ui.charts.charts_widget import ChartStack
+from poolviz.ui.charts.charts_widget import ChartsWidget
 
-__all__ = ["ChartStack"]
+__all__ = ["ChartsWidget"]

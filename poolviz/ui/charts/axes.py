@@ -215,15 +215,15 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     What is wanted higher (smaller) stays higher; equals keep their order.
     """
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
-    blocks: list[tuple[float, int]] = []  # (the sum of wishes for its first place, members)
+    blocks: list[tuple[float, int]] = []  # (the sum of wishes for its first place, clients)
     for rank, index in enumerate(order):
-        total, members = wanted[index] - rank * gap, 1
-        while blocks and blocks[-1][0] / blocks[-1][1] > total / members:
+        total, clients = wanted[index] - rank * gap, 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / clients:
             before, count = blocks.pop()
-            total, members = total + before, members + count
-        blocks.append((total, members))
+            total, clients = total + before, clients + count
+        blocks.append((total, clients))
     room = high - low - gap * (len(wanted) - 1)
-    places = [total / members for total, members in blocks for _ in range(members)]
+    places = [total / clients for total, clients in blocks for _ in range(clients)]
     found = [0.0] * len(wanted)
     for rank, index in enumerate(order):
         found[index] = min(max(places[rank], low), low + max(room, 0.0)) + rank * gap

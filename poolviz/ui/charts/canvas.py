@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QGraphicsView, QWidget
 
-from poolviz.ui.charts.chart_scene import Board
+from poolviz.ui.charts.chart_scene import ChartScene
 from poolviz.ui.style.theme import Theme
 
 _NOTCH = 120.0  # one click of an ordinary wheel
@@ -16,7 +16,7 @@ _PAN = 0.1  # of the width, a notch
 
 
 class Canvas(pg.GraphicsView):  # type: ignore[misc]
-    """Shows a Board; says what the pointer asks for, and decides nothing."""
+    """Shows a ChartScene; says what the pointer asks for, and decides nothing."""
 
     panned = Signal(float)  # seconds; to the past where negative
     zoomed = Signal(float, float)  # factor, the moment that stays where it is
@@ -26,9 +26,9 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=None, useOpenGL=False)
-        self.board = Board(theme)
+        self.chart_scene = ChartScene(theme)
         self._dragged_from: QPointF | None = None
-        self.scene().addItem(self.board)
+        self.scene().addItem(self.chart_scene)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.MinimalViewportUpdate)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -38,19 +38,19 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
         self.setBackgroundBrush(QColor(theme.bg))
-        self.board.set_theme(theme)
+        self.chart_scene.set_theme(theme)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Lay the board over the whole canvas, one unit a pixel."""
+        """Lay the scene over the whole canvas, one unit a pixel."""
         super().resizeEvent(event)
         if event is not None:
-            self.board.place(self.width(), self.height())
+            self.chart_scene.place(self.width(), self.height())
             self.laid_out.emit()
 
     def event(self, event: QEvent) -> bool:
         """Keep pens as wide as they look when the window goes to another screen."""
         if event.type() in _RATIO_EVENTS:
-            self.board.set_pixel_ratio(self.devicePixelRatioF())
+            self.chart_scene.set_pixel_ratio(self.devicePixelRatioF())
         return bool(super().event(event))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -58,9 +58,9 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
         turned, at = event.angleDelta(), event.position()
         sideways = turned.x() or (turned.y() if event.modifiers() & _SHIFT else 0)
         if sideways:
-            self.panned.emit(-sideways / _NOTCH * _PAN * self.board.frame.span)
+            self.panned.emit(-sideways / _NOTCH * _PAN * self.chart_scene.frame.span)
         elif turned.y():
-            self.zoomed.emit(_ZOOM ** (-turned.y() / _NOTCH), self.board.time_at(at.x()))
+            self.zoomed.emit(_ZOOM ** (-turned.y() / _NOTCH), self.chart_scene.time_at(at.x()))
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -77,7 +77,9 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
         if moved:
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
             self._dragged_from = event.position()
-            self.panned.emit(-moved / self.board.plots[0].width() * self.board.frame.span)
+            self.panned.emit(
+                -moved / self.chart_scene.plots[0].width() * self.chart_scene.frame.span
+            )
             self.pointed.emit(event.position())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:

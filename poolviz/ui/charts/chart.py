@@ -16,7 +16,7 @@ from poolviz.ui.charts.axes import Floats, Frame, Tick, spread, time_ticks, with
 from poolviz.ui.style.theme import Theme, ui_font
 
 LEFT, RIGHT, TOP, BOTTOM, TIME_AXIS = 44.0, 86.0, 28.0, 9.0, 22.0
-TITLE_AT = QPointF(12, 19)  # the first letter's baseline, from the panel's corner
+TITLE_AT = QPointF(12, 19)  # the first callback's baseline, from the panel's corner
 _RADIUS = 9.0
 _TICK_ROOM = 12  # pixels from one number on the y axis to the next, at least
 _NAME_GAP = 13.0  # pixels between the baselines of two names

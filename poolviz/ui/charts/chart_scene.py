@@ -13,7 +13,7 @@ from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import Frame, ago, clock
 from poolviz.ui.charts.chart import Chart
 from poolviz.ui.charts.connections import Connections
-from poolviz.ui.charts.crosshair import Readout
+from poolviz.ui.charts.crosshair import Crosshair
 from poolviz.ui.charts.marks import MarksLayer, Room
 from poolviz.ui.charts.throughput import Throughput
 from poolviz.ui.charts.wait import Wait
@@ -27,7 +27,7 @@ _CALM = 0.2  # seconds: their bins aren't shorter where as many as _FEW are show
 _FEW = 60
 
 
-class Board(QGraphicsObject):
+class ChartScene(QGraphicsObject):
     """Draws a stretch of a session. Knows nothing of following, mouse or keys."""
 
     def __init__(self, theme: Theme) -> None:
@@ -38,10 +38,10 @@ class Board(QGraphicsObject):
         self.throughput = Throughput(theme, with_time_axis=True)
         self.charts: tuple[Chart, ...] = (self.connections, self.wait, self.throughput)
         self.marks = MarksLayer(theme)
-        self.readout = Readout(theme)
+        self.crosshair = Crosshair(theme)
         for chart in self.charts:
             chart.setParentItem(self)
-        for layer in (self.marks, self.readout):
+        for layer in (self.marks, self.crosshair):
             layer.setParentItem(self)
         self._empty = _Empty(theme)
         self._empty.setParentItem(self)
@@ -55,7 +55,7 @@ class Board(QGraphicsObject):
         self.theme = theme
         for chart in self.charts:
             chart.set_theme(theme)
-        for layer in (self.marks, self.readout, self._empty):
+        for layer in (self.marks, self.crosshair, self._empty):
             layer.theme = theme
             layer.update()
 
@@ -139,18 +139,18 @@ class Board(QGraphicsObject):
         time = self.time_at(at.x())
         inside = plots[0].left() <= at.x() <= plots[0].right()
         if not inside or views is None or not _within(views[0], time):
-            self.readout.setVisible(False)
+            self.crosshair.setVisible(False)
             return
         groups = [
             chart.figures(views[which], _bin_at(views[which], time))
             for chart, which in zip(self.charts, (0, 1, 1), strict=True)
         ]
         back = ago(round(self.frame.end - time, 1)) if self.frame.live else ""
-        self.readout.show_figures(at, plots, (clock(time, 0.1), back), groups)
+        self.crosshair.show_figures(at, plots, (clock(time, 0.1), back), groups)
 
     def point_nowhere(self) -> None:
         """Take the crosshair away."""
-        self.readout.setVisible(False)
+        self.crosshair.setVisible(False)
 
     def boundingRect(self) -> QRectF:
         """All of it."""

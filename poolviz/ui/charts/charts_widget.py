@@ -1,4 +1,4 @@
-"""The charts and the strip as one widget, drawn from a recorder alone."""
+"""The charts and the overview as one widget, drawn from a recorder alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Frame
 from poolviz.ui.charts.canvas import Canvas
-from poolviz.ui.charts.overview import Strip
+from poolviz.ui.charts.overview import Overview
 from poolviz.ui.charts.timeline import Timeline
 from poolviz.ui.style.theme import Theme
 
@@ -17,8 +17,8 @@ _MARGINS = (10, 8, 10, 2)
 _ZOOM = 1.5  # a key press
 
 
-class ChartStack(QWidget):
-    """The three charts and the strip, on one time axis.
+class ChartsWidget(QWidget):
+    """The three charts and the overview, on one time axis.
 
     Nothing is drawn but in `refresh`, and nothing there without news. Wheel and drag stop
     following, never recording; a double click, End or `follow` goes back to it.
@@ -35,12 +35,12 @@ class ChartStack(QWidget):
         self._drawn: object = None  # what the charts were last drawn from
         self._told = True  # what following_changed last said
         self.canvas = Canvas(theme, self)
-        self.strip = Strip(theme, self)
+        self.overview = Overview(theme, self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*_MARGINS)
         layout.setSpacing(4)
         layout.addWidget(self.canvas, 1)
-        layout.addWidget(self.strip)
+        layout.addWidget(self.overview)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Charts")
@@ -48,7 +48,7 @@ class ChartStack(QWidget):
         self.canvas.zoomed.connect(self._zoom)
         self.canvas.follow_asked.connect(self.follow)
         self.canvas.pointed.connect(self._point)
-        self.strip.moved.connect(self._move_to)
+        self.overview.moved.connect(self._move_to)
         self._redraw()
 
     @property
@@ -89,7 +89,7 @@ class ChartStack(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
         self.canvas.set_theme(theme)
-        self.strip.set_theme(theme)
+        self.overview.set_theme(theme)
         self._redraw()
 
     def set_span(self, seconds: float | None) -> None:
@@ -137,12 +137,12 @@ class ChartStack(QWidget):
     def _focus_time(self) -> float:
         """The moment under the crosshair; without one, the middle."""
         if self._pointer is not None:
-            return self.canvas.board.time_at(self._pointer.x())
+            return self.canvas.chart_scene.time_at(self._pointer.x())
         return self.frame.end - self.frame.span / 2
 
     def _step(self, direction: int) -> None:
         """Move the crosshair by a pixel's worth of time, but never by less than a sample."""
-        plot = self.canvas.board.plots[0]
+        plot = self.canvas.chart_scene.plots[0]
         step = max(2.0, plot.width() * 0.05 / self.frame.span)
         at = self._pointer or QPointF(plot.right(), plot.top() + 20)
         x = min(max(at.x() + direction * step, plot.left()), plot.right())
@@ -163,9 +163,9 @@ class ChartStack(QWidget):
     def _point(self, at: QPointF | None) -> None:
         self._pointer = at
         if at is None:
-            self.canvas.board.point_nowhere()
+            self.canvas.chart_scene.point_nowhere()
         else:
-            self.canvas.board.point_at(at)
+            self.canvas.chart_scene.point_at(at)
 
     def _redraw(self) -> None:
         """Draw whether there is news or not."""
@@ -185,12 +185,12 @@ class ChartStack(QWidget):
         if news != self._drawn:
             self._drawn = news
             if recorder is None or not timeline.duration:
-                self.canvas.board.show_nothing(frame)
+                self.canvas.chart_scene.show_nothing(frame)
             else:
-                self.canvas.board.show_frame(recorder, frame, calm=calm)
+                self.canvas.chart_scene.show_frame(recorder, frame, calm=calm)
             if self._pointer is not None:
-                self.canvas.board.point_at(self._pointer)
-        self.strip.show_session(recorder, timeline.duration, frame)
+                self.canvas.chart_scene.point_at(self._pointer)
+        self.overview.show_session(recorder, timeline.duration, frame)
         if timeline.following != self._told:
             self._told = timeline.following
             self.following_changed.emit(self._told)

@@ -19,7 +19,7 @@ _BESIDE = 14.0  # pixels between the crosshair and the card
 _SHADOW = 3
 
 
-class Readout(QGraphicsItem):
+class Crosshair(QGraphicsItem):
     """Only there while the pointer is over the charts."""
 
     def __init__(self, theme: Theme) -> None:

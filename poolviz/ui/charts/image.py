@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
 
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
-from poolviz.model.messages import Began
+from poolviz.model.messages import RunStarted
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
@@ -19,7 +19,7 @@ from poolviz.sessions.export.manifest import WAIT_FROM, Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import scenario_of
 from poolviz.ui.charts.axes import Frame, lasting
-from poolviz.ui.charts.chart_scene import Board
+from poolviz.ui.charts.chart_scene import ChartScene
 from poolviz.ui.style.theme import Theme, ui_font
 
 WIDTH, CHARTS = 1280.0, 800.0  # of the picture and of its charts' height, in pixels at 1×
@@ -29,7 +29,7 @@ _LABEL = 76.0  # the width of the footer's first column
 _SERVER_FACTS = ("server", "server version", "max_connections")
 
 
-class Poster:
+class SessionImage:
     """Paints one session, all of it or a stretch. Belongs to the GUI thread."""
 
     def __init__(self, recorder: Recorder, theme: Theme) -> None:
@@ -37,11 +37,11 @@ class Poster:
         self._theme = theme
         self._manifest = manifest(recorder, recorder.began) if recorder.began else None
         self._pool = _known(recorder.began.scenario.pool) if recorder.began else None
-        self._board = Board(theme)
-        self._board.set_pixel_ratio(SCALE)
-        self._board.place(WIDTH - 2 * _EDGE, CHARTS)
+        self._chart_scene = ChartScene(theme)
+        self._chart_scene.set_pixel_ratio(SCALE)
+        self._chart_scene.place(WIDTH - 2 * _EDGE, CHARTS)
         self._scene = pg.GraphicsScene()
-        self._scene.addItem(self._board)
+        self._scene.addItem(self._chart_scene)
         self._small = ui_font(11)
 
     @property
@@ -53,8 +53,8 @@ class Poster:
 
     def paint(self, start: float, end: float) -> QImage:
         """The picture of what happened between `start` and `end`, seconds of the session."""
-        self._board.show_frame(self._recorder, Frame(start, end, live=False))
-        footer = self._wrapped(self.facts)
+        self._chart_scene.show_frame(self._recorder, Frame(start, end, live=False))
+        footer = self._wrapped(self.paragraphs)
         height = _HEADER + CHARTS + 12 + len(footer) * _LINE + _EDGE
         image = QImage(round(WIDTH * SCALE), round(height * SCALE), QImage.Format.Format_RGB32)
         image.setDevicePixelRatio(SCALE)
@@ -64,7 +64,7 @@ class Poster:
             painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
             self._paint_header(painter)
             place = QRectF(_EDGE, _HEADER, WIDTH - 2 * _EDGE, CHARTS)
-            self._scene.render(painter, place, self._board.size)
+            self._scene.render(painter, place, self._chart_scene.size)
             self._paint_footer(painter, footer, _HEADER + CHARTS + 12)
         finally:
             painter.end()
@@ -84,7 +84,7 @@ class Poster:
         summary = self._recorder.summary()
         moment = datetime.fromtimestamp(began.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         words = [
-            *_server(began.facts),
+            *_server(began.environment),
             moment,
             lasting(self._manifest.duration_s),
             f"{summary.operations:,} operations",
@@ -94,7 +94,7 @@ class Poster:
         painter.drawText(QPointF(_EDGE + 2, 52), " · ".join(words))
 
     @property
-    def facts(self) -> list[list[str]]:
+    def paragraphs(self) -> list[list[str]]:
         """What is in the footer: paragraphs of facts."""
         began, told = self._recorder.began, self._manifest
         if began is None or told is None:
@@ -102,7 +102,7 @@ class Poster:
         scenario, pool = began.scenario, self._pool
         versions = [
             f"{name} {fact}"
-            for name, fact in began.facts.items()
+            for name, fact in began.environment.items()
             if name not in (*_SERVER_FACTS, "pool class")
         ]
         return [
@@ -147,13 +147,15 @@ def _known(id: str) -> type[Pool] | None:
         return None
 
 
-def _server(facts: dict[str, str]) -> list[str]:
+def _server(environment: dict[str, str]) -> list[str]:
     """The server in words, as far as it is known."""
     words = []
-    if "server" in facts:
-        words.append(" ".join((facts["server"], facts.get("server version", ""))).strip())
-    if "max_connections" in facts:
-        words.append(f"max_connections {facts['max_connections']}")
+    if "server" in environment:
+        words.append(
+            " ".join((environment["server"], environment.get("server version", ""))).strip()
+        )
+    if "max_connections" in environment:
+        words.append(f"max_connections {environment['max_connections']}")
     return words
 
 
@@ -166,7 +168,7 @@ def _settings(values: dict[str, Value], declared: Parameters | None) -> list[str
     ]
 
 
-def _in_play(began: Began) -> dict[str, Value]:
+def _in_play(began: RunStarted) -> dict[str, Value]:
     """The settings of the load that say something, without those that did nothing."""
     said = scenario_of(began, (), 0.0).load
     return {key: value for key, value in began.scenario.load.items() if key in said}

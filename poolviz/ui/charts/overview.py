@@ -19,7 +19,7 @@ _INSET = 4.0
 _THINNEST = 6.0  # pixels: a window of seconds in a session of hours can still be seen
 
 
-class Strip(QWidget):
+class Overview(QWidget):
     """Redraws its curve only as often as the session grows by a pixel."""
 
     moved = Signal(float)  # the end of the window, in seconds since the start

@@ -1,6 +1,6 @@
 """The charts of a session as a PNG file, with or without a display.
 
-Qt is imported only once a picture is asked for: without its system libraries all else works.
+Qt is imported only once a picture is requested for: without its system libraries all else works.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def _painted(recorder: Recorder, theme: Theme, start: float, end: float) -> QIma
     application = _application()
     from PySide6.QtCore import QThread, QTimer  # noqa: PLC0415
 
-    from poolviz.ui.charts.image import Poster  # noqa: PLC0415
+    from poolviz.ui.charts.image import SessionImage  # noqa: PLC0415
 
     def paint() -> QImage:
-        return Poster(recorder, theme).paint(start, end)
+        return SessionImage(recorder, theme).paint(start, end)
 
     if QThread.currentThread() == application.thread():
         return paint()
@@ -71,7 +71,7 @@ def _painted(recorder: Recorder, theme: Theme, start: float, end: float) -> QIma
     def reply() -> None:
         try:
             answer.set_result(paint())
-        except Exception as error:  # noqa: BLE001 - it goes back to who asked
+        except Exception as error:  # noqa: BLE001 - it goes back to who requested
             answer.set_exception(error)
 
     QTimer.singleShot(0, application, reply)

@@ -9,30 +9,30 @@ from poolviz.load.statements import SCHEMA
 from poolviz.model.dialect import SQLITE, dialect_of
 from poolviz.servers.tables import drop
 from poolviz.servers.target import Target
-from poolviz.ui.session.controller import Lab
+from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, sentence_of
 
 _TOPIC = "drop"
 
 
-def why_not(lab: Lab) -> str:
+def why_not(controller: Controller) -> str:
     """Why no tables can be dropped now, in a sentence; empty where they can."""
-    if lab.busy:
+    if controller.busy:
         return "A run goes on, which may need them: stop it first."
-    if lab.target is None:
+    if controller.target is None:
         return "No server is connected."
-    if dialect_of(lab.target.conninfo) == SQLITE:
+    if dialect_of(controller.target.conninfo) == SQLITE:
         return "poolviz keeps no tables in SQLite."
     return ""
 
 
-def ask_to_drop(lab: Lab, window: QWidget) -> None:
+def ask_to_drop(controller: Controller, window: QWidget) -> None:
     """Ask whether to drop them on the server chosen, and have it done by a worker."""
-    target = lab.target
-    if target is None or why_not(lab):
+    target = controller.target
+    if target is None or why_not(controller):
         return
     question = Question(target, window)
-    question.accepted.connect(lambda: _drop(lab, target))
+    question.accepted.connect(lambda: _drop(controller, target))
     question.open()
 
 
@@ -72,9 +72,9 @@ class Question(QDialog):
         column.addLayout(buttons)
 
 
-def _drop(lab: Lab, target: Target) -> None:
-    if reason := why_not(lab):  # it was not so when the question was asked
-        lab.notices.say(_TOPIC, reason, Weight.WARN, passing=True)
+def _drop(controller: Controller, target: Target) -> None:
+    if reason := why_not(controller):  # it was not so when the question was requested
+        controller.notices.say(_TOPIC, reason, Weight.WARN, passing=True)
         return
     where = f"schema {SCHEMA} on {target.shown}"
     words: list[str] = []  # the worker's, until it has done
@@ -82,10 +82,10 @@ def _drop(lab: Lab, target: Target) -> None:
     def done(dropped: bool) -> None:
         sentence = f"Dropped the tables in {where}." if dropped else f"There is no {where} to drop."
         told = [f"{word}." for word in words]
-        lab.notices.say(_TOPIC, " ".join([sentence, *told]), passing=True)
+        controller.notices.say(_TOPIC, " ".join([sentence, *told]), passing=True)
 
     def failed(error: Exception) -> None:
-        lab.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
+        controller.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
 
-    lab.notices.say(_TOPIC, f"Dropping the tables in {where}…", closable=False)
-    lab.before_any_run(lambda: drop(target.conninfo, words.append), done, failed)
+    controller.notices.say(_TOPIC, f"Dropping the tables in {where}…", closable=False)
+    controller.before_any_run(lambda: drop(target.conninfo, words.append), done, failed)

@@ -21,7 +21,7 @@ from poolviz.model.scenario import Scenario
 from poolviz.scenarios.check import checked
 from poolviz.scenarios.toml_file import read_draft
 from poolviz.sessions.thresholds import Threshold
-from poolviz.ui.session.controller import Lab
+from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, sentence_of
 
 SCENARIO, SESSION = ".toml", ".poolviz"
@@ -36,13 +36,13 @@ class _Opened:
     dsn: str | None
 
 
-class Opener(QObject):
-    """Has files read by a worker, and hands what is in them to the lab; a file with mistakes
+class FileOpener(QObject):
+    """Has files read by a worker, and hands what is in them to the controller; a file with mistakes
     changes nothing."""
 
-    def __init__(self, lab: Lab, window: QWidget) -> None:
+    def __init__(self, controller: Controller, window: QWidget) -> None:
         super().__init__(window)
-        self._lab, self._window = lab, window
+        self._controller, self._window = controller, window
 
     def ask(self) -> None:
         """Let the user choose a file."""
@@ -56,32 +56,32 @@ class Opener(QObject):
                 f"Sessions (*{SESSION})",
             ]
         )
-        dialog.setDirectory(str(self._lab.sessions_folder))
+        dialog.setDirectory(str(self._controller.sessions_folder))
         dialog.fileSelected.connect(lambda name: self.open(Path(name)))
         dialog.open()
 
     def open(self, path: Path) -> None:
         """Show a session, or run a scenario; on a server that isn't ours, Start does that."""
         if path.suffix.lower() == SESSION:
-            self._lab.view_session(path)
+            self._controller.view_session(path)
             return
-        lab = self._lab
-        target = lab.target
-        dsn = None if lab.embedded or target is None else target.conninfo
-        lab.errands.do(
+        controller = self._controller
+        target = controller.target
+        dsn = None if controller.embedded or target is None else target.conninfo
+        controller.file_worker.do(
             lambda: _read(path, dsn), self._take, lambda error: self._refuse(path, error)
         )
 
     def _take(self, opened: _Opened) -> None:
-        self._lab.notices.take_back(_TOPIC)
-        self._lab.perform(opened.scenario, opened.dsn)
+        self._controller.notices.take_back(_TOPIC)
+        self._controller.perform(opened.scenario, opened.dsn)
 
     def _refuse(self, path: Path, error: Exception) -> None:
         mistakes = error.problems if isinstance(error, InputError) else ()
         if len(mistakes) > 1:
             Mistakes(path, mistakes, self._window).open()
         else:
-            self._lab.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
+            self._controller.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
 
 
 class Mistakes(QDialog):

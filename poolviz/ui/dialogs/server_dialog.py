@@ -24,7 +24,7 @@ from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.servers.target import Target, reach
 from poolviz.ui.session.warnings import room
-from poolviz.ui.session.worker import Chores
+from poolviz.ui.session.worker import Worker
 
 _REMEMBERED = "server/dsn"
 _SECRETS = ("password", "sslpassword")
@@ -86,12 +86,12 @@ class ServerDialog(QDialog):
 
     chosen = Signal(str)
 
-    def __init__(self, chores: Chores, settings: QSettings, parent: QWidget | None = None) -> None:
+    def __init__(self, worker: Worker, settings: QSettings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Own server")
         self.setMinimumWidth(520)
-        self._chores = chores
+        self._worker = worker
         self._tries = 0
         self._open = True
         self.dsn, self.password, self.answer = QLineEdit(), QLineEdit(), QLabel()
@@ -165,7 +165,7 @@ class ServerDialog(QDialog):
         attempt, dsn = self._tries, self._whole
         self.test_button.setEnabled(False)
         self._show("Connecting…", "note")
-        self._chores.do(
+        self._worker.do(
             lambda: reach(dsn),
             lambda target: self._tested(attempt, target),
             lambda error: self._failed(attempt, error),

@@ -31,14 +31,14 @@ _ROWS: dict[Kind, type[Row]] = {
 
 
 class ControlPanel(QFrame):
-    """Every row, in sections and folds. Emits what is asked for; shows what it is told.
+    """Every row, in sections and folds. Emits what is requested for; shows what it is told.
 
-    A row that does nothing under what else is asked for is hidden. `settings` remember which folds
-    are open.
+    A row that does nothing under what else is requested for is hidden. `settings` remember which
+    folds are open.
     """
 
     committed = Signal(dict)
-    inflicted = Signal(str, object)  # a fault's key and amount
+    injected = Signal(str, object)  # a fault's key and amount
     mistaken = Signal(str)
 
     def __init__(
@@ -56,7 +56,7 @@ class ControlPanel(QFrame):
         self.rows: dict[str, Row] = {}
         self._shown: dict[str, bool] = {}  # which of them are, and which are hidden
         self.faults = FaultPanel(theme)
-        self.faults.inflicted.connect(self.inflicted)
+        self.faults.injected.connect(self.injected)
         self.faults.mistaken.connect(self.mistaken)
         nothing = Parameters("")
         self._pool_section = self._section("Pool", nothing, badges=True)
@@ -110,28 +110,31 @@ class ControlPanel(QFrame):
 
     def show_values(
         self,
-        asked: Mapping[str, Value],
+        requested: Mapping[str, Value],
         in_force: Mapping[str, Value] | None,
         draining: tuple[str, int] | None,
     ) -> None:
-        """What is asked for, what is in force, and the limit that connections still drain to."""
+        """What is requested for, what is in force, and the limit that connections still drain
+        to."""
         for key, row in self.rows.items():
             note = ""
             if draining is not None and draining[0] == key:
                 note = f"draining {draining[1]}"
-            elif in_force is not None and in_force.get(key, asked[key]) != asked[key]:
+            elif in_force is not None and in_force.get(key, requested[key]) != requested[key]:
                 note = f"still {row.parameter.show(in_force[key])}"
-            row.show_value(asked[key], note)
+            row.show_value(requested[key], note)
             row.set_reason(self._locked or self._reason(row.parameter))
-        self._set_stops(asked)
-        self._arrange({key: self._matters(row.parameter, asked) for key, row in self.rows.items()})
-        self._remark_folds(asked)
+        self._set_stops(requested)
+        self._arrange(
+            {key: self._matters(row.parameter, requested) for key, row in self.rows.items()}
+        )
+        self._remark_folds(requested)
 
     def show_faults(self, standing: Mapping[str, Value], reasons: Mapping[str, str]) -> None:
         """The faults that stand, and why some, or all of them, can't be had."""
         self.faults.show_faults(standing, reasons)
         there = len(self.faults.standing)
-        self._fault_fold.remark(f"{there} on" if there else "")
+        self._fault_fold.warning(f"{there} on" if there else "")
         self.end_faults.setVisible(bool(there))
 
     def lock(self, reason: str) -> None:
@@ -219,13 +222,15 @@ class ControlPanel(QFrame):
             return f"{title} gives a client the one connection, however often it asks."
         return ""
 
-    def _matters(self, parameter: Parameter, asked: Mapping[str, Value]) -> bool:
-        """Whether a parameter does something under what else is asked for."""
+    def _matters(self, parameter: Parameter, requested: Mapping[str, Value]) -> bool:
+        """Whether a parameter does something under what else is requested for."""
         if parameter.only_when is None:
             return True
         key, values = parameter.only_when
         above = self.rows[key].parameter
-        return asked[key] in values and not self._reason(above) and self._matters(above, asked)
+        return (
+            requested[key] in values and not self._reason(above) and self._matters(above, requested)
+        )
 
     def _arrange(self, wanted: Mapping[str, bool]) -> None:
         """Show these rows and hide the others, at once; who has the focus stays where it is."""
@@ -267,27 +272,27 @@ class ControlPanel(QFrame):
             widget = widget.parentWidget()
         return widget if widget in self.rows.values() else None
 
-    def _remark_folds(self, asked: Mapping[str, Value]) -> None:
+    def _remark_folds(self, requested: Mapping[str, Value]) -> None:
         """Say how many values other than the default a closed fold keeps out of sight."""
         for section in (self._pool_section, self._load_section):
             changed = [
                 row.parameter.group
                 for key, row in section.rows.items()
-                if self._shown[key] and asked[key] != row.parameter.default
+                if self._shown[key] and requested[key] != row.parameter.default
             ]
             for name, fold in section.folds.items():
                 count = changed.count(name)
-                fold.remark(f"{count} changed" if count else "")
+                fold.warning(f"{count} changed" if count else "")
 
-    def _set_stops(self, asked: Mapping[str, Value]) -> None:
+    def _set_stops(self, requested: Mapping[str, Value]) -> None:
         """A slider stops where its neighbour's value is."""
         for key, row in self.rows.items():
             floor = row.parameter.at_least
             ceilings = [
-                float(asked[other])
+                float(requested[other])
                 for other, neighbour in self.rows.items()
                 if neighbour.parameter.at_least == key
             ]
             row.set_stops(
-                None if floor is None else float(asked[floor]), min(ceilings, default=None)
+                None if floor is None else float(requested[floor]), min(ceilings, default=None)
             )

@@ -36,7 +36,7 @@ class Spell(QWidget):
 class FaultPanel(QWidget):
     """Every fault there is. Emits what is to go wrong; shows what stands."""
 
-    inflicted = Signal(str, object)
+    injected = Signal(str, object)
     mistaken = Signal(str)
 
     def __init__(self, theme: Theme) -> None:
@@ -82,7 +82,7 @@ class FaultPanel(QWidget):
     def end(self) -> None:
         """Put an end to all that stands."""
         for key in self.standing:
-            self.inflicted.emit(key, self.rows[key].parameter.default)
+            self.injected.emit(key, self.rows[key].parameter.default)
 
     def set_theme(self, theme: Theme) -> None:
         """Paint in other colours."""
@@ -99,21 +99,21 @@ class FaultPanel(QWidget):
 
     def _add_press(self, key: str, words: str) -> None:
         button = self.buttons[key] = _button(words)
-        button.clicked.connect(lambda: self.inflicted.emit(key, True))
+        button.clicked.connect(lambda: self.injected.emit(key, True))
         place = len(self.buttons) - 1
         self._presses.addWidget(button, place // 2, place % 2)
 
     def _add_spell(self, key: str, parameter: Parameter, words: str) -> None:
         spell = Spell(parameter, words)
         self.buttons[key], self.boxes[key] = spell.button, spell.box
-        spell.button.clicked.connect(lambda: self.inflicted.emit(key, spell.box.value))
+        spell.button.clicked.connect(lambda: self.injected.emit(key, spell.box.value))
         spell.box.mistyped.connect(self.mistaken)
         self._column.addWidget(spell)
 
     def _add_row(self, key: str, parameter: Parameter, words: str, theme: Theme) -> None:
         row = self.rows[key] = NumberRow(parameter, words, "", theme)
         row.setObjectName(key)
-        row.committed.connect(self.inflicted)
+        row.committed.connect(self.injected)
         row.mistaken.connect(self.mistaken)
         self._column.addWidget(row)
 

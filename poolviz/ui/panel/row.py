@@ -18,17 +18,18 @@ from PySide6.QtWidgets import (
 
 from poolviz.model.parameters import Parameter, Value
 from poolviz.ui.panel.slider import Slider, Toggle
-from poolviz.ui.panel.slider_scale import Scale, step
+from poolviz.ui.panel.slider_scale import SliderScale, step
 from poolviz.ui.panel.value_box import ValueBox
 from poolviz.ui.style.theme import Theme
 
 _COMBO = 118  # pixels: the longest word there is
-_LONGEST_NOTE = 15  # letters that there is room for
+_LONGEST_NOTE = 15  # callbacks that there is room for
 REST = 250  # milliseconds without a movement after which a gesture is complete
 
 
 class Row(QWidget):
-    """Shows what is asked of one parameter and lets it be changed. One gesture, one `committed`."""
+    """Shows what is requested of one parameter and lets it be changed. One gesture, one
+    `committed`."""
 
     committed = Signal(str, object)
     mistaken = Signal(str)
@@ -57,11 +58,11 @@ class Row(QWidget):
         """What the row shows: the preview while a gesture lasts."""
         return self._shown if self._preview is None else self._preview
 
-    def show_value(self, asked: Value, note: str = "") -> None:
-        """Show what is asked, and beside it what is still on its way there."""
-        self._shown = asked
+    def show_value(self, requested: Value, note: str = "") -> None:
+        """Show what is requested, and beside it what is still on its way there."""
+        self._shown = requested
         if self._preview is None:
-            self.paint_value(asked)
+            self.paint_value(requested)
         text = (note if len(note) <= _LONGEST_NOTE else "pending") or self._badge_text
         self._badge.setToolTip(note)
         if text != self._badge.text():
@@ -89,7 +90,8 @@ class Row(QWidget):
         raise NotImplementedError
 
     def preview(self, value: Value, *, resting: bool = True) -> None:
-        """Show `value` before it is asked for; with `resting` it is asked for after a rest."""
+        """Show `value` before it is requested for; with `resting` it is requested for after a
+        rest."""
         self._preview = value
         self.paint_value(value)
         if resting:
@@ -175,7 +177,7 @@ class NumberRow(Row):
 
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
-        self._scale = Scale(parameter)
+        self._scale = SliderScale(parameter)
         self._stops = (self._scale.low, self._scale.high)
         self.slider = Slider(theme, self._scale.last)
         self.box = ValueBox(parameter)
@@ -185,7 +187,7 @@ class NumberRow(Row):
         self.box.setAccessibleName(label)
         self.slider.valueChanged.connect(self._slid)
         self.slider.sliderReleased.connect(self.commit)
-        self.slider.stepped.connect(self._nudge)
+        self.slider.stepped.connect(self._wake)
         self.box.stepped.connect(self._stepped)
         self.box.entered.connect(self._entered)
         self.box.mistyped.connect(self.mistaken)
@@ -217,7 +219,7 @@ class NumberRow(Row):
         if clamped != position:
             self.paint_value(value)
 
-    def _nudge(self, steps: int) -> None:
+    def _wake(self, steps: int) -> None:
         """Steps on the slider: as in the box, but within the stops."""
         low, high = self._stops
         value = float(self.value)

@@ -48,7 +48,7 @@ class Fold(QWidget):
 
     def __init__(self, text: str, *, open: bool, heading: bool = False) -> None:
         super().__init__()
-        self._text, self._remark = text.upper() if heading else text, ""
+        self._text, self._warn_about_load = text.upper() if heading else text, ""
         self.header = QPushButton()
         self.header.setProperty("role", "foldHeading" if heading else "fold")
         self.header.setCheckable(True)
@@ -79,10 +79,10 @@ class Fold(QWidget):
         """Put a link at the end of the fold's line."""
         self._line.addWidget(link)
 
-    def remark(self, remark: str) -> None:
+    def warning(self, warning: str) -> None:
         """Say in a few words what is inside, for as long as the fold is closed."""
-        if remark != self._remark:
-            self._remark = remark
+        if warning != self._warn_about_load:
+            self._warn_about_load = warning
             self._label()
 
     def _turn(self, open: bool) -> None:
@@ -92,8 +92,8 @@ class Fold(QWidget):
 
     def _label(self) -> None:
         open = self.header.isChecked()
-        remark = f"  ({self._remark})" if self._remark and not open else ""
-        self.header.setText(f"{'▾' if open else '▸'}  {self._text}{remark}")
+        warning = f"  ({self._warn_about_load})" if self._warn_about_load and not open else ""
+        self.header.setText(f"{'▾' if open else '▸'}  {self._text}{warning}")
 
 
 class Section(QWidget):

@@ -13,7 +13,7 @@ _SMALLEST = {Kind.SECONDS: 1e-4, Kind.NUMBER: 0.01}
 _DECADES = 4  # of a logarithmic slider that begins at zero
 
 
-class Scale:
+class SliderScale:
     """The positions, from 0 to `last`, of one parameter's slider. Special values stand last."""
 
     def __init__(self, parameter: Parameter) -> None:

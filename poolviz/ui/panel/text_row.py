@@ -74,7 +74,7 @@ class _Sheet(QDialog):
 
 
 class TextRow(Row):
-    """A text on one line, with a sheet for longer ones. Enter or leaving the line asks for it."""
+    """A text on one line, with a sheet for longer ones. Enter or stopping the line asks for it."""
 
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)

@@ -39,7 +39,7 @@ def read(parameter: Parameter, typed: str, shown: str) -> Value:
 
 
 class ValueBox(QAbstractSpinBox):
-    """Holds a value of one parameter. Stepping previews; Enter or leaving the box enters."""
+    """Holds a value of one parameter. Stepping previews; Enter or stopping the box enters."""
 
     stepped = Signal(object)
     entered = Signal(object)

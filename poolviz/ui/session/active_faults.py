@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from poolviz.load.faults import FAULTS, Place
+from poolviz.load.faults import FAULTS, FaultConditions
 from poolviz.model.dialect import dialect_of
 from poolviz.model.parameters import Value
 from poolviz.pools.registry import pool_class
@@ -13,7 +13,7 @@ from poolviz.runs.runner import Run
 _NO_RUN = "Faults happen while a run goes on: start one."
 
 
-class Mishaps:
+class ActiveFaults:
     """Faults as the window has them. They are not undone, and end with the run. The GUI thread's
     alone."""
 
@@ -31,11 +31,11 @@ class Mishaps:
         if run is None or not run.began or run.ended or run.stop_asked:
             return dict.fromkeys(FAULTS, _NO_RUN)
         target, pool = run.target, pool_class(run.scenario.pool)
-        place = Place(dialect_of(target.conninfo), target.embedded, pool, load)
+        place = FaultConditions(dialect_of(target.conninfo), target.embedded, pool, load)
         reasons = {key: fault.reason(place) for key, fault in FAULTS.items()}
         return {key: reason for key, reason in reasons.items() if reason}
 
-    def inflict(self, key: str, value: Value) -> None:
+    def inject(self, key: str, value: Value) -> None:
         """Have a fault happen, or put an end to one that stands; nothing where no run goes on."""
         run = self._run
         if run is not None and run.link is not None:

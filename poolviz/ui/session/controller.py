@@ -1,7 +1,7 @@
-"""The window's model: which server, which pool, what is asked for, and the run that goes on.
+"""The window's model: which server, which pool, what is requested for, and the run that goes on.
 
-All of it belongs to the GUI thread. Two workers do what blocks (`_stage`: server and engine;
-`errands`: files), and everything they and the engine's reader thread have to say comes through
+All of it belongs to the GUI thread. Two workers do what blocks (`_run_worker`: server and engine;
+`file_worker`: files), and everything they and the engine's reader thread have to say comes through
 one inbox, which the window's frame timer has delivered: no Qt signal crosses a thread.
 """
 
@@ -20,32 +20,32 @@ from poolviz.load.faults import FAULTS
 from poolviz.model.dialect import dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.messages import (
-    Began,
-    Ended,
-    Marked,
-    Refused,
+    ChangeRefused,
+    MarkAdded,
+    ProblemReported,
     Report,
-    RestartWanted,
-    Trouble,
+    RunEnded,
+    RunStarted,
+    ServerRestartRequested,
 )
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark, MarkKind, Sample
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
-from poolviz.runs.runner import Backstage, Run, open_session
+from poolviz.runs.runner import Run, Runner, open_session
 from poolviz.servers.target import Target
-from poolviz.sessions.folder import History
+from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.session.active_faults import Mishaps
-from poolviz.ui.session.load_validator import Examiner
+from poolviz.ui.session.active_faults import ActiveFaults
+from poolviz.ui.session.load_validator import LoadValidator
 from poolviz.ui.session.notices import Notices, Weight, log_fault, sentence_of
-from poolviz.ui.session.pending_changes import Orders, draining
-from poolviz.ui.session.prepare_tables import Furnisher
-from poolviz.ui.session.requested_settings import Asked, Step
+from poolviz.ui.session.pending_changes import PendingChanges, draining
+from poolviz.ui.session.prepare_tables import TablePreparation
+from poolviz.ui.session.requested_settings import RequestedSettings, Step
 from poolviz.ui.session.server_choice import ServerChoice
-from poolviz.ui.session.warnings import Remarks
-from poolviz.ui.session.worker import Chores, Inbox, Outcome
+from poolviz.ui.session.warnings import Warnings
+from poolviz.ui.session.worker import Inbox, Outcome, Worker
 
 _logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ _FINISH = 10.0  # seconds that closing waits for a file that is being written
 
 
 class State(StrEnum):
-    """What the lab is doing."""
+    """What the controller is doing."""
 
     CONNECTING = "connecting"
     READY = "ready"
@@ -65,39 +65,39 @@ class State(StrEnum):
     STOPPING = "stopping"
 
 
-class Lab(QObject):
+class Controller(QObject):
     """What the window shows and does, without the window."""
 
     changed = Signal()  # the state, the server or the pool
     session_changed = Signal()  # `recorder` is another
-    values_changed = Signal()  # what is asked for
+    values_changed = Signal()  # what is requested for
     server_wanted = Signal()  # the user is to name a server
     planned = Signal(object)  # a Scenario was taken over
 
-    def __init__(self, history: History, parent: QObject | None = None) -> None:
+    def __init__(self, history: SessionsFolder, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.inbox = Inbox()
         self.notices = Notices(self)
-        self.errands = Chores("errands", self.inbox)
-        self._stage = Chores("stage", self.inbox)
-        self._backstage = Backstage(history)
+        self.file_worker = Worker("file_worker", self.inbox)
+        self._run_worker = Worker("run_worker", self.inbox)
+        self._runner = Runner(history)
         self.sessions_folder = history.folder
-        self._asked = Asked(pool_class(DEFAULT_POOL))
+        self._requested = RequestedSettings(pool_class(DEFAULT_POOL))
         self._plan: Scenario | None = None  # a scenario as it was written, until it is altered
-        self._server = ServerChoice(self._backstage, self._stage, self.inbox, self.notices, self)
+        self._server = ServerChoice(self._runner, self._run_worker, self.inbox, self.notices, self)
         self._server.changed.connect(self._show_server)
         self._server.reached.connect(self._arrive)
-        self._furnisher = Furnisher(self._backstage, self._stage, self.inbox, self.notices)
-        self._remarks = Remarks(
+        self._tables = TablePreparation(self._runner, self._run_worker, self.inbox, self.notices)
+        self._warnings = Warnings(
             self.notices, self._server, self.server_wanted.emit, lambda: self.connect_to(None)
         )
-        self._examiner = Examiner(self.errands, self._examined)
+        self._validator = LoadValidator(self.file_worker, self._validated)
         self.recorder: Recorder | None = None
         self.viewing: Path | None = None  # the session that is being looked at
         self._run: Run | None = None
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
-        self._orders: Orders | None = None  # of the run, once its engine is there
-        self.mishaps = Mishaps()
+        self._pending: PendingChanges | None = None  # of the run, once its engine is there
+        self.active_faults = ActiveFaults()
         self._altered = self._watched = 0.0
         self._trouble = ""  # what was last said of the recorder
         self._closed = False
@@ -106,7 +106,7 @@ class Lab(QObject):
 
     @property
     def state(self) -> State:
-        """What the lab is doing."""
+        """What the controller is doing."""
         run = self._run
         if run is not None and not run.ended:
             if run.stop_asked:
@@ -132,17 +132,18 @@ class Lab(QObject):
     @property
     def pool(self) -> type[Pool]:
         """The pool chosen."""
-        return self._asked.pool
+        return self._requested.pool
 
     @property
     def values(self) -> dict[str, Value]:
-        """Every limit and every setting of the load, as asked for."""
-        return {**self._asked.limits, **self._asked.load}
+        """Every limit and every setting of the load, as requested for."""
+        return {**self._requested.limits, **self._requested.load}
 
     @property
     def scenario(self) -> Scenario:
-        """What Start runs: one that was taken over, until it is altered, or what is asked for."""
-        return self._plan or self._asked.scenario()
+        """What Start runs: one that was taken over, until it is altered, or what is requested
+        for."""
+        return self._plan or self._requested.scenario()
 
     @property
     def in_force(self) -> dict[str, Value] | None:
@@ -179,8 +180,8 @@ class Lab(QObject):
 
     def plan(self, scenario: Scenario) -> None:
         """Take a scenario over, changes and duration included."""
-        self._asked.take_pool(pool_class(scenario.pool), scenario.limits)
-        self._asked.take_load(scenario.load)
+        self._requested.take_pool(pool_class(scenario.pool), scenario.limits)
+        self._requested.take_load(scenario.load)
         self._plan = scenario
         self.changed.emit()
         self.planned.emit(scenario)
@@ -207,7 +208,7 @@ class Lab(QObject):
         """Put the load on, once there is a server to put it on."""
         if self.state is State.CONNECTING:
             self._server.start_when_reached()
-        elif self.state is State.READY and self._remarks.fits(self.pool):
+        elif self.state is State.READY and self._warnings.fits(self.pool):
             target = self._server.ready
             if target is None:
                 self._server.connect_to_it(start=True)
@@ -230,20 +231,20 @@ class Lab(QObject):
         if id == self.pool.id and self.viewing is None:
             return
         again = self.busy
-        self._asked.take_pool(pool_class(id))
-        self._plan = self._orders = None
+        self._requested.take_pool(pool_class(id))
+        self._plan = self._pending = None
         self.changed.emit()
         self._show_values()
         if again:
             self._when_ended(self.start)
 
-    def alter(self, changes: Mapping[str, Value]) -> None:
+    def change_settings(self, changes: Mapping[str, Value]) -> None:
         """Ask for other values; a mistake is said in a notice and changes nothing. What can't be
-        carried out yet stays asked for, and a notice says why."""
+        carried out yet stays requested for, and a notice says why."""
         if self.viewing is not None:
             return
         try:
-            self._send(self._asked.change(changes))
+            self._send(self._requested.change(changes))
         except InputError as error:
             self.notices.say("value", str(error), Weight.WARN, passing=True)
             self.values_changed.emit()
@@ -251,17 +252,17 @@ class Lab(QObject):
     def undo(self) -> None:
         """Take the last change back."""
         if self.viewing is None:
-            self._send(self._asked.undo())
+            self._send(self._requested.undo())
 
     def redo(self) -> None:
         """Make the last undone change again."""
         if self.viewing is None:
-            self._send(self._asked.redo())
+            self._send(self._requested.redo())
 
-    def inflict(self, key: str, value: Value) -> None:
+    def inject(self, key: str, value: Value) -> None:
         """Have a fault happen, or end one that stands; nothing unless a run goes on."""
         if self.state is State.RUNNING:
-            self.mishaps.inflict(key, value)
+            self.active_faults.inject(key, value)
             self.values_changed.emit()
 
     def before_any_run(
@@ -271,7 +272,7 @@ class Lab(QObject):
         failed: Callable[[Exception], None],
     ) -> None:
         """Have a worker do something to the server; what is started meanwhile begins afterwards."""
-        self._stage.do(work, then, failed)
+        self._run_worker.do(work, then, failed)
 
     def mark(self) -> None:
         """Put a mark on the timeline, now."""
@@ -282,7 +283,8 @@ class Lab(QObject):
     def view_session(
         self, path: Path, on_failure: Callable[[InputError], None] | None = None
     ) -> None:
-        """Look at a recorded session. Ends a run. A failure is said, or handed to `on_failure`."""
+        """ThemeManager at a recorded session. Ends a run. A failure is said, or handed to
+        `on_failure`."""
 
         def failed(error: Exception) -> None:
             if on_failure is not None and isinstance(error, InputError):
@@ -297,19 +299,19 @@ class Lab(QObject):
                 session[0].close()
                 failed(error)
 
-        self._when_ended(lambda: self.errands.do(lambda: open_session(path), opened, failed))
+        self._when_ended(lambda: self.file_worker.do(lambda: open_session(path), opened, failed))
 
     def _show_session(self, recorder: Recorder, pool: type[Pool], path: Path) -> None:
-        """Look at an opened session, which is the lab's to close from now on."""
+        """ThemeManager at an opened session, which is the controller's to close from now on."""
         if self.busy or self._closed:
             recorder.close()  # something else was begun meanwhile
             return
         assert recorder.began is not None
         source = recorder.last if recorder.last is not None else recorder.began.scenario
-        self._asked.take_pool(pool, pool.limits.complete(source.limits))
-        self._asked.take_load(source.load)
-        self._plan, self._run, self._orders, self.viewing = None, None, None, path
-        self.mishaps.begin(None)
+        self._requested.take_pool(pool, pool.limits.complete(source.limits))
+        self._requested.take_load(source.load)
+        self._plan, self._run, self._pending, self.viewing = None, None, None, path
+        self.active_faults.begin(None)
         self.notices.take_all_back()
         self._set_recorder(recorder)
         self.changed.emit()
@@ -322,7 +324,7 @@ class Lab(QObject):
         if now - self._watched > _WATCH:
             self._watched = now
             self._watch()
-        self._remarks.watch(self._live_sample())
+        self._warnings.watch(self._live_sample())
 
     def close(self) -> None:
         """End the run, the server and the workers; blocks until they are gone."""
@@ -332,34 +334,34 @@ class Lab(QObject):
         self._after = None
         self._server.give_up()
         self.stop()
-        self._stage.do(self._backstage.put_away, failed=log_fault)
-        if not self._stage.close(_PUT_AWAY):
+        self._run_worker.do(self._runner.put_away, failed=log_fault)
+        if not self._run_worker.close(_PUT_AWAY):
             _logger.error("Engine or server did not end in time; they end with this process.")
         self.inbox.deliver()
         if self.recorder is not None:
-            self.errands.do(self.recorder.close, failed=log_fault)
-        if not self.errands.close(_FINISH, QCoreApplication.processEvents):
+            self.file_worker.do(self.recorder.close, failed=log_fault)
+        if not self.file_worker.close(_FINISH, QCoreApplication.processEvents):
             _logger.error("A file was still being written when poolviz ended.")
         self.inbox.deliver()
 
     # The server
 
     def _show_server(self) -> None:
-        self._examine()
+        self._validate()
         self.changed.emit()
 
     def _arrive(self, target: Target, start: bool) -> None:
-        if start and self._remarks.fits(self.pool):
+        if start and self._warnings.fits(self.pool):
             self._begin(target)
         else:
             self._show_server()
 
-    def _remark(self) -> None:
+    def _warn_about_load(self) -> None:
         """Say what is to be said of the pool, the load and the server chosen."""
         if self.viewing is None:
-            self._remarks.make(self.pool, self.scenario, self._examiner.mistake, busy=self.busy)
+            self._warnings.make(self.pool, self.scenario, self._validator.mistake, busy=self.busy)
         else:
-            self._remarks.take_back()
+            self._warnings.take_back()
 
     def _watch(self) -> None:
         """See whether the embedded server still runs and the session is still written."""
@@ -370,31 +372,29 @@ class Lab(QObject):
         trouble = self.recorder.trouble if self.recorder is not None else ""
         if trouble != self._trouble:
             self._trouble = trouble
-            self._pass_on(Trouble("recorder", trouble))
+            self._pass_on(ProblemReported("recorder", trouble))
 
     # The run
 
     def _begin(self, target: Target) -> None:
         scenario = self.scenario
         if self._plan is not None:
-            self._asked.take_pool(self.pool, scenario.limits)
-            self._asked.take_load(scenario.load)
+            self._requested.take_pool(self.pool, scenario.limits)
+            self._requested.take_load(scenario.load)
             self.values_changed.emit()
         self.notices.take_all_back()
         run = self._run = Run(scenario, target, self._tell)
-        self._orders = None
-        self.mishaps.begin(run)
+        self._pending = None
+        self.active_faults.begin(run)
 
         def failed(error: Exception) -> None:
-            self._hear(run, Ended(0, "" if run.stop_asked else sentence_of(error), 1))
+            self._hear(run, RunEnded(0, "" if run.stop_asked else sentence_of(error), 1))
 
-        self._stage.do(
-            lambda: self._backstage.begin(run, self._furnisher.tell), self._begun, failed
-        )
+        self._run_worker.do(lambda: self._runner.begin(run, self._tables.tell), self._begun, failed)
         self.changed.emit()
 
     def _begun(self, run: Run) -> None:
-        """The engine's child lives and has its orders."""
+        """The engine's child lives and has its pending."""
         assert run.link is not None
         self.viewing = None
         self._set_recorder(run.recorder)
@@ -403,23 +403,23 @@ class Lab(QObject):
             self.notices.say("recorder", sentence, Weight.WARN)
         if run.stop_asked:
             run.link.halt()
-        self._furnisher.conclude(run)
+        self._tables.conclude(run)
         if self.pool.id == run.scenario.pool:  # else another was chosen meanwhile
-            self._orders = Orders(run, self._furnish)
+            self._pending = PendingChanges(run, self._prepare_tables)
         self._show_values()
         self.changed.emit()
 
-    def _furnish(self, run: Run, orders: Orders, scale: int) -> None:
+    def _prepare_tables(self, run: Run, pending: PendingChanges, scale: int) -> None:
         """Have the tables made that a change needs, while the run goes on."""
 
         def failed(error: Exception) -> None:
-            if orders is self._orders and not run.stop_asked:
+            if pending is self._pending and not run.stop_asked:
                 self.notices.say("value", sentence_of(error), Weight.WARN)
-                for key, value in orders.unfurnished().items():
-                    self._asked.refuse(key, value)
+                for key, value in pending.unprepared().items():
+                    self._requested.refuse(key, value)
                 self._show_values()
 
-        self._furnisher.furnish(run, scale, orders.furnished, failed)
+        self._tables.prepare(run, scale, pending.prepared, failed)
 
     def _tell(self, run: Run, report: Report) -> None:
         """Called in the engine's reader thread."""
@@ -428,20 +428,20 @@ class Lab(QObject):
     def _hear(self, run: Run, report: Report) -> None:
         if run is not self._run:
             return
-        if isinstance(report, Began):
+        if isinstance(report, RunStarted):
             run.began = True
             self.changed.emit()
-        elif isinstance(report, Marked):
+        elif isinstance(report, MarkAdded):
             self._follow_mark(report.mark)
-        elif isinstance(report, Refused):
+        elif isinstance(report, ChangeRefused):
             self._refuse(report.key, report.value)
             self.notices.say("value", report.reason, Weight.WARN, passing=True)
             self._show_values()
-        elif isinstance(report, Trouble):
+        elif isinstance(report, ProblemReported):
             self._pass_on(report)
-        elif isinstance(report, RestartWanted):
+        elif isinstance(report, ServerRestartRequested):
             self._server.restart()
-        elif isinstance(report, Ended):
+        elif isinstance(report, RunEnded):
             self._end(run, report)
 
     def _follow_mark(self, mark: Mark) -> None:
@@ -449,19 +449,19 @@ class Lab(QObject):
         if mark.key is None or mark.new is None:
             return
         if mark.kind is MarkKind.FAULT:
-            self.mishaps.settle(mark.key, mark.new)
-        elif self._orders is None or self._orders.answered(mark.key, mark.new):
-            self._asked.settle(mark.key, mark.new)
+            self.active_faults.settle(mark.key, mark.new)
+        elif self._pending is None or self._pending.answered(mark.key, mark.new):
+            self._requested.settle(mark.key, mark.new)
             self._show_values()
 
     def _refuse(self, key: str, value: Value) -> None:
-        self.mishaps.settle(key, value)
+        self.active_faults.settle(key, value)
         if key not in FAULTS:
-            self._asked.refuse(key, value)
-            if self._orders is not None:
-                self._orders.refused(key, value)
+            self._requested.refuse(key, value)
+            if self._pending is not None:
+                self._pending.refused(key, value)
 
-    def _pass_on(self, trouble: Trouble) -> None:
+    def _pass_on(self, trouble: ProblemReported) -> None:
         if not trouble.sentence:
             self.notices.take_back(trouble.topic)
         elif trouble.topic == "engine":  # it hangs, and is killed if it doesn't stop
@@ -472,19 +472,19 @@ class Lab(QObject):
             passing = trouble.topic in FAULTS
             self.notices.say(trouble.topic, trouble.sentence, Weight.WARN, passing=passing)
 
-    def _end(self, run: Run, ended: Ended) -> None:
+    def _end(self, run: Run, ended: RunEnded) -> None:
         run.ended = True
-        self._orders = None
-        self.mishaps.begin(None)
+        self._pending = None
+        self.active_faults.begin(None)
         for topic in ("engine", "tables"):
             self.notices.take_back(topic)
         if ended.failure and not self._closed:
             self.notices.say("run", ended.failure, Weight.BAD, "Start again", self.start)
         if ended.rows is not None and ended.rows.found != ended.rows.expected and not self._closed:
             self.notices.say("rows", ended.rows.sentence, Weight.WARN)
-        self._stage.do(self._backstage.end_engine, failed=log_fault)
+        self._run_worker.do(self._runner.end_engine, failed=log_fault)
         if run.recorder is not None and run.recorder.path is not None:
-            self.errands.do(
+            self.file_worker.do(
                 run.recorder.close, failed=log_fault
             )  # one whole file, still to be read
         after, self._after = self._after, None
@@ -504,29 +504,29 @@ class Lab(QObject):
             action()
 
     def _send(self, steps: list[Step]) -> None:
-        """Have the engine do what was asked for."""
+        """Have the engine do what was requested for."""
         if steps:
             self._altered = monotonic()
             self._plan = None
         self._show_values()
 
     def _show_values(self) -> None:
-        """What is asked for is another."""
+        """What is requested for is another."""
         self.values_changed.emit()
-        self._examine()
+        self._validate()
 
-    def _examine(self) -> None:
-        """See whether what is asked for can be carried out."""
-        self._examiner.examine(
-            dict(self._asked.load),
+    def _validate(self) -> None:
+        """See whether what is requested for can be carried out."""
+        self._validator.validate(
+            dict(self._requested.load),
             dialect_of(self._server.dsn or ""),
-            names_a_file=self._asked.names_a_file,
+            names_a_file=self._requested.names_a_file,
         )
 
-    def _examined(self) -> None:
-        if self._orders is not None and self._run is not None and not self._run.stop_asked:
-            self._orders.want(self.values)
-        self._remark()
+    def _validated(self) -> None:
+        if self._pending is not None and self._run is not None and not self._run.stop_asked:
+            self._pending.want(self.values)
+        self._warn_about_load()
 
     # Odds and ends
 
@@ -538,4 +538,4 @@ class Lab(QObject):
         old, self.recorder = self.recorder, recorder
         self.session_changed.emit()
         if old is not None:
-            self.errands.do(old.close, failed=log_fault)  # after any export that still reads it
+            self.file_worker.do(old.close, failed=log_fault)  # after any export that still reads it

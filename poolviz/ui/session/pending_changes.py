@@ -1,7 +1,7 @@
 """What the engine of a run is told to change: at once, or as soon as it can be done.
 
 A change that can't be carried out yet, such as a choice of the user's own SQL before any is
-written, stays asked for; it goes out with the one that completes it.
+written, stays requested for; it goes out with the one that completes it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from poolviz.pools.registry import pool_class
 from poolviz.runs.runner import Run
 
 
-class Orders:
+class PendingChanges:
     """The changes that one run's engine is told, and those that wait. The GUI thread's alone.
 
-    `furnish` is given the run, these orders and a scale; it has tables of that scale made, and
-    calls `furnished` or `unfurnished` when that is over.
+    `prepare` is given the run, these pending and a scale; it has tables of that scale made, and
+    calls `prepared` or `unprepared` when that is over.
     """
 
-    def __init__(self, run: Run, furnish: Callable[[Run, Orders, int], None]) -> None:
-        self._run, self._furnish = run, furnish
+    def __init__(self, run: Run, prepare: Callable[[Run, PendingChanges, int], None]) -> None:
+        self._run, self._prepare_tables = run, prepare
         self._dialect = dialect_of(run.target.conninfo)
         self._limits = pool_class(run.scenario.pool).limits
         # What is in force, or will be once the engine has done what it was told.
@@ -58,12 +58,12 @@ class Orders:
         self._on_its_way.pop(key, None)
         self._told[key] = self._wanted[key] = value
 
-    def furnished(self) -> None:
+    def prepared(self) -> None:
         """The tables are there: go on with what waited for them."""
         self._scale, self._making = self._making, 0
         self._flush()
 
-    def unfurnished(self) -> dict[str, Value]:
+    def unprepared(self) -> dict[str, Value]:
         """The tables can't be had; what waited for them, with the values that stay in force."""
         self._making = 0
         return {key: self._told[key] for key in self._different() if self._lacking(key)}
@@ -78,7 +78,7 @@ class Orders:
             if ready is None:
                 if not self._making:
                     self._making = self._lacking(allowed[0])
-                    self._furnish(self._run, self, self._making)
+                    self._prepare_tables(self._run, self, self._making)
                 return
             self._tell(ready)
 

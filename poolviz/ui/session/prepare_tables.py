@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from poolviz.load.statements import SCHEMA
-from poolviz.runs.runner import Backstage, Run
+from poolviz.runs.runner import Run, Runner
 from poolviz.ui.session.notices import Notices
-from poolviz.ui.session.worker import Chores, Inbox
+from poolviz.ui.session.worker import Inbox, Worker
 
 _TOPIC = "tables"
 
 
-class Furnisher:
-    """Has tables made while a run goes on. The GUI thread's alone but for `tell`; `stage` does
+class TablePreparation:
+    """Has tables made while a run goes on. The GUI thread's alone but for `tell`; `run_worker` does
     what blocks."""
 
-    def __init__(self, backstage: Backstage, stage: Chores, inbox: Inbox, notices: Notices) -> None:
-        self._backstage, self._stage = backstage, stage
+    def __init__(self, runner: Runner, run_worker: Worker, inbox: Inbox, notices: Notices) -> None:
+        self._runner, self._run_worker = runner, run_worker
         self._inbox, self._notices = inbox, notices
 
     def tell(self, words: str) -> None:
-        """Say how far it has come. Called in the stage's thread."""
+        """Say how far it has come. Called in the run_worker's thread."""
         sentence = f"Preparing tables: {words}…"
         self._inbox.post(lambda: self._notices.say(_TOPIC, sentence, closable=False))
 
-    def furnish(
+    def prepare(
         self,
         run: Run,
         scale: int,
@@ -42,11 +42,13 @@ class Furnisher:
             self.conclude(run)
             failed(error)
 
-        self._stage.do(lambda: self._backstage.furnish(run, scale, self.tell), done, gave_up)
+        self._run_worker.do(
+            lambda: self._runner.prepare_tables(run, scale, self.tell), done, gave_up
+        )
 
     def conclude(self, run: Run) -> None:
         """Say no more of making tables but that they stay on a server that isn't ours."""
-        made, run.furnished = run.furnished, False
+        made, run.tables_prepared = run.tables_prepared, False
         if made and not run.target.embedded:
             self._notices.say(
                 _TOPIC,

@@ -1,4 +1,4 @@
-"""The limits and the load that were asked for, with undo. Knows no Qt and no engine."""
+"""The limits and the load that were requested for, with undo. Knows no Qt and no engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Step = tuple[str, Value]
 _Entry = tuple[tuple[str, Value, Value], ...]  # (key, old, new), all undone together
 
 
-class Asked:
+class RequestedSettings:
     """What the user wants in force. Each change is checked before it is taken."""
 
     def __init__(self, pool: type[Pool]) -> None:
@@ -64,7 +64,7 @@ class Asked:
         )
 
     def scenario(self) -> Scenario:
-        """A run of what is asked now, until it is stopped."""
+        """A run of what is requested now, until it is stopped."""
         return Scenario(pool=self.pool.id, limits=dict(self.limits), load=dict(self.load))
 
     def change(self, changes: Mapping[str, Value]) -> list[Step]:
@@ -96,7 +96,7 @@ class Asked:
             self._take({key: value})
 
     def refuse(self, key: str, value: Value) -> None:
-        """The engine kept `value`: the change is as if it had never been asked for."""
+        """The engine kept `value`: the change is as if it had never been requested for."""
         self.settle(key, value)
         if self._done and [step[0] for step in self._done[-1]] == [key]:
             self._done.pop()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from poolviz.runs.runner import Backstage
+from poolviz.runs.runner import Runner
 from poolviz.servers.target import Target
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
-from poolviz.ui.session.worker import Chores, Inbox
+from poolviz.ui.session.worker import Inbox, Worker
 
 
 class ServerChoice(QObject):
-    """The server chosen, and what is known of it. The GUI thread's alone; `stage` does what
+    """The server chosen, and what is known of it. The GUI thread's alone; `run_worker` does what
     blocks. What goes on is said on the topic `server`."""
 
     changed = Signal()  # an attempt begins, or has failed
@@ -19,14 +19,14 @@ class ServerChoice(QObject):
 
     def __init__(
         self,
-        backstage: Backstage,
-        stage: Chores,
+        runner: Runner,
+        run_worker: Worker,
         inbox: Inbox,
         notices: Notices,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._backstage, self._stage = backstage, stage
+        self._runner, self._run_worker = runner, run_worker
         self._inbox, self._notices = inbox, notices
         self.dsn: str | None = None  # the user's own server; None: the embedded one
         self.target: Target | None = None
@@ -49,7 +49,7 @@ class ServerChoice(QObject):
     @property
     def ready(self) -> Target | None:
         """The server where it was reached and, if it is the embedded one, still runs."""
-        lost = self.target is not None and self.target.embedded and not self._backstage.server_alive
+        lost = self.target is not None and self.target.embedded and not self._runner.server_alive
         return None if lost else self.target
 
     def connect_to_it(self, *, start: bool) -> None:
@@ -64,10 +64,10 @@ class ServerChoice(QObject):
 
         def reach() -> Target:
             if dsn is None:
-                return self._backstage.start_server(self._tell)
-            return self._backstage.reach(dsn)
+                return self._runner.start_server(self._tell)
+            return self._runner.reach(dsn)
 
-        self._stage.do(
+        self._run_worker.do(
             reach,
             lambda target: self._arrive(attempt, target),
             lambda error: self._fail(attempt, error),
@@ -76,11 +76,11 @@ class ServerChoice(QObject):
 
     def restart(self) -> None:
         """Have the embedded server stopped and started again, while a run goes on; once, though
-        asked again meanwhile. Where it doesn't come back, its loss is noticed as any other."""
+        requested again meanwhile. Where it doesn't come back, its loss is noticed as any other."""
         if not self._restarting:
             self._restarting = True
-            self._stage.do(
-                self._backstage.restart_server, lambda _: self._restarted(), self._restarted
+            self._run_worker.do(
+                self._runner.restart_server, lambda _: self._restarted(), self._restarted
             )
 
     def start_when_reached(self) -> None:
@@ -100,7 +100,7 @@ class ServerChoice(QObject):
         return f"{loss} What was recorded until then is kept."
 
     def _tell(self, words: str) -> None:
-        """Called in the stage's thread."""
+        """Called in the run_worker's thread."""
         self._inbox.post(lambda: self._notices.say("server", f"{words}…", closable=False))
 
     def _arrive(self, attempt: int, target: Target) -> None:

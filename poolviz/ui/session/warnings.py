@@ -16,14 +16,14 @@ from poolviz.pools.base import Pool
 from poolviz.pools.registry import check_server
 from poolviz.servers.target import Target
 from poolviz.ui.session.notices import Notices, Weight
-from poolviz.ui.session.overload import Strain, sentence_about
+from poolviz.ui.session.overload import Overload, sentence_about
 from poolviz.ui.session.server_choice import ServerChoice
 
 _LOAD, _CLIENTS, _SETTING = "load", "clients", "setting"  # topics
-_STRAIN = "strain"
+_OVERLOAD = "overload"
 
 
-class Remarks:
+class Warnings:
     """Says in notices what the user should know of the pool, the load and the server chosen.
 
     `ask_for_server` has the user name a server, `take_embedded` chooses the embedded one.
@@ -37,7 +37,7 @@ class Remarks:
         take_embedded: Callable[[], None],
     ) -> None:
         self._notices, self._server = notices, server
-        self._strain = Strain()
+        self._overload = Overload()
         self._ask_for_server, self._take_embedded = ask_for_server, take_embedded
 
     def fits(self, pool: type[Pool]) -> bool:
@@ -54,7 +54,7 @@ class Remarks:
     def make(self, pool: type[Pool], scenario: Scenario, mistake: str, *, busy: bool) -> None:
         """Say what Start would do to a server that isn't ours, and what doesn't go together.
 
-        `scenario` is what is asked for, and `mistake` why that can't all be carried out.
+        `scenario` is what is requested for, and `mistake` why that can't all be carried out.
         """
         values = {**scenario.limits, **scenario.load}
         self._warn(_SETTING, mistake)
@@ -76,12 +76,12 @@ class Remarks:
 
     def watch(self, last: Sample | None) -> None:
         """Say so once the load generator is at its own limit, by the newest sample of the run."""
-        strained = self._strain.see(last)
+        strained = self._overload.see(last)
         if strained and last is not None:
-            if not self._notices.standing(_STRAIN):
-                self._notices.say(_STRAIN, sentence_about(last), Weight.WARN, passing=True)
-        elif self._notices.standing(_STRAIN):
-            self._notices.take_back(_STRAIN)
+            if not self._notices.standing(_OVERLOAD):
+                self._notices.say(_OVERLOAD, sentence_about(last), Weight.WARN, passing=True)
+        elif self._notices.standing(_OVERLOAD):
+            self._notices.take_back(_OVERLOAD)
 
     def take_back(self) -> None:
         """Say nothing: no load is about to be put on."""
@@ -140,7 +140,7 @@ def of_clients(pool: type[Pool], values: Mapping[str, Value]) -> str:
 
 
 def room(target: Target) -> str:
-    """How many connections a server could take when it was asked, as half a sentence."""
+    """How many connections a server could take when it was requested, as half a sentence."""
     if target.free_connections is None:
         return "it takes any number of connections"
     return f"{target.free_connections} of {target.max_connections} connections are free"

@@ -17,24 +17,24 @@ class Inbox:
     """Calls that other threads want made in the GUI thread. Posting never waits."""
 
     def __init__(self) -> None:
-        self._letters: deque[Callable[[], None]] = deque()  # append and popleft are atomic
+        self._callbacks: deque[Callable[[], None]] = deque()  # append and popleft are atomic
 
-    def post(self, letter: Callable[[], None]) -> None:
-        """Have `letter` called by the next `deliver`. From any thread."""
-        self._letters.append(letter)
+    def post(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called by the next `deliver`. From any thread."""
+        self._callbacks.append(callback)
 
     def deliver(self) -> None:
         """Make the calls that have come in, in their order. The GUI thread's alone."""
-        for _ in range(len(self._letters)):
-            self._letters.popleft()()
+        for _ in range(len(self._callbacks)):
+            self._callbacks.popleft()()
 
 
-class Chores:
+class Worker:
     """One thread that does one piece of work after the other, and reports to an inbox."""
 
     def __init__(self, name: str, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._asked: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._requested: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=f"poolviz {name}", daemon=True)
         self._thread.start()
 
@@ -49,22 +49,22 @@ class Chores:
         Without `failed`, an exception is raised again in the GUI thread.
         """
 
-        def chore() -> None:
+        def job() -> None:
             try:
                 outcome = work()
-            except Exception as error:  # noqa: BLE001 - all of it goes back to who asked
+            except Exception as error:  # noqa: BLE001 - all of it goes back to who requested
                 self._inbox.post(_failing(failed, error))
             else:
                 self._inbox.post(lambda: then(outcome))
 
-        self._asked.put(chore)
+        self._requested.put(job)
 
     def close(self, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> bool:
-        """Do what was asked so far, then end; False if that took longer than `seconds`.
+        """Do what was requested so far, then end; False if that took longer than `seconds`.
 
         `meanwhile` is called every few milliseconds: work may need the GUI thread, which waits.
         """
-        self._asked.put(None)
+        self._requested.put(None)
         until = monotonic() + seconds
         while self._thread.is_alive() and monotonic() < until:
             meanwhile()
@@ -72,16 +72,16 @@ class Chores:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while (chore := self._asked.get()) is not None:
-            chore()
+        while (job := self._requested.get()) is not None:
+            job()
 
 
 def _failing(failed: Callable[[Exception], None] | None, error: Exception) -> Callable[[], None]:
-    """The letter that tells of `error`."""
+    """The callback that tells of `error`."""
 
-    def letter() -> None:
+    def callback() -> None:
         if failed is None:
             raise error
         failed(error)
 
-    return letter
+    return callback

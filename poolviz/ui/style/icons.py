@@ -11,7 +11,7 @@ _SIDE = 14  # pixels
 _SCALES = (1, 2, 3)  # device pixels a pixel
 
 
-def glyph(name: str, colour: str, faded: str | None = None) -> QIcon:
+def icon(name: str, colour: str, faded: str | None = None) -> QIcon:
     """The sign `name` in a colour; in `faded` on a button that is disabled."""
     icon = QIcon()
     for mode, paint in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, faded or colour)):

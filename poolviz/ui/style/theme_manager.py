@@ -12,7 +12,7 @@ _KEY = "theme"
 _BASE = 13  # pixels of ordinary words
 
 
-class Look(QObject):
+class ThemeManager(QObject):
     """Paints the application; tells when the theme is another."""
 
     changed = Signal(object)  # the Theme

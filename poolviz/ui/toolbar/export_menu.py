@@ -9,7 +9,7 @@ from PySide6.QtCore import QSettings, QStandardPaths, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from poolviz.model.errors import InputError
-from poolviz.model.messages import Began
+from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Scenario
 from poolviz.scenarios.toml_file import as_toml
@@ -18,7 +18,7 @@ from poolviz.sessions.file.writer import check_writable, sibling
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import scenario_of
 from poolviz.ui.charts.png import write_png
-from poolviz.ui.session.controller import Lab
+from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight, sentence_of
 
 _FOLDER = "export/folder"
@@ -40,9 +40,9 @@ class ExportMenu(QMenu):
     wrote = Signal(str)
     failed = Signal(object)  # a Notice
 
-    def __init__(self, lab: Lab, settings: QSettings, parent: QWidget) -> None:
+    def __init__(self, controller: Controller, settings: QSettings, parent: QWidget) -> None:
         super().__init__(parent)
-        self._lab, self._settings, self._window = lab, settings, parent
+        self._controller, self._settings, self._window = controller, settings, parent
         self.formats = formats = exporters_with(GRAPHS)
         for suffix in sorted(formats, key=lambda suffix: suffix != GRAPHS.suffix):
             exporter = formats[suffix]
@@ -54,7 +54,7 @@ class ExportMenu(QMenu):
                 parent.addAction(action)
 
     def _ask(self, exporter: Exporter) -> None:
-        recorder = self._lab.recorder
+        recorder = self._controller.recorder
         if recorder is None or recorder.last is None:
             return
         self._ask_where(
@@ -65,11 +65,11 @@ class ExportMenu(QMenu):
 
     def save_scenario(self) -> None:
         """Save the run that is shown as a scenario; before there is one, what Start would run."""
-        recorder = self._lab.recorder
+        recorder = self._controller.recorder
         if recorder is not None and recorder.last is not None:
             self._ask(self.formats[_SCENARIO])
             return
-        scenario = self._lab.scenario
+        scenario = self._controller.scenario
         self._ask_where(
             self.formats[_SCENARIO].label,
             f"poolviz{_SCENARIO}",
@@ -110,7 +110,7 @@ class ExportMenu(QMenu):
             self.failed.emit(Notice("export", sentence_of(error), Weight.BAD))
 
         self.wrote.emit(f"Writing {path.name}…")
-        self._lab.errands.do(write, done, failed)
+        self._controller.file_worker.do(write, done, failed)
 
 
 def write_scenario(scenario: Scenario, path: Path) -> tuple[Path, ...]:
@@ -120,7 +120,7 @@ def write_scenario(scenario: Scenario, path: Path) -> tuple[Path, ...]:
         Mark(t=change.at, kind=MarkKind.CHANGE, text="", key=change.key, new=change.value)
         for change in scenario.changes
     ]
-    draft = scenario_of(Began(0.0, scenario, {}), marks, 0.0).but(duration=scenario.duration)
+    draft = scenario_of(RunStarted(0.0, scenario, {}), marks, 0.0).but(duration=scenario.duration)
     beside = sibling(path)
     try:
         beside.write_text(as_toml(draft), encoding="utf-8")

@@ -13,17 +13,17 @@ from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import Listing, listings, pool_class
-from poolviz.ui.session.controller import Lab
+from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, log_fault, sentence_of
 
 
 class PoolMenu(QMenu):
-    """Lets the user choose the lab's pool. A library is loaded when its pool is chosen, and never
-    in the GUI thread, which an import may hold up for long."""
+    """Lets the user choose the controller's pool. A library is loaded when its pool is chosen, and
+    never in the GUI thread, which an import may hold up for long."""
 
-    def __init__(self, lab: Lab, parent: QWidget) -> None:
+    def __init__(self, controller: Controller, parent: QWidget) -> None:
         super().__init__(parent)
-        self._lab = lab
+        self._controller = controller
         self.setToolTipsVisible(True)
         self._pools = QActionGroup(self)
         self._end = self.addSeparator()
@@ -32,11 +32,13 @@ class PoolMenu(QMenu):
         for listing in listed:
             self._add(listing.id, listing.title)
         # To know whether a package's own pool can be used, it has to be loaded.
-        lab.errands.do(lambda: [(each, each.missing) for each in listed], self._grey_out, log_fault)
+        controller.file_worker.do(
+            lambda: [(each, each.missing) for each in listed], self._grey_out, log_fault
+        )
 
     def show_chosen(self) -> None:
-        """Put the check mark to the lab's pool, whoever chose it."""
-        pool = self._lab.pool
+        """Put the check mark to the controller's pool, whoever chose it."""
+        pool = self._controller.pool
         actions = {action.data(): action for action in self._pools.actions()}
         chosen = actions.get(pool.id) or self._add(pool.id, pool.title)
         chosen.setChecked(True)
@@ -63,14 +65,14 @@ class PoolMenu(QMenu):
         return action
 
     def _choose(self, id: str) -> None:
-        self._lab.errands.do(lambda: usable(id), self._take, self._complain)
+        self._controller.file_worker.do(lambda: usable(id), self._take, self._complain)
 
     def _take(self, pool: type[Pool]) -> None:
-        self._lab.choose_pool(pool.id)
+        self._controller.choose_pool(pool.id)
         self.show_chosen()
 
     def _complain(self, error: Exception) -> None:
-        self._lab.notices.say("pool", sentence_of(error), Weight.WARN)
+        self._controller.notices.say("pool", sentence_of(error), Weight.WARN)
         self.show_chosen()
 
     def _ask_for_file(self) -> None:
@@ -82,7 +84,7 @@ class PoolMenu(QMenu):
         dialog.open()
 
     def _look_into(self, name: str) -> None:
-        self._lab.errands.do(lambda: pools_in(Path(name)), self._offer, self._complain)
+        self._controller.file_worker.do(lambda: pools_in(Path(name)), self._offer, self._complain)
 
     def _offer(self, pools: list[type[Pool]]) -> None:
         """Take the only one, or ask which."""

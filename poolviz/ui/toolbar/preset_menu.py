@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 from poolviz.scenarios.presets import Preset, presets
 from poolviz.ui.language import spoken
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
-from poolviz.ui.session.worker import Chores
+from poolviz.ui.session.worker import Worker
 
 
 class PresetMenu(QMenu):
@@ -21,13 +21,13 @@ class PresetMenu(QMenu):
     chosen = Signal(Path)
     file_wanted = Signal()  # none of them, but one of the user's own
 
-    def __init__(self, errands: Chores, notices: Notices, parent: QWidget) -> None:
+    def __init__(self, file_worker: Worker, notices: Notices, parent: QWidget) -> None:
         super().__init__(parent)
         self._notices = notices
         self.setToolTipsVisible(True)
         self._open = self.addAction("Open a scenario…")
         self._open.triggered.connect(self.file_wanted)
-        errands.do(presets, self._fill, self._complain)
+        file_worker.do(presets, self._fill, self._complain)
 
     def _fill(self, found: tuple[Preset, ...]) -> None:
         end = self.insertSeparator(self._open)

@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
 
 from poolviz.model.dialect import SQLITE, dialect_of
 from poolviz.ui.language import spoken
-from poolviz.ui.session.controller import Lab, State
-from poolviz.ui.style.icons import glyph
+from poolviz.ui.session.controller import Controller, State
+from poolviz.ui.style.icons import icon
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.toolbar.pool_menu import PoolMenu
 from poolviz.ui.toolbar.preset_menu import as_tool_tip
@@ -31,13 +31,13 @@ _NARROWEST = 110  # pixels that a button with a menu keeps, however little room 
 
 
 class Toolbar(QFrame):
-    """Shows the lab's state and passes on what is pressed."""
+    """Shows the controller's state and passes on what is pressed."""
 
     own_server_wanted = Signal()
 
     def __init__(
         self,
-        lab: Lab,
+        controller: Controller,
         theme: Theme,
         *,
         presets: QMenu,
@@ -48,7 +48,7 @@ class Toolbar(QFrame):
         super().__init__(parent)
         self.setObjectName("toolbar")
         self.setFixedHeight(HEIGHT)
-        self._lab, self._theme = lab, theme
+        self._controller, self._theme = controller, theme
         self.run_button = _button("Start")
         self.run_button.setProperty("primary", "true")
         self.server_button = _button("Server", _DropDown)
@@ -58,13 +58,13 @@ class Toolbar(QFrame):
         self.export_button = _button("Export", _DropDown)
         self.menu_button = _button("")
         self.run_button.clicked.connect(self._start_or_stop)
-        self.mark_button.clicked.connect(lab.mark)
+        self.mark_button.clicked.connect(controller.mark)
         self.mark_button.setToolTip("Put a mark on the timeline, now (M)")
         self.run_button.setMinimumWidth(82)
         self.menu_button.setAccessibleName("menu")
         self.menu_button.setToolTip("Theme, sessions, keys, about")
         _drop_down(self.server_button, self._server_menu())
-        self._pools = PoolMenu(lab, self)
+        self._pools = PoolMenu(controller, self)
         _drop_down(self.pool_button, self._pools)
         _drop_down(self.preset_button, presets)
         _drop_down(self.export_button, export)
@@ -79,58 +79,58 @@ class Toolbar(QFrame):
         row.addStretch(1)
         for widget in (self.mark_button, self.export_button, self.menu_button):
             row.addWidget(widget)
-        lab.changed.connect(self.refresh)
-        lab.session_changed.connect(self.refresh)
-        lab.values_changed.connect(self._show_preset)
+        controller.changed.connect(self.refresh)
+        controller.session_changed.connect(self.refresh)
+        controller.values_changed.connect(self._show_preset)
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
         """Draw the signs in other colours."""
         self._theme = theme
-        self.mark_button.setIcon(glyph("flag", theme.text, theme.faint))
-        self.export_button.setIcon(glyph("download", theme.text, theme.faint))
-        self.menu_button.setIcon(glyph("menu", theme.text))
+        self.mark_button.setIcon(icon("flag", theme.text, theme.faint))
+        self.export_button.setIcon(icon("download", theme.text, theme.faint))
+        self.menu_button.setIcon(icon("menu", theme.text))
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the lab's state."""
-        lab, theme = self._lab, self._theme
+        """Show the controller's state."""
+        controller, theme = self._controller, self._theme
         words, sign, enabled = {
             State.CONNECTING: ("Start", "play", False),
             State.READY: ("Start", "play", True),
             State.STARTING: ("Stop", "stop", True),
             State.RUNNING: ("Stop", "stop", True),
             State.STOPPING: ("Stopping…", "stop", False),
-        }[lab.state]
+        }[controller.state]
         self.run_button.setText(words)
-        self.run_button.setIcon(glyph(sign, theme.on_accent, theme.faint))
+        self.run_button.setIcon(icon(sign, theme.on_accent, theme.faint))
         self.run_button.setEnabled(enabled)
         self.run_button.setToolTip(
             "Put the load on (F5)" if sign == "play" else "Take the load off (Shift+F5)"
         )
-        self.mark_button.setEnabled(lab.state is State.RUNNING)
-        recorder = lab.recorder
+        self.mark_button.setEnabled(controller.state is State.RUNNING)
+        recorder = controller.recorder
         self.export_button.setEnabled(recorder is not None and recorder.began is not None)
         self._show_server()
-        self.pool_button.setText(lab.pool.title)
-        self.pool_button.setToolTip(lab.pool.about)
+        self.pool_button.setText(controller.pool.title)
+        self.pool_button.setToolTip(controller.pool.about)
         self._pools.show_chosen()
         self._show_preset()
 
     def _show_preset(self) -> None:
         """Its name, until something of it was altered."""
-        scenario = self._lab.scenario
+        scenario = self._controller.scenario
         self.preset_button.setText(f"Preset: {scenario.title}" if scenario.title else "Preset")
         self.preset_button.setToolTip(
             as_tool_tip(spoken(scenario.watch)) or "Scenarios that show what pools do"
         )
 
     def _show_server(self) -> None:
-        lab, theme, target = self._lab, self._theme, self._lab.target
+        controller, theme, target = self._controller, self._theme, self._controller.target
         reached = theme.throughput if target is not None else theme.faint
-        connecting = lab.state is State.CONNECTING
-        self.server_button.setIcon(glyph("dot", theme.overflow if connecting else reached))
-        if lab.embedded:
+        connecting = controller.state is State.CONNECTING
+        self.server_button.setIcon(icon("dot", theme.overflow if connecting else reached))
+        if controller.embedded:
             version = f" {target.version.split('.')[0]}" if target is not None else ""
             name, about = f"Embedded PostgreSQL{version}", "The PostgreSQL that poolviz brings."
         elif target is not None:
@@ -143,14 +143,14 @@ class Toolbar(QFrame):
         self.server_button.setToolTip(about)
 
     def _start_or_stop(self) -> None:
-        if self._lab.busy:
-            self._lab.stop()
+        if self._controller.busy:
+            self._controller.stop()
         else:
-            self._lab.start()
+            self._controller.start()
 
     def _choose_embedded(self) -> None:
-        if not self._lab.embedded or self._lab.target is None:
-            self._lab.connect_to(None)
+        if not self._controller.embedded or self._controller.target is None:
+            self._controller.connect_to(None)
 
     def _server_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -162,7 +162,9 @@ class Toolbar(QFrame):
         for action in (embedded, own):
             action.setCheckable(True)
             group.addAction(action)
-        menu.aboutToShow.connect(lambda: (embedded if self._lab.embedded else own).setChecked(True))
+        menu.aboutToShow.connect(
+            lambda: (embedded if self._controller.embedded else own).setChecked(True)
+        )
         return menu
 
 

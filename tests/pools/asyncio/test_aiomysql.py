@@ -58,7 +58,7 @@ def test_ours_closes_what_a_lowered_limit_has_no_room_for(bench: Benches) -> Non
     one.change(maxsize=2)
     for left in (3, 2, 2, 2):
         one.release([held.pop()])
-        assert one.door.open == one.pool.books().open == left
+        assert one.counter.open == one.pool.reported_counts().open == left
     one.settle()
 
 
@@ -69,7 +69,7 @@ def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches)
     one.release([held.pop()])
     one.change(maxsize=8)
     held += one.acquire(3)
-    assert one.door.open == len(held) == 8
+    assert one.counter.open == len(held) == 8
     assert one.refuses()
     one.release(held)
     one.settle()
@@ -116,7 +116,7 @@ def test_our_waiters_get_the_places_of_connections_that_come_back_closed(
                     one.use(conn)
         one.release(held)
         one.release([waiter.finish().connection for waiter in waiters])
-    assert one.door.came == 4
+    assert one.counter.came == 4
     one.settle()
 
 
@@ -126,7 +126,7 @@ def test_a_connection_that_the_server_ended_while_idle_is_replaced(bench: Benche
     one.kill_backends()
     until(one.pool._pool._pool._free[0]._reader.at_eof, "the loop has read its end")
     one.release(one.acquire(1))
-    assert one.door.came == 2
+    assert one.counter.came == 2
     one.settle()
 
 
@@ -142,14 +142,14 @@ def test_acquire_gives_up_with_a_timeout_error(bench: Benches) -> None:
 def test_a_raised_minimum_is_open_when_the_change_is_done(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=10)
     one.change(minsize=4)
-    assert one.door.open == one.pool.books().open == 4
+    assert one.counter.open == one.pool.reported_counts().open == 4
 
 
 def test_a_minimum_that_cannot_be_opened_leaves_nothing(mysql_url: str) -> None:
-    class Door:
+    class ConnectionCounter:
         came = went = 0
 
-        def knock(self, since: float) -> float:
+        def check(self, since: float) -> float:
             return 0.0
 
         def opened(self, seconds: float) -> None:
@@ -165,12 +165,12 @@ def test_a_minimum_that_cannot_be_opened_leaves_nothing(mysql_url: str) -> None:
         ) as admin, admin.cursor() as cursor:  # fmt: skip
             cursor.execute("DROP USER IF EXISTS few@'%'")
             cursor.execute("CREATE USER few@'%' IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS 2")
-            door = Door()
+            counter = ConnectionCounter()
             few = f"mysql://few:x@{url.host}:{url.port}/"
-            pool = Ours(few, door, Ours.limits.complete({"minsize": 3, "maxsize": 3}))
+            pool = Ours(few, counter, Ours.limits.complete({"minsize": 3, "maxsize": 3}))
             with pytest.raises(pymysql.OperationalError, match="max_user_connections"):
                 await pool.open()
-            assert door.came == door.went == 2
+            assert counter.came == counter.went == 2
             cursor.execute("DROP USER few@'%'")
 
     asyncio.run(run())
@@ -181,7 +181,7 @@ def test_a_connection_that_rested_too_long_is_replaced(bench: Benches) -> None:
     one.release(one.acquire(1))
     one.change(pool_recycle=0)
     one.release(one.acquire(1))
-    assert (one.door.came, one.door.open) == (2, 1)
+    assert (one.counter.came, one.counter.open) == (2, 1)
 
 
 def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) -> None:
@@ -192,5 +192,5 @@ def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) 
             crowd.work(30)
             crowd.regroup()
             crowd.work(30)
-            assert one.door.peak <= most
+            assert one.counter.peak <= most
     one.settle()

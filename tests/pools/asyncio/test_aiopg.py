@@ -60,7 +60,7 @@ def test_ours_closes_what_a_lowered_limit_has_no_room_for(bench: Benches) -> Non
     one.change(maxsize=2)
     for left in (3, 2, 2, 2):
         one.release([held.pop()])
-        assert one.door.open == one.pool.books().open == left
+        assert one.counter.open == one.pool.reported_counts().open == left
     one.settle()
 
 
@@ -71,7 +71,7 @@ def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches)
     one.release([held.pop()])
     one.change(maxsize=8)
     held += one.acquire(3)
-    assert one.door.open == len(held) == 8
+    assert one.counter.open == len(held) == 8
     assert one.refuses()
     one.release(held)
     one.settle()
@@ -112,7 +112,7 @@ def test_our_waiter_gets_the_place_of_one_that_came_back_in_a_transaction(bench:
     with waiting(one, 1) as waiters:
         one.release(held)
         one.release([waiters[0].finish().connection])
-    assert one.door.came == 2
+    assert one.counter.came == 2
     one.settle()
 
 
@@ -171,7 +171,7 @@ def test_acquire_gives_up_with_a_timeout_error(bench: Benches) -> None:
 def test_a_raised_minimum_is_open_when_the_change_is_done(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=10)
     one.change(minsize=4)
-    assert one.door.open == one.pool.books().open == 4
+    assert one.counter.open == one.pool.reported_counts().open == 4
 
 
 def test_a_connection_that_rested_too_long_is_replaced(bench: Benches) -> None:
@@ -179,14 +179,14 @@ def test_a_connection_that_rested_too_long_is_replaced(bench: Benches) -> None:
     one.release(one.acquire(1))
     one.change(pool_recycle=0)
     one.release(one.acquire(1))
-    assert (one.door.came, one.door.open) == (2, 1)
+    assert (one.counter.came, one.counter.open) == (2, 1)
 
 
 def test_a_connection_counts_only_once_it_is_made(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=1)
     one.release(one.acquire(1))
-    assert len(one.door.seconds) == 1
-    assert one.door.seconds[0] > 0.0005  # a round trip at least, and not only its beginning
+    assert len(one.counter.seconds) == 1
+    assert one.counter.seconds[0] > 0.0005  # a round trip at least, and not only its beginning
 
 
 def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) -> None:
@@ -197,5 +197,5 @@ def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) 
             crowd.work(30)
             crowd.regroup()
             crowd.work(30)
-            assert one.door.peak <= most
+            assert one.counter.peak <= most
     one.settle()

@@ -74,7 +74,7 @@ def test_ours_shrinks_with_each_connection_given_back_before_any_waiter_gets_it(
         one.change(max_size=1)
         for left in (3, 2, 1):
             one.release([held.pop()])
-            until(lambda left=left: one.door.open == left, f"{left} are open")  # type: ignore[misc]
+            until(lambda left=left: one.counter.open == left, f"{left} are open")  # type: ignore[misc]
         assert all(waiter.is_alive() for waiter in waiters)
         one.release(held)
         until(lambda: any(not waiter.is_alive() for waiter in waiters), "one waiter is served")
@@ -82,7 +82,7 @@ def test_ours_shrinks_with_each_connection_given_back_before_any_waiter_gets_it(
         one.release([first.finish().connection])
         other = next(waiter for waiter in waiters if waiter is not first)
         one.release([other.finish().connection])
-    assert one.door.open == 1
+    assert one.counter.open == 1
 
 
 def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches) -> None:
@@ -92,7 +92,7 @@ def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches)
     one.release([held.pop()])
     one.change(max_size=8)
     held += one.acquire(3)
-    assert one.door.open == len(held) == 8
+    assert one.counter.open == len(held) == 8
     assert one.refuses()
     one.release(held)
     one.settle()
@@ -106,7 +106,7 @@ def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) 
             crowd.work(30)
             crowd.regroup()
             crowd.work(30)
-            assert one.door.peak <= most
+            assert one.counter.peak <= most
     one.settle()
 
 
@@ -127,15 +127,15 @@ def test_ours_closes_what_a_lowered_floor_held_open(bench: Benches) -> None:
     one.change(max_inactive_connection_lifetime=0.05)
     places = one.pool._pool._pool._holders
     until(lambda: all(place._inactive_callback is None for place in places), "clocks ran out")
-    assert one.door.open == 2
+    assert one.counter.open == 2
     one.change(min_size=0, max_inactive_connection_lifetime=0.05)
-    until(lambda: one.door.open == one.backends() == 0, "both are closed")
+    until(lambda: one.counter.open == one.backends() == 0, "both are closed")
 
 
 def test_a_raised_floor_is_open_when_the_change_is_done(bench: Benches) -> None:
     one = bench(Ours, min_size=0, max_size=10)
     one.change(min_size=4)
-    assert one.door.open == one.pool.books().open == 4
+    assert one.counter.open == one.pool.reported_counts().open == 4
 
 
 def test_max_queries_holds_for_connections_in_use(bench: Benches) -> None:
@@ -143,7 +143,7 @@ def test_max_queries_holds_for_connections_in_use(bench: Benches) -> None:
     held = one.fill(1)
     one.change(max_queries=1)
     one.release(held)
-    until(lambda: one.door.open == 0, "it is closed when it is given back")
+    until(lambda: one.counter.open == 0, "it is closed when it is given back")
 
 
 def test_acquire_gives_up_with_a_timeout_error(bench: Benches) -> None:
@@ -168,9 +168,9 @@ def test_a_connection_that_the_server_ended_is_replaced(bench: Benches, in_use: 
         with pytest.raises(errors):
             one.use(*held)
         one.release(held)
-    until(lambda: one.door.open == 0, "its loss is noticed")
+    until(lambda: one.counter.open == 0, "its loss is noticed")
     one.release(one.acquire(1))
-    assert one.door.came == 2
+    assert one.counter.came == 2
     one.settle()
 
 

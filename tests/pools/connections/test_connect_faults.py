@@ -1,4 +1,4 @@
-"""Every pool's new connections pass the gate: slowed, refused, and let through again."""
+"""Every pool's new connections pass the connect_faults: slowed, refused, and let through again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pymysql
 import pytest
 
 from poolviz.model.parameters import Value
-from poolviz.pools.base import Pool, Refusal
-from poolviz.pools.connections.connect_faults import Gate, pass_gate
-from tests.pools.bench import Bench, CountingDoor, can_have, impatient, sized, until
+from poolviz.pools.base import ConnectRefused, Pool
+from poolviz.pools.connections.connect_faults import ConnectFaults, wait_to_connect
+from tests.pools.bench import Bench, RecordingCounter, can_have, impatient, sized, until
 from tests.pools.conftest import Benches, main_dialect
 
 # What a driver raises where the server lets nobody in.
@@ -35,10 +35,10 @@ def room(kind: type[Pool]) -> dict[str, Value]:
 
 def open_another(one: Bench, held: list[Any]) -> None:
     """Take connections into `held` until a new one had to be made; raises where it couldn't be."""
-    before = one.door.came
+    before = one.counter.came
     for _ in range(6):
         held += one.take(1)
-        if one.door.came > before:
+        if one.counter.came > before:
             return
     raise AssertionError("no new connection was made")
 
@@ -50,11 +50,11 @@ def dialects(kind: type[Pool]) -> list[str]:
 def test_a_slowed_connection_takes_longer(kind: type[Pool], bench: Benches) -> None:
     for dialect in dialects(kind):
         one = bench(kind, dialect=dialect, **room(kind))
-        one.door.gate.slow_by = 0.25
+        one.counter.connect_faults.slow_by = 0.25
         held: list[Any] = []
         open_another(one, held)
-        assert max(one.door.seconds) >= 0.25
-        one.door.gate.slow_by = 0.0
+        assert max(one.counter.seconds) >= 0.25
+        one.counter.connect_faults.slow_by = 0.0
         one.use(*held)
         one.release(held)
         one.settle()
@@ -67,7 +67,7 @@ def test_a_refused_connection_is_the_drivers_own_error_and_costs_no_place(
         one = bench(kind, dialect=dialect, **room(kind))
         usual = {key: one.limits[key] for key in impatient(kind)}
         held: list[Any] = []
-        one.door.gate.refuse(True)
+        one.counter.connect_faults.refuse(True)
         one.change_anyhow(**impatient(kind))
         try:
             with pytest.raises((*DRIVERS_OWN, *kind.exhausted)) as refused:
@@ -75,7 +75,7 @@ def test_a_refused_connection_is_the_drivers_own_error_and_costs_no_place(
             if not isinstance(refused.value, kind.exhausted):
                 assert "refuse_connections" in str(refused.value)
         finally:
-            one.door.gate.refuse(False)
+            one.counter.connect_faults.refuse(False)
         one.change(**usual)
         capacity = one.capacity
         if capacity is not None and can_have(kind, capacity) and not kind.shares:
@@ -85,49 +85,49 @@ def test_a_refused_connection_is_the_drivers_own_error_and_costs_no_place(
 
 
 def test_who_waits_at_the_gate_goes_on_as_soon_as_it_opens() -> None:
-    door = CountingDoor()
-    door.gate.slow_by = 3600.0
-    passed = threading.Thread(target=pass_gate, args=(door, psycopg2.OperationalError))
+    counter = RecordingCounter()
+    counter.connect_faults.slow_by = 3600.0
+    passed = threading.Thread(target=wait_to_connect, args=(counter, psycopg2.OperationalError))
     passed.start()
-    door.gate.slow_by = 0.0
+    counter.connect_faults.slow_by = 0.0
     passed.join(30)
     assert not passed.is_alive()
 
 
 def test_who_waits_at_the_gate_is_refused_as_soon_as_it_shuts() -> None:
-    door = CountingDoor()
-    door.gate.slow_by = 3600.0
+    counter = RecordingCounter()
+    counter.connect_faults.slow_by = 3600.0
     raised: list[Exception] = []
 
     def wait() -> None:
         try:
-            pass_gate(door, psycopg2.OperationalError)
+            wait_to_connect(counter, psycopg2.OperationalError)
         except psycopg2.OperationalError as error:
             raised.append(error)
 
     waiter = threading.Thread(target=wait)
     waiter.start()
-    door.gate.refuse(True)
+    counter.connect_faults.refuse(True)
     waiter.join(30)
     assert raised
 
 
 def test_a_gate_that_is_open_for_good_holds_nobody_up() -> None:
-    gate = Gate()
-    gate.refuse(True)
-    with pytest.raises(Refusal):
-        gate.knock(time.perf_counter())
-    gate.slow_by = 3600.0
-    gate.open_for_good()
-    assert gate.knock(time.perf_counter()) <= 0
+    connect_faults = ConnectFaults()
+    connect_faults.refuse(True)
+    with pytest.raises(ConnectRefused):
+        connect_faults.check(time.perf_counter())
+    connect_faults.slow_by = 3600.0
+    connect_faults.open_for_good()
+    assert connect_faults.check(time.perf_counter()) <= 0
 
 
 def test_a_closing_pool_waits_for_nobody_at_an_open_gate(kind: type[Pool], bench: Benches) -> None:
     one = bench(kind, **room(kind))
-    one.door.gate.slow_by = 3600.0
+    one.counter.connect_faults.slow_by = 3600.0
     caller = threading.Thread(target=open_another, args=(one, []))
     caller.start()
-    one.door.gate.open_for_good()
+    one.counter.connect_faults.open_for_good()
     caller.join(30)
     assert not caller.is_alive()
     until(one.agreed, "all agree")

@@ -16,9 +16,9 @@ from poolviz.model.errors import InputError, ServerError
 from poolviz.model.sample import ServerView
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
-from poolviz.servers.monitor import eye_for
+from poolviz.servers.monitor import monitor_for
 from poolviz.servers.target import reach
-from tests.pools.bench import Bench, CountingDoor, Crowd, until
+from tests.pools.bench import Bench, Crowd, RecordingCounter, until
 from tests.pools.driven import Driven
 from tests.pools.places import MySQL
 from tests.pools.sqlalchemy.test_drivers import cut_off
@@ -99,13 +99,13 @@ def encrypted(one: Bench) -> int:
 
 def first_error(kind: type[Pool], url: str) -> Exception:
     """What comes of a pool that can't connect. No connection is left behind."""
-    door = CountingDoor()
-    arguments: Any = (url, door, kind.limits.complete({}))
+    counter = RecordingCounter()
+    arguments: Any = (url, counter, kind.limits.complete({}))
     with pytest.raises(Exception) as it, ExitStack() as stack:
         made: Any = Driven(kind, *arguments) if kind is TaskPool else kind(*arguments)
         stack.callback(made.close)
         made.acquire()
-    assert door.open == 0
+    assert counter.open == 0
     error: Exception = it.value
     return error
 
@@ -168,11 +168,11 @@ def test_a_server_without_tls_is_not_used_where_tls_is_asked_for(
 def test_an_encrypted_run_is_seen_by_the_servers_view(keys: Keys, url: str) -> None:
     dsn = f"{url}?ssl_ca={keys.own}"
     assert "MariaDB" in reach(dsn).about
-    eye = eye_for(dsn, "nobody")
-    assert eye is not None
-    with closing(eye):
-        assert eye.look() == ServerView()
-        assert eye._connection.ssl  # type: ignore[attr-defined]
+    monitor = monitor_for(dsn, "nobody")
+    assert monitor is not None
+    with closing(monitor):
+        assert monitor.look() == ServerView()
+        assert monitor._connection.ssl  # type: ignore[attr-defined]
 
 
 def test_a_long_encrypted_statement_can_be_cut_off(keys: Keys, tls_bench: Any) -> None:

@@ -16,10 +16,10 @@ from poolviz.model.parameters import Effect, Kind
 from poolviz.pools.base import Pool, PoolStopped
 from poolviz.pools.custom import loader as custom
 from poolviz.pools.registry import POOLS, Listing, listings, pool_class
-from poolviz.runs.engine_process import EngineLink
+from poolviz.runs.engine_process import EngineProcess
 from tests.engine.runs import running, scenario
-from tests.pools.bench import CountingDoor, Crowd, until, waiting
-from tests.pools.conftest import Benches, Gate
+from tests.pools.bench import Crowd, RecordingCounter, until, waiting
+from tests.pools.conftest import Benches, ClosableDatabase
 
 Written = Callable[..., str]
 
@@ -114,10 +114,10 @@ def test_a_subclass_of_psycopg2s_is_changed_as_it_is(
     with Crowd(one, 8) as crowd:
         for maxconn in (6, 2, 5, 1, 4):
             one.change(minconn=1, maxconn=maxconn)
-            until(lambda: one.door.open <= maxconn, "no more than the limit")  # noqa: B023
+            until(lambda: one.counter.open <= maxconn, "no more than the limit")  # noqa: B023
             crowd.regroup()
             crowd.work(30)
-            assert one.door.peak <= maxconn
+            assert one.counter.peak <= maxconn
     assert one.pool._current.pool is pool  # type: ignore[attr-defined]
     one.settle()
 
@@ -156,11 +156,11 @@ def test_what_keeps_its_own_count_is_made_anew(
     with Crowd(one, 8) as crowd:
         before = 4
         for number in (6, 2, 5, 1, 4):
-            one.door.forget_peak()
+            one.counter.forget_peak()
             one.change(**{most: number})
             crowd.work(30)
-            until(lambda: one.agreed() and one.door.open <= number, "the old has gone")  # noqa: B023
-            assert one.door.peak <= before + number
+            until(lambda: one.agreed() and one.counter.open <= number, "the old has gone")  # noqa: B023
+            assert one.counter.peak <= before + number
             before = number
             assert crowd.faults == []
     until(one.agreed, "all agree")
@@ -171,9 +171,9 @@ def test_a_connection_in_use_outlives_its_pool(bench: Benches, written: Written)
     held = one.acquire(2)
     one.change(maxconn=6)
     one.use(*held)
-    assert one.door.open == 2 + 3  # what was idle of the old pool has gone
+    assert one.counter.open == 2 + 3  # what was idle of the old pool has gone
     one.release(held)
-    assert one.door.open == 3
+    assert one.counter.open == 3
     one.settle()
 
 
@@ -208,23 +208,25 @@ def test_connections_of_a_class_that_keeps_its_server_to_itself_are_counted_all_
     assert list(one.kind.limits) == ["maxconn"]
     assert one.kind.capacity(one.limits) == 4
     until(one.agreed, "all agree")
-    assert one.door.open == 1
+    assert one.counter.open == 1
     held = one.fill(4)
     one.change(maxconn=2)
     assert one.refuses()
     one.release(held)
-    until(lambda: one.door.open == 1, "its own minconn stays")
+    until(lambda: one.counter.open == 1, "its own minconn stays")
 
 
 def test_a_pool_that_cant_be_made_anew_goes_on_as_it_was(
-    bench: Benches, written: Written, gate: Gate
+    bench: Benches, written: Written, closable_database: ClosableDatabase
 ) -> None:
-    one = bench(pool_class(written(SEMAPHORE)), database=gate.name, minconn=1, maxconn=2)
-    gate.shut()
+    one = bench(
+        pool_class(written(SEMAPHORE)), database=closable_database.name, minconn=1, maxconn=2
+    )
+    closable_database.shut()
     with pytest.raises(ServerError, match="Mine could not be made anew and goes on as it was"):
         one.change(maxconn=5)
     one.release(one.acquire(1))
-    gate.open()
+    closable_database.open()
     one.change(maxconn=5)
     one.release(one.fill(5))
     one.settle()
@@ -341,7 +343,7 @@ def test_a_constructor_that_raises_is_told_without_the_password(written: Written
     )
     assert issubclass(kind, custom.ThreadPool)
     with pytest.raises(InputError, match=r"Mine can't be made: .* ValueError: can't read") as told:
-        kind("host=nowhere password=s3cret", CountingDoor(), {"maxconn": 3})
+        kind("host=nowhere password=s3cret", RecordingCounter(), {"maxconn": 3})
     assert "s3cret" not in str(told.value)
 
 
@@ -380,7 +382,7 @@ def test_a_module_is_found_in_the_working_folder_and_a_file_by_its_whole_path(
 def test_the_engines_child_runs_it(conninfo: str, written: Written, source: str) -> None:
     kind = pool_class(written(source))
     most = kind._shape.most  # type: ignore[attr-defined]
-    with running(EngineLink, conninfo, scenario(kind.id, clients=6)) as (run, heard):
+    with running(EngineProcess, conninfo, scenario(kind.id, clients=6)) as (run, heard):
         heard.until(lambda heard: heard.operations() > 50, "50 operations")
         run.alter(most, 7)
         mark = heard.until(lambda heard: heard.marks, "the change is marked")[0]

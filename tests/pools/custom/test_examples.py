@@ -15,7 +15,7 @@ from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
 from poolviz.system.resources import resource
 from tests.pools.bench import Crowd, Waiter, until, waiting
-from tests.pools.conftest import Benches, Gate
+from tests.pools.conftest import Benches, ClosableDatabase
 from tests.pools.test_every_pool import *  # noqa: F403 - the whole contract, over these two
 
 Recycling = pool_class(f"{resource('examples/recycling_pool.py')}:RecyclingPool")
@@ -50,18 +50,18 @@ def test_every_limit_of_the_examples_is_live_and_says_what_it_is() -> None:
 def test_a_connection_that_is_too_old_is_closed_when_it_is_given_back(bench: Benches) -> None:
     one = bench(Recycling, minconn=1, maxconn=1)
     one.release(one.acquire(1))
-    assert one.door.came == 1
+    assert one.counter.came == 1
     held = one.acquire(1)
     one.change(max_age=0)
     one.release(held)
-    assert (one.door.came, one.door.open) == (1, 0)
+    assert (one.counter.came, one.counter.open) == (1, 0)
 
 
 def test_a_connection_that_is_too_old_is_not_lent(bench: Benches) -> None:
     one = bench(Recycling, minconn=2, maxconn=2)
     one.change(max_age=0)
     held = one.acquire(1)
-    assert (one.door.came, one.door.open) == (3, 1)
+    assert (one.counter.came, one.counter.open) == (3, 1)
     one.release(held)
 
 
@@ -70,20 +70,20 @@ def test_a_connection_that_rested_too_long_is_not_lent(bench: Benches) -> None:
     began = time.monotonic()
     until(lambda: time.monotonic() > began + 0.1, "they have rested")
     held = one.acquire(1)
-    assert (one.door.came, one.door.went) == (4, 3)
+    assert (one.counter.came, one.counter.went) == (4, 3)
     one.release(held)
     one.change(max_idle=60.0)
     one.release(one.acquire(1))
-    assert one.door.came == 4
+    assert one.counter.came == 4
 
 
 def test_a_recycling_pool_recycles_under_load_and_loses_nothing(bench: Benches) -> None:
     one = bench(Recycling, minconn=4, maxconn=4, max_age=0.05, max_idle=0.02)
     with Crowd(one, 12) as crowd:
-        until(lambda: one.door.came > 40 or bool(crowd.faults), "many came and went")
+        until(lambda: one.counter.came > 40 or bool(crowd.faults), "many came and went")
         crowd.work(100)
     assert crowd.refusals == 0
-    assert one.door.peak <= 4
+    assert one.counter.peak <= 4
     one.change(max_age=60.0, max_idle=60.0)
     one.settle()
 
@@ -98,15 +98,17 @@ def test_a_caller_waits_for_its_timeout_and_no_longer(bench: Benches) -> None:
     one.release(held)
 
 
-def test_a_waiter_that_cant_connect_leaves_the_room_to_the_next(bench: Benches, gate: Gate) -> None:
-    one = bench(Recycling, database=gate.name, minconn=0, maxconn=1, timeout=60.0)
+def test_a_waiter_that_cant_connect_leaves_the_room_to_the_next(
+    bench: Benches, closable_database: ClosableDatabase
+) -> None:
+    one = bench(Recycling, database=closable_database.name, minconn=0, maxconn=1, timeout=60.0)
     held = one.fill(1)
     with waiting(one, 2) as waiters:
-        gate.shut()
+        closable_database.shut()
         one.release(held)  # beyond minconn, so it is closed and whoever comes must connect
         errors = [waiter.finish().error for waiter in waiters]
     assert all(isinstance(error, psycopg2.OperationalError) for error in errors)
-    gate.open()
+    closable_database.open()
     one.release(one.fill(1))
 
 
@@ -141,9 +143,9 @@ def test_check_connections_closes_the_dead_ones_alone(bench: Benches) -> None:
     one.kill_backends()
     one.release_broken(held)
     one.change(minconn=4)
-    alive = one.door.open - 2
+    alive = one.counter.open - 2
     assert own_pool(one).check_connections() == 2
-    assert one.door.open == one.backends() == alive
+    assert one.counter.open == one.backends() == alive
 
 
 def test_check_connections_under_load_loses_nothing(bench: Benches) -> None:
@@ -152,5 +154,5 @@ def test_check_connections_under_load_loses_nothing(bench: Benches) -> None:
         for _ in range(20):
             assert own_pool(one).check_connections() == 0
             crowd.work(10)
-    assert one.door.peak <= 6
+    assert one.counter.peak <= 6
     one.settle()

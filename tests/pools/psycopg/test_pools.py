@@ -25,8 +25,8 @@ from psycopg_pool import (
 from poolviz.pools.base import Pool, PoolStopped
 from poolviz.pools.psycopg.resizable import libpq_conninfo
 from poolviz.pools.registry import pool_class
-from tests.pools.bench import LONG, CountingDoor, Crowd, Waiter, until, waiting
-from tests.pools.conftest import Benches, Gate
+from tests.pools.bench import LONG, Crowd, RecordingCounter, Waiter, until, waiting
+from tests.pools.conftest import Benches, ClosableDatabase
 
 Threads = pool_class("psycopg_pool.ConnectionPool")
 Null = pool_class("psycopg_pool.NullConnectionPool")
@@ -98,15 +98,15 @@ def test_the_librarys_pool_for_tasks_does_so_too(conninfo: str) -> None:
 
 def test_ours_opens_what_is_missing_when_min_size_is_raised(ours: Class, bench: Benches) -> None:
     one = bench(ours, min_size=2, max_size=10)
-    assert one.door.open == 2
+    assert one.counter.open == 2
     one.release(one.fill(10))
     one.change(min_size=8)
     one.settle()
-    assert one.door.peak == one.door.came == 10
+    assert one.counter.peak == one.counter.came == 10
     one.change(min_size=1, max_size=3)
-    assert one.door.open == 3
+    assert one.counter.open == 3
     one.change(min_size=7, max_size=7)
-    until(lambda: one.door.open == 7, "seven are open")
+    until(lambda: one.counter.open == 7, "seven are open")
     one.settle()
 
 
@@ -156,12 +156,12 @@ def test_our_waiters_start_when_max_size_is_raised(kind: Class, bench: Benches) 
     held = one.fill(1)
     with waiting(one, 5) as waiters:
         one.change(max_size=3)
-        until(lambda: one.pool.books().pending == 3, "two started")
-        assert one.door.open == 3
+        until(lambda: one.pool.reported_counts().pending == 3, "two started")
+        assert one.counter.open == 3
         one.change(max_size=6)
         one.release([waiter.finish().connection for waiter in waiters])
     one.release(held)
-    assert one.door.peak == one.door.came == 6
+    assert one.counter.peak == one.counter.came == 6
 
 
 def test_waiters_of_a_null_pool_start_when_its_limit_is_lifted(bench: Benches) -> None:
@@ -172,7 +172,7 @@ def test_waiters_of_a_null_pool_start_when_its_limit_is_lifted(bench: Benches) -
         one.release([waiter.finish().connection for waiter in waiters])
     one.release(held)
     one.settle()
-    assert one.door.came == 9
+    assert one.counter.came == 9
 
 
 # Lowering
@@ -203,9 +203,9 @@ def test_ours_closes_what_is_beyond_a_lowered_max_size(ours: Class, bench: Bench
     held = one.fill(6)
     one.release(held[:3])
     one.change(min_size=1, max_size=2)
-    assert one.door.open == 3
+    assert one.counter.open == 3
     one.release(held[3:])
-    assert one.door.open == 2
+    assert one.counter.open == 2
     one.settle()
 
 
@@ -227,19 +227,19 @@ def test_our_null_pool_comes_down_while_somebody_waits(bench: Benches) -> None:
     with waiting(one, 1) as (waiter,):
         one.change(max_size=1)
         one.release([held.pop(), held.pop()])
-        assert one.door.open == 1
+        assert one.counter.open == 1
         assert waiter.is_alive()
         one.release(held)
         one.release([waiter.finish().connection])
-    assert one.door.came == 3
+    assert one.counter.came == 3
 
 
 def test_a_place_whose_connection_cant_be_opened_is_the_first_to_go(
-    ours: Class, bench: Benches, gate: Gate
+    ours: Class, bench: Benches, closable_database: ClosableDatabase
 ) -> None:
-    one = bench(ours, database=gate.name, min_size=4, max_size=4, timeout=LONG)
+    one = bench(ours, database=closable_database.name, min_size=4, max_size=4, timeout=LONG)
     held = one.fill(4)
-    gate.shut()
+    closable_database.shut()
     close = getattr(one.pool, "close_connection", None) or (lambda conn: conn.close())
     for conn in held[:2]:
         close(conn)
@@ -247,24 +247,24 @@ def test_a_place_whose_connection_cant_be_opened_is_the_first_to_go(
     one.change(min_size=2, max_size=2)
     one.use(*held[2:])
     one.release(held[2:])
-    assert one.door.open == one.pool.books().open == 2
-    gate.open()
+    assert one.counter.open == one.pool.reported_counts().open == 2
+    closable_database.open()
     one.release(one.fill(2))
     one.settle()
 
 
 def test_lost_places_beyond_a_lowered_limit_stay_empty(
-    ours: Class, bench: Benches, gate: Gate
+    ours: Class, bench: Benches, closable_database: ClosableDatabase
 ) -> None:
-    one = bench(ours, database=gate.name, min_size=4, max_size=4, timeout=LONG)
+    one = bench(ours, database=closable_database.name, min_size=4, max_size=4, timeout=LONG)
     held = one.fill(4)
-    gate.shut()
+    closable_database.shut()
     one.kill_backends()
     one.release(held)
-    until(lambda: one.pool.books().open == 0, "none is open")
+    until(lambda: one.pool.reported_counts().open == 0, "none is open")
     one.change(min_size=2, max_size=2)
-    gate.open()
-    until(lambda: one.door.open == 2, "two are open")
+    closable_database.open()
+    until(lambda: one.counter.open == 2, "two are open")
     one.release(one.fill(2))
     one.settle()
 
@@ -287,11 +287,11 @@ def test_ours_closes_idle_connections_by_a_changed_max_idle(ours: Class, bench: 
     one.release(one.fill(4))
     one.change(max_idle=300.0)
     one.change(max_idle=0.05)
-    until(lambda: one.door.open == 1, "one is kept")
+    until(lambda: one.counter.open == 1, "one is kept")
     one.settle()
     one.change(max_idle=600.0)
     one.release(one.fill(4))
-    assert one.door.open == 4
+    assert one.counter.open == 4
 
 
 def test_the_librarys_connections_keep_the_lifetime_they_were_made_with(conninfo: str) -> None:
@@ -305,15 +305,15 @@ def test_the_librarys_connections_keep_the_lifetime_they_were_made_with(conninfo
 def test_ours_has_every_connection_keep_to_a_changed_lifetime(ours: Class, bench: Benches) -> None:
     one = bench(ours, min_size=1, max_size=1)
     one.release(one.fill(1))
-    assert one.door.came == 1
+    assert one.counter.came == 1
     one.change(max_lifetime=0.001)
     one.release(one.fill(1))
-    until(lambda: one.door.came == 2, "another was opened in its place")
+    until(lambda: one.counter.came == 2, "another was opened in its place")
     one.change(max_lifetime=3600.0)
     for _ in range(3):
         one.release(one.fill(1))
     one.settle()
-    assert one.door.came == 2
+    assert one.counter.came == 2
 
 
 # Running out
@@ -334,7 +334,7 @@ def test_a_caller_waits_for_timeout_and_where_too_many_wait_not_at_all(
         with pytest.raises(PoolTimeout, match=r"after 0\.05 sec"):
             one.hands.take()
         assert time.monotonic() - began >= 0.05
-        assert one.pool.books().pending == 2
+        assert one.pool.reported_counts().pending == 2
     assert set(kind.exhausted) == {PoolTimeout, TooManyRequests}
     assert kind.refused == (TooManyRequests,)
     one.release(held)
@@ -354,7 +354,7 @@ def test_our_books_do_not(ours: Class, bench: Benches) -> None:
     held = one.fill(1)
     for _ in range(3):
         assert one.refuses()
-    assert one.pool.books().pending == 0
+    assert one.pool.reported_counts().pending == 0
     one.release(held)
     one.settle()
 
@@ -370,7 +370,7 @@ def test_a_connection_lost_while_idle_is_handed_out_and_replaced_once_it_is_back
     (lost,) = one.take(1)
     assert not one.works(lost)
     one.release([lost])
-    until(lambda: one.door.came == 2 and one.door.open == 1, "it was replaced")
+    until(lambda: one.counter.came == 2 and one.counter.open == 1, "it was replaced")
     one.release(one.fill(1))
     one.settle()
 
@@ -379,7 +379,7 @@ def test_a_null_pool_keeps_nothing(bench: Benches) -> None:
     one = bench(Null, max_size=0)
     for number in range(1, 4):
         one.release(one.acquire(1))
-        assert (one.door.came, one.door.open) == (number, 0)
+        assert (one.counter.came, one.counter.open) == (number, 0)
 
 
 def test_a_null_pool_lets_go_of_a_waiter_whose_connection_broke(bench: Benches) -> None:
@@ -408,12 +408,12 @@ def test_close_ends_the_pools_own_threads(kind: Class, bench: Benches) -> None:
 
 
 def test_a_pool_that_cant_connect_says_why_and_leaves_no_thread(conninfo: str) -> None:
-    door = CountingDoor()
+    counter = RecordingCounter()
     nowhere = make_dsn(conninfo, dbname="no_such_database")
     with pytest.raises(psycopg.OperationalError, match="no_such_database"):
-        Threads(nowhere, door, Threads.limits.defaults())  # type: ignore[call-arg]
+        Threads(nowhere, counter, Threads.limits.defaults())  # type: ignore[call-arg]
     assert pools_threads() == []
-    assert door.came == 0
+    assert counter.came == 0
 
 
 def test_empty_parameters_of_a_conninfo_are_left_out(conninfo: str) -> None:
@@ -439,14 +439,14 @@ def test_callers_that_come_while_everybody_is_sent_away_are_sent_away_too(
             one.pool.release(one.pool.acquire())
 
     callers = [Waiter(come_and_go) for _ in range(16)]
-    until(lambda: one.door.open == 2, "all is in use")
+    until(lambda: one.counter.open == 2, "all is in use")
     one.pool.interrupt()
     assert all(isinstance(caller.finish().error, PoolStopped) for caller in callers)
     one.settle()
 
 
 def test_tasks_cancelled_while_they_wait_lose_no_connection(conninfo: str) -> None:
-    door = CountingDoor()
+    counter = RecordingCounter()
     rng = random.Random(1)
 
     async def client(pool: Any) -> None:
@@ -457,7 +457,7 @@ def test_tasks_cancelled_while_they_wait_lose_no_connection(conninfo: str) -> No
             await asyncio.shield(pool.release(conn))
 
     async def run() -> None:
-        pool = Tasks(conninfo, door, Tasks.limits.complete({"min_size": 1, "max_size": 3}))
+        pool = Tasks(conninfo, counter, Tasks.limits.complete({"min_size": 1, "max_size": 3}))
         await pool.open()
         for _ in range(60):
             clients = [asyncio.create_task(client(pool)) for _ in range(12)]
@@ -467,13 +467,13 @@ def test_tasks_cancelled_while_they_wait_lose_no_connection(conninfo: str) -> No
                 one.cancel()
             await asyncio.gather(*clients, return_exceptions=True)
         held = [await asyncio.wait_for(pool.acquire(), LONG) for _ in range(3)]
-        assert pool.books().open == pool.books().used == door.open == 3
+        assert pool.reported_counts().open == pool.reported_counts().used == counter.open == 3
         for conn in held:
             await pool.release(conn)
         await pool.close()
 
     asyncio.run(run())
-    assert door.open == 0
+    assert counter.open == 0
 
 
 def test_sizes_to_and_fro_under_load_never_open_more_than_allowed(
@@ -486,5 +486,5 @@ def test_sizes_to_and_fro_under_load_never_open_more_than_allowed(
             crowd.work(20)
             one.change(min_size=0)
             crowd.work(20)
-    assert one.door.peak <= 6
+    assert one.counter.peak <= 6
     one.settle()

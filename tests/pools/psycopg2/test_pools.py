@@ -14,12 +14,12 @@ from psycopg2.pool import PoolError, SimpleConnectionPool, ThreadedConnectionPoo
 from poolviz.commands import run as headless
 from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError, ServerError
-from poolviz.pools.psycopg2.resizable import Gate as Turns
+from poolviz.pools.psycopg2.resizable import CallTracker as Turns
 from poolviz.pools.registry import pool_class
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.embedded.server import EmbeddedServer
-from tests.pools.bench import CountingDoor, Crowd, select_one, until
-from tests.pools.conftest import Benches, Gate
+from tests.pools.bench import Crowd, RecordingCounter, select_one, until
+from tests.pools.conftest import Benches, ClosableDatabase
 
 Ours = pool_class("psycopg2.ThreadedConnectionPool")
 Simple = pool_class("psycopg2.SimpleConnectionPool")
@@ -78,7 +78,7 @@ def test_ours_frees_the_place_when_the_rollback_fails(bench: Benches) -> None:
         held = one.fill(1)
         one.kill_backends()
         one.release(held)
-        assert one.pool.books().used == one.door.open == 0
+        assert one.pool.reported_counts().used == one.counter.open == 0
 
 
 def test_the_library_opens_and_closes_nothing_when_minconn_changes(
@@ -93,16 +93,16 @@ def test_ours_opens_what_a_raised_minconn_wants_and_closes_what_a_lowered_one_do
     bench: Benches,
 ) -> None:
     one = bench(Ours, minconn=2, maxconn=8)
-    assert one.door.open == 2
+    assert one.counter.open == 2
     for minconn in (6, 1, 8, 0, 3):
         one.change(minconn=minconn)
-        assert one.door.open == minconn
+        assert one.counter.open == minconn
     held = one.acquire(2)
     one.change(minconn=5)
-    assert one.door.open == 5
-    assert one.pool.books().used == 2
+    assert one.counter.open == 5
+    assert one.pool.reported_counts().used == 2
     one.release(held)
-    assert one.door.open == 5
+    assert one.counter.open == 5
     one.settle()
 
 
@@ -111,24 +111,24 @@ def test_connections_beyond_minconn_are_closed_on_return_as_the_library_does(
 ) -> None:
     one = bench(Ours, minconn=2, maxconn=5)
     one.release(one.fill(5))
-    assert one.door.open == 2
+    assert one.counter.open == 2
 
 
 def test_a_raised_minconn_that_cant_be_opened_is_in_force_all_the_same(
-    bench: Benches, gate: Gate
+    bench: Benches, closable_database: ClosableDatabase
 ) -> None:
-    one = bench(Ours, database=gate.name, minconn=1, maxconn=5)
-    gate.shut()
+    one = bench(Ours, database=closable_database.name, minconn=1, maxconn=5)
+    closable_database.shut()
     with pytest.raises(ServerError, match=r"^minconn is 4 now, .* not currently accepting") as it:
         one.change(minconn=4)
     assert "\n" not in str(it.value)
-    assert one.door.open == 1
-    gate.open()
+    assert one.counter.open == 1
+    closable_database.open()
     held = one.fill(5)
     one.release(held)
-    assert one.door.open == 4
+    assert one.counter.open == 4
     one.change(minconn=5)
-    assert one.door.open == 5
+    assert one.counter.open == 5
     one.settle()
 
 
@@ -139,7 +139,7 @@ def test_minconn_raised_under_load_never_opens_more_than_maxconn(bench: Benches)
             one.change(minconn=6)
             crowd.work(20)
             one.change(minconn=0)
-    assert one.door.peak <= 6
+    assert one.counter.peak <= 6
     one.settle()
 
 
@@ -147,14 +147,14 @@ def test_a_caller_beyond_maxconn_never_waits(bench: Benches) -> None:
     one = bench(Ours, minconn=0, maxconn=1)
     with Crowd(one, 8) as crowd:
         until(lambda: crowd.refusals > 100, "100 callers were refused")
-        assert one.pool.books().pending is None
+        assert one.pool.reported_counts().pending is None
 
 
 def test_a_pool_of_nothing_kept_connects_anew_each_time(bench: Benches) -> None:
     one = bench(Ours, minconn=0, maxconn=3)
     for number in range(1, 4):
         one.release(one.acquire(1))
-        assert (one.door.came, one.door.open) == (number, 0)
+        assert (one.counter.came, one.counter.open) == (number, 0)
 
 
 def test_giving_back_twice_is_refused(bench: Benches) -> None:
@@ -166,18 +166,22 @@ def test_giving_back_twice_is_refused(bench: Benches) -> None:
     one.settle()
 
 
-def test_a_failing_start_closes_what_it_had_opened(conninfo: str, gate: Gate) -> None:
-    class Door(CountingDoor):
+def test_a_failing_start_closes_what_it_had_opened(
+    conninfo: str, closable_database: ClosableDatabase
+) -> None:
+    class ConnectionCounter(RecordingCounter):
         def opened(self, seconds: float) -> None:
             super().opened(seconds)
             if self.came == 2:
-                gate.shut()
+                closable_database.shut()
 
-    door = Door()
+    counter = ConnectionCounter()
     with pytest.raises(psycopg2.OperationalError, match="not currently accepting") as it:
-        Ours(make_dsn(conninfo, dbname=gate.name), door, {"minconn": 4, "maxconn": 4})
+        Ours(
+            make_dsn(conninfo, dbname=closable_database.name), counter, {"minconn": 4, "maxconn": 4}
+        )
     assert it.tb is not None  # by which the half-made pool still lives
-    assert (door.came, door.went) == (2, 2)
+    assert (counter.came, counter.went) == (2, 2)
 
 
 def test_minconn_may_not_be_above_maxconn() -> None:
@@ -210,16 +214,16 @@ def test_the_simple_pool_of_the_library_and_ours_open_too_many_for_several_threa
     bare = SimpleConnectionPool(0, 2, conninfo)
     assert _opened_by_many_at_once(bare.getconn) > 2
     bare.closeall()
-    door = CountingDoor()
-    ours = Simple(conninfo, door, {"minconn": 0, "maxconn": 2})
+    counter = RecordingCounter()
+    ours = Simple(conninfo, counter, {"minconn": 0, "maxconn": 2})
     held: list[object] = []
     assert _opened_by_many_at_once(lambda: held.append(ours.acquire())) > 2
-    assert door.open == len(held) > 2
+    assert counter.open == len(held) > 2
     for conn in held:
         ours.release(conn)
-    assert door.open <= 2
+    assert counter.open <= 2
     ours.close()
-    assert door.open == 0
+    assert counter.open == 0
 
 
 def test_the_simple_pool_is_changed_while_its_one_client_works(bench: Benches) -> None:
@@ -227,8 +231,8 @@ def test_the_simple_pool_is_changed_while_its_one_client_works(bench: Benches) -
     with Crowd(one, 1) as crowd:
         for minconn, maxconn in ((3, 3), (0, 1), (1, 5), (5, 5), (0, 2)) * 6:
             one.change(minconn=minconn, maxconn=maxconn)
-            assert one.door.open <= maxconn
-            assert one.door.peak <= 5
+            assert one.counter.open <= maxconn
+            assert one.counter.peak <= 5
             crowd.work(3)
     one.settle()
 
@@ -250,7 +254,7 @@ def test_clients_are_inside_together_and_a_change_is_alone() -> None:
         started = [threads.submit(be_inside), threads.submit(be_inside)]
         inside.wait(30)  # both are in
         started.append(threads.submit(change))
-        until(lambda: turns._shut, "the change is at the gate")
+        until(lambda: turns._shut, "the change waits for the calls")
         late = threads.submit(lambda: turns.together().__enter__())
         assert not changed
         leave.set()
@@ -286,14 +290,14 @@ def test_each_thread_keeps_its_own_connection(bench: Benches) -> None:
     for _ in range(3):
         for thread, conn in zip(threads, own, strict=True):
             thread.submit(one.pool.release, conn).result()
-        assert (one.pool.books().used, one.door.open) == (0, 3)
+        assert (one.pool.reported_counts().used, one.counter.open) == (0, 3)
         with pytest.raises(PoolError, match="exhausted"):
             one.pool.acquire()  # all idle, but others'
         assert [thread.submit(one.pool.acquire).result() for thread in threads] == own
     for thread, conn in zip(threads, own, strict=True):
         thread.submit(one.pool.release, conn).result()
         thread.shutdown()
-    assert one.door.came == 3
+    assert one.counter.came == 3
 
 
 def test_the_connection_of_a_thread_that_ended_is_anothers(bench: Benches) -> None:
@@ -304,7 +308,7 @@ def test_the_connection_of_a_thread_that_ended_is_anothers(bench: Benches) -> No
             conn = thread.submit(one.pool.acquire).result()
             seen.add(id(conn))
             thread.submit(one.pool.release, conn).result()
-    assert one.door.came == len(seen) == 1
+    assert one.counter.came == len(seen) == 1
     one.settle()
 
 
@@ -322,13 +326,13 @@ def test_threads_that_rest_lose_their_connection_to_a_lowered_maxconn(bench: Ben
     held = one.fill(4)
     one.release(held[:3])
     one.change(maxconn=2)
-    assert (one.door.open, one.pool.books().used) == (2, 1)
+    assert (one.counter.open, one.pool.reported_counts().used) == (2, 1)
     one.use(held[3])
     one.change(maxconn=1)
-    assert one.door.open == 1
+    assert one.counter.open == 1
     one.release(held[3:])
     one.change(minconn=3, maxconn=5)
-    assert one.door.open == 3
+    assert one.counter.open == 3
     one.change(minconn=0)
-    assert one.door.open == 3  # it keeps what it has
+    assert one.counter.open == 3  # it keeps what it has
     one.settle()

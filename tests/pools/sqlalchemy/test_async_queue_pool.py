@@ -18,21 +18,21 @@ from sqlalchemy.util import greenlet_spawn
 from poolviz.model.parameters import Value
 from poolviz.pools.asyncio.asyncpg import asyncpg_arguments
 from poolviz.pools.registry import pool_class
-from tests.pools.bench import LONG, CountingDoor
+from tests.pools.bench import LONG, RecordingCounter
 
 Ours: Any = pool_class("sqlalchemy.AsyncAdaptedQueuePool")
 
 
 @asynccontextmanager
 async def ours(conninfo: str, **limits: Value) -> AsyncIterator[Any]:
-    """Our pool, made and closed; `door` counts."""
-    pool = Ours(conninfo, CountingDoor(), Ours.limits.complete(limits))
+    """Our pool, made and closed; `counter` counts."""
+    pool = Ours(conninfo, RecordingCounter(), Ours.limits.complete(limits))
     await pool.open()
     try:
         yield pool
     finally:
         await pool.close()
-    assert pool.door.open == pool.books().open == 0
+    assert pool.counter.open == pool.reported_counts().open == 0
 
 
 @asynccontextmanager
@@ -74,7 +74,7 @@ def kill(admin: connection, pid: int) -> None:
 def test_the_librarys_waiters_sleep_out_their_timeout_though_the_limit_was_raised(
     conninfo: str,
 ) -> None:
-    async def scene() -> None:
+    async def exercise() -> None:
         async with bare(conninfo, 1, 0, 0.3) as pool:
             held = await greenlet_spawn(pool.connect)
             began = monotonic()
@@ -86,54 +86,54 @@ def test_the_librarys_waiters_sleep_out_their_timeout_though_the_limit_was_raise
             await greenlet_spawn(other.close)
             await greenlet_spawn(held.close)
 
-    asyncio.run(scene())
+    asyncio.run(exercise())
 
 
 @pytest.mark.parametrize("raised", [{"max_overflow": 5}, {"pool_size": 6}, {"max_overflow": -1}])
 def test_our_waiters_start_when_the_limit_is_raised(
     conninfo: str, raised: dict[str, Value]
 ) -> None:
-    async def scene() -> None:
+    async def exercise() -> None:
         limits: dict[str, Value] = {"pool_size": 1, "max_overflow": 0, "pool_timeout": LONG}
         async with ours(conninfo, **limits) as pool:
             held = [await pool.acquire()]
             waiters = [asyncio.create_task(pool.acquire()) for _ in range(5)]
-            await until(lambda: pool.books().pending == 5)
+            await until(lambda: pool.reported_counts().pending == 5)
             await change(pool, **{**limits, **raised})
             held += await asyncio.gather(*waiters)
-            assert pool.door.open == pool.books().used == 6
+            assert pool.counter.open == pool.reported_counts().used == 6
             for conn in held:
                 await pool.execute(conn, "SELECT 1")
                 await pool.release(conn)
 
-    asyncio.run(scene())
+    asyncio.run(exercise())
 
 
 def test_a_lowered_limit_comes_down_with_each_connection_given_back(conninfo: str) -> None:
-    async def scene() -> None:
+    async def exercise() -> None:
         async with ours(conninfo, pool_size=4, max_overflow=0, pool_timeout=0) as pool:
             held = [await pool.acquire() for _ in range(4)]
             await change(pool, pool_size=1, max_overflow=0, pool_timeout=0)
             assert pool._pool._pool._queue._maxsize == 1
             for left in (3, 2, 1):
                 await pool.release(held.pop())
-                assert pool.door.open == left
+                assert pool.counter.open == left
                 with pytest.raises(exc.TimeoutError):
                     await pool.acquire()
             await pool.release(held.pop())
-            assert pool.door.open == pool.books().open == 1
+            assert pool.counter.open == pool.reported_counts().open == 1
             await change(pool, pool_size=3, max_overflow=0, pool_timeout=0)
             assert pool._pool._pool._queue._maxsize == 3
             held = [await pool.acquire() for _ in range(3)]
             for conn in held:
                 await pool.release(conn)
-            assert pool.door.open == 3
+            assert pool.counter.open == 3
 
-    asyncio.run(scene())
+    asyncio.run(exercise())
 
 
 def test_the_order_can_be_switched(conninfo: str) -> None:
-    async def scene() -> None:
+    async def exercise() -> None:
         async with ours(conninfo, pool_size=3) as pool:
             held = [await pool.acquire() for _ in range(3)]
             raws = [conn.driver_connection for conn in held]
@@ -145,46 +145,46 @@ def test_the_order_can_be_switched(conninfo: str) -> None:
                 assert conn.driver_connection is raws[expected]
                 await pool.release(conn)
 
-    asyncio.run(scene())
+    asyncio.run(exercise())
 
 
 def test_a_waiter_that_is_sent_away_as_it_is_woken_passes_its_turn_on(conninfo: str) -> None:
-    async def scene() -> None:
+    async def exercise() -> None:
         async with ours(conninfo, pool_size=1, max_overflow=0, pool_timeout=LONG) as pool:
             held = await pool.acquire()
             first, second = (asyncio.create_task(pool.acquire()) for _ in range(2))
-            await until(lambda: pool.books().pending == 2)
+            await until(lambda: pool.reported_counts().pending == 2)
             await pool.release(held)  # wakes the first, which doesn't run before it is cancelled
             first.cancel()
             held = await asyncio.wait_for(second, 30)
             assert first.cancelled()
             await pool.release(held)
 
-    asyncio.run(scene())
+    asyncio.run(exercise())
 
 
 def test_many_waiters_that_are_sent_away_lose_nothing(conninfo: str) -> None:
-    async def scene() -> None:
+    async def exercise() -> None:
         async with ours(conninfo, pool_size=2, max_overflow=0, pool_timeout=LONG) as pool:
             held = [await pool.acquire() for _ in range(2)]
             waiters = [asyncio.create_task(pool.acquire()) for _ in range(500)]
-            await until(lambda: pool.books().pending == 500)
+            await until(lambda: pool.reported_counts().pending == 500)
             for waiter in waiters[::2]:
                 waiter.cancel()
             for conn in held:
                 await pool.release(conn)
             for waiter in waiters[1::2]:
                 await pool.release(await waiter)
-            assert pool.books().pending == 0
-            assert pool.door.open == 2
+            assert pool.reported_counts().pending == 0
+            assert pool.counter.open == 2
 
-    asyncio.run(scene())
+    asyncio.run(exercise())
 
 
 def test_the_librarys_pool_hands_a_lost_connection_out_again(
     conninfo: str, admin: connection
 ) -> None:
-    async def scene() -> None:
+    async def exercise() -> None:
         async with bare(conninfo, 1, 0, 1) as pool:
             conn = await greenlet_spawn(pool.connect)
             raw = conn.driver_connection
@@ -195,28 +195,28 @@ def test_the_librarys_pool_hands_a_lost_connection_out_again(
             assert conn.driver_connection is raw
             await greenlet_spawn(conn.invalidate)
 
-    asyncio.run(scene())
+    asyncio.run(exercise())
 
 
 def test_ours_doesnt(conninfo: str, admin: connection) -> None:
-    async def scene() -> None:
+    async def exercise() -> None:
         async with ours(conninfo, pool_size=1, max_overflow=0) as pool:
             for _ in range(2):
                 conn = await pool.acquire()
                 raw = conn.driver_connection
                 kill(admin, raw.get_server_pid())
                 await until(raw.is_closed)
-                assert pool.door.open == 1  # its client has it still
+                assert pool.counter.open == 1  # its client has it still
                 await pool.release(conn)
-                assert pool.door.open == 0
+                assert pool.counter.open == 0
 
-    asyncio.run(scene())
+    asyncio.run(exercise())
 
 
 def test_a_statement_runs_in_a_transaction_that_ends_with_the_release(
     conninfo: str, admin: connection
 ) -> None:
-    async def scene() -> None:
+    async def exercise() -> None:
         async with ours(conninfo, pool_size=1) as pool:
             conn = await pool.acquire()
             await pool.execute(conn, "CREATE TEMP TABLE gone (n int)")
@@ -227,16 +227,16 @@ def test_a_statement_runs_in_a_transaction_that_ends_with_the_release(
                 await pool.execute(conn, "SELECT * FROM gone")
             await pool.release(conn)
 
-    asyncio.run(scene())
+    asyncio.run(exercise())
 
 
 def test_a_server_that_refuses_is_no_exhaustion(conninfo: str) -> None:
-    async def scene() -> None:
+    async def exercise() -> None:
         elsewhere = psycopg2.extensions.make_dsn(conninfo, dbname="no_such_database")
         async with ours(elsewhere) as pool:
             with pytest.raises(Exception, match="no_such_database") as raised:
                 await pool.acquire()
             assert not isinstance(raised.value, Ours.exhausted)
-            assert pool.door.came == pool.books().open == 0
+            assert pool.counter.came == pool.reported_counts().open == 0
 
-    asyncio.run(scene())
+    asyncio.run(exercise())

@@ -101,9 +101,9 @@ def test_a_crowd_is_served_whatever_changes(bench: Benches, cls: Any, dialect: s
             for value in (limit.minimum, limit.default, 3):
                 one.change(**{key: limit.check(bool(value) if limit.kind == "switch" else value)})
                 crowd.work(30)
-    until(one.agreed, "pool, door and server agree")
-    assert not one.pool.books().used
-    assert not one.pool.books().pending
+    until(one.agreed, "pool, counter and server agree")
+    assert not one.pool.reported_counts().used
+    assert not one.pool.reported_counts().pending
 
 
 @pytest.mark.parametrize("cls", ALL)
@@ -112,12 +112,12 @@ def test_close_leaves_a_connection_in_use_to_its_holder(bench: Benches, cls: Any
     held = one.acquire(2)
     one.release([held.pop()])
     one.pool.close()
-    assert one.door.open == 1
+    assert one.counter.open == 1
     one.use(*held)
     with pytest.raises(PoolStopped):
         one.pool.acquire()
     one.release(held)
-    assert one.door.open == 0
+    assert one.counter.open == 0
 
 
 def test_a_class_that_changes_nothing_has_the_librarys_limits_as_they_are(bench: Benches) -> None:
@@ -148,10 +148,12 @@ def test_who_waits_goes_over_to_the_pool_that_is_made_anew(bench: Benches) -> No
         got = [waiter.finish().connection for waiter in waiters]
     pool: Any = one.pool
     assert pool._pool.tries == 7
-    assert one.door.open == one.pool.books().open == 4  # the old one's and the new one's
+    assert (
+        one.counter.open == one.pool.reported_counts().open == 4
+    )  # the old one's and the new one's
     one.use(*held)
     one.release(held)
-    assert one.door.open == 2
+    assert one.counter.open == 2
     for conn in got:
         one.pool.release(conn)
     one.settle()
@@ -167,7 +169,7 @@ def test_a_class_that_goes_its_own_way_is_made_anew(bench: Benches) -> None:
     held += one.acquire(1)
     with pytest.raises(kind.exhausted):
         one.pool.acquire()
-    assert one.door.open == one.pool.books().open == 4
+    assert one.counter.open == one.pool.reported_counts().open == 4
     one.release(held)
     one.settle()
 

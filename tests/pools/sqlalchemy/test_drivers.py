@@ -20,7 +20,7 @@ import pytest
 from poolviz.model.errors import InputError
 from poolviz.pools.connections.drivers import driver_for
 from poolviz.pools.registry import pool_class
-from tests.pools.bench import Bench, CountingDoor, Crowd, Waiter, until
+from tests.pools.bench import Bench, Crowd, RecordingCounter, Waiter, until
 from tests.pools.conftest import Benches
 
 KINDS = [
@@ -46,10 +46,10 @@ def round_trips(one: Bench, sleep: str) -> None:
         conn = one.pool.acquire()
         one.pool.execute(conn, "SELECT 1")
         one.pool.execute(conn, sleep)
-        assert one.pool.books().used == one.door.open == one.backends() == 1
+        assert one.pool.reported_counts().used == one.counter.open == one.backends() == 1
         one.pool.release(conn)
     one.settle()
-    assert all(0 < seconds < 30 for seconds in one.door.seconds)
+    assert all(0 < seconds < 30 for seconds in one.counter.seconds)
 
 
 @by_kind
@@ -108,7 +108,7 @@ def test_a_long_statement_in_mysql_can_be_cut_off(
     error = cut_off(one.pool, conn, "SELECT SLEEP(600)", running)
     assert isinstance(error, pymysql.Error)
     one.pool.release(conn)
-    assert one.door.open == 0
+    assert one.counter.open == 0
     place: Any = one.place
     place.kill(one.name)  # the server would sleep on
 
@@ -177,19 +177,19 @@ def test_connections_that_mysql_ended_are_survived(mysql_url: str, bench: Benche
     one.kill_backends()
     assert not any(one.works(conn) for conn in held)
     one.release(held)
-    assert one.door.open == 0
+    assert one.counter.open == 0
     one.release(one.acquire(3))
     one.settle()
 
 
 def test_mysql_is_reached_without_tls_unless_the_url_asks_for_it(mysql_url: str) -> None:
-    door = CountingDoor()
-    plain = driver_for(mysql_url, door).creator()
+    counter = RecordingCounter()
+    plain = driver_for(mysql_url, counter).creator()
     assert not plain._secure
     assert not plain.ssl
     plain.close()
     plain.close()
-    assert (door.came, door.went) == (1, 1)
+    assert (counter.came, counter.went) == (1, 1)
 
 
 def test_without_pymysql_one_sentence_says_what_to_install(
@@ -197,30 +197,30 @@ def test_without_pymysql_one_sentence_says_what_to_install(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'poolviz\[mysql\]'"):
-        driver_for("mysql://someone@nowhere/", CountingDoor())
+        driver_for("mysql://someone@nowhere/", RecordingCounter())
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///{folder}/some.db"])
 def test_a_sqlite_connection_counts_itself_once_however_it_ends(url: str, tmp_path: Path) -> None:
-    door = CountingDoor()
-    creator = driver_for(url.format(folder=tmp_path), door).creator
+    counter = RecordingCounter()
+    creator = driver_for(url.format(folder=tmp_path), counter).creator
     closed, forgotten, hung_up = creator(), creator(), creator()
     closed.close()
     closed.close()
-    assert (door.came, door.went) == (3, 1)
+    assert (counter.came, counter.went) == (3, 1)
     hung_up.hang_up()
-    assert door.went == 1
+    assert counter.went == 1
     hung_up.close()
-    assert door.went == 2
+    assert counter.went == 2
     del forgotten
     gc.collect()
-    assert door.went == 3
+    assert counter.went == 3
 
 
 def test_a_sqlite_connection_can_be_closed_by_another_thread(tmp_path: Path) -> None:
-    door = CountingDoor()
-    made = driver_for(f"sqlite:///{tmp_path}/some.db", door).creator()
+    counter = RecordingCounter()
+    made = driver_for(f"sqlite:///{tmp_path}/some.db", counter).creator()
     thread = threading.Thread(target=made.close)
     thread.start()
     thread.join()
-    assert door.open == 0
+    assert counter.open == 0

@@ -20,9 +20,9 @@ from sqlalchemy.pool import QueuePool
 from poolviz.model.errors import InputError
 from poolviz.pools.base import PoolStopped
 from poolviz.pools.registry import pool_class
-from poolviz.pools.sqlalchemy.queue_pool import LiveQueuePool
+from poolviz.pools.sqlalchemy.queue_pool import ResizableQueuePool
 from tests.pools.bench import LONG, Crowd, Waiter, select_one, until, waiting
-from tests.pools.conftest import Benches, Gate
+from tests.pools.conftest import Benches, ClosableDatabase
 
 Ours = pool_class("sqlalchemy.QueuePool")
 MakeBare = Callable[..., QueuePool]
@@ -90,11 +90,11 @@ def test_waiters_connect_all_at_once(conninfo: str) -> None:
             together.wait(30)  # a BrokenBarrierError where they come one by one
         return psycopg2.connect(conninfo)
 
-    pool = LiveQueuePool(connect, pool_size=1, max_overflow=0, timeout=LONG)
+    pool = ResizableQueuePool(connect, pool_size=1, max_overflow=0, timeout=LONG)
     held = pool.connect()
     parties.set()
     waiters = [Waiter(pool.connect) for _ in range(20)]
-    until(lambda: pool.books().pending == 20, "all wait")
+    until(lambda: pool.reported_counts().pending == 20, "all wait")
     pool.change_limits(1, 20)
     assert [waiter.finish().error for waiter in waiters] == [None] * 20
     for waiter in waiters:
@@ -108,7 +108,7 @@ def test_a_wait_keeps_the_deadline_it_came_with(bench: Benches) -> None:
     one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=0.3)
     held = one.fill(1)
     waiter = Waiter(one.pool.acquire)
-    until(lambda: one.pool.books().pending == 1, "it waits")
+    until(lambda: one.pool.reported_counts().pending == 1, "it waits")
     one.change(pool_timeout=LONG)
     queue = one.pool._pool._pool  # type: ignore[attr-defined]
     while waiter.is_alive():  # for ever, if each wake began the wait anew
@@ -119,17 +119,19 @@ def test_a_wait_keeps_the_deadline_it_came_with(bench: Benches) -> None:
 
 
 def test_room_that_a_failed_connect_leaves_goes_to_the_next_waiter(
-    bench: Benches, gate: Gate
+    bench: Benches, closable_database: ClosableDatabase
 ) -> None:
-    one = bench(Ours, database=gate.name, pool_size=1, max_overflow=0, pool_timeout=LONG)
+    one = bench(
+        Ours, database=closable_database.name, pool_size=1, max_overflow=0, pool_timeout=LONG
+    )
     held = one.fill(1)
     with waiting(one, 3) as waiters:
-        gate.shut()
+        closable_database.shut()
         one.change(pool_size=2)
         for waiter in waiters:
             assert isinstance(waiter.finish().error, psycopg2.OperationalError)
-    gate.open()
-    assert one.pool.books().open == 1
+    closable_database.open()
+    assert one.pool.reported_counts().open == 1
     held += one.acquire(1)
     one.release(held)
     one.settle()
@@ -147,15 +149,15 @@ def test_room_that_a_surplus_connection_leaves_late_goes_to_a_waiter(conninfo: s
     def connect() -> Any:
         return psycopg2.connect(conninfo, connection_factory=SlowToClose)
 
-    pool = LiveQueuePool(connect, pool_size=2, max_overflow=0, timeout=LONG)
+    pool = ResizableQueuePool(connect, pool_size=2, max_overflow=0, timeout=LONG)
     held = [pool.connect(), pool.connect()]
     waiter = Waiter(pool.connect)
-    until(lambda: pool.books().pending == 1, "it waits")
+    until(lambda: pool.reported_counts().pending == 1, "it waits")
     pool.change_limits(1, 0)
     returning = Waiter(held.pop().close)
     assert closing.wait(30)
     pool.change_limits(2, 0)
-    assert pool.books().pending == 1  # there is no room before that connection is gone
+    assert pool.reported_counts().pending == 1  # there is no room before that connection is gone
     may_close.set()
     returning.finish()
     assert waiter.finish().error is None
@@ -186,7 +188,7 @@ def test_ours_shrinks_with_each_connection_given_back(bench: Benches) -> None:
     one.change(max_overflow=0)
     for left in (3, 2, 1):
         one.release([held.pop(0)])
-        assert one.door.open == left
+        assert one.counter.open == left
         with pytest.raises(exc.TimeoutError):
             one.pool.acquire()
     one.release(held)
@@ -211,9 +213,9 @@ def test_our_queue_keeps_to_a_lowered_bound(bench: Benches) -> None:
     held = one.fill(5)
     one.release([held.pop(), held.pop()])
     one.change(pool_size=1, max_overflow=4)
-    assert one.pool.books().open == one.door.open == 4
+    assert one.pool.reported_counts().open == one.counter.open == 4
     one.release(held)
-    assert one.pool.books().open == one.door.open == 1
+    assert one.pool.reported_counts().open == one.counter.open == 1
 
 
 def test_waiters_get_what_comes_back_once_the_surplus_is_gone(bench: Benches) -> None:
@@ -222,13 +224,13 @@ def test_waiters_get_what_comes_back_once_the_surplus_is_gone(bench: Benches) ->
     with waiting(one, 3) as waiters:
         one.change(pool_size=2)
         one.release([held.pop(), held.pop()])
-        assert one.door.open == 2
-        assert one.pool.books().pending == 3
+        assert one.counter.open == 2
+        assert one.pool.reported_counts().pending == 3
         one.release([held.pop()])
-        until(lambda: one.pool.books().pending == 2, "one has it")
+        until(lambda: one.pool.reported_counts().pending == 2, "one has it")
         one.release([held.pop()])
-        until(lambda: one.pool.books().pending == 1, "two have it")
-        assert one.door.open == one.door.came - 2 == 2
+        until(lambda: one.pool.reported_counts().pending == 1, "two have it")
+        assert one.counter.open == one.counter.came - 2 == 2
         one.pool.interrupt()
         got = [waiter.finish().connection for waiter in waiters]
     one.release([conn for conn in got if conn is not None])
@@ -245,19 +247,19 @@ def test_no_limit_and_back_under_load(bench: Benches) -> None:
             assert one.capacity is None
             crowd.work(60)
             one.change(max_overflow=1)
-            until(lambda: one.door.open <= 3, "the limit is back")
+            until(lambda: one.counter.open <= 3, "the limit is back")
             crowd.regroup()
             crowd.work(60)
-            assert one.door.peak <= 3
+            assert one.counter.peak <= 3
     one.settle()
 
 
 def test_without_a_limit_nobody_waits(bench: Benches) -> None:
     one = bench(Ours, pool_size=1, max_overflow=-1, pool_timeout=0)
     held = one.acquire(12)
-    assert one.door.open == 12
+    assert one.counter.open == 12
     one.release(held)
-    assert one.door.open == 1
+    assert one.counter.open == 1
 
 
 # The other limits
@@ -311,7 +313,7 @@ def test_a_changed_recycle_holds_from_the_next_time_a_connection_is_handed_out(
     assert first != second
     one.change(pool_recycle=-1)
     assert next_pid() == next_pid() == second
-    assert one.door.open == 1
+    assert one.counter.open == 1
 
 
 def test_pre_ping_can_be_switched_on_and_off(bench: Benches) -> None:
@@ -390,7 +392,7 @@ def test_our_close_lets_nobody_in(bench: Benches) -> None:
     one.pool.close()
     with pytest.raises(PoolStopped):
         one.pool.acquire()
-    assert one.pool.books().used == 3
+    assert one.pool.reported_counts().used == 3
     one.release(held)
 
 
@@ -409,12 +411,12 @@ def test_a_lost_connection_prints_nothing(conninfo: str) -> None:
     program = """
         import sys, psycopg2
         from poolviz.pools.registry import pool_class
-        class Door:
-            def knock(self, since): return 0.0
+        class ConnectionCounter:
+            def check(self, since): return 0.0
             def opened(self, seconds): print("opened")
             def closed(self): print("closed")
         kind = pool_class("sqlalchemy.QueuePool")
-        pool = kind(sys.argv[1], Door(), kind.limits.defaults())
+        pool = kind(sys.argv[1], ConnectionCounter(), kind.limits.defaults())
         conn = pool.acquire()
         with psycopg2.connect(sys.argv[1]) as other, conn.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")

@@ -62,10 +62,10 @@ def test_each_caller_of_nullpool_gets_a_connection_that_ends_with_it(bench: Benc
     one = bench(Null)
     for number in (1, 2, 3):
         held = one.acquire(2)
-        assert one.door.open == one.pool.books().used == 2
+        assert one.counter.open == one.pool.reported_counts().used == 2
         one.release(held)
-        assert one.door.open == 0
-        assert one.door.came == 2 * number
+        assert one.counter.open == 0
+        assert one.counter.came == 2 * number
 
 
 # StaticPool
@@ -122,10 +122,10 @@ def test_ours_keeps_one_of_them_as_soon_as_the_others_are_given_back(
 
     pool._pool._creator = together
     held = [client.finish().connection for client in [Waiter(pool.acquire) for _ in range(6)]]
-    assert one.door.open == pool.books().open == 6
+    assert one.counter.open == pool.reported_counts().open == 6
     for conn in held:
         pool.release(conn)
-    assert one.door.open == pool.books().open == 1
+    assert one.counter.open == pool.reported_counts().open == 1
     one.settle()
 
 
@@ -134,10 +134,10 @@ def test_staticpool_is_closed_by_the_last_who_holds_it(bench: Benches) -> None:
     first, last = one.pool.acquire(), one.pool.acquire()
     one.pool.close()
     one.pool.release(first)
-    assert one.door.open == 1
+    assert one.counter.open == 1
     one.pool.execute(last, "SELECT 1")
     one.pool.release(last)
-    assert one.door.open == 0
+    assert one.counter.open == 0
 
 
 # SingletonThreadPool
@@ -147,7 +147,7 @@ def test_a_thread_keeps_its_connection(bench: Benches) -> None:
     one = bench(Singleton, pool_size=3)
     for _ in range(4):
         one.release(one.acquire(3))
-    assert one.door.came == one.door.open == 3
+    assert one.counter.came == one.counter.open == 3
     one.settle()
 
 
@@ -162,9 +162,9 @@ def test_a_thread_too_many_has_a_connection_closed_in_use_as_in_the_library(
     lost = [conn for conn in held if not one.works(conn)]
     assert len(lost) == 1
     assert held[2] not in lost
-    assert one.door.open == one.pool.books().used == 3  # its client has it still
+    assert one.counter.open == one.pool.reported_counts().used == 3  # its client has it still
     one.release(lost)
-    assert one.door.open == 2
+    assert one.counter.open == 2
     one.release([conn for conn in held if conn not in lost])
     one.settle()
 
@@ -196,11 +196,11 @@ def test_a_lowered_size_closes_what_is_idle_at_once_and_the_rest_on_return(
     held = one.acquire(4)
     one.release([held.pop()])
     one.change(pool_size=1)
-    assert one.door.open == 3
+    assert one.counter.open == 3
     one.use(*held)
     for left in (2, 1, 1):
         one.release([held.pop()])
-        assert one.door.open == left
+        assert one.counter.open == left
     one.settle()
 
 
@@ -241,7 +241,7 @@ def test_only_one_of_two_threads_gets_that_of_ours(bench: Benches) -> None:
         pool.acquire()
     pool.release(held)
     pool.release(pool.acquire())
-    assert one.door.came == 1
+    assert one.counter.came == 1
     one.settle()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded.server import EmbeddedServer
-from tests.servers.embedded.test_server import keeper_of, main_pid
+from tests.servers.embedded.test_server import main_pid, watchdog_of
 from tests.servers.fixtures import ask, assert_gone, everything_below, home, wait_until
 
 __all__ = ["home"]
@@ -32,7 +32,7 @@ def servers_in(home: Path) -> list[psutil.Process]:
 
 def test_a_restarted_server_is_another_process_at_the_same_address(home: Path) -> None:
     with EmbeddedServer.start() as server:
-        conninfo, first = server.conninfo, everything_below(keeper_of(server))
+        conninfo, first = server.conninfo, everything_below(watchdog_of(server))
         with closing(psycopg2.connect(conninfo)) as kept:
             kept.cursor().execute("CREATE TABLE kept AS SELECT 42 AS answer")
             kept.commit()
@@ -43,7 +43,7 @@ def test_a_restarted_server_is_another_process_at_the_same_address(home: Path) -
             with pytest.raises(psycopg2.OperationalError):
                 kept.cursor().execute("SELECT 1")
         assert ask(conninfo, "SELECT answer FROM kept") == 42
-        second = everything_below(keeper_of(server))
+        second = everything_below(watchdog_of(server))
     assert_gone(second)
     assert not server.alive
 
@@ -94,7 +94,7 @@ def test_statements_in_progress_do_not_hold_a_restart_up(home: Path) -> None:
 
 def test_a_stop_while_it_restarts_leaves_nothing(home: Path) -> None:
     server = EmbeddedServer.start()
-    first = everything_below(keeper_of(server))
+    first = everything_below(watchdog_of(server))
     restarting = threading.Thread(target=server.restart)
     restarting.start()
     wait_until(lambda: not first[-1].is_running(), "the restart has begun")
@@ -112,7 +112,7 @@ def test_a_stop_while_it_restarts_leaves_nothing(home: Path) -> None:
 
 def test_one_that_does_not_come_back_says_so_and_is_gone(home: Path) -> None:
     with EmbeddedServer.start() as server:
-        processes = everything_below(keeper_of(server))
+        processes = everything_below(watchdog_of(server))
         (home / "postgres" / "0" / "pg_hba.conf").write_text("rubbish\n")
         with pytest.raises(ServerError, match=r"didn't come back: PostgreSQL .* didn't start in"):
             server.restart()

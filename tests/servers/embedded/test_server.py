@@ -27,8 +27,8 @@ from tests.servers.fixtures import (
 __all__ = ["home"]
 
 
-def keeper_of(server: EmbeddedServer) -> psutil.Process:
-    """The keeper's process: the parent of the server's main process."""
+def watchdog_of(server: EmbeddedServer) -> psutil.Process:
+    """The watchdog's process: the parent of the server's main process."""
     return psutil.Process(main_pid(server.conninfo)).parent()
 
 
@@ -56,7 +56,7 @@ def test_it_has_room_for_three_hundred_connections(conninfo: str) -> None:
 
 def test_stopping_leaves_no_process_and_a_later_start_finds_the_data(home: Path) -> None:
     with EmbeddedServer.start() as first:
-        processes = everything_below(keeper_of(first))
+        processes = everything_below(watchdog_of(first))
         with closing(psycopg2.connect(first.conninfo)) as connection:
             connection.cursor().execute("CREATE TABLE kept AS SELECT 42 AS answer")
             connection.commit()
@@ -173,7 +173,7 @@ def test_a_path_with_odd_characters_works(home: Path, monkeypatch: pytest.Monkey
 
 def test_a_server_that_dies_is_seen_and_can_still_be_stopped(home: Path) -> None:
     server = EmbeddedServer.start()
-    processes = everything_below(keeper_of(server))
+    processes = everything_below(watchdog_of(server))
     psutil.Process(main_pid(server.conninfo)).kill()
     wait_until(lambda: not server.alive, "the server's death is seen")
     server.stop()

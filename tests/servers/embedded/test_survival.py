@@ -53,9 +53,9 @@ def test_killing_poolviz_leaves_no_server(home: Path) -> None:
 def test_killing_poolviz_and_the_keeper_leaves_no_server(home: Path) -> None:
     with poolviz_process(home) as (process, _):
         below = everything_below(psutil.Process(process.pid))
-        [keeper] = psutil.Process(process.pid).children()
+        [watchdog] = psutil.Process(process.pid).children()
         os.kill(process.pid, signal.SIGSTOP)  # so that neither outlives the other noticeably
-        keeper.kill()
+        watchdog.kill()
         process.kill()
         assert_gone(below)
     assert_next_start_works(home)
@@ -64,10 +64,10 @@ def test_killing_poolviz_and_the_keeper_leaves_no_server(home: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of a parent's death")
 def test_killing_the_keeper_ends_the_server_and_poolviz_sees_it(home: Path) -> None:
     with EmbeddedServer.start() as server:
-        keeper = psutil.Process(main_pid(server.conninfo)).parent()
-        below = everything_below(keeper)
-        keeper.kill()
-        wait_until(lambda: not server.alive, "the keeper's death is seen")
+        watchdog = psutil.Process(main_pid(server.conninfo)).parent()
+        below = everything_below(watchdog)
+        watchdog.kill()
+        wait_until(lambda: not server.alive, "the watchdog's death is seen")
     assert_gone(below)
 
 
@@ -86,10 +86,10 @@ def test_killing_everything_at_once_needs_no_repair(home: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
 def test_what_a_terminal_sends_does_not_reach_the_server(home: Path) -> None:
     with poolviz_process(home) as (process, conninfo):
-        [keeper] = psutil.Process(process.pid).children()
-        assert os.getsid(keeper.pid) != os.getsid(process.pid)
+        [watchdog] = psutil.Process(process.pid).children()
+        assert os.getsid(watchdog.pid) != os.getsid(process.pid)
         for request in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            keeper.send_signal(request)
+            watchdog.send_signal(request)
         assert ask(conninfo, "SELECT 1") == 1
         assert process.stdin is not None
         process.stdin.close()

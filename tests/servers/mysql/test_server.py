@@ -24,7 +24,7 @@ from poolviz.model.errors import InputError, ServerError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.sample import ServerView
 from poolviz.pools.registry import check_server, pool_class
-from poolviz.servers.monitor import Eye, eye_for
+from poolviz.servers.monitor import Monitor, monitor_for
 from poolviz.servers.target import reach, with_application_name
 from tests.servers.fixtures import BOUND, PROJECT, wait_until
 from tests.servers.mysql_server import lacking, mariadb
@@ -41,8 +41,8 @@ def connect(url: str, name: str = NAME) -> Any:
 
 
 @pytest.fixture
-def eye(mysql_url: str) -> Iterator[Eye]:
-    found = eye_for(mysql_url, NAME)
+def monitor(mysql_url: str) -> Iterator[Monitor]:
+    found = monitor_for(mysql_url, NAME)
     assert found is not None
     with closing(found):
         yield found
@@ -70,7 +70,7 @@ def test_a_server_tells_what_it_is_and_what_it_has_left(mysql_url: str) -> None:
     assert 0 < target.free_connections <= target.max_connections
     assert target.shown.startswith("mysql://")
     password = MySQLAddress.parse(mysql_url).password
-    for shown in (target.shown, repr(target), repr(target.facts()), target.about):
+    for shown in (target.shown, repr(target), repr(target.describe()), target.about):
         assert not password or password not in shown
 
 
@@ -149,19 +149,19 @@ def test_an_address_survives_being_written_as_a_url(
     assert MySQLAddress.parse(address.url) == address
 
 
-def test_backends_of_the_run_are_counted_by_state(mysql_url: str, eye: Eye) -> None:
-    assert eye.look() == ServerView()
+def test_backends_of_the_run_are_counted_by_state(mysql_url: str, monitor: Monitor) -> None:
+    assert monitor.look() == ServerView()
     with closing(connect(mysql_url)), closing(connect(mysql_url)) as busy:
-        wait_until(lambda: eye.look() == ServerView(idle=2), "two are idle")
+        wait_until(lambda: monitor.look() == ServerView(idle=2), "two are idle")
         sleeping = threading.Thread(target=_sleep, args=(busy,))
         sleeping.start()
-        wait_until(lambda: eye.look() == ServerView(active=1, idle=1), "one is active")
-        assert wait_until(eye.cancel_statements, "its statement is broken off") == 1
+        wait_until(lambda: monitor.look() == ServerView(active=1, idle=1), "one is active")
+        assert wait_until(monitor.cancel_statements, "its statement is broken off") == 1
         sleeping.join(BOUND)
         assert not sleeping.is_alive()
         with closing(connect(mysql_url, "another program")):
-            wait_until(lambda: eye.look() == ServerView(idle=2), "both are idle again")
-    assert eye.trouble == ""
+            wait_until(lambda: monitor.look() == ServerView(idle=2), "both are idle again")
+    assert monitor.trouble == ""
 
 
 def _sleep(connection: Any) -> None:
@@ -172,30 +172,30 @@ def _sleep(connection: Any) -> None:
             assert error.args[0] == 1317  # "Query execution was interrupted"
 
 
-def test_statements_of_others_are_not_broken_off(mysql_url: str, eye: Eye) -> None:
+def test_statements_of_others_are_not_broken_off(mysql_url: str, monitor: Monitor) -> None:
     with closing(connect(mysql_url, "another program")) as other:
         working = threading.Thread(target=other.query, args=("SELECT SLEEP(0.3)",))
         working.start()
         while working.is_alive():
-            assert eye.cancel_statements() == 0
+            assert monitor.cancel_statements() == 0
 
 
 def test_a_server_without_names_is_a_sentence_and_no_view(small_mysql: str) -> None:
-    eye = eye_for(small_mysql, NAME)
-    assert eye is not None
-    with closing(eye):
-        assert eye.look() is None
-        assert "keeps no names of connections; performance_schema=ON" in eye.trouble
+    monitor = monitor_for(small_mysql, NAME)
+    assert monitor is not None
+    with closing(monitor):
+        assert monitor.look() is None
+        assert "keeps no names of connections; performance_schema=ON" in monitor.trouble
 
 
 def test_a_server_that_is_gone_is_a_sentence_and_no_view() -> None:
-    eye = eye_for("mysql://u:s3cret@127.0.0.1:1/d", NAME)
-    assert eye is not None
-    with closing(eye):
-        assert eye.look() is None
-        assert eye.cancel_statements() == 0
-        assert "can't be reached (connection refused)" in eye.trouble
-        assert "s3cret" not in eye.trouble
+    monitor = monitor_for("mysql://u:s3cret@127.0.0.1:1/d", NAME)
+    assert monitor is not None
+    with closing(monitor):
+        assert monitor.look() is None
+        assert monitor.cancel_statements() == 0
+        assert "can't be reached (connection refused)" in monitor.trouble
+        assert "s3cret" not in monitor.trouble
 
 
 def test_a_pool_is_only_run_on_a_server_that_it_knows() -> None:
@@ -241,10 +241,10 @@ def test_sqlite_is_reached_without_making_a_file(tmp_path: Path) -> None:
     assert (target.product, target.version) == ("SQLite", sqlite3.sqlite_version)
     assert target.max_connections is target.free_connections is None
     assert target.has_room_for(10_000)
-    assert "max_connections" not in target.facts()
+    assert "max_connections" not in target.describe()
     assert not file.exists()
     assert reach("sqlite://").conninfo == "sqlite://"
-    assert eye_for(target.conninfo, NAME) is None
+    assert monitor_for(target.conninfo, NAME) is None
 
 
 def test_a_sqlite_file_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from poolviz.model.errors import InputError
-from poolviz.model.messages import Ticked
+from poolviz.model.messages import SampleTaken
 from poolviz.sessions.file.reader import FORMAT
 from poolviz.sessions.file.writer import check_writable
 from poolviz.sessions.recorder import Recorder
@@ -76,14 +76,14 @@ RECORD_UNTIL_KILLED = """
 import sys
 from itertools import count
 from pathlib import Path
-from poolviz.model.messages import Ticked
+from poolviz.model.messages import SampleTaken
 from poolviz.sessions.recorder import Recorder
 from tests.sessions.builders import began, samples, ticks
 recorder = Recorder(Path(sys.argv[1]))
 recorder.add(began())
 run = samples(ticks(1_000_000))
 for sample in run:
-    recorder.add(Ticked(sample))
+    recorder.add(SampleTaken(sample))
     if sample.index == 99:
         print("added", flush=True)
         sys.stdin.readline()
@@ -127,9 +127,9 @@ def test_a_session_can_be_looked_at_while_it_is_recorded(tmp_path: Path) -> None
     path = tmp_path / "live.poolviz"
     run = list(samples(ticks(50)))
     with Recorder(path) as recorder:
-        record(recorder, [began(), *map(Ticked, run[:30])])
+        record(recorder, [began(), *map(SampleTaken, run[:30])])
         wait_until(lambda: count_in(path) == 30)
-        record(recorder, map(Ticked, run[30:]))
+        record(recorder, map(SampleTaken, run[30:]))
         assert digest(recorder.samples()) == digest(run), "also those not yet written"
     assert digest(recorder.samples()) == digest(run), "and after it was closed"
 
@@ -180,11 +180,11 @@ def test_a_session_that_is_being_recorded_is_not_replaced(tmp_path: Path) -> Non
     path = tmp_path / "live.poolviz"
     run = list(samples(ticks(200)))
     with Recorder(path) as recorder:
-        record(recorder, [began(), *map(Ticked, run[:100])])
+        record(recorder, [began(), *map(SampleTaken, run[:100])])
         wait_until(lambda: count_in(path) == 100)
         with pytest.raises(InputError, match="in use by a poolviz that is running"):
             Recorder(path)
-        record(recorder, map(Ticked, run[100:]))
+        record(recorder, map(SampleTaken, run[100:]))
     with Recorder.open(path) as reopened:
         assert digest(reopened.samples()) == digest(run)
 
@@ -201,20 +201,20 @@ def test_a_session_that_another_process_records_is_not_replaced(tmp_path: Path) 
 DISK_FULL = """
 import resource, sys
 from pathlib import Path
-from poolviz.model.messages import Ticked
+from poolviz.model.messages import SampleTaken
 from poolviz.sessions.recorder import Recorder
 from tests.sessions.builders import began, digest, ended, samples, ticks, wait_until
 path = Path(sys.argv[1])
 run = list(samples(ticks(3000)))
 recorder = Recorder(path)
 recorder.add(began())
-recorder.add(Ticked(run[0]))
+recorder.add(SampleTaken(run[0]))
 if sys.argv[2] == "later":
     wait_until(path.exists)
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100 if sys.argv[2] == "at once" else 60_000, hard))
 for sample in run[1:]:
-    recorder.add(Ticked(sample))
+    recorder.add(SampleTaken(sample))
 wait_until(lambda: recorder.trouble)
 print(recorder.trouble, flush=True)
 assert digest(recorder.samples()) == digest(run)
@@ -411,10 +411,10 @@ def test_a_session_that_is_not_kept_leaves_nothing_behind(
     monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
     run = list(samples(ticks(100)))
     with Recorder() as recorder:
-        record(recorder, [began(), *map(Ticked, run[:60])])
-        store = recorder._store
+        record(recorder, [began(), *map(SampleTaken, run[:60])])
+        store = recorder._writer
         wait_until(lambda: not store._unwritten)
-        record(recorder, map(Ticked, run[60:]))
+        record(recorder, map(SampleTaken, run[60:]))
         assert digest(recorder.samples()) == digest(run)
         assert recorder.path is None
     assert list(tmp_path.iterdir()) == []

@@ -16,12 +16,12 @@ from pytestqt.qtbot import QtBot
 
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
-from poolviz.model.messages import Ticked
+from poolviz.model.messages import SampleTaken
 from poolviz.model.scenario import Scenario
 from poolviz.pools.custom import loader as custom
 from poolviz.pools.registry import pool_class
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.charts.image import Poster
+from poolviz.ui.charts.image import SessionImage
 from poolviz.ui.charts.png import write_png
 from poolviz.ui.style.colours import DARK, LIGHT, Theme
 from tests.sessions.builders import (
@@ -94,10 +94,10 @@ def test_a_picture_says_which_loop_it_was_and_draws_what_was_not_begun(tmp_path:
     load = {**SETTINGS.defaults(), "arrivals": "open", "rate": 250.0}
     scenario = Scenario(pool="sqlalchemy.QueuePool", limits=LIMITS, load=load)
     crowd = Tick(used=(5,), idle=(0,), pending=(4,), backlog=(9,))
-    told = [began(scenario=scenario), *map(Ticked, samples([crowd] * 100))]
+    told = [began(scenario=scenario), *map(SampleTaken, samples([crowd] * 100))]
     with Recorder() as recorder:
         record(recorder, told)
-        facts = {heading: rest for heading, *rest in Poster(recorder, LIGHT).facts}
+        facts = {heading: rest for heading, *rest in SessionImage(recorder, LIGHT).paragraphs}
         write_png(recorder, tmp_path / "open.png")
     assert "open loop" in facts["Measured"]
     assert any("the moment a request was due" in fact for fact in facts["Measured"])
@@ -163,14 +163,14 @@ def test_a_picture_names_and_describes_a_pool_of_the_users_own(tmp_path: Path) -
     pool = pool_class(f"{path}:MyPool")
     scenario = Scenario(pool=pool.id, limits=pool.limits.defaults(), load=LOAD)
     with Recorder() as recorder:
-        record(recorder, [began(scenario=scenario), *map(Ticked, samples(ticks(20)))])
-        known = Poster(recorder, LIGHT)
+        record(recorder, [began(scenario=scenario), *map(SampleTaken, samples(ticks(20)))])
+        known = SessionImage(recorder, LIGHT)
         custom._loaded.pop(pool.id)
         path.unlink()
-        unknown = Poster(recorder, LIGHT)
+        unknown = SessionImage(recorder, LIGHT)
         assert (known.title, unknown.title) == ("MyPool", pool.id)
         assert known.paint(0.0, 1.0) != unknown.paint(0.0, 1.0)
-        assert "patience_timeout 2 s" in known.facts[0]
+        assert "patience_timeout 2 s" in known.environment[0]
 
 
 def run_alone(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

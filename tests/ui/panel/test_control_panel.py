@@ -56,7 +56,7 @@ def type_into(row: NumberRow, text: str) -> None:
     QTest.keyClick(row.box, Qt.Key.Key_Return)
 
 
-def asked(spy: QSignalSpy) -> list[dict[str, Value]]:
+def requested(spy: QSignalSpy) -> list[dict[str, Value]]:
     return [spy.at(place)[0] for place in range(spy.count())]
 
 
@@ -111,7 +111,7 @@ def test_what_is_typed_is_asked_for_once(
     spy = QSignalSpy(panel.committed)
     row = number(panel, key)
     type_into(row, typed)
-    assert asked(spy) == [{key: value}]
+    assert requested(spy) == [{key: value}]
     assert row.box.text() == shown
 
 
@@ -168,7 +168,7 @@ def test_a_drag_previews_and_asks_once_when_it_is_let_go(panel: ControlPanel) ->
     panel.show_values(all_values(panel), None, None)
     assert row.box.text() == "40"  # what comes in meanwhile doesn't pull the knob away
     QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=QPoint(round(slider.x_of(40)), y))
-    assert asked(spy) == [{"clients": 40}]
+    assert requested(spy) == [{"clients": 40}]
 
 
 def test_a_rest_during_a_drag_asks_too(panel: ControlPanel, qtbot: QtBot) -> None:
@@ -178,7 +178,7 @@ def test_a_rest_during_a_drag_asks_too(panel: ControlPanel, qtbot: QtBot) -> Non
     QTest.mousePress(slider, Qt.MouseButton.LeftButton, pos=QPoint(round(slider.x_of(60)), y))
     qtbot.waitUntil(lambda: spy.count() == 1, timeout=PATIENCE)
     QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=QPoint(round(slider.x_of(60)), y))
-    assert asked(spy) == [{"clients": 60}]
+    assert requested(spy) == [{"clients": 60}]
 
 
 def test_arrow_keys_are_one_change_after_a_rest(panel: ControlPanel, qtbot: QtBot) -> None:
@@ -194,7 +194,7 @@ def test_arrow_keys_are_one_change_after_a_rest(panel: ControlPanel, qtbot: QtBo
     row.slider.setFocus()
     QTest.keyClick(row.slider, Qt.Key.Key_Left)
     qtbot.waitUntil(lambda: spy.count() == 2, timeout=PATIENCE)
-    assert asked(spy) == [{"clients": 21}, {"clients": 20}]
+    assert requested(spy) == [{"clients": 21}, {"clients": 20}]
 
 
 def test_keys_move_a_slider_by_steps_that_can_be_seen_and_stop_at_its_ends(
@@ -224,7 +224,7 @@ def test_the_slider_of_one_stops_where_its_neighbour_is(panel: ControlPanel) -> 
         slider = number(panel, key).slider
         where = QPoint(round(slider.x_of(target)), slider.height() // 2)
         QTest.mouseClick(slider, Qt.MouseButton.LeftButton, pos=where)
-    assert asked(spy) == [{"maxconn": 4}, {"minconn": 6}]
+    assert requested(spy) == [{"maxconn": 4}, {"minconn": 6}]
 
 
 def shown(panel: ControlPanel) -> set[str]:
@@ -336,7 +336,7 @@ def test_a_text_is_asked_for_when_it_is_entered_or_left(panel: ControlPanel) -> 
     assert row.line.text() == "SELECT 1"
     QTest.keyClicks(row.line, "2")
     panel.rows["clients"].findChildren(QAbstractSpinBox)[0].setFocus()
-    assert asked(spy) == [{"sql": "SELECT 1"}, {"sql": "SELECT 12"}]
+    assert requested(spy) == [{"sql": "SELECT 1"}, {"sql": "SELECT 12"}]
 
 
 def test_a_text_of_several_lines_is_written_on_a_sheet(panel: ControlPanel, qtbot: QtBot) -> None:
@@ -348,7 +348,7 @@ def test_a_text_of_several_lines_is_written_on_a_sheet(panel: ControlPanel, qtbo
     (sheet,) = row.findChildren(QDialog)
     sheet.findChildren(QPlainTextEdit)[0].setPlainText(lines)
     sheet.accept()
-    assert asked(spy) == [{"sql": lines}]
+    assert requested(spy) == [{"sql": lines}]
     assert row.line.text() == lines
 
 
@@ -369,14 +369,14 @@ def test_a_file_is_chosen_and_shown_by_its_name(
     dialog.selectFile(path.name)
     dialog.accept()
     qtbot.waitUntil(lambda: spy.count() == 1, timeout=PATIENCE)
-    assert asked(spy) == [{"hold_file": str(path)}]
+    assert requested(spy) == [{"hold_file": str(path)}]
     assert "…" in row.file.text()
     assert row.file.text().endswith(".csv")
     assert row.file.toolTip() == str(path)
 
 
 def test_faults_are_asked_for_by_buttons_and_sliders(panel: ControlPanel) -> None:
-    spy = QSignalSpy(panel.inflicted)
+    spy = QSignalSpy(panel.injected)
     panel.folds["Faults"].header.setChecked(True)
     faults = panel.faults
     assert {*faults.buttons, *faults.rows} == set(FAULTS)
@@ -442,10 +442,10 @@ def test_a_double_click_on_the_name_resets_a_row_and_the_link_a_section(
     spy = QSignalSpy(panel.committed)
     name = panel.rows["clients"].findChildren(QLabel)[0]
     QTest.mouseDClick(name, Qt.MouseButton.LeftButton)
-    assert asked(spy) == [{"clients": 8}]
+    assert requested(spy) == [{"clients": 8}]
     link = next(b for b in panel.links if b.accessibleName() == "reset Pool")
     QTest.mouseClick(link, Qt.MouseButton.LeftButton)
-    assert asked(spy)[1:] == [dict(pool_class(QUEUE).limits.defaults())]
+    assert requested(spy)[1:] == [dict(pool_class(QUEUE).limits.defaults())]
 
 
 def test_switches_and_choices_ask_at_once(panel: ControlPanel) -> None:
@@ -456,7 +456,7 @@ def test_switches_and_choices_ask_at_once(panel: ControlPanel) -> None:
     QTest.mouseClick(switch.toggle, Qt.MouseButton.LeftButton)
     choice.combo.setFocus()
     QTest.keyClick(choice.combo, Qt.Key.Key_Down)
-    assert asked(spy) == [{"pool_pre_ping": True}, {"shape": "ramp"}]
+    assert requested(spy) == [{"pool_pre_ping": True}, {"shape": "ramp"}]
 
 
 def test_a_locked_panel_shows_values_but_takes_none(panel: ControlPanel) -> None:

@@ -13,45 +13,45 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from poolviz.model.sample import MarkKind
-from poolviz.runs.engine_process import EngineLink
+from poolviz.runs.engine_process import EngineProcess
 from poolviz.scenarios.check import checked
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.target import Target
-from poolviz.sessions.folder import History
+from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.session.controller import Lab, State
+from poolviz.ui.session.controller import Controller, State
 from tests.ui.running import GENTLE, PATIENCE, servers_home
 
 __all__ = ["servers_home"]
 
 
 class Bench:
-    """A lab, polled as a window's frame timer does."""
+    """A controller, polled as a window's frame timer does."""
 
-    def __init__(self, lab: Lab, qtbot: QtBot) -> None:
-        self.lab, self._qtbot = lab, qtbot
+    def __init__(self, controller: Controller, qtbot: QtBot) -> None:
+        self.controller, self._qtbot = controller, qtbot
 
     def until(self, condition: Callable[[], bool]) -> None:
         def polled() -> bool:
-            self.lab.poll()
+            self.controller.poll()
             return condition()
 
         self._qtbot.waitUntil(polled, timeout=PATIENCE)
 
     def run(self, *changes: dict[str, object]) -> None:
         """Start a gentle run on the embedded server, and see it count."""
-        self.lab.plan(checked(Draft(load=dict(GENTLE), changes=list(changes))))
-        self.lab.connect_to(None, start=True)
+        self.controller.plan(checked(Draft(load=dict(GENTLE), changes=list(changes))))
+        self.controller.connect_to(None, start=True)
         self.until(lambda: self.operations > 0)
 
     @property
     def recorder(self) -> Recorder:
-        assert self.lab.recorder is not None
-        return self.lab.recorder
+        assert self.controller.recorder is not None
+        return self.controller.recorder
 
     @property
     def operations(self) -> int:
-        recorder = self.lab.recorder
+        recorder = self.controller.recorder
         return recorder.summary().operations if recorder is not None else 0
 
     @property
@@ -60,12 +60,12 @@ class Bench:
 
     @property
     def target(self) -> Target:
-        assert self.lab.target is not None
-        return self.lab.target
+        assert self.controller.target is not None
+        return self.controller.target
 
     @property
-    def link(self) -> EngineLink:
-        run = self.lab._run
+    def link(self) -> EngineProcess:
+        run = self.controller._run
         assert run is not None
         assert run.link is not None
         return run.link
@@ -86,23 +86,23 @@ def bench(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Bench]:
     monkeypatch.setenv("POOLVIZ_HOME", str(servers_home))
-    with closing(Lab(History(tmp_path / "sessions"))) as lab:
-        yield Bench(lab, qtbot)
+    with closing(Controller(SessionsFolder(tmp_path / "sessions"))) as controller:
+        yield Bench(controller, qtbot)
 
 
 def test_a_run_goes_on_through_a_restart_of_its_server(bench: Bench) -> None:
     bench.run()
     recorder, target, first = bench.recorder, bench.target, bench.postmaster()
-    for _ in range(3):  # asked again while it restarts, it is done once
-        bench.link.alter("restart_server", True)
+    for _ in range(3):  # requested again while it restarts, it is done once
+        bench.link.change_settings("restart_server", True)
     bench.until(lambda: not first.is_running())
     bench.until(lambda: bench.errors > 0)
     before = bench.operations
     bench.until(lambda: bench.operations > before + 20)
-    assert bench.lab.state is State.RUNNING
+    assert bench.controller.state is State.RUNNING
     assert bench.recorder is recorder
     assert bench.target is target
-    assert bench.lab.notices.standing("server") == ""
+    assert bench.controller.notices.standing("server") == ""
     assert bench.postmaster().pid != first.pid
     assert {m.key for m in recorder.marks if m.kind is MarkKind.FAULT} == {"restart_server"}
 
@@ -112,25 +112,25 @@ def test_a_scenario_restarts_its_server_in_the_window_too(bench: Bench) -> None:
     bench.until(lambda: bench.errors > 0)
     before = bench.operations
     bench.until(lambda: bench.operations > before + 20)
-    assert bench.lab.state is State.RUNNING
+    assert bench.controller.state is State.RUNNING
 
 
 def test_a_server_that_does_not_come_back_is_said_with_the_reason(bench: Bench) -> None:
     bench.run()
     hba = Path(psutil.Process(bench.postmaster().pid).cwd()).parent / "pg_hba.conf"
     hba.write_text("rubbish\n")
-    bench.link.alter("restart_server", True)
-    bench.until(lambda: "didn't come back" in bench.lab.notices.standing("server"))
-    bench.until(lambda: bench.lab.state is State.READY)
+    bench.link.change_settings("restart_server", True)
+    bench.until(lambda: "didn't come back" in bench.controller.notices.standing("server"))
+    bench.until(lambda: bench.controller.state is State.READY)
     recorder = bench.recorder
-    bench.lab.start()  # which starts the server anew, with a pg_hba.conf of its own
+    bench.controller.start()  # which starts the server anew, with a pg_hba.conf of its own
     bench.until(lambda: bench.recorder is not recorder and bench.operations > 0)
 
 
 def test_closing_while_the_server_restarts_leaves_nothing(bench: Bench) -> None:
     bench.run()
     first = bench.postmaster()
-    bench.link.alter("restart_server", True)
+    bench.link.change_settings("restart_server", True)
     bench.until(lambda: not first.is_running())
-    bench.lab.close()
-    assert not bench.lab._backstage.server_alive
+    bench.controller.close()
+    assert not bench.controller._runner.server_alive

@@ -17,13 +17,13 @@ from poolviz.model.errors import InputError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.parameters import Kind, Value
 from poolviz.pools.registry import POOLS, pool_class
-from poolviz.sessions.folder import History
+from poolviz.sessions.folder import SessionsFolder
 from poolviz.ui.dialogs.server_dialog import with_password, without_password
-from poolviz.ui.frame_rate import FASTEST, SLOWEST, Pace
-from poolviz.ui.panel.slider_scale import Scale, step
-from poolviz.ui.session.load_validator import Examiner
-from poolviz.ui.session.requested_settings import Asked
-from poolviz.ui.session.worker import Chores, Inbox
+from poolviz.ui.frame_rate import FASTEST, SLOWEST, FrameRate
+from poolviz.ui.panel.slider_scale import SliderScale, step
+from poolviz.ui.session.load_validator import LoadValidator
+from poolviz.ui.session.requested_settings import RequestedSettings
+from poolviz.ui.session.worker import Inbox, Worker
 from tests.ui.running import THREADED
 
 QUEUE, SIMPLE = "sqlalchemy.QueuePool", "psycopg2.SimpleConnectionPool"
@@ -38,120 +38,122 @@ NUMBERS = {
 
 def test_what_is_found_late_of_an_earlier_load_is_dropped(tmp_path: Path) -> None:
     inbox = Inbox()
-    errands = Chores("test", inbox)
+    file_worker = Worker("test", inbox)
     told: list[str] = []
-    examiner = Examiner(errands, lambda: told.append(examiner.mistake))
+    validator = LoadValidator(file_worker, lambda: told.append(validator.mistake))
     missing = {"hold_distribution": "file", "hold_file": str(tmp_path / "none.csv")}
     try:
-        examiner.examine(SETTINGS.complete(missing), "postgresql", names_a_file=True)
-        examiner.examine(SETTINGS.complete({}), "postgresql", names_a_file=False)
+        validator.validate(SETTINGS.complete(missing), "postgresql", names_a_file=True)
+        validator.validate(SETTINGS.complete({}), "postgresql", names_a_file=False)
     finally:
-        assert errands.close(30)
+        assert file_worker.close(30)
     inbox.deliver()
     assert told == [""]
 
 
 def test_what_is_found_in_a_file_is_told(tmp_path: Path) -> None:
     inbox = Inbox()
-    errands = Chores("test", inbox)
+    file_worker = Worker("test", inbox)
     told: list[str] = []
-    examiner = Examiner(errands, lambda: told.append(examiner.mistake))
+    validator = LoadValidator(file_worker, lambda: told.append(validator.mistake))
     missing = {"hold_distribution": "file", "hold_file": str(tmp_path / "none.csv")}
-    examiner.examine(SETTINGS.complete(missing), "postgresql", names_a_file=True)
-    assert errands.close(30)
+    validator.validate(SETTINGS.complete(missing), "postgresql", names_a_file=True)
+    assert file_worker.close(30)
     inbox.deliver()
     assert "none.csv" in told[0]
 
 
-def follow(asked: Asked, steps: list[tuple[str, Value]], limits: dict[str, Value]) -> None:
+def follow(
+    requested: RequestedSettings, steps: list[tuple[str, Value]], limits: dict[str, Value]
+) -> None:
     """Apply steps one by one, as the engine does, which refuses what isn't allowed."""
     for key, value in steps:
         if key in limits:
-            limits.update(asked.pool.limits.changed(limits, {key: value}))
+            limits.update(requested.pool.limits.changed(limits, {key: value}))
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=8))
 def test_every_step_of_a_change_is_allowed_by_itself_and_undo_takes_all_back(
     pairs: list[tuple[int, int]],
 ) -> None:
-    asked = Asked(pool_class(THREADED))
-    engine = dict(asked.limits)
-    history = [dict(asked.limits)]
+    requested = RequestedSettings(pool_class(THREADED))
+    engine = dict(requested.limits)
+    history = [dict(requested.limits)]
     for low, high in pairs:
         changes: dict[str, Value] = {"minconn": low, "maxconn": high}
         if low > high:
-            before = dict(asked.limits)
+            before = dict(requested.limits)
             with pytest.raises(InputError):
-                asked.change(changes)
-            assert asked.limits == before
+                requested.change(changes)
+            assert requested.limits == before
             continue
-        steps = asked.change(changes)
-        follow(asked, steps, engine)
-        assert engine == asked.limits
+        steps = requested.change(changes)
+        follow(requested, steps, engine)
+        assert engine == requested.limits
         if steps:
-            history.append(dict(asked.limits))
+            history.append(dict(requested.limits))
     for earlier in reversed(history[:-1]):
-        follow(asked, asked.undo(), engine)
-        assert engine == asked.limits == earlier
-    assert asked.undo() == []
+        follow(requested, requested.undo(), engine)
+        assert engine == requested.limits == earlier
+    assert requested.undo() == []
     for later in history[1:]:
-        follow(asked, asked.redo(), engine)
-        assert engine == asked.limits == later
+        follow(requested, requested.redo(), engine)
+        assert engine == requested.limits == later
 
 
 def test_a_refused_change_leaves_nothing_to_undo() -> None:
-    asked = Asked(pool_class(THREADED))
-    asked.change({"clients": 20})
-    asked.change({"maxconn": 30})
-    asked.refuse("maxconn", 10)
-    assert asked["maxconn"] == 10
-    assert asked.undo() == [("clients", 8)]
+    requested = RequestedSettings(pool_class(THREADED))
+    requested.change({"clients": 20})
+    requested.change({"maxconn": 30})
+    requested.refuse("maxconn", 10)
+    assert requested["maxconn"] == 10
+    assert requested.undo() == [("clients", 8)]
 
 
 def test_a_pool_that_is_chosen_again_has_the_limits_it_was_left_with() -> None:
-    asked = Asked(pool_class(THREADED))
-    asked.change({"maxconn": 33, "clients": 5})
-    asked.take_pool(pool_class("sqlalchemy.QueuePool"))
-    assert asked.undo() == []
-    asked.take_pool(pool_class(THREADED))
-    assert (asked["maxconn"], asked["clients"]) == (33, 5)
+    requested = RequestedSettings(pool_class(THREADED))
+    requested.change({"maxconn": 33, "clients": 5})
+    requested.take_pool(pool_class("sqlalchemy.QueuePool"))
+    assert requested.undo() == []
+    requested.take_pool(pool_class(THREADED))
+    assert (requested["maxconn"], requested["clients"]) == (33, 5)
 
 
 def test_clients_that_nobody_chose_are_as_many_as_the_pool_is_made_for() -> None:
-    asked = Asked(pool_class(THREADED))
+    requested = RequestedSettings(pool_class(THREADED))
     for id, clients in ((SIMPLE, 1), (QUEUE, 8), ("sqlalchemy.AssertionPool", 1), (SIMPLE, 1)):
-        asked.take_pool(pool_class(id))
-        assert asked["clients"] == clients
-        assert asked.parameter("clients").default == clients
+        requested.take_pool(pool_class(id))
+        assert requested["clients"] == clients
+        assert requested.parameter("clients").default == clients
 
 
 @pytest.mark.parametrize("chosen", [1, 8, 40])
 def test_clients_that_somebody_chose_stay_with_another_pool(chosen: int) -> None:
-    asked = Asked(pool_class(QUEUE if chosen != 8 else SIMPLE))
-    asked.change({"clients": chosen})
+    requested = RequestedSettings(pool_class(QUEUE if chosen != 8 else SIMPLE))
+    requested.change({"clients": chosen})
     for id in (SIMPLE, THREADED, SIMPLE, QUEUE):
-        asked.take_pool(pool_class(id))
-        assert asked["clients"] == chosen
+        requested.take_pool(pool_class(id))
+        assert requested["clients"] == chosen
 
 
 @pytest.mark.parametrize("back", ["undo", "default", "load"])
 def test_clients_that_are_back_at_the_default_are_not_chosen(back: str) -> None:
-    asked = Asked(pool_class(QUEUE))
-    asked.change({"clients": 40})
+    requested = RequestedSettings(pool_class(QUEUE))
+    requested.change({"clients": 40})
     if back == "undo":
-        asked.undo()
+        requested.undo()
     elif back == "default":
-        asked.change({"clients": 8})
+        requested.change({"clients": 8})
     else:
-        asked.take_load({"clients": 8})
-    asked.take_pool(pool_class(SIMPLE))
-    assert asked["clients"] == 1
+        requested.take_load({"clients": 8})
+    requested.take_pool(pool_class(SIMPLE))
+    assert requested["clients"] == 1
 
 
 @given(st.sampled_from(sorted(NUMBERS)), st.floats(0, 1))
 def test_a_slider_stands_where_its_value_is(key: str, share: float) -> None:
     parameter = NUMBERS[key]
-    scale = Scale(parameter)
+    scale = SliderScale(parameter)
     value = scale.value(round(share * scale.last))
     assert parameter.check(value) is not None
     assert scale.low <= value <= scale.high
@@ -160,14 +162,14 @@ def test_a_slider_stands_where_its_value_is(key: str, share: float) -> None:
 
 @given(st.sampled_from(sorted(NUMBERS)), st.floats(0, 1), st.floats(0, 1))
 def test_a_slider_never_runs_backwards(key: str, first: float, second: float) -> None:
-    scale = Scale(NUMBERS[key])
+    scale = SliderScale(NUMBERS[key])
     low, high = sorted(round(share * scale.last) for share in (first, second))
     assert scale.value(low) <= scale.value(high)
 
 
 def test_special_values_stand_at_the_sliders_end() -> None:
     overflow = NUMBERS["max_overflow"]
-    scale = Scale(overflow)
+    scale = SliderScale(overflow)
     assert scale.position(-1) == scale.last
     assert overflow.show(overflow.check(-1)) == "no limit"
 
@@ -203,30 +205,30 @@ def test_times_step_in_round_strides(value: float, steps: int, after: float) -> 
 def test_the_window_paints_15_to_30_times_a_second_and_less_when_the_machine_is_full(
     machine: float, cost: float
 ) -> None:
-    pace = Pace()
-    assert pace.frames_per_second == FASTEST
+    frame_rate = FrameRate()
+    assert frame_rate.frames_per_second == FASTEST
     for _ in range(50):
-        pace.note_frame(cost)
-    pace.note_machine(machine)
-    assert SLOWEST <= pace.frames_per_second <= FASTEST
-    idle = pace.frames_per_second
-    pace.note_machine(1.0)
-    assert pace.frames_per_second == SLOWEST <= idle
+        frame_rate.note_frame(cost)
+    frame_rate.note_machine(machine)
+    assert SLOWEST <= frame_rate.frames_per_second <= FASTEST
+    idle = frame_rate.frames_per_second
+    frame_rate.note_machine(1.0)
+    assert frame_rate.frames_per_second == SLOWEST <= idle
 
 
 def test_chores_are_done_in_order_elsewhere_and_told_of_here() -> None:
     inbox = Inbox()
-    chores = Chores("test", inbox)
+    worker = Worker("test", inbox)
     told: list[object] = []
     threads: list[str] = []
     for number in range(3):
-        chores.do(
+        worker.do(
             lambda number=number: threads.append(threading.current_thread().name) or number,
             told.append,
         )
-    chores.do(lambda: 1 / 0, told.append, lambda error: told.append(type(error)))
-    chores.do(lambda: math.sqrt(-1), told.append)
-    assert chores.close(30)
+    worker.do(lambda: 1 / 0, told.append, lambda error: told.append(type(error)))
+    worker.do(lambda: math.sqrt(-1), told.append)
+    assert worker.close(30)
     assert told == []
     with pytest.raises(ValueError, match="math domain"):
         inbox.deliver()
@@ -239,7 +241,7 @@ def test_the_newest_sessions_are_kept_and_other_files_left_alone(tmp_path: Path)
     old = [tmp_path / f"2026-01-{day:02}T000000.000Z.poolviz" for day in range(1, 26)]
     for path in [*others, *old, tmp_path / f"{old[0].name}-wal"]:
         path.write_bytes(b"")
-    new = History(tmp_path).new_path()
+    new = SessionsFolder(tmp_path).new_path()
     assert not new.exists()
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {path.name for path in [*others, *old[-19:]]}
@@ -247,7 +249,7 @@ def test_the_newest_sessions_are_kept_and_other_files_left_alone(tmp_path: Path)
 
 def test_a_sessions_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "sessions"
-    History(folder).new_path()
+    SessionsFolder(folder).new_path()
     assert folder.stat().st_mode & 0o077 == 0
 
 

@@ -65,7 +65,7 @@ def test_every_pool_is_listed_and_the_chosen_one_is_marked(window: Window, qtbot
     assert listed == [listing.id for listing in listings()]
     assert actions(window)[-1].text() == "Your own pool…"
     action(window, THREADED).trigger()
-    until(qtbot, lambda: window.lab.pool.id == THREADED)
+    until(qtbot, lambda: window.controller.pool.id == THREADED)
     assert [a.data() for a in actions(window) if a.isChecked()] == [THREADED]
 
 
@@ -75,7 +75,7 @@ def test_a_pool_without_its_driver_is_greyed_and_says_how_to_install_it(
     absent = Listing("x.Pool", "X Pool", "x_pools", ("no_such_driver",), "x")
     broken = Brought("broken.Pool", "broken.Pool", "no_such_module:Pool")
     monkeypatch.setattr(pool_menu, "listings", lambda: (*listings(), absent, broken))
-    menu = pool_menu.PoolMenu(window.lab, window)
+    menu = pool_menu.PoolMenu(window.controller, window)
     entries = {a.data(): a for a in menu.actions()}
     until(qtbot, lambda: not entries["broken.Pool"].isEnabled())
     entry = entries["x.Pool"]
@@ -94,15 +94,15 @@ def test_a_pool_of_the_users_own_runs_from_its_file(
     path.write_text(ONE)
     choose_file(qtbot, window, path)
     id = f"{path}:MyPool"
-    until(qtbot, lambda: window.lab.pool.id == id)
+    until(qtbot, lambda: window.controller.pool.id == id)
     assert action(window, id).isChecked()
     assert set(window.panel.rows) >= {"minconn", "maxconn"}
     run_on(qtbot, window, conninfo)
     until_counting(qtbot, window)
     action(window, THREADED).trigger()
-    until(qtbot, lambda: window.lab.pool.id == THREADED)
+    until(qtbot, lambda: window.controller.pool.id == THREADED)
     action(window, id).trigger()
-    until(qtbot, lambda: window.lab.pool.id == id)
+    until(qtbot, lambda: window.controller.pool.id == id)
     assert len([a for a in actions(window) if a.data() == id]) == 1
 
 
@@ -117,7 +117,7 @@ def test_of_a_file_with_several_pools_one_is_asked_for(
     assert dialog.comboBoxItems() == ["MyPool", "Other"]
     dialog.setTextValue("Other")
     dialog.accept()
-    until(qtbot, lambda: window.lab.pool.id == f"{path}:Other")
+    until(qtbot, lambda: window.controller.pool.id == f"{path}:Other")
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_of_a_file_with_several_pools_one_is_asked_for(
 def test_a_file_that_has_no_pool_is_told_in_a_sentence_and_changes_nothing(
     window: Window, qtbot: QtBot, tmp_path: Path, source: str, said: str
 ) -> None:
-    before = window.lab.pool.id
+    before = window.controller.pool.id
     path = tmp_path / "no_pool.py"
     path.write_text(source)
     choose_file(qtbot, window, path)
     until(qtbot, lambda: said in window.banner.sentences.get("pool", ""))
-    assert window.lab.pool.id == before
+    assert window.controller.pool.id == before
     assert [a.data() for a in actions(window) if a.isChecked()] == [before]

@@ -233,7 +233,7 @@ def _drive(
     name = f"poolviz {os.getpid()} {secrets.token_hex(4)}"
     own = restart is not None
     engine = Engine(StartRun(scenario, target.conninfo, name, target.describe(), own), take)
-    with _interrupts(engine.halt) as interrupted:
+    with _interrupts(engine.stop) as interrupted:
         while not ended.wait(0.1):
             progress.show(recorder)
             if restart is not None and restart_wanted.is_set():
@@ -241,7 +241,7 @@ def _drive(
                     restart()
                 except ServerError as error:
                     failures.append(error)
-                    engine.halt()
+                    engine.stop()
                 restart_wanted.clear()  # those asked for meanwhile are done with it
         engine.wait()
     progress.end()

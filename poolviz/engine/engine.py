@@ -51,15 +51,15 @@ class Engine:
         for thread in self._threads:
             thread.start()
 
-    def alter(self, key: str, value: Value) -> None:
+    def change(self, key: str, value: Value) -> None:
         """Change a limit or a setting of the load; a MarkAdded or a ChangeRefused comes."""
         self._commands.put(ChangeSetting(key, value))
 
-    def note(self, text: str) -> None:
+    def add_note(self, text: str) -> None:
         """Put a note on the timeline, now."""
         self._commands.put(AddNote(text))
 
-    def halt(self) -> None:
+    def stop(self) -> None:
         """End the run; RunEnded comes within two seconds."""
         # control itself may be waiting there, resizing the pool
         self._counter.connect_faults.open_for_good()

@@ -49,7 +49,7 @@ class EngineProcess:
         self._pipe, theirs = context.Pipe()
         self._on_report = on_report
         self._sending = threading.Lock()  # a command is one small write to a pipe nobody fills
-        self._halted_at: float | None = None
+        self._stop_requested_at: float | None = None
         self._open = 0
         self._exit_code: int | None = None
         self._process = context.Process(target=_live, args=(theirs,), name="poolviz engine")
@@ -70,18 +70,18 @@ class EngineProcess:
         """The child's process id."""
         return self._process.pid
 
-    def alter(self, key: str, value: Value) -> None:
+    def change(self, key: str, value: Value) -> None:
         """Change a limit or a setting of the load; a MarkAdded or a ChangeRefused comes."""
         self._send(ChangeSetting(key, value))
 
-    def note(self, text: str) -> None:
+    def add_note(self, text: str) -> None:
         """Put a note on the timeline, now."""
         self._send(AddNote(text))
 
-    def halt(self) -> None:
+    def stop(self) -> None:
         """End the run; RunEnded comes within a few seconds, or the child is killed."""
-        if self._halted_at is None:
-            self._halted_at = perf_counter()
+        if self._stop_requested_at is None:
+            self._stop_requested_at = perf_counter()
             self._send(StopRun())
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -91,7 +91,7 @@ class EngineProcess:
 
     def close(self) -> None:
         """End the run and the child. Blocks for a few seconds at most."""
-        self.halt()
+        self.stop()
         self._reader.join()
 
     def _send(self, command: Command) -> None:
@@ -128,8 +128,8 @@ class EngineProcess:
                 if isinstance(report, SampleTaken):
                     self._open = report.sample.open.last
                 self._on_report(report)
-            elif self._halted_at is not None:
-                if perf_counter() - max(self._halted_at, heard) > _KILL_AFTER:
+            elif self._stop_requested_at is not None:
+                if perf_counter() - max(self._stop_requested_at, heard) > _KILL_AFTER:
                     return None
             elif not silent and perf_counter() - heard > _SILENT_AFTER:
                 silent = True
@@ -147,7 +147,7 @@ class EngineProcess:
 
     def _epitaph(self) -> str:
         code = self._exit_code
-        if self._halted_at is not None:
+        if self._stop_requested_at is not None:
             return "The engine didn't stop when it was asked to and was ended."
         how = (
             f"was killed by {signal.Signals(-code).name}"
@@ -177,14 +177,14 @@ def _live(pipe: Connection[Any, Any]) -> None:
             elif engine is None:
                 continue
             elif isinstance(command, ChangeSetting):
-                engine.alter(command.key, command.value)
+                engine.change(command.key, command.value)
             elif isinstance(command, AddNote):
-                engine.note(command.text)
+                engine.add_note(command.text)
             else:
-                engine.halt()
+                engine.stop()
                 engine.wait(2 * _KILL_AFTER)
                 return
     except EOFError:
         if engine is not None:
-            engine.halt()
+            engine.stop()
             engine.wait(_KILL_AFTER)

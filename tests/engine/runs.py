@@ -97,6 +97,6 @@ def running(
     try:
         yield run, heard
     finally:
-        run.halt()
+        run.stop()
         assert run.wait(PATIENCE), "the run didn't end"
     assert isinstance(heard.reports[-1], RunEnded)

@@ -102,7 +102,7 @@ def test_a_lowered_limit_holds_at_the_server_and_a_raised_one_is_used(
     most = {"maxconn": 8, "max_overflow": 9}[key]
     with running(Engine, conninfo, what) as (engine, heard):
         heard.until(lambda h: any(s.used.last == most for s in h.samples), "all in use")
-        engine.alter(key, low)
+        engine.change(key, low)
         heard.until(
             lambda h: any(
                 s.open.high <= 3 and s.limits[key] == low and s.operations for s in h.samples
@@ -110,7 +110,7 @@ def test_a_lowered_limit_holds_at_the_server_and_a_raised_one_is_used(
             "the pool to follow down",
         )
         assert backends(conninfo) <= 3
-        engine.alter(key, high)
+        engine.change(key, high)
         heard.until(
             lambda h: any(s.segment == 2 and s.used.last == most for s in h.samples),
             "the pool to grow again",
@@ -125,7 +125,7 @@ def test_waiters_start_at_once_when_the_limit_is_raised(conninfo: str) -> None:
     )
     with running(Engine, conninfo, what) as (engine, heard):
         heard.until(lambda h: h.samples and h.samples[-1].pending.last == 39, "39 waiters")
-        engine.alter("max_overflow", 39)
+        engine.change("max_overflow", 39)
         heard.until(lambda h: h.samples[-1].used.last == 40, "all 40 at work")
         waited = next(s for s in heard.samples if s.used.last == 40).t - heard.marks[0].t
     assert waited < 30, "they slept out their timeout"
@@ -141,7 +141,7 @@ def test_stop_comes_back_though_every_client_is_inside_a_long_query(
             lambda h: h.samples and h.samples[-1].used.last == 15, "15 clients in a statement"
         )
         began = perf_counter()
-        run.halt()
+        run.stop()
         assert run.wait(30)
         took = perf_counter() - began
     assert took < 10, "60 s statements were waited for"
@@ -168,11 +168,11 @@ def test_the_number_of_clients_changes_while_they_run(conninfo: str) -> None:
     with running(Engine, conninfo, scenario(clients=0)) as (engine, heard):
         heard.until(lambda h: len(h.samples) > 3, "samples without a client")
         assert heard.operations() == 0
-        engine.alter("clients", 500)
+        engine.change("clients", 500)
         heard.until(
             lambda h: len({n for s in h.samples for n in s.per_client}) == 500, "500 clients"
         )
-        engine.alter("clients", 3)
+        engine.change("clients", 3)
         heard.until(
             lambda h: any(s.segment == 2 and s.pending.high <= 3 for s in h.samples),
             "only three to be left",
@@ -184,15 +184,15 @@ def test_the_number_of_clients_changes_while_they_run(conninfo: str) -> None:
 def test_sleeping_clients_take_up_a_shorter_think_time_at_once(conninfo: str) -> None:
     with running(Engine, conninfo, scenario(clients=5, think_time=3600)) as (engine, heard):
         heard.until(busy(5), "each client's first operation")
-        engine.alter("think_time", 0.001)
+        engine.change("think_time", 0.001)
         heard.until(busy(100), "clients to wake")
 
 
 def test_a_change_that_is_not_allowed_is_refused_with_a_sentence(conninfo: str) -> None:
     with running(Engine, conninfo, scenario(PSYCOPG2, minconn=2, maxconn=4)) as (engine, heard):
-        engine.alter("maxconn", 1)
-        engine.alter("nonsense", 1)
-        engine.alter("clients", -4)
+        engine.change("maxconn", 1)
+        engine.change("nonsense", 1)
+        engine.change("clients", -4)
         heard.until(lambda h: len(h.refused) == 3, "three refusals")
     assert [refusal.key for refusal in heard.refused] == ["maxconn", "nonsense", "clients"]
     assert heard.refused[0].value == 4
@@ -203,7 +203,7 @@ def test_a_change_that_is_not_allowed_is_refused_with_a_sentence(conninfo: str) 
 
 def test_a_note_stands_on_the_timeline(conninfo: str) -> None:
     with running(Engine, conninfo, scenario(clients=1)) as (engine, heard):
-        engine.note("deploy")
+        engine.add_note("deploy")
         heard.until(lambda h: h.marks, "the note")
     assert heard.marks[0].text == "deploy"
 
@@ -302,7 +302,7 @@ def test_an_engine_that_hangs_is_told_and_can_be_ended(conninfo: str) -> None:
         heard.until(busy(20), "some operations")
         os.kill(link.pid, signal.SIGSTOP)
         heard.until(lambda h: h.of(ProblemReported), "the silence to be noticed")
-        link.halt()
+        link.stop()
         assert link.wait(30)
     assert "hasn't answered" in heard.of(ProblemReported)[0].sentence
     assert heard.ended.failure

@@ -367,7 +367,7 @@ def test_a_restart_loses_every_connection_and_the_load_goes_on(home: Any) -> Non
         engine = Engine(begin, heard)
         try:
             heard.until(lambda h: h.operations() > 20, "some work")
-            engine.alter("restart_server", True)
+            engine.change("restart_server", True)
             heard.until(lambda h: h.of(ServerRestartRequested), "the owner is asked")
             server.restart()
             at = heard.samples[-1].t
@@ -377,7 +377,7 @@ def test_a_restart_loses_every_connection_and_the_load_goes_on(home: Any) -> Non
             )
             assert main_pid(server.conninfo) != first
         finally:
-            engine.halt()
+            engine.stop()
             assert engine.wait(PATIENCE)
     assert heard.ended is not None
     assert heard.ended.open_at_end == 0
@@ -386,11 +386,11 @@ def test_a_restart_loses_every_connection_and_the_load_goes_on(home: Any) -> Non
 def test_a_halt_is_heard_while_the_pool_grows_through_a_slowed_gate(conninfo: str) -> None:
     what = scenario("psycopg2.ThreadedConnectionPool", clients=1, minconn=1, maxconn=20)
     with running(Engine, conninfo, what) as (engine, heard):
-        engine.alter("slow_connecting", 3600.0)
+        engine.change("slow_connecting", 3600.0)
         heard.until(lambda h: h.marks, "connecting is slow")
-        engine.alter("minconn", 20)  # which the control thread waits for
+        engine.change("minconn", 20)  # which the control thread waits for
         heard.until(lambda h: h.samples and h.samples[-1].limits["minconn"] == 20, "it grows")
-        engine.halt()
+        engine.stop()
         assert engine.wait(PATIENCE)
     assert heard.ended is not None
     assert (heard.ended.failure, heard.ended.open_at_end) == ("", 0)

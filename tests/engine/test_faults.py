@@ -49,11 +49,11 @@ def test_stuck_clients_hold_their_connections_until_they_are_let_go(
 ) -> None:
     with running(Engine, conninfo, scenario(pool, clients=4, **SIZES[pool])) as (engine, heard):
         heard.until(lambda h: h.operations() > 10, "some work")
-        engine.alter("stuck_clients", 2)
+        engine.change("stuck_clients", 2)
         heard.until(
             lambda h: sum(s.used.low >= 2 and s.segment == 1 for s in h.samples) > 10, "two hang"
         )
-        engine.alter("stuck_clients", 0)
+        engine.change("stuck_clients", 0)
         heard.until(lambda h: h.samples[-1].segment == 2 and h.samples[-1].used.low < 2, "they go")
         assert heard.samples[-1].faults == {}
     assert marks_of(heard) == [("stuck_clients", 2), ("stuck_clients", 0)]
@@ -64,7 +64,7 @@ def test_stuck_clients_hold_their_connections_until_they_are_let_go(
 def test_killed_backends_are_replaced(pool: str, conninfo: str) -> None:
     with running(Engine, conninfo, scenario(pool, clients=4, **SIZES[pool])) as (engine, heard):
         heard.until(lambda h: h.operations() > 50, "some work")
-        engine.alter("kill_all_backends", True)
+        engine.change("kill_all_backends", True)
         heard.until(marks_of, "the mark")
         at = heard.marks[0].t
         heard.until(
@@ -93,7 +93,7 @@ def test_slow_connecting_shows_in_the_time_to_create(pool: str, conninfo: str) -
     size = {key: value for key, value in size.items() if key in SIZES[pool]}
     what = scenario(pool, clients=1, changes=changes((0, "slow_connecting", 0.3)), **size)
     with running(Engine, conninfo, what) as (engine, heard):
-        engine.alter("kill_all_backends", True)
+        engine.change("kill_all_backends", True)
         heard.until(lambda h: [s for s in h.samples if s.create.high >= 0.3], "a slow connection")
     clean_end(heard)
 
@@ -102,8 +102,8 @@ def test_slow_connecting_shows_in_the_time_to_create(pool: str, conninfo: str) -
 def test_refused_connections_are_errors_and_then_no_more(pool: str, conninfo: str) -> None:
     with running(Engine, conninfo, scenario(pool, clients=4, **SIZES[pool])) as (engine, heard):
         heard.until(lambda h: h.operations() > 50, "some work")
-        engine.alter("refuse_connections", 0.5)
-        engine.alter("kill_all_backends", True)
+        engine.change("refuse_connections", 0.5)
+        engine.change("kill_all_backends", True)
         heard.until(
             lambda h: [s for s in h.samples if _REFUSALS & {*s.errors}],
             "the driver's own error",
@@ -121,7 +121,7 @@ def test_a_fault_that_cannot_be_done_here_is_refused_with_the_reason(conninfo: s
             ("lock_table", 1.0, "statement = read"),
             ("slow_statements", -1.0, "slow_statements is -1"),
         ):
-            engine.alter(key, value)
+            engine.change(key, value)
             refused = heard.until(lambda h: h.refused, "a refusal")
             assert why in refused[-1].reason
             assert refused[-1].key == key
@@ -132,10 +132,10 @@ def test_a_fault_that_cannot_be_done_here_is_refused_with_the_reason(conninfo: s
 def test_a_run_ends_at_once_though_faults_are_under_way(conninfo: str) -> None:
     with running(Engine, conninfo, scenario(clients=4)) as (engine, heard):
         for key in ("refuse_connections", "slow_connecting", "slow_statements"):
-            engine.alter(key, 600.0)
-        engine.alter("stuck_clients", 2)
-        engine.alter("kill_all_backends", True)
+            engine.change(key, 600.0)
+        engine.change("stuck_clients", 2)
+        engine.change("kill_all_backends", True)
         heard.until(lambda h: len(marks_of(h)) == 5, "all of them")
-        engine.halt()
+        engine.stop()
         assert engine.wait(15)
     clean_end(heard)

@@ -127,13 +127,13 @@ def test_what_an_open_load_owes_is_dropped_where_a_closed_one_follows(conninfo: 
     )
     with running(Engine, conninfo, what) as (engine, heard):
         heard.until(lambda h: h.samples and h.samples[-1].backlog.last > 50, "a backlog")
-        engine.alter("arrivals", "closed")
+        engine.change("arrivals", "closed")
         heard.until(
             lambda h: h.samples[-1].segment == 1 and h.samples[-1].backlog.last == 0, "no backlog"
         )
-        engine.alter("arrivals", "open")
+        engine.change("arrivals", "open")
         heard.until(lambda h: h.samples[-1].backlog.last > 50, "another backlog")
-        engine.alter("rate", 1.0)
+        engine.change("rate", 1.0)
         owed = heard.until(
             lambda h: h.samples[-1].segment == 3 and h.samples[-1].backlog.last, "what is owed"
         )

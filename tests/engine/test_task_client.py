@@ -90,7 +90,7 @@ def test_stop_comes_back_though_tasks_wait_and_others_are_inside_a_long_query(
             "10 clients in a statement, and 30 that wait",
         )
         began = perf_counter()
-        run.halt()
+        run.stop()
         assert run.wait(PATIENCE)
         took = perf_counter() - began
     assert took < 10, "60 s statements were waited for"
@@ -103,7 +103,7 @@ def test_waiting_tasks_start_at_once_when_the_limit_is_raised(conninfo: str) -> 
     what = scenario(ASYNCPG, clients=40, max_size=1, statement_time=60, timeout=600)
     with running(Engine, conninfo, what) as (engine, heard):
         heard.until(lambda h: h.samples and h.samples[-1].pending.last == 39, "39 waiters")
-        engine.alter("max_size", 40)
+        engine.change("max_size", 40)
         heard.until(lambda h: h.samples[-1].used.last == 40, "all 40 at work")
     assert [mark.text for mark in heard.marks] == ["max_size 1→40"]
 
@@ -114,8 +114,8 @@ def test_tasks_that_wait_too_long_count_as_timeouts_and_not_as_errors(conninfo: 
     )
     with running(Engine, conninfo, what) as (engine, heard):
         heard.until(lambda h: h.samples and h.samples[-1].used.last == 2, "both are in use")
-        engine.alter("timeout", 0.05)
-        engine.alter("clients", 20)
+        engine.change("timeout", 0.05)
+        engine.change("clients", 20)
         heard.until(lambda h: sum(s.timeouts for s in h.samples) >= 20, "20 timeouts")
     assert errors(heard) == {}
 

@@ -115,7 +115,7 @@ def show(scenario: Scenario, server: EmbeddedServer) -> Shown:
             assert isinstance(report, RunEnded)
             assert not report.failure
         finally:
-            engine.halt()
+            engine.stop()
             assert engine.wait(PATIENCE), "the run didn't end"
         return Shown(recorder)
 

@@ -39,7 +39,7 @@ class ActiveFaults:
         """Have a fault happen, or put an end to one that stands; nothing where no run goes on."""
         run = self._run
         if run is not None and run.link is not None:
-            run.link.alter(key, value)
+            run.link.change(key, value)
             self.settle(key, value)
 
     def settle(self, key: str, value: Value) -> None:

@@ -222,7 +222,7 @@ class Controller(QObject):
             return
         run.stop_asked = True
         if run.link is not None:
-            run.link.halt()
+            run.link.stop()
         self.changed.emit()
 
     def choose_pool(self, id: str) -> None:
@@ -278,7 +278,7 @@ class Controller(QObject):
         """Put a mark on the timeline, now."""
         if self.state is State.RUNNING and self._run and self._run.link and self.recorder:
             notes = [mark for mark in self.recorder.marks if mark.kind is MarkKind.NOTE]
-            self._run.link.note(f"mark {len(notes) + 1}")
+            self._run.link.add_note(f"mark {len(notes) + 1}")
 
     def view_session(
         self, path: Path, on_failure: Callable[[InputError], None] | None = None
@@ -402,7 +402,7 @@ class Controller(QObject):
             sentence = f"This session is kept in memory only: {run.unrecorded}"
             self.notices.say("recorder", sentence, Weight.WARN)
         if run.stop_asked:
-            run.link.halt()
+            run.link.stop()
         self._tables.conclude(run)
         if self.pool.id == run.scenario.pool:  # else another was chosen meanwhile
             self._pending = PendingChanges(run, self._prepare_tables)

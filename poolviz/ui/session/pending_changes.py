@@ -110,7 +110,7 @@ class PendingChanges:
     def _tell(self, key: str) -> None:
         value = self._told[key] = self._on_its_way[key] = self._wanted[key]
         if self._run.link is not None:
-            self._run.link.alter(key, value)
+            self._run.link.change(key, value)
 
 
 def draining(pool: type[Pool], last: Sample, marks: Sequence[Mark]) -> tuple[str, int] | None:

@@ -384,7 +384,7 @@ def test_the_engines_child_runs_it(conninfo: str, written: Written, source: str)
     most = kind._shape.most  # type: ignore[attr-defined]
     with running(EngineProcess, conninfo, scenario(kind.id, clients=6)) as (run, heard):
         heard.until(lambda heard: heard.operations() > 50, "50 operations")
-        run.alter(most, 7)
+        run.change(most, 7)
         mark = heard.until(lambda heard: heard.marks, "the change is marked")[0]
         assert (mark.key, mark.new) == (most, 7)
         done = heard.operations()

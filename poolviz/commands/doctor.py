@@ -18,8 +18,8 @@ from poolviz.model.errors import PoolvizError
 from poolviz.pools.registry import listings
 from poolviz.servers.embedded.binaries import find_binaries
 from poolviz.servers.embedded.cluster import base_folder
-from poolviz.sessions.folder import home
 from poolviz.system.display import display_available
+from poolviz.system.folders import home
 from poolviz.system.os_account import lent_account
 from poolviz.system.qt_libraries import ALWAYS, FOR_X, command_for, install_command, qt_fault
 from poolviz.system.resources import resource

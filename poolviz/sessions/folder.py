@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 _KEPT = 20
 _OURS = re.compile(r"\d{4}-\d\d-\d\dT\d{6}\.\d{3}Z\.poolviz")
 _COMPANIONS = ("", "-wal", "-shm")  # SQLite's files beside a session
-
-
-def home() -> Path:
-    """Where poolviz keeps what outlasts a run; POOLVIZ_HOME may name another folder."""
-    chosen = os.environ.get("POOLVIZ_HOME")
-    return Path(chosen).absolute() if chosen else user_data_path("poolviz", appauthor=False)
 
 
 class SessionsFolder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import msgspec
 from poolviz.model.histogram import Histogram
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.sample import TICK, Mark, Sample
+from poolviz.model.secrets import without_secrets
 from poolviz.sessions.file.reader import SessionReader, pack
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.resolutions import Band, Resolutions, View
@@ -29,10 +29,6 @@ _RECENT = 60.0  # seconds that `recent` can look back
 # What comes of taking in a sample whose bytes are not what was written.
 _WRONG_BYTES = (msgspec.MsgspecError, LookupError, TypeError, ValueError, ArithmeticError)
 _unpack_sample = msgspec.msgpack.Decoder(Sample).decode
-_SECRETS = (
-    (re.compile(r"(://[^:/@\s]*):\S*@"), r"\1@"),
-    (re.compile(r"\b(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE), r"\1***"),
-)
 
 
 @dataclass(frozen=True)
@@ -210,7 +206,5 @@ def _recent(samples: list[Sample]) -> Recent:
 
 def _without_secrets(began: RunStarted) -> RunStarted:
     """No password reaches a file, whatever described the environment."""
-    environment = began.environment
-    for secret, instead in _SECRETS:
-        environment = {key: secret.sub(instead, text) for key, text in environment.items()}
+    environment = {key: without_secrets(text) for key, text in began.environment.items()}
     return msgspec.structs.replace(began, environment=environment)

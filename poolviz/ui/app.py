@@ -19,9 +19,10 @@ import poolviz
 from poolviz.model.errors import InputError
 from poolviz.scenarios.check import checked
 from poolviz.scenarios.draft import Draft
-from poolviz.sessions.folder import SessionsFolder, home
+from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.thresholds import Threshold
 from poolviz.system.display import display_available
+from poolviz.system.folders import home
 from poolviz.system.resources import resource
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight

@@ -23,6 +23,7 @@ from poolviz.servers.embedded import watchdog
 from poolviz.servers.embedded.binaries import Binaries, find_binaries
 from poolviz.servers.embedded.cluster import ROLE, Cluster, base_folder
 from poolviz.servers.target import Target
+from poolviz.system.folders import private_opener
 from poolviz.system.os_account import lent_account
 
 MAX_CONNECTIONS = 1000
@@ -255,7 +256,7 @@ def _spawn_watchdog(cluster: Cluster) -> subprocess.Popen[bytes]:
         command = [sys.executable, "_watchdog"]
     else:
         command = [sys.executable, "-I", "-S", str(Path(watchdog.__file__))]
-    with open(cluster.log, "wb", opener=_private) as log:
+    with open(cluster.log, "wb", opener=private_opener) as log:
         return subprocess.Popen(
             command,
             bufsize=0,
@@ -266,10 +267,6 @@ def _spawn_watchdog(cluster: Cluster) -> subprocess.Popen[bytes]:
             start_new_session=True,  # so Ctrl+C in the terminal doesn't reach the server
             creationflags=watchdog.NO_WINDOW | watchdog.OWN_GROUP,
         )
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _ready(pid_file: Path, pid: int) -> bool:

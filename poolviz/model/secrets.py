@@ -1,0 +1,38 @@
+"""Removal of passwords from text that is written down: logs, session files, reports."""
+
+from __future__ import annotations
+
+import re
+
+_KEY = r"\w*passw(?:or)?d"  # also sslpassword, PGPASSWORD, ssl_key_passwd
+_PATTERNS = (
+    # ://user:PASSWORD@host. A password may hold an @ or a space that should have been escaped, so
+    # everything up to the last @ of the line counts, unless another URL begins before it.
+    (re.compile(r"(://[^:/@\s]*):(?:(?!://)[^\n])*@"), r"\1@"),
+    # ?password=… in a URL's query.
+    (re.compile(rf"([?&]{_KEY}=)[^&\s'\"]*", re.IGNORECASE), r"\1***"),
+    # password='…' of libpq's keywords, SQL and Python, where a repr() around it may have put
+    # backslashes before the quotes. Without a closing quote, the rest of the line counts.
+    (
+        re.compile(
+            rf"(?<![?&\w])({_KEY}(?:\\*['\"]\s*:\s*|\s*=\s*|\s+)|IDENTIFIED\s+BY\s+)"
+            r"b?(?P<quote>\\*['\"])"
+            r"(?:(?:(?P=quote){2}|.)*?(?<!\\)(?P=quote)(?!(?P=quote))|[^\n]*)",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        r"\1***",
+    ),
+    # password=… without quotes, where libpq lets a backslash escape a space.
+    (
+        re.compile(rf"(?<![?&\w])({_KEY}\s*=\s*)(?!\*\*\*)(?:\\+.|[^\s\\])+", re.IGNORECASE),
+        r"\1***",
+    ),
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return `text` without the passwords in it, in any form in which a DSN, an SQL statement or
+    the repr of a call holds them. Where it isn't clear how long a password is, more is removed."""
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text

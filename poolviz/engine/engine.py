@@ -62,7 +62,7 @@ class Engine:
     def stop(self) -> None:
         """End the run; RunEnded comes within two seconds."""
         # control itself may be waiting there, resizing the pool
-        self._counter.connect_faults.open_for_good()
+        self._counter.connect_faults.disable()
         self._commands.put(StopRun())
 
     def wait(self, timeout: float | None = None) -> bool:

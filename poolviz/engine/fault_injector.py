@@ -51,7 +51,7 @@ class RunFaultContext:
     def end(self) -> None:
         """End every wait, also of connections that are held up: the run is over."""
         self._over.set()
-        self.connect_faults.open_for_good()
+        self.connect_faults.disable()
 
     def _injecting(self) -> FaultInjection:
         if self._injection is None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Mapping
 from contextlib import suppress
-from time import perf_counter
 from types import FunctionType
 from typing import Any
 
@@ -21,6 +19,7 @@ from poolviz.model.sample import ReportedCounts
 from poolviz.pools.asyncio.resizable import ResizableConditionPool
 from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.connect_faults import refused_by_mysql, wait_to_connect_async
+from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.connections.mysql import tls_context
 
 _MOST = 10_000
@@ -28,51 +27,47 @@ _LONGEST = 86_400.0
 _NEVER = -1
 
 
-class _Counted(Connection):  # type: ignore[misc]
-    """An aiomysql connection that counts itself in and out. Once closed it is among `stopping`
-    until its socket is: to end an encryption takes an answer of the server's."""
+class _CountedConnection(CountedConnection, Connection):  # type: ignore[misc]
+    """An aiomysql connection that counts itself.
+
+    A closed one leaves a task in `closing` until its socket is closed too: the end of a TLS
+    session takes an answer from the server.
+    """
 
     def __init__(
-        self, counter: ConnectionCounter, stopping: set[asyncio.Task[None]], **options: Any
+        self, counter: ConnectionCounter, closing: set[asyncio.Task[None]], **options: Any
     ) -> None:
         super().__init__(**options)
-        self._counter, self._leaving = counter, stopping
-        self._count_out: weakref.finalize[[], _Counted] | None = None
+        self._counter, self._closing = counter, closing
 
     async def _connect(self) -> None:
-        begun = perf_counter()
-        await wait_to_connect_async(self._counter, refused_by_mysql(OperationalError))
+        began = await wait_to_connect_async(self._counter, refused_by_mysql(OperationalError))
         await super()._connect()
-        self._counter.opened(perf_counter() - begun)
-        # A finalizer runs once, whoever is first: close, or the collector.
-        self._count_out = weakref.finalize(self, self._counter.closed)
-        self._count_out.atexit = False
+        self.count_in(self._counter, began)
 
     async def _request_authentication(self) -> None:
-        # The library would go on in the clear where the server has no TLS.
+        # The library would go on without TLS if the server has none.
         if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
             raise OperationalError(CR.CR_SSL_CONNECTION_ERROR, "The server doesn't speak TLS")
         await super()._request_authentication()
 
-    def close(self) -> None:
-        """Close the connection, and count it out if that is still to do."""
+    def disconnect(self) -> None:
+        """Close the connection; its socket follows in a task."""
         writer = self._writer
-        super().close()
+        super().disconnect()
         if writer is not None:
-            task = asyncio.ensure_future(_closed(writer))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
-        if self._count_out is not None:
-            self._count_out()
+            task = asyncio.ensure_future(_wait_closed(writer))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
 
-async def _closed(writer: asyncio.StreamWriter) -> None:
+async def _wait_closed(writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):  # it was lost
         await writer.wait_closed()
 
 
-async def _connect(**options: Any) -> _Counted:
-    connection = _Counted(**options)
+async def _connect(**options: Any) -> _CountedConnection:
+    connection = _CountedConnection(**options)
     await connection._connect()
     return connection
 
@@ -167,7 +162,7 @@ class Pool(TaskPool):
     ) -> None:
         super().__init__(conninfo, counter, limits)
         self._timeout = float(limits["timeout"])
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Make the pool and open minsize connections; pymysql.Error where it can't."""
@@ -179,7 +174,7 @@ class Pool(TaskPool):
             pool_recycle=float(limits["pool_recycle"]),
             loop=asyncio.get_running_loop(),
             counter=self.counter,
-            stopping=self._leaving,
+            closing=self._closing,
             **aiomysql_arguments(MySQLAddress.parse(self.conninfo)),
         )
         try:
@@ -229,8 +224,8 @@ class Pool(TaskPool):
     async def close(self) -> None:
         """Close every connection; those in use once they are given back."""
         await self._pool.end()
-        if self._leaving:
-            await asyncio.wait(self._leaving)
+        if self._closing:
+            await asyncio.wait(self._closing)
 
 
 def aiomysql_arguments(address: MySQLAddress) -> dict[str, Any]:

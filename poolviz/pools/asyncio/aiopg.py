@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Coroutine, Mapping
-from time import perf_counter
 from types import FunctionType
 from typing import Any
 
@@ -24,38 +22,21 @@ from poolviz.pools.asyncio.loop_errors import hear_nothing_of
 from poolviz.pools.asyncio.resizable import ResizableConditionPool
 from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.connect_faults import wait_to_connect_async
+from poolviz.pools.connections.counting import CountedConnection
 
 _MOST = 10_000
 _LONGEST = 86_400.0
 _NEVER = -1
 
 
-class _Counted(connection):
-    """A psycopg2 connection that is made step by step, and counts itself in once it is."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._count_out: weakref.finalize[[], _Counted] | None = None
-        super().__init__(*args, **kwargs)
-
-    def count_in(self, counter: ConnectionCounter, seconds: float) -> None:
-        """It can be used from now on; it took so long to make."""
-        counter.opened(seconds)
-        # A finalizer runs once, whoever is first: close, or the collector.
-        self._count_out = weakref.finalize(self, counter.closed)
-        self._count_out.atexit = False
-
-    def close(self) -> None:
-        """Close the connection, and count it out if that is still to do."""
-        super().close()
-        if self._count_out is not None:
-            self._count_out()
+class _CountedConnection(CountedConnection, connection):
+    """A psycopg2 connection that connects in steps, and is counted once it is connected."""
 
 
 async def _connect(dsn: str, *, counter: ConnectionCounter, **options: Any) -> aiopg.Connection:
-    begun = perf_counter()
-    await wait_to_connect_async(counter, OperationalError)
-    made = await aiopg.connect(dsn, connection_factory=_Counted, **options)
-    made.raw.count_in(counter, perf_counter() - begun)
+    began = await wait_to_connect_async(counter, OperationalError)
+    made = await aiopg.connect(dsn, connection_factory=_CountedConnection, **options)
+    made.raw.count_in(counter, began)
     return made
 
 

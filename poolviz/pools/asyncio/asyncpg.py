@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import weakref
 from collections.abc import Coroutine, Mapping
-from time import perf_counter
 from typing import Any
-from urllib.parse import urlencode
 
 import asyncpg  # type: ignore[import-untyped]
 from asyncpg import pool as upstream
-from psycopg2.extensions import parse_dsn
 
-from poolviz.model.errors import InputError
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.asyncio.loop_errors import hear_nothing_of
 from poolviz.pools.base import ConnectionCounter, TaskPool
+from poolviz.pools.connections.asyncpg import asyncpg_arguments
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
+from poolviz.pools.connections.counting import count_in
 
 _MOST = 10_000
 _LONGEST = 86_400.0
-# What libpq knows and asyncpg doesn't: what only guides a connection goes unheeded, what
-# protects it may not.
-_UNHEEDED = (
-    *("client_encoding", "connect_timeout", "fallback_application_name", "hostaddr", "gssencmode"),
-    *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
-    *("load_balance_hosts", "sslcompression", "sslsni", "tcp_user_timeout"),
-)
-_REFUSED = ("channel_binding", "require_auth", "requirepeer", "sslcertmode", "sslcrldir")
-
 # asyncpg logs that it can't restore its floor with a traceback. A logger that nobody has set up
 # would print that to the user's terminal.
 logging.getLogger("asyncpg.pool").addHandler(logging.NullHandler())
@@ -253,14 +241,10 @@ class Pool(TaskPool):
         await self._pool
 
     async def _connect(self, *args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Record]:
-        """A new connection, counted in; counted out when asyncpg says that it ended."""
-        begun = perf_counter()
-        await wait_to_connect_async(self.counter, refused_by_system)
+        """Connect and count the connection, until asyncpg reports its end."""
+        began = await wait_to_connect_async(self.counter, refused_by_system)
         connection = await asyncpg.connect(*args, **kwargs)
-        self.counter.opened(perf_counter() - begun)
-        # A finalizer runs once, whoever is first: the end of the connection, or the collector.
-        count_out = weakref.finalize(connection, self.counter.closed)
-        count_out.atexit = False
+        count_out = count_in(connection, self.counter, began)
         connection.add_termination_listener(lambda _: count_out())
         return connection
 
@@ -304,30 +288,3 @@ def _is_open_transaction(trouble: dict[str, Any]) -> bool:
     """asyncpg tells the loop of each connection that comes back in a transaction."""
     said = str(trouble.get("message", ""))
     return said.startswith("Resetting connection with an active transaction")
-
-
-def asyncpg_arguments(conninfo: str) -> dict[str, Any]:
-    """libpq's keywords as arguments for `asyncpg.connect`.
-
-    In a URL asyncpg takes what it doesn't know for settings of the server, as application_name is.
-    InputError for an option that protects the connection and that asyncpg can't heed.
-    """
-    given = parse_dsn(conninfo)
-    refused = [key for key in _REFUSED if key in given]
-    if given.get("gssencmode") == "require":
-        refused.append("gssencmode")
-    if refused:
-        raise InputError(
-            f"The DSN asks for {' and '.join(refused)}, which asyncpg doesn't know: leave it out, "
-            "or use a pool of psycopg2's or psycopg's."
-        )
-    if "hostaddr" in given:
-        given.setdefault("host", given["hostaddr"])
-    if "host" in given:
-        hosts = given["host"].split(",")
-        given["host"] = ",".join(f"[{h}]" if ":" in h and h[0] != "/" else h for h in hosts)
-    kept = {key: value for key, value in given.items() if key not in _UNHEEDED}
-    arguments: dict[str, Any] = {"dsn": f"postgresql://?{urlencode(kept)}"}
-    if float(given.get("connect_timeout", 0)) > 0:
-        arguments["timeout"] = float(given["connect_timeout"])
-    return arguments

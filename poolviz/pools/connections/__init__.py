@@ -1,1 +1,1 @@
-"""Connections that count themselves, for each driver, and what faults do to connecting."""
+"""How each driver connects: connections that are counted, and faults on the way to a server."""

@@ -1,7 +1,7 @@
-"""What keeps new connections waiting, or out: the way to the server, as faults make it.
+"""Faults on the way to the server: new connections that are slowed down or refused.
 
-Every hook in which a library connects passes the connect_faults first, within the time that it
-measures, and so under whatever lock or limit of its own the library connects.
+Each place where a library connects waits here first, inside the time that it reports as the
+connection's creation time, and so under whatever lock or limit the library connects.
 """
 
 from __future__ import annotations
@@ -14,64 +14,76 @@ from time import perf_counter
 
 from poolviz.pools.base import ConnectionCounter, ConnectRefused
 
-_LOOK_AGAIN = 0.1  # seconds: a connect_faults that opens, or shuts, is known as soon as this
+_POLL_INTERVAL = 0.1  # seconds until a fault that begins or ends is noticed by those who wait
 
 
 class ConnectFaults:
-    """Slows or refuses connections that are about to be made. Every attribute is one value, written
-    by whoever injects a fault and read by whoever connects, so nothing guards them."""
+    """Slows or refuses connections that are about to be made.
+
+    Every attribute is a single value, written by whoever injects a fault and read by whoever
+    connects, in any thread, so there is no lock.
+    """
 
     def __init__(self) -> None:
-        self.slow_by = 0.0  # seconds that a new connection waits
-        self._refusing = self._open_for_good = False
+        self.slow_by = 0.0  # seconds that each new connection waits
+        self._refusing = self._disabled = False
 
     def refuse(self, refusing: bool) -> None:
-        """Let no new connection pass, or all again."""
+        """Refuse new connections, or stop refusing them."""
         self._refusing = refusing
 
-    def open_for_good(self) -> None:
-        """Hold nobody up any more: the run is over."""
-        self._open_for_good = True
+    def disable(self) -> None:
+        """End all faults for good: the run is over, and nobody may be held up by them."""
+        self._disabled = True
 
     def check(self, since: float) -> float:
-        """Seconds that one who came at `since` (perf_counter) still has to wait; 0 or less where
-        it may pass. ConnectRefused where nobody may."""
-        if self._open_for_good:
+        """Return the seconds that a connection attempted at `since` (perf_counter) still waits.
+
+        0 or less: it may be made. Raises ConnectRefused while connections are refused.
+        """
+        if self._disabled:
             return 0.0
         if self._refusing:
-            raise ConnectRefused("connections are refused, as refuse_connections has it")
+            raise ConnectRefused("the fault refuse_connections is active")
         return since + self.slow_by - perf_counter() if self.slow_by else 0.0
 
 
-def wait_to_connect(counter: ConnectionCounter, refused: Callable[[str], Exception]) -> None:
-    """Wait until `counter` lets a new connection pass; `refused`, the driver's own error, where it
-    refuses it."""
-    for pause in _pauses(counter, refused):
+def wait_to_connect(counter: ConnectionCounter, refused: Callable[[str], Exception]) -> float:
+    """Wait until `counter` allows a new connection; return when the wait began (perf_counter).
+
+    `refused` makes the error of the driver that is raised while connections are refused.
+    """
+    began = perf_counter()
+    for pause in _pauses(counter, refused, began):
         time.sleep(pause)
+    return began
 
 
 async def wait_to_connect_async(
     counter: ConnectionCounter, refused: Callable[[str], Exception]
-) -> None:
-    """The same for a task."""
-    for pause in _pauses(counter, refused):
+) -> float:
+    """Do as `wait_to_connect`, for a task."""
+    began = perf_counter()
+    for pause in _pauses(counter, refused, began):
         await asyncio.sleep(pause)
+    return began
 
 
 def refused_by_mysql(error: type[Exception]) -> Callable[[str], Exception]:
-    """What a driver of MySQL's raises where the server lets nobody in: its `error`, numbered."""
-    return lambda sentence: error(2003, f"Can't connect to MySQL server ({sentence})")
+    """Return a function that makes a MySQL driver's `error` for a server that can't be reached."""
+    return lambda reason: error(2003, f"Can't connect to MySQL server ({reason})")
 
 
-def refused_by_system(sentence: str) -> Exception:
-    """What a driver raises that hands the system's own errors on."""
-    return ConnectionRefusedError(errno.ECONNREFUSED, sentence)
+def refused_by_system(reason: str) -> Exception:
+    """Make the error of a driver that passes on the operating system's errors."""
+    return ConnectionRefusedError(errno.ECONNREFUSED, reason)
 
 
-def _pauses(counter: ConnectionCounter, refused: Callable[[str], Exception]) -> Iterator[float]:
-    since = perf_counter()
+def _pauses(
+    counter: ConnectionCounter, refused: Callable[[str], Exception], began: float
+) -> Iterator[float]:
     try:
-        while (left := counter.check(since)) > 0:
-            yield min(left, _LOOK_AGAIN)
+        while (left := counter.check(began)) > 0:
+            yield min(left, _POLL_INTERVAL)
     except ConnectRefused as refusal:
         raise refused(str(refusal)) from None

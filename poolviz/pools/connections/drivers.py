@@ -1,4 +1,4 @@
-"""The driver for the server that a conninfo means, whose connections count themselves."""
+"""The choice of a driver for SQLAlchemy's pools: psycopg2, PyMySQL or sqlite3."""
 
 from __future__ import annotations
 
@@ -20,14 +20,12 @@ Held = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Driver:
-    """How to connect to one server.
+    """How SQLAlchemy's pools for threads connect to one server.
 
-    `url` names SQLAlchemy's dialect, and nothing secret; `creator` makes a connection that the
-    counter counts. `abort` breaks off what runs on a connection, from another thread, while `held`
-    says that its client still has it. `set_autocommit` has each statement commit by itself, or not.
-
-    The connections have a method `hang_up`: it closes one that somebody may still hold, who
-    gives it back (`close`) or forgets it later; only then is it counted out.
+    `url` names SQLAlchemy's dialect and holds no secret. `creator` makes a connection that is
+    counted, a `CountedConnection`. `abort(connection, held)` interrupts what runs on a connection,
+    from another thread, as long as `held()` says that its client still holds it.
+    `set_autocommit(connection, on)` turns the driver's autocommit on or off.
     """
 
     url: str
@@ -37,7 +35,10 @@ class Driver:
 
 
 def driver_for(conninfo: str, counter: ConnectionCounter) -> Driver:
-    """psycopg2, PyMySQL or sqlite3; InputError where PyMySQL is needed and missing."""
+    """Return the driver for the server of `conninfo`.
+
+    Raises InputError if that is a MySQL server and PyMySQL isn't installed.
+    """
     dialect = dialect_of(conninfo)
     if dialect == MYSQL:
         return _mysql(conninfo, counter)
@@ -61,11 +62,11 @@ def _mysql(conninfo: str, counter: ConnectionCounter) -> Driver:
 
 
 def _sqlite(conninfo: str, counter: ConnectionCounter) -> Driver:
-    from poolviz.pools.connections import sqlite  # noqa: PLC0415 - a Python may come without sqlite3
+    from poolviz.pools.connections import sqlite  # noqa: PLC0415 - Python may lack sqlite3
 
     url = make_url(conninfo).set(drivername="sqlite+pysqlite")
     (file,), options = url.get_dialect()().create_connect_args(url)
-    options["check_same_thread"] = False  # pools hand connections from thread to thread
+    options["check_same_thread"] = False  # pools pass connections between threads
     connect = sqlite.counted_connection(counter)
     return Driver(
         "sqlite+pysqlite://",

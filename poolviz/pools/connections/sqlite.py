@@ -1,20 +1,19 @@
-"""sqlite3's connections: each one counts itself, and has the function that the load calls."""
+"""sqlite3 connections that a counter counts, with the SQL function `sleep` that loads call."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-import weakref
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any, Self
 
 from poolviz.pools.base import ConnectionCounter
 from poolviz.pools.connections.connect_faults import wait_to_connect
+from poolviz.pools.connections.counting import CountedConnection
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor that waits for its turn on the connection; see `counted_connection`."""
+    """A cursor that takes turns on its connection; see `counted_connection`."""
 
     connection: Any
 
@@ -37,30 +36,27 @@ class _Cursor(sqlite3.Cursor):
 
 
 def counted_connection(counter: ConnectionCounter) -> type[sqlite3.Connection]:
-    """A class of connection that `counter` counts, with the SQL function `sleep(seconds)`.
+    """Return a class of sqlite3 connections that `counter` counts, with SQL's `sleep(seconds)`.
 
-    SQLite lets one thread at a time into a connection, by a lock of its own. sqlite3 waits for
-    that lock with the interpreter's in its hands, and a function in Python needs the latter
-    while it holds the former: two threads on one connection would stand still for ever. So they
-    wait for `turn` first, where the interpreter goes on.
+    SQLite guards a connection by a lock of its own. The sqlite3 module waits for that lock while
+    it holds the GIL, and an SQL function written in Python needs the GIL while it holds that
+    lock: two threads on one connection would deadlock. So each thread first takes `turn`, a lock
+    that is awaited without the GIL.
     """
 
-    class CountedConnection(sqlite3.Connection):
-        """A sqlite3 connection that counts itself in and out."""
+    class CountedSQLiteConnection(CountedConnection, sqlite3.Connection):
+        """A sqlite3 connection that counts itself."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            begun = perf_counter()
-            wait_to_connect(counter, sqlite3.OperationalError)
+            began = wait_to_connect(counter, sqlite3.OperationalError)
             self.turn = threading.RLock()
             super().__init__(*args, **kwargs)
             self.aborted = threading.Event()
             self.create_function("sleep", 1, _sleep_until(self.aborted))
-            counter.opened(perf_counter() - begun)
-            self._count_out = weakref.finalize(self, counter.closed)
-            self._count_out.atexit = False
+            self.count_in(counter, began)
 
         def cursor(self, factory: Any = _Cursor) -> Any:
-            """A cursor."""
+            """Return a cursor that takes turns."""
             return super().cursor(factory)
 
         def commit(self) -> None:
@@ -73,29 +69,26 @@ def counted_connection(counter: ConnectionCounter) -> type[sqlite3.Connection]:
             with self.turn:
                 super().rollback()
 
-        def close(self) -> None:
-            """Close the connection, and count it out if that is still to do."""
-            self.hang_up()
-            self._count_out()
-
-        def hang_up(self) -> None:
-            """Close the connection, which somebody may still hold: it stays counted until then."""
+        def disconnect(self) -> None:
+            """Close the connection, in turn."""
             with self.turn:
-                super().close()
+                super().disconnect()
 
-    return CountedConnection
+    return CountedSQLiteConnection
 
 
 def abort(connection: Any, held: Callable[[], bool]) -> None:
-    """End the statement that runs on a connection, and every sleep on it from now on."""
+    """Interrupt the statement that runs on a connection, and every sleep on it from now on.
+
+    Does nothing if `held` says that the client no longer holds the connection.
+    """
     if held():
         connection.aborted.set()
         connection.interrupt()
 
 
 def set_autocommit(connection: Any, on: bool) -> None:
-    """Have each statement commit by itself, or sqlite3 begin a transaction before the first that
-    writes."""
+    """Commit after each statement, or begin a transaction before the first one that writes."""
     level = None if on else ""
     if connection.isolation_level != level:
         with connection.turn:
@@ -103,12 +96,11 @@ def set_autocommit(connection: Any, on: bool) -> None:
 
 
 def _sleep_until(ended: threading.Event) -> Callable[[float], int]:
-    """SQL's sleep(seconds). It knows the event alone: holding the connection, it would keep that
-    alive for ever."""
+    """Return SQL's sleep(seconds). A reference to the connection would keep it alive for ever."""
 
     def sleep(seconds: float) -> int:
         if ended.wait(min(seconds, threading.TIMEOUT_MAX)):
-            raise InterruptedError  # an OperationalError for whoever executes the statement
+            raise InterruptedError  # sqlite3 turns it into an OperationalError
         return 0
 
     return sleep

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
+from poolviz.pools.connections.counting import count_in
 from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.custom.constructor import Constructor, constructor_of
 from poolviz.pools.psycopg2.pools import ONE_THREAD, not_all_opened
@@ -98,34 +99,35 @@ class _Generation:
         self.pool = None  # where it has no such method, its connections end with it
 
 
-class _Sightings:
-    """Counts connections that a class makes out of our sight, from when they are first lent."""
+class _LentConnections:
+    """Counts connections that a class makes by itself, from the first time that they are lent.
+
+    Keyed by `id`: the connection may be of any class, and need not be hashable.
+    """
 
     def __init__(self, counter: ConnectionCounter) -> None:
         self._counter = counter
-        self._lock = threading.Lock()
-        self._known: dict[int, weakref.finalize[Any, Any]] = {}
+        self._lock = threading.Lock()  # guards _known
+        self._known: dict[int, tuple[weakref.ref[Any], Callable[[], object]]] = {}
 
-    def lent(self, connection: Any, seconds: float) -> None:
-        """It was lent; acquiring it took `seconds`, which is all we know of its making."""
+    def lent(self, connection: Any, began: float) -> None:
+        """Count a connection that was lent, if it is new; acquiring it began at `began`."""
         with self._lock:
-            if id(connection) not in self._known:
-                self._counter.opened(seconds)
-                gone = weakref.finalize(connection, self._gone, id(connection))
-                gone.atexit = False
-                self._known[id(connection)] = gone
+            known = self._known.get(id(connection))
+            if known is None or known[0]() is not connection:
+                count_out = count_in(connection, self._counter, began)
+                self._known[id(connection)] = weakref.ref(connection), count_out
 
-    def look(self, connection: Any = None) -> None:
-        """Count out all that were closed, or this one, though somebody may still refer to it."""
-        for number in list(self._known) if connection is None else [id(connection)]:
-            gone = self._known.get(number)
-            alive = gone.peek() if gone is not None else None
-            if gone is not None and alive is not None and getattr(alive[0], "closed", False):
-                gone()
-
-    def _gone(self, number: int) -> None:
-        self._known.pop(number, None)
-        self._counter.closed()
+    def count_closed(self) -> None:
+        """Count out all that were closed, though somebody may still refer to them."""
+        with self._lock:
+            for key, (reference, count_out) in list(self._known.items()):
+                connection = reference()
+                if connection is None:
+                    del self._known[key]  # counted out when it was garbage collected
+                elif getattr(connection, "closed", False):
+                    count_out()
+                    del self._known[key]
 
 
 class CustomPool(ThreadPool):
@@ -155,7 +157,7 @@ class CustomPool(ThreadPool):
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
         self._conninfo, self._factory = conninfo, counted_connection(counter)
-        self._sightings = _Sightings(counter)
+        self._lent_connections = _LentConnections(counter)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._lent: dict[int, list[_Generation]] = {}  # by the connection's id
@@ -183,7 +185,7 @@ class CustomPool(ThreadPool):
                 raise
             break
         if not isinstance(connection, self._factory):
-            self._sightings.lent(connection, perf_counter() - began)
+            self._lent_connections.lent(connection, began)
         with self._lock:
             self._lent.setdefault(id(connection), []).append(generation)
         if self._stopped.is_set():
@@ -204,7 +206,7 @@ class CustomPool(ThreadPool):
             generation.give_back(connection)
         finally:
             if not isinstance(connection, self._factory):
-                self._sightings.look(connection)
+                self._lent_connections.count_closed()
             self._left(generation)
 
     def resize(self, limits: Mapping[str, Value]) -> None:
@@ -276,7 +278,7 @@ class CustomPool(ThreadPool):
                 self._generations = tuple(g for g in self._generations if g is not generation)
         if over:
             generation.end()
-            self._sightings.look()
+            self._lent_connections.count_closed()
 
     def _make(self, limits: Mapping[str, Value]) -> _Generation:
         """A pool of the class; InputError where its constructor fails with anything of its own."""
@@ -307,7 +309,7 @@ class CustomPool(ThreadPool):
     def reported_counts(self) -> ReportedCounts:
         """Idle and used, where the class keeps psycopg2's reported_counts; who waits, where it
         shows."""
-        self._sightings.look()
+        self._lent_connections.count_closed()
         idle = used = 0
         pending: int | None = None
         for generation in self._generations:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Mapping
-from time import perf_counter
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from psycopg import AsyncConnection, OperationalError
@@ -18,6 +16,7 @@ from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.connect_faults import wait_to_connect_async
+from poolviz.pools.connections.counting import count_in
 from poolviz.pools.psycopg.pools import (
     MAX_IDLE,
     MAX_LIFETIME,
@@ -32,31 +31,27 @@ from poolviz.pools.psycopg.resizable import START_LIMIT, CountsMixin, libpq_conn
 def counted_connection(counter: ConnectionCounter) -> type[AsyncConnection[Any]]:
     """A class of connection that `counter` counts, for the pool's `connection_class`."""
 
-    class CountedConnection(AsyncConnection[Any]):
-        """A psycopg connection that counts itself in and out."""
+    class CountedPsycopgConnection(AsyncConnection[Any]):
+        """A psycopg connection that counts itself."""
 
         lifetime: float
-        _count_out: weakref.finalize[..., Any]
+        _count_out: Callable[[], object]
 
         @classmethod
         async def connect(cls, *args: Any, **kwargs: Any) -> Self:
-            """Connect, and count the connection in."""
-            begun = perf_counter()
-            await wait_to_connect_async(counter, OperationalError)
+            """Connect, and count the connection."""
+            began = await wait_to_connect_async(counter, OperationalError)
             conn = await super().connect(*args, **kwargs)
-            counter.opened(perf_counter() - begun)
-            # A finalizer runs once, whoever is first: close or the collector.
-            conn._count_out = weakref.finalize(conn, counter.closed)
-            conn._count_out.atexit = False
+            conn._count_out = count_in(conn, counter, began)
             return conn
 
         async def close(self) -> None:
-            """Close the connection, and count it out if that is still to do."""
+            """Close the connection and count it as closed."""
             await super().close()
-            self.pgconn.finish()  # the library leaves the socket of one that broke open
+            self.pgconn.finish()  # psycopg leaves the socket of a broken one open
             self._count_out()
 
-    return CountedConnection
+    return CountedPsycopgConnection
 
 
 class _Shrink(ShrinkPool):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-import weakref
 from collections import deque
 from threading import Event
-from time import perf_counter
 from typing import Any, Self
 
 from psycopg import Connection, OperationalError
@@ -19,6 +17,7 @@ from psycopg_pool.pool import AddConnection, MaintenanceTask, ShrinkPool
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped
 from poolviz.pools.connections.connect_faults import wait_to_connect
+from poolviz.pools.connections.counting import CountedConnection
 
 START_LIMIT = 30.0  # seconds that the first connections may take: the library's own for `wait`
 
@@ -92,31 +91,25 @@ class CountsMixin(BasePool):
 def counted_connection(counter: ConnectionCounter) -> type[Connection[Any]]:
     """A class of connection that `counter` counts, for the pool's `connection_class`."""
 
-    class CountedConnection(Connection[Any]):
-        """A psycopg connection that counts itself in and out."""
+    class CountedPsycopgConnection(CountedConnection, Connection[Any]):
+        """A psycopg connection that counts itself."""
 
         lifetime: float
-        _count_out: weakref.finalize[..., Any]
 
         @classmethod
         def connect(cls, *args: Any, **kwargs: Any) -> Self:
-            """Connect, and count the connection in."""
-            begun = perf_counter()
-            wait_to_connect(counter, OperationalError)
+            """Connect, and count the connection."""
+            began = wait_to_connect(counter, OperationalError)
             conn = super().connect(*args, **kwargs)
-            counter.opened(perf_counter() - begun)
-            # A finalizer runs once, whoever is first: close, in any thread, or the collector.
-            conn._count_out = weakref.finalize(conn, counter.closed)
-            conn._count_out.atexit = False
+            conn.count_in(counter, began)
             return conn
 
-        def close(self) -> None:
-            """Close the connection, and count it out if that is still to do."""
-            super().close()
-            self.pgconn.finish()  # the library leaves the socket of one that broke open
-            self._count_out()
+        def disconnect(self) -> None:
+            """Close the connection; psycopg leaves the socket of a broken one open."""
+            super().disconnect()
+            self.pgconn.finish()
 
-    return CountedConnection
+    return CountedPsycopgConnection
 
 
 class ResizablePool(CountsMixin, ConnectionPool[Any]):

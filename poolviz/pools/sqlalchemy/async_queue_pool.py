@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import nullcontext, suppress
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -19,9 +18,10 @@ from sqlalchemy.util.queue import AsyncAdaptedQueue
 
 from poolviz.model.parameters import Value
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.asyncio.asyncpg import asyncpg_arguments
 from poolviz.pools.base import ConnectionCounter, TaskPool, set_autocommit
+from poolviz.pools.connections.asyncpg import asyncpg_arguments
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
+from poolviz.pools.connections.counting import count_in
 from poolviz.pools.sqlalchemy.queue_pool import QueuePool, ResizableQueuePool, queue_limits
 
 
@@ -211,33 +211,35 @@ def _give_back(connection: PoolProxiedConnection) -> None:
 def _counted_connect(
     conninfo: str, counter: ConnectionCounter
 ) -> Callable[[], Coroutine[Any, Any, asyncpg.Connection]]:
-    """asyncpg's connect for one server, with a class of connection that `counter` counts out."""
+    """Return asyncpg's connect for one server, whose connections `counter` counts.
 
-    class CountedConnection(asyncpg.Connection):  # type: ignore[misc]
-        """An asyncpg connection that counts itself out, once closed or forgotten."""
+    A connection that the server ended counts as open as long as its client holds it, as with the
+    other pools of SQLAlchemy's; a termination listener would count it out before.
+    """
+
+    class CountedAsyncpgConnection(asyncpg.Connection):  # type: ignore[misc]
+        """An asyncpg connection that counts itself."""
+
+        count_out: Callable[[], object]
 
         async def close(self, *, timeout: float | None = None) -> None:
-            """Close the connection, and count it out if that is still to do."""
+            """Close the connection and count it as closed."""
             try:
                 await super().close(timeout=timeout)
             finally:
                 self.count_out()
 
         def terminate(self) -> None:
-            """Drop the connection, and count it out if that is still to do."""
+            """Drop the connection and count it as closed."""
             super().terminate()
             self.count_out()
 
     arguments = asyncpg_arguments(conninfo)
 
     async def connect() -> asyncpg.Connection:
-        begun = perf_counter()
-        await wait_to_connect_async(counter, refused_by_system)
-        connection = await asyncpg.connect(**arguments, connection_class=CountedConnection)
-        counter.opened(perf_counter() - begun)
-        # A finalizer runs once, whoever is first.
-        connection.count_out = weakref.finalize(connection, counter.closed)
-        connection.count_out.atexit = False
+        began = await wait_to_connect_async(counter, refused_by_system)
+        connection = await asyncpg.connect(**arguments, connection_class=CountedAsyncpgConnection)
+        connection.count_out = count_in(connection, counter, began)
         return connection
 
     return connect

@@ -154,7 +154,7 @@ class ResizableSingletonThreadPool(Stoppable, UpstreamSingletonThreadPool):
                 other.close()
             elif (connection := other.dbapi_connection) is not None:
                 # Its holder is about to notice; until it gives it back, it counts as open.
-                connection.hang_up()
+                connection.disconnect()
         return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:

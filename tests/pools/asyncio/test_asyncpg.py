@@ -11,7 +11,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from poolviz.model.errors import InputError
-from poolviz.pools.asyncio.asyncpg import asyncpg_arguments
+from poolviz.pools.connections.asyncpg import asyncpg_arguments
 from poolviz.pools.registry import pool_class
 from tests.pools.bench import LONG, Crowd, until, waiting
 from tests.pools.conftest import Benches

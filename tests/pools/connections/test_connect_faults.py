@@ -1,4 +1,4 @@
-"""Every pool's new connections pass the connect_faults: slowed, refused, and let through again."""
+"""Faults on the way to the server, for every pool: connections slowed, refused, made again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from poolviz.pools.connections.connect_faults import ConnectFaults, wait_to_conn
 from tests.pools.bench import Bench, RecordingCounter, can_have, impatient, sized, until
 from tests.pools.conftest import Benches, main_dialect
 
-# What a driver raises where the server lets nobody in.
+# What drivers raise when a server refuses connections.
 DRIVERS_OWN: tuple[type[Exception], ...] = (
     psycopg2.OperationalError,
     psycopg.OperationalError,
@@ -84,7 +84,7 @@ def test_a_refused_connection_is_the_drivers_own_error_and_costs_no_place(
             one.use(*one.take(1))
 
 
-def test_who_waits_at_the_gate_goes_on_as_soon_as_it_opens() -> None:
+def test_a_slowed_connect_goes_on_as_soon_as_the_fault_ends() -> None:
     counter = RecordingCounter()
     counter.connect_faults.slow_by = 3600.0
     passed = threading.Thread(target=wait_to_connect, args=(counter, psycopg2.OperationalError))
@@ -94,7 +94,7 @@ def test_who_waits_at_the_gate_goes_on_as_soon_as_it_opens() -> None:
     assert not passed.is_alive()
 
 
-def test_who_waits_at_the_gate_is_refused_as_soon_as_it_shuts() -> None:
+def test_a_slowed_connect_is_refused_as_soon_as_connections_are_refused() -> None:
     counter = RecordingCounter()
     counter.connect_faults.slow_by = 3600.0
     raised: list[Exception] = []
@@ -112,22 +112,24 @@ def test_who_waits_at_the_gate_is_refused_as_soon_as_it_shuts() -> None:
     assert raised
 
 
-def test_a_gate_that_is_open_for_good_holds_nobody_up() -> None:
+def test_disabled_faults_hold_no_connection_up() -> None:
     connect_faults = ConnectFaults()
     connect_faults.refuse(True)
     with pytest.raises(ConnectRefused):
         connect_faults.check(time.perf_counter())
     connect_faults.slow_by = 3600.0
-    connect_faults.open_for_good()
+    connect_faults.disable()
     assert connect_faults.check(time.perf_counter()) <= 0
 
 
-def test_a_closing_pool_waits_for_nobody_at_an_open_gate(kind: type[Pool], bench: Benches) -> None:
+def test_a_connect_in_progress_goes_on_when_faults_are_disabled(
+    kind: type[Pool], bench: Benches
+) -> None:
     one = bench(kind, **room(kind))
     one.counter.connect_faults.slow_by = 3600.0
     caller = threading.Thread(target=open_another, args=(one, []))
     caller.start()
-    one.counter.connect_faults.open_for_good()
+    one.counter.connect_faults.disable()
     caller.join(30)
     assert not caller.is_alive()
     until(one.agreed, "all agree")

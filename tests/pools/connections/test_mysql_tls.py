@@ -203,7 +203,7 @@ def test_a_file_that_is_no_certificate_is_told_in_one_sentence(
     for options, said in {
         f"ssl_ca={keys.folder}/none.pem": "ssl_ca in the DSN names .*no such file",
         f"ssl_ca={keys.folder}": "ssl_ca in the DSN names .*is a directory",
-        f"ssl_ca={keys.own_key}": "are no certificates with their key",
+        f"ssl_ca={keys.own_key}": "are not certificates with their key",
         f"ssl_cert={keys.own}&ssl_key={keys.other_key}": "PEM files that belong together",
         f"ssl_cert={keys.own}&ssl_key={locked}": "the key without a password",
     }.items():

@@ -88,7 +88,7 @@ def test_many_threads_that_close_the_same_connection_count_it_out_once(conninfo:
     assert (counter.came, counter.went) == (20, 20)
 
 
-def test_each_door_counts_its_own(conninfo: str) -> None:
+def test_each_counter_counts_its_own(conninfo: str) -> None:
     counters = RecordingCounter(), RecordingCounter()
     for counter in counters:
         psycopg2.connect(conninfo, connection_factory=counted_connection(counter)).close()

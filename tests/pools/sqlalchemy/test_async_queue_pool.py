@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from poolviz.model.parameters import Value
-from poolviz.pools.asyncio.asyncpg import asyncpg_arguments
+from poolviz.pools.connections.asyncpg import asyncpg_arguments
 from poolviz.pools.registry import pool_class
 from tests.pools.bench import LONG, RecordingCounter
 

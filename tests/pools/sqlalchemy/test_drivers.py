@@ -204,13 +204,13 @@ def test_without_pymysql_one_sentence_says_what_to_install(
 def test_a_sqlite_connection_counts_itself_once_however_it_ends(url: str, tmp_path: Path) -> None:
     counter = RecordingCounter()
     creator = driver_for(url.format(folder=tmp_path), counter).creator
-    closed, forgotten, hung_up = creator(), creator(), creator()
+    closed, forgotten, disconnected = creator(), creator(), creator()
     closed.close()
     closed.close()
     assert (counter.came, counter.went) == (3, 1)
-    hung_up.hang_up()
+    disconnected.disconnect()
     assert counter.went == 1
-    hung_up.close()
+    disconnected.close()
     assert counter.went == 2
     del forgotten
     gc.collect()

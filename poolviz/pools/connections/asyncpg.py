@@ -1,0 +1,47 @@
+"""The server that a libpq connection string names, as arguments for `asyncpg.connect`."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from psycopg2.extensions import parse_dsn
+
+from poolviz.model.errors import InputError
+
+# libpq's parameters that asyncpg doesn't know. Those that only tune a connection are dropped;
+# those that protect it can't be.
+_DROPPED = (
+    *("client_encoding", "connect_timeout", "fallback_application_name", "hostaddr", "gssencmode"),
+    *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+    *("load_balance_hosts", "sslcompression", "sslsni", "tcp_user_timeout"),
+)
+_REFUSED = ("channel_binding", "require_auth", "requirepeer", "sslcertmode", "sslcrldir")
+
+
+def asyncpg_arguments(conninfo: str) -> dict[str, Any]:
+    """Return a libpq connection string as arguments for `asyncpg.connect`.
+
+    asyncpg takes parameters of a URL that it doesn't know for server settings, which
+    application_name is. Raises InputError for a parameter that protects the connection and that
+    asyncpg can't honour.
+    """
+    given = parse_dsn(conninfo)
+    refused = [key for key in _REFUSED if key in given]
+    if given.get("gssencmode") == "require":
+        refused.append("gssencmode")
+    if refused:
+        raise InputError(
+            f"The DSN asks for {' and '.join(refused)}, which asyncpg doesn't know: leave it out, "
+            "or use a pool of psycopg2's or psycopg's."
+        )
+    if "hostaddr" in given:
+        given.setdefault("host", given["hostaddr"])
+    if "host" in given:
+        hosts = given["host"].split(",")
+        given["host"] = ",".join(f"[{h}]" if ":" in h and h[0] != "/" else h for h in hosts)
+    kept = {key: value for key, value in given.items() if key not in _DROPPED}
+    arguments: dict[str, Any] = {"dsn": f"postgresql://?{urlencode(kept)}"}
+    if float(given.get("connect_timeout", 0)) > 0:
+        arguments["timeout"] = float(given["connect_timeout"])
+    return arguments

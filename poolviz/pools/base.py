@@ -1,11 +1,27 @@
-"""What every pool looks like from outside: its limits, and how it acquires, releases, resizes.
+"""The interface of every pool: its limits, and how it acquires, releases and resizes.
 
-To add a pool, write one file in this folder and name it in `__init__.py`. It holds
-- a subclass of the library's own class that overrides what a live change needs, and no more;
-- a `ThreadPool` or `TaskPool` around it that declares its limits and says what they allow.
-Connections are made by the library's own code, through a counter, as in `postgres.py`.
-No limit may have the name of a setting of the load. The tests in `tests/pools` then try it, as
-they try every pool in `POOLS`: all limits, up and down, under load, against a real server.
+To add a pool, write one file under `poolviz/pools/` and one under `tests/pools/`. The file holds,
+in this order:
+
+1. Its listing, before any class or function and with literal arguments, for it is read without
+   importing the file (see `listing.py`):
+
+       LISTING = Listing("library.PoolClass", "Library PoolClass", rank=80)
+
+   A driver that poolviz doesn't require is named by `drivers` and `extra`, and that extra has to
+   stand in pyproject.toml.
+2. A subclass of the library's own pool class that overrides what changing its limits in use
+   needs, and nothing else. It connects with the library's code, through a `ConnectionCounter`:
+   `connections/` has connection classes that are counted, and `connections/counting.py` what a
+   new driver needs. Private names of the library are listed in the file's docstring, in a table
+   that `tests/upstream` checks.
+3. A `ThreadPool` or `TaskPool` around it, with `id, title = LISTING.id, LISTING.title`, that
+   declares its limits and says what they allow. No limit may have the name of a load setting.
+
+That makes the pool appear in `poolviz pools`, `--pool`, the window's menu and the schema, and
+`tests/pools/test_every_pool.py` tries it like all others: all limits, up and down, under load,
+against a real server. The new test file shows the library's own behaviour where the subclass
+departs from it.
 """
 
 from __future__ import annotations
@@ -14,30 +30,36 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from poolviz.model.parameters import Parameters, Value
-from poolviz.model.sample import ReportedCounts
+
+if TYPE_CHECKING:
+    from poolviz.model.sample import ReportedCounts
 
 
 class ConnectionCounter(Protocol):
-    """Where connections are counted: each one opened goes through `opened` before anybody can use
-    it, and through `closed` once nobody can any more. Called from any thread."""
+    """Counts the connections that a pool opens and closes. Called from any thread.
+
+    Each connection is passed to `opened` before anyone can use it, and to `closed` once nobody
+    can any more. An attempt that fails is passed to neither.
+    """
 
     def check(self, since: float) -> float:
-        """Seconds that a connection still has to wait before it is made, where somebody wants one
-        since that moment (perf_counter); ConnectRefused where it may not be made. See
-        `connect_faults.py`."""
+        """Return how many seconds a connection attempted at `since` (perf_counter) must wait.
+
+        Raises ConnectRefused if it may not be made. See `connections/connect_faults.py`.
+        """
 
     def opened(self, seconds: float) -> None:
-        """A connection was made; it took `seconds`."""
+        """Count a connection that was opened, in `seconds`."""
 
     def closed(self) -> None:
-        """A connection that was opened is no more."""
+        """Count a connection that was opened before, and is closed."""
 
 
 class ConnectRefused(Exception):
-    """Raised at the counter: a connection may not be made now, and why."""
+    """Raised by `ConnectionCounter.check`: no connection may be made now. Its text says why."""
 
 
 class PoolStopped(Exception):
@@ -45,10 +67,11 @@ class PoolStopped(Exception):
 
 
 def shut_socket(raw: Any, held: Callable[[], bool]) -> None:
-    """Shut the socket of a driver's connection, so that whoever waits for its answer gets an error.
+    """Shut down the socket of a driver's connection, so that a client waiting for it gets an error.
 
-    Its client may close it at this very moment, and another may get its number. Whether the
-    duplicate really is that connection's shows in its still being held and open afterwards.
+    The client may close the connection at the same time, and its file descriptor may be reused.
+    If the client still holds it and it is still open after the descriptor was duplicated, the
+    duplicate is this connection's.
     """
     with socket.socket(fileno=os.dup(raw.fileno())) as duplicate:
         if held() and not raw.closed:
@@ -56,8 +79,10 @@ def shut_socket(raw: Any, held: Callable[[], bool]) -> None:
 
 
 def set_autocommit(raw: Any, on: bool) -> None:
-    """Have a driver's connection commit each statement by itself, or not; by the attribute or the
-    method that drivers have for it. One without either is taken not to, as DB-API has it."""
+    """Turn a driver's autocommit on or off, by its attribute or its method of that name.
+
+    A connection with neither is taken to have autocommit off, which is DB-API's default.
+    """
     found = getattr(raw, "autocommit", False)
     if callable(found):
         found(on)
@@ -66,67 +91,67 @@ def set_autocommit(raw: Any, on: bool) -> None:
 
 
 class Pool(ABC):
-    """A library's pool, behaving as its library ships it, with limits that hold when changed.
+    """A library's pool that behaves as its library ships it, with limits that can be changed.
 
-    What is said here holds for pools of either kind; `ThreadPool` and `TaskPool` say how their
-    clients call them.
+    This holds for pools of both kinds; `ThreadPool` and `TaskPool` say how clients call them.
     """
 
     id: ClassVar[str]
     title: ClassVar[str]
     library: ClassVar[str]  # the distribution whose version a report names
-    about: ClassVar[str]  # one sentence: what this pool does when it runs out
+    about: ClassVar[str]  # one sentence: what this pool does when it is exhausted
     limits: ClassVar[Parameters]
     waits: ClassVar[bool]  # a caller waits when the pool is exhausted, instead of failing at once
-    exhausted: ClassVar[tuple[type[Exception], ...]]  # no connection was free, and acquire gave up
-    # Those of them that a pool that otherwise waits raises at once. Tell them apart first: such an
-    # error may be a subclass of one that ends a wait.
+    exhausted: ClassVar[tuple[type[Exception], ...]]  # errors of `acquire`: no connection was free
+    # Those of `exhausted` that a pool whose callers otherwise wait raises at once. Test for them
+    # first: one may be a subclass of an error that ends a wait.
     refused: ClassVar[tuple[type[Exception], ...]] = ()
     servers: ClassVar[tuple[str, ...]] = ("postgresql",)  # what it runs on: see `dialect_of`
-    nests: ClassVar[bool] = True  # a client that holds a connection may get another one
-    # The driver begins a transaction by itself before the first statement, unless told otherwise.
+    nests: ClassVar[bool] = True  # a client that holds a connection can get another one
+    # The driver begins a transaction before the first statement, unless it is told not to.
     transactional: ClassVar[bool] = True
     shares: ClassVar[bool] = False  # one connection may be lent to several clients at once
-    one_client: ClassVar[str] = ""  # why one client is all it is made for, in a sentence
-    takes_away: ClassVar[bool] = False  # a client beyond those kept has another's, in use, closed
+    one_client: ClassVar[str] = ""  # why it is made for one client only, in a sentence
+    takes_away: ClassVar[bool] = False  # too many clients have each other's connections closed
     lingers: ClassVar[bool] = False  # idle connections beyond those kept are closed after a time
 
     @classmethod
     @abstractmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections that `limits` allow; None where they allow any number."""
+        """Return the most connections that `limits` allow; None for no bound."""
 
     @classmethod
     @abstractmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The connections that the pool keeps open when idle; open ones beyond are overflow."""
+        """Return how many connections the pool keeps open when idle; more are overflow."""
 
     @abstractmethod
     def reported_counts(self) -> ReportedCounts:
-        """The pool's own counts, read without waiting for its locks; called from any thread."""
+        """Return the pool's own counts, without waiting for its locks. Called from any thread."""
 
 
 class ThreadPool(Pool):
     """A pool whose clients are threads.
 
-    `acquire`, `execute` and `release` are called by clients, from any thread; `resize`,
-    `interrupt` and `close` by the engine's control thread alone, one at a time, while clients
-    go on.
+    Clients call `acquire`, `execute` and `release`, from any thread. The engine's control thread
+    alone calls `resize`, `interrupt` and `close`, one at a time, while clients go on.
     """
 
     @abstractmethod
     def __init__(
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
-        """Make the pool as its library does. Where it connects at once and can't, the driver's
-        own error."""
+        """Make the pool as its library does.
+
+        Raises the driver's error if the pool connects at once and can't.
+        """
 
     @abstractmethod
     def acquire(self) -> Any:
-        """A DB-API connection. Raises what the library raises, or PoolStopped."""
+        """Return a DB-API connection. Raises what the library raises, or PoolStopped."""
 
     def execute(self, connection: Any, statement: str) -> None:
-        """Run a statement on what `acquire` gave, and fetch what it returns."""
+        """Execute a statement on a connection from `acquire`, and fetch all rows."""
         cursor = connection.cursor()
         cursor.execute(statement)
         if cursor.description is not None:
@@ -134,54 +159,58 @@ class ThreadPool(Pool):
         cursor.close()
 
     def begin(self, connection: Any, transaction: bool) -> None:
-        """Have what follows on a connection run in one transaction, as its driver does that, or
-        else have each statement commit by itself. It is in no transaction when this is called."""
+        """Run the next statements in one transaction, or commit each of them.
+
+        How a transaction begins is up to the driver. The connection must not be in one.
+        """
         set_autocommit(self.raw(connection), not transaction)
 
     def commit(self, connection: Any) -> None:
-        """Keep what was done in the transaction, if there is one."""
+        """Commit the transaction, if there is one."""
         connection.commit()
 
     def rollback(self, connection: Any) -> None:
-        """Undo what was done in the transaction, if there is one."""
+        """Roll back the transaction, if there is one."""
         connection.rollback()
 
     @abstractmethod
     def release(self, connection: Any) -> None:
-        """Give back what `acquire` gave; its place is freed, whatever state it is in."""
+        """Give back a connection from `acquire`, in whatever state; its place becomes free."""
 
     def raw(self, connection: Any) -> Any:
-        """The driver's own connection behind what `acquire` gave; None if it was lost."""
+        """Return the driver's connection behind one from `acquire`; None if it was lost."""
         return connection
 
     def abort(self, connection: Any, held: Callable[[], bool]) -> None:
-        """Break off what runs on what `acquire` gave, if its client still has it: `held` tells.
-        The client gets the driver's error. Where that can't be done, any error."""
+        """Interrupt what runs on a connection, if `held` says that its client still holds it.
+
+        The client gets the driver's error. May raise any error if it can't be done.
+        """
         shut_socket(self.raw(connection), held)
 
     @abstractmethod
     def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put `limits`, complete and checked, in force. No connection in use is taken away.
+        """Apply `limits`, which are complete and checked. No connection in use is taken away.
 
-        ServerError where the new limits want connections at once that can't be made; the limits
-        are in force all the same.
+        Raises ServerError if connections that are now required can't be opened; the limits apply
+        all the same.
         """
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Wake every caller that waits in `acquire`; they and all later ones get PoolStopped."""
+        """Wake all callers that wait in `acquire`; they and all later ones get PoolStopped."""
 
     @abstractmethod
     def close(self) -> None:
-        """Interrupt, and close every connection; those in use are closed when they are released."""
+        """Interrupt, and close all connections; those in use when they are released."""
 
 
 class TaskPool(Pool):
-    """A pool whose clients are tasks on one asyncio loop.
+    """A pool whose clients are tasks on one asyncio event loop.
 
-    Everything but `reported_counts` is called on that loop, where the pool is also made. Waiting
-    callers are sent away by cancelling them, so acquire must bear to be cancelled at any await
-    without losing a connection.
+    Everything except `reported_counts` is called on that loop, where the pool is also made.
+    Callers that wait are sent away by cancellation, so `acquire` must not lose a connection if it
+    is cancelled at any await.
     """
 
     transactional = False
@@ -189,42 +218,44 @@ class TaskPool(Pool):
     def __init__(
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
-        self.conninfo, self.counter, self.wanted = conninfo, counter, limits
+        self.conninfo, self.counter, self.initial_limits = conninfo, counter, limits
 
     @abstractmethod
     async def open(self) -> None:
-        """Make the pool as its library does. Where it connects at once and can't, the driver's
-        own error."""
+        """Make the pool as its library does.
+
+        Raises the driver's error if the pool connects at once and can't.
+        """
 
     @abstractmethod
     async def acquire(self) -> Any:
-        """The driver's connection. Raises what the library raises."""
+        """Return the driver's connection. Raises what the library raises."""
 
     @abstractmethod
     async def execute(self, connection: Any, statement: str) -> None:
-        """Run a statement on what `acquire` gave, and fetch what it returns."""
+        """Execute a statement on a connection from `acquire`, and fetch all rows."""
 
     async def begin(self, connection: Any, transaction: bool) -> None:
-        """As `ThreadPool.begin`; for a driver that isn't `transactional`, and so on below."""
+        """Do as `ThreadPool.begin`. This and the next two suit drivers not `transactional`."""
         if transaction:
             await self.execute(connection, "BEGIN")
 
     async def commit(self, connection: Any) -> None:
-        """Keep what was done in the transaction."""
+        """Commit the transaction."""
         await self.execute(connection, "COMMIT")
 
     async def rollback(self, connection: Any) -> None:
-        """Undo what was done in the transaction."""
+        """Roll back the transaction."""
         await self.execute(connection, "ROLLBACK")
 
     @abstractmethod
     async def release(self, connection: Any) -> None:
-        """Give back what `acquire` gave; its place is freed, whatever state it is in."""
+        """Give back a connection from `acquire`, in whatever state; its place becomes free."""
 
     @abstractmethod
     async def resize(self, limits: Mapping[str, Value]) -> None:
-        """As `ThreadPool.resize`. Clients go on meanwhile, so it must not hold up the loop."""
+        """Do as `ThreadPool.resize`, without blocking the loop: clients go on meanwhile."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Close every connection. No client is left by then."""
+        """Close all connections. No client is left by then."""

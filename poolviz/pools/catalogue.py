@@ -9,7 +9,8 @@ import msgspec
 
 from poolviz.model.parameters import Parameter
 from poolviz.pools.base import Pool, TaskPool
-from poolviz.pools.registry import Listing, listings
+from poolviz.pools.listing import Listing
+from poolviz.pools.registry import listings
 
 
 def as_json() -> str:

@@ -16,6 +16,11 @@ from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
 from poolviz.pools.connections.postgres import counted_connection
+from poolviz.pools.listing import Listing
+
+LISTING = Listing(
+    "dbutils.PooledDB", "DBUtils PooledDB", rank=70, drivers=("dbutils",), extra="dbutils"
+)
 
 _MOST = 10_000
 _LOCK_LIMIT = 1.0  # seconds to wait for a lock that the library may hold while it connects
@@ -149,8 +154,7 @@ class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
 class PooledDB(ThreadPool):
     """`dbutils.pooled_db.PooledDB`, with connections of psycopg2's."""
 
-    id = "dbutils.PooledDB"
-    title = "DBUtils PooledDB"
+    id, title = LISTING.id, LISTING.title
     library = "DBUtils"
     about = (
         "When every connection is in use a caller waits, for timeout at most, or fails at once, as "

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from poolviz.engine.engine import Engine
-from poolviz.pools.registry import LISTINGS, Listing
+from poolviz.pools.listing import Listing, built_in_listings
 from tests.engine.runs import PATIENCE, running, scenario
 
-ON_MYSQL = [one for one in LISTINGS if not one.missing and "postgresql" not in one.load().servers]
-ON_POSTGRESQL = [one for one in LISTINGS if one not in ON_MYSQL]
+ON_MYSQL = [
+    one for one in built_in_listings() if not one.missing and "postgresql" not in one.load().servers
+]
+ON_POSTGRESQL = [one for one in built_in_listings() if one not in ON_MYSQL]
 
 
 @pytest.mark.parametrize("one", ON_POSTGRESQL, ids=lambda one: one.id)

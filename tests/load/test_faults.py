@@ -10,7 +10,8 @@ from poolviz.load.statements import STATEMENTS
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Kind, Value
-from poolviz.pools.registry import LISTINGS, pool_class
+from poolviz.pools.listing import built_in_listings
+from poolviz.pools.registry import pool_class
 
 ON_A_SERVER = {"kill_backend", "kill_all_backends", "restart_server", "lock_table"}
 
@@ -28,7 +29,7 @@ def impossible(where: FaultConditions) -> set[str]:
 def test_every_fault_has_a_key_of_its_own_which_is_no_setting_and_no_limit() -> None:
     assert list(FAULTS) == list(FAULT_PARAMETERS)
     taken = {*SETTINGS}
-    for listing in LISTINGS:
+    for listing in built_in_listings():
         if not listing.missing:
             taken |= {*listing.load().limits}
     assert not taken & {*FAULTS}

@@ -7,7 +7,7 @@ import pytest
 from psycopg2.extensions import connection
 
 from poolviz.pools.base import Pool
-from poolviz.pools.registry import LISTINGS, Listing
+from poolviz.pools.listing import Listing, built_in_listings
 from poolviz.servers.embedded.server import EmbeddedServer
 from tests.pools.bench import Bench, can_have, rebuilds
 from tests.pools.places import MySQL, Place, Postgres, SQLite
@@ -40,7 +40,7 @@ def admin(postgres: Postgres) -> connection:
     return postgres.admin
 
 
-@pytest.fixture(params=LISTINGS, ids=lambda listing: listing.id)
+@pytest.fixture(params=built_in_listings(), ids=lambda listing: listing.id)
 def kind(request: pytest.FixtureRequest) -> type[Pool]:
     """Every pool there is."""
     listing: Listing = request.param

@@ -15,7 +15,8 @@ import pytest
 
 from poolviz.model.parameters import Effect
 from poolviz.pools.base import TaskPool
-from poolviz.pools.registry import LISTINGS, POOLS, listings
+from poolviz.pools.listing import built_in_listings
+from poolviz.pools.registry import POOLS, listings
 from tests.servers.fixtures import PROJECT
 
 # What each extra brings, by the names of its modules.
@@ -121,7 +122,7 @@ def test_a_pool_without_its_driver_is_listed_with_the_command_that_installs_it(
     listed = {one["id"]: one for one in json.loads(tell("--json", without=without))["pools"]}
     parts = told(tell(without=without))
     assert list(listed) == list(parts) == [one.id for one in listings()]
-    lacking = [one for one in LISTINGS if one.extra in without]
+    lacking = [one for one in built_in_listings() if one.extra in without]
     assert {one.extra for one in lacking} == set(without)
     for one in lacking:
         command = f"pip install 'poolviz[{one.extra}]'"
@@ -132,6 +133,6 @@ def test_a_pool_without_its_driver_is_listed_with_the_command_that_installs_it(
             "install": command,
         }
         assert parts[one.id] == f"{one.id}\n  (needs {' and '.join(one.drivers)}: {command})"
-    others: list[Any] = [listed[one.id] for one in LISTINGS if one not in lacking]
+    others: list[Any] = [listed[one.id] for one in built_in_listings() if one not in lacking]
     assert all(one["available"] or one["install"] for one in others)
     assert any(one["available"] and one["limits"] for one in others)

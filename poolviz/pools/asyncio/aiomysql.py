@@ -21,6 +21,9 @@ from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.connect_faults import refused_by_mysql, wait_to_connect_async
 from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.connections.mysql import tls_context
+from poolviz.pools.listing import Listing
+
+LISTING = Listing("aiomysql.Pool", "aiomysql Pool", rank=60, drivers=("aiomysql",), extra="mysql")
 
 _MOST = 10_000
 _LONGEST = 86_400.0
@@ -84,8 +87,7 @@ class ResizablePool(ResizableConditionPool, upstream.Pool):  # type: ignore[misc
 class Pool(TaskPool):
     """`aiomysql.Pool`."""
 
-    id = "aiomysql.Pool"
-    title = "aiomysql Pool"
+    id, title = LISTING.id, LISTING.title
     library = "aiomysql"
     about = (
         "When every connection is in use a caller waits its turn: in aiomysql for ever, here for "
@@ -166,7 +168,7 @@ class Pool(TaskPool):
 
     async def open(self) -> None:
         """Make the pool and open minsize connections; pymysql.Error where it can't."""
-        limits = self.wanted
+        limits = self.initial_limits
         self._pool = ResizablePool(
             minsize=int(limits["minsize"]),
             maxsize=int(limits["maxsize"]),

@@ -23,6 +23,9 @@ from poolviz.pools.asyncio.resizable import ResizableConditionPool
 from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.connect_faults import wait_to_connect_async
 from poolviz.pools.connections.counting import CountedConnection
+from poolviz.pools.listing import Listing
+
+LISTING = Listing("aiopg.Pool", "aiopg Pool", rank=50, drivers=("aiopg",), extra="aiopg")
 
 _MOST = 10_000
 _LONGEST = 86_400.0
@@ -71,8 +74,7 @@ class ResizablePool(ResizableConditionPool, upstream.Pool):
 class Pool(TaskPool):
     """`aiopg.Pool`."""
 
-    id = "aiopg.Pool"
-    title = "aiopg Pool"
+    id, title = LISTING.id, LISTING.title
     library = "aiopg"
     about = "When every connection is in use a caller waits its turn, for timeout at most."
     waits = True
@@ -142,7 +144,7 @@ class Pool(TaskPool):
 
     async def open(self) -> None:
         """Make the pool and open minsize connections; psycopg2.Error where it can't."""
-        limits = self.wanted
+        limits = self.initial_limits
         hear_nothing_of(_is_cancelled_statement, asyncio.get_running_loop())
         self._pool = ResizablePool(
             self.conninfo,

@@ -17,6 +17,9 @@ from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.asyncpg import asyncpg_arguments
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
+from poolviz.pools.listing import Listing
+
+LISTING = Listing("asyncpg.Pool", "asyncpg Pool", rank=40, drivers=("asyncpg",), extra="asyncpg")
 
 _MOST = 10_000
 _LONGEST = 86_400.0
@@ -136,8 +139,7 @@ class ResizablePool(upstream.Pool):  # type: ignore[misc]
 class Pool(TaskPool):
     """`asyncpg.Pool`."""
 
-    id = "asyncpg.Pool"
-    title = "asyncpg Pool"
+    id, title = LISTING.id, LISTING.title
     library = "asyncpg"
     about = "When every connection is in use a caller waits its turn, for timeout at most."
     waits = True
@@ -225,7 +227,7 @@ class Pool(TaskPool):
 
     async def open(self) -> None:
         """Make the pool and open min_size connections; asyncpg's own error where it can't."""
-        limits = self.wanted
+        limits = self.initial_limits
         hear_nothing_of(_is_open_transaction, asyncio.get_running_loop())
         self._pool = ResizablePool(
             **asyncpg_arguments(self.conninfo),

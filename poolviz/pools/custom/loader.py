@@ -1,17 +1,16 @@
-"""Pools of the user's own: `package.module:Class`, `path/to/file.py:Class`, and installed ones.
+"""Load a user's own pool: `package.module:Class`, `path/to/file.py:Class`, or an installed one.
 
 The class may be
 - a subclass of psycopg2's AbstractConnectionPool, or any other class with getconn and putconn
-  (`custom_pool.py`): its limits are read from its constructor;
-- a subclass of SQLAlchemy's Pool (`sqlalchemy_custom.py`);
-- a ThreadPool or TaskPool, which says everything of itself.
+  (`custom/pool.py`): its limits are read from its constructor;
+- a subclass of SQLAlchemy's Pool (`sqlalchemy/custom.py`);
+- a ThreadPool or TaskPool, which declares everything itself.
 
-Of a class with getconn and putconn, these attributes are heeded where it has them: `live_limits`,
-the names of parameters that may be set in the pool while it is used, as attributes; `waits` and
-`exhausted`, which mean what they mean in `base.py`. What a line `name: …` of its docstring says
-about a parameter is that limit's help.
+A class with getconn and putconn may have these attributes: `live_limits`, the names of the
+parameters that may be set as attributes of a pool in use; `waits` and `exhausted`, which mean
+what they mean in `base.py`. A line `name: …` in its docstring is the help of the parameter `name`.
 
-An installed package brings a pool by an entry point of the group `poolviz.pools`, whose name is
+An installed package offers a pool by an entry point in the group `poolviz.pools`, whose name is
 the pool's id and whose object is such a class.
 """
 
@@ -33,22 +32,21 @@ from typing import Any
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
-from poolviz.pools.custom.pool import wrap
-from poolviz.pools.registry import Listing
+from poolviz.pools.listing import Listing
 
 _GROUP = "poolviz.pools"
-_SAID_OF_A_POOL = ("title", "library", "about", "limits", "waits", "exhausted")
+_DECLARED = ("title", "library", "about", "limits", "waits", "exhausted")
 _lock = threading.RLock()  # one import at a time; guards _loaded
 _loaded: dict[str, type[Pool]] = {}
 
 
 @dataclass(frozen=True)
-class Brought(Listing):
-    """A pool that an installed package brings; `module` is where, as `package.module:Class`."""
+class InstalledListing(Listing):
+    """The pool of an entry point; `module` is its object reference, `package.module:Class`."""
 
     @property
     def missing(self) -> str:
-        """Why this pool can't be used, in a sentence; empty where it can."""
+        """Why this pool can't be used, in a sentence; empty if it can. Imports the package."""
         try:
             self.load()
         except InputError as error:
@@ -56,7 +54,7 @@ class Brought(Listing):
         return ""
 
     def load(self) -> type[Pool]:
-        """The pool's class; InputError where it can't be loaded or used."""
+        """Import and return the pool's class. Raises InputError if it can't be used."""
         with _lock:
             if self.id not in _loaded:
                 where, _, name = self.module.partition(":")
@@ -65,21 +63,24 @@ class Brought(Listing):
             return _loaded[self.id]
 
 
-def brought() -> tuple[Listing, ...]:
-    """The pools that installed packages bring, in the order of their ids; none is loaded."""
+def installed_listings() -> tuple[Listing, ...]:
+    """Return the pools that installed packages offer, ordered by id. Imports no package."""
     points = {point.name: point for point in metadata.entry_points(group=_GROUP)}
-    return tuple(Brought(id, id, point.value) for id, point in sorted(points.items()))
+    return tuple(InstalledListing(id, id, module=points[id].value) for id in sorted(points))
 
 
 def load(id: str) -> type[Pool]:
-    """The pool that `id` means, which knows a file by its whole path, so that its own id means
-    the same in any folder; InputError says why there is none, in a sentence."""
+    """Return the pool for `module:Class` or `file.py:Class`.
+
+    Its own id has the file's absolute path, so that it means the same in any working directory.
+    Raises InputError if it can't be loaded or used.
+    """
     where, _, name = id.strip().rpartition(":")
-    path = Path(where).expanduser().resolve() if _means_file(where) else None
+    path = Path(where).expanduser().resolve() if _is_file_name(where) else None
     id = f"{path or where}:{name}"
     if not where or not all(part.isidentifier() for part in name.split(".")):
         raise InputError(
-            f"{id} names no class: it takes package.module:Class or path/to/file.py:Class."
+            f"{id} doesn't name a class: write package.module:Class or path/to/file.py:Class."
         )
     with _lock:
         if id not in _loaded:
@@ -88,63 +89,64 @@ def load(id: str) -> type[Pool]:
         return _loaded[id]
 
 
-def _means_file(where: str) -> bool:
+def _is_file_name(where: str) -> bool:
     return where.endswith(".py") or "/" in where or "\\" in where
 
 
 def _import(name: str, id: str) -> ModuleType:
-    """The module of that name, which may lie in the working folder."""
-    _can_import_from(Path.cwd())
+    """Import a module by name, from the working directory too."""
+    _add_to_path(Path.cwd())
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             raise InputError(
                 f"{id} can't be loaded: there is no module {error.name}; install it, or run "
-                "poolviz in its folder."
+                "poolviz in the directory that contains it."
             ) from None
-        raise _failed(error, id) from error
+        raise _import_failed(error, id) from error
     except (Exception, SystemExit) as error:
-        raise _failed(error, id) from error
+        raise _import_failed(error, id) from error
 
 
 def _import_file(path: Path, id: str) -> ModuleType:
-    """The module that a file is, under a name of its own; its neighbours can be imported."""
+    """Import a file as a module with a unique name; the file can import others beside it."""
     if not path.is_file():
         raise InputError(f"{id} can't be loaded: there is no file {path}.")
     name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"{id} can't be loaded: {path.name} is no file of Python's, .py.")
+        raise InputError(f"{id} can't be loaded: {path.name} is not a Python file (.py).")
     module = importlib.util.module_from_spec(spec)
-    _can_import_from(path.parent)
+    _add_to_path(path.parent)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise _failed(error, id) from error
+        raise _import_failed(error, id) from error
     return module
 
 
-def _can_import_from(folder: Path) -> None:
-    """Let modules be found in `folder` too, after all that is installed; a child process as well,
-    which is given this list."""
+def _add_to_path(folder: Path) -> None:
+    """Let modules be imported from `folder`, after all others.
+
+    The engine's child process is given this path too.
+    """
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 
 
-def _failed(error: BaseException, id: str) -> InputError:
-    """The sentence for a module that doesn't come through its import."""
-    said = " ".join(str(error).split()).rstrip(".")
+def _import_failed(error: BaseException, id: str) -> InputError:
+    message = " ".join(str(error).split()).rstrip(".")
     return InputError(
         f"{id} can't be loaded: importing it raised {type(error).__name__}"
-        f"{': ' + said if said else ''}."
+        f"{': ' + message if message else ''}."
     )
 
 
 def _find(module: ModuleType, name: str, id: str) -> type[Any]:
-    """The class that goes by `name` in `module`."""
+    """Return the class `name` of a module."""
     try:
         found: Any = reduce(getattr, name.split("."), module)
     except AttributeError:
@@ -152,7 +154,7 @@ def _find(module: ModuleType, name: str, id: str) -> type[Any]:
         near = f": {suggest(name, own)}" if own else ""
         raise InputError(f"{id} can't be loaded: it has no class {name}{near}.") from None
     if not isinstance(found, type):
-        raise InputError(f"{id} is no class but a {type(found).__name__}: name a class.")
+        raise InputError(f"{id} is not a class but a {type(found).__name__}: name a class.")
     return found
 
 
@@ -161,33 +163,33 @@ def _is_own_class(value: object, module: ModuleType) -> bool:
 
 
 def _pool_around(cls: type[Any], id: str) -> type[Pool]:
-    """A pool of poolviz' around a class, whatever its kind; InputError says what it lacks."""
+    """Return a pool for a class of any kind. Raises InputError that says what the class lacks."""
     own = issubclass(cls, Pool)
     lacks = [] if own else [name for name in ("getconn", "putconn") if not hasattr(cls, name)]
     sqlalchemy = sys.modules.get("sqlalchemy.pool")
-    is_sqlalchemys = sqlalchemy is not None and issubclass(cls, sqlalchemy.Pool)
     if inspect.isabstract(cls):
         missing = " and ".join(sorted(cls.__abstractmethods__))
         raise InputError(f"{id} is abstract: it lacks {missing}.")
-    if is_sqlalchemys:
-        from poolviz.pools.sqlalchemy import custom as sqlalchemy_custom  # noqa: PLC0415 - only where it is one of these
+    if sqlalchemy is not None and issubclass(cls, sqlalchemy.Pool):
+        from poolviz.pools.sqlalchemy.custom import wrap_pool_class  # noqa: PLC0415 - slow to import
 
-        wrapped: type[Pool] = sqlalchemy_custom.wrap_pool_class(cls, id)
-        return wrapped
+        return wrap_pool_class(cls, id)
     if own:
-        return _named(cls, id)
+        return _with_id(cls, id)
     if lacks:
-        raise InputError(f"{id} is no connection pool: it lacks {' and '.join(lacks)}.")
+        raise InputError(f"{id} is not a connection pool: it lacks {' and '.join(lacks)}.")
+    from poolviz.pools.custom.pool import wrap  # noqa: PLC0415 - imports psycopg2
+
     return wrap(cls, id)
 
 
-def _named(cls: type[Any], id: str) -> type[Pool]:
-    """A pool of poolviz' own kind under the id that it is loaded by."""
-    lacks = [name for name in _SAID_OF_A_POOL if not hasattr(cls, name)]
+def _with_id(cls: type[Any], id: str) -> type[Pool]:
+    """Return a ThreadPool or TaskPool of the user's under the id that it is loaded by."""
+    lacks = [name for name in _DECLARED if not hasattr(cls, name)]
     if not issubclass(cls, (ThreadPool, TaskPool)):
         lacks.insert(0, "ThreadPool or TaskPool as a base")
     if lacks:
-        raise InputError(f"{id} doesn't say everything of itself: it lacks {', '.join(lacks)}.")
+        raise InputError(f"{id} can't be used: the class lacks {', '.join(lacks)}.")
     named: type[Pool] = type(
         cls.__name__, (cls,), {"id": id, "__module__": cls.__module__, "__doc__": cls.__doc__}
     )

@@ -17,6 +17,7 @@ from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.connect_faults import wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
+from poolviz.pools.listing import Listing
 from poolviz.pools.psycopg.pools import (
     MAX_IDLE,
     MAX_LIFETIME,
@@ -26,6 +27,14 @@ from poolviz.pools.psycopg.pools import (
     TIMEOUT,
 )
 from poolviz.pools.psycopg.resizable import START_LIMIT, CountsMixin, libpq_conninfo
+
+LISTING = Listing(
+    "psycopg_pool.AsyncConnectionPool",
+    "psycopg AsyncConnectionPool",
+    rank=32,
+    drivers=("psycopg", "psycopg_pool"),
+    extra="psycopg",
+)
 
 
 def counted_connection(counter: ConnectionCounter) -> type[AsyncConnection[Any]]:
@@ -182,8 +191,7 @@ class ResizableAsyncConnectionPool(CountsMixin, UpstreamPool[Any]):
 class AsyncConnectionPool(TaskPool):
     """`psycopg_pool.AsyncConnectionPool`."""
 
-    id = "psycopg_pool.AsyncConnectionPool"
-    title = "psycopg AsyncConnectionPool"
+    id, title = LISTING.id, LISTING.title
     library = "psycopg-pool"
     about = "When every connection is in use a caller waits its turn, for timeout at most."
     waits = True
@@ -207,7 +215,7 @@ class AsyncConnectionPool(TaskPool):
 
     async def open(self) -> None:
         """Make the pool and open min_size connections; psycopg's own error where it can't."""
-        options: dict[str, Any] = dict(self.wanted)
+        options: dict[str, Any] = dict(self.initial_limits)
         self._pool = ResizableAsyncConnectionPool(
             libpq_conninfo(self.conninfo),
             connection_class=counted_connection(self.counter),

@@ -12,7 +12,23 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, ThreadPool
+from poolviz.pools.listing import Listing
 from poolviz.pools.psycopg import resizable as live
+
+CONNECTION = Listing(
+    "psycopg_pool.ConnectionPool",
+    "psycopg ConnectionPool",
+    rank=30,
+    drivers=("psycopg", "psycopg_pool"),
+    extra="psycopg",
+)
+NULL = Listing(
+    "psycopg_pool.NullConnectionPool",
+    "psycopg NullConnectionPool",
+    rank=31,
+    drivers=("psycopg", "psycopg_pool"),
+    extra="psycopg",
+)
 
 _MOST = 10_000
 _DAY = 86_400.0
@@ -150,8 +166,7 @@ class _PsycopgPool(ThreadPool):
 class ConnectionPool(_PsycopgPool):
     """`psycopg_pool.ConnectionPool`."""
 
-    id = "psycopg_pool.ConnectionPool"
-    title = "psycopg ConnectionPool"
+    id, title = CONNECTION.id, CONNECTION.title
     about = "When every connection is in use a caller waits its turn, for timeout at most."
     lingers = True
     limits = Parameters(
@@ -177,8 +192,7 @@ class ConnectionPool(_PsycopgPool):
 class NullConnectionPool(_PsycopgPool):
     """`psycopg_pool.NullConnectionPool`."""
 
-    id = "psycopg_pool.NullConnectionPool"
-    title = "psycopg NullConnectionPool"
+    id, title = NULL.id, NULL.title
     about = (
         "Nothing is kept: each caller connects for itself, or waits, for timeout at most, where "
         "there are max_size connections."

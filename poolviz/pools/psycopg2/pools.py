@@ -14,10 +14,17 @@ from poolviz.model.parameters import Kind, Parameter, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.connections.postgres import counted_connection
+from poolviz.pools.listing import Listing
 from poolviz.pools.psycopg2.resizable import (
     PersistentPool,
     ResizableSimplePool,
     ResizableThreadedPool,
+)
+
+SIMPLE = Listing("psycopg2.SimpleConnectionPool", "psycopg2 SimpleConnectionPool", rank=10)
+THREADED = Listing("psycopg2.ThreadedConnectionPool", "psycopg2 ThreadedConnectionPool", rank=11)
+PERSISTENT = Listing(
+    "psycopg2.PersistentConnectionPool", "psycopg2 PersistentConnectionPool", rank=12
 )
 
 _MOST = 10_000
@@ -126,8 +133,7 @@ def not_all_opened(minconn: int, error: psycopg2.Error) -> ServerError:
 class SimpleConnectionPool(_Psycopg2Pool):
     """`psycopg2.pool.SimpleConnectionPool`."""
 
-    id = "psycopg2.SimpleConnectionPool"
-    title = "psycopg2 SimpleConnectionPool"
+    id, title = SIMPLE.id, SIMPLE.title
     about = "For one thread: when every connection is in use it fails at once; nobody waits."
     one_client = ONE_THREAD.format("SimpleConnectionPool")
     limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
@@ -137,8 +143,7 @@ class SimpleConnectionPool(_Psycopg2Pool):
 class ThreadedConnectionPool(_Psycopg2Pool):
     """`psycopg2.pool.ThreadedConnectionPool`."""
 
-    id = "psycopg2.ThreadedConnectionPool"
-    title = "psycopg2 ThreadedConnectionPool"
+    id, title = THREADED.id, THREADED.title
     about = "When every connection is in use it fails at once; nobody waits."
     limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
     _live = ResizableThreadedPool
@@ -147,8 +152,7 @@ class ThreadedConnectionPool(_Psycopg2Pool):
 class PersistentConnectionPool(_Psycopg2Pool):
     """psycopg2's `PersistentConnectionPool` as it was until 2.8: each thread keeps its own."""
 
-    id = "psycopg2.PersistentConnectionPool"
-    title = "psycopg2 PersistentConnectionPool"
+    id, title = PERSISTENT.id, PERSISTENT.title
     nests = False
     about = (
         "Each thread gets a connection of its own and keeps it; a thread that comes when "

@@ -22,7 +22,16 @@ from poolviz.pools.base import ConnectionCounter, TaskPool, set_autocommit
 from poolviz.pools.connections.asyncpg import asyncpg_arguments
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
+from poolviz.pools.listing import Listing
 from poolviz.pools.sqlalchemy.queue_pool import QueuePool, ResizableQueuePool, queue_limits
+
+LISTING = Listing(
+    "sqlalchemy.AsyncAdaptedQueuePool",
+    "SQLAlchemy AsyncAdaptedQueuePool",
+    rank=25,
+    drivers=("asyncpg", "greenlet"),
+    extra="asyncpg",
+)
 
 
 class _Idle(asyncio.Queue[ConnectionPoolEntry]):
@@ -123,8 +132,7 @@ class ResizableAsyncQueuePool(ResizableQueuePool, UpstreamPool):
 class AsyncAdaptedQueuePool(TaskPool):
     """`sqlalchemy.pool.AsyncAdaptedQueuePool`."""
 
-    id = "sqlalchemy.AsyncAdaptedQueuePool"
-    title = "SQLAlchemy AsyncAdaptedQueuePool"
+    id, title = LISTING.id, LISTING.title
     library = "SQLAlchemy"
     about = QueuePool.about
     waits = True
@@ -148,7 +156,7 @@ class AsyncAdaptedQueuePool(TaskPool):
             "postgresql+asyncpg://",
             async_creator=_counted_connect(self.conninfo, self.counter),
             poolclass=ResizableAsyncQueuePool,
-            **self.wanted,
+            **self.initial_limits,
         )
         assert isinstance(engine.pool, ResizableAsyncQueuePool)
         self._pool = engine.pool

@@ -14,6 +14,7 @@ from sqlalchemy.util.queue import Full, Queue
 from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import PoolStopped
+from poolviz.pools.listing import Listing
 from poolviz.pools.sqlalchemy.base import (
     MOST,
     POOL_PRE_PING,
@@ -21,6 +22,8 @@ from poolviz.pools.sqlalchemy.base import (
     SQLAlchemyPool,
     put_upkeep_in_force,
 )
+
+LISTING = Listing("sqlalchemy.QueuePool", "SQLAlchemy QueuePool", rank=20)
 
 _NO_LIMIT = -1
 
@@ -264,8 +267,7 @@ def queue_limits(id: str) -> Parameters:
 class QueuePool(SQLAlchemyPool):
     """`sqlalchemy.pool.QueuePool`."""
 
-    id = "sqlalchemy.QueuePool"
-    title = "SQLAlchemy QueuePool"
+    id, title = LISTING.id, LISTING.title
     about = "When every connection is in use a caller waits, for pool_timeout at most."
     waits = True
     exhausted = (upstream_errors.TimeoutError,)

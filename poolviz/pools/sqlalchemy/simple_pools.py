@@ -17,6 +17,7 @@ from sqlalchemy.pool import StaticPool as UpstreamStaticPool
 from poolviz.model.parameters import Kind, Parameter, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import PoolStopped
+from poolviz.pools.listing import Listing
 from poolviz.pools.sqlalchemy.base import (
     MOST,
     POOL_PRE_PING,
@@ -24,6 +25,11 @@ from poolviz.pools.sqlalchemy.base import (
     SQLAlchemyPool,
     put_upkeep_in_force,
 )
+
+NULL = Listing("sqlalchemy.NullPool", "SQLAlchemy NullPool", rank=21)
+STATIC = Listing("sqlalchemy.StaticPool", "SQLAlchemy StaticPool", rank=22)
+SINGLETON = Listing("sqlalchemy.SingletonThreadPool", "SQLAlchemy SingletonThreadPool", rank=23)
+ASSERTION = Listing("sqlalchemy.AssertionPool", "SQLAlchemy AssertionPool", rank=24)
 
 
 class Stoppable(UpstreamPool):
@@ -260,8 +266,7 @@ class _Fixed(SQLAlchemyPool):
 class NullPool(_Fixed):
     """`sqlalchemy.pool.NullPool`."""
 
-    id = "sqlalchemy.NullPool"
-    title = "SQLAlchemy NullPool"
+    id, title = NULL.id, NULL.title
     about = "It never runs out: each caller gets a new connection, closed when it is given back."
     waits = False
     exhausted = ()
@@ -273,8 +278,7 @@ class NullPool(_Fixed):
 class StaticPool(_Fixed):
     """`sqlalchemy.pool.StaticPool`."""
 
-    id = "sqlalchemy.StaticPool"
-    title = "SQLAlchemy StaticPool"
+    id, title = STATIC.id, STATIC.title
     about = (
         "It never runs out: all callers share one connection, transaction included, so that one's "
         "rollback undoes another's work. PyMySQL's connections break when threads share them."
@@ -297,8 +301,7 @@ class StaticPool(_Fixed):
 class SingletonThreadPool(_Fixed):
     """`sqlalchemy.pool.SingletonThreadPool`."""
 
-    id = "sqlalchemy.SingletonThreadPool"
-    title = "SQLAlchemy SingletonThreadPool"
+    id, title = SINGLETON.id, SINGLETON.title
     about = (
         "Each thread has a connection of its own; a thread too many gets one too, and that of any "
         "other is closed, even in use."
@@ -336,8 +339,7 @@ class SingletonThreadPool(_Fixed):
 class AssertionPool(_Fixed):
     """`sqlalchemy.pool.AssertionPool`."""
 
-    id = "sqlalchemy.AssertionPool"
-    title = "SQLAlchemy AssertionPool"
+    id, title = ASSERTION.id, ASSERTION.title
     about = "One caller at a time has its one connection; any other fails at once."
     waits = False
     exhausted = (AssertionError,)

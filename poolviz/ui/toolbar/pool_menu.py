@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
 from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
 from poolviz.pools.base import Pool
-from poolviz.pools.registry import Listing, listings, pool_class
+from poolviz.pools.listing import Listing
+from poolviz.pools.registry import listings, pool_class
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, log_fault, sentence_of
 

@@ -15,7 +15,8 @@ from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Effect, Kind
 from poolviz.pools.base import Pool, PoolStopped
 from poolviz.pools.custom import loader as custom
-from poolviz.pools.registry import POOLS, Listing, listings, pool_class
+from poolviz.pools.listing import Listing
+from poolviz.pools.registry import POOLS, listings, pool_class
 from poolviz.runs.engine_process import EngineProcess
 from tests.engine.runs import running, scenario
 from tests.pools.bench import Crowd, RecordingCounter, until, waiting
@@ -281,7 +282,7 @@ WRONG = {
     "class Mine(AbstractConnectionPool): pass": "it lacks getconn and putconn",
     "class Mine(abc.ABC):\n    @abc.abstractmethod\n    def getconn(self): ...\n"
     "    def putconn(self, conn): ...": "is abstract: it lacks getconn",
-    "def Mine(): pass": "is no class but a function",
+    "def Mine(): pass": "is not a class but a function",
     "class Mina: pass": "it has no class Mine: perhaps Mina is meant",
     "1/0": "importing it raised ZeroDivisionError: division by zero",
     "def (": "importing it raised SyntaxError",
@@ -315,9 +316,9 @@ def test_what_cant_work_is_told_in_one_sentence(written: Written, source: str) -
         ("no_such_package.module:Mine", "there is no module no_such_package"),
         ("json.nothing:Mine", "there is no module json.nothing"),
         ("json:Nothing", "it has no class Nothing"),
-        ("json:loads", "no class but a function"),
-        ("pool.py:", "names no class"),
-        (":Mine", "names no class"),
+        ("json:loads", "not a class but a function"),
+        ("pool.py:", "doesn.t name a class"),
+        (":Mine", "doesn.t name a class"),
         ("psycopg2.pool:AbstractConnectionPool", "lacks getconn and putconn"),
     ],
 )

@@ -9,8 +9,9 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QInputDialog
 from pytestqt.qtbot import QtBot
 
-from poolviz.pools.custom.loader import Brought
-from poolviz.pools.registry import Listing, listings
+from poolviz.pools.custom.loader import InstalledListing
+from poolviz.pools.listing import Listing
+from poolviz.pools.registry import listings
 from poolviz.ui.toolbar import pool_menu
 from poolviz.ui.window import Window
 from tests.ui.running import THREADED, run_on, servers_home, until, until_counting, window
@@ -72,8 +73,8 @@ def test_every_pool_is_listed_and_the_chosen_one_is_marked(window: Window, qtbot
 def test_a_pool_without_its_driver_is_greyed_and_says_how_to_install_it(
     window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    absent = Listing("x.Pool", "X Pool", "x_pools", ("no_such_driver",), "x")
-    broken = Brought("broken.Pool", "broken.Pool", "no_such_module:Pool")
+    absent = Listing("x.Pool", "X Pool", drivers=("no_such_driver",), extra="x")
+    broken = InstalledListing("broken.Pool", "broken.Pool", module="no_such_module:Pool")
     monkeypatch.setattr(pool_menu, "listings", lambda: (*listings(), absent, broken))
     menu = pool_menu.PoolMenu(window.controller, window)
     entries = {a.data(): a for a in menu.actions()}

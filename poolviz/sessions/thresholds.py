@@ -1,10 +1,11 @@
-"""What makes a run fail: `wait_p95 > 50ms`, held against its summary."""
+"""Conditions that make a run fail, such as `wait_p95 > 50ms`, checked against its summary."""
 
 from __future__ import annotations
 
 import math
 import operator
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,9 +21,10 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_FORM = re.compile(r"\s*(\w+)\s*(>=|<=|==|!=|>|<)\s*(.*?)\s*")
+_FORM = re.compile(r"\s*(\w+)\s*([^\w\s.+-]+)\s*(.*?)\s*")
+_SEVERAL = re.compile(r"\s(and|or)\s|&&|\|\||[,;]", re.IGNORECASE)
 _TIMES = ("wait", "use", "create", "retry")
-_SHARES = ("mean", "p50", "p95", "p99", "max")
+_STATISTICS = ("mean", "p50", "p95", "p99", "max")
 _CONNECTIONS = (
     "used_max",
     "used_mean",
@@ -35,9 +37,9 @@ _CONNECTIONS = (
 )
 
 
-def _of_time(time: str, share: str) -> Callable[[RunSummary], float | None]:
+def _of_time(time: str, statistic: str) -> Callable[[RunSummary], float | None]:
     def figure(summary: RunSummary) -> float | None:
-        value: float | None = getattr(getattr(summary, f"{time}_time_s"), share)
+        value: float | None = getattr(getattr(summary, f"{time}_time_s"), statistic)
         return value
 
     return figure
@@ -58,13 +60,34 @@ FIGURES: dict[str, Callable[[RunSummary], float | None]] = {
     "errors": lambda summary: sum(summary.errors.values()),
     "server_backends_max": lambda summary: summary.server_backends_max,
     **{name: _of_connections(name) for name in _CONNECTIONS},
-    **{f"{time}_{share}": _of_time(time, share) for time in _TIMES for share in _SHARES},
+    **{f"{time}_{each}": _of_time(time, each) for time in _TIMES for each in _STATISTICS},
 }
+
+
+def help_text() -> str:
+    """Return the help on conditions: every figure and operator, for a terminal of 80 columns."""
+    plain = [figure for figure in FIGURES if not _is_time(figure)]
+    return f"""\
+A condition is FIGURE OPERATOR VALUE, such as 'wait_p95 > 50ms'. It is checked
+against the whole run when that has ended; if it is true, or if nothing was
+counted for its figure, poolviz says so and exits with status 99. Give --fail-if
+once for each condition: any of them that is true fails the run. In a scenario:
+fail_if = ["wait_p95 > 50ms", "errors > 0"].
+
+operators  {" ".join(_OPERATORS)}
+
+times      {", ".join(f"{time}_…" for time in _TIMES)}
+           each with one of {", ".join(_STATISTICS)}: wait_p95, use_mean, …
+           The value is in seconds or has a unit: 50ms, 2min.
+
+numbers    {textwrap.fill(", ".join(plain), 69, subsequent_indent=" " * 11)}
+           throughput is in operations per second, used_mean weighted by time;
+           errors counts every kind of error, timeouts not included."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A condition that a run fails by. `limit` is in seconds where the figure is a time."""
+    """A condition that fails a run when it is true; `limit` is in seconds for times."""
 
     figure: str
     comparison: str
@@ -72,44 +95,57 @@ class Threshold:
 
     @classmethod
     def parse(cls, text: str) -> Threshold:
-        """The threshold that `FIGURE OP VALUE` says; InputError names what is allowed."""
+        """Return the threshold that `FIGURE OPERATOR VALUE` describes.
+
+        Raises InputError, which says what is allowed.
+        """
+        if _SEVERAL.search(text):
+            raise _refused(
+                text,
+                "it takes one condition. Give one for each: a run fails if any of them is true.",
+            )
         match = _FORM.fullmatch(text)
         if match is None:
-            raise InputError(
-                f"--fail-if '{text}': it takes FIGURE OP VALUE, such as 'wait_p95 > 50ms', "
-                f"with one of {' '.join(_OPERATORS)}."
+            raise _refused(
+                text,
+                "it takes FIGURE OPERATOR VALUE, such as 'wait_p95 > 50ms', "
+                f"with one of {' '.join(_OPERATORS)}.",
             )
         figure, comparison, value = match.groups()
         if figure not in FIGURES:
-            raise InputError(
-                f"--fail-if '{text}': {figure} is no figure of a run: {suggest(figure, FIGURES)}."
-            )
+            raise _refused(text, f"{figure} is no figure of a run: {suggest(figure, FIGURES)}.")
+        if comparison not in _OPERATORS:
+            raise _refused(text, f"{comparison} is no operator: use one of {' '.join(_OPERATORS)}.")
         try:
             limit = parse_seconds(value) if _is_time(figure) else float(value)
         except ValueError:
             limit = math.nan
         if not math.isfinite(limit):
             what = "a time, such as 50ms or 2min" if _is_time(figure) else "a number"
-            raise InputError(f"--fail-if '{text}': {figure} is held against {what}.")
+            raise _refused(text, f"{figure} is compared with {what}.")
         return cls(figure, comparison, limit)
 
     def crossed(self, summary: RunSummary) -> str | None:
-        """The sentence that says so where the run fails by it; None where it doesn't.
+        """Return a sentence if the condition is true of a run, else None.
 
-        A figure that nothing was counted for fails too: a check that measured nothing is no pass.
+        A figure that nothing was counted for fails the run too: no measurement is no pass.
         """
         value = FIGURES[self.figure](summary)
         if value is None:
-            return f"'{self}' can't be told: nothing was counted for {self.figure}."
+            return f"'{self}' can't be checked: nothing was counted for {self.figure}."
         if not _OPERATORS[self.comparison](value, self.limit):
             return None
-        return f"'{self}' came true: {self.figure} was {self._show(value)}."
+        return f"'{self}' is true: {self.figure} was {self._show(value)}."
 
     def __str__(self) -> str:
         return f"{self.figure} {self.comparison} {self._show(self.limit)}"
 
     def _show(self, value: float) -> str:
         return show_seconds(value) if _is_time(self.figure) else f"{value:.6g}"
+
+
+def _refused(text: str, reason: str) -> InputError:
+    return InputError(f"--fail-if '{text}': {reason}")
 
 
 def _is_time(figure: str) -> bool:

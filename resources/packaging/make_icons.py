@@ -1,4 +1,4 @@
-"""Draws resources/icon.svg in every size and format that desktops ask for, into resources/icons.
+"""Render resources/icon.svg into resources/icons, in the sizes and formats that desktops use.
 
 Run it after a change of the icon: `python resources/packaging/make_icons.py`.
 """
@@ -13,20 +13,20 @@ from PySide6.QtGui import QGuiApplication, QImageReader
 
 RESOURCES = Path(__file__).resolve().parent.parent
 SIZES = (16, 24, 32, 48, 64, 128, 256, 512)
-# The names under which an ICNS file knows its pictures; those of 2x serve retina displays.
+# Image types of an ICNS file; ic11 to ic14 are for displays with two pixels a point.
 _ICNS = {"icp4": 16, "icp5": 32, "ic11": 32, "ic12": 64, "ic07": 128, "ic08": 256, "ic09": 512}
 
 
 def main() -> None:
     """Write poolviz-SIZE.png, poolviz.ico and poolviz.icns."""
     application = QGuiApplication(["make_icons", "-platform", "offscreen"])
-    pictures = {size: _png(size) for size in SIZES}
+    images = {size: _png(size) for size in SIZES}
     folder = RESOURCES / "icons"
     folder.mkdir(exist_ok=True)
-    for size, picture in pictures.items():
-        (folder / f"poolviz-{size}.png").write_bytes(picture)
-    (folder / "poolviz.ico").write_bytes(_ico(pictures))
-    (folder / "poolviz.icns").write_bytes(_icns(pictures))
+    for size, image in images.items():
+        (folder / f"poolviz-{size}.png").write_bytes(image)
+    (folder / "poolviz.ico").write_bytes(_ico(images))
+    (folder / "poolviz.icns").write_bytes(_icns(images))
     application.quit()
 
 
@@ -42,22 +42,22 @@ def _png(size: int) -> bytes:
     return bytes(buffer.data().data())
 
 
-def _ico(pictures: dict[int, bytes]) -> bytes:
-    """A directory of pictures, each a PNG: what Windows reads since Vista."""
-    small = {size: picture for size, picture in pictures.items() if size <= 256}
+def _ico(images: dict[int, bytes]) -> bytes:
+    """Return an ICO file that contains PNGs, as Windows has read since Vista."""
+    small = {size: image for size, image in images.items() if size <= 256}
     directory, data = struct.pack("<3H", 0, 1, len(small)), b""
-    for size, picture in small.items():
+    for size, image in small.items():
         offset = 6 + 16 * len(small) + len(data)
         edge = size % 256  # 0 means 256
-        directory += struct.pack("<4B2H2I", edge, edge, 0, 0, 1, 32, len(picture), offset)
-        data += picture
+        directory += struct.pack("<4B2H2I", edge, edge, 0, 0, 1, 32, len(image), offset)
+        data += image
     return directory + data
 
 
-def _icns(pictures: dict[int, bytes]) -> bytes:
-    """Pictures one after the other, each a PNG behind its name and length."""
+def _icns(images: dict[int, bytes]) -> bytes:
+    """Return an ICNS file: each image is a PNG after its type and length."""
     parts = [
-        name.encode() + struct.pack(">I", 8 + len(pictures[size])) + pictures[size]
+        name.encode() + struct.pack(">I", 8 + len(images[size])) + images[size]
         for name, size in _ICNS.items()
     ]
     body = b"".join(parts)

@@ -1,9 +1,9 @@
-"""Packs dist/poolviz. For Linux: a Debian package, and an archive that installs without root; for
-Windows and macOS, where this hasn't been run yet, a ZIP.
+"""Make packages of dist/poolviz: on Linux a .deb and a .tar.xz that installs without root, on
+Windows and macOS a ZIP (not run there yet).
 
     python resources/packaging/make_packages.py [--bundle DIR] [--out DIR] [--level 0…9]
 
-Beside each lie its SHA-256 sum and its bill of materials (CycloneDX).
+Beside each package it writes the SHA-256 sum and the bill of materials (CycloneDX).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(ROOT), str(HERE)]
 
-from bill import make_bill  # noqa: E402
 from bundle_check import LARGEST_PACKED, MEGABYTE  # noqa: E402
+from sbom import make_sbom  # noqa: E402
 
 import poolviz  # noqa: E402
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # the machine's name, and Debian's
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # platform.machine() to Debian's name
 _USUAL_LEVEL = 6
 
 
 def main(arguments: list[str]) -> int:
-    """Make both packages; the exit status."""
+    """Make the packages of this system and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--bundle", type=Path, default=ROOT / "dist" / "poolviz")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
@@ -44,25 +44,25 @@ def main(arguments: list[str]) -> int:
     if not any((given.bundle / name).is_file() for name in ("poolviz", "poolviz.exe")):
         parser.error(f"there is no bundle in {given.bundle}: run `pyinstaller build.spec` first")
     given.out.mkdir(parents=True, exist_ok=True)
-    os.umask(0o022)  # whoever builds it, everybody may read it
-    bill = make_bill(ROOT, given.bundle)
+    os.umask(0o022)  # readable by everybody, whatever the umask of the user who builds it
+    sbom = make_sbom(ROOT, given.bundle)
     makers = [make_archive, make_deb] if sys.platform == "linux" else [make_zip]
     for made in (make(given.bundle, given.out, given.level) for make in makers):
         size = made.stat().st_size
         if given.level >= _USUAL_LEVEL and size > LARGEST_PACKED:
             limit = LARGEST_PACKED // MEGABYTE
-            raise SystemExit(f"{made} has {size / MEGABYTE:.0f} MB, over {limit}.")
+            raise SystemExit(f"{made} has {size / MEGABYTE:.0f} MB; the limit is {limit} MB.")
         write_sum(made)
-        made.with_name(f"{made.name}.cdx.json").write_text(bill, encoding="utf-8")
+        made.with_name(f"{made.name}.cdx.json").write_text(sbom, encoding="utf-8")
         sys.stdout.write(f"{size / MEGABYTE:6.1f} MB  {made}\n")
     return 0
 
 
 def make_zip(bundle: Path, out: Path, _level: int) -> Path:
-    """The ZIP for Windows, or of the application for macOS."""
+    """Make the ZIP of the folder (Windows) or of the application (macOS)."""
     system = "windows" if sys.platform == "win32" else "macos"
     target = out / f"poolviz-{poolviz.__version__}-{system}-{platform.machine().lower()}.zip"
-    if sys.platform == "darwin":  # ditto keeps what makes it an application
+    if sys.platform == "darwin":  # ditto keeps symlinks and permissions
         application = bundle.with_suffix(".app")
         subprocess.run(["ditto", "-ck", "--keepParent", application, target], check=True)
     else:
@@ -71,7 +71,7 @@ def make_zip(bundle: Path, out: Path, _level: int) -> Path:
 
 
 def make_archive(bundle: Path, out: Path, level: int) -> Path:
-    """The archive with its install script: poolviz-VERSION-linux-MACHINE.tar.xz."""
+    """Make poolviz-VERSION-linux-MACHINE.tar.xz, which contains an install script."""
     name = f"poolviz-{poolviz.__version__}-linux-{platform.machine()}"
     target = out / f"{name}.tar.xz"
     with tempfile.TemporaryDirectory(prefix="poolviz-archive-") as folder:
@@ -83,7 +83,7 @@ def make_archive(bundle: Path, out: Path, level: int) -> Path:
         _copy(ROOT / "LICENSE", top / "LICENSE")
         _copy(_third_party(bundle), top / "THIRD-PARTY.txt")
         command = ["tar", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--xz"]
-        command += [f"--mtime=@{_moment()}"] if _moment() else []
+        command += [f"--mtime=@{_timestamp()}"] if _timestamp() else []
         subprocess.run(
             [*command, "-C", folder, "-cf", str(target), name],
             check=True,
@@ -93,7 +93,7 @@ def make_archive(bundle: Path, out: Path, level: int) -> Path:
 
 
 def make_deb(bundle: Path, out: Path, level: int) -> Path:
-    """The Debian package: poolviz_VERSION_ARCHITECTURE.deb."""
+    """Make the Debian package, poolviz_VERSION_ARCHITECTURE.deb."""
     architecture = _ARCHITECTURES.get(platform.machine(), platform.machine())
     target = out / f"poolviz_{poolviz.__version__}_{architecture}.deb"
     with tempfile.TemporaryDirectory(prefix="poolviz-deb-") as folder:
@@ -105,13 +105,13 @@ def make_deb(bundle: Path, out: Path, level: int) -> Path:
         start.symlink_to("../lib/poolviz/poolviz")
         for source, place in _shared():
             _copy(source, top / "usr/share" / place)
-        papers = top / "usr/share/doc/poolviz"
-        papers.mkdir(parents=True)
+        documents = top / "usr/share/doc/poolviz"
+        documents.mkdir(parents=True)
         licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
         others = _third_party(bundle).read_text(encoding="utf-8")
-        (papers / "copyright").write_text(f"{licence}\n{others}", encoding="utf-8")
+        (documents / "copyright").write_text(f"{licence}\n{others}", encoding="utf-8")
         changes = (ROOT / "CHANGELOG.md").read_bytes()
-        (papers / "changelog.gz").write_bytes(gzip.compress(changes, 9, mtime=0))
+        (documents / "changelog.gz").write_bytes(gzip.compress(changes, 9, mtime=0))
         _write_control(top, architecture)
         compression = ["-Zxz", f"-z{level}"]
         subprocess.run(
@@ -123,7 +123,7 @@ def make_deb(bundle: Path, out: Path, level: int) -> Path:
 
 
 def _write_control(top: Path, architecture: str) -> None:
-    """What dpkg wants to know, and the sums it checks files by."""
+    """Write dpkg's control file and the checksums that `dpkg --verify` uses."""
     files = sorted(path for path in (top / "usr").rglob("*") if not path.is_dir())
     plain = [path for path in files if not path.is_symlink()]
     control = (HERE / "linux" / "control").read_text(encoding="utf-8")
@@ -142,14 +142,14 @@ def _write_control(top: Path, architecture: str) -> None:
 
 
 def _glibc(files: list[Path]) -> str:
-    """The version of the C library that the newest symbol asked for is of."""
-    asked = {
+    """Return the lowest version of glibc that has every symbol the files need."""
+    needed = {
         int(number)
         for path in files
         if path.suffix == "" or ".so" in path.name
         for number in re.findall(rb"\0GLIBC_2\.(\d+)(?=\0)", path.read_bytes())
     }
-    return f"2.{max(asked)}"
+    return f"2.{max(needed)}"
 
 
 def _shared() -> Iterator[tuple[Path, str]]:
@@ -174,13 +174,13 @@ def _copy(source: Path, target: Path) -> None:
     target.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
 
 
-def _moment() -> str:
-    """The one time that all files get, where a reproducible build names it."""
+def _timestamp() -> str:
+    """Return the modification time for all files in a reproducible build, else an empty string."""
     return os.environ.get("SOURCE_DATE_EPOCH", "")
 
 
 def write_sum(path: Path) -> Path:
-    """Write PATH.sha256, which `sha256sum --check` reads."""
+    """Write and return PATH.sha256, which `sha256sum --check` reads."""
     target = path.with_name(f"{path.name}.sha256")
     target.write_text(f"{_digest(path, 'sha256')}  {path.name}\n", encoding="utf-8")
     return target

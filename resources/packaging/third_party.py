@@ -1,4 +1,4 @@
-"""Whose work goes into the bundle, and under which licences: THIRD-PARTY.txt."""
+"""The licences of everything in the bundle: THIRD-PARTY.txt."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import TypeAlias
 
 from packaging.requirements import Requirement
 
 HERE = Path(__file__).resolve().parent
 _TEXT = re.compile(r"(licen[cs]e|copying|notice|copyright|third.party)", re.IGNORECASE)
 
-# Libraries inside wheels, which come without a word of their own, and libraries of the system.
-_LIBRARIES = {
+Work: TypeAlias = tuple[str, str, str]  # name, licence, home page
+
+# Shared libraries that wheels contain without declaring them, and libraries of the system.
+_LIBRARIES: dict[str, Work] = {
     r"lib(crypto|ssl)": ("OpenSSL", "Apache-2.0", "https://openssl.org"),
     r"lib(krb5|krb5support|gssapi_krb5|k5crypto|com_err)": (
         "MIT Kerberos", "MIT", "https://web.mit.edu/kerberos"),
@@ -46,25 +49,25 @@ _LIBRARIES = {
 }  # fmt: skip
 
 _HEAD = """\
-poolviz is under the MIT License. It is packaged with the work of others, under licences of their
-own, which follow: Python and its packages, then libraries in machine code, then the texts.
+poolviz is under the MIT License. The packaged program contains the work of others under their own
+licences: first Python and its packages, then shared libraries, then the texts of the licences.
 
 Qt, PySide6, psycopg, psycopg-pool and psycopg2 are under the GNU Lesser General Public License.
-Their source is where the links below lead. What of them is machine code lies in the program's
-folder as files of its own, so that you may put your own build in its place; with your own version
-of what is Python, `pyinstaller build.spec` in poolviz' source packs the program anew.
+The links below lead to their source. Their shared libraries are separate files in the program's
+folder and can be replaced by your own builds; to replace their Python modules, install your version
+and run `pyinstaller build.spec` in the source of poolviz.
 """
 
 
 def distributions(root: Path) -> list[metadata.Distribution]:
-    """What poolviz with all its extras requires, directly or not, in alphabetical order."""
+    """Return all that poolviz with all its extras requires, directly or not, sorted by name."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    open_ends = [Requirement(text) for text in project["dependencies"]]
+    pending = [Requirement(text) for text in project["dependencies"]]
     for texts in project["optional-dependencies"].values():
-        open_ends += [need for text in texts if (need := Requirement(text)).name != "poolviz"]
+        pending += [need for text in texts if (need := Requirement(text)).name != "poolviz"]
     found: dict[str, metadata.Distribution] = {}
-    while open_ends:
-        requirement = open_ends.pop()
+    while pending:
+        requirement = pending.pop()
         if requirement.marker and not any(
             requirement.marker.evaluate({"extra": extra}) for extra in ("", *requirement.extras)
         ):
@@ -74,7 +77,7 @@ def distributions(root: Path) -> list[metadata.Distribution]:
         known = name in found
         found[name] = distribution
         if not known or requirement.extras:
-            open_ends += _needs(distribution, requirement.extras)
+            pending += _needs(distribution, requirement.extras)
     return [found[name] for name in sorted(found, key=str.lower)]
 
 
@@ -90,19 +93,18 @@ def _needs(distribution: metadata.Distribution, extras: Iterable[str]) -> Iterat
 
 
 def write_licences(root: Path, libraries: Iterable[str], folder: Path) -> Path:
-    """Write THIRD-PARTY.txt into `folder`; `libraries` are the names of shared libraries.
+    """Write THIRD-PARTY.txt into `folder` and return its path.
 
-    SystemExit where the licence of one of them isn't known.
+    `libraries` are the file names of the bundle's shared libraries. Raises SystemExit if the
+    licence of one of them isn't known.
     """
     parts = distributions(root)
     lines = [_HEAD, "Python and its packages", ""]
     lines.append(f"  Python {sys.version.split()[0]}, PSF-2.0, https://python.org")
     lines += [f"  {_described(part)}" for part in parts]
-    lines.append(
-        "  PyInstaller's start program, GPL-2.0 with an exception, https://pyinstaller.org"
-    )
+    lines.append("  PyInstaller's bootloader, GPL-2.0 with an exception, https://pyinstaller.org")
     lines.append("  Inter, a font, OFL-1.1, https://rsms.me/inter")
-    lines += ["", "Libraries in machine code", "", *_told(libraries), ""]
+    lines += ["", "Shared libraries", "", *_library_lines(libraries), ""]
     texts = [("Python", Path(sysconfig.get_path("stdlib")) / "LICENSE.txt")]
     texts += [(part.metadata["Name"], path) for part in parts for path in _texts(part)]
     texts.append(("Inter", root / "resources" / "fonts" / "OFL.txt"))
@@ -118,9 +120,9 @@ def write_licences(root: Path, libraries: Iterable[str], folder: Path) -> Path:
 
 def _described(part: metadata.Distribution) -> str:
     known = part.metadata
-    marks = [each for each in known.get_all("Classifier") or () if each.startswith("License ::")]
-    marked = " and ".join(mark.rpartition(":: ")[2] for mark in marks) or "see its text"
-    licence = known.get("License-Expression") or known.get("License") or marked
+    classifiers = [each for each in known.get_all("Classifier") or () if each[:10] == "License ::"]
+    classified = " and ".join(each.rpartition(":: ")[2] for each in classifiers) or "see its text"
+    licence = known.get("License-Expression") or known.get("License") or classified
     pages = [url.partition(",")[2].strip() for url in known.get_all("Project-URL") or ()]
     page = known.get("Home-page") or next(iter(pages), "")
     return f"{known['Name']} {part.version}, {licence.splitlines()[0]}, {page}".rstrip(", ")
@@ -132,10 +134,10 @@ def _texts(part: metadata.Distribution) -> Iterator[Path]:
             yield Path(str(part.locate_file(file)))
 
 
-def work_of(library: str) -> tuple[str, str, str] | None:
-    """Name, licence and page of what a shared library is part of; None where that isn't known."""
+def work_of(library: str) -> Work | None:
+    """Return the work that a shared library is part of, or None if it isn't known."""
     stem, *shared = re.split(r"\.so|\.dylib|\.dll", library)
-    stem = re.sub(r"-[0-9a-f]{8}.*$", "", stem)  # which auditwheel appends
+    stem = re.sub(r"-[0-9a-f]{8}.*$", "", stem)  # the hash that auditwheel appends
     if not shared:
         return None
     return next(
@@ -144,9 +146,9 @@ def work_of(library: str) -> tuple[str, str, str] | None:
     )
 
 
-def _told(libraries: Iterable[str]) -> list[str]:
-    """A line for each work that the libraries are of."""
-    works: dict[tuple[str, str, str], list[str]] = {}
+def _library_lines(libraries: Iterable[str]) -> list[str]:
+    """Return two lines for each work that the libraries are part of."""
+    works: dict[Work, list[str]] = {}
     unknown = []
     for library in sorted(set(libraries)):
         work = work_of(library)
@@ -155,8 +157,10 @@ def _told(libraries: Iterable[str]) -> list[str]:
         else:
             works.setdefault(work, []).append(library)
     if unknown and sys.platform == "linux":
-        raise SystemExit(f"Whose are {', '.join(unknown)}? third_party.py has to say it.")
+        raise SystemExit(
+            f"The licence of {', '.join(unknown)} isn't known: add it to third_party.py."
+        )
     lines = []
     for (name, licence, page), files in works.items():
         lines += [f"  {name}, {licence}, {page}", f"    {', '.join(files)}"]
-    return lines + [f"  {library}, of the system it was built on" for library in unknown]
+    return lines + [f"  {library}, from the system it was built on" for library in unknown]

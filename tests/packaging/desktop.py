@@ -20,7 +20,7 @@ _TOOLS = {"Xvfb": "xvfb", "openbox": "openbox", "xdotool": "xdotool", "xprop": "
 
 @dataclass(frozen=True)
 class Place:
-    """A window's inside on the screen, in pixels, and how high its frame is above it."""
+    """A window's content on the screen, in pixels, and the height of its title bar."""
 
     left: int
     top: int
@@ -36,8 +36,8 @@ class Desktop:
         self.name = name
 
     def managed(self) -> bool:
-        """A window manager has the windows in its hands."""
-        return "window id" in self._told("xprop", "-root", "_NET_SUPPORTING_WM_CHECK")
+        """Return whether a window manager is running."""
+        return "window id" in self._output("xprop", "-root", "_NET_SUPPORTING_WM_CHECK")
 
     def window(self, title: str, beside: str = "") -> str:
         """The id of the window with that in its title, once it is there."""
@@ -55,12 +55,12 @@ class Desktop:
 
     def place(self, window: str) -> Place:
         """Where a window is."""
-        told = self._told("xwininfo", "-id", window)  # xdotool counts the frame twice
+        geometry = self._output("xwininfo", "-id", window)  # xdotool counts the frame twice
         left, top, width, height = (
-            int(re.search(rf"{name}: +(\d+)", told)[1])  # type: ignore[index]
+            int(re.search(rf"{name}: +(\d+)", geometry)[1])  # type: ignore[index]
             for name in ("Absolute upper-left X", "Absolute upper-left Y", "Width", "Height")
         )
-        frame = self._told("xprop", "-id", window, "_NET_FRAME_EXTENTS")
+        frame = self._output("xprop", "-id", window, "_NET_FRAME_EXTENTS")
         return Place(left, top, width, height, int(re.findall(r"\d+", frame)[2]))
 
     def focus(self, window: str) -> None:
@@ -85,16 +85,16 @@ class Desktop:
         moves = [part for at in steps for part in ("mousemove", str(at), str(y), "sleep", "0.02")]
         self._do("mousemove", str(x), str(y), "mousedown", "1", *moves, "mouseup", "1")
 
-    def look(self, picture: Path) -> Path:
-        """Take a picture of the whole screen."""
+    def screenshot(self, file: Path) -> Path:
+        """Save a picture of the whole screen."""
         subprocess.run(
-            [sys.executable, "-m", "tests.packaging.picture", str(picture)],
+            [sys.executable, "-m", "tests.packaging.screenshot", str(file)],
             env={**self._environment, "QT_QPA_PLATFORM": "xcb"},
             cwd=PROJECT,
             check=True,
             timeout=BOUND,
         )
-        return picture
+        return file
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -112,9 +112,9 @@ class Desktop:
         return done.stdout.split()
 
     def _do(self, *action: str) -> None:
-        self._told("xdotool", *action)
+        self._output("xdotool", *action)
 
-    def _told(self, *command: str) -> str:
+    def _output(self, *command: str) -> str:
         done = subprocess.run(
             command,
             env=self._environment,
@@ -128,15 +128,13 @@ class Desktop:
 
 @contextmanager
 def open_desktop() -> Iterator[Desktop]:
-    """A desktop of one's own, on a display that no other has."""
+    """Start a desktop of its own, on a display that nothing else uses."""
     missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
     assert not missing, f"apt-get install {' '.join(missing)}"
     read, write = os.pipe()
     screen = f"{SIZE[0]}x{SIZE[1]}x24"
     options = ["-displayfd", str(write), "-screen", "0", screen, "-nolisten", "tcp", "-ac"]
-    options.append(
-        "-noreset"
-    )  # or it would begin anew whenever its last window goes, for whoever comes
+    options.append("-noreset")  # else Xvfb resets whenever its last client disconnects
     display = subprocess.Popen(
         ["Xvfb", *options], pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

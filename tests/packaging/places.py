@@ -1,6 +1,7 @@
-"""Tells what a person knows of a slider by looking: `python -m tests.packaging.places WIDTH KEY
-VALUE…` prints the colour of sliders, where they begin, which from the top is that parameter's, and
-where its knob is at those values. A program of its own: the one under test has another display.
+"""Print where a slider is, as JSON: `python -m tests.packaging.places WIDTH KEY VALUE…`.
+
+That is the colour of sliders, their left edge, the position of the slider of KEY from the top,
+and where its knob is at those values. A program of its own: the one under test has another display.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tests.ui.running import open_window
 def main(width: str, key: str, *values: str) -> None:
     application = QApplication(["poolviz"])
     with tempfile.TemporaryDirectory() as folder, open_window(application, Path(folder)) as window:
-        window.lab.plan(checked(Draft()))
+        window.controller.plan(checked(Draft()))
         window.resize(int(width), window.height())
         for _ in range(20):
             application.processEvents()
@@ -39,7 +40,7 @@ def main(width: str, key: str, *values: str) -> None:
         (order,) = [i for i, (_, row) in enumerate(sliders) if row.parameter.key == key]
         corner, row = sliders[order]
         scale = Scale(row.parameter)
-        told = {
+        found = {
             "colour": row.slider._theme.accent,
             "left": corner.x(),
             "order": order,
@@ -48,7 +49,7 @@ def main(width: str, key: str, *values: str) -> None:
                 for value in values
             ],
         }
-        sys.stdout.write(json.dumps(told))
+        sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -43,11 +43,11 @@ class Sitting:
 
         def pulled() -> bool:
             place, begin, target = self.desktop.place(self.window), *slider.knobs
-            picture = self.look("slider")
+            picture = self.screenshot("slider")
             y = slider.seen(picture)
             if slider.fill(picture, y) < target - _NEAR:
                 self.desktop.drag(place.left + begin, place.top + y, place.left + target)
-            return slider.fill(self.look("slider"), y) >= target - _NEAR
+            return slider.fill(self.screenshot("slider"), y) >= target - _NEAR
 
         wait_until(pulled, f"the knob of {key} is at {end}")
 
@@ -57,10 +57,10 @@ class Sitting:
         x = place.left + place.width - _CLOSE
         self.desktop.click(x, place.top - place.title // 2)
 
-    def look(self, name: str) -> QImage:
+    def screenshot(self, name: str) -> QImage:
         """What the window shows."""
         place = self.desktop.place(self.window)
-        screen = QImage(str(self.desktop.look(self.person.home / f"{name}.png")))
+        screen = QImage(str(self.desktop.screenshot(self.person.home / f"{name}.png")))
         return screen.copy(place.left, place.top, place.width, place.height)
 
 
@@ -122,7 +122,7 @@ def keep_picture(desktop: Desktop, name: str) -> None:
     """Leave a picture of the screen in the folder that POOLVIZ_PICTURES names, if it is set."""
     folder = os.environ.get("POOLVIZ_PICTURES")
     if folder:
-        desktop.look(Path(folder) / f"{name}.png")
+        desktop.screenshot(Path(folder) / f"{name}.png")
 
 
 def test_it_starts_measures_changes_exports_and_closes_with_its_cross(
@@ -131,8 +131,8 @@ def test_it_starts_measures_changes_exports_and_closes_with_its_cross(
     with sitting(desktop, program, person) as seat:
         wait_until(lambda: person.samples() > 40, "samples are recorded")
 
-        before = seat.look("before")
-        after = wait_until(lambda: _changed(before, seat.look("after")), "the curves move")
+        before = seat.screenshot("before")
+        after = wait_until(lambda: _changed(before, seat.screenshot("after")), "the curves move")
         assert after > 200
 
         seat.drag("clients", 8, 40)

@@ -46,14 +46,14 @@ def test_each_package_has_its_sum_and_its_bill_of_materials(packages: Path, bund
     assert installed
     for package in made:
         call("sha256sum", "--check", f"{package.name}.sha256", cwd=packages)
-        bill = json.loads(package.with_name(f"{package.name}.cdx.json").read_text("utf-8"))
-        assert bill["bomFormat"] == "CycloneDX"
-        told = {
+        sbom = json.loads(package.with_name(f"{package.name}.cdx.json").read_text("utf-8"))
+        assert sbom["bomFormat"] == "CycloneDX"
+        listed = {
             (re.sub(r"[-_.]+", "-", each["name"]).lower(), each.get("version"))
-            for each in bill["components"]
+            for each in sbom["components"]
         }
-        assert installed <= told
-        assert {"openssl", "postgresql", "python"} <= {name for name, _ in told}
+        assert installed <= listed
+        assert {"openssl", "postgresql", "python"} <= {name for name, _ in listed}
 
 
 def test_the_licences_of_all_parts_are_in_it(bundle: Path) -> None:
@@ -107,7 +107,7 @@ def test_the_archive_refuses_to_replace_what_isnt_its_own(unpacked: Path, user: 
         [unpacked / "install.sh"], capture_output=True, text=True, check=False, **as_them
     )
     assert done.returncode == 2
-    assert "isn't this program's" in done.stderr
+    assert "belongs to another program" in done.stderr
     assert not (user.home / ".local/lib/poolviz").exists()
 
 

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs poolviz for the user who runs this, without root, or removes it again:
-#   ./install.sh [--prefix DIR]            into DIR, ~/.local unless named
+# Install poolviz for the current user, without root, or remove it:
+#   ./install.sh [--prefix DIR]               into DIR, by default ~/.local
 #   ./install.sh --uninstall [--prefix DIR]
-# What poolviz has recorded is left where it is.
+# Recorded sessions are not touched.
 set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
@@ -13,11 +13,11 @@ while [ $# -gt 0 ]; do
   case $1 in
     --uninstall) remove=yes ;;
     --prefix)
-      [ $# -gt 1 ] || { echo "install.sh: --prefix takes a folder." >&2; exit 2; }
+      [ $# -gt 1 ] || { echo "install.sh: --prefix needs a folder." >&2; exit 2; }
       shift
       case $1 in /*) prefix=$1 ;; *) prefix=$(pwd)/$1 ;; esac
       ;;
-    *) echo "install.sh: $1 is no option of it: --prefix DIR, --uninstall." >&2; exit 2 ;;
+    *) echo "install.sh: unknown option $1; the options are --prefix DIR and --uninstall." >&2; exit 2 ;;
   esac
   shift
 done
@@ -27,7 +27,7 @@ link=$prefix/bin/poolviz
 share=$prefix/share
 sizes="16 24 32 48 64 128 256 512"
 
-# The desktop's lists of programs, kinds of files and icons; a desktop without them needs none.
+# Update the desktop's caches of programs, file types and icons, where it has them.
 refresh() {
   quietly update-desktop-database -q "$share/applications"
   quietly update-mime-database "$share/mime"
@@ -50,17 +50,17 @@ remove_all() {
 
 if [ "$remove" = yes ]; then
   remove_all
-  echo "poolviz is removed from $prefix. What it has recorded is left in your data folder."
+  echo "poolviz is removed from $prefix. Your recorded sessions are still in your data folder."
   exit 0
 fi
 
 [ -x "$here/poolviz/poolviz" ] || {
-  echo "install.sh: the folder poolviz isn't beside it: unpack the whole archive." >&2
+  echo "install.sh: there is no folder poolviz beside this script: unpack the whole archive." >&2
   exit 2
 }
 if [ -e "$link" ] || [ -L "$link" ]; then
   [ "$(readlink "$link" 2>/dev/null || true)" = "$program/poolviz" ] || {
-    echo "install.sh: $link is there and isn't this program's: move it away, or name another --prefix." >&2
+    echo "install.sh: $link exists and belongs to another program: move it, or use another --prefix." >&2
     exit 2
   }
 fi
@@ -77,7 +77,7 @@ ln -sf "$program/poolviz" "$link"
   mkdir -p "$share/$(dirname "$file")"
   cp "$here/share/$file" "$share/$file"
 done
-# A desktop may not have ~/.local/bin among its paths. In Exec a quoted path may hold blanks.
+# A desktop may not have ~/.local/bin in its PATH. A quoted path in Exec may contain spaces.
 quoted=$(printf '%s' "$program/poolviz" | sed 's/[\\"`$]/\\&/g; s/%/%%/g')
 awk -v start="$quoted" '/^Exec=/ { print "Exec=\"" start "\" %f"; next } { print }' \
   "$here/share/applications/poolviz.desktop" >"$share/applications/poolviz.desktop"
@@ -86,7 +86,7 @@ refresh
 echo "poolviz is installed: $link"
 case ":$PATH:" in
   *":$prefix/bin:"*) ;;
-  *) echo "$prefix/bin isn't in your PATH; the menu of your desktop has poolviz as well." ;;
+  *) echo "$prefix/bin isn't in your PATH; start poolviz from the menu of your desktop, or add it." ;;
 esac
 if [ "$prefix" = "$HOME/.local" ]; then where=; else where=" --prefix '$prefix'"; fi
 echo "To remove it: '$program/install.sh' --uninstall$where"

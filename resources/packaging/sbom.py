@@ -1,4 +1,4 @@
-"""The bill of materials of a bundle, in CycloneDX' JSON."""
+"""The software bill of materials (SBOM) of a bundle, as CycloneDX JSON."""
 
 from __future__ import annotations
 
@@ -14,36 +14,40 @@ from typing import Any
 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from third_party import work_of
+from third_party import Work, work_of
 
 _VERSION = SchemaVersion.V1_6
 
 
-def make_bill(root: Path, bundle: Path) -> str:
-    """What `bundle` consists of, as JSON: Python's packages and libraries in machine code.
+def make_sbom(root: Path, bundle: Path) -> str:
+    """Return what `bundle` consists of, as JSON: Python packages and shared libraries.
 
-    The packages are described by CycloneDX' own tool, from the environment that the bundle was
-    made in; those that aren't in the bundle are left out. SystemExit where one is missing.
+    CycloneDX's own tool describes the packages of the environment that the bundle was built in;
+    those that aren't in the bundle are left out. Raises SystemExit if the environment lacks a
+    package of the bundle.
     """
-    bill = _environment(root)
+    sbom = _environment(root)
     inside = _packages(bundle)
-    components = [each for each in bill["components"] if _key(each) in inside]
-    if lacking := inside - {_key(each) for each in components}:
-        names = ", ".join(f"{name} {version}" for name, version in sorted(lacking))
-        raise SystemExit(f"This isn't the environment that the bundle was made in: no {names}.")
-    bill["components"] = [*components, *_machine_code(bundle)]
-    known = {each["bom-ref"] for each in bill["components"]} | {
-        bill["metadata"]["component"]["bom-ref"]
+    components = [each for each in sbom["components"] if _key(each) in inside]
+    if missing := inside - {_key(each) for each in components}:
+        names = ", ".join(f"{name} {version}" for name, version in sorted(missing))
+        raise SystemExit(
+            f"The bundle has {names}, which this environment lacks: make the packages in the "
+            "environment that built the bundle."
+        )
+    sbom["components"] = [*components, *_shared_libraries(bundle)]
+    known = {each["bom-ref"] for each in sbom["components"]} | {
+        sbom["metadata"]["component"]["bom-ref"]
     }
-    bill["dependencies"] = [
+    sbom["dependencies"] = [
         each | {"dependsOn": sorted(known & set(each.get("dependsOn", ())))}
-        for each in bill.get("dependencies", ())
+        for each in sbom.get("dependencies", ())
         if each["ref"] in known
     ]
-    text = json.dumps(bill, indent=1, sort_keys=True)
-    fault = JsonStrictValidator(_VERSION).validate_str(text)
-    if fault is not None:
-        raise SystemExit(f"The bill of materials isn't valid CycloneDX: {fault}")
+    text = json.dumps(sbom, indent=1, sort_keys=True)
+    error = JsonStrictValidator(_VERSION).validate_str(text)
+    if error is not None:
+        raise SystemExit(f"The bill of materials isn't valid CycloneDX: {error}")
     return text + "\n"
 
 
@@ -53,8 +57,8 @@ def _environment(root: Path) -> dict[str, Any]:
     done = subprocess.run([*command, sys.executable], capture_output=True, check=False, text=True)
     if done.returncode:
         raise SystemExit(f"cyclonedx-py failed: {done.stderr.strip()}")
-    bill: dict[str, Any] = json.loads(done.stdout)
-    return bill
+    sbom: dict[str, Any] = json.loads(done.stdout)
+    return sbom
 
 
 def _packages(bundle: Path) -> set[tuple[str, str]]:
@@ -70,10 +74,10 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _machine_code(bundle: Path) -> Iterator[dict[str, Any]]:
-    """Python itself, PostgreSQL, and whatever else no package of Python's speaks of."""
+def _shared_libraries(bundle: Path) -> Iterator[dict[str, Any]]:
+    """Yield Python itself, PostgreSQL, and the libraries that no Python package declares."""
     yield _component("Python", platform.python_version(), "PSF-2.0", "https://python.org", [])
-    works: dict[tuple[str, str, str], list[str]] = {}
+    works: dict[Work, list[str]] = {}
     for path in sorted((bundle / "_internal").rglob("*")):
         work = work_of(path.name) if path.is_file() and not path.is_symlink() else None
         if work is not None:
@@ -88,7 +92,7 @@ def _component(
 ) -> dict[str, Any]:
     return {
         "type": "library",
-        "bom-ref": f"machine-code/{_normal(name)}",
+        "bom-ref": f"shared-library/{_normal(name)}",
         "name": name,
         **({"version": version} if version else {}),
         "licenses": [{"license": {"name": licence}}],

@@ -1,5 +1,7 @@
-"""Takes a picture of the screen: `python -m tests.packaging.picture FILE`. A program of its own,
-since one process has Qt on one display alone."""
+"""Save a screenshot: `python -m tests.packaging.screenshot FILE`.
+
+A program of its own, because one process has Qt on one display only.
+"""
 
 from __future__ import annotations
 

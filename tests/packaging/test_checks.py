@@ -70,7 +70,7 @@ def test_a_bundle_over_the_limit_is_refused_and_its_largest_parts_are_printed(
 
 def test_a_package_that_poolviz_doesnt_require_is_refused() -> None:
     CHECK.check_foreign(["numpy.linalg", "os", "poolviz.commands.cli"], ["numpy", "poolviz"])
-    with pytest.raises(SystemExit, match="contains pytest, which poolviz doesn.t require"):
+    with pytest.raises(SystemExit, match="contains pytest, which poolviz doesn"):
         CHECK.check_foreign(["numpy.linalg", "pytest"], ["numpy"])
 
 

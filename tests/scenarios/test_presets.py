@@ -1,4 +1,7 @@
-"""Every preset runs, shortened, and shows what it promises: in ratios, on a real server."""
+"""Every preset runs, shortened, and shows what its text promises.
+
+The promises are ratios and orders of magnitude, so that slow and fast machines show them both.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ NAMES = (
 
 
 class Shown:
-    """What a run has shown: its figures, and its samples by segment."""
+    """The figures of a run, and its samples by segment."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.summary: RunSummary = recorder.summary()
@@ -59,18 +62,20 @@ class Shown:
         self.segments: list[SegmentSummary] = [whole[n] for n in self._numbers]
 
     def latter(self, segment: int) -> list[Sample]:
-        """The samples of a segment's second half; of the last one without the run's end."""
+        """Return the samples of a segment's second half, without the end of the run."""
         number = self._numbers[segment]
         samples = [sample for sample in self.samples if sample.segment == number]
         begin, end = self.segments[segment].from_s, self.segments[segment].to_s
         if number == self._numbers[-1]:
-            end -= (end - begin) / 5  # clients were asked to leave by then
+            end -= (end - begin) / 5  # the clients stop then
         return [s for s in samples if s.t - s.span > (begin + end) / 2 and s.t <= end]
 
 
 def shortened(name: str, factor: float, **instead: Value) -> Scenario:
-    """A preset with its duration and the moments of its changes scaled, and other values for some
-    keys: those that are times too, or go with them."""
+    """Return a preset with its duration and the times of its changes scaled.
+
+    `instead` has other values for settings that are times too, or depend on them.
+    """
     whole = checked(open_scenario(Path(name)))
     assert whole.duration is not None
     known = {*whole.limits, *whole.load, *(change.key for change in whole.changes)}
@@ -88,13 +93,13 @@ def shortened(name: str, factor: float, **instead: Value) -> Scenario:
 
 
 def _amount(change: Change, instead: dict[str, Value]) -> Value:
-    """A fault's other amount; what ends one ends it still, and limits change as they do."""
+    """Return the replaced amount of a fault that begins; other changes stay as they are."""
     is_fault = change.key in ("leak_every", "slow_connecting", "slow_statements")
     return instead.get(change.key, change.value) if is_fault and change.value else change.value
 
 
 def show(scenario: Scenario, server: EmbeddedServer) -> Shown:
-    """Run a scenario to its end, heeding its wish to restart the server."""
+    """Run a scenario to its end, and restart the server when it asks for that."""
     if scale := needs_tables(scenario):
         prepare(server.conninfo, scale)
     heard: queue.SimpleQueue[Report] = queue.SimpleQueue()
@@ -125,7 +130,7 @@ Run = Callable[..., Shown]
 
 @pytest.fixture
 def run(server: EmbeddedServer) -> Run:
-    """Run a preset on the session's server."""
+    """Return a function that runs a preset on the test session's server."""
     return lambda name, factor, **instead: show(shortened(name, factor, **instead), server)
 
 
@@ -136,7 +141,7 @@ def own_server(home: Path) -> Iterator[EmbeddedServer]:
 
 
 def known(figure: float | None) -> float:
-    """A figure that something was counted for."""
+    """Return a figure that must have been measured."""
     assert figure is not None
     return figure
 
@@ -146,12 +151,12 @@ def rate(segment: SegmentSummary) -> float:
 
 
 def churn(segment: SegmentSummary) -> float:
-    """Connections opened for each operation."""
+    """Return the connections opened per operation."""
     return segment.connections.opened / segment.operations
 
 
 def most_opened(samples: list[Sample], seconds: float) -> int:
-    """The most connections opened within so short a time."""
+    """Return the most connections opened within any `seconds`."""
     return max(
         sum(s.opened for s in samples if first.t <= s.t <= first.t + seconds) for first in samples
     )
@@ -175,7 +180,7 @@ def test_a_preset_says_what_to_watch_in_two_sentences(preset: Preset) -> None:
     assert min(change.at for change in scenario.changes) <= scenario.duration * 0.6
 
 
-def test_in_a_healthy_pool_nobody_waits(run: Run) -> None:
+def test_clients_of_a_healthy_pool_do_not_wait(run: Run) -> None:
     shown = run("healthy_pool", 0.25)
     few, many, _ = shown.segments
     assert not shown.summary.errors
@@ -183,6 +188,8 @@ def test_in_a_healthy_pool_nobody_waits(run: Run) -> None:
     assert rate(many) > 1.3 * rate(few)
     for segment in shown.segments:
         assert known(segment.wait_time_s.p50) < known(segment.use_time_s.p50) / 5
+    for segment in shown.segments[1:]:  # all connections are open
+        assert known(segment.wait_time_s.p95) < known(segment.use_time_s.p50)
 
 
 def test_clients_of_an_undersized_pool_wait_longer_than_they_work(run: Run) -> None:
@@ -191,10 +198,11 @@ def test_clients_of_an_undersized_pool_wait_longer_than_they_work(run: Run) -> N
     assert small.connections.pending_max >= 10
     assert known(small.wait_time_s.mean) > 2 * known(small.use_time_s.mean)
     assert known(enough.wait_time_s.mean) < known(small.wait_time_s.mean) / 4
+    assert known(enough.wait_time_s.p95) < known(small.wait_time_s.p95) / 2
     assert rate(enough) > 1.3 * rate(small)
 
 
-def test_most_of_an_oversized_pool_rests_and_does_nobody_good(run: Run) -> None:
+def test_most_of_an_oversized_pool_is_idle_and_gains_nothing(run: Run) -> None:
     shown = run("oversized", 0.2)
     large, fit = shown.segments
     assert {s.open.last for s in shown.latter(0)} == {60}
@@ -208,6 +216,7 @@ def test_psycopg2_opens_again_what_it_closed_on_return_until_minconn_is_raised(r
     low, high = run("return_churn", 0.2).segments
     assert churn(low) > 0.2
     assert churn(high) < 0.05
+    assert known(high.wait_time_s.p95) < known(low.wait_time_s.p95) / 2
     assert not low.errors
     assert not high.errors
 
@@ -226,23 +235,24 @@ def test_connections_that_were_opened_together_expire_together(run: Run) -> None
     shown = run("thundering_herd", 0.28, pool_recycle=1.12)
     recycled, kept = shown.segments
     assert recycled.connections.opened > 80
-    later = [sample for sample in shown.samples if sample.t > 0.8]  # after all came to connect
+    assert known(recycled.wait_time_s.max) > 0.25
+    later = [sample for sample in shown.samples if sample.t > 0.8]  # after the first connects
     assert most_opened(later, 0.3) >= 15
-    assert kept.connections.opened <= 40  # those of a herd that was under way
+    assert kept.connections.opened <= 40  # of a herd that was connecting when it changed
     assert sum(s.opened for s in shown.latter(1)) == 0
 
 
-def test_a_slow_query_fills_the_pool_and_leaves_it_well_again(run: Run) -> None:
+def test_a_slow_query_fills_the_pool_until_it_is_quick_again(run: Run) -> None:
     shown = run("slow_query", 0.3)
     before, slow, after = shown.segments
-    assert rate(slow) < rate(before) / 3
+    assert rate(slow) < rate(before) / 4
     assert {s.used.high for s in shown.latter(1)} == {10}
     assert min(s.used.mean for s in shown.latter(1)) > 8
     assert slow.connections.pending_max >= 10
     assert rate(after) > 3 * rate(slow)
 
 
-def test_what_leaked_is_in_use_for_ever(run: Run) -> None:
+def test_a_leaked_connection_stays_in_use(run: Run) -> None:
     shown = run("leak", 0.35, leak_every=30)
     _, leaking, larger, mended = shown.segments
     assert sum(s.operations for s in shown.latter(1)) == 0
@@ -256,7 +266,7 @@ def test_what_leaked_is_in_use_for_ever(run: Run) -> None:
     assert not mended.timeouts
 
 
-def test_nested_checkouts_stall_until_there_is_one_connection_more(run: Run) -> None:
+def test_nested_checkouts_stall_until_there_is_one_more_connection(run: Run) -> None:
     shown = run("nested_checkout_deadlock", 0.25)
     three, _, freed = shown.segments
     assert three.operations > 0
@@ -288,7 +298,7 @@ def test_a_pool_that_shares_nothing_loses_no_row(server: EmbeddedServer) -> None
     assert rows.found == rows.expected > 0
 
 
-def test_a_load_that_adds_no_rows_has_no_account_of_them(server: EmbeddedServer) -> None:
+def test_a_load_that_adds_no_rows_has_no_row_count(server: EmbeddedServer) -> None:
     for statement in ("sleep", "read"):
         shown = show(scenario_of(statement=statement, duration=0.5), server)
         assert shown.summary.operations > 0
@@ -301,7 +311,7 @@ def test_queue_pool_serves_a_few_and_starves_the_others(run: Run) -> None:
     assert known(few.max) > 20 * max(known(few.median), 1)
     all_of_them = fair.operations_per_client
     assert known(all_of_them.max) < 4 * known(all_of_them.min)
-    assert known(fair.longest_wait_per_client_s.max) > 1  # as long as they had starved
+    assert known(fair.longest_wait_per_client_s.max) > 1  # the time they starved
 
 
 def test_dead_connections_are_handed_out_after_a_restart_but_not_with_pre_ping(
@@ -314,7 +324,7 @@ def test_dead_connections_are_handed_out_after_a_restart_but_not_with_pre_ping(
 
 
 def test_the_server_lets_no_more_than_a_thousand_in(own_server: EmbeddedServer) -> None:
-    shown = show(shortened("too_many_clients", 0.5, ramp_time=2.0), own_server)
+    shown = show(shortened("too_many_clients", 0.75, ramp_time=2.0), own_server)
     crowded, queued, _ = shown.segments
     assert 900 <= crowded.connections.open_max < 1000
     assert set(crowded.errors) == {"OperationalError"}
@@ -325,11 +335,11 @@ def test_the_server_lets_no_more_than_a_thousand_in(own_server: EmbeddedServer) 
     assert max(s.used.mean for s in shown.latter(2)) < 500
 
 
-def test_in_the_jungle_a_pool_opens_far_more_than_anybody_needs(run: Run) -> None:
+def test_a_burst_of_short_work_opens_far_more_connections_than_it_needs(run: Run) -> None:
     shown = run("welcome_to_the_jungle", 0.35, burst_every=1.2)
     overflowing, waiting = shown.segments
     assert overflowing.connections.opened >= 50
     assert waiting.connections.opened <= 2
     assert known(overflowing.wait_time_s.max) > 0.15
     assert waiting.connections.pending_max >= 30
-    assert known(waiting.wait_time_s.p99) < known(overflowing.wait_time_s.max) / 2
+    assert known(waiting.wait_time_s.p95) < known(overflowing.wait_time_s.p95) / 2

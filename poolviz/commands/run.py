@@ -36,7 +36,8 @@ from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.tables import drop as drop_tables
 from poolviz.servers.tables import prepare
 from poolviz.servers.target import Target, reach
-from poolviz.sessions.export import Exporter, exporter_for, exporters_with, run_name
+from poolviz.sessions.export.file_name import run_name
+from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import as_object
 from poolviz.sessions.thresholds import Threshold
@@ -65,7 +66,7 @@ def run(draft: Draft, out: list[Path], *, as_json: bool, quiet: bool) -> int:
     scenario = checked(draft)
     check_server(pool_class(scenario.pool), draft.dsn)
     thresholds = [Threshold.parse(text) for text in scenario.fail_if]
-    writers = {path: _writer(path) for path in out}
+    writers = {path: exporter_for(path) for path in out}
     for path, writer in writers.items():
         if draft.source is not None and path.resolve() == draft.source.path.resolve():
             raise InputError(f"--out {path} is the scenario itself: choose another name.")
@@ -96,7 +97,7 @@ def run(draft: Draft, out: list[Path], *, as_json: bool, quiet: bool) -> int:
 
 def export(session: Path, files: list[Path]) -> None:
     """Write a recorded session to `files`, each in the format of its suffix."""
-    writers = {path: _writer(path) for path in files}
+    writers = {path: exporter_for(path) for path in files}
     for path, writer in writers.items():
         writer.check(path)
     with Recorder.open(session) as recorder:
@@ -149,20 +150,6 @@ def instead_of_window(reason: str, start: Draft | Path | None, dsn: str | None) 
         err=True,
     )
     return run(draft, files, as_json=False, quiet=False)
-
-
-def _writer(path: Path) -> Exporter:
-    """The format for `path`; pictures are Qt's, which is loaded only when one is asked for."""
-    return exporter_for(path, exporters_with(_PICTURE))
-
-
-def _write_picture(recorder: Recorder, paths: Any) -> None:
-    from poolviz.ui.charts.png import write_png  # noqa: PLC0415 - Qt for a picture alone
-
-    write_png(recorder, paths[0])
-
-
-_PICTURE = Exporter(".png", "Graphs as PNG", _write_picture)
 
 
 _Restart = Callable[[], None]

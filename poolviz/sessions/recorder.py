@@ -17,7 +17,8 @@ from poolviz.model.histogram import Histogram
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.sample import TICK, Mark, Sample
 from poolviz.model.secrets import without_secrets
-from poolviz.sessions.file.reader import SessionReader, pack
+from poolviz.sessions.file.format import pack
+from poolviz.sessions.file.reader import SessionReader
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.resolutions import Band, Resolutions, View
 from poolviz.sessions.summary import RunSummary, SummaryBuilder

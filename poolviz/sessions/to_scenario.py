@@ -19,7 +19,7 @@ _DIGITS = 3  # moments are rounded to milliseconds
 _STEP = 10.0**-_DIGITS
 
 
-def scenario_of(began: RunStarted, marks: Iterable[Mark], duration: float) -> Draft:
+def to_draft(began: RunStarted, marks: Iterable[Mark], duration: float) -> Draft:
     """The scenario that repeats a session of `duration` seconds.
 
     It names no server: on which one a session ran may hold a password, and another may repeat it.
@@ -43,13 +43,13 @@ def scenario_of(began: RunStarted, marks: Iterable[Mark], duration: float) -> Dr
     )
 
 
-def replay(began: RunStarted, marks: Iterable[Mark], duration: float) -> str:
+def to_toml(began: RunStarted, marks: Iterable[Mark], duration: float) -> str:
     """The same as the text of a TOML file, with a line about the server it ran on."""
     server = began.environment.get("server", "a server")
     version = began.environment.get("server version", "")
     about = f"Recorded on {server} {version}".strip()
     own = "" if server.startswith("embedded") else "; give your own with --dsn"
-    return as_toml(scenario_of(began, marks, duration), f"{about}{own}.")
+    return as_toml(to_draft(began, marks, duration), f"{about}{own}.")
 
 
 def _whole(ran: float, planned: float | None, changes: list[dict[str, object]]) -> float:

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.charts import ChartsWidget
+from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.session.overload import Overload, measured
 
 HEIGHT = 27  # with the line over it

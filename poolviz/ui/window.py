@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.ui.banner import Banner
-from poolviz.ui.charts import ChartsWidget
+from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.dialogs.drop_tables import ask_to_drop, why_not
 from poolviz.ui.dialogs.help import HelpDialog
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener

@@ -17,9 +17,9 @@ from poolviz.model.scenario import Change, Scenario
 from poolviz.pools.registry import POOLS
 from poolviz.scenarios.check import checked
 from poolviz.scenarios.toml_file import read_draft
-from poolviz.sessions.export import exporter_for
+from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.to_scenario import replay
+from poolviz.sessions.to_scenario import to_toml
 from tests.sessions import builders
 
 QUEUE_POOL = POOLS["sqlalchemy.QueuePool"]
@@ -69,7 +69,7 @@ def test_a_session_becomes_the_scenario_that_repeats_it(
     moments: list[tuple[float, tuple[str, Any]]], ran: float
 ) -> None:
     made = marks(moments)
-    scenario = again(replay(builders.began(scenario=BEGUN), made, ran))
+    scenario = again(to_toml(builders.began(scenario=BEGUN), made, ran))
     for field in ("pool", "title", "limits", "load", "seed", "fail_if"):
         assert getattr(scenario, field) == getattr(BEGUN, field)
     happened = {(round(mark.t, 3), mark.key): mark.new for mark in made if mark.key}
@@ -81,11 +81,11 @@ def test_a_session_becomes_the_scenario_that_repeats_it(
 
 
 def test_settings_that_are_not_in_play_stay_out_unless_they_were_set() -> None:
-    text = replay(builders.began(scenario=BEGUN), [], 5.0)
+    text = to_toml(builders.began(scenario=BEGUN), [], 5.0)
     assert "clients" in text
     assert "rate" not in text
     load = {**BEGUN.load, "rate": 55.0, "shape": "sine"}
-    text = replay(builders.began(scenario=msgspec.structs.replace(BEGUN, load=load)), [], 5.0)
+    text = to_toml(builders.began(scenario=msgspec.structs.replace(BEGUN, load=load)), [], 5.0)
     assert "rate = 55.0" in text
     assert "sine_period" in text
     assert again(text).load == load
@@ -93,9 +93,9 @@ def test_settings_that_are_not_in_play_stay_out_unless_they_were_set() -> None:
 
 def test_a_run_that_reached_its_end_keeps_the_length_it_was_given() -> None:
     began = builders.began(scenario=BEGUN)
-    assert again(replay(began, [], 500.013)).duration == 500.0
-    assert again(replay(began, [], 499.98)).duration == 500.0
-    assert again(replay(began, [], 123.4561)).duration == 123.457
+    assert again(to_toml(began, [], 500.013)).duration == 500.0
+    assert again(to_toml(began, [], 499.98)).duration == 500.0
+    assert again(to_toml(began, [], 123.4561)).duration == 123.457
 
 
 def test_no_server_and_no_password_is_in_it(tmp_path: Path) -> None:

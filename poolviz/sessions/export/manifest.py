@@ -1,12 +1,12 @@
-"""What an export says about its run, so that its figures can be judged and had again.
+"""The manifest of an export: what was run, where and how it was measured, so that others can judge
+its figures and repeat the run.
 
-What only the engine could know (versions of the libraries, the machine, the server, the DSN
-without its password) comes from the environment that it began with.
+The environment (versions of the libraries, the machine, the server, the DSN without its password)
+is what the engine reported when the run started.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,8 +19,8 @@ from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
 
 _LOOPS = {
-    "closed": "Closed loop: each client begins its next operation when the last one and its pause "
-    "are over.",
+    "closed": "Closed loop: each client begins its next operation when its last one and the pause "
+    "after it are over.",
     "open": "Open loop: requests come due at their own times, and the first free client serves "
     "each.",
 }
@@ -36,7 +36,8 @@ PERCENTILES = (
 
 
 class Sampling(msgspec.Struct, frozen=True):
-    """How the run was sampled. `dropped` ticks came too late; their events are in the next."""
+    """How the run was sampled. `dropped` counts ticks that were skipped; their events are in the
+    next sample."""
 
     per_second: float
     samples: int
@@ -44,13 +45,16 @@ class Sampling(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """A run and how it was measured. `scenario` is what was begun, `marks` is what was changed
-    and noted while it ran; `loops` has "closed", "open" or both, as the load was."""
+    """A run and how it was measured.
+
+    `scenario` is what the run started with and `marks` what was changed, injected and noted while
+    it ran. `loops` holds "closed", "open" or both, in the order of `WAIT_FROM`.
+    """
 
     exported_by: str
     started_utc: str
     duration_s: float
-    environment: dict[str, str] = msgspec.field(name="facts")
+    environment: dict[str, str] = msgspec.field(name="facts")  # the name that exports have had
     scenario: Scenario
     marks: tuple[Mark, ...]
     loops: tuple[str, ...]
@@ -61,8 +65,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     failure: str
 
 
-def manifest(recorder: Recorder, began: RunStarted) -> Manifest:
-    """The manifest of what is recorded so far."""
+def manifest(recorder: Recorder) -> Manifest:
+    """Return the manifest of what is recorded so far."""
+    began = run_started(recorder)
     summary = recorder.summary()
     loops = _loops(began.scenario, recorder.marks)
     return Manifest(
@@ -81,48 +86,25 @@ def manifest(recorder: Recorder, began: RunStarted) -> Manifest:
 
 
 def _loops(scenario: Scenario, marks: tuple[Mark, ...]) -> tuple[str, ...]:
-    """The kinds of load that the run had, at its beginning or after a change."""
+    """The kinds of load that the run had, at its start or after a change."""
     had: set[object] = {scenario.load.get("arrivals", "closed")}
     had.update(mark.new for mark in marks if mark.key == "arrivals")
     return tuple(loop for loop in _LOOPS if loop in had)
 
 
-def began_of(recorder: Recorder) -> RunStarted:
-    """How the run began; RuntimeError where it never did, which an exporter rules out."""
+def run_started(recorder: Recorder) -> RunStarted:
+    """Return how the run started. An exporter is never called for a run that didn't start."""
     if recorder.began is None:
-        raise RuntimeError("The run never began.")
+        raise RuntimeError("The run never started.")
     return recorder.began
 
 
 def utc(seconds: float) -> str:
-    """Unix time as ISO 8601 with microseconds: `2026-05-11T14:31:05.000000Z`."""
+    """Return a Unix time as ISO 8601 with microseconds: `2026-05-11T14:31:05.000000Z`."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def as_json(value: Any) -> bytes:
-    """`value` as JSON to read: indented, NaN as null."""
+    """Return `value` as indented JSON; NaN becomes null."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-
-
-def suggested_name(recorder: Recorder, suffix: str) -> str:
-    """A name that says what was run, without spaces, such as
-    `poolviz_2026-05-11T143105Z_QueuePool_pool_size5+max_overflow10_c40.png`.
-
-    It gives the limits that are whole numbers, as the run began, and the number of clients.
-    """
-    if recorder.began is None:
-        return f"poolviz{suffix}"
-    return run_name(recorder.began.scenario, recorder.began.started) + suffix
-
-
-def run_name(scenario: Scenario, started: float) -> str:
-    """The name of a run of `scenario` that began at the Unix time `started`, without a suffix."""
-    moment = datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%dT%H%M%SZ")
-    pool = re.split(r"[.:/\\]", scenario.pool)[-1]
-    limits = "+".join(
-        f"{key}{value}" for key, value in scenario.limits.items() if type(value) is int
-    )
-    clients = f"c{scenario.load['clients']}" if "clients" in scenario.load else ""
-    parts = ("poolviz", moment, pool, limits, clients)
-    return "_".join(re.sub(r"[^\w+-]+", "-", part) for part in parts if part)[:200]

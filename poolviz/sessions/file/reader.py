@@ -1,7 +1,6 @@
-"""A session file as it lies on the disk: its layout, and reading it.
+"""Reading a session file, which may be on a read-only disk or still be written to.
 
-SQLite. `meta` holds the RunStarted and the RunEnded of the run, `samples` every sample and `marks`
-every mark, each as msgpack, numbered in the order they came. Reading changes nothing.
+Reading changes nothing.
 """
 
 from __future__ import annotations
@@ -14,28 +13,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-import msgspec
-
 from poolviz.model.errors import InputError
+from poolviz.sessions.file.format import (
+    APPLICATION_ID,
+    FORMAT,
+    is_busy,
+    pragma,
+    primary_code,
+    read_page,
+)
 
-APPLICATION_ID = 0x706F6C76  # "polv", where SQLite keeps what program a file belongs to
-FORMAT = 1  # of the tables and of what is packed in them
-SCHEMA = f"""
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
-CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
-CREATE TABLE samples (idx INTEGER PRIMARY KEY, t REAL NOT NULL, body BLOB NOT NULL);
-CREATE TABLE marks (idx INTEGER PRIMARY KEY, t REAL NOT NULL, body BLOB NOT NULL);
-"""
-
-pack = msgspec.msgpack.Encoder().encode  # how meta, samples and marks are packed
-
-BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_NO_WAY_IN = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+_CANNOT_OPEN = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
 class SessionReader:
-    """A session file to look at. Holds nothing open between two readings."""
+    """A session file opened for reading. The file is open only while something is read from it.
+
+    Raises InputError if it isn't a session, is damaged, or is of a newer format.
+    """
 
     def __init__(self, path: Path) -> None:
         _check_readable(path)
@@ -49,26 +44,26 @@ class SessionReader:
         self.marks: tuple[bytes, ...] = tuple(body for (body,) in marks)
 
     def samples(self) -> Iterator[bytes]:
-        """Every sample as it was packed, in order; InputError where the file is damaged."""
+        """Yield every packed sample in order; InputError if the file is damaged."""
         with self._reading() as connection:
             for (body,) in connection.execute("SELECT body FROM samples ORDER BY idx"):
                 yield body
 
     def page(self, first: int, end: int) -> list[bytes]:
-        """Some of the samples from number `first` on, up to before `end`."""
+        """Return packed samples from number `first` on, at most up to before `end`."""
         with self._reading() as connection:
             return read_page(connection, first, end)
 
     def close(self) -> None:
-        """Nothing is open; here because a session being written has it."""
+        """Do nothing, since nothing is open. SessionWriter has the same method."""
 
     def damaged(self, why: object) -> InputError:
-        """The sentence for a file that can't be read to its end."""
-        code = getattr(why, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-        if code in BUSY:
-            return InputError(f"{self.path} is being written by another program: try again.")
-        if code == sqlite3.SQLITE_NOTADB:
-            return _other_file(self.path)
+        """Return the error to raise if the file can't be read to its end."""
+        if isinstance(why, sqlite3.DatabaseError):
+            if is_busy(why):
+                return InputError(f"{self.path} is being written by another program: try again.")
+            if primary_code(why) == sqlite3.SQLITE_NOTADB:
+                return _not_a_session(self.path)
         return InputError(f"{self.path} is damaged and can't be opened: {why}.")
 
     @contextmanager
@@ -80,25 +75,19 @@ class SessionReader:
                 raise self.damaged(error) from None
 
 
-def read_page(connection: sqlite3.Connection, first: int, end: int) -> list[bytes]:
-    """Some of the samples from number `first` on, few enough that a writer can wait for it."""
-    query = "SELECT body FROM samples WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT 1000"
-    return [body for (body,) in connection.execute(query, (first, end))]
-
-
 def is_session(path: Path) -> bool:
-    """Whether the file is a session, of whatever format; InputError where it can't be read."""
+    """Whether the file is a session, of whatever format; InputError if it can't be read."""
     _check_readable(path)
     try:
         with _connected(path) as connection:
-            return _pragma(connection, "application_id") == APPLICATION_ID
+            return pragma(connection, "application_id") == APPLICATION_ID
     except sqlite3.DatabaseError:
         return False
 
 
 def _check_readable(path: Path) -> None:
-    # The file itself is read through SQLite alone: when a process closes a file that it opened
-    # in another way, it loses all its locks on it, also those of a session that it is recording.
+    # A process must read the file through SQLite only: POSIX locks belong to the process, and
+    # closing any other descriptor of the file would drop the locks of a session being recorded.
     try:
         if not path.exists():
             raise InputError(f"There is no file {path}.")
@@ -112,9 +101,9 @@ def _check_readable(path: Path) -> None:
 
 
 def _check_format(path: Path, connection: sqlite3.Connection) -> None:
-    if _pragma(connection, "application_id") != APPLICATION_ID:
-        raise _other_file(path)
-    written = _pragma(connection, "user_version")
+    if pragma(connection, "application_id") != APPLICATION_ID:
+        raise _not_a_session(path)
+    written = pragma(connection, "user_version")
     if written > FORMAT:
         raise InputError(
             f"{path} was written by a newer poolviz (format {written}, and this one reads "
@@ -123,55 +112,54 @@ def _check_format(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _check_size(path: Path, connection: sqlite3.Connection) -> None:
-    """DatabaseError where the file's last page is cut, which SQLite reads as zeros."""
-    whole = _pragma(connection, "page_count") * _pragma(connection, "page_size")
-    if not _log_of(path).exists() and path.stat().st_size < whole:
+    """DatabaseError if the file is shorter than it says: SQLite would read zeros."""
+    whole = pragma(connection, "page_count") * pragma(connection, "page_size")
+    if not _wal_of(path).exists() and path.stat().st_size < whole:
         raise sqlite3.DatabaseError("its end is missing")
 
 
-def _log_of(path: Path) -> Path:
-    place = path.resolve()  # of a link, SQLite keeps it beside the file itself
-    return place.with_name(place.name + "-wal")
+def _wal_of(path: Path) -> Path:
+    target = path.resolve()  # SQLite keeps it beside the file that a link points to
+    return target.with_name(target.name + "-wal")
 
 
-def _other_file(path: Path) -> InputError:
+def _not_a_session(path: Path) -> InputError:
     return InputError(f"{path} is not a poolviz session.")
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 @contextmanager
 def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads, also where nothing can be written beside the file."""
+    """A read-only connection, also if nothing can be written beside the file."""
     with ExitStack() as stack:
         try:
             connection = stack.enter_context(closing(_connect(path, "mode=ro")))
-            _pragma(connection, "application_id")  # SQLite opens a file at the first use
+            pragma(connection, "application_id")  # SQLite opens a file when it is first used
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _NO_WAY_IN:
+            if primary_code(error) not in _CANNOT_OPEN:
                 raise
             connection = stack.enter_context(closing(_connect_read_only_folder(path, stack)))
         yield connection
 
 
 def _connect_read_only_folder(path: Path, stack: ExitStack) -> sqlite3.Connection:
-    """A killed run's last seconds are in the -wal file, which SQLite reads only where it can
-    write beside it: in that case, read a copy."""
-    log = _log_of(path)
+    """Connect to a file in a folder that takes no other file.
+
+    The last seconds of a killed run are in the -wal file, which SQLite reads only if it can write
+    beside it. If there is one, a copy of both is read.
+    """
+    wal = _wal_of(path)
     try:
-        if not log.exists() or not log.stat().st_size:
+        if not wal.exists() or not wal.stat().st_size:
             return _connect(path, "immutable=1")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="poolviz-")))
         shutil.copy(path, folder / "session")
-        shutil.copy(log, folder / "session-wal")
+        shutil.copy(wal, folder / "session-wal")
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}.") from None
     return _connect(folder / "session", "mode=ro")
 
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:
-    # Read in one thread at a time, but a reading may be begun in one and ended in another.
+    # One thread reads at a time, but a generator may be started in one and closed in another.
     uri = f"{path.absolute().as_uri()}?{how}"
     return sqlite3.connect(uri, uri=True, check_same_thread=False)

@@ -1,7 +1,4 @@
-"""The charts: connections, wait to acquire, throughput, and the overview of the whole session."""
+"""The charts: connections, wait to acquire, throughput, and the overview of the whole session.
 
-from __future__ import annotations
-
-from poolviz.ui.charts.charts_widget import ChartsWidget
-
-__all__ = ["ChartsWidget"]
+Importing this package loads no Qt: `png` says so if its system libraries are missing.
+"""

@@ -17,7 +17,7 @@ from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
 from poolviz.sessions.export.manifest import WAIT_FROM, Manifest, manifest
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.to_scenario import scenario_of
+from poolviz.sessions.to_scenario import to_draft
 from poolviz.ui.charts.axes import Frame, lasting
 from poolviz.ui.charts.chart_scene import ChartScene
 from poolviz.ui.style.theme import Theme, ui_font
@@ -35,7 +35,7 @@ class SessionImage:
     def __init__(self, recorder: Recorder, theme: Theme) -> None:
         self._recorder = recorder
         self._theme = theme
-        self._manifest = manifest(recorder, recorder.began) if recorder.began else None
+        self._manifest = manifest(recorder) if recorder.began else None
         self._pool = _known(recorder.began.scenario.pool) if recorder.began else None
         self._chart_scene = ChartScene(theme)
         self._chart_scene.set_pixel_ratio(SCALE)
@@ -170,7 +170,7 @@ def _settings(values: dict[str, Value], declared: Parameters | None) -> list[str
 
 def _in_play(began: RunStarted) -> dict[str, Value]:
     """The settings of the load that say something, without those that did nothing."""
-    said = scenario_of(began, (), 0.0).load
+    said = to_draft(began, (), 0.0).load
     return {key: value for key, value in began.scenario.load.items() if key in said}
 
 

@@ -1,17 +1,17 @@
-"""The charts of a session as a PNG file, with or without a display.
+"""The charts of a session as a PNG image, with or without a display.
 
-Qt is imported only once a picture is requested for: without its system libraries all else works.
+Qt is imported when the first image is painted: without its system libraries all else works.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poolviz.model.errors import InputError, PoolvizError
-from poolviz.sessions.file.writer import check_writable, sibling
+from poolviz.model.errors import PoolvizError
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.style.colours import LIGHT, Theme
 
@@ -26,32 +26,21 @@ _SHORTEST = 0.1  # seconds
 _kept: list[QApplication] = []  # ours, where the process had none: it must outlive the fonts
 
 
-def write_png(
-    recorder: Recorder,
-    path: Path,
-    theme: Theme = LIGHT,
-    *,
-    start: float = 0.0,
-    end: float | None = None,
-) -> None:
-    """Draw the session from `start` to `end` (seconds; None: its end) into the file `path`.
+def write(recorder: Recorder, paths: Sequence[Path]) -> None:
+    """Write the charts of the whole session to the one path, as an export format does."""
+    paths[0].write_bytes(png(recorder))
 
-    The file is there whole or not at all. May be called from any thread: the window's thread
-    paints, the caller's encodes and writes. InputError where the file can't be written,
-    PoolvizError where Qt can't be loaded.
+
+def png(
+    recorder: Recorder, theme: Theme = LIGHT, *, start: float = 0.0, end: float | None = None
+) -> bytes:
+    """Return the charts of a session from `start` to `end` (seconds; None: its end) as PNG.
+
+    May be called from any thread: the application's thread paints, the caller's encodes.
+    PoolvizError if Qt can't be loaded or the window is too busy to paint.
     """
-    check_writable(path)
     end = recorder.duration if end is None else end
-    image = _painted(recorder, theme, start, max(end, start + _SHORTEST))
-    data = _as_png(image)
-    draft = sibling(path)
-    try:
-        draft.write_bytes(data)
-        draft.replace(path.resolve())
-    except OSError as error:
-        raise InputError(f"Can't write {path}: {error.strerror}.") from None
-    finally:
-        draft.unlink(missing_ok=True)
+    return _as_png(_painted(recorder, theme, start, max(end, start + _SHORTEST)))
 
 
 def _painted(recorder: Recorder, theme: Theme, start: float, end: float) -> QImage:

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, QStandardPaths, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
-from poolviz.model.errors import InputError
 from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Scenario
 from poolviz.scenarios.toml_file import as_toml
-from poolviz.sessions.export import Exporter, exporters_with, suggested_name
-from poolviz.sessions.file.writer import check_writable, sibling
+from poolviz.sessions.export.exporter import Exporter
+from poolviz.sessions.export.file_name import suggested_name
+from poolviz.sessions.export.registry import exporters
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.to_scenario import scenario_of
-from poolviz.ui.charts.png import write_png
+from poolviz.sessions.to_scenario import to_draft
+from poolviz.system.files import write_text
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight, sentence_of
 
 _FOLDER = "export/folder"
 _KEYS = {".png": "Ctrl+E", ".poolviz": "Ctrl+S"}
-_SCENARIO = ".toml"
+_GRAPHS, _SCENARIO = ".png", ".toml"
 _LABELS = {_SCENARIO: "Save as scenario"}
-
-
-def _write_graphs(recorder: Recorder, paths: Sequence[Path]) -> None:
-    write_png(recorder, paths[0])
-
-
-GRAPHS = Exporter(".png", "Graphs as PNG", _write_graphs)
 
 
 class ExportMenu(QMenu):
@@ -43,23 +36,24 @@ class ExportMenu(QMenu):
     def __init__(self, controller: Controller, settings: QSettings, parent: QWidget) -> None:
         super().__init__(parent)
         self._controller, self._settings, self._window = controller, settings, parent
-        self.formats = formats = exporters_with(GRAPHS)
-        for suffix in sorted(formats, key=lambda suffix: suffix != GRAPHS.suffix):
+        self.formats = formats = exporters()
+        for suffix in sorted(formats, key=lambda suffix: suffix != _GRAPHS):
             exporter = formats[suffix]
             action = self.addAction(f"{_LABELS.get(suffix, exporter.label)}…")
             action.setObjectName(f"export{suffix}")
-            action.triggered.connect(lambda _=False, exporter=exporter: self._ask(exporter))
+            action.triggered.connect(lambda _=False, suffix=suffix: self._ask(suffix))
             if suffix in _KEYS:
                 action.setShortcut(_KEYS[suffix])
                 parent.addAction(action)
 
-    def _ask(self, exporter: Exporter) -> None:
+    def _ask(self, suffix: str) -> None:
+        exporter = self.formats[suffix]
         recorder = self._controller.recorder
         if recorder is None or recorder.last is None:
             return
         self._ask_where(
             exporter.label,
-            suggested_name(recorder, exporter.suffix),
+            suggested_name(recorder, suffix),
             lambda path: self._write(exporter, recorder, path),
         )
 
@@ -67,7 +61,7 @@ class ExportMenu(QMenu):
         """Save the run that is shown as a scenario; before there is one, what Start would run."""
         recorder = self._controller.recorder
         if recorder is not None and recorder.last is not None:
-            self._ask(self.formats[_SCENARIO])
+            self._ask(_SCENARIO)
             return
         scenario = self._controller.scenario
         self._ask_where(
@@ -114,19 +108,11 @@ class ExportMenu(QMenu):
 
 
 def write_scenario(scenario: Scenario, path: Path) -> tuple[Path, ...]:
-    """Write a scenario that wasn't run; InputError where it can't be."""
-    check_writable(path)
+    """Write a scenario that wasn't run; InputError if the file can't be written."""
     marks = [
         Mark(t=change.at, kind=MarkKind.CHANGE, text="", key=change.key, new=change.value)
         for change in scenario.changes
     ]
-    draft = scenario_of(RunStarted(0.0, scenario, {}), marks, 0.0).but(duration=scenario.duration)
-    beside = sibling(path)
-    try:
-        beside.write_text(as_toml(draft), encoding="utf-8")
-        beside.replace(path.resolve())
-    except OSError as error:
-        raise InputError(f"Can't write {path}: {error.strerror}.") from None
-    finally:
-        beside.unlink(missing_ok=True)
+    draft = to_draft(RunStarted(0.0, scenario, {}), marks, 0.0).but(duration=scenario.duration)
+    write_text(path, as_toml(draft))
     return (path,)

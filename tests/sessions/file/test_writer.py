@@ -1,27 +1,16 @@
-"""The session file: what it survives, what it refuses, and what it leaves behind."""
+"""Recording a session: what it survives, what it refuses, and what it leaves behind."""
 
 from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import signal
-import sqlite3
-import struct
-import subprocess
-import sys
-import tempfile
-import zlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from poolviz.model.errors import InputError
 from poolviz.model.messages import SampleTaken
-from poolviz.sessions.file.reader import FORMAT
-from poolviz.sessions.file.writer import check_writable
 from poolviz.sessions.recorder import Recorder
 from tests.sessions.builders import (
     began,
@@ -34,31 +23,7 @@ from tests.sessions.builders import (
     ticks,
     wait_until,
 )
-
-
-def recorded(path: Path, count: int = 60, seed: int = 1) -> Path:
-    with Recorder(path) as recorder:
-        record(recorder, reports(samples(ticks(count, seed)), change(1.0)))
-    return path
-
-
-def count_in(path: Path) -> int:
-    try:
-        with Recorder.open(path) as recorder:
-            return sum(1 for _ in recorder.samples())
-    except InputError:
-        return 0  # not there yet
-
-
-@contextmanager
-def child(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A process of its own that runs `script`, and is gone afterwards."""
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+from tests.sessions.file.recording import RECORD_UNTIL_KILLED, child, count_in, recorded
 
 
 def test_a_closed_session_is_one_file_that_opens_as_it_was_recorded(tmp_path: Path) -> None:
@@ -70,24 +35,6 @@ def test_a_closed_session_is_one_file_that_opens_as_it_was_recorded(tmp_path: Pa
         assert recorder.ended == ended()
         assert recorder.marks == (change(1.0),)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
-
-
-RECORD_UNTIL_KILLED = """
-import sys
-from itertools import count
-from pathlib import Path
-from poolviz.model.messages import SampleTaken
-from poolviz.sessions.recorder import Recorder
-from tests.sessions.builders import began, samples, ticks
-recorder = Recorder(Path(sys.argv[1]))
-recorder.add(began())
-run = samples(ticks(1_000_000))
-for sample in run:
-    recorder.add(SampleTaken(sample))
-    if sample.index == 99:
-        print("added", flush=True)
-        sys.stdin.readline()
-"""
 
 
 @pytest.mark.parametrize("more", [0, 300, 3000])
@@ -155,6 +102,15 @@ def test_a_session_is_recorded_where_a_link_points_to(tmp_path: Path) -> None:
         assert link.is_symlink()
         assert count_in(real) == count_in(link) == count
     assert [file.name for file in real.parent.iterdir()] == [real.name]
+
+
+def test_a_path_that_cant_be_written_is_refused_before_anything_is_recorded(
+    tmp_path: Path,
+) -> None:
+    for path, sentence in ((tmp_path, "it is a folder"), (tmp_path / "no" / "a", "no folder")):
+        with pytest.raises(InputError, match=sentence):
+            Recorder(path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_no_session_is_never_replaced(tmp_path: Path) -> None:
@@ -250,159 +206,6 @@ def test_a_disk_that_stays_full_is_said_and_the_file_still_opens(tmp_path: Path)
     assert process.returncode == 0
     assert said.count(f"Can't write the session to {path} (") == 2
     assert count_in(path) >= 1
-
-
-READ_ONLY = """
-import os, sys
-from pathlib import Path
-from poolviz.sessions.recorder import Recorder
-from tests.sessions.builders import digest
-path = Path(sys.argv[1])
-if os.getuid() == 0:
-    os.setgid(65534)
-    os.setuid(65534)
-try:
-    (path.parent / "probe").touch()
-except PermissionError:
-    print(digest(Recorder.open(path).samples()))
-"""
-
-
-@pytest.mark.parametrize("how", ["closed", "killed", "killed, without -shm"])
-def test_a_session_in_a_folder_that_is_read_only_opens(
-    tmp_path: Path, how: str, open_folder: Path
-) -> None:
-    path = open_folder / "a.poolviz"
-    if how == "closed":
-        recorded(path, count=100)
-    else:
-        with child(RECORD_UNTIL_KILLED, path) as process:
-            wait_until(lambda: count_in(path) == 100)
-            process.send_signal(signal.SIGKILL)
-        if "without" in how:
-            path.with_name(path.name + "-shm").unlink()
-    open_folder.chmod(0o555)
-    before = sorted(open_folder.iterdir())
-    with child(READ_ONLY, path) as process:
-        said, _ = process.communicate(timeout=60)
-    assert said.strip() == digest(samples(ticks(100)))
-    assert sorted(open_folder.iterdir()) == before
-
-
-@pytest.fixture
-def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder that other users can reach too, which pytest's own can't be."""
-    folder = Path(tempfile.mkdtemp(prefix="poolviz-test-"))
-    folder.chmod(0o755)
-    yield folder
-    folder.chmod(0o755)
-    shutil.rmtree(folder)
-
-
-def png() -> bytes:
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
-    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"\0\0")), chunk(b"IEND", b""))
-    )
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"x", bytes(range(256)) * 40, png(), b"pool = 'sqlalchemy.QueuePool'\n"],
-    ids=["empty", "one byte", "bytes", "picture", "scenario"],
-)
-def test_what_is_no_session_is_named_in_one_sentence(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "other.poolviz"
-    path.write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        Recorder.open(path)
-    assert caught.value.problems == (f"{path} is not a poolviz session.",)
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
-
-
-def test_another_programs_database_is_no_session(tmp_path: Path) -> None:
-    path = tmp_path / "bookmarks.sqlite"
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("CREATE TABLE samples (idx INTEGER, t REAL, body BLOB)")
-    before = path.read_bytes()
-    with pytest.raises(InputError, match="is not a poolviz session"):
-        Recorder.open(path)
-    with pytest.raises(InputError, match="exists and is not a poolviz session"):
-        Recorder(path)
-    assert path.read_bytes() == before
-
-
-def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"There is no file .*none\.poolviz\."):
-        Recorder.open(tmp_path / "none.poolviz")
-    with pytest.raises(InputError, match="it is a folder"):
-        Recorder.open(tmp_path)
-
-
-@pytest.mark.parametrize("part", [0.05, 0.3, 0.6, 0.99])
-def test_a_truncated_session_is_said_to_be_damaged(tmp_path: Path, part: float) -> None:
-    path = recorded(tmp_path / "cut.poolviz", count=400)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * part)])
-    with pytest.raises(InputError) as caught:
-        Recorder.open(path)
-    (sentence,) = caught.value.problems
-    assert sentence.startswith(f"{path} is damaged and can't be opened: ")
-
-
-def test_a_session_with_foreign_bytes_in_it_is_said_to_be_damaged(tmp_path: Path) -> None:
-    path = recorded(tmp_path / "hurt.poolviz", count=400)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE samples SET body = x'c1' WHERE idx = 200")
-    with pytest.raises(InputError, match="is damaged and can't be opened"):
-        Recorder.open(path)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("DELETE FROM meta")
-    with pytest.raises(InputError, match="is damaged and can't be opened"):
-        Recorder.open(path)
-
-
-def test_a_session_of_a_newer_poolviz_asks_for_an_update(tmp_path: Path) -> None:
-    path = recorded(tmp_path / "new.poolviz")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
-    with pytest.raises(InputError, match=r"by a newer poolviz .*update poolviz"):
-        Recorder.open(path)
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("", "it is a folder"),
-        ("missing/a.csv", "there is no folder .*missing, create it"),
-        ("file.txt/a.csv", r"file\.txt is not a folder"),
-        ("x" * 300 + ".csv", "File name too long"),
-        ("/proc/a.csv", "No such file or directory|Permission denied"),
-        ("/dev/null", "it is not an ordinary file"),
-    ],
-)
-def test_a_path_that_cant_be_written_is_refused_before_anything_runs(
-    tmp_path: Path, name: str, sentence: str
-) -> None:
-    (tmp_path / "file.txt").touch()
-    for refuse in (check_writable, Recorder):
-        with pytest.raises(InputError, match=sentence) as caught:
-            refuse(tmp_path / name)
-        assert len(caught.value.problems) == 1
-    assert [file.name for file in tmp_path.iterdir()] == ["file.txt"]
-
-
-def test_a_path_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
-    check_writable(tmp_path / "new.csv")
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "old.csv").write_text("old")
-    check_writable(tmp_path / "old.csv")
-    assert (tmp_path / "old.csv").read_text() == "old"
 
 
 def test_a_session_that_is_not_kept_leaves_nothing_behind(

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from poolviz.model.messages import MarkAdded, SampleTaken
 from poolviz.model.sample import Mark, MarkKind, ServerView
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.charts import ChartsWidget
+from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.style.theme import DARK, LIGHT
 from tests.sessions.builders import Tick, began, change, ended, samples
 

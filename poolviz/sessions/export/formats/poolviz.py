@@ -1,4 +1,4 @@
-"""A session file of what is recorded, also of what couldn't be written to its own."""
+"""A session file. It holds also what could not be written to the session's own file."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from poolviz.sessions.export.exporter import Exporter
-from poolviz.sessions.export.manifest import began_of
-from poolviz.sessions.file.reader import pack
-from poolviz.sessions.file.writer import Row, check_new_session, write_session
+from poolviz.sessions.export.manifest import run_started
+from poolviz.sessions.file.format import Row, pack, write_session
+from poolviz.sessions.file.writer import check_new_session
 from poolviz.sessions.recorder import Recorder
 
 
@@ -17,7 +17,7 @@ def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
 
 
 def _rows(recorder: Recorder) -> Iterator[Row]:
-    yield "meta", ("began", pack(began_of(recorder)))
+    yield "meta", ("began", pack(run_started(recorder)))
     if recorder.ended is not None:
         yield "meta", ("ended", pack(recorder.ended))
     for number, mark in enumerate(recorder.marks):
@@ -26,4 +26,4 @@ def _rows(recorder: Recorder) -> Iterator[Row]:
         yield "samples", (number, sample.t, pack(sample))
 
 
-EXPORTER = Exporter(".poolviz", "Session", _write, check_path=check_new_session)
+EXPORTER = Exporter("Session", _write, check_path=check_new_session)

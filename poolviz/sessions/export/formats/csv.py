@@ -1,9 +1,9 @@
-"""Tidy CSV at full resolution: one row a figure, so that any tool groups and plots it.
+"""Tidy CSV at full resolution: one row a figure, so that any tool can group and plot it.
 
-`NAME.csv` has the columns t_utc, t_s, series, stat, value, unit, segment, and numbers alone in
-`value`. What was changed and noted stands in `NAME.events.csv`, and what was run and how it was
-measured in `NAME.manifest.json`: text among the numbers, or comments above them, is what the
-tools that read CSV choke on.
+`NAME.csv` has the columns t_utc, t_s, series, stat, value, unit and segment; `value` holds numbers
+only. The marks are in `NAME.events.csv`, and what was run and how it was measured is in
+`NAME.manifest.json`: many tools that read CSV accept neither text among numbers nor comments above
+the header.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from poolviz.model.histogram import Durations, Histogram
 from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Sample
 from poolviz.sessions.export.exporter import Exporter
-from poolviz.sessions.export.manifest import as_json, began_of, manifest, utc
+from poolviz.sessions.export.manifest import as_json, manifest, run_started, utc
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import LEVELS
 from poolviz.sessions.summary import RunSummary
@@ -34,7 +34,7 @@ Figure: TypeAlias = tuple[str, str, float, str]  # series, stat, value, unit
 
 def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
     data, events, about = paths
-    began = began_of(recorder)
+    began = run_started(recorder)
     with data.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(DATA)
@@ -44,11 +44,11 @@ def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
             table.writerows((*when, *figure, segment) for figure in _figures(sample))
     with events.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([EVENTS, *_events(recorder, began, recorder.summary())])
-    about.write_bytes(as_json(manifest(recorder, began)))
+    about.write_bytes(as_json(manifest(recorder)))
 
 
 def _figures(sample: Sample) -> Iterator[Figure]:
-    """Every figure of a sample; those that weren't taken have no row."""
+    """The rows of a sample. A figure that was not measured has none."""
     yield "tick", "span", sample.span, "s"
     yield "tick", "missed", sample.missed, "ticks"
     yield "load_generator", "lag_p99", sample.lag, "s"
@@ -74,7 +74,7 @@ def _figures(sample: Sample) -> Iterator[Figure]:
         yield f"errors.{name}", "count", count, "errors"
     for name in TIMES:
         yield from _durations(f"{name}_time", getattr(sample, name))
-    yield from _outside(sample)
+    yield from _reported(sample)
 
 
 def _durations(series: str, durations: Durations) -> Iterator[Figure]:
@@ -90,8 +90,8 @@ def _durations(series: str, durations: Durations) -> Iterator[Figure]:
         yield series, "max", durations.high, "s"
 
 
-def _outside(sample: Sample) -> Iterator[Figure]:
-    """What the pool's own reported_counts and the server say."""
+def _reported(sample: Sample) -> Iterator[Figure]:
+    """What the pool itself and the server report."""
     for name in ("open", "used", "pending"):
         count = getattr(sample.reported_counts, name)
         if count is not None:
@@ -109,7 +109,7 @@ def _outside(sample: Sample) -> Iterator[Figure]:
 def _events(
     recorder: Recorder, began: RunStarted, summary: RunSummary
 ) -> Iterator[Sequence[object]]:
-    """A row for each mark; `segment` is the one that begins with it, or that it lies in."""
+    """A row for each mark; `segment` is the one that starts with it, or in which it lies."""
     begins = [segment.from_s for segment in summary.segments]
     for mark in recorder.marks:
         segment = max(bisect_right(begins, mark.t) - 1, 0)
@@ -117,4 +117,4 @@ def _events(
         yield (*when, mark.kind.value, mark.key, mark.old, mark.new, mark.text, segment)
 
 
-EXPORTER = Exporter(".csv", "Data as CSV", _write, beside=(".events.csv", ".manifest.json"))
+EXPORTER = Exporter("Data as CSV", _write, beside=(".events.csv", ".manifest.json"))

@@ -1,11 +1,10 @@
-"""Exports hold what was recorded, and are written whole or not at all."""
+"""Each format holds what was recorded."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -14,17 +13,10 @@ import pytest
 
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
-from poolviz.model.messages import RunStarted, SampleTaken
-from poolviz.model.sample import Mark, MarkKind, Sample
-from poolviz.model.scenario import Scenario
-from poolviz.sessions.export import (
-    EXPORTERS,
-    Exporter,
-    exporter_for,
-    exporters_with,
-    suggested_name,
-)
+from poolviz.model.messages import SampleTaken
+from poolviz.model.sample import Mark, MarkKind
 from poolviz.sessions.export.manifest import manifest
+from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import LEVELS
 from tests.sessions.builders import (
@@ -33,32 +25,12 @@ from tests.sessions.builders import (
     LOAD,
     STARTED,
     began,
-    change,
     digest,
     record,
     reports,
-    samples,
-    ticks,
     wait_until,
 )
-
-NOTE = Mark(t=2.0, kind=MarkKind.NOTE, text='He said "now",\nand it was')
-
-
-def run() -> list[Sample]:
-    """Three seconds with a change after the first."""
-    return [
-        msgspec.structs.replace(sample, segment=int(sample.index >= 20), errors={"a, b": 2})
-        for sample in samples(ticks(60))
-    ]
-
-
-@pytest.fixture
-def recorder() -> Iterator[Recorder]:
-    """A run of three seconds, over but not closed."""
-    with Recorder() as recorder:
-        marks = (change(run()[19].t), NOTE)
-        yield record(recorder, reports(run(), *marks))
+from tests.sessions.export.conftest import NOTE, run
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -181,122 +153,13 @@ def test_a_closed_session_can_be_exported_onto_itself(recorder: Recorder, tmp_pa
         assert digest(saved.samples()) == digest(run())
 
 
-def test_an_unknown_suffix_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    for name in ("run.xlsx", "run"):
-        with pytest.raises(InputError, match=r"one of \.csv \.json \.toml \.poolviz\."):
-            exporter_for(tmp_path / name)
-
-
-def test_formats_are_added_without_changing_those_of_others(
-    recorder: Recorder, tmp_path: Path
-) -> None:
-    def write(recorder: Recorder, paths: Sequence[Path]) -> None:
-        paths[0].write_text(f"{recorder.summary().operations}")
-
-    exporters = exporters_with(Exporter(".txt", "Operations", write))
-    assert list(exporters) == [".csv", ".json", ".toml", ".poolviz", ".txt"]
-    assert ".txt" not in EXPORTERS
-    path = tmp_path / "run.TXT"
-    exporter_for(path, exporters).export(recorder, path)
-    assert path.read_text() == str(recorder.summary().operations)
-
-
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("bug")])
-def test_an_export_that_fails_leaves_what_was_there(
-    recorder: Recorder, tmp_path: Path, error: Exception
-) -> None:
-    def write(recorder: Recorder, paths: Sequence[Path]) -> None:
-        for path in paths:
-            path.write_text("half")
-        raise error
-
-    path = tmp_path / "run.csv"
-    path.write_text("old")
-    with pytest.raises(InputError if isinstance(error, OSError) else RuntimeError) as caught:
-        Exporter(".csv", "Broken", write, beside=(".more.csv",)).export(recorder, path)
-    assert str(caught.value) in (f"Can't write {path}: No space left on device.", "bug")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_link_keeps_pointing_to_the_file_that_is_replaced(
-    recorder: Recorder, tmp_path: Path
-) -> None:
-    real, link = tmp_path / "real.json", tmp_path / "link.json"
-    real.write_text("old")
-    link.symlink_to(real)
-    exporter_for(link).export(recorder, link)
-    assert link.is_symlink()
-    assert json.loads(real.read_text())["samples"] == 60
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".json", ".poolviz"])
-def test_every_format_refuses_a_path_that_cant_be_written(
-    recorder: Recorder, tmp_path: Path, suffix: str
-) -> None:
-    path = tmp_path / "missing" / f"run{suffix}"
-    for refuse in (
-        exporter_for(path).check,
-        lambda path: exporter_for(path).export(recorder, path),
-    ):
-        with pytest.raises(InputError, match="there is no folder"):
-            refuse(path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_csv_asks_for_all_three_of_its_files(tmp_path: Path) -> None:
-    (tmp_path / "run.events.csv").mkdir()
-    with pytest.raises(InputError, match=r"run\.events\.csv: it is a folder"):
-        exporter_for(tmp_path / "run.csv").check(tmp_path / "run.csv")
-
-
-def test_a_session_isnt_exported_over_another_kind_of_file(
-    recorder: Recorder, tmp_path: Path
-) -> None:
-    path = tmp_path / "notes.poolviz"
-    path.write_text("mine")
-    with pytest.raises(InputError, match="is not a poolviz session"):
-        exporter_for(path).export(recorder, path)
-    assert path.read_text() == "mine"
-
-
-def test_a_run_that_never_began_has_nothing_to_export(tmp_path: Path) -> None:
-    with Recorder() as recorder, pytest.raises(InputError, match="nothing was recorded"):
-        exporter_for(tmp_path / "a.csv").export(recorder, tmp_path / "a.csv")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_run_without_a_sample_is_exported_all_the_same(tmp_path: Path) -> None:
-    with Recorder() as recorder:
-        recorder.add(began())
-        for name in ("a.csv", "a.json", "a.poolviz"):
-            exporter_for(tmp_path / name).export(recorder, tmp_path / name)
-    assert len(rows_of(tmp_path / "a.csv")) == 0
-    assert json.loads((tmp_path / "a.json").read_text())["wait_time_s"]["p95"] is None
-    with Recorder.open(tmp_path / "a.poolviz") as saved:
-        assert list(saved.samples()) == []
-
-
-def test_the_suggested_name_says_what_was_run(recorder: Recorder) -> None:
-    assert suggested_name(recorder, ".png") == (
-        "poolviz_2026-05-11T143105Z_QueuePool_pool_size5+max_overflow10_c40.png"
-    )
-    with Recorder() as empty:
-        assert suggested_name(empty, ".csv") == "poolviz.csv"
-    own = Scenario(pool="my pools/own.py:My Pool", limits={}, load={})
-    with Recorder() as other:
-        other.add(RunStarted(STARTED, own, {}))
-        assert suggested_name(other, ".csv") == "poolviz_2026-05-11T143105Z_My-Pool.csv"
-
-
 def test_a_manifest_tells_an_open_load_from_a_closed_one() -> None:
     opened = Mark(
         t=1.0, kind=MarkKind.CHANGE, text="", key="arrivals", old="closed", new="open"
     )  # fmt: skip
     with Recorder() as recorder:
         record(recorder, reports(run(), opened))
-        assert recorder.began is not None
-        told = manifest(recorder, recorder.began)
-    assert told.loops == ("closed", "open")
-    assert "Open loop" in told.load_model
-    assert "from the call of acquire or the moment a request was due" in told.latency_from
+        made = manifest(recorder)
+    assert made.loops == ("closed", "open")
+    assert "Open loop" in made.load_model
+    assert "from the call of acquire or the moment a request was due" in made.latency_from

@@ -1,4 +1,4 @@
-"""The run as a scenario that repeats it, changes and faults included."""
+"""A scenario that repeats the session, changes and faults included."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from poolviz.sessions.export.exporter import Exporter
-from poolviz.sessions.export.manifest import began_of
+from poolviz.sessions.export.manifest import run_started
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.to_scenario import replay
+from poolviz.sessions.to_scenario import to_toml
 
 
 def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
-    text = replay(began_of(recorder), recorder.marks, recorder.duration)
+    text = to_toml(run_started(recorder), recorder.marks, recorder.duration)
     paths[0].write_text(text, encoding="utf-8")
 
 
-EXPORTER = Exporter(".toml", "Scenario", _write)
+EXPORTER = Exporter("Scenario", _write)

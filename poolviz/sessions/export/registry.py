@@ -1,0 +1,43 @@
+"""The export formats there are, by suffix: every module in `formats`.
+
+Suffixes are known without importing a format, so that a help text may list them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from poolviz.model.errors import InputError
+from poolviz.sessions.export import formats
+from poolviz.sessions.export.exporter import Exporter
+
+
+def suffixes() -> tuple[str, ...]:
+    """Return the suffix of each export format, such as `.csv`."""
+    return tuple(f".{module.name}" for module in pkgutil.iter_modules(formats.__path__))
+
+
+def exporters() -> dict[str, Exporter]:
+    """Return every export format by its suffix."""
+    return {suffix: _load(suffix) for suffix in suffixes()}
+
+
+def exporter_for(path: Path) -> Exporter:
+    """Return the export format for the suffix of `path`; InputError lists the suffixes there are.
+
+    Upper and lower case are the same.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in suffixes():
+        raise InputError(
+            f"{path} has no suffix of an export format: give it one of {' '.join(suffixes())}."
+        )
+    return _load(suffix)
+
+
+def _load(suffix: str) -> Exporter:
+    module = importlib.import_module(f"{formats.__name__}{suffix}")
+    exporter: Exporter = module.EXPORTER
+    return exporter

@@ -1,0 +1,21 @@
+"""The name that is suggested for an export."""
+
+from __future__ import annotations
+
+from poolviz.model.messages import RunStarted
+from poolviz.model.scenario import Scenario
+from poolviz.sessions.export.file_name import suggested_name
+from poolviz.sessions.recorder import Recorder
+from tests.sessions.builders import STARTED
+
+
+def test_the_suggested_name_says_what_was_run(recorder: Recorder) -> None:
+    assert suggested_name(recorder, ".png") == (
+        "poolviz_2026-05-11T143105Z_QueuePool_pool_size5+max_overflow10_c40.png"
+    )
+    with Recorder() as empty:
+        assert suggested_name(empty, ".csv") == "poolviz.csv"
+    own = Scenario(pool="my pools/own.py:My Pool", limits={}, load={})
+    with Recorder() as other:
+        other.add(RunStarted(STARTED, own, {}))
+        assert suggested_name(other, ".csv") == "poolviz_2026-05-11T143105Z_My-Pool.csv"

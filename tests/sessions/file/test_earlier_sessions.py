@@ -1,0 +1,60 @@
+"""Sessions that were recorded by earlier versions open, with the figures that those printed.
+
+`format-1.poolviz` and `format-1.json` are what `poolviz run --out FILE --json` made before messages
+and their fields were renamed: a second on a SQLAlchemy QueuePool, with a change and a fault.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from poolviz.model.messages import RunEnded
+from poolviz.model.sample import MarkKind
+from poolviz.sessions.export.registry import exporter_for
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import as_object
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+def test_the_figures_are_those_that_were_printed_when_it_was_recorded() -> None:
+    before = json.loads((DATA / "format-1.json").read_text())
+    with Recorder.open(DATA / "format-1.poolviz") as recorder:
+        now = json.loads(msgspec.json.encode(as_object(recorder.summary())))
+    assert {key: now[key] for key in before} == before
+
+
+def test_every_message_in_it_is_read() -> None:
+    with Recorder.open(DATA / "format-1.poolviz") as recorder:
+        began, ended, marks = recorder.began, recorder.ended, recorder.marks
+        all_samples = list(recorder.samples())
+    assert began is not None
+    assert began.scenario.pool == "sqlalchemy.QueuePool"
+    assert began.scenario.limits["pool_size"] == 2
+    assert [change.key for change in began.scenario.changes] == ["pool_size", "kill_backend"]
+    assert began.environment["server version"] == "18.6"
+    assert ended == RunEnded(open_at_end=0, failure="", exit_status=0, rows=None)
+    assert [(mark.kind, mark.text) for mark in marks] == [
+        (MarkKind.CHANGE, "pool_size 2→3"),
+        (MarkKind.FAULT, "kill_backend"),
+    ]
+    assert len(all_samples) == 22
+    assert sum(sample.timeouts for sample in all_samples) == 2
+    assert {sample.reported_counts.open for sample in all_samples} >= {0, 3, 4}
+    assert [s.server.total for s in all_samples if s.server is not None] == [1]
+    assert all_samples[-1].limits["pool_size"] == 3
+
+
+def test_it_can_be_exported_as_a_session_again(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.poolviz", tmp_path / "new.poolviz"
+    shutil.copy(DATA / "format-1.poolviz", old)
+    with Recorder.open(old) as recorder:
+        exporter_for(new).export(recorder, new)
+        summary = recorder.summary()
+    with Recorder.open(new) as copy:
+        assert copy.summary() == summary
+    assert sorted(tmp_path.iterdir()) == [new, old]

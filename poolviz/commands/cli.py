@@ -14,7 +14,7 @@ import poolviz
 from poolviz.commands import doctor as doctors
 from poolviz.commands import run as headless
 from poolviz.model.errors import InputError, PoolvizError
-from poolviz.model.parameters import Kind, Parameter, Value
+from poolviz.model.parameters import Parameter, Value
 from poolviz.pools import catalogue
 from poolviz.scenarios import schema
 from poolviz.scenarios.check import Declared, declared
@@ -153,18 +153,15 @@ def _change(text: str, known: Declared) -> dict[str, object]:
     moment, colon, rest = text.partition(":")
     if not colon:
         raise InputError(f"--at {text}: it takes SECONDS:KEY=VALUE, such as 3:maxconn=8.")
-    if "=" not in rest and rest.strip() and known.find(rest.strip()).kind is Kind.SWITCH:
-        return {"at": moment, rest.strip(): True}
+    if "=" not in rest and rest.strip() and (bare := known.find(rest.strip()).bare) is not None:
+        return {"at": moment, rest.strip(): bare}
     key, value = assignment(rest, "--at")
     return {"at": moment, key: _parsed(known.find(key), value)}
 
 
 def _parsed(parameter: Parameter, text: str) -> Value:
     """`text` as the parameter's value; a file is looked for from here."""
-    value = parameter.parse(text)
-    if parameter.kind is Kind.FILE and text and not text.startswith("~"):
-        return str(Path.cwd() / text)
-    return value
+    return parameter.in_folder(parameter.parse(text), Path.cwd())
 
 
 @commands.command()

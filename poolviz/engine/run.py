@@ -33,7 +33,7 @@ from poolviz.model.messages import (
     StartRun,
     StopRun,
 )
-from poolviz.model.parameters import Kind, Parameters, Value, unknown_key
+from poolviz.model.parameters import Parameters, Value, unknown_key
 from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.pools.base import Pool
 from poolviz.servers.postgres.errors import describe_failure
@@ -203,8 +203,7 @@ class Run:
         if why_not:
             self._refuse([key], old, why_not)
         elif value != declared.default:
-            text = key if declared.kind is Kind.SWITCH else f"{key} {declared.show(value)}"
-            self._mark(at, MarkKind.FAULT, text, key=key, new=value)
+            self._mark(at, MarkKind.FAULT, declared.phrase(value), key=key, new=value)
 
     def _resize(self, limits: _Values) -> None:
         """Have the pool follow; where it can't, because it can't connect, the run goes on."""

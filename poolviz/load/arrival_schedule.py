@@ -25,7 +25,7 @@ import numpy as np
 from poolviz.load.distributions import read_column
 from poolviz.load.shapes import same_shape, shape_of
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Kind, Parameter, Value, parse_seconds
+from poolviz.model.parameters import Choice, File, Number, Parameter, Switch, Value, parse_seconds
 
 _CELL = 0.005  # seconds that the clock runs at one speed
 _CELL_NS = 5_000_000
@@ -87,17 +87,15 @@ class Replay(Spacing):
     help = "as recorded in replay_file"
     pace = "replay_speed"
     parameters = (
-        Parameter(
+        File(
             key="replay_file",
-            kind=Kind.FILE,
             default="",
             only_when=("spacing", ("replay",)),
             help="A file of arrival times, one a line: seconds, or dates with a time of day. Of a "
             "CSV file the first column is read. The earliest arrives at once.",
         ),
-        Parameter(
+        Number(
             key="replay_speed",
-            kind=Kind.NUMBER,
             default=1.0,
             maximum=1000,
             slider=(0.1, 100),
@@ -106,9 +104,8 @@ class Replay(Spacing):
             only_when=("spacing", ("replay",)),
             help="How many times faster than recorded the requests arrive.",
         ),
-        Parameter(
+        Switch(
             key="replay_repeats",
-            kind=Kind.SWITCH,
             default=False,
             only_when=("spacing", ("replay",)),
             help="Whether the recording begins again when it is over.",
@@ -165,18 +162,16 @@ def arrival_parameters() -> tuple[Parameter, ...]:
     kinds = "; ".join(f"{kind.name}: {kind.help}" for kind in SPACINGS)
     paced = tuple(kind.name for kind in SPACINGS if kind.pace == "rate")
     return (
-        Parameter(
+        Choice(
             key="arrivals",
-            kind=Kind.CHOICE,
             default="closed",
             choices=("closed", "open"),
             help="What makes a client begin an operation. closed: it has ended the one before, and "
             "paused for think_time. open: a request has arrived, which the first free client "
             "serves; its wait counts from the moment it was due.",
         ),
-        Parameter(
+        Number(
             key="rate",
-            kind=Kind.NUMBER,
             default=100.0,
             maximum=10_000,
             slider=(0, 1000),
@@ -185,9 +180,8 @@ def arrival_parameters() -> tuple[Parameter, ...]:
             only_when=("spacing", paced),
             help="How many requests arrive in a second, on average.",
         ),
-        Parameter(
+        Choice(
             key="spacing",
-            kind=Kind.CHOICE,
             default=Poisson.name,
             choices=tuple(_BY_NAME),
             only_when=("arrivals", ("open",)),

@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import ClassVar, TextIO
 
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Kind, Parameter, Value, parse_seconds, show_seconds
+from poolviz.model.parameters import (
+    Choice,
+    File,
+    Number,
+    Parameter,
+    Seconds,
+    Value,
+    parse_seconds,
+    show_seconds,
+)
 
 Draw = Callable[[random.Random], float]
 
@@ -180,9 +189,8 @@ def time_parameters(
 
     kinds = "; ".join(f"{kind.name}: {kind.help}" for kind in DISTRIBUTIONS)
     return (
-        Parameter(
+        Seconds(
             key=f"{what}_time",
-            kind=Kind.SECONDS,
             default=default,
             maximum=maximum,
             slider=slider,
@@ -190,18 +198,16 @@ def time_parameters(
             only_when=using("uses_mean"),
             help=help,
         ),
-        Parameter(
+        Choice(
             key=chosen,
-            kind=Kind.CHOICE,
             default=Exponential.name,
             choices=tuple(_BY_NAME),
             only_when=only_when,
             group=_GROUP,
             help=f"How the {what} times vary. {kinds}.",
         ),
-        Parameter(
+        Number(
             key=f"{what}_spread",
-            kind=Kind.NUMBER,
             default=0.5,
             maximum=10,
             slider=(0, 3),
@@ -210,9 +216,8 @@ def time_parameters(
             group=_GROUP,
             help=f"The standard deviation of the {what} times, as a multiple of their mean.",
         ),
-        Parameter(
+        File(
             key=f"{what}_file",
-            kind=Kind.FILE,
             default="",
             only_when=using("uses_file"),
             group=_GROUP,

@@ -16,7 +16,7 @@ from poolviz.load.client_faults import ClientFaults
 from poolviz.load.statements import STATEMENTS
 from poolviz.model.dialect import SQLITE
 from poolviz.model.errors import ServerError
-from poolviz.model.parameters import Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Parameter, Parameters, Seconds, Switch, Value
 from poolviz.pools.base import Pool
 from poolviz.pools.connections.connect_faults import ConnectFaults
 
@@ -63,6 +63,7 @@ class Fault(ABC):
 
     parameter: ClassVar[Parameter]
     standing: ClassVar[bool]
+    first_amount: ClassVar[float] = 2.0  # what the window offers for a passing one, if it has any
 
     @classmethod
     def reason(cls, place: FaultConditions) -> str:  # noqa: ARG003 - for those that it concerns
@@ -78,9 +79,8 @@ class Fault(ABC):
 class LeakEvery(Fault):
     """Connections that are taken and never given back."""
 
-    parameter = Parameter(
+    parameter = Count(
         key="leak_every",
-        kind=Kind.COUNT,
         default=0,
         maximum=1_000_000,
         slider=(0, 1000),
@@ -99,9 +99,8 @@ class LeakEvery(Fault):
 class SlowStatements(Fault):
     """A server that takes longer than it did."""
 
-    parameter = Parameter(
+    parameter = Seconds(
         key="slow_statements",
-        kind=Kind.SECONDS,
         default=0.0,
         maximum=3600,
         slider=(0, 1),
@@ -118,9 +117,8 @@ class SlowStatements(Fault):
 class SlowConnecting(Fault):
     """Connections that take long to make."""
 
-    parameter = Parameter(
+    parameter = Seconds(
         key="slow_connecting",
-        kind=Kind.SECONDS,
         default=0.0,
         maximum=3600,
         slider=(0, 2),
@@ -137,9 +135,8 @@ class SlowConnecting(Fault):
 class StuckClients(Fault):
     """Clients that hang while they hold a connection."""
 
-    parameter = Parameter(
+    parameter = Count(
         key="stuck_clients",
-        kind=Kind.COUNT,
         default=0,
         maximum=2000,
         slider=(0, 100),
@@ -175,9 +172,8 @@ class _Ending(Fault):
 class KillBackend(_Ending):
     """One connection is lost."""
 
-    parameter = Parameter(
+    parameter = Switch(
         key="kill_backend",
-        kind=Kind.SWITCH,
         default=False,
         help="Have the server end one of this run's connections, one at work if there is one.",
     )
@@ -188,9 +184,8 @@ class KillBackend(_Ending):
 class KillAllBackends(_Ending):
     """Every connection is lost."""
 
-    parameter = Parameter(
+    parameter = Switch(
         key="kill_all_backends",
-        kind=Kind.SWITCH,
         default=False,
         help="Have the server end all of this run's connections, as a failover does.",
     )
@@ -201,9 +196,8 @@ class KillAllBackends(_Ending):
 class RestartServer(Fault):
     """The server goes and comes back."""
 
-    parameter = Parameter(
+    parameter = Switch(
         key="restart_server",
-        kind=Kind.SWITCH,
         default=False,
         help="Restart the server that poolviz brought along: every connection is lost, and until "
         "it is back none can be made.",
@@ -227,9 +221,8 @@ class RestartServer(Fault):
 class RefuseConnections(Fault):
     """No new connection can be made for a while."""
 
-    parameter = Parameter(
+    parameter = Seconds(
         key="refuse_connections",
-        kind=Kind.SECONDS,
         default=0.0,
         maximum=3600,
         slider=(0, 30),
@@ -251,9 +244,8 @@ class RefuseConnections(Fault):
 class LockTable(Fault):
     """What everybody needs is locked."""
 
-    parameter = Parameter(
+    parameter = Seconds(
         key="lock_table",
-        kind=Kind.SECONDS,
         default=0.0,
         maximum=3600,
         slider=(0, 30),

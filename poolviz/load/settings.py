@@ -16,7 +16,7 @@ from poolviz.load.shapes import shape_of, shape_parameters
 from poolviz.load.statements import check_statement, statement_parameters
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Choice, Count, Parameters, Seconds, Value
 from poolviz.pools.base import Pool
 
 MOST_CLIENTS = 2000
@@ -24,9 +24,8 @@ _RARE = "more"
 
 SETTINGS = Parameters(
     "setting of the load",
-    Parameter(
+    Count(
         key="clients",
-        kind=Kind.COUNT,
         default=8,
         maximum=MOST_CLIENTS,
         slider=(0, 100),
@@ -50,9 +49,8 @@ SETTINGS = Parameters(
         only_when=("arrivals", ("closed",)),
     ),
     *shape_parameters(),
-    Parameter(
+    Choice(
         key="transaction",
-        kind=Kind.CHOICE,
         group=_RARE,
         default="default",
         choices=("default", "autocommit", "commit", "rollback", "open"),
@@ -60,9 +58,8 @@ SETTINGS = Parameters(
         "statement by itself. commit, rollback: at once after the statements. open: begun and not "
         "ended, so that the connection is held, and given back, idle in transaction.",
     ),
-    Parameter(
+    Count(
         key="checkouts",
-        kind=Kind.COUNT,
         group=_RARE,
         default=1,
         minimum=1,
@@ -70,17 +67,15 @@ SETTINGS = Parameters(
         slider=(1, 5),
         help="How many connections an operation takes, each while it holds those before.",
     ),
-    Parameter(
+    Choice(
         key="on_exhausted",
-        kind=Kind.CHOICE,
         default="fail",
         choices=("fail", "retry"),
         help="What a client does when the pool has no connection and doesn't wait by itself: "
         "count an error and go on, or pause and ask again.",
     ),
-    Parameter(
+    Seconds(
         key="retry_backoff",
-        kind=Kind.SECONDS,
         default=0.005,
         minimum=0.0001,
         maximum=60,
@@ -90,9 +85,8 @@ SETTINGS = Parameters(
         help="The first pause before asking again; each further one is up to twice as long, "
         "drawn at random, and at most 64 times the first.",
     ),
-    Parameter(
+    Seconds(
         key="error_pause",
-        kind=Kind.SECONDS,
         group=_RARE,
         default=0.01,
         maximum=60,
@@ -123,7 +117,7 @@ def settings_for(pool: type[Pool]) -> Parameters:
     if pool.waits:
         for key in ("on_exhausted", "retry_backoff"):
             suited[key] = msgspec.structs.replace(SETTINGS[key], group=_RARE)
-    return Parameters(SETTINGS.what, *{**SETTINGS, **suited}.values()) if suited else SETTINGS
+    return Parameters(SETTINGS.noun, *{**SETTINGS, **suited}.values()) if suited else SETTINGS
 
 
 def check_load(settings: Mapping[str, Value], dialect: str = POSTGRESQL) -> None:

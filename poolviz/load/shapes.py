@@ -7,15 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
-from poolviz.model.parameters import Kind, Parameter, Value
+from poolviz.model.parameters import Choice, Count, Number, Parameter, Seconds, Value
 
 _LARGEST = 20.0  # times the base value that a shape may reach
 
 
 def _seconds(shape: str, key: str, default: float, help: str, minimum: float = 0.0) -> Parameter:
-    return Parameter(
+    return Seconds(
         key=key,
-        kind=Kind.SECONDS,
         default=default,
         minimum=minimum,
         maximum=86400,
@@ -29,9 +28,8 @@ def _seconds(shape: str, key: str, default: float, help: str, minimum: float = 0
 def _factor(
     shape: str, key: str, default: float, help: str, maximum: float = _LARGEST
 ) -> Parameter:
-    return Parameter(
+    return Number(
         key=key,
-        kind=Kind.NUMBER,
         default=default,
         maximum=maximum,
         slider=(0, maximum),
@@ -113,9 +111,8 @@ class Steps(Shape):
     name = "steps"
     help = "up to the base value in step_count equal steps of step_time each"
     parameters = (
-        Parameter(
+        Count(
             key="step_count",
-            kind=Kind.COUNT,
             default=4,
             minimum=1,
             maximum=100,
@@ -233,9 +230,8 @@ _BY_NAME = {kind.name: kind for kind in SHAPES}
 def shape_parameters() -> tuple[Parameter, ...]:
     """Which shape the load has over time, and what each shape asks for."""
     kinds = "; ".join(f"{kind.name}: {kind.help}" for kind in SHAPES)
-    choice = Parameter(
+    choice = Choice(
         key="shape",
-        kind=Kind.CHOICE,
         default=Constant.name,
         choices=tuple(_BY_NAME),
         help="How the load changes over time: the number of clients or, where requests arrive "

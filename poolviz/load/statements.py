@@ -16,7 +16,7 @@ from poolviz.load.distributions import draw_of, time_parameters
 from poolviz.load.sql_script import SqlScript
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, sleep_statement
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Kind, Parameter, Value
+from poolviz.model.parameters import Choice, Count, Parameter, Text, Value
 from poolviz.model.scenario import Scenario
 
 # The tables are pgbench's, in a schema of our own: so many rows for each unit of scale.
@@ -24,9 +24,8 @@ SCHEMA = "poolviz"
 ACCOUNTS, TELLERS, BRANCHES = 100_000, 10, 1
 
 _NAMES = {POSTGRESQL: "PostgreSQL", MYSQL: "MySQL and MariaDB", SQLITE: "SQLite"}
-_SCALE = Parameter(
+_SCALE = Count(
     key="scale",
-    kind=Kind.COUNT,
     default=1,
     minimum=1,
     maximum=10_000,
@@ -156,9 +155,8 @@ class OwnSQL(Statement):
     name = "sql"
     help = "your own SQL"
     parameters = (
-        Parameter(
+        Text(
             key="sql",
-            kind=Kind.TEXT,
             default="",
             only_when=("statement", ("sql",)),
             help="The statements of one operation, parted by semicolons. :client is the client's "
@@ -179,9 +177,8 @@ STATEMENTS: tuple[type[Statement], ...] = (Sleep, SelectOne, Read, ReadWrite, Ow
 
 def statement_parameters() -> tuple[Parameter, ...]:
     """The choice of the statement first, then what each kind declares, each once."""
-    choice = Parameter(
+    choice = Choice(
         key="statement",
-        kind=Kind.CHOICE,
         default=Sleep.name,
         choices=tuple(kind.name for kind in STATEMENTS),
         help="What the server does in each operation. "

@@ -1,4 +1,4 @@
-"""What can go wrong, as the user is told it: whole sentences, never a traceback."""
+"""Errors with a message for the user: whole sentences, never a traceback."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 
 class PoolvizError(Exception):
-    """A fault with a sentence for the user. `exit_status` is what a command ends with."""
+    """An error with a message for the user. `exit_status` is the status of a command it ends."""
 
     exit_status = 1
 
 
 class InputError(PoolvizError):
-    """Wrong use or bad input. Holds one sentence for each mistake found, all at once."""
+    """Wrong use or bad input. `problems` has one sentence for each mistake that was found."""
 
     exit_status = 2
 
@@ -20,14 +20,26 @@ class InputError(PoolvizError):
         super().__init__("\n".join(problems))
         self.problems = problems
 
-    @classmethod
-    def merged(cls, errors: Iterable[InputError]) -> InputError:
-        """One error that names every mistake of `errors`, in their order."""
-        return cls(*(problem for error in errors for problem in error.problems))
+    @staticmethod
+    def merged(errors: Iterable[InputError]) -> InputError:
+        """Return one error with every problem of `errors`, in their order."""
+        return InputError(*(problem for error in errors for problem in error.problems))
+
+
+class ParameterError(InputError):
+    """A mistake in what one parameter or option says.
+
+    `problem` is what is wrong, and goes on after `key`: "is 3: it takes …". So whoever knows
+    where the key stands, in a file for instance, can name that place instead.
+    """
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key} {problem}")
+        self.key, self.problem = key, problem
 
 
 class ServerError(PoolvizError):
-    """No server to work with. `code` is the SQLSTATE where the server gave one."""
+    """No server to work with. `code` is the SQLSTATE if the server sent one."""
 
     exit_status = 3
 

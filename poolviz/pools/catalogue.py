@@ -68,13 +68,13 @@ def _runs(pool: type[Pool]) -> str:
 
 
 def _limit(parameter: Parameter) -> dict[str, Any]:
-    number = not isinstance(parameter.default, (bool, str))
+    low, high = parameter.bounds or (None, math.inf)
     return {
         "key": parameter.key,
         "kind": parameter.kind,
         "default": parameter.default,
-        "minimum": parameter.minimum if number else None,
-        "maximum": parameter.maximum if number and math.isfinite(parameter.maximum) else None,
+        "minimum": low,
+        "maximum": high if math.isfinite(high) else None,
         "at_least": parameter.at_least,
         "special": {str(value): meaning for value, meaning in parameter.special.items()},
         "allowed": parameter.allowed(),

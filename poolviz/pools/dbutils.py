@@ -12,7 +12,7 @@ from dbutils.pooled_db import PooledDB as UpstreamPool  # type: ignore[import-un
 from dbutils.pooled_db import TooManyConnectionsError
 
 from poolviz.model.errors import ServerError
-from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
 from poolviz.pools.connections.postgres import counted_connection
@@ -165,9 +165,8 @@ class PooledDB(ThreadPool):
     refused = (LimitReached,)
     limits = Parameters(
         f"limit of {id}",
-        Parameter(
+        Count(
             key="mincached",
-            kind=Kind.COUNT,
             default=0,
             maximum=_MOST,
             slider=(0, 50),
@@ -175,9 +174,8 @@ class PooledDB(ThreadPool):
             effect_help="Raised, missing connections are opened at once; lowered, nothing is "
             "closed.",
         ),
-        Parameter(
+        Count(
             key="maxcached",
-            kind=Kind.COUNT,
             default=5,
             maximum=_MOST,
             slider=(0, 50),
@@ -186,9 +184,8 @@ class PooledDB(ThreadPool):
             "The library takes mincached where that is more.",
             effect_help="Idle connections beyond it are closed at once.",
         ),
-        Parameter(
+        Count(
             key="maxconnections",
-            kind=Kind.COUNT,
             default=10,
             minimum=1,
             maximum=_MOST,
@@ -198,9 +195,8 @@ class PooledDB(ThreadPool):
             effect_help="Raised, callers who wait start at once; lowered, idle connections beyond "
             "it are closed at once, those in use when they are given back.",
         ),
-        Parameter(
+        Count(
             key="maxusage",
-            kind=Kind.COUNT,
             default=0,
             maximum=1_000_000_000,
             slider=(0, 1000),
@@ -210,17 +206,15 @@ class PooledDB(ThreadPool):
             effect_help="Holds for idle connections at once, for those in use when they are given "
             "back.",
         ),
-        Parameter(
+        Switch(
             key="blocking",
-            kind=Kind.SWITCH,
             default=True,
             help="Whether a caller waits when every connection is in use. By the library's own "
             "default it doesn't, and gets an error at once.",
             effect_help="Turned off, callers who wait get an error at once.",
         ),
-        Parameter(
+        Seconds(
             key="timeout",
-            kind=Kind.SECONDS,
             default=30.0,
             maximum=86_400,
             slider=(0, 60),

@@ -1,10 +1,10 @@
-"""The draft of a scenario: what a file, the command line or the window said, not yet checked."""
+"""A draft of a scenario: what a file, the command line or the window says, not yet checked."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,30 +20,44 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Mistake(NamedTuple):
-    """What is wrong at a place of a draft; `says` goes on after the place's name."""
+    """What is wrong with one key of a draft, () for none.
 
-    place: KeyPath
-    says: str
+    `problem` goes on after the name of the key ("is 3: it takes …"). If it is a `sentence` of its
+    own, it follows the name after a colon, and needs no name where the draft isn't a file.
+    """
+
+    key_path: KeyPath
+    problem: str
+    sentence: bool = False
+
+
+class DraftError(InputError):
+    """Every mistake in a draft. `problems` say in which file and line each of them is;
+    `problems_in_file` are the same without the name of the file."""
+
+    def __init__(self, problems: Sequence[str], problems_in_file: Sequence[str]) -> None:
+        super().__init__(*problems)
+        self.problems_in_file = tuple(problems_in_file)
 
 
 @dataclass(frozen=True)
 class Source:
-    """The file that a draft was read from, and the line where each place of it stands."""
+    """The file that a draft was read from, and the line of each key in it."""
 
     path: Path
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
 
-    def without(self, *places: KeyPath) -> Source:
-        """The same where something else was said instead of these places."""
-        gone = set(places)
-        return Source(self.path, {p: line for p, line in self.lines.items() if p not in gone})
+    def without(self, *replaced: KeyPath) -> Source:
+        """Return the source of a draft in which these keys no longer come from the file."""
+        gone = set(replaced)
+        return Source(self.path, {key: line for key, line in self.lines.items() if key not in gone})
 
 
 class Draft(msgspec.Struct, kw_only=True):
-    """A scenario as somebody wrote it: not all of it said, and none of its values checked.
+    """A scenario as it was written: possibly incomplete, and with values that aren't checked yet.
 
-    `source` tells what of it stands in a file; the rest was said on the command line or in the
-    window. `mistakes` are those found before the values are looked at.
+    `source` says which keys come from a file; the others come from the command line or the window.
+    `mistakes` are those that were found before any value is checked.
     """
 
     title: str = ""
@@ -60,55 +74,69 @@ class Draft(msgspec.Struct, kw_only=True):
     mistakes: tuple[Mistake, ...] = ()
 
     def but(self, **said: Any) -> Draft:
-        """The same with other values of some fields, said elsewhere than in its file."""
+        """Return this draft with other values of some fields, which don't come from its file."""
         source = self.source and self.source.without(*((key,) for key in said))
         return msgspec.structs.replace(self, **{"source": source} | said)
 
     def but_in(self, **sections: Mapping[str, object]) -> Draft:
-        """The same with other `limits` or settings of the `load`, said elsewhere."""
-        places = [(section, key) for section, said in sections.items() for key in said]
+        """Return this draft with some values in `limits` or `load` set, not from its file."""
+        keys = [(section, key) for section, said in sections.items() for key in said]
         merged = {section: {**getattr(self, section), **said} for section, said in sections.items()}
-        source = self.source and self.source.without(*places)
+        source = self.source and self.source.without(*keys)
         return msgspec.structs.replace(self, source=source, **merged)
 
-    def is_written(self, place: KeyPath) -> bool:
-        """Whether the place stands in the draft's file."""
-        return self.source is not None and place in self.source.lines
+    def is_in_file(self, key_path: KeyPath) -> bool:
+        """Return whether the key stands in the draft's file."""
+        return self.source is not None and key_path in self.source.lines
 
-    def refused(self, mistakes: Iterable[Mistake]) -> InputError:
-        """All of `mistakes` as sentences, in the order of the file's lines."""
+    def refused(self, mistakes: Iterable[Mistake]) -> DraftError:
+        """Return the error for `mistakes`, in the order of the file's lines."""
         lines = self.source.lines if self.source is not None else {}
-        ordered = sorted(mistakes, key=lambda mistake: lines.get(mistake.place, math.inf))
-        return InputError(*(self._sentence(*mistake) for mistake in ordered))
+        ordered = sorted(mistakes, key=lambda mistake: lines.get(mistake.key_path, math.inf))
+        return DraftError(
+            [self._described(mistake, name_file=True) for mistake in ordered],
+            [self._described(mistake, name_file=False) for mistake in ordered],
+        )
 
-    def _sentence(self, place: KeyPath, says: str) -> str:
-        return on_one_line(f"{self._name(place)}{says}")
+    def _described(self, mistake: Mistake, *, name_file: bool) -> str:
+        key_path, problem, sentence = mistake
+        if not key_path or (sentence and self._needs_no_name(key_path)):
+            text = problem
+        else:
+            colon = ":" if sentence else ""
+            text = f"{self._name(key_path, name_file=name_file)}{colon} {problem}"
+        return on_one_line(text)
 
-    def _name(self, place: KeyPath) -> str:
-        """How a place is called: with file and line, or as it is known on the command line."""
-        if self.source is not None and place in self.source.lines:
-            return f"{self.source.path}, line {self.source.lines[place]}: {written(place)}"
-        match place:
+    def _needs_no_name(self, key_path: KeyPath) -> bool:
+        """Return whether a whole sentence about the key says enough without naming it."""
+        return not self.is_in_file(key_path) and key_path[0] != "changes"
+
+    def _name(self, key_path: KeyPath, *, name_file: bool) -> str:
+        """Return where the key stands and its name, or its name on the command line."""
+        if self.source is not None and key_path in self.source.lines:
+            line = f"line {self.source.lines[key_path]}: {dotted(key_path)}"
+            return f"{self.source.path}, {line}" if name_file else line
+        match key_path:
             case ("limits" | "load", str(key)):
                 return key
             case ("changes", int(), "at"):
                 return "at"
             case ("changes", int(index), *rest) if moment := self._moment(index):
-                return f"{moment}: {written(tuple(rest))}" if rest else moment
-        return written(place)
+                return f"{moment}: {dotted(tuple(rest))}" if rest else moment
+        return dotted(key_path)
 
     def _moment(self, index: int) -> str:
-        """When a change happens, as its name; empty where it doesn't say."""
+        """Return when a change happens, as its name; empty if that isn't given."""
         try:
             return f"At {seconds_of(self.changes[index].get('at')):g} s"
         except ValueError:
             return ""
 
 
-def written(place: KeyPath) -> str:
-    """A place as people write it: `limits.maxconn`, `changes[2].at`."""
+def dotted(key_path: KeyPath) -> str:
+    """Return a key as people write it: `limits.maxconn`, `changes[2].at`."""
     text = ""
-    for part in place:
+    for part in key_path:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
@@ -118,12 +146,15 @@ def written(place: KeyPath) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """`text` with what can't be printed, such as the end of a line, written as an escape."""
+    """Return `text` with unprintable characters, such as line ends, written as escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def seconds_of(given: object) -> float:
-    """`given`, a number or a text with a unit, as seconds; ValueError goes on after the value."""
+    """Return `given`, a number or text with a unit, as seconds.
+
+    Raises ValueError, which goes on after the value: "which is not a time …".
+    """
     if isinstance(given, bool) or not isinstance(given, (int, float, str)):
         raise ValueError("which is not a time: give seconds, or text such as '50ms'")
     try:
@@ -138,7 +169,7 @@ def seconds_of(given: object) -> float:
 
 
 def assignment(text: str, option: str) -> tuple[str, str]:
-    """`KEY=VALUE` from the command line as a pair; InputError where it isn't one."""
+    """Return `KEY=VALUE` from the command line as a pair. Raises InputError if it isn't one."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise InputError(f"{option} {text}: it takes KEY=VALUE, such as maxconn=8.")

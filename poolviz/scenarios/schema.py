@@ -3,7 +3,6 @@ read from the declarations."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -11,7 +10,7 @@ import msgspec
 
 from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.settings import SETTINGS, settings_for
-from poolviz.model.parameters import Kind, Parameter, Parameters
+from poolviz.model.parameters import Parameter, Parameters, seconds_schema
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import POOLS, listings
@@ -19,8 +18,6 @@ from poolviz.scenarios.toml_file import KEYS
 
 Schema: TypeAlias = dict[str, Any]
 
-_UNITS = "us|µs|ms|s|min|h"
-_TIME = rf"^\s*\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*({_UNITS})?\s*$"
 _ONE_LINE = {"type": "string", "minLength": 1}
 _OWN_POOL = r"^.+:[A-Za-z_][A-Za-z0-9_.]*$"  # module:Class, file.py:Class
 _FIGURE = r"^\s*(\w+)\s*(>=|<=|==|!=|>|<)\s*\S.*$"
@@ -69,7 +66,7 @@ def _top(figures: Iterable[str]) -> Schema:
         "limits": {"type": "object"},
         "load": _only("load"),
         "changes": {"type": "array", "items": {"$ref": "#/$defs/moment"}},
-        "duration": _time(minimum=0, exclusive=True),
+        "duration": seconds_schema(minimum=0, exclusive=True),
         "seed": {"type": "integer", "minimum": -_MOST, "maximum": _MOST, "default": 1},
         "fail_if": {
             "type": "array",
@@ -90,7 +87,7 @@ def _for_pool(pool: type[Pool]) -> Schema:
     then["changes"] = {"items": _only("moment", limits, "load", "faults")}
     suited = {key: of for key, of in settings_for(pool).items() if of != SETTINGS[key]}
     if suited:
-        properties = {key: _of(parameter) for key, parameter in suited.items()}
+        properties = {key: parameter.json_schema() for key, parameter in suited.items()}
         then["load"] = {"properties": properties}
         then["changes"]["items"]["properties"] = properties
     return {
@@ -106,64 +103,15 @@ def _only(*definitions: str) -> Schema:
 
 
 def _properties(declared: Parameters) -> Schema:
-    return {"properties": {key: _of(parameter) for key, parameter in declared.items()}}
+    return {"properties": {key: parameter.json_schema() for key, parameter in declared.items()}}
 
 
 def _moment() -> Schema:
     """One of the changes: a time, and one key or more that change then."""
-    at = _time(minimum=0) | {"description": "When, in seconds from the start or with a unit."}
-    return {"type": "object", "properties": {"at": at}, "required": ["at"], "minProperties": 2}
-
-
-def _of(parameter: Parameter) -> Schema:
-    """What one parameter takes."""
-    kinds = {Kind.SWITCH: "boolean", Kind.TEXT: "string", Kind.FILE: "string"}
-    if parameter.kind is Kind.CHOICE:
-        taken: Schema = {"enum": list(parameter.choices)}
-    elif parameter.kind in kinds:
-        taken = {"type": kinds[parameter.kind]}
-    else:
-        taken = _number(parameter)
-    return taken | {"default": parameter.default, "description": " ".join(_about(parameter))}
-
-
-def _number(parameter: Parameter) -> Schema:
-    if parameter.kind is Kind.SECONDS:
-        taken = _time(parameter.minimum, parameter.maximum)
-    else:
-        counted = parameter.kind is Kind.COUNT
-        taken = {"type": "integer" if counted else "number"}
-        taken |= _bounds(parameter.minimum, parameter.maximum)
-    if not parameter.special:
-        return taken
-    words = [{"const": value, "description": word} for value, word in parameter.special.items()]
-    return {"anyOf": [taken, *words]}
-
-
-def _time(minimum: float = 0, maximum: float = math.inf, *, exclusive: bool = False) -> Schema:
-    bounds = {"exclusiveMinimum": minimum} if exclusive else _bounds(minimum, maximum)
-    return {"anyOf": [{"type": "number"} | bounds, {"type": "string", "pattern": _TIME}]}
-
-
-def _bounds(minimum: float, maximum: float) -> Schema:
-    bounds = {"minimum": minimum} | ({} if math.isinf(maximum) else {"maximum": maximum})
-    return {
-        key: int(bound) if float(bound).is_integer() else bound for key, bound in bounds.items()
+    at = seconds_schema(minimum=0) | {
+        "description": "When, in seconds from the start or with a unit."
     }
-
-
-def _about(parameter: Parameter) -> Iterable[str]:
-    """Sentences about a parameter: what it is, its unit, and what it depends on."""
-    yield parameter.help
-    if parameter.kind is Kind.SECONDS:
-        yield "In seconds, or text with a unit such as '50ms'."
-    elif parameter.unit:
-        yield f"In {parameter.unit}."
-    if parameter.only_when is not None:
-        key, values = parameter.only_when
-        yield f"Only with {key} = {' or '.join(values)}."
-    if parameter.effect_help:
-        yield parameter.effect_help
+    return {"type": "object", "properties": {"at": at}, "required": ["at"], "minProperties": 2}
 
 
 def as_text() -> str:
@@ -185,5 +133,5 @@ def _told(declared: Mapping[str, Parameter]) -> str:
     for key, parameter in declared.items():
         usual = parameter.show(parameter.default) or "none"
         lines.append(f"  {key}: {parameter.allowed()}; {usual} by default")
-        lines.append(f"    {' '.join(_about(parameter))}")
+        lines.append(f"    {parameter.description()}")
     return "\n".join(lines)

@@ -115,7 +115,7 @@ class _Reading:
             return text
         # What stands in the place of a DSN may hold a password.
         found = "not right" if key == "dsn" else shown(text)
-        self._wrong((key,), f" is {found}: it takes a text of one line.")
+        self._wrong((key,), f"is {found}: it takes a text of one line.")
         return None
 
     def seed(self) -> int:
@@ -123,7 +123,7 @@ class _Reading:
         seed = self._given.get("seed", 1)
         if isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) < _LARGEST:
             return seed
-        self._wrong(("seed",), f" is {shown(seed)}: it takes a whole number of at most 64 bits.")
+        self._wrong(("seed",), f"is {shown(seed)}: it takes a whole number of at most 64 bits.")
         return 1
 
     def table(self, key: str) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class _Reading:
         table = self._given.get(key, {})
         if isinstance(table, dict):
             return table
-        self._wrong((key,), f" is {shown(table)}: it takes a table, [{key}].")
+        self._wrong((key,), f"is {shown(table)}: it takes a table, [{key}].")
         return {}
 
     def watch(self) -> dict[str, str]:
@@ -140,9 +140,9 @@ class _Reading:
         for language, text in self.table("watch").items():
             if language not in LANGUAGES:
                 near = suggest(language, list(LANGUAGES))
-                self._wrong(("watch", language), f" is no language that poolviz speaks: {near}.")
+                self._wrong(("watch", language), f"is no language that poolviz speaks: {near}.")
             elif not isinstance(text, str):
-                self._wrong(("watch", language), f" is {shown(text)}: it takes a text.")
+                self._wrong(("watch", language), f"is {shown(text)}: it takes a text.")
             else:
                 told[language] = text
         return told
@@ -152,21 +152,21 @@ class _Reading:
         this kind, so that the places of the others hold."""
         array = self._given.get(key, [])
         if not isinstance(array, list):
-            self._wrong((key,), f" is {shown(array)}: it takes an array, each element {what}.")
+            self._wrong((key,), f"is {shown(array)}: it takes an array, each element {what}.")
             return []
         for index, element in enumerate(array):
             if not isinstance(element, kind):
-                self._wrong((key, index), f" is {shown(element)}: it takes {what}.")
+                self._wrong((key, index), f"is {shown(element)}: it takes {what}.")
         return [element if isinstance(element, kind) else kind() for element in array]
 
     def unknown(self) -> None:
         """Note the keys that no scenario has."""
         for key in self._given:
             if key not in KEYS:
-                self._wrong((key,), f" is no key of a scenario: {suggest(key, list(KEYS))}.")
+                self._wrong((key,), f"is no key of a scenario: {suggest(key, list(KEYS))}.")
 
-    def _wrong(self, place: KeyPath, says: str) -> None:
-        self.mistakes.append(Mistake(place, says))
+    def _wrong(self, key_path: KeyPath, problem: str) -> None:
+        self.mistakes.append(Mistake(key_path, problem))
 
 
 def shown(value: object) -> str:

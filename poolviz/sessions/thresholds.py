@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from poolviz.model.errors import InputError
+from poolviz.model.errors import ParameterError
 from poolviz.model.parameters import parse_seconds, show_seconds, suggest
 from poolviz.sessions.summary import RunSummary
 
@@ -97,7 +97,7 @@ class Threshold:
     def parse(cls, text: str) -> Threshold:
         """Return the threshold that `FIGURE OPERATOR VALUE` describes.
 
-        Raises InputError, which says what is allowed.
+        Raises ParameterError, which says what is allowed.
         """
         if _SEVERAL.search(text):
             raise _refused(
@@ -144,8 +144,8 @@ class Threshold:
         return show_seconds(value) if _is_time(self.figure) else f"{value:.6g}"
 
 
-def _refused(text: str, reason: str) -> InputError:
-    return InputError(f"--fail-if '{text}': {reason}")
+def _refused(text: str, reason: str) -> ParameterError:
+    return ParameterError("--fail-if", f"'{text}': {reason}")
 
 
 def _is_time(figure: str) -> bool:

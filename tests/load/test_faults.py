@@ -9,7 +9,7 @@ from poolviz.load.settings import SETTINGS
 from poolviz.load.statements import STATEMENTS
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Kind, Value
+from poolviz.model.parameters import Count, Seconds, Switch, Value
 from poolviz.pools.listing import built_in_listings
 from poolviz.pools.registry import pool_class
 
@@ -41,9 +41,9 @@ def test_every_fault_rests_by_default_and_says_what_it_does() -> None:
         assert parameter.check(parameter.default) == parameter.default
         assert not parameter.default
         assert parameter.help.endswith(".")
-        assert parameter.kind in (Kind.SWITCH, Kind.SECONDS, Kind.COUNT)
+        assert isinstance(parameter, (Switch, Seconds, Count))
         # A switch has no amount to take back, so what stands is never one.
-        assert not (fault.standing and parameter.kind is Kind.SWITCH)
+        assert not (fault.standing and isinstance(parameter, Switch))
 
 
 def test_amounts_are_checked_as_limits_are() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolviz.load.shapes import SHAPES, same_shape, shape_of, shape_parameters
-from poolviz.model.parameters import Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Choice, Count, Numeric, Parameter, Parameters, Value
 
 DECLARED = Parameters("setting", *shape_parameters())
 
@@ -17,9 +17,10 @@ def settings(**given: Value) -> dict[str, Value]:
 
 
 def values(parameter: Parameter) -> st.SearchStrategy[Value]:
-    if parameter.kind is Kind.CHOICE:
+    if isinstance(parameter, Choice):
         return st.sampled_from(parameter.choices)
-    if parameter.kind is Kind.COUNT:
+    assert isinstance(parameter, Numeric)
+    if isinstance(parameter, Count):
         return st.integers(int(parameter.minimum), int(parameter.maximum))
     return st.floats(parameter.minimum, parameter.maximum)
 
@@ -74,6 +75,7 @@ def test_a_shape_is_where_it_was_asked_to_be(
 
 def test_each_setting_of_a_shape_depends_on_that_shape() -> None:
     choice, *others = shape_parameters()
+    assert isinstance(choice, Choice)
     assert choice.choices == tuple(kind.name for kind in SHAPES)
     assert {parameter.key for parameter in others} == {
         parameter.key for kind in SHAPES for parameter in kind.parameters

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QApplication
 from poolviz.scenarios.check import checked
 from poolviz.scenarios.draft import Draft
 from poolviz.ui.panel.row import NumberRow
-from poolviz.ui.panel.slider_scale import Scale
+from poolviz.ui.panel.slider_scale import SliderScale
 from tests.ui.running import open_window
 
 
@@ -39,7 +39,7 @@ def main(width: str, key: str, *values: str) -> None:
         sliders.sort(key=lambda each: each[0].y())
         (order,) = [i for i, (_, row) in enumerate(sliders) if row.parameter.key == key]
         corner, row = sliders[order]
-        scale = Scale(row.parameter)
+        scale = SliderScale(row.parameter)
         found = {
             "colour": row.slider._theme.accent,
             "left": corner.x(),

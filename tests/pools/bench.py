@@ -13,7 +13,7 @@ from typing import Any, Self
 import psycopg2
 
 from poolviz.model.errors import InputError, ServerError
-from poolviz.model.parameters import Effect, Kind, Value
+from poolviz.model.parameters import Count, Effect, Seconds, Value
 from poolviz.pools.base import Pool, PoolStopped, TaskPool
 from poolviz.pools.connections.connect_faults import ConnectFaults
 from tests.pools.driven import PATIENCE, Driven
@@ -404,16 +404,17 @@ def timeouts(kind: type[Pool], seconds: float) -> dict[str, Value]:
     return {
         key: seconds
         for key, limit in kind.limits.items()
-        if limit.kind is Kind.SECONDS and "timeout" in key
+        if isinstance(limit, Seconds) and "timeout" in key
     }
 
 
 def sized(kind: type[Pool], capacity: int, kept: int) -> dict[str, Value]:
     """Limits of `kind` that allow `capacity` connections and keep `kept` of them, or as near to
     it as they can: with as few as possible that aren't at their default. {} where no limit is."""
-    keys = [key for key, limit in kind.limits.items() if limit.kind is Kind.COUNT]
+    counts = {key: limit for key, limit in kind.limits.items() if isinstance(limit, Count)}
+    keys = [*counts]
     wanted = (kept, capacity, capacity - kept)
-    values = [[None, *(v for v in wanted if kind.limits[key].minimum <= v)] for key in keys]
+    values = [[None, *(v for v in wanted if counts[key].minimum <= v)] for key in keys]
     found: dict[str, Value] | None = None
     rank: tuple[int, int] = (0, 0)
     for choice in product(*values):

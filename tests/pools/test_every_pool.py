@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from poolviz.model.parameters import Effect, Kind, Parameter, Value
+from poolviz.model.parameters import Choice, Count, Effect, Numeric, Parameter, Switch, Value
 from poolviz.pools.base import Pool, PoolStopped, TaskPool, ThreadPool
 from tests.pools.bench import (
     Bench,
@@ -267,11 +267,12 @@ def test_under_load_the_pool_comes_down_to_a_lowered_limit_and_stays_there(
 
 def _values(limit: Parameter) -> list[Value]:
     """Values that a limit takes: small counts and short times, so that they matter."""
-    if limit.kind is Kind.SWITCH:
+    if isinstance(limit, Switch):
         return [False, True]
-    if limit.kind is Kind.CHOICE:
+    if isinstance(limit, Choice):
         return list(limit.choices)
-    if limit.kind is Kind.COUNT:
+    assert isinstance(limit, Numeric)
+    if isinstance(limit, Count):
         least = int(limit.minimum)
         return [*range(least, least + 8), *(int(value) for value in limit.special)]
     # Enough to connect and to run a statement: some libraries bound those by the same timeout.

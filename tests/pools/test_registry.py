@@ -8,7 +8,7 @@ import pytest
 from poolviz.load.settings import SETTINGS
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Effect, Kind
+from poolviz.model.parameters import Choice, Count, Effect, Numeric, Parameter, Seconds, Switch
 from poolviz.model.scenario import DEFAULT_POOL
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.listing import Listing, built_in_listings
@@ -57,7 +57,7 @@ def test_every_pool_explains_itself(kind: type[Pool]) -> None:
     assert kind.title
     assert kind.about.endswith(".")
     assert metadata.version(kind.library)
-    assert kind.id in kind.limits.what
+    assert kind.id in kind.limits.noun
     for limit in kind.limits.values():
         assert limit.help.endswith(".")
         assert limit.effect is Effect.REBUILD or limit.effect_help.endswith(".")
@@ -66,10 +66,12 @@ def test_every_pool_explains_itself(kind: type[Pool]) -> None:
 def test_defaults_are_allowed_and_of_the_right_type(kind: type[Pool]) -> None:
     defaults = kind.limits.defaults()
     assert kind.limits.complete(defaults) == defaults
-    types = {Kind.COUNT: int, Kind.SECONDS: float, Kind.SWITCH: bool, Kind.CHOICE: str}
+    types: dict[type[Parameter], type] = {Count: int, Seconds: float, Switch: bool, Choice: str}
     for key, limit in kind.limits.items():
-        assert type(defaults[key]) is types[limit.kind]
-        assert limit.minimum <= limit.slider[0] < limit.slider[1] <= limit.maximum
+        assert type(defaults[key]) is types[type(limit)]
+        assert not isinstance(limit, Numeric) or (
+            limit.minimum <= limit.slider[0] < limit.slider[1] <= limit.maximum
+        )
     assert 0 <= kind.kept(defaults) <= (kind.capacity(defaults) or kind.kept(defaults))
 
 

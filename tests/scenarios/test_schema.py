@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Kind, Parameter
+from poolviz.model.parameters import Choice, File, Parameter
 from poolviz.pools.registry import POOLS
 from poolviz.scenarios import schema
 from poolviz.scenarios.check import checked, declared
@@ -76,13 +76,14 @@ ODD = (0.5, -0.5, 2.0, True, False, "x", "", [], {})
 
 
 def values_for(parameter: Parameter) -> st.SearchStrategy[Any]:
-    bounds = [parameter.minimum, parameter.maximum if parameter.maximum < 1e9 else 1e9]
-    near = [int(bound) + step for bound in bounds for step in (-1, 0, 1)]
-    return st.sampled_from([*near, *parameter.special, *parameter.choices, parameter.default, *ODD])
+    bounds = parameter.bounds or (0, 1)
+    near = [int(min(bound, 1e9)) + step for bound in bounds for step in (-1, 0, 1)]
+    words = parameter.choices if isinstance(parameter, Choice) else ()
+    return st.sampled_from([*near, *parameter.special, *words, parameter.default, *ODD])
 
 
 def judged_alone(parameter: Parameter) -> bool:
-    return parameter.kind is not Kind.FILE and parameter.at_least is None
+    return not isinstance(parameter, File) and parameter.at_least is None
 
 
 @settings(max_examples=500, deadline=None)

@@ -14,7 +14,7 @@ from pymysql.constants import CLIENT, CR  # type: ignore[import-untyped]
 
 from poolviz.model.dialect import MYSQL
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.asyncio.resizable import ResizableConditionPool
 from poolviz.pools.base import ConnectionCounter, TaskPool
@@ -99,9 +99,8 @@ class Pool(TaskPool):
     servers = (MYSQL,)
     limits = Parameters(
         f"limit of {id}",
-        Parameter(
+        Count(
             key="minsize",
-            kind=Kind.COUNT,
             default=1,
             maximum=_MOST,
             slider=(0, 50),
@@ -109,9 +108,8 @@ class Pool(TaskPool):
             effect_help="Raised, connections up to it are opened at once, one by one, while "
             "callers wait; lowered, nothing is closed.",
         ),
-        Parameter(
+        Count(
             key="maxsize",
-            kind=Kind.COUNT,
             default=10,
             minimum=1,
             maximum=_MOST,
@@ -122,9 +120,8 @@ class Pool(TaskPool):
             effect_help="Raised, callers who wait start at once; lowered, idle connections beyond "
             "it are closed at once, those in use when they are given back.",
         ),
-        Parameter(
+        Seconds(
             key="pool_recycle",
-            kind=Kind.SECONDS,
             default=-1.0,
             maximum=30 * _LONGEST,
             slider=(1, 3600),
@@ -134,9 +131,8 @@ class Pool(TaskPool):
             "next time that anybody asks for a connection.",
             effect_help="Holds from the next time that anybody asks for a connection.",
         ),
-        Parameter(
+        Seconds(
             key="timeout",
-            kind=Kind.SECONDS,
             default=30.0,
             minimum=0.001,
             maximum=_LONGEST,

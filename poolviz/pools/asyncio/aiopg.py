@@ -16,7 +16,7 @@ from psycopg2.extensions import (
     connection,
 )
 
-from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.asyncio.loop_errors import hear_nothing_of
 from poolviz.pools.asyncio.resizable import ResizableConditionPool
@@ -81,9 +81,8 @@ class Pool(TaskPool):
     exhausted = (TimeoutError,)
     limits = Parameters(
         f"limit of {id}",
-        Parameter(
+        Count(
             key="minsize",
-            kind=Kind.COUNT,
             default=1,
             maximum=_MOST,
             slider=(0, 50),
@@ -91,9 +90,8 @@ class Pool(TaskPool):
             effect_help="Raised, connections up to it are opened at once, one by one, while "
             "callers wait; lowered, nothing is closed.",
         ),
-        Parameter(
+        Count(
             key="maxsize",
-            kind=Kind.COUNT,
             default=10,
             minimum=1,
             maximum=_MOST,
@@ -104,9 +102,8 @@ class Pool(TaskPool):
             effect_help="Raised, callers who wait start at once; lowered, idle connections beyond "
             "it are closed at once, those in use when they are given back.",
         ),
-        Parameter(
+        Seconds(
             key="pool_recycle",
-            kind=Kind.SECONDS,
             default=-1.0,
             maximum=30 * _LONGEST,
             slider=(1, 3600),
@@ -116,9 +113,8 @@ class Pool(TaskPool):
             "next time that anybody asks for a connection.",
             effect_help="Holds from the next time that anybody asks for a connection.",
         ),
-        Parameter(
+        Seconds(
             key="timeout",
-            kind=Kind.SECONDS,
             default=60.0,
             minimum=0.001,
             maximum=_LONGEST,

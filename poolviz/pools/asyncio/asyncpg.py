@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 from asyncpg import pool as upstream
 
-from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.asyncio.loop_errors import hear_nothing_of
 from poolviz.pools.base import ConnectionCounter, TaskPool
@@ -147,9 +147,8 @@ class Pool(TaskPool):
     lingers = True
     limits = Parameters(
         f"limit of {id}",
-        Parameter(
+        Count(
             key="min_size",
-            kind=Kind.COUNT,
             default=2,
             maximum=_MOST,
             slider=(0, 50),
@@ -158,9 +157,8 @@ class Pool(TaskPool):
             effect_help="Raised, connections up to it are opened at once; lowered, those beyond "
             "it are closed once they rested for max_inactive_connection_lifetime.",
         ),
-        Parameter(
+        Count(
             key="max_size",
-            kind=Kind.COUNT,
             default=10,
             minimum=1,
             maximum=_MOST,
@@ -170,9 +168,8 @@ class Pool(TaskPool):
             effect_help="Raised, callers who wait start at once; lowered, idle connections beyond "
             "it are closed at once, those in use when they are given back.",
         ),
-        Parameter(
+        Count(
             key="max_queries",
-            kind=Kind.COUNT,
             default=50_000,
             minimum=1,
             maximum=1_000_000_000,
@@ -182,9 +179,8 @@ class Pool(TaskPool):
             "opened anew. asyncpg counts those with which it resets a connection too.",
             effect_help="Holds for every connection when it is next given back.",
         ),
-        Parameter(
+        Seconds(
             key="max_inactive_connection_lifetime",
-            kind=Kind.SECONDS,
             default=300.0,
             maximum=30 * _LONGEST,
             slider=(1, 3600),
@@ -193,9 +189,8 @@ class Pool(TaskPool):
             help="How long a connection beyond min_size may rest before it is closed.",
             effect_help="Connections that rest now begin their rest anew.",
         ),
-        Parameter(
+        Seconds(
             key="timeout",
-            kind=Kind.SECONDS,
             default=30.0,
             minimum=0.001,
             maximum=_LONGEST,

@@ -16,7 +16,7 @@ from psycopg2.extensions import connection
 from psycopg2.pool import AbstractConnectionPool, SimpleConnectionPool, ThreadedConnectionPool
 
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Effect, Parameter, Parameters, Seconds, Switch, Value
 from poolviz.pools.psycopg2.pools import MAXCONN, MINCONN
 from poolviz.pools.psycopg2.resizable import (
     ResizableConnectionPool,
@@ -32,7 +32,8 @@ _FACTORY = "connection_factory"
 _LEAST = ("minconn", "min_size", "minsize", "min_connections")
 _MOST = ("maxconn", "max_size", "maxsize", "max_connections", "pool_size", "size")
 _TIMES = {"timeout", "age", "lifetime", "delay", "interval", "seconds", "recycle", "ttl"}
-_HIGHEST = {Kind.COUNT: 10_000.0, Kind.SECONDS: 30 * 86_400.0}
+_HIGHEST = 10_000.0  # count that a limit takes, unless its default is higher
+_LONGEST = 30 * 86_400.0  # seconds, likewise
 _REBUILT = (
     "The pool is made anew with it; the old one serves whoever holds or awaits one of its "
     "connections, and is closed when the last is back."
@@ -193,14 +194,15 @@ def _limit(
     changes: dict[str, Any] = {"key": key}
     librarys = key in ("minconn", "maxconn") and issubclass(cls, AbstractConnectionPool)
     if key in (least, most):
-        limit = MAXCONN if key == most else MINCONN
+        known = MAXCONN if key == most else MINCONN
         changes["at_least"] = least if key == most else None
         if default is not _Kinds.empty:
             changes["default"] = number = int(default)
-            changes["minimum"] = min(limit.minimum, number)
-            changes["slider"] = (changes["minimum"], max(limit.slider[1], number))
+            changes["minimum"] = min(known.minimum, number)
+            changes["slider"] = (changes["minimum"], max(known.slider[1], number))
         if not librarys:
             changes["help"] = f"The {'most' if key == most else 'fewest'} connections."
+        limit: Parameter = known
     else:
         limit = _plain(parameter)
     help = _said_of(cls, key)
@@ -218,19 +220,28 @@ def _plain(parameter: inspect.Parameter) -> Parameter:
     key, default = parameter.name, parameter.default
     help = f"What the constructor calls {key}."
     if isinstance(default, bool):
-        return Parameter(key=key, kind=Kind.SWITCH, default=default, help=help)
+        return Switch(key=key, default=default, help=help)
     is_time = isinstance(default, float) or parameter.annotation in (float, "float")
-    kind = Kind.SECONDS if is_time or _TIMES & set(key.split("_")) else Kind.COUNT
-    most = max(_HIGHEST[kind], default)
-    return Parameter(
+    least = min(0, default)
+    if is_time or _TIMES & set(key.split("_")):
+        longest = max(_LONGEST, default)
+        return Seconds(
+            key=key,
+            default=float(default),
+            help=help,
+            minimum=least,
+            maximum=longest,
+            slider=(least, min(longest, max(60, 2 * default))),
+            log_slider=default >= 0,
+        )
+    highest = max(_HIGHEST, default)
+    return Count(
         key=key,
-        kind=kind,
-        default=float(default) if kind is Kind.SECONDS else default,
+        default=default,
         help=help,
-        minimum=min(0, default),
-        maximum=most,
-        slider=(min(0, default), min(most, max(60, 2 * default))),
-        log_slider=kind is Kind.SECONDS and default >= 0,
+        minimum=least,
+        maximum=highest,
+        slider=(least, min(highest, max(60, 2 * default))),
     )
 
 

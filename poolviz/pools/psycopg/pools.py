@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from psycopg import Connection
 from psycopg_pool import PoolTimeout, TooManyRequests
 
-from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.listing import Listing
@@ -33,9 +33,8 @@ NULL = Listing(
 _MOST = 10_000
 _DAY = 86_400.0
 
-MIN_SIZE = Parameter(
+MIN_SIZE = Count(
     key="min_size",
-    kind=Kind.COUNT,
     default=4,
     maximum=_MOST,
     slider=(0, 50),
@@ -44,9 +43,8 @@ MIN_SIZE = Parameter(
     effect_help="Raised, missing connections are opened at once, in the background; lowered, "
     "those beyond it are closed one by one, as max_idle says.",
 )
-MAX_SIZE = Parameter(
+MAX_SIZE = Count(
     key="max_size",
-    kind=Kind.COUNT,
     default=10,
     minimum=1,
     maximum=_MOST,
@@ -57,9 +55,8 @@ MAX_SIZE = Parameter(
     effect_help="Raised, connections for callers who wait are opened at once; lowered, idle ones "
     "beyond it are closed at once, those in use when they are given back.",
 )
-TIMEOUT = Parameter(
+TIMEOUT = Seconds(
     key="timeout",
-    kind=Kind.SECONDS,
     default=30.0,
     minimum=0.001,
     maximum=_DAY,
@@ -70,9 +67,8 @@ TIMEOUT = Parameter(
     "can't be opened shows as this too: the pool goes on trying in the background.",
     effect_help="Callers who wait already keep the time they came with.",
 )
-MAX_WAITING = Parameter(
+MAX_WAITING = Count(
     key="max_waiting",
-    kind=Kind.COUNT,
     default=0,
     maximum=1_000_000,
     slider=(0, 100),
@@ -81,9 +77,8 @@ MAX_WAITING = Parameter(
     help="How many callers may wait. One more gets an error at once.",
     effect_help="Callers who wait already go on waiting.",
 )
-MAX_LIFETIME = Parameter(
+MAX_LIFETIME = Seconds(
     key="max_lifetime",
-    kind=Kind.SECONDS,
     default=3600.0,
     minimum=0.001,
     maximum=30 * _DAY,
@@ -93,9 +88,8 @@ MAX_LIFETIME = Parameter(
     "is given back, and another opened in its place.",
     effect_help="Holds for every connection when it is next given back.",
 )
-MAX_IDLE = Parameter(
+MAX_IDLE = Seconds(
     key="max_idle",
-    kind=Kind.SECONDS,
     default=600.0,
     minimum=0.05,
     maximum=30 * _DAY,
@@ -199,9 +193,8 @@ class NullConnectionPool(_PsycopgPool):
     )
     limits = Parameters(
         f"limit of {id}",
-        Parameter(
+        Count(
             key="max_size",
-            kind=Kind.COUNT,
             default=10,
             maximum=_MOST,
             slider=(0, 50),

@@ -10,7 +10,7 @@ from psycopg2 import pool as upstream
 from psycopg2.extensions import connection
 
 from poolviz.model.errors import ServerError
-from poolviz.model.parameters import Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.connections.postgres import counted_connection
@@ -29,9 +29,8 @@ PERSISTENT = Listing(
 
 _MOST = 10_000
 
-MINCONN = Parameter(
+MINCONN = Count(
     key="minconn",
-    kind=Kind.COUNT,
     default=2,
     maximum=_MOST,
     slider=(0, 50),
@@ -39,9 +38,8 @@ MINCONN = Parameter(
     "given back beyond them is closed.",
     effect_help="Missing connections are opened, idle ones beyond it closed, at once.",
 )
-MAXCONN = Parameter(
+MAXCONN = Count(
     key="maxconn",
-    kind=Kind.COUNT,
     default=10,
     minimum=1,
     maximum=_MOST,
@@ -160,9 +158,8 @@ class PersistentConnectionPool(_Psycopg2Pool):
     )
     limits = Parameters(
         f"limit of {id}",
-        Parameter(
+        Count(
             key="minconn",
-            kind=Kind.COUNT,
             default=2,
             maximum=_MOST,
             slider=(0, 50),
@@ -170,9 +167,8 @@ class PersistentConnectionPool(_Psycopg2Pool):
             effect_help="Missing connections are opened at once; none is closed, for this pool "
             "keeps what it has.",
         ),
-        Parameter(
+        Count(
             key="maxconn",
-            kind=Kind.COUNT,
             default=10,
             minimum=1,
             maximum=_MOST,

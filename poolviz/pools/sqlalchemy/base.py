@@ -11,7 +11,7 @@ from sqlalchemy.pool import Pool as UpstreamPool
 from sqlalchemy.pool import PoolProxiedConnection
 
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
-from poolviz.model.parameters import Kind, Parameter, Value
+from poolviz.model.parameters import Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.connections.drivers import driver_for
@@ -22,9 +22,8 @@ MOST = 10_000
 # logger that nobody has set up would print that to the user's terminal.
 logging.getLogger(__package__).addHandler(logging.NullHandler())
 
-POOL_RECYCLE = Parameter(
+POOL_RECYCLE = Seconds(
     key="pool_recycle",
-    kind=Kind.SECONDS,
     default=-1.0,
     maximum=30 * 86_400,
     slider=(1, 3600),
@@ -34,9 +33,8 @@ POOL_RECYCLE = Parameter(
     "is handed out.",
     effect_help="Holds for every connection at the next time it is handed out.",
 )
-POOL_PRE_PING = Parameter(
+POOL_PRE_PING = Switch(
     key="pool_pre_ping",
-    kind=Kind.SWITCH,
     default=False,
     help="Whether each connection is tried before it is handed out, at the cost of a "
     "round trip, and opened anew if the server has dropped it.",

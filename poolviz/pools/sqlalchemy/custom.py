@@ -22,7 +22,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProx
 from sqlalchemy.pool import Pool as UpstreamPool
 
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Effect, Parameter, Parameters, Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
 from poolviz.pools.sqlalchemy.base import (
@@ -302,18 +302,17 @@ def _own_limits(cls: type[UpstreamPool]) -> list[Parameter]:
 def _limit(name: str, default: object) -> Parameter | None:
     help = f"What the constructor calls {name}."
     if isinstance(default, bool):
-        return Parameter(key=name, kind=Kind.SWITCH, default=default, help=help)
+        return Switch(key=name, default=default, help=help)
     if not isinstance(default, (int, float)):
         return None
-    return Parameter(
-        key=name,
-        kind=Kind.COUNT if isinstance(default, int) else Kind.SECONDS,
-        default=default,
-        minimum=min(0, default),
-        maximum=max(MOST, default),
-        slider=(min(0, default), max(50, 2 * default)),
-        help=help,
-    )
+    bounds: dict[str, Any] = {
+        "minimum": min(0, default),
+        "maximum": max(MOST, default),
+        "slider": (min(0, default), max(50, 2 * default)),
+    }
+    if isinstance(default, int):
+        return Count(key=name, default=default, help=help, **bounds)
+    return Seconds(key=name, default=default, help=help, **bounds)
 
 
 def _by_rebuilding(limit: Parameter) -> Parameter:

@@ -11,7 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool import QueuePool as UpstreamQueuePool
 from sqlalchemy.util.queue import Full, Queue
 
-from poolviz.model.parameters import Effect, Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import PoolStopped
 from poolviz.pools.listing import Listing
@@ -215,9 +215,8 @@ def queue_limits(id: str) -> Parameters:
     """The limits of a QueuePool, or of a pool derived from it."""
     return Parameters(
         f"limit of {id}",
-        Parameter(
+        Count(
             key="pool_size",
-            kind=Kind.COUNT,
             default=5,
             minimum=1,
             maximum=MOST,
@@ -227,9 +226,8 @@ def queue_limits(id: str) -> Parameters:
             effect_help="Idle connections beyond it are closed at once, those in use when they "
             "are given back; callers who wait start at once where there is room.",
         ),
-        Parameter(
+        Count(
             key="max_overflow",
-            kind=Kind.COUNT,
             default=5,
             maximum=MOST,
             slider=(0, 50),
@@ -239,9 +237,8 @@ def queue_limits(id: str) -> Parameters:
             effect_help="Connections beyond it are closed when they are given back; callers who "
             "wait start at once where there is room.",
         ),
-        Parameter(
+        Seconds(
             key="pool_timeout",
-            kind=Kind.SECONDS,
             default=30.0,
             maximum=86_400,
             slider=(0, 60),
@@ -253,9 +250,8 @@ def queue_limits(id: str) -> Parameters:
         ),
         POOL_RECYCLE,
         POOL_PRE_PING,
-        Parameter(
+        Switch(
             key="pool_use_lifo",
-            kind=Kind.SWITCH,
             default=False,
             help="Whether the connection given back last is handed out first, so that the others "
             "rest, instead of each in turn.",

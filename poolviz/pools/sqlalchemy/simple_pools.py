@@ -14,7 +14,7 @@ from sqlalchemy.pool import Pool as UpstreamPool
 from sqlalchemy.pool import SingletonThreadPool as UpstreamSingletonThreadPool
 from sqlalchemy.pool import StaticPool as UpstreamStaticPool
 
-from poolviz.model.parameters import Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Count, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import PoolStopped
 from poolviz.pools.listing import Listing
@@ -310,9 +310,8 @@ class SingletonThreadPool(_Fixed):
     exhausted = ()
     limits = Parameters(
         f"limit of {id}",
-        Parameter(
+        Count(
             key="pool_size",
-            kind=Kind.COUNT,
             default=10,
             minimum=1,
             maximum=MOST,

@@ -16,9 +16,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.model.errors import InputError
 from poolviz.model.scenario import Scenario
 from poolviz.scenarios.check import checked
+from poolviz.scenarios.draft import DraftError
 from poolviz.scenarios.toml_file import read_draft
 from poolviz.sessions.thresholds import Threshold
 from poolviz.ui.session.controller import Controller
@@ -77,7 +77,7 @@ class FileOpener(QObject):
         self._controller.perform(opened.scenario, opened.dsn)
 
     def _refuse(self, path: Path, error: Exception) -> None:
-        mistakes = error.problems if isinstance(error, InputError) else ()
+        mistakes = error.problems_in_file if isinstance(error, DraftError) else ()
         if len(mistakes) > 1:
             Mistakes(path, mistakes, self._window).open()
         else:
@@ -85,7 +85,7 @@ class FileOpener(QObject):
 
 
 class Mistakes(QDialog):
-    """Every mistake in a file, to be read and copied."""
+    """Every mistake in a file, to be read and copied. `mistakes` don't name the file."""
 
     def __init__(self, path: Path, mistakes: tuple[str, ...], parent: QWidget) -> None:
         super().__init__(parent)
@@ -99,8 +99,7 @@ class Mistakes(QDialog):
         for label in (heading, place):
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
-        where = f"{path}, "  # is said above
-        self.words = QPlainTextEdit("\n".join(each.removeprefix(where) for each in mistakes))
+        self.words = QPlainTextEdit("\n".join(mistakes))
         self.words.setReadOnly(True)
         self.words.setAccessibleName("mistakes")
         close = QPushButton("Close")

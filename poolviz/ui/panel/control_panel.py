@@ -8,26 +8,17 @@ from PySide6.QtCore import QPoint, QSettings, Qt, Signal
 from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from poolviz.load.settings import settings_for
-from poolviz.model.parameters import Kind, Parameter, Parameters, Value
+from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools.base import Pool
+from poolviz.ui.panel.editors import row_for
 from poolviz.ui.panel.fault_panel import FaultPanel
-from poolviz.ui.panel.row import ChoiceRow, NumberRow, Row, SwitchRow
+from poolviz.ui.panel.row import Row
 from poolviz.ui.panel.section import SPACING, Fold, Section, link_button
-from poolviz.ui.panel.text_row import FileRow, TextRow
 from poolviz.ui.style.theme import Theme
 
 WIDTH = 284
 _MARGIN = 14  # wider than a scroll bar
 _FAULTS = "Faults"
-_ROWS: dict[Kind, type[Row]] = {
-    Kind.COUNT: NumberRow,
-    Kind.SECONDS: NumberRow,
-    Kind.NUMBER: NumberRow,
-    Kind.SWITCH: SwitchRow,
-    Kind.CHOICE: ChoiceRow,
-    Kind.TEXT: TextRow,
-    Kind.FILE: FileRow,
-}
 
 
 class ControlPanel(QFrame):
@@ -177,8 +168,7 @@ class ControlPanel(QFrame):
     def _row(self, key: str, parameter: Parameter, badges: bool) -> Row:
         label = key if badges else key.replace("_", " ")
         badge = parameter.effect.value if badges else ""
-        row = _ROWS[parameter.kind](parameter, label, badge, self._theme)
-        row.setObjectName(key)
+        row = row_for(parameter, label, badge, self._theme)
         row.committed.connect(lambda key, value: self.committed.emit({key: value}))
         row.mistaken.connect(self.mistaken)
         return row
@@ -218,7 +208,7 @@ class ControlPanel(QFrame):
         title = self._pool.title
         if parameter.key == "on_exhausted" and self._pool.waits:
             return f"{title} lets callers wait by itself, so its clients needn't."
-        if parameter.minimum == parameter.maximum:
+        if parameter.bounds is not None and len({*parameter.bounds}) == 1:
             return f"{title} gives a client the one connection, however often it asks."
         return ""
 

@@ -1,5 +1,4 @@
-"""What can go wrong at a press or a pull: a button for each passing fault, a slider for each that
-stands."""
+"""The faults: a button for each one that happens once, a row for each one that stays on."""
 
 from __future__ import annotations
 
@@ -8,24 +7,23 @@ from collections.abc import Mapping
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from poolviz.load.faults import FAULTS
-from poolviz.model.parameters import Kind, Parameter, Value
-from poolviz.ui.panel.row import NumberRow
+from poolviz.load.faults import FAULTS, Fault
+from poolviz.model.parameters import Numeric, Parameter, Value
+from poolviz.ui.panel.editors import row_for
+from poolviz.ui.panel.row import Row
 from poolviz.ui.panel.section import SPACING
 from poolviz.ui.panel.value_box import ValueBox
 from poolviz.ui.style.theme import Theme
 
-_SPELL = 2.0  # seconds that a fault with an end lasts until another time is typed
 
+class AmountButton(QWidget):
+    """A button that injects a fault of some amount, and a box for the amount: mostly a time."""
 
-class Spell(QWidget):
-    """A fault that lasts for a time: a button, and a box for the time."""
-
-    def __init__(self, parameter: Parameter, words: str) -> None:
+    def __init__(self, parameter: Numeric, amount: Value, label: str) -> None:
         super().__init__()
-        self.button, self.box = _button(f"{words} ▸"), ValueBox(parameter)
-        self.box.show_value(_SPELL)
-        self.box.setAccessibleName(f"{words}, for how long")
+        self.button, self.box = _button(f"{label} ▸"), ValueBox(parameter)
+        self.box.show_value(amount)
+        self.box.setAccessibleName(f"{label}, for how long")
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(SPACING)
@@ -34,7 +32,7 @@ class Spell(QWidget):
 
 
 class FaultPanel(QWidget):
-    """Every fault there is. Emits what is to go wrong; shows what stands."""
+    """Every fault. Emits `injected` with a fault's key and amount; shows the faults that are on."""
 
     injected = Signal(str, object)
     mistaken = Signal(str)
@@ -43,21 +41,21 @@ class FaultPanel(QWidget):
         super().__init__()
         self.buttons: dict[str, QPushButton] = {}  # of the passing ones
         self.boxes: dict[str, ValueBox] = {}
-        self.rows: dict[str, NumberRow] = {}  # of those that stand
+        self.rows: dict[str, Row] = {}  # of those that stand
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(SPACING)
-        self._presses = QGridLayout()
-        self._presses.setSpacing(SPACING)
-        self._column.addLayout(self._presses)
+        self._grid = QGridLayout()
+        self._grid.setSpacing(SPACING)
+        self._column.addLayout(self._grid)
         for key, fault in FAULTS.items():
-            words = key.replace("_", " ")
+            label = key.replace("_", " ")
             if fault.standing:
-                self._add_row(key, fault.parameter, words, theme)
-            elif fault.parameter.kind is Kind.SWITCH:
-                self._add_press(key, words)
+                self._add_row(fault.parameter, label, theme)
+            elif fault.parameter.bare is not None:
+                self._add_button(key, fault.parameter.bare, label)
             else:
-                self._add_spell(key, fault.parameter, words)
+                self._add_amount_button(fault, label)
         self._reasons = dict.fromkeys(self.buttons, "")  # why a button is grey
         for key, button in self.buttons.items():
             self._describe(key, button, "")
@@ -97,28 +95,29 @@ class FaultPanel(QWidget):
         parts.append(FAULTS[key].parameter.help)
         button.setToolTip("".join(f"<p>{part}</p>" for part in parts))
 
-    def _add_press(self, key: str, words: str) -> None:
-        button = self.buttons[key] = _button(words)
-        button.clicked.connect(lambda: self.injected.emit(key, True))
-        place = len(self.buttons) - 1
-        self._presses.addWidget(button, place // 2, place % 2)
+    def _add_button(self, key: str, value: Value, label: str) -> None:
+        button = self.buttons[key] = _button(label)
+        button.clicked.connect(lambda: self.injected.emit(key, value))
+        index = len(self.buttons) - 1
+        self._grid.addWidget(button, index // 2, index % 2)
 
-    def _add_spell(self, key: str, parameter: Parameter, words: str) -> None:
-        spell = Spell(parameter, words)
-        self.buttons[key], self.boxes[key] = spell.button, spell.box
-        spell.button.clicked.connect(lambda: self.injected.emit(key, spell.box.value))
-        spell.box.mistyped.connect(self.mistaken)
-        self._column.addWidget(spell)
+    def _add_amount_button(self, fault: type[Fault], label: str) -> None:
+        parameter = fault.parameter
+        assert isinstance(parameter, Numeric)
+        both = AmountButton(parameter, parameter.check(fault.first_amount), label)
+        self.buttons[parameter.key], self.boxes[parameter.key] = both.button, both.box
+        both.button.clicked.connect(lambda: self.injected.emit(parameter.key, both.box.value))
+        both.box.mistyped.connect(self.mistaken)
+        self._column.addWidget(both)
 
-    def _add_row(self, key: str, parameter: Parameter, words: str, theme: Theme) -> None:
-        row = self.rows[key] = NumberRow(parameter, words, "", theme)
-        row.setObjectName(key)
+    def _add_row(self, parameter: Parameter, label: str, theme: Theme) -> None:
+        row = self.rows[parameter.key] = row_for(parameter, label, "", theme)
         row.committed.connect(self.injected)
         row.mistaken.connect(self.mistaken)
         self._column.addWidget(row)
 
 
-def _button(words: str) -> QPushButton:
-    button = QPushButton(words[0].upper() + words[1:])
+def _button(label: str) -> QPushButton:
+    button = QPushButton(label[0].upper() + label[1:])
     button.setProperty("role", "fault")
     return button

@@ -16,9 +16,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.model.parameters import Parameter, Value
+from poolviz.model.parameters import Choice, Numeric, Parameter, Switch, Value
 from poolviz.ui.panel.slider import Slider, Toggle
-from poolviz.ui.panel.slider_scale import SliderScale, step
+from poolviz.ui.panel.slider_scale import SliderScale
 from poolviz.ui.panel.value_box import ValueBox
 from poolviz.ui.style.theme import Theme
 
@@ -173,9 +173,11 @@ class _Name(QLabel):
 
 
 class NumberRow(Row):
-    """A count or a time: a slider for its usual span, a box for all it takes."""
+    """A number: a slider for its usual span, a box for every value that it takes."""
 
-    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+    parameter: Numeric
+
+    def __init__(self, parameter: Numeric, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
         self._scale = SliderScale(parameter)
         self._stops = (self._scale.low, self._scale.high)
@@ -226,7 +228,7 @@ class NumberRow(Row):
         if value in self.parameter.special and not low <= value <= high:
             moved = value if steps > 0 else high  # it stands at the right end
         else:
-            moved = min(max(step(self.parameter, value, steps), low), max(high, value))
+            moved = min(max(self.parameter.stepped(value, steps), low), max(high, value))
         self.preview(self.parameter.check(moved))
 
     def _stepped(self, value: Value) -> None:
@@ -240,7 +242,7 @@ class NumberRow(Row):
 class SwitchRow(Row):
     """On or off."""
 
-    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+    def __init__(self, parameter: Switch, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
         self.toggle = Toggle(theme)
         self.toggle.setAccessibleName(label)
@@ -275,7 +277,9 @@ class _Combo(QComboBox):
 class ChoiceRow(Row):
     """One of a few words."""
 
-    def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
+    parameter: Choice
+
+    def __init__(self, parameter: Choice, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
         self.combo = _Combo()
         self.combo.addItems(list(parameter.choices))

@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QValidator, QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Kind, Parameter, Value
-from poolviz.ui.panel.slider_scale import step
+from poolviz.model.parameters import Numeric, Value
 
-_BARE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
 _WIDTH, _HEIGHT = 64, 22
-
-
-def read(parameter: Parameter, typed: str, shown: str) -> Value:
-    """The value that was typed over `shown`; InputError in one sentence.
-
-    A bare number over a time takes the unit that stood there, and a word such as `no limit`
-    means the special value that it names.
-    """
-    typed = typed.strip()
-    if parameter.kind in (Kind.SECONDS, Kind.NUMBER):
-        typed = typed.replace(",", ".")
-    for value, word in parameter.special.items():
-        if typed.casefold() == word.casefold():
-            return parameter.check(value)
-    if parameter.kind is Kind.SECONDS and _BARE.fullmatch(typed):
-        if float(typed) in parameter.special:
-            return parameter.check(float(typed))
-        unit = shown.rsplit(maxsplit=1)[-1] if shown[:1].isdigit() else "s"
-        return parameter.parse(f"{typed}{unit}")
-    if parameter.unit:
-        typed = typed.removesuffix(parameter.unit).rstrip()
-    return parameter.parse(typed)
 
 
 class ValueBox(QAbstractSpinBox):
@@ -45,7 +19,7 @@ class ValueBox(QAbstractSpinBox):
     entered = Signal(object)
     mistyped = Signal(str)
 
-    def __init__(self, parameter: Parameter, parent: QWidget | None = None) -> None:
+    def __init__(self, parameter: Numeric, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._parameter = parameter
         self._value: Value = parameter.default
@@ -81,7 +55,7 @@ class ValueBox(QAbstractSpinBox):
     def stepBy(self, steps: int) -> None:
         """The arrows, Page Up and Page Down, and the wheel."""
         self._typed = False
-        value = self._parameter.check(step(self._parameter, float(self._value), steps))
+        value = self._parameter.check(self._parameter.stepped(float(self._value), steps))
         self.show_value(value)
         self.selectAll()
         self.stepped.emit(value)
@@ -126,7 +100,7 @@ class ValueBox(QAbstractSpinBox):
             return
         shown = self._parameter.show(self._value)
         try:
-            value = read(self._parameter, self.lineEdit().text(), shown)
+            value = self._parameter.parse_typed(self.lineEdit().text(), shown)
         except InputError as error:
             self._restore()
             self.mistyped.emit(str(error))

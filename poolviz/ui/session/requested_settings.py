@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Kind, Parameter, Value
+from poolviz.model.parameters import Parameter, Value
 from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool
 
@@ -58,10 +58,7 @@ class RequestedSettings:
     @property
     def names_a_file(self) -> bool:
         """A file belongs to the load, which may be long."""
-        return any(
-            parameter.kind is Kind.FILE and self.load[key]
-            for key, parameter in self.settings.items()
-        )
+        return any(parameter.names_file(self.load[key]) for key, parameter in self.settings.items())
 
     def scenario(self) -> Scenario:
         """A run of what is requested now, until it is stopped."""

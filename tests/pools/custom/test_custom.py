@@ -12,7 +12,7 @@ import pytest
 
 from poolviz.load.settings import SETTINGS, settings_for
 from poolviz.model.errors import InputError, ServerError
-from poolviz.model.parameters import Effect, Kind
+from poolviz.model.parameters import Count, Effect, Numeric, Seconds, Switch
 from poolviz.pools.base import Pool, PoolStopped
 from poolviz.pools.custom import loader as custom
 from poolviz.pools.listing import Listing
@@ -247,14 +247,14 @@ def test_limits_are_read_from_the_constructor(written: Written) -> None:
     """
     kind = pool_class(written(source))
     limits = kind.limits
-    assert {key: (limit.kind, limit.default) for key, limit in limits.items()} == {
-        "minconn": (Kind.COUNT, 2),
-        "maxconn": (Kind.COUNT, 200),
-        "retries": (Kind.COUNT, 3),
-        "nap": (Kind.SECONDS, 1.5),
-        "timeout": (Kind.SECONDS, 20.0),
-        "max_age": (Kind.SECONDS, 60.0),
-        "fair": (Kind.SWITCH, True),
+    assert {key: (type(limit), limit.default) for key, limit in limits.items()} == {
+        "minconn": (Count, 2),
+        "maxconn": (Count, 200),
+        "retries": (Count, 3),
+        "nap": (Seconds, 1.5),
+        "timeout": (Seconds, 20.0),
+        "max_age": (Seconds, 60.0),
+        "fair": (Switch, True),
     }
     assert [key for key, limit in limits.items() if limit.effect is Effect.NOW] == [
         *("minconn", "maxconn", "nap")
@@ -263,6 +263,7 @@ def test_limits_are_read_from_the_constructor(written: Written) -> None:
     assert all(limit.help.endswith(".") and limit.effect_help for limit in limits.values())
     assert kind.about == "Mine."
     assert limits.complete({"maxconn": 1}) == {**limits.defaults(), "minconn": 1, "maxconn": 1}
+    assert isinstance(limits["maxconn"], Numeric)
     assert limits["maxconn"].slider == (1, 200)
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import pool as library
 
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Effect
+from poolviz.model.parameters import Effect, Switch
 from poolviz.pools.base import PoolStopped
 from poolviz.pools.sqlalchemy.custom import wrap_pool_class
 from tests.pools.bench import LONG, Crowd, until, waiting
@@ -98,8 +98,9 @@ def test_a_crowd_is_served_whatever_changes(bench: Benches, cls: Any, dialect: s
     with Crowd(one, 8) as crowd:
         crowd.work(30)
         for key, limit in kind.limits.items():
-            for value in (limit.minimum, limit.default, 3):
-                one.change(**{key: limit.check(bool(value) if limit.kind == "switch" else value)})
+            values = [False, True] if isinstance(limit, Switch) else [*limit.bounds[:1], 3]
+            for value in (*values, limit.default):
+                one.change(**{key: limit.check(value)})
                 crowd.work(30)
     until(one.agreed, "pool, counter and server agree")
     assert not one.pool.reported_counts().used

@@ -15,12 +15,12 @@ from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.model.parameters import Kind, Value
+from poolviz.model.parameters import Numeric, Value
 from poolviz.pools.registry import POOLS, pool_class
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.ui.dialogs.server_dialog import with_password, without_password
 from poolviz.ui.frame_rate import FASTEST, SLOWEST, FrameRate
-from poolviz.ui.panel.slider_scale import SliderScale, step
+from poolviz.ui.panel.slider_scale import SliderScale
 from poolviz.ui.session.load_validator import LoadValidator
 from poolviz.ui.session.requested_settings import RequestedSettings
 from poolviz.ui.session.worker import Inbox, Worker
@@ -32,7 +32,7 @@ NUMBERS = {
     parameter.key: parameter
     for declared in (SETTINGS, FAULT_PARAMETERS, *(pool.limits for pool in POOLS.values()))
     for parameter in declared.values()
-    if parameter.kind in (Kind.COUNT, Kind.SECONDS, Kind.NUMBER)
+    if isinstance(parameter, Numeric)
 }
 
 
@@ -179,7 +179,7 @@ def test_steps_stay_within_what_is_allowed_and_move(key: str, times: int, steps:
     parameter = NUMBERS[key]
     value = float(parameter.default)
     for _ in range(times % 40):
-        moved = float(parameter.check(step(parameter, value, steps)))
+        moved = float(parameter.check(parameter.stepped(value, steps)))
         if steps > 0:
             assert moved > value or moved == parameter.maximum
         value = moved
@@ -187,10 +187,10 @@ def test_steps_stay_within_what_is_allowed_and_move(key: str, times: int, steps:
 
 def test_stepping_down_from_the_least_reaches_the_special_value_and_back() -> None:
     overflow = NUMBERS["max_overflow"]
-    assert step(overflow, 1, -1) == 0
-    assert step(overflow, 0, -1) == -1
-    assert step(overflow, -1, -1) == -1
-    assert step(overflow, -1, 1) == 0
+    assert overflow.stepped(1, -1) == 0
+    assert overflow.stepped(0, -1) == -1
+    assert overflow.stepped(-1, -1) == -1
+    assert overflow.stepped(-1, 1) == 0
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_stepping_down_from_the_least_reaches_the_special_value_and_back() -> No
     [(0.004, 1, 0.0045), (0.012, 1, 0.013), (0.001, -1, 0.00095), (30.0, 1, 35.0), (0.0, 1, 0.001)],
 )
 def test_times_step_in_round_strides(value: float, steps: int, after: float) -> None:
-    assert step(SETTINGS["hold_time"], value, steps) == pytest.approx(after)
+    assert NUMBERS["hold_time"].stepped(value, steps) == pytest.approx(after)
 
 
 @given(st.floats(0, 1), st.floats(0, 0.5))

@@ -1,0 +1,122 @@
+"""What every parameter has in common, whatever its values are."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import msgspec
+
+from poolviz.model.errors import ParameterError
+
+Value: TypeAlias = bool | int | float | str
+
+_WORD_SIZE = 2**63  # whole numbers from here on don't fit a message
+
+
+class Effect(StrEnum):
+    """When a change of a parameter takes effect while the pool is in use."""
+
+    NOW = "now"
+    NEW_REQUESTS = "new requests"
+    REBUILD = "by rebuilding"
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """One declared parameter: what it takes, and what a change of it does.
+
+    `only_when` is (key, values): the parameter has an effect only while the parameter `key` has
+    one of `values`. `group` is the heading under which the window folds rarely used parameters
+    away; without one the parameter is always shown. `effect` and `effect_help` say when a change
+    takes effect, and how.
+    """
+
+    kind: ClassVar[str]  # how `poolviz pools --json` names the class
+
+    key: str
+    default: Value
+    help: str
+    effect: Effect = Effect.NOW
+    effect_help: str = ""
+    only_when: tuple[str, tuple[str, ...]] | None = None
+    group: str = ""
+
+    @abstractmethod
+    def parse(self, text: str) -> Value:
+        """Return the value that `text` means on a command line. Raises ParameterError."""
+
+    @abstractmethod
+    def check(self, value: object) -> Value:
+        """Return `value` in this parameter's own type. Raises ParameterError if it isn't one."""
+
+    @abstractmethod
+    def show(self, value: Value) -> str:
+        """Return `value` as it is shown to people: `5`, `20 ms`, `on`, `no limit`."""
+
+    @abstractmethod
+    def allowed(self) -> str:
+        """Return what this parameter takes, as part of a sentence: "a time, 0 s or more"."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of this parameter's values, with its default and description."""
+        return self._type_schema() | {"default": self.default, "description": self.description()}
+
+    def description(self) -> str:
+        """Return the help with the unit, what the parameter depends on, and what a change does."""
+        sentences = [self.help, self._unit_help()]
+        if self.only_when is not None:
+            key, values = self.only_when
+            sentences.append(f"Only with {key} = {' or '.join(values)}.")
+        sentences.append(self.effect_help)
+        return " ".join(sentence for sentence in sentences if sentence)
+
+    def phrase(self, value: Value) -> str:
+        """Return the key with `value`, as a mark on the timeline names it: `lock_table 2 s`."""
+        return f"{self.key} {self.show(value)}"
+
+    def in_folder(self, value: Value, folder: Path) -> Value:  # noqa: ARG002 - files only
+        """Return `value` with a relative path taken from `folder`, for parameters that hold one."""
+        return value
+
+    def names_file(self, value: Value) -> bool:  # noqa: ARG002 - files only
+        """Return whether `value` is the path of a file, which takes long to check."""
+        return False
+
+    @property
+    def bare(self) -> Value | None:
+        """The value that the key alone means on a command line; None if it needs a value."""
+        return None
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The least and the greatest value; None if values have no order."""
+        return None
+
+    @property
+    def special(self) -> Mapping[float, str]:
+        """Values with a meaning of their own (-1: "no limit"), allowed besides the bounds."""
+        return {}
+
+    @property
+    def at_least(self) -> str | None:
+        """The key of a parameter whose value this one's may not fall below."""
+        return None
+
+    @abstractmethod
+    def _type_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the values alone."""
+
+    def _unit_help(self) -> str:
+        """Return a sentence about the unit of the values; empty if they have none."""
+        return ""
+
+    def _refusal(self, value: object) -> ParameterError:
+        """Return the error for a value that this parameter doesn't take."""
+        if isinstance(value, int) and abs(value) >= _WORD_SIZE:
+            shown = "a number of more than 64 bits"
+        else:
+            shown = f"'{value}'" if isinstance(value, str) else str(value)
+        return ParameterError(self.key, f"is {shown}: it takes {self.allowed()}.")

@@ -1,28 +1,28 @@
-"""How a user's own pool class is made, read from its constructor, and what of it is live."""
+"""A user's own class with getconn and putconn: its limits, and how to call its constructor.
+
+Both are read from the constructor's signature.
+"""
 
 from __future__ import annotations
 
-import dis
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import CodeType
 from typing import Any, NamedTuple
 
 import msgspec
 import psycopg2
 from psycopg2.extensions import connection
-from psycopg2.pool import AbstractConnectionPool, SimpleConnectionPool, ThreadedConnectionPool
+from psycopg2.pool import AbstractConnectionPool
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Count, Effect, Parameter, Parameters, Seconds, Switch, Value
 from poolviz.pools.psycopg2.pools import MAXCONN, MINCONN
 from poolviz.pools.psycopg2.resizable import (
-    ResizableConnectionPool,
-    ResizableLocklessPool,
-    ResizableSimplePool,
-    ResizableThreadedPool,
+    ResizablePsycopg2Pool,
+    made_resizable,
+    relies_on_library,
 )
 
 _Kinds = inspect.Parameter
@@ -41,29 +41,30 @@ _REBUILT = (
 
 
 @dataclass(frozen=True)
-class Constructor:
-    """How a class with getconn and putconn is made and changed.
+class PoolConstructor:
+    """How a pool of a user's class is made, and which limits it has.
 
-    `made` is what is made of it: itself, or itself on top of our live pool instead of psycopg2's.
-    `live` names the limits that are changed in the pool as it is; for all others it is rebuilt.
+    `cls` is what is made: the user's class, or one that derives it from our resizable pools
+    instead of psycopg2's. The limits in `in_place` are changed in the pool as it is; for any other
+    the pool is rebuilt.
     """
 
-    made: type[Any]
+    cls: type[Any]
     limits: Parameters
-    live: frozenset[str]
+    in_place: frozenset[str]
     least: str | None  # the limit that says how many connections are kept
     most: str | None  # the limit that says how many there may be
     signature: inspect.Signature
-    handed_on: tuple[str, ...]  # limits that it takes unnamed, for psycopg2's constructor
+    passed_on: tuple[str, ...]  # limits that it takes by *args or **kwargs, for psycopg2's
 
     def make(self, conninfo: str, factory: type[connection], limits: Mapping[str, Value]) -> Any:
-        """A pool of the class, on connections of the class `factory` wherever it lets us choose.
+        """Make a pool, with connections of the class `factory` if the constructor allows it.
 
-        Raises whatever its constructor does.
+        Raises whatever the constructor raises.
         """
         named = self.signature.parameters
         given: dict[str, Any] = {key: value for key, value in limits.items() if key in named}
-        unnamed = [limits[key] for key in self.handed_on]
+        positional = [limits[key] for key in self.passed_on]
         others: dict[str, Any] = {} if _FACTORY in named else {_FACTORY: factory}
         given |= {_FACTORY: factory} if _FACTORY in named else {}
         for name in _CREATOR:
@@ -74,23 +75,23 @@ class Constructor:
         if dsn is not None:
             given[dsn] = conninfo
         elif spread.args:
-            unnamed.append(conninfo)
+            positional.append(conninfo)
         else:
-            others |= {"dsn": conninfo, **{key: limits[key] for key in self.handed_on}}
+            others |= {"dsn": conninfo, **{key: limits[key] for key in self.passed_on}}
         if spread.args:
-            given[spread.args] = tuple(unnamed)
+            given[spread.args] = tuple(positional)
         if spread.kwargs:
             given[spread.kwargs] = others
         bound = inspect.BoundArguments(self.signature, given)
         bound.apply_defaults()
-        made = self.made
-        if issubclass(made, ResizableConnectionPool):
-            made = type(made.__name__, (made,), {"__module__": made.__module__, "factory": factory})
-        return made(*bound.args, **bound.kwargs)
+        cls = self.cls
+        if issubclass(cls, ResizablePsycopg2Pool):
+            cls = type(cls.__name__, (cls,), {"__module__": cls.__module__, "factory": factory})
+        return cls(*bound.args, **bound.kwargs)
 
 
 def _creator(conninfo: str, factory: type[connection]) -> Callable[..., connection]:
-    """A function that connects, whatever it is called with."""
+    """Return a function that connects and ignores its arguments."""
 
     def connect(*_args: object, **_kwargs: object) -> connection:
         return psycopg2.connect(conninfo, connection_factory=factory)
@@ -99,7 +100,7 @@ def _creator(conninfo: str, factory: type[connection]) -> Callable[..., connecti
 
 
 class _Spread(NamedTuple):
-    """The names of `*args` and `**kwargs`; empty where there are none."""
+    """The names of `*args` and `**kwargs`; empty if there are none."""
 
     args: str
     kwargs: str
@@ -110,48 +111,51 @@ def _spread(signature: inspect.Signature) -> _Spread:
     return _Spread(by_kind.get(_Kinds.VAR_POSITIONAL, ""), by_kind.get(_Kinds.VAR_KEYWORD, ""))
 
 
-def constructor_of(cls: type[Any], id: str) -> Constructor:
-    """How `cls` is made; InputError says what its constructor wants that poolviz hasn't got."""
+def constructor_of(cls: type[Any], id: str) -> PoolConstructor:
+    """Return how `cls` is made.
+
+    Raises InputError if its constructor requires an argument that poolviz can't supply.
+    """
     try:
         signature = inspect.signature(cls)
     except (TypeError, ValueError):
-        raise InputError(f"{id} doesn't say what its constructor takes.") from None
+        raise InputError(f"{id} can't be made: its constructor has no signature.") from None
     _check_constructor(signature, id)
     parameters = {name: p for name, p in signature.parameters.items() if _is_limit(p)}
-    made, live = cls, _resizable_by_itself(cls)
-    handed_on: tuple[str, ...] = ()
+    made, in_place = cls, _declared_in_place(cls)
+    passed_on: tuple[str, ...] = ()
     if issubclass(cls, AbstractConnectionPool):
-        made = _on_resizable(cls)
-        if issubclass(made, ResizableConnectionPool) and builds_on_the_library(cls):
-            live |= {"minconn", "maxconn"}
+        made = made_resizable(cls)
+        if issubclass(made, ResizablePsycopg2Pool) and relies_on_library(cls):
+            in_place |= {"minconn", "maxconn"}
         if not {"minconn", "maxconn"} & set(parameters) and any(_spread(signature)):
-            handed_on = ("minconn", "maxconn")
-            unnamed = {key: _Kinds(key, _Kinds.POSITIONAL_OR_KEYWORD) for key in handed_on}
+            passed_on = ("minconn", "maxconn")
+            unnamed = {key: _Kinds(key, _Kinds.POSITIONAL_OR_KEYWORD) for key in passed_on}
             parameters = unnamed | parameters
     least = next((name for name in _LEAST if name in parameters), None)
     most = next((name for name in _MOST if name in parameters), None)
-    limits = [_limit(cls, each, live, least, most) for each in parameters.values()]
-    return Constructor(
-        made=made,
+    limits = [_limit(cls, each, in_place, least, most) for each in parameters.values()]
+    return PoolConstructor(
+        cls=made,
         limits=Parameters(f"limit of {id}", *limits),
-        live=live,
+        in_place=in_place,
         least=least,
         most=most,
         signature=signature,
-        handed_on=handed_on,
+        passed_on=passed_on,
     )
 
 
-def _resizable_by_itself(cls: type[Any]) -> frozenset[str]:
-    """The parameters that the class says may be set in a pool of it."""
-    said = getattr(cls, "live_limits", ())
-    return frozenset(said if isinstance(said, (tuple, list, set, frozenset)) else ())
+def _declared_in_place(cls: type[Any]) -> frozenset[str]:
+    """Return the parameters that the class declares to be settable in a pool in use."""
+    declared = getattr(cls, "live_limits", ())
+    return frozenset(declared if isinstance(declared, (tuple, list, set, frozenset)) else ())
 
 
 def _check_constructor(signature: inspect.Signature, id: str) -> None:
-    """InputError where it wants something unknown, or takes no server."""
+    """Raise InputError if the constructor requires something unknown, or can't be told a server."""
     known = {*_DSN, *_CREATOR, _FACTORY}
-    wanted = [
+    required = [
         name
         for name, parameter in signature.parameters.items()
         if parameter.default is _Kinds.empty
@@ -159,22 +163,23 @@ def _check_constructor(signature: inspect.Signature, id: str) -> None:
         and name not in known
         and not _is_limit(parameter)
     ]
-    if wanted:
+    if required:
         raise InputError(
-            f"{id} can't be made: its constructor wants {' and '.join(wanted)}, and poolviz gives "
-            "minconn, maxconn and what psycopg2.connect takes, such as dsn; give the rest defaults."
+            f"{id} can't be made: its constructor requires {' and '.join(required)}, and poolviz "
+            "passes minconn, maxconn and what psycopg2.connect takes, such as dsn; give the "
+            "others defaults."
         )
     spread = _spread(signature)
     places = (*_DSN, *_CREATOR)
     if not (spread.args or spread.kwargs or any(name in signature.parameters for name in places)):
         raise InputError(
             f"{id} can't be made: its constructor takes no server; give it a parameter dsn, or "
-            "*args and **kwargs to pass to psycopg2.connect."
+            "*args and **kwargs to pass on to psycopg2.connect."
         )
 
 
 def _is_limit(parameter: inspect.Parameter) -> bool:
-    """Whether it is a number or a switch, by its default or a name that we know."""
+    """Return whether a parameter is a number or a switch, by its default or a known name."""
     if parameter.kind in (_Kinds.VAR_POSITIONAL, _Kinds.VAR_KEYWORD):
         return False
     if parameter.default is _Kinds.empty:
@@ -185,7 +190,7 @@ def _is_limit(parameter: inspect.Parameter) -> bool:
 def _limit(
     cls: type[Any],
     parameter: inspect.Parameter,
-    live: frozenset[str],
+    in_place: frozenset[str],
     least: str | None,
     most: str | None,
 ) -> Parameter:
@@ -208,7 +213,7 @@ def _limit(
     help = _said_of(cls, key)
     if help:
         changes["help"] = help
-    if key not in live:
+    if key not in in_place:
         changes |= {"effect": Effect.REBUILD, "effect_help": _REBUILT}
     elif not librarys:
         changes["effect_help"] = "It is set in the pool as it is."
@@ -252,79 +257,3 @@ def _said_of(cls: type[Any], key: str) -> str:
         if found:
             return found[1].strip().rstrip(".") + "."
     return ""
-
-
-def _on_resizable(cls: type[Any]) -> type[Any]:
-    """`cls` as it would be had its author built it on our live pools instead of psycopg2's."""
-    live: type[Any] = ResizableLocklessPool
-    if issubclass(cls, ThreadedConnectionPool):
-        live = ResizableThreadedPool
-    elif issubclass(cls, SimpleConnectionPool):
-        live = ResizableSimplePool
-    if issubclass(live, cls):  # the library's own
-        return live
-    try:
-        return type(
-            cls.__name__, (cls, live), {"__module__": cls.__module__, "__doc__": cls.__doc__}
-        )
-    except TypeError:  # it can't be a base of another, or not together with ours
-        return cls
-
-
-def builds_on_the_library(cls: type[Any]) -> bool:
-    """Whether minconn and maxconn of a psycopg2 pool can be changed in it as it is.
-
-    That is so where each of the library's methods that the class overrides calls the library's
-    in turn, and its constructor does nothing with the two but pass them on.
-    """
-    calls = {
-        "__init__": {"__init__"},
-        "_getconn": {"_getconn"},
-        "_putconn": {"_putconn"},
-        "getconn": {"getconn", "_getconn"},
-        "putconn": {"putconn", "_putconn"},
-    }
-    for owner in cls.__mro__:
-        if owner.__module__ == AbstractConnectionPool.__module__:
-            break
-        for name, any_of in calls.items():
-            method = vars(owner).get(name)
-            if method is not None and not any_of & _names_in(method):
-                return False
-        if _keeps_limits(vars(owner).get("__init__")):
-            return False
-    return True
-
-
-def _code_of(method: Any) -> Iterator[CodeType]:
-    """The code of a method, and of all that is defined within it."""
-    code = getattr(inspect.unwrap(method), "__code__", None)
-    left = [code] if code is not None else []
-    while left:
-        found = left.pop()
-        yield found
-        left += [constant for constant in found.co_consts if isinstance(constant, CodeType)]
-
-
-def _names_in(method: Callable[..., Any]) -> set[str]:
-    return {name for code in _code_of(method) for name in code.co_names}
-
-
-def _keeps_limits(init: Any) -> bool:
-    """Whether a constructor uses its minconn or maxconn more than once: to hand them on."""
-    if init is None:
-        return False
-    for code in _code_of(init):
-        used = [
-            name
-            for instruction in dis.get_instructions(code)
-            if instruction.opname.startswith("LOAD_")
-            for name in (
-                instruction.argval
-                if isinstance(instruction.argval, tuple)
-                else (instruction.argval,)
-            )
-        ]
-        if used.count("minconn") > 1 or used.count("maxconn") > 1:
-            return True
-    return False

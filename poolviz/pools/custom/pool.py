@@ -1,4 +1,4 @@
-"""A user's own class with getconn and putconn, as a pool that poolviz can drive."""
+"""A user's own class with getconn and putconn, as a ThreadPool."""
 
 from __future__ import annotations
 
@@ -19,32 +19,33 @@ from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
 from poolviz.pools.connections.counting import count_in
 from poolviz.pools.connections.postgres import counted_connection
-from poolviz.pools.custom.constructor import Constructor, constructor_of
+from poolviz.pools.custom.constructor import PoolConstructor, constructor_of
 from poolviz.pools.psycopg2.pools import ONE_THREAD, not_all_opened
-from poolviz.pools.psycopg2.resizable import ResizableConnectionPool
+from poolviz.pools.psycopg2.resizable import ResizablePsycopg2Pool, idle_and_used
 
-_CLOSING = ("closeall", "close", "dispose", "shutdown")
-_EVERYBODY = 5_000  # more callers than there ever are
-_PATIENCE = 0.2  # seconds for a lock that somebody may hold while he connects
+_CLOSE_METHODS = ("closeall", "close", "dispose", "shutdown")
+_MORE_THAN_CALLERS = 5_000
+_LOCK_TIMEOUT = 0.2  # seconds to wait for a lock that may be held while its holder connects
 
 
 def wrap(cls: type[Any], id: str) -> type[ThreadPool]:
-    """The pool around `cls`; InputError says what its constructor wants that can't be given."""
-    shape = constructor_of(cls, id)
+    """Return a ThreadPool for `cls`. Raises InputError as `constructor_of` does."""
+    constructor = constructor_of(cls, id)
+    limits = constructor.limits
     about = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
     simple = issubclass(cls, upstream.SimpleConnectionPool)
     waits, exhausted = getattr(cls, "waits", None), getattr(cls, "exhausted", None)
     declared = {
-        "__doc__": f"`{id}`, the user's own.",
+        "__doc__": f"`{id}`, a class of the user's.",
         "__module__": __name__,
         "id": id,
         "title": cls.__name__,
         "about": about if about.endswith(".") else f"{cls.__name__}, a class of your own.",
-        "limits": shape.limits,
-        "waits": waits if isinstance(waits, bool) else any("timeout" in k for k in shape.limits),
+        "limits": limits,
+        "waits": waits if isinstance(waits, bool) else any("timeout" in key for key in limits),
         "exhausted": exhausted if _are_errors(exhausted) else CustomPool.exhausted,
         "one_client": ONE_THREAD.format(cls.__name__) if simple else "",
-        "_shape": shape,
+        "constructor": constructor,
     }
     return type(cls.__name__, (CustomPool,), declared)
 
@@ -56,10 +57,10 @@ def _are_errors(given: object) -> bool:
 
 
 class _Generation:
-    """One pool of the user's class, from its making until the last of its connections is back.
+    """One pool of the user's class, from its making until its last connection was given back.
 
-    `callers` counts those who are inside its getconn or hold a connection of it, and `retired`
-    says that another has taken over; both are guarded by the lock of the CustomPool.
+    `callers` counts those that are in its getconn or hold one of its connections; `retired` says
+    that a newer pool has taken over. The lock of the CustomPool guards both.
     """
 
     __slots__ = ("callers", "pool", "retired")
@@ -70,10 +71,10 @@ class _Generation:
         self.retired = False
 
     def give_back(self, connection: Any) -> None:
-        """Hand a connection back to the pool that lent it."""
+        """Give a connection back to the pool that lent it."""
         known = isinstance(self.pool, upstream.AbstractConnectionPool)
         if self.retired and known:
-            connection.close()  # psycopg2's pools discard a closed one
+            connection.close()  # psycopg2's pools discard closed connections
         try:
             self.pool.putconn(connection)
         except psycopg2.Error:
@@ -84,25 +85,25 @@ class _Generation:
             self.pool.putconn(connection)
 
     def close_idle(self) -> None:
-        """Close what nobody holds, where the pool is one whose idle connections are known."""
-        if isinstance(self.pool, ResizableConnectionPool):
+        """Close idle connections, if the pool is of a kind whose idle connections are known."""
+        if isinstance(self.pool, ResizablePsycopg2Pool):
             self.pool.stopped = True
             self.pool.change_limits(0, 0)
 
     def end(self) -> None:
         """Close the pool. Nobody holds a connection of it any more, or waits for one."""
-        for name in _CLOSING:
+        for name in _CLOSE_METHODS:
             close = getattr(self.pool, name, None)
             if callable(close):
                 close()
                 break
-        self.pool = None  # where it has no such method, its connections end with it
+        self.pool = None  # a pool without such a method closes its connections when collected
 
 
 class _LentConnections:
-    """Counts connections that a class makes by itself, from the first time that they are lent.
+    """Counts connections that a class opens itself, from the first time that they are lent.
 
-    Keyed by `id`: the connection may be of any class, and need not be hashable.
+    Keyed by `id`: a connection may be of any class, and need not be hashable.
     """
 
     def __init__(self, counter: ConnectionCounter) -> None:
@@ -119,7 +120,7 @@ class _LentConnections:
                 self._known[id(connection)] = weakref.ref(connection), count_out
 
     def count_closed(self) -> None:
-        """Count out all that were closed, though somebody may still refer to them."""
+        """Count out all connections that were closed, though they may still be referred to."""
         with self._lock:
             for key, (reference, count_out) in list(self._known.items()):
                 connection = reference()
@@ -131,42 +132,42 @@ class _LentConnections:
 
 
 class CustomPool(ThreadPool):
-    """Any class with getconn and putconn, made anew where a limit can't be changed in it.
+    """Any class with getconn and putconn; rebuilt for a limit that can't be changed in place.
 
-    `_lock` guards who calls which generation; it is never held while the user's code runs.
+    `_lock` guards which caller uses which generation. It is never held while the user's code runs.
     """
 
     library = "psycopg2-binary"
     exhausted = (upstream.PoolError, TimeoutError, queue.Empty)
     limits: ClassVar[Parameters]
-    _shape: ClassVar[Constructor]
+    constructor: ClassVar[PoolConstructor]
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections, as the class' own parameter says; None where it has none."""
-        most = cls._shape.most
+        """Return the most connections by the class's own parameter; None if it has none."""
+        most = cls.constructor.most
         return None if most is None else int(limits[most])
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The connections kept idle, as its parameters say; all where they don't."""
-        key = cls._shape.least or cls._shape.most
+        """Return the connections kept idle by the class's parameters; all if they don't say."""
+        key = cls.constructor.least or cls.constructor.most
         return 0 if key is None else int(limits[key])
 
     def __init__(
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
         self._conninfo, self._factory = conninfo, counted_connection(counter)
-        self._lent_connections = _LentConnections(counter)
+        self._uncounted = _LentConnections(counter)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._lent: dict[int, list[_Generation]] = {}  # by the connection's id
         self._limits = dict(limits)
         self._current = self._make(limits)
-        self._generations: tuple[_Generation, ...] = (self._current,)  # replaced whole
+        self._generations: tuple[_Generation, ...] = (self._current,)  # replaced as a whole
 
     def acquire(self) -> Any:
-        """A connection; raises what the class raises."""
+        """Return a connection. Raises what the class raises."""
         began = perf_counter()
         while True:
             with self._lock:
@@ -177,55 +178,55 @@ class CustomPool(ThreadPool):
             try:
                 connection = generation.pool.getconn()
             except BaseException:
-                self._left(generation)
+                self._leave(generation)
                 if self._stopped.is_set():
                     raise PoolStopped from None
                 if generation.retired:
-                    continue  # it closed under this caller, who now asks its successor
+                    continue  # it was closed while this caller waited: ask the next one
                 raise
             break
         if not isinstance(connection, self._factory):
-            self._lent_connections.lent(connection, began)
+            self._uncounted.lent(connection, began)
         with self._lock:
             self._lent.setdefault(id(connection), []).append(generation)
         if self._stopped.is_set():
-            self.release(connection)  # which lets the next one in who waits
+            self.release(connection)  # which wakes the next caller that waits
             raise PoolStopped
         return connection
 
     def release(self, connection: Any) -> None:
         """Give a connection back to the pool that lent it."""
         with self._lock:
-            homes = self._lent.get(id(connection))
-            if not homes:
+            lenders = self._lent.get(id(connection))
+            if not lenders:
                 raise upstream.PoolError("this connection is not lent")
-            generation = homes.pop()
-            if not homes:
+            generation = lenders.pop()
+            if not lenders:
                 del self._lent[id(connection)]
         try:
             generation.give_back(connection)
         finally:
             if not isinstance(connection, self._factory):
-                self._lent_connections.count_closed()
-            self._left(generation)
+                self._uncounted.count_closed()
+            self._leave(generation)
 
     def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force, in the pool as it is or in one made anew.
+        """Apply the limits, in place or in a new pool.
 
-        ServerError where connections that they want can't be opened; a pool that can't be made
-        anew goes on as it was.
+        Raises ServerError if connections that they require can't be opened; if that prevents a
+        new pool, the old one goes on.
         """
         changed = {key for key, value in limits.items() if value != self._limits[key]}
-        if changed - self._shape.live:
+        if changed - self.constructor.in_place:
             self._rebuild(limits)
         elif changed:
             self._limits = dict(limits)
             self._apply(changed)
 
     def _apply(self, changed: set[str]) -> None:
-        """Change live limits in the pool as it is."""
+        """Change limits in the pool as it is."""
         pool, limits = self._current.pool, self._limits
-        bounds = {"minconn", "maxconn"} if isinstance(pool, ResizableConnectionPool) else set()
+        bounds = {"minconn", "maxconn"} if isinstance(pool, ResizablePsycopg2Pool) else set()
         for key in changed - bounds:
             setattr(pool, key, limits[key])
         try:
@@ -240,14 +241,14 @@ class CustomPool(ThreadPool):
             _wake(pool, over=False)
 
     def _rebuild(self, limits: Mapping[str, Value]) -> None:
-        """Have a new pool take over; the old one goes once nobody has anything of it."""
+        """Replace the pool by a new one; the old one ends when its last caller leaves."""
         try:
             successor = self._make(limits)
         except (psycopg2.Error, InputError) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise ServerError(
-                f"{self.title} could not be made anew and goes on as it was ({reason}): free "
-                "connections on the server, or take the change back.",
+                f"{self.title} could not be rebuilt and goes on unchanged ({reason}): free "
+                "connections on the server, or undo the change.",
                 getattr(error, "pgcode", None),
             ) from error
         self._limits = dict(limits)
@@ -257,20 +258,20 @@ class CustomPool(ThreadPool):
         self._retire(old)
 
     def _retire(self, generation: _Generation) -> None:
-        """Let a generation end once its last caller has left."""
+        """Let a generation end when its last caller has left."""
         with self._lock:
             if generation.retired:
                 return
-            generation.callers += 1  # ourselves, while we close what is idle
+            generation.callers += 1  # this thread, while it closes what is idle
             generation.retired = True
         try:
             generation.close_idle()
             _wake(generation.pool, over=True)
         finally:
-            self._left(generation)
+            self._leave(generation)
 
-    def _left(self, generation: _Generation) -> None:
-        """A caller has nothing of that generation any more."""
+    def _leave(self, generation: _Generation) -> None:
+        """Count a caller out of a generation, and end it if that was the last."""
         with self._lock:
             generation.callers -= 1
             over = generation.retired and not generation.callers
@@ -278,38 +279,41 @@ class CustomPool(ThreadPool):
                 self._generations = tuple(g for g in self._generations if g is not generation)
         if over:
             generation.end()
-            self._lent_connections.count_closed()
+            self._uncounted.count_closed()
 
     def _make(self, limits: Mapping[str, Value]) -> _Generation:
-        """A pool of the class; InputError where its constructor fails with anything of its own."""
+        """Make a pool. Raises psycopg2.Error, or InputError for any other error of the class."""
         try:
-            pool = self._shape.make(self._conninfo, self._factory, limits)
+            pool = self.constructor.make(self._conninfo, self._factory, limits)
         except psycopg2.Error:
             raise
         except Exception as error:
             password = parse_dsn(self._conninfo).get("password")
-            said = " ".join(str(error).split()).rstrip(".")
-            said = said.replace(password, "***") if password else said
+            message = " ".join(str(error).split()).rstrip(".")
+            message = message.replace(password, "***") if password else message
             raise InputError(
                 f"{self.id} can't be made: its constructor raised {type(error).__name__}"
-                f"{': ' + said if said else ''}."
+                f"{': ' + message if message else ''}."
             ) from error
         return _Generation(pool)
 
     def interrupt(self) -> None:
-        """Send away whoever waits on a condition or a semaphore of the pool."""
+        """Send away callers that wait on a condition or a semaphore of the pool."""
         with self._lock:
             self._stopped.set()
         for generation in self._generations:
             pool = generation.pool
-            if isinstance(pool, ResizableConnectionPool):
+            if isinstance(pool, ResizablePsycopg2Pool):
                 pool.stopped = True
             _wake(pool, over=True)
 
     def reported_counts(self) -> ReportedCounts:
-        """Idle and used, where the class keeps psycopg2's reported_counts; who waits, where it
-        shows."""
-        self._lent_connections.count_closed()
+        """Return what can be seen from outside.
+
+        Open and used are known for subclasses of psycopg2's pools, pending for pools whose
+        callers wait on a condition or a semaphore that is an attribute.
+        """
+        self._uncounted.count_closed()
         idle = used = 0
         pending: int | None = None
         for generation in self._generations:
@@ -318,18 +322,18 @@ class CustomPool(ThreadPool):
                 pending = (pending or 0) + waiting
             if not isinstance(pool, upstream.AbstractConnectionPool):
                 return ReportedCounts(pending=pending)
-            idle += len(pool._pool)  # type: ignore[attr-defined]
-            used += len(pool._used)  # type: ignore[attr-defined]
+            of_this = idle_and_used(pool)
+            idle, used = idle + of_this[0], used + of_this[1]
         return ReportedCounts(open=idle + used, used=used, pending=pending)
 
     def close(self) -> None:
-        """Close the pool: connections in use once they are given back."""
+        """Close the pool; connections in use are closed when they are given back."""
         self.interrupt()
         self._retire(self._current)
 
 
 def _waiting(pool: Any) -> Iterator[int]:
-    """How many wait on each condition of the pool, and before each semaphore."""
+    """Yield how many threads wait on each condition and each semaphore of the pool."""
     for found in _attributes(pool):
         if isinstance(found, threading.Condition):
             yield len(found._waiters)  # type: ignore[attr-defined]
@@ -342,15 +346,16 @@ def _attributes(pool: Any) -> list[Any]:
 
 
 def _wake(pool: Any, *, over: bool) -> None:
-    """Have everybody look again who waits on a condition of the pool, as waiters must bear.
+    """Wake all threads that wait on a condition of the pool, to test again what they wait for.
 
-    Where the pool is `over`, let everybody through who waits before a semaphore, too.
+    If the pool is `over`, let all threads that wait for a semaphore through, too.
     """
     for found in _attributes(pool):
-        if isinstance(found, threading.Condition) and found.acquire(timeout=_PATIENCE):
+        if isinstance(found, threading.Condition) and found.acquire(timeout=_LOCK_TIMEOUT):
             try:
                 found.notify_all()
             finally:
                 found.release()
         elif over and isinstance(found, threading.Semaphore):
-            threading.Semaphore.release(found, _EVERYBODY)  # a bounded one would refuse
+            # A BoundedSemaphore's own release would refuse.
+            threading.Semaphore.release(found, _MORE_THAN_CALLERS)

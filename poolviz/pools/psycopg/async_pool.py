@@ -1,14 +1,15 @@
-"""psycopg 3's pool for tasks."""
+"""psycopg 3's pool for asyncio, with limits that may be changed while it is in use."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool as UpstreamPool
 from psycopg_pool import PoolTimeout, TooManyRequests
-from psycopg_pool._acompat import AEvent
 from psycopg_pool.base import AttemptWithBackoff
 from psycopg_pool.pool_async import AddConnection, MaintenanceTask, ShrinkPool
 
@@ -26,7 +27,7 @@ from poolviz.pools.psycopg.pools import (
     MIN_SIZE,
     TIMEOUT,
 )
-from poolviz.pools.psycopg.resizable import START_LIMIT, CountsMixin, libpq_conninfo
+from poolviz.pools.psycopg.resizable import START_TIMEOUT, ResizableBasePool, libpq_conninfo
 
 LISTING = Listing(
     "psycopg_pool.AsyncConnectionPool",
@@ -38,7 +39,7 @@ LISTING = Listing(
 
 
 def counted_connection(counter: ConnectionCounter) -> type[AsyncConnection[Any]]:
-    """A class of connection that `counter` counts, for the pool's `connection_class`."""
+    """Return a connection class that `counter` counts, for the pool's `connection_class`."""
 
     class CountedPsycopgConnection(AsyncConnection[Any]):
         """A psycopg connection that counts itself."""
@@ -64,40 +65,46 @@ def counted_connection(counter: ConnectionCounter) -> type[AsyncConnection[Any]]
 
 
 class _Shrink(ShrinkPool):
-    """The library's regular task, which ends once another was begun in its place."""
+    """The library's regular task, which ends if another has replaced it."""
 
     async def _run(self, pool: Any) -> None:
         if pool.shrink is self:
             await super()._run(pool)
 
 
-class ResizableAsyncConnectionPool(CountsMixin, UpstreamPool[Any]):
-    """The library's own AsyncConnectionPool, with limits that may be changed while it is in use.
+class ResizableAsyncConnectionPool(ResizableBasePool, UpstreamPool[Any]):
+    """The library's AsyncConnectionPool, with limits that may be changed while it is in use.
 
-    What comes back, or is new, goes by `_add_to_pool`, the one place where it is decided whether
-    it may stay. To close a connection takes no turn of the loop, so nothing leaves unseen.
+    A connection that is given back or new passes `_add_to_pool`, the only place that decides
+    whether it may stay. Closing a connection doesn't yield to the loop, so there is no moment at
+    which one is neither counted nor closed.
     """
 
     shrink: ShrinkPool | None = None
+    _pool_full_event: Any
 
     async def start(self) -> None:
-        """Open the pool, and wait for its first connections, min_size of them.
+        """Open the pool, and wait until min_size connections are open.
 
-        The driver's error where one can't be made; PoolTimeout where they take too long.
+        Raises the driver's error if one can't be opened, PoolTimeout if they take too long.
         """
-        event = self._pool_full_event = AEvent()
+        event = self._pool_full_event = asyncio.Event()
         await self.open()
-        ready = not self._min_size or await event.wait_timeout(START_LIMIT)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_TIMEOUT):
+                if self._min_size:
+                    await event.wait()
+        ready = not self._min_size or event.is_set()
         self._pool_full_event = None
-        fault, self._fault = self._fault, None
-        if fault is None and not ready:
-            fault = PoolTimeout(f"couldn't open {self._min_size} connections in {START_LIMIT} s")
-        if fault is not None:
+        error, self._start_error = self._start_error, None
+        if error is None and not ready:
+            error = PoolTimeout(f"couldn't open {self._min_size} connections in {START_TIMEOUT} s")
+        if error is not None:
             await self.close()
-            raise fault
+            raise error
 
     async def change_sizes(self, min_size: int, max_size: int) -> None:
-        """Put both in force: close idle connections beyond, open missing ones, wake waiters."""
+        """Apply both: close idle connections beyond them, open missing ones, wake callers."""
         self._min_size, self._max_size = min_size, max_size
         await self._close_surplus()
         while self._nconns < self._min_size:
@@ -107,28 +114,28 @@ class ResizableAsyncConnectionPool(CountsMixin, UpstreamPool[Any]):
             self._maybe_grow_pool()
 
     async def change_idle(self, max_idle: float) -> None:
-        """Put max_idle in force: the library would look at it only when the old one is over."""
+        """Apply max_idle now; the library would only read it when the old time is over."""
         if max_idle != self.max_idle:
             self.max_idle = max_idle
             await self.schedule_task(ShrinkPool(self), max_idle)
 
     async def schedule_task(self, task: MaintenanceTask, delay: float) -> None:
-        """Have a worker do `task` later. The task that shrinks replaces the one before it."""
+        """Schedule a task for a worker. The one that shrinks the pool replaces the one before."""
         if isinstance(task, ShrinkPool):
             task = self.shrink = _Shrink(self)
             delay = self.max_idle
         await super().schedule_task(task, delay)
 
     async def close(self, timeout: float = 5.0) -> None:
-        """Leave no room, and end the workers: connections in use are closed when given back."""
+        """Close idle connections and end the workers; others are closed when given back."""
         self.stopped = True
         await self.change_sizes(0, 0)
         await super().close(timeout)
 
     def run_task(self, task: MaintenanceTask) -> None:
-        """Have a worker do `task`. A new one that opens a connection is counted."""
+        """Pass a task to a worker; count a new one that opens a connection."""
         if isinstance(task, AddConnection) and task.attempt is None:
-            self._coming += 1
+            self._opening += 1
         super().run_task(task)
 
     async def _connect(self, timeout: float | None = None) -> Any:
@@ -136,35 +143,35 @@ class ResizableAsyncConnectionPool(CountsMixin, UpstreamPool[Any]):
             conn = await super()._connect(timeout)
         except Exception as error:
             if event := self._pool_full_event:
-                self._fault = error
+                self._start_error = error
                 event.set()
             raise
-        self._coming -= 1
+        self._opening -= 1
         return conn
 
     async def _add_connection(
         self, attempt: AttemptWithBackoff | None, growing: bool = False
     ) -> None:
-        if self._too_many_to_come():
+        if self._too_many_opening():
             self._nconns -= 1
-            self._coming -= 1
+            self._opening -= 1
             if growing:
                 self._growing = False
             return
         await super()._add_connection(attempt, growing)
 
     async def reconnect_failed(self) -> None:
-        """Called once the library has given up a place whose connection never came."""
-        self._coming -= 1
+        """Called when the library has given up a place whose connection couldn't be opened."""
+        self._opening -= 1
         await super().reconnect_failed()
 
     async def _return_connection(self, conn: Any, from_getconn: bool) -> None:
-        self._date_anew(conn)
+        self._update_expiry_date(conn)
         await super()._return_connection(conn, from_getconn)
 
     async def _reset_connection(self, conn: Any) -> None:
         await super()._reset_connection(conn)
-        if conn.closed:  # the library just forgets it; closed, it is counted out
+        if conn.closed:  # the library only drops it; closed by us, it is counted out
             await conn.close()
 
     async def _maybe_close_connection(self, conn: Any) -> bool:
@@ -176,11 +183,11 @@ class ResizableAsyncConnectionPool(CountsMixin, UpstreamPool[Any]):
     async def _add_to_pool(self, conn: Any) -> None:
         if not await self._maybe_close_connection(conn):
             await super()._add_to_pool(conn)
-            await self._close_surplus()  # of a change while it had to wait for the lock
+            await self._close_surplus()  # a limit may have changed while it waited for the lock
 
     async def _close_surplus(self) -> None:
         while self._pool and self._too_many():
-            await self._drop(self._pool.popleft())  # the one that rested longest
+            await self._drop(self._pool.popleft())  # the one that has been idle longest
             self._nconns_min = min(self._nconns_min, len(self._pool))
 
     async def _drop(self, conn: Any) -> None:
@@ -193,7 +200,7 @@ class AsyncConnectionPool(TaskPool):
 
     id, title = LISTING.id, LISTING.title
     library = "psycopg-pool"
-    about = "When every connection is in use a caller waits its turn, for timeout at most."
+    about = "When all connections are in use, callers wait in a queue, for timeout at most."
     waits = True
     exhausted = (PoolTimeout, TooManyRequests)
     refused = (TooManyRequests,)
@@ -205,16 +212,16 @@ class AsyncConnectionPool(TaskPool):
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections: max_size."""
+        """Return max_size."""
         return int(limits["max_size"])
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The connections kept open for good: min_size."""
+        """Return min_size: more connections are closed after a time."""
         return int(limits["min_size"])
 
     async def open(self) -> None:
-        """Make the pool and open min_size connections; psycopg's own error where it can't."""
+        """Make the pool and open min_size connections. Raises psycopg's error if it can't."""
         options: dict[str, Any] = dict(self.initial_limits)
         self._pool = ResizableAsyncConnectionPool(
             libpq_conninfo(self.conninfo),
@@ -225,12 +232,15 @@ class AsyncConnectionPool(TaskPool):
         await self._pool.start()
 
     async def acquire(self) -> AsyncConnection[Any]:
-        """A connection; PoolTimeout after `timeout`, TooManyRequests where too many wait."""
+        """Return a connection.
+
+        Raises PoolTimeout after `timeout`, TooManyRequests if too many callers wait.
+        """
         conn: AsyncConnection[Any] = await self._pool.getconn()
         return conn
 
     async def execute(self, connection: Any, statement: str) -> None:
-        """Run a statement and fetch what it returns."""
+        """Execute a statement and fetch all rows."""
         cursor = connection.cursor()
         await cursor.execute(statement)
         if cursor.description is not None:
@@ -238,16 +248,16 @@ class AsyncConnectionPool(TaskPool):
         await cursor.close()
 
     async def begin(self, connection: Any, transaction: bool) -> None:
-        """Have what follows run in one transaction, or each statement commit by itself."""
+        """Turn autocommit off or on."""
         if connection.autocommit is transaction:
             await connection.set_autocommit(not transaction)
 
     async def commit(self, connection: Any) -> None:
-        """Keep what was done."""
+        """Commit the transaction."""
         await connection.commit()
 
     async def rollback(self, connection: Any) -> None:
-        """Undo what was done."""
+        """Roll back the transaction."""
         await connection.rollback()
 
     async def release(self, connection: AsyncConnection[Any]) -> None:
@@ -255,7 +265,7 @@ class AsyncConnectionPool(TaskPool):
         await self._pool.putconn(connection)
 
     async def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force. Connections are opened in the background."""
+        """Apply the limits. Connections are opened in the background."""
         pool = self._pool
         pool.timeout = float(limits["timeout"])
         pool.max_waiting = int(limits["max_waiting"])
@@ -264,9 +274,9 @@ class AsyncConnectionPool(TaskPool):
         await pool.change_sizes(int(limits["min_size"]), int(limits["max_size"]))
 
     def reported_counts(self) -> ReportedCounts:
-        """What the pool's own counters say."""
+        """Return the pool's own counts."""
         return self._pool.reported_counts()
 
     async def close(self) -> None:
-        """Close idle connections and end the pool's own tasks."""
+        """Close idle connections and end the pool's tasks."""
         await self._pool.close()

@@ -1,4 +1,4 @@
-"""psycopg 3's pools for threads, and what its pool for tasks shares with them."""
+"""psycopg 3's pools for threads, and the limits that its asyncio pool shares with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.listing import Listing
-from poolviz.pools.psycopg import resizable as live
+from poolviz.pools.psycopg.resizable import (
+    ResizableConnectionPool,
+    ResizableNullConnectionPool,
+    ResizableSyncPool,
+    counted_connection,
+    libpq_conninfo,
+)
 
 CONNECTION = Listing(
     "psycopg_pool.ConnectionPool",
@@ -102,28 +108,31 @@ MAX_IDLE = Seconds(
 
 
 class _PsycopgPool(ThreadPool):
-    """What the pools for threads have in common."""
+    """A resizable pool of psycopg's for threads and how it is called."""
 
     library = "psycopg-pool"
     waits = True
     exhausted = (PoolTimeout, TooManyRequests)
     refused = (TooManyRequests,)
-    _live: ClassVar[type[live.ResizablePool]]
+    _pool_class: ClassVar[type[ResizableSyncPool]]
     _pool: Any
 
     def __init__(
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
-        self._pool = self._live(
-            live.libpq_conninfo(conninfo),
-            connection_class=live.counted_connection(counter),
+        self._pool = self._pool_class(
+            libpq_conninfo(conninfo),
+            connection_class=counted_connection(counter),
             open=False,
             **limits,
         )
         self._pool.start()
 
     def acquire(self) -> Connection[Any]:
-        """A connection; PoolTimeout after `timeout`, TooManyRequests where too many wait."""
+        """Return a connection.
+
+        Raises PoolTimeout after `timeout`, TooManyRequests if too many callers wait.
+        """
         conn: Connection[Any] = self._pool.getconn()
         return conn
 
@@ -132,7 +141,7 @@ class _PsycopgPool(ThreadPool):
         self._pool.putconn(connection)
 
     def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force. Connections are opened in the background."""
+        """Apply the limits. Connections are opened in the background."""
         pool = self._pool
         pool.timeout = float(limits["timeout"])
         pool.max_waiting = int(limits["max_waiting"])
@@ -141,14 +150,14 @@ class _PsycopgPool(ThreadPool):
 
     @abstractmethod
     def _resize(self, limits: Mapping[str, Value]) -> None:
-        """Put those limits in force that the pools don't share."""
+        """Apply the limits that the two pools don't share."""
 
     def interrupt(self) -> None:
-        """Send every waiter away."""
+        """Wake all callers that wait; they get PoolStopped."""
         self._pool.interrupt()
 
     def reported_counts(self) -> ReportedCounts:
-        """What the pool's own counters say."""
+        """Return the pool's own counts."""
         reported_counts: ReportedCounts = self._pool.reported_counts()
         return reported_counts
 
@@ -161,21 +170,21 @@ class ConnectionPool(_PsycopgPool):
     """`psycopg_pool.ConnectionPool`."""
 
     id, title = CONNECTION.id, CONNECTION.title
-    about = "When every connection is in use a caller waits its turn, for timeout at most."
+    about = "When all connections are in use, callers wait in a queue, for timeout at most."
     lingers = True
     limits = Parameters(
         f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
     )
-    _live = live.ResizableConnectionPool
+    _pool_class = ResizableConnectionPool
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections: max_size."""
+        """Return max_size."""
         return int(limits["max_size"])
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The connections kept open for good: min_size."""
+        """Return min_size: more connections are closed after a time."""
         return int(limits["min_size"])
 
     def _resize(self, limits: Mapping[str, Value]) -> None:
@@ -188,8 +197,8 @@ class NullConnectionPool(_PsycopgPool):
 
     id, title = NULL.id, NULL.title
     about = (
-        "Nothing is kept: each caller connects for itself, or waits, for timeout at most, where "
-        "there are max_size connections."
+        "No connection is kept: each caller opens one, or waits, for timeout at most, if there are "
+        "max_size connections."
     )
     limits = Parameters(
         f"limit of {id}",
@@ -208,16 +217,16 @@ class NullConnectionPool(_PsycopgPool):
         MAX_WAITING,
         MAX_LIFETIME,
     )
-    _live = live.ResizableNullConnectionPool
+    _pool_class = ResizableNullConnectionPool
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections: max_size."""
+        """Return max_size; None if it is 0."""
         return int(limits["max_size"]) or None
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:  # noqa: ARG003
-        """None is kept."""
+        """Return 0: no connection is kept."""
         return 0
 
     def _resize(self, limits: Mapping[str, Value]) -> None:

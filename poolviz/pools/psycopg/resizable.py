@@ -1,4 +1,4 @@
-"""psycopg 3's own pools, with what limits need that are changed while a pool is in use."""
+"""psycopg 3's pool classes, with limits that may be changed while a pool is in use."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from poolviz.pools.base import ConnectionCounter, PoolStopped
 from poolviz.pools.connections.connect_faults import wait_to_connect
 from poolviz.pools.connections.counting import CountedConnection
 
-START_LIMIT = 30.0  # seconds that the first connections may take: the library's own for `wait`
+START_TIMEOUT = 30.0  # seconds for the first connections: the default of the library's `wait`
 
-# The library warns of every connection that is given back in a transaction, which here are all:
-# to the terminal, where nobody has set its logger up, and at the cost of a record each.
+# The library warns of each connection that is given back in a transaction, which here are all.
+# Each warning would cost time, and be printed to the terminal if logging isn't set up.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def libpq_conninfo(conninfo: str) -> str:
-    """`conninfo` without empty parameters, which mean the default to libpq, but not to psycopg."""
+    """Return `conninfo` without its empty parameters, which libpq ignores and psycopg doesn't."""
     given = conninfo_to_dict(conninfo)
     return make_conninfo("", **{key: value for key, value in given.items() if value != ""})
 
 
-class CountsMixin(BasePool):
-    """What a live change must know beside the library's counts.
+class ResizableBasePool(BasePool):
+    """The counts that changing limits in use needs beside the library's.
 
-    The library counts places (`_nconns`). In a place there is a connection, or one on its way in
-    (`_coming`: to be opened by a worker, now or when it tries again) or out (`_leaving`).
-    Guarded by the pool's lock, or its loop; `stopped` is only ever set.
+    The library counts places (`_nconns`). A place has a connection, or one that a worker is about
+    to open, now or at its next attempt (`_opening`), or one that is being closed (`_closing`).
+    Guarded by the pool's lock, or its loop; `stopped` is never reset.
     """
 
     _waiting: deque[Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.stopped = False
-        self._coming = self._leaving = 0
-        self._fault: Exception | None = None  # why a connection couldn't be opened at the start
+        self._opening = self._closing = 0
+        self._start_error: Exception | None = None  # of the first connections
         super().__init__(*args, **kwargs)
 
     @property
@@ -55,12 +55,12 @@ class CountsMixin(BasePool):
         return self._max_size
 
     def _too_many(self) -> bool:
-        """Whether there are more connections than there may be: one has to go."""
-        return self._nconns - self._coming - self._leaving > self._most
+        """Whether there are more connections than there may be, so that one must be closed."""
+        return self._nconns - self._opening - self._closing > self._most
 
-    def _too_many_to_come(self) -> bool:
-        """Whether there would be, if all came: one need not be opened."""
-        return self._nconns - self._leaving > self._most
+    def _too_many_opening(self) -> bool:
+        """Whether there would be too many if all that are being opened were."""
+        return self._nconns - self._closing > self._most
 
     def _check_open_getconn(self) -> None:
         if self.stopped:
@@ -70,26 +70,26 @@ class CountsMixin(BasePool):
         super()._set_connection_expiry_date(conn)
         conn.lifetime = self.max_lifetime
 
-    def _date_anew(self, conn: Any) -> None:
-        """Have a connection from before max_lifetime changed expire by the new one."""
+    def _update_expiry_date(self, conn: Any) -> None:
+        """Apply a changed max_lifetime to a connection that was opened before the change."""
         if conn.lifetime != self.max_lifetime:
             share = (conn._expire_at - conn._created_at) / conn.lifetime
             conn._expire_at = conn._created_at + share * self.max_lifetime
             conn.lifetime = self.max_lifetime
 
     def _still_waiting(self) -> list[Any]:
-        """Those who wait: the library's queue holds those who gave up, too."""
+        """Return the callers that wait; the library's queue keeps those that gave up, too."""
         return [one for one in tuple(self._waiting) if one.conn is None and one.error is None]
 
     def reported_counts(self) -> ReportedCounts:
-        """The pool's counts; from any thread, without its lock."""
-        open_ = self._nconns - self._coming
-        used = open_ - self._leaving - len(self._pool)
+        """Return the pool's counts, without its lock. Called from any thread."""
+        open_ = self._nconns - self._opening
+        used = open_ - self._closing - len(self._pool)
         return ReportedCounts(open=open_, used=used, pending=len(self._still_waiting()))
 
 
 def counted_connection(counter: ConnectionCounter) -> type[Connection[Any]]:
-    """A class of connection that `counter` counts, for the pool's `connection_class`."""
+    """Return a connection class that `counter` counts, for the pool's `connection_class`."""
 
     class CountedPsycopgConnection(CountedConnection, Connection[Any]):
         """A psycopg connection that counts itself."""
@@ -112,39 +112,39 @@ def counted_connection(counter: ConnectionCounter) -> type[Connection[Any]]:
     return CountedPsycopgConnection
 
 
-class ResizablePool(CountsMixin, ConnectionPool[Any]):
-    """What the library's two pools for threads need for limits that change while they are used."""
+class ResizableSyncPool(ResizableBasePool, ConnectionPool[Any]):
+    """What the library's two pools for threads need for limits that change while in use."""
 
     def start(self) -> None:
-        """Open the pool, and wait for its first connections, min_size of them.
+        """Open the pool, and wait until min_size connections are open.
 
-        The driver's error where one can't be made; PoolTimeout where they take too long.
+        Raises the driver's error if one can't be opened, PoolTimeout if they take too long.
         """
         event = self._pool_full_event = Event()
         self.open()
-        ready = not self._min_size or event.wait(START_LIMIT)
+        ready = not self._min_size or event.wait(START_TIMEOUT)
         self._pool_full_event = None
-        fault, self._fault = self._fault, None
-        if fault is None and not ready:
-            fault = PoolTimeout(f"couldn't open {self._min_size} connections in {START_LIMIT} s")
-        if fault is not None:
+        error, self._start_error = self._start_error, None
+        if error is None and not ready:
+            error = PoolTimeout(f"couldn't open {self._min_size} connections in {START_TIMEOUT} s")
+        if error is not None:
             self.close()
-            raise fault
+            raise error
 
     def interrupt(self) -> None:
-        """Send every waiter, and every later caller, away with PoolStopped.
+        """Send all callers that wait, and all later ones, away with PoolStopped.
 
-        Without the lock: the library may hold it while it connects.
+        Doesn't take the lock, which the library may hold while it connects.
         """
         self.stopped = True
         for waiter in self._still_waiting():
             waiter.fail(PoolStopped())
 
     def run_task(self, task: MaintenanceTask) -> None:
-        """Have a worker do `task`. A new one that opens a connection is counted."""
+        """Pass a task to a worker; count a new one that opens a connection."""
         if isinstance(task, AddConnection) and task.attempt is None:
             with self._lock:
-                self._coming += 1
+                self._opening += 1
         super().run_task(task)
 
     def _get_ready_connection(self, timeout: float | None) -> Any:
@@ -154,7 +154,7 @@ class ResizablePool(CountsMixin, ConnectionPool[Any]):
 
     def _maybe_grow_pool(self) -> None:
         super()._maybe_grow_pool()
-        # The caller has just joined the queue: interrupt may have looked at it before.
+        # The caller has just joined the queue, perhaps after interrupt went through it.
         if self.stopped:
             self.interrupt()
 
@@ -163,92 +163,94 @@ class ResizablePool(CountsMixin, ConnectionPool[Any]):
             conn = super()._connect(timeout)
         except Exception as error:
             if event := self._pool_full_event:
-                self._fault = error
+                self._start_error = error
                 event.set()
             raise
-        if timeout is None:  # by a worker, not by a caller for itself
+        if timeout is None:  # called by a worker, not by a client for itself
             with self._lock:
-                self._coming -= 1
+                self._opening -= 1
         return conn
 
     def _add_connection(self, attempt: AttemptWithBackoff | None, growing: bool = False) -> None:
         with self._lock:
-            if self._too_many_to_come():
+            if self._too_many_opening():
                 self._nconns -= 1
-                self._coming -= 1
+                self._opening -= 1
                 if growing:
                     self._growing = False
                 return
         super()._add_connection(attempt, growing)
 
     def reconnect_failed(self) -> None:
-        """Called once the library has given up a place whose connection never came."""
+        """Called when the library has given up a place whose connection couldn't be opened."""
         with self._lock:
-            self._coming -= 1
+            self._opening -= 1
         super().reconnect_failed()
 
     def _return_connection(self, conn: Any, from_getconn: bool) -> None:
-        self._date_anew(conn)
+        self._update_expiry_date(conn)
         super()._return_connection(conn, from_getconn)
 
     def _reset_connection(self, conn: Any) -> None:
         super()._reset_connection(conn)
-        if conn.closed:  # the library just forgets it; closed, it is counted out
+        if conn.closed:  # the library only drops it; closed by us, it is counted out
             conn.close()
 
 
 class _Shrink(ShrinkPool):
-    """The library's regular task, which ends once another was begun in its place."""
+    """The library's regular task, which ends if another has replaced it."""
 
     def _run(self, pool: Any) -> None:
         if pool.shrink is self:
             super()._run(pool)
 
 
-class ResizableConnectionPool(ResizablePool):
-    """The library's own ConnectionPool, with limits that may be changed while it is in use.
+class ResizableConnectionPool(ResizableSyncPool):
+    """The library's ConnectionPool, with limits that may be changed while it is in use.
 
-    The lock is never held while a connection is made or closed. What comes back, or is new,
-    goes by `_add_to_pool`, the one place where it is decided whether it may stay.
+    The lock is never held while a connection is opened or closed. A connection that is given
+    back or new passes `_add_to_pool`, the only place that decides whether it may stay.
     """
 
     shrink: ShrinkPool | None = None
 
     def change_sizes(self, min_size: int, max_size: int) -> None:
-        """Put both in force: close idle connections beyond, open missing ones, wake waiters."""
+        """Apply both: close idle connections beyond them, open missing ones, wake callers."""
         with self._lock:
             self._min_size, self._max_size = min_size, max_size
             surplus = []
             while self._pool and self._too_many():
-                surplus.append(self._pool.popleft())  # the one that rested longest
-                self._leaving += 1
+                surplus.append(self._pool.popleft())  # the one that has been idle longest
+                self._closing += 1
             self._nconns_min = min(self._nconns_min, len(self._pool))
             self._fill()
         for conn in surplus:
             self._drop(conn)
 
     def change_idle(self, max_idle: float) -> None:
-        """Put max_idle in force: the library would look at it only when the old one is over."""
+        """Apply max_idle now; the library would only read it when the old time is over."""
         if max_idle != self.max_idle:
             self.max_idle = max_idle
             self.schedule_task(ShrinkPool(self), max_idle)
 
     def schedule_task(self, task: MaintenanceTask, delay: float) -> None:
-        """Have a worker do `task` later. The task that shrinks replaces the one before it."""
+        """Schedule a task for a worker. The one that shrinks the pool replaces the one before."""
         if isinstance(task, ShrinkPool):
             task = self.shrink = _Shrink(self)
             delay = self.max_idle
         super().schedule_task(task, delay)
 
     def close(self, timeout: float = 5.0) -> None:
-        """Leave no room, and end the workers: connections in use are closed when given back."""
+        """Close idle connections and end the workers; others are closed when given back."""
         self.interrupt()
         self.change_sizes(0, 0)
         super().close(timeout)
 
     def _fill(self) -> None:
-        """Have workers open what min_size asks for, and what those who wait may have. Needs
-        the lock."""
+        """Have workers open connections for min_size and for callers that may have one.
+
+        Called with the lock.
+        """
         while self._nconns < self._min_size:
             self._nconns += 1
             self.run_task(AddConnection(self))
@@ -256,40 +258,40 @@ class ResizableConnectionPool(ResizablePool):
             self._maybe_grow_pool()
 
     def _maybe_close_connection(self, conn: Any) -> bool:
-        return self._too_many() and self._leave(conn)
+        return self._too_many() and self._close_surplus(conn)
 
     def _add_to_pool(self, conn: Any) -> None:
-        with self._lock:  # which the library takes again
+        with self._lock:  # reentrant: the library takes it again
             if not self._too_many():
                 super()._add_to_pool(conn)
                 return
-        if not self._leave(conn):
+        if not self._close_surplus(conn):
             self._add_to_pool(conn)  # a limit was raised meanwhile
 
-    def _leave(self, conn: Any) -> bool:
-        """Close a connection if there are too many; whether it was."""
+    def _close_surplus(self, conn: Any) -> bool:
+        """Close a connection if there are too many; return whether it was closed."""
         with self._lock:
             if not self._too_many():
                 return False
-            self._leaving += 1
+            self._closing += 1
         self._drop(conn)
         return True
 
     def _drop(self, conn: Any) -> None:
-        """Close a connection that was counted as stopping; only then is its place free."""
+        """Close a connection that is counted in `_closing`, and then free its place."""
         try:
             self._close_connection(conn)
         finally:
             with self._lock:
-                self._leaving -= 1
+                self._closing -= 1
                 self._nconns -= 1
                 self._fill()
 
 
-class ResizableNullConnectionPool(ResizablePool, NullConnectionPool[Any]):
-    """The library's own NullConnectionPool, with limits that may be changed while it is in use.
+class ResizableNullConnectionPool(ResizableSyncPool, NullConnectionPool[Any]):
+    """The library's NullConnectionPool, with limits that may be changed while it is in use.
 
-    As in the library callers connect while they hold the pool's lock, and so one at a time.
+    As in the library, callers connect while they hold the pool's lock, and so one at a time.
     """
 
     @property
@@ -297,16 +299,16 @@ class ResizableNullConnectionPool(ResizablePool, NullConnectionPool[Any]):
         return self._max_size or math.inf
 
     def change_size(self, max_size: int) -> None:
-        """Put max_size in force: open connections for those who wait and may have one."""
+        """Apply max_size: open connections for callers that wait and may have one."""
         with self._lock:
             self._max_size = max_size
-            unserved = len(self._still_waiting()) - self._coming
+            unserved = len(self._still_waiting()) - self._opening
             for _ in range(int(min(self._most - self._nconns, unserved))):
                 self._nconns += 1
                 self.run_task(AddConnection(self))
 
     def close(self, timeout: float = 5.0) -> None:
-        """End the workers: connections in use are closed when given back."""
+        """End the workers; connections in use are closed when given back."""
         self.interrupt()
         super().close(timeout)
 
@@ -314,7 +316,7 @@ class ResizableNullConnectionPool(ResizablePool, NullConnectionPool[Any]):
         with self._lock:
             if not self._too_many():
                 return super()._maybe_close_connection(conn)
-            # The library would hand it to a waiter, and never come down to a lowered limit.
+            # The library would pass it to a caller that waits, and never reach a lowered limit.
             self._close_connection(conn)
             self._nconns -= 1
             return True

@@ -1,4 +1,4 @@
-"""psycopg2's pools: they never wait, and fail at once when they are exhausted."""
+"""psycopg2's pools, whose callers never wait: an exhausted pool raises an error at once."""
 
 from __future__ import annotations
 
@@ -56,27 +56,27 @@ ONE_THREAD = (
 
 
 class _Psycopg2Pool(ThreadPool):
-    """What the three have in common: a live pool of the library's kind, and how it is called."""
+    """A resizable pool of psycopg2's and how it is called."""
 
     library = "psycopg2-binary"
     waits = False
     exhausted = (upstream.PoolError,)
-    _live: ClassVar[type[ResizableSimplePool | ResizableThreadedPool | PersistentPool]]
+    _pool_class: ClassVar[type[ResizableSimplePool | ResizableThreadedPool | PersistentPool]]
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections: maxconn."""
+        """Return maxconn."""
         return int(limits["maxconn"])
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The most connections kept idle: minconn."""
+        """Return minconn: no more connections are kept idle."""
         return int(limits["minconn"])
 
     def __init__(
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
-        self._pool = self._live(
+        self._pool = self._pool_class(
             int(limits["minconn"]),
             int(limits["maxconn"]),
             conninfo,
@@ -84,7 +84,10 @@ class _Psycopg2Pool(ThreadPool):
         )
 
     def acquire(self) -> connection:
-        """A connection; PoolError where all are in use, psycopg2.Error where it can't connect."""
+        """Return a connection.
+
+        Raises PoolError if all are in use, psycopg2.Error if the pool can't connect.
+        """
         return self._pool.getconn()
 
     def release(self, connection: connection) -> None:
@@ -92,11 +95,11 @@ class _Psycopg2Pool(ThreadPool):
         try:
             self._pool.putconn(connection)
         except psycopg2.Error:
-            # The rollback failed, so the connection is lost; the library would lose its place too.
+            # The rollback failed, so the connection is lost; psycopg2 would lose its place too.
             self._pool.putconn(connection, close=True)
 
     def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force; ServerError where a raised minconn can't be opened in full."""
+        """Apply the limits. Raises ServerError if a raised minconn can't be opened in full."""
         minconn = int(limits["minconn"])
         try:
             self._pool.change_limits(minconn, int(limits["maxconn"]))
@@ -104,22 +107,22 @@ class _Psycopg2Pool(ThreadPool):
             raise not_all_opened(minconn, error) from error
 
     def interrupt(self) -> None:
-        """Nobody waits here; every later acquire gets PoolStopped."""
+        """Make every later acquire raise PoolStopped; nobody waits."""
         self._pool.stopped = True
 
     def reported_counts(self) -> ReportedCounts:
-        """Idle and used as the pool lists them; it knows no waiting."""
+        """Return what the pool lists; it has no count of callers that wait."""
         return ReportedCounts(open=self._pool.open, used=self._pool.used)
 
     def close(self) -> None:
-        """Leave no room: idle connections are closed now, the others when they are released."""
+        """Close idle connections now, the others when they are released."""
         self.interrupt()
-        # The library's closeall() would cut off connections in use, and refuse their return.
+        # psycopg2's closeall() would close connections in use, and then refuse their return.
         self._pool.change_limits(0, 0)
 
 
 def not_all_opened(minconn: int, error: psycopg2.Error) -> ServerError:
-    """The sentence for a raised `minconn` whose connections could not all be opened."""
+    """Return the error for a raised `minconn` whose connections could not all be opened."""
     reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return ServerError(
         f"minconn is {minconn} now, but not all of these connections could be opened "
@@ -132,29 +135,29 @@ class SimpleConnectionPool(_Psycopg2Pool):
     """`psycopg2.pool.SimpleConnectionPool`."""
 
     id, title = SIMPLE.id, SIMPLE.title
-    about = "For one thread: when every connection is in use it fails at once; nobody waits."
+    about = "For one thread. When all connections are in use, a caller gets an error at once."
     one_client = ONE_THREAD.format("SimpleConnectionPool")
     limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
-    _live = ResizableSimplePool
+    _pool_class = ResizableSimplePool
 
 
 class ThreadedConnectionPool(_Psycopg2Pool):
     """`psycopg2.pool.ThreadedConnectionPool`."""
 
     id, title = THREADED.id, THREADED.title
-    about = "When every connection is in use it fails at once; nobody waits."
+    about = "When all connections are in use, a caller gets an error at once."
     limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
-    _live = ResizableThreadedPool
+    _pool_class = ResizableThreadedPool
 
 
 class PersistentConnectionPool(_Psycopg2Pool):
-    """psycopg2's `PersistentConnectionPool` as it was until 2.8: each thread keeps its own."""
+    """psycopg2's `PersistentConnectionPool` as it was until 2.8: each thread has one of its own."""
 
     id, title = PERSISTENT.id, PERSISTENT.title
     nests = False
     about = (
-        "Each thread gets a connection of its own and keeps it; a thread that comes when "
-        "maxconn others have theirs fails at once."
+        "Each thread gets a connection of its own and keeps it; if maxconn other threads have "
+        "one, it gets an error at once."
     )
     limits = Parameters(
         f"limit of {id}",
@@ -180,9 +183,9 @@ class PersistentConnectionPool(_Psycopg2Pool):
             "are closed at once, those in use when they are given back.",
         ),
     )
-    _live = PersistentPool
+    _pool_class = PersistentPool
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """All connections are kept: maxconn."""
+        """Return maxconn: all connections are kept."""
         return int(limits["maxconn"])

@@ -1,10 +1,13 @@
-"""psycopg2's pool classes, with limits that may be changed while they are in use."""
+"""psycopg2's pool classes, with limits that may be changed while a pool is in use."""
 
 from __future__ import annotations
 
+import dis
+import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import CodeType
 from typing import Any, ClassVar, Self
 
 import psycopg2
@@ -14,16 +17,16 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_UNKN
 from poolviz.pools.base import PoolStopped
 
 
-class ResizableConnectionPool(upstream.AbstractConnectionPool):
-    """What the library's pools lack: limits that hold when they change, in either direction.
+class ResizablePsycopg2Pool(upstream.AbstractConnectionPool):
+    """What psycopg2's pools lack: limits that apply when they change, in either direction.
 
-    Everything is guarded by `_lock`, under which the library's pools run `_getconn` and
-    `_putconn`, except that `stopped` is only ever set. `_opening` counts places that are held for
-    connections on their way in; it is 0 but while `change_limits` runs.
+    `_lock` guards everything, as the library's pools hold it while they call `_getconn` and
+    `_putconn`; only `stopped`, which is never reset, is set without it. `_opening` counts the
+    places reserved for connections that `change_limits` is about to open, and is 0 otherwise.
     """
 
     stopped = False
-    factory: ClassVar[type[connection] | None] = None  # of all its connections, unless one is given
+    factory: ClassVar[type[connection] | None] = None  # for all its connections, unless given
     _opening = 0
     closed: bool
     _lock: Any
@@ -39,29 +42,29 @@ class ResizableConnectionPool(upstream.AbstractConnectionPool):
         try:
             super().__init__(minconn, maxconn, *args, **kwargs)
         except BaseException:
-            for made_before_the_fault in getattr(self, "_pool", ()):
-                made_before_the_fault.close()
+            for opened in getattr(self, "_pool", ()):
+                opened.close()
             raise
 
     @property
     def taken(self) -> int:
-        """The connections that are somebody's, and so can't be lent to anybody else."""
+        """The number of connections that belong to a client, and can't be lent to another."""
         return len(self._used)
 
     @property
     def open(self) -> int:
-        """The connections there are: idle and taken."""
+        """The number of connections: idle and taken."""
         return len(self._pool) + self.taken
 
     @property
     def used(self) -> int:
-        """The connections that somebody holds."""
+        """The number of connections that clients hold."""
         return len(self._used)
 
     def _getconn(self, key: Any = None) -> connection:
         if self.stopped:
             raise PoolStopped
-        # The library asks for ==, and so forgets a limit that was lowered below the number in use.
+        # The library compares with ==, and so ignores a limit below the number in use.
         full = self.taken + self._opening >= self.maxconn
         if full and key not in self._used and not self.closed:
             raise upstream.PoolError("connection pool exhausted")
@@ -69,20 +72,20 @@ class ResizableConnectionPool(upstream.AbstractConnectionPool):
         return conn
 
     def _putconn(self, conn: connection, key: Any = None, close: bool = False) -> None:
-        # One that the server dropped is closed too, not just forgotten, so that it is counted out.
+        # The library drops a connection that the server closed; closed here, it is counted out.
         close = close or self.open > self.maxconn or bool(conn.closed)
         super()._putconn(conn, key, close)  # type: ignore[misc]
 
     def change_limits(self, minconn: int, maxconn: int) -> None:
-        """Put both limits in force: close idle connections beyond them, open missing ones.
+        """Apply both limits: close idle connections beyond them, open missing ones.
 
-        Called by one thread at a time. psycopg2.Error where a missing connection can't be opened;
-        the limits hold all the same.
+        Called by one thread at a time. Raises psycopg2.Error if a missing connection can't be
+        opened; the limits apply all the same.
         """
         with self._lock:
             raised = minconn > self.minconn
             self.minconn, self.maxconn = minconn, maxconn
-            # Closed under the lock, as the library does, so that no new one comes before they went.
+            # Closed under the lock, as by the library, so that none is opened before these are.
             while (surplus := self._take_surplus()) is not None:
                 surplus.close()
             if raised:
@@ -90,20 +93,23 @@ class ResizableConnectionPool(upstream.AbstractConnectionPool):
         self._open_missing()
 
     def _take_surplus(self) -> connection | None:
-        """An idle connection that the limits don't allow, taken out; None where all may stay."""
+        """Remove and return an idle connection that the limits don't allow; None if there is none.
+
+        It is the one that has been idle longest.
+        """
         if self._pool and (len(self._pool) > self.minconn or self.open > self.maxconn):
-            return self._pool.pop(0)  # the one that rested longest
+            return self._pool.pop(0)
         return None
 
     def _open_missing(self) -> None:
-        """Connect into the places held, as the constructor does; the lock is free meanwhile.
+        """Open connections for the reserved places, as the constructor does, without the lock.
 
-        Unless a subclass connects in its own way: it can count on the lock, as with the library.
+        If a subclass overrides `_connect`, it is called with the lock, as by the library.
         """
-        own_way = type(self)._connect is not upstream.AbstractConnectionPool._connect  # type: ignore[attr-defined]
+        overridden = type(self)._connect is not upstream.AbstractConnectionPool._connect  # type: ignore[attr-defined]
         try:
             while self._opening:
-                conn = None if own_way else psycopg2.connect(*self._args, **self._kwargs)
+                conn = None if overridden else psycopg2.connect(*self._args, **self._kwargs)
                 with self._lock:
                     if conn is None:
                         self._connect()  # type: ignore[attr-defined]
@@ -115,122 +121,126 @@ class ResizableConnectionPool(upstream.AbstractConnectionPool):
                 self._opening = 0
 
 
-class ResizableThreadedPool(ResizableConnectionPool, upstream.ThreadedConnectionPool):
-    """psycopg2's own ThreadedConnectionPool, with limits that may be changed while in use."""
+class ResizableThreadedPool(ResizablePsycopg2Pool, upstream.ThreadedConnectionPool):
+    """psycopg2's ThreadedConnectionPool, with limits that may be changed while it is in use."""
 
 
-class CallTracker:
-    """Lets clients in together and a change in alone.
+class SharedExclusiveLock:
+    """A lock that clients hold together (`shared`), and a change of the limits alone (`with`).
 
-    It stands in for a lock where a pool has none: clients keep out of each other's way no more
-    than the library makes them, but never meet a change half done.
+    It stands in for `_lock` in a pool that has no lock: clients don't exclude each other, as in
+    the library, but never see a change half done.
     """
 
     def __init__(self) -> None:
-        self._news = threading.Condition(threading.Lock())
-        self._inside = 0
-        self._shut = False
+        self._changed = threading.Condition(threading.Lock())  # guards the two below
+        self._sharers = 0
+        self._exclusive = False
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Be inside, as others may be; waits while a change is being made."""
-        with self._news:
-            self._news.wait_for(lambda: not self._shut)
-            self._inside += 1
+    def shared(self) -> Iterator[None]:
+        """Hold the lock with other clients; waits while a change holds it."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._exclusive)
+            self._sharers += 1
         try:
             yield
         finally:
-            with self._news:
-                self._inside -= 1
-                if self._shut:
-                    self._news.notify_all()
+            with self._changed:
+                self._sharers -= 1
+                if self._exclusive:
+                    self._changed.notify_all()
 
     def __enter__(self) -> Self:
-        """Be inside alone; waits for those who are there."""
-        with self._news:
-            self._news.wait_for(lambda: not self._shut)
-            self._shut = True
-            self._news.wait_for(lambda: not self._inside)
+        """Take the lock alone; new clients wait from now on, and this waits for the others."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._exclusive)
+            self._exclusive = True
+            self._changed.wait_for(lambda: not self._sharers)
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._news:
-            self._shut = False
-            self._news.notify_all()
+        with self._changed:
+            self._exclusive = False
+            self._changed.notify_all()
 
 
-class ResizableLocklessPool(ResizableConnectionPool):
-    """A pool that has no lock `_lock` of its own, under which its limits could be changed."""
+class ResizableLocklessPool(ResizablePsycopg2Pool):
+    """A pool without a lock `_lock` of its own, under which its limits could be changed."""
 
-    _lock: CallTracker
+    _lock: SharedExclusiveLock
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
-        """Made here, for a subclass that goes past our `__init__`."""
+        """Make the lock here, for subclasses that don't call our `__init__`."""
         pool = super().__new__(cls)
-        pool._lock = CallTracker()
+        pool._lock = SharedExclusiveLock()
         return pool
 
     def _getconn(self, key: Any = None) -> connection:
-        with self._lock.together():
+        with self._lock.shared():
             return super()._getconn(key)
 
     def _putconn(self, conn: connection, key: Any = None, close: bool = False) -> None:
-        with self._lock.together():
+        with self._lock.shared():
             super()._putconn(conn, key, close)
 
 
 class ResizableSimplePool(ResizableLocklessPool, upstream.SimpleConnectionPool):
-    """psycopg2's own SimpleConnectionPool, with limits that may be changed while in use."""
+    """psycopg2's SimpleConnectionPool, with limits that may be changed while it is in use."""
 
-    # The library's are AbstractConnectionPool's `_getconn` and `_putconn`, past all overrides.
+    # The library binds these to AbstractConnectionPool's `_getconn` and `_putconn`, which
+    # bypasses overrides of the two.
     def getconn(self, key: Any = None) -> connection:
-        """As the library's."""
+        """Return a connection, as the library's does."""
         return self._getconn(key)
 
     def putconn(self, conn: connection, key: Any = None, close: bool = False) -> None:
-        """As the library's."""
+        """Give a connection back, as to the library's."""
         self._putconn(conn, key, close)
 
 
-class PersistentPool(ResizableConnectionPool):
-    """One connection for each thread, which stays that thread's until the pool is closed.
+class PersistentPool(ResizablePsycopg2Pool):
+    """A pool that gives each thread one connection, and keeps it for that thread until its end.
 
-    psycopg2 had such a class until 2.8. A thread that gave its connection back finds it again
-    (`_resting`); nobody else gets it while that thread lives. `_used` holds those lent now,
-    `_pool` those that are no thread's yet; the keys are the threads themselves.
+    psycopg2 had such a class until 2.8. A connection that was given back waits for its thread in
+    `_kept`. `_used` holds those that are lent, `_pool` those that belong to no thread yet; the
+    keys are the threads themselves.
     """
 
     def __init__(self, minconn: int, maxconn: int, *args: Any, **kwargs: Any) -> None:
         self._lock = threading.Lock()
-        self._resting: dict[threading.Thread, connection] = {}
+        self._kept: dict[threading.Thread, connection] = {}
         super().__init__(minconn, maxconn, *args, **kwargs)
 
     @property
     def taken(self) -> int:
-        """The connections that are some thread's, lent or resting."""
-        return len(self._used) + len(self._resting)
+        """The number of connections that belong to a thread, lent or kept for it."""
+        return len(self._used) + len(self._kept)
 
     def getconn(self, key: Any = None) -> connection:  # noqa: ARG002 - the thread is the key
-        """The calling thread's connection, whatever `key`. PoolError where `maxconn` have one."""
+        """Return the calling thread's connection, whatever `key` is.
+
+        Raises PoolError if the thread has none and `maxconn` others have one.
+        """
         thread = threading.current_thread()
         with self._lock:
-            own = self._resting.pop(thread, None)
+            own = self._kept.pop(thread, None)
             if own is None:
                 if not self._pool:
                     self._reclaim()
                 return self._getconn(thread)
             if self.stopped:
-                self._resting[thread] = own
+                self._kept[thread] = own
                 raise PoolStopped
             self._used[thread] = own
             self._rused[id(own)] = thread
             return own
 
     def putconn(self, conn: connection, key: Any = None, close: bool = False) -> None:  # noqa: ARG002
-        """Give a connection back: it rests until its thread asks again, or is closed."""
+        """Give a connection back: it is kept for its thread, or closed."""
         if id(conn) not in self._rused:
             raise upstream.PoolError("trying to put unkeyed connection")
-        usable = not close and _made_clean(conn)
+        usable = not close and _rolled_back(conn)
         with self._lock:
             usable = usable and self.open <= self.maxconn
             if not usable:
@@ -238,12 +248,12 @@ class PersistentPool(ResizableConnectionPool):
             thread = self._rused.pop(id(conn))
             del self._used[thread]
             if usable:
-                self._resting[thread] = conn
+                self._kept[thread] = conn
 
     def _reclaim(self) -> None:
-        """Take back what rests with threads that have ended."""
-        for thread in [thread for thread in self._resting if not thread.is_alive()]:
-            self._pool.append(self._resting.pop(thread))
+        """Take back the connections of threads that have ended."""
+        for thread in [thread for thread in self._kept if not thread.is_alive()]:
+            self._pool.append(self._kept.pop(thread))
 
     def _take_surplus(self) -> connection | None:
         if self.open <= self.maxconn:
@@ -252,13 +262,13 @@ class PersistentPool(ResizableConnectionPool):
             self._reclaim()
         if self._pool:
             return self._pool.pop(0)
-        if self._resting:
-            return self._resting.pop(next(iter(self._resting)))  # the one that rested longest
+        if self._kept:
+            return self._kept.pop(next(iter(self._kept)))  # given back the longest time ago
         return None
 
 
-def _made_clean(conn: connection) -> bool:
-    """Roll back what is open in `conn`; whether it can be used again."""
+def _rolled_back(conn: connection) -> bool:
+    """Roll back the transaction of a connection, if any; return whether it can be used again."""
     if conn.closed or conn.info.transaction_status == TRANSACTION_STATUS_UNKNOWN:
         return False
     if conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
@@ -267,3 +277,87 @@ def _made_clean(conn: connection) -> bool:
         except psycopg2.Error:
             return False
     return True
+
+
+def idle_and_used(pool: upstream.AbstractConnectionPool) -> tuple[int, int]:
+    """Return how many connections a pool of any subclass keeps idle, and how many it has lent."""
+    return len(pool._pool), len(pool._used)  # type: ignore[attr-defined]
+
+
+def made_resizable(cls: type[upstream.AbstractConnectionPool]) -> type[Any]:
+    """Return a user's class as if it were derived from our pools instead of psycopg2's.
+
+    Returns `cls` itself if it can't be combined with ours.
+    """
+    base: type[Any] = ResizableLocklessPool
+    if issubclass(cls, upstream.ThreadedConnectionPool):
+        base = ResizableThreadedPool
+    elif issubclass(cls, upstream.SimpleConnectionPool):
+        base = ResizableSimplePool
+    if issubclass(base, cls):  # psycopg2's own class
+        return base
+    try:
+        return type(
+            cls.__name__, (cls, base), {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        )
+    except TypeError:  # it forbids subclasses, or has an incompatible layout
+        return cls
+
+
+def relies_on_library(cls: type[Any]) -> bool:
+    """Return whether minconn and maxconn of a pool of this class can be changed in place.
+
+    They can if each of the library's methods that the class overrides calls the library's, and
+    its constructor only passes the two on.
+    """
+    calls = {
+        "__init__": {"__init__"},
+        "_getconn": {"_getconn"},
+        "_putconn": {"_putconn"},
+        "getconn": {"getconn", "_getconn"},
+        "putconn": {"putconn", "_putconn"},
+    }
+    for owner in cls.__mro__:
+        if owner.__module__ == upstream.AbstractConnectionPool.__module__:
+            break
+        for name, any_of in calls.items():
+            method = vars(owner).get(name)
+            if method is not None and not any_of & _names_in(method):
+                return False
+        if _keeps_limits(vars(owner).get("__init__")):
+            return False
+    return True
+
+
+def _code_of(method: Any) -> Iterator[CodeType]:
+    """Yield the code of a method, and of everything defined within it."""
+    code = getattr(inspect.unwrap(method), "__code__", None)
+    left = [code] if code is not None else []
+    while left:
+        found = left.pop()
+        yield found
+        left += [constant for constant in found.co_consts if isinstance(constant, CodeType)]
+
+
+def _names_in(method: Callable[..., Any]) -> set[str]:
+    return {name for code in _code_of(method) for name in code.co_names}
+
+
+def _keeps_limits(init: Any) -> bool:
+    """Return whether a constructor uses its minconn or maxconn more than once."""
+    if init is None:
+        return False
+    for code in _code_of(init):
+        used = [
+            name
+            for instruction in dis.get_instructions(code)
+            if instruction.opname.startswith("LOAD_")
+            for name in (
+                instruction.argval
+                if isinstance(instruction.argval, tuple)
+                else (instruction.argval,)
+            )
+        ]
+        if used.count("minconn") > 1 or used.count("maxconn") > 1:
+            return True
+    return False

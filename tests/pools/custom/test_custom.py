@@ -150,7 +150,7 @@ def test_what_keeps_its_own_count_is_made_anew(
     bench: Benches, written: Written, source: str
 ) -> None:
     kind = pool_class(written(source))
-    most = kind._shape.most  # type: ignore[attr-defined]
+    most = kind.constructor.most  # type: ignore[attr-defined]
     assert all(limit.effect is Effect.REBUILD for limit in kind.limits.values())
     rest = {"minconn": 1} if "minconn" in kind.limits else {}
     one = bench(kind, **{most: 4}, **rest)
@@ -224,7 +224,7 @@ def test_a_pool_that_cant_be_made_anew_goes_on_as_it_was(
         pool_class(written(SEMAPHORE)), database=closable_database.name, minconn=1, maxconn=2
     )
     closable_database.shut()
-    with pytest.raises(ServerError, match="Mine could not be made anew and goes on as it was"):
+    with pytest.raises(ServerError, match="Mine could not be rebuilt and goes on unchanged"):
         one.change(maxconn=5)
     one.release(one.acquire(1))
     closable_database.open()
@@ -290,7 +290,7 @@ WRONG = {
     "import sys; sys.exit(3)": "importing it raised SystemExit: 3",
     "import no_such_module": "importing it raised ModuleNotFoundError: No module named",
     "class Mine(ThreadedConnectionPool):\n    def __init__(self, host, port): pass": "its "
-    "constructor wants host and port",
+    "constructor requires host and port",
     "class Mine:\n    def getconn(self): pass\n    def putconn(self, c): pass": "its constructor "
     "takes no server",
     "from poolviz.pools.base import ThreadPool\nclass Mine(ThreadPool): pass": "is abstract: it "
@@ -383,7 +383,7 @@ def test_a_module_is_found_in_the_working_folder_and_a_file_by_its_whole_path(
 @pytest.mark.parametrize("source", [PLAIN, SEMAPHORE, QUEUE])
 def test_the_engines_child_runs_it(conninfo: str, written: Written, source: str) -> None:
     kind = pool_class(written(source))
-    most = kind._shape.most  # type: ignore[attr-defined]
+    most = kind.constructor.most  # type: ignore[attr-defined]
     with running(EngineProcess, conninfo, scenario(kind.id, clients=6)) as (run, heard):
         heard.until(lambda heard: heard.operations() > 50, "50 operations")
         run.change(most, 7)

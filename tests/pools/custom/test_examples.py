@@ -113,7 +113,7 @@ def test_a_waiter_that_cant_connect_leaves_the_room_to_the_next(
 
 
 def test_closing_a_recycling_pool_sends_its_waiters_away(conninfo: str) -> None:
-    pool = Recycling._shape.make(  # type: ignore[attr-defined]
+    pool = Recycling.constructor.make(  # type: ignore[attr-defined]
         conninfo, psycopg2.extensions.connection, {**Recycling.limits.defaults(), "maxconn": 2}
     )
     held = [pool.getconn(), pool.getconn()]

@@ -14,7 +14,7 @@ from psycopg2.pool import PoolError, SimpleConnectionPool, ThreadedConnectionPoo
 from poolviz.commands import run as headless
 from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError, ServerError
-from poolviz.pools.psycopg2.resizable import CallTracker as Turns
+from poolviz.pools.psycopg2.resizable import SharedExclusiveLock
 from poolviz.pools.registry import pool_class
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.embedded.server import EmbeddedServer
@@ -237,25 +237,25 @@ def test_the_simple_pool_is_changed_while_its_one_client_works(bench: Benches) -
     one.settle()
 
 
-def test_clients_are_inside_together_and_a_change_is_alone() -> None:
-    turns, inside, leave = Turns(), threading.Barrier(3), threading.Event()
+def test_clients_share_the_lock_and_a_change_has_it_alone() -> None:
+    lock, inside, leave = SharedExclusiveLock(), threading.Barrier(3), threading.Event()
     changed: list[bool] = []
 
     def be_inside() -> None:
-        with turns.together():
+        with lock.shared():
             inside.wait(30)
             assert leave.wait(30)
 
     def change() -> None:
-        with turns:
+        with lock:
             changed.append(leave.is_set())
 
     with ThreadPoolExecutor(4) as threads:
         started = [threads.submit(be_inside), threads.submit(be_inside)]
         inside.wait(30)  # both are in
         started.append(threads.submit(change))
-        until(lambda: turns._shut, "the change waits for the calls")
-        late = threads.submit(lambda: turns.together().__enter__())
+        until(lambda: lock._exclusive, "the change waits for the calls")
+        late = threads.submit(lambda: lock.shared().__enter__())
         assert not changed
         leave.set()
         for one in (*started, late):

@@ -1,11 +1,15 @@
-"""aiomysql's pool, for MySQL and MariaDB: one condition for all who wait, and no end to it."""
+"""aiomysql's pool, for MySQL and MariaDB. A caller waits without a bound: poolviz adds a timeout.
+
+Private names used here, as in aiomysql 0.3.2:
+    Pool: _acquire _fill_free_pool _recycle
+    Connection: _connect _request_authentication _ssl_context _writer
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from types import FunctionType
 from typing import Any
 
 from aiomysql import Connection, OperationalError  # type: ignore[import-untyped]
@@ -15,9 +19,12 @@ from pymysql.constants import CLIENT, CR  # type: ignore[import-untyped]
 from poolviz.model.dialect import MYSQL
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
-from poolviz.model.sample import ReportedCounts
-from poolviz.pools.asyncio.resizable import ResizableConditionPool
-from poolviz.pools.base import ConnectionCounter, TaskPool
+from poolviz.pools.asyncio.condition_pool import (
+    ConditionTaskPool,
+    ResizableConditionPool,
+    fill_with,
+)
+from poolviz.pools.base import ConnectionCounter
 from poolviz.pools.connections.connect_faults import refused_by_mysql, wait_to_connect_async
 from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.connections.mysql import tls_context
@@ -75,26 +82,26 @@ async def _connect(**options: Any) -> _CountedConnection:
     return connection
 
 
-class ResizablePool(ResizableConditionPool, upstream.Pool):  # type: ignore[misc]
-    """aiomysql's own pool, with limits that may be changed while it is in use."""
+class ResizableAiomysqlPool(ResizableConditionPool, upstream.Pool):  # type: ignore[misc]
+    """aiomysql's pool, with limits that may be changed while it is in use."""
 
-    # The library has no hook where it connects. This is its own code, but for what it calls there.
-    _fill_free_pool = FunctionType(
-        upstream.Pool._fill_free_pool.__code__, {**vars(upstream), "connect": _connect}
-    )
+    timeout = 0.0  # seconds that acquire may take; the library has no such limit
+    _fill_free_pool = fill_with(_connect, upstream)
+
+    def change_times(self, timeout: float, recycle: float) -> None:
+        """Apply both."""
+        self.timeout, self._recycle = timeout, recycle
 
 
-class Pool(TaskPool):
+class AiomysqlPool(ConditionTaskPool):
     """`aiomysql.Pool`."""
 
     id, title = LISTING.id, LISTING.title
     library = "aiomysql"
     about = (
-        "When every connection is in use a caller waits its turn: in aiomysql for ever, here for "
-        "timeout at most."
+        "When all connections are in use, callers wait in a queue: without a bound in aiomysql, "
+        "here for timeout at most."
     )
-    waits = True
-    exhausted = (TimeoutError,)
     transactional = True
     servers = (MYSQL,)
     limits = Parameters(
@@ -145,27 +152,10 @@ class Pool(TaskPool):
         ),
     )
 
-    @classmethod
-    def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections: maxsize."""
-        return int(limits["maxsize"])
-
-    @classmethod
-    def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The most connections kept idle: maxsize, since the library closes none."""
-        return int(limits["maxsize"])
-
-    def __init__(
-        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
-    ) -> None:
-        super().__init__(conninfo, counter, limits)
-        self._timeout = float(limits["timeout"])
+    def make(self, limits: Mapping[str, Value]) -> ResizableAiomysqlPool:
+        """Return a pool made as `aiomysql.create_pool` does. Raises InputError as `tls_context`."""
         self._closing: set[asyncio.Task[None]] = set()
-
-    async def open(self) -> None:
-        """Make the pool and open minsize connections; pymysql.Error where it can't."""
-        limits = self.initial_limits
-        self._pool = ResizablePool(
+        pool = ResizableAiomysqlPool(
             minsize=int(limits["minsize"]),
             maxsize=int(limits["maxsize"]),
             echo=False,
@@ -175,60 +165,47 @@ class Pool(TaskPool):
             closing=self._closing,
             **aiomysql_arguments(MySQLAddress.parse(self.conninfo)),
         )
-        try:
-            await self._pool.fill()
-        except BaseException:
-            await self.close()
-            raise
+        pool.timeout = float(limits["timeout"])
+        return pool
 
     async def acquire(self) -> Any:
-        """A connection; TimeoutError after `timeout`, pymysql.Error where it can't connect."""
-        async with asyncio.timeout(self._timeout):
+        """Return a connection.
+
+        Raises TimeoutError after `timeout`, pymysql.Error if the pool can't connect.
+        """
+        async with asyncio.timeout(self._pool.timeout):
             return await self._pool._acquire()
 
     async def execute(self, connection: Any, statement: str) -> None:
-        """Run a statement and fetch what it returns."""
+        """Execute a statement and fetch all rows."""
         async with connection.cursor() as cursor:
             await cursor.execute(statement)
-            await cursor.fetchall()  # nothing, where there are no rows
+            await cursor.fetchall()  # an empty list if the statement returns no rows
 
     async def begin(self, connection: Any, transaction: bool) -> None:
-        """Have what follows run in one transaction, or each statement commit by itself."""
+        """Turn autocommit off or on."""
         await connection.autocommit(not transaction)
 
     async def commit(self, connection: Any) -> None:
-        """Keep what was done."""
+        """Commit the transaction."""
         await connection.commit()
 
     async def rollback(self, connection: Any) -> None:
-        """Undo what was done."""
+        """Roll back the transaction."""
         await connection.rollback()
 
-    async def release(self, connection: Any) -> None:
-        """Give a connection back."""
-        await self._pool.release(connection)
-
-    async def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force; pymysql.Error where minsize can't be opened."""
-        self._timeout = float(limits["timeout"])
-        self._pool._recycle = float(limits["pool_recycle"])
-        await self._pool.change_sizes(int(limits["minsize"]), int(limits["maxsize"]))
-
-    def reported_counts(self) -> ReportedCounts:
-        """What the pool's own counts say."""
-        reported_counts: ReportedCounts = self._pool.reported_counts()
-        return reported_counts
-
     async def close(self) -> None:
-        """Close every connection; those in use once they are given back."""
-        await self._pool.end()
+        """Close all connections, and wait until their sockets are closed."""
+        await super().close()
         if self._closing:
             await asyncio.wait(self._closing)
 
 
 def aiomysql_arguments(address: MySQLAddress) -> dict[str, Any]:
-    """What `aiomysql.connect` is to be given for an address; InputError as `tls_context` has it.
-    Only asked to does it use TLS."""
+    """Return the arguments with which `aiomysql.connect` reaches `address`.
+
+    Raises InputError as `tls_context` does.
+    """
     arguments: dict[str, Any] = {
         "host": address.host,
         "port": address.port,

@@ -1,10 +1,14 @@
-"""aiopg's pool: psycopg2 in its asynchronous mode, one condition for all who wait."""
+"""aiopg's pool, which uses psycopg2 in its asynchronous mode.
+
+Private names used here, as in aiopg 1.4.0:
+    Pool: _acquire _fill_free_pool _free _recycle _timeout _used
+    Connection: _timeout
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from types import FunctionType
 from typing import Any
 
 import aiopg
@@ -17,10 +21,13 @@ from psycopg2.extensions import (
 )
 
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
-from poolviz.model.sample import ReportedCounts
-from poolviz.pools.asyncio.loop_errors import hear_nothing_of
-from poolviz.pools.asyncio.resizable import ResizableConditionPool
-from poolviz.pools.base import ConnectionCounter, TaskPool
+from poolviz.pools.asyncio.condition_pool import (
+    ConditionTaskPool,
+    ResizableConditionPool,
+    fill_with,
+)
+from poolviz.pools.asyncio.loop_errors import ignore_loop_errors
+from poolviz.pools.base import ConnectionCounter
 from poolviz.pools.connections.connect_faults import wait_to_connect_async
 from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.listing import Listing
@@ -43,42 +50,39 @@ async def _connect(dsn: str, *, counter: ConnectionCounter, **options: Any) -> a
     return made
 
 
-class ResizablePool(ResizableConditionPool, upstream.Pool):
-    """aiopg's own pool, with limits that may be changed while it is in use."""
+class ResizableAiopgPool(ResizableConditionPool, upstream.Pool):
+    """aiopg's pool, with limits that may be changed while it is in use."""
 
-    # The library has no hook before it connects. This is its own code, but for what it calls there.
-    _fill = FunctionType(
-        upstream.Pool._fill_free_pool.__code__, {**vars(upstream), "connect": _connect}
-    )
+    _fill = fill_with(_connect, upstream)
 
     async def _fill_free_pool(self, override_min: bool) -> None:
         for conn in self._free:
             if conn.closed:
-                conn.close()  # lost; the library only forgets it
+                conn.close()  # lost: the library only drops it; closed by us, it is counted out
         await self._fill(override_min)
 
     def release(self, conn: Any) -> asyncio.Future[None]:
-        """As the library's: one that comes back in a transaction is closed. It warns of each, too,
-        and has these warnings printed always."""
+        """Give a connection back; as in the library, one in a transaction is closed.
+
+        The library would also warn of each, in a way that is printed each time.
+        """
         if not conn.closed and conn.raw.get_transaction_status() != TRANSACTION_STATUS_IDLE:
             conn.close()
         return super().release(conn)
 
     def change_times(self, timeout: float, recycle: float) -> None:
-        """Put both in force; for the statements of the connections there are as well."""
+        """Apply both; the timeout to the statements of open connections, too."""
         self._timeout, self._recycle = timeout, recycle
         for conn in (*self._free, *self._used):
             conn._timeout = timeout
 
 
-class Pool(TaskPool):
+class AiopgPool(ConditionTaskPool):
     """`aiopg.Pool`."""
 
     id, title = LISTING.id, LISTING.title
     library = "aiopg"
-    about = "When every connection is in use a caller waits its turn, for timeout at most."
-    waits = True
-    exhausted = (TimeoutError,)
+    about = "When all connections are in use, callers wait in a queue, for timeout at most."
     limits = Parameters(
         f"limit of {id}",
         Count(
@@ -128,45 +132,33 @@ class Pool(TaskPool):
         ),
     )
 
-    @classmethod
-    def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections: maxsize."""
-        return int(limits["maxsize"])
-
-    @classmethod
-    def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The most connections kept idle: maxsize, since the library closes none."""
-        return int(limits["maxsize"])
-
-    async def open(self) -> None:
-        """Make the pool and open minsize connections; psycopg2.Error where it can't."""
-        limits = self.initial_limits
-        hear_nothing_of(_is_cancelled_statement, asyncio.get_running_loop())
-        self._pool = ResizablePool(
+    def make(self, limits: Mapping[str, Value]) -> ResizableAiopgPool:
+        """Return a pool made as `aiopg.create_pool` does."""
+        ignore_loop_errors(_is_cancelled_statement, asyncio.get_running_loop())
+        return ResizableAiopgPool(
             self.conninfo,
             int(limits["minsize"]),
             int(limits["maxsize"]),
             float(limits["timeout"]),
             pool_recycle=float(limits["pool_recycle"]),
-            enable_json=True,  # as aiopg.create_pool has it, and so on
+            enable_json=True,
             enable_hstore=True,
             enable_uuid=True,
             echo=False,
             on_connect=None,
             counter=self.counter,
         )
-        try:
-            await self._pool.fill()
-        except BaseException:
-            await self._pool.end()
-            raise
 
     def acquire(self) -> Coroutine[Any, Any, aiopg.Connection]:
-        """A connection; TimeoutError after `timeout`, psycopg2.Error where it can't connect."""
-        return self._pool._acquire()
+        """Return a connection.
+
+        Raises TimeoutError after `timeout`, psycopg2.Error if the pool can't connect.
+        """
+        coroutine: Coroutine[Any, Any, aiopg.Connection] = self._pool._acquire()
+        return coroutine
 
     async def execute(self, connection: Any, statement: str) -> None:
-        """Run a statement and fetch what it returns."""
+        """Execute a statement and fetch all rows."""
         try:
             async with connection.cursor() as cursor:
                 await cursor.execute(statement)
@@ -176,27 +168,10 @@ class Pool(TaskPool):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            # aiopg turns the server's word that it broke off a statement into the end of the task.
-            raise QueryCanceledError("the server broke off the statement") from None
-
-    async def release(self, connection: Any) -> None:
-        """Give a connection back."""
-        await self._pool.release(connection)
-
-    async def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force; psycopg2.Error where minsize can't be opened."""
-        self._pool.change_times(float(limits["timeout"]), float(limits["pool_recycle"]))
-        await self._pool.change_sizes(int(limits["minsize"]), int(limits["maxsize"]))
-
-    def reported_counts(self) -> ReportedCounts:
-        """What the pool's own counts say."""
-        return self._pool.reported_counts()
-
-    async def close(self) -> None:
-        """Close every connection; those in use once they are given back."""
-        await self._pool.end()
+            # aiopg raises CancelledError when the server cancels the statement.
+            raise QueryCanceledError("the server cancelled the statement") from None
 
 
-def _is_cancelled_statement(trouble: dict[str, Any]) -> bool:
-    """aiopg tells the loop of each statement that the server broke off, beside raising."""
-    return isinstance(trouble.get("exception"), QueryCanceledError)
+def _is_cancelled_statement(context: dict[str, Any]) -> bool:
+    """Return whether aiopg reports a statement that the server cancelled."""
+    return isinstance(context.get("exception"), QueryCanceledError)

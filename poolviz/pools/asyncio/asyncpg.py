@@ -1,4 +1,12 @@
-"""asyncpg's pool: tasks wait their turn for one of a fixed number of places for connections."""
+"""asyncpg's pool, whose callers wait for one of a fixed number of connection holders.
+
+Private names used here, as in asyncpg 0.32.0:
+    Pool: _acquire _holders _initialize _loop _max_inactive_connection_lifetime _max_queries
+    Pool: _maxsize _minsize _queue _schedule_min_size_maintenance _setup
+    PoolConnectionHolder: _con _in_use _max_inactive_time _max_queries
+    PoolConnectionHolder: _maybe_cancel_inactive_callback _setup_inactive_callback
+    _PoolConnectionHolderQueue: _getters _queue
+"""
 
 from __future__ import annotations
 
@@ -12,7 +20,7 @@ from asyncpg import pool as upstream
 
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.asyncio.loop_errors import hear_nothing_of
+from poolviz.pools.asyncio.loop_errors import ignore_loop_errors
 from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.asyncpg import asyncpg_arguments
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
@@ -23,125 +31,125 @@ LISTING = Listing("asyncpg.Pool", "asyncpg Pool", rank=40, drivers=("asyncpg",),
 
 _MOST = 10_000
 _LONGEST = 86_400.0
-# asyncpg logs that it can't restore its floor with a traceback. A logger that nobody has set up
-# would print that to the user's terminal.
+# asyncpg logs each failure to open min_size connections again, with its traceback, which would be
+# printed to the terminal if logging isn't set up.
 logging.getLogger("asyncpg.pool").addHandler(logging.NullHandler())
 
 
-class _Places(upstream._PoolConnectionHolderQueue):  # type: ignore[misc]
-    """asyncpg's queue of free places, which takes none back that its pool has no use for."""
+class _HolderQueue(upstream._PoolConnectionHolderQueue):  # type: ignore[misc]
+    """asyncpg's queue of free holders, which doesn't take back one that is surplus."""
 
-    def __init__(self, pool: ResizablePool) -> None:
-        super().__init__()  # without a bound of its own: there are only as many as the pool has
+    def __init__(self, pool: ResizableAsyncpgPool) -> None:
+        super().__init__()  # unbounded: there are only as many as the pool has
         self._resizable_pool = pool
 
     @property
     def waiting(self) -> int:
-        """How many callers wait for a place."""
+        """The number of callers that wait for a holder."""
         return len(self._getters)
 
-    def put_nowait(self, place: upstream.PoolConnectionHolder) -> None:
-        """Have the next caller use a place that was given back; or give it up as surplus."""
-        if not self._resizable_pool.retire(place):
-            super().put_nowait(place)
+    def put_nowait(self, holder: upstream.PoolConnectionHolder) -> None:
+        """Take back a holder and pass it to the next caller, unless it is surplus."""
+        if not self._resizable_pool.remove_surplus(holder):
+            super().put_nowait(holder)
 
-    def idlest(self) -> upstream.PoolConnectionHolder:
-        """Take a place that is free: best one without a connection, or that rested longest."""
+    def take_idlest(self) -> upstream.PoolConnectionHolder:
+        """Remove and return a free holder: one without a connection, or idle the longest."""
         try:
             return self.get_disconnected_nowait()
         except asyncio.QueueEmpty:
             return self._queue.pop(0)
 
 
-class ResizablePool(upstream.Pool):  # type: ignore[misc]
-    """asyncpg's own pool, with limits that may be changed while it is in use.
+class ResizableAsyncpgPool(upstream.Pool):  # type: ignore[misc]
+    """asyncpg's pool, with limits that may be changed while it is in use.
 
-    Its connections live in places ("holders"), of which there are as many as max_size says. A
-    place that a lowered max_size has no use for is given up the moment it is free, before any
-    waiter can take it; so a later raise of max_size holds at once, whatever is still in use.
+    Each connection belongs to a holder, and there are max_size holders. One that is surplus to a
+    lowered max_size is removed as soon as it is free, before a caller that waits can take it; so
+    a later raise of max_size applies at once, whatever is in use.
     """
 
-    _queue: _Places
+    _queue: _HolderQueue
 
     async def _initialize(self) -> None:
         await super()._initialize()
-        filled, self._queue = self._queue, _Places(self)
-        for place in filled._queue:
-            self._queue.put_nowait(place)
+        filled, self._queue = self._queue, _HolderQueue(self)
+        for holder in filled._queue:
+            self._queue.put_nowait(holder)
 
-    def retire(self, place: upstream.PoolConnectionHolder) -> bool:
-        """Give up a place that was just given back, if there are too many; whether it was."""
+    def remove_surplus(self, holder: upstream.PoolConnectionHolder) -> bool:
+        """Remove a holder that was given back, if there are too many; return whether it was."""
         if len(self._holders) <= self._maxsize:
             return False
-        self._give_up(place)
+        self._remove(holder)
         return True
 
-    def change_sizes(self, least: int, most: int) -> None:
-        """Put both in force: give up free places beyond, or add some, which waiters get."""
-        self._minsize, self._maxsize = least, most
-        while len(self._holders) > most and not self._queue.empty():
-            self._give_up(self._queue.idlest())
-        while len(self._holders) < most:
-            place = upstream.PoolConnectionHolder(
+    def change_sizes(self, min_size: int, max_size: int) -> None:
+        """Apply both: remove free holders beyond them, or add some for callers that wait."""
+        self._minsize, self._maxsize = min_size, max_size
+        while len(self._holders) > max_size and not self._queue.empty():
+            self._remove(self._queue.take_idlest())
+        while len(self._holders) < max_size:
+            holder = upstream.PoolConnectionHolder(
                 self,
                 max_queries=self._max_queries,
                 max_inactive_time=self._max_inactive_connection_lifetime,
                 setup=self._setup,
             )
-            self._holders.append(place)
-            self._queue.put_nowait(place)
+            self._holders.append(holder)
+            self._queue.put_nowait(holder)
 
     def change_lifetimes(self, max_queries: int, max_inactive: float) -> None:
-        """Put both in force, for the connections there are as well."""
+        """Apply both, to open connections too."""
         self._max_queries = max_queries
         self._max_inactive_connection_lifetime = max_inactive
-        for place in self._holders:
-            place._max_queries = max_queries
-            place._max_inactive_time = max_inactive
-            # The library lets the clock of a connection run out once it belongs to the floor, so
-            # all are started anew: the floor may have been lowered.
-            if place.is_idle() and place.is_connected():
-                place._maybe_cancel_inactive_callback()
-                place._setup_inactive_callback()
+        for holder in self._holders:
+            holder._max_queries = max_queries
+            holder._max_inactive_time = max_inactive
+            # The library lets the timer of one of the last min_size connections expire. min_size
+            # may have been lowered, so all timers are started again.
+            if holder.is_idle() and holder.is_connected():
+                holder._maybe_cancel_inactive_callback()
+                holder._setup_inactive_callback()
 
     async def fill(self) -> None:
-        """Open what min_size asks for; where that fails the library tries again, by itself."""
+        """Open min_size connections. If that fails, the library tries again in the background."""
         try:
             while self.get_size() < self._minsize:
                 try:
-                    place = self._queue.get_disconnected_nowait()
+                    holder = self._queue.get_disconnected_nowait()
                 except asyncio.QueueEmpty:
                     return  # clients are opening the rest
                 try:
-                    if place._con is not None:
-                        place.terminate()
-                    await place.connect()
+                    if holder._con is not None:
+                        holder.terminate()
+                    await holder.connect()
                 finally:
-                    self._queue.put_nowait(place)
+                    self._queue.put_nowait(holder)
         finally:
             self._schedule_min_size_maintenance()
 
     def reported_counts(self) -> ReportedCounts:
-        """The pool's counts; from any thread."""
-        places = tuple(self._holders)
+        """Return the pool's counts. Called from any thread."""
+        holders = tuple(self._holders)
         return ReportedCounts(
-            open=sum(place._con is not None for place in places),
-            used=sum(place._in_use is not None for place in places),
+            open=sum(holder._con is not None for holder in holders),
+            used=sum(holder._in_use is not None for holder in holders),
             pending=self._queue.waiting,
         )
 
-    def _give_up(self, place: upstream.PoolConnectionHolder) -> None:
-        self._holders.remove(place)
-        # Later in this turn of the loop, when whoever gave it back is done with it.
-        self._loop.call_soon(place.terminate)
+    def _remove(self, holder: upstream.PoolConnectionHolder) -> None:
+        self._holders.remove(holder)
+        # Later in this iteration of the loop, when whoever gave it back is done with it.
+        self._loop.call_soon(holder.terminate)
 
 
-class Pool(TaskPool):
+class AsyncpgPool(TaskPool):
     """`asyncpg.Pool`."""
 
     id, title = LISTING.id, LISTING.title
     library = "asyncpg"
-    about = "When every connection is in use a caller waits its turn, for timeout at most."
+    about = "When all connections are in use, callers wait in a queue, for timeout at most."
     waits = True
     exhausted = (TimeoutError,)
     lingers = True
@@ -206,12 +214,12 @@ class Pool(TaskPool):
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections: max_size."""
+        """Return max_size."""
         return int(limits["max_size"])
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The connections kept open for good: min_size."""
+        """Return min_size: more connections are closed after a time."""
         return int(limits["min_size"])
 
     def __init__(
@@ -221,10 +229,10 @@ class Pool(TaskPool):
         self._timeout = float(limits["timeout"])
 
     async def open(self) -> None:
-        """Make the pool and open min_size connections; asyncpg's own error where it can't."""
+        """Make the pool and open min_size connections. Raises asyncpg's error if it can't."""
         limits = self.initial_limits
-        hear_nothing_of(_is_open_transaction, asyncio.get_running_loop())
-        self._pool = ResizablePool(
+        ignore_loop_errors(_is_open_transaction, asyncio.get_running_loop())
+        self._pool = ResizableAsyncpgPool(
             **asyncpg_arguments(self.conninfo),
             min_size=int(limits["min_size"]),
             max_size=int(limits["max_size"]),
@@ -245,16 +253,18 @@ class Pool(TaskPool):
         connection.add_termination_listener(lambda _: count_out())
         return connection
 
-    # The library's own coroutines, without another around each, which would cost 7 % of a SELECT 1.
+    # These return the library's coroutines: a coroutine around each would cost 7 % of a SELECT 1.
 
     def acquire(self) -> Coroutine[Any, Any, Any]:
-        """A connection; TimeoutError after `timeout`, asyncpg's own errors where it can't
-        connect."""
+        """Return a connection.
+
+        Raises TimeoutError after `timeout`, asyncpg's error if the pool can't connect.
+        """
         coroutine: Coroutine[Any, Any, Any] = self._pool._acquire(self._timeout)
         return coroutine
 
     def execute(self, connection: Any, statement: str) -> Coroutine[Any, Any, Any]:
-        """Run a statement and fetch what it returns."""
+        """Execute a statement and fetch all rows."""
         coroutine: Coroutine[Any, Any, Any] = connection.fetch(statement)
         return coroutine
 
@@ -264,7 +274,7 @@ class Pool(TaskPool):
         return coroutine
 
     async def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force; asyncpg's own error where min_size can't be opened."""
+        """Apply the limits. Raises asyncpg's error if min_size can't be opened."""
         self._timeout = float(limits["timeout"])
         self._pool.change_lifetimes(
             int(limits["max_queries"]), float(limits["max_inactive_connection_lifetime"])
@@ -273,15 +283,18 @@ class Pool(TaskPool):
         await self._pool.fill()
 
     def reported_counts(self) -> ReportedCounts:
-        """What the pool's places say."""
+        """Return what the pool's holders say."""
         return self._pool.reported_counts()
 
     async def close(self) -> None:
-        """Close every connection; those in use once they are given back."""
+        """Close all connections; those in use when they are given back."""
         await self._pool.close()
 
 
-def _is_open_transaction(trouble: dict[str, Any]) -> bool:
-    """asyncpg tells the loop of each connection that comes back in a transaction."""
-    said = str(trouble.get("message", ""))
-    return said.startswith("Resetting connection with an active transaction")
+def _is_open_transaction(context: dict[str, Any]) -> bool:
+    """Return whether asyncpg reports a connection that was given back in a transaction.
+
+    Its message is all that tells these reports from others.
+    """
+    message = str(context.get("message", ""))
+    return message.startswith("Resetting connection with an active transaction")

@@ -1,4 +1,4 @@
-"""What libraries tell their loop, beside what they tell their caller."""
+"""Errors that asyncio drivers report to the event loop as well as to the caller."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 
-def hear_nothing_of(
+def ignore_loop_errors(
     expected: Callable[[dict[str, Any]], bool], loop: asyncio.AbstractEventLoop
 ) -> None:
-    """Have the loop pass over what a library tells it and everybody knows, which it would print to
-    the user's terminal."""
-    others = loop.get_exception_handler()
+    """Ignore reports to the loop's exception handler for which `expected` is true.
 
-    def hear(loop: asyncio.AbstractEventLoop, trouble: dict[str, Any]) -> None:
-        if expected(trouble):
+    asyncio's default handler would print them to the terminal. `expected` is given the context of
+    `loop.call_exception_handler`.
+    """
+    previous = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if expected(context):
             return
-        if others is None:
-            loop.default_exception_handler(trouble)
+        if previous is None:
+            loop.default_exception_handler(context)
         else:
-            others(loop, trouble)
+            previous(loop, context)
 
-    loop.set_exception_handler(hear)
+    loop.set_exception_handler(handle)

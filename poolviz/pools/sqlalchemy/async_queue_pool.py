@@ -1,4 +1,4 @@
-"""SQLAlchemy's pool for asyncio, made by its asyncio engine for asyncpg."""
+"""SQLAlchemy's AsyncAdaptedQueuePool, with asyncpg as its driver."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ LISTING = Listing(
 )
 
 
-class _Idle(asyncio.Queue[ConnectionPoolEntry]):
-    """asyncio's queue, for which its owner says how much it holds and what comes first."""
+class _IdleQueue(asyncio.Queue[ConnectionPoolEntry]):
+    """asyncio's queue, whose size and order its owner decides."""
 
     _queue: Any
     _getters: Any
@@ -51,16 +51,16 @@ class _Idle(asyncio.Queue[ConnectionPoolEntry]):
 
     @_maxsize.setter
     def _maxsize(self, _: int) -> None:
-        """What asyncio's constructor has to say, too, is the owner's."""
+        """Ignore the value that asyncio's constructor sets."""
 
     def _get(self) -> Any:
         return self._queue.pop() if self._owner.use_lifo else self._queue.popleft()
 
 
 class _ResizableAsyncQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
-    """SQLAlchemy's queue for asyncio with the face of `_ResizableQueue`: on one loop, no lock.
+    """SQLAlchemy's queue for asyncio, with the interface of `_ResizableQueue` and no lock.
 
-    Its waiters stand in asyncio's own line, so that what is put wakes the first of them.
+    Waiters are in asyncio's own list of getters, so that an item that is put wakes the first.
     """
 
     def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
@@ -68,7 +68,7 @@ class _ResizableAsyncQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
         self.mutex = nullcontext()
         self.changes = 0
         self.waiting = 0
-        self._idle = self._queue = _Idle(self)
+        self._idle = self._queue = _IdleQueue(self)
 
     @property
     def queue(self) -> Any:
@@ -76,7 +76,7 @@ class _ResizableAsyncQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
         return self._idle._queue
 
     def wait(self, deadline: float) -> bool:
-        """Wait for an item, a change or the deadline; True if there was a change."""
+        """Wait for an item, a change or the deadline; return whether there was a change."""
         seen = self.changes
         self.waiting += 1
         try:
@@ -84,29 +84,29 @@ class _ResizableAsyncQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
                 remaining = deadline - monotonic()
                 if remaining <= 0:
                     break
-                await_only(self._news(remaining))
+                await_only(self._wait_in_line(remaining))
         finally:
             self.waiting -= 1
         return self.changes != seen
 
     def wake(self, waiters: int) -> None:
-        """Have as many waiters look again at what the limits allow."""
+        """Let this many waiters test again what the limits allow."""
         self.changes += 1
         for _ in range(min(waiters, self.waiting)):
             self._idle._wakeup_next(self._idle._getters)
 
-    async def _news(self, patience: float) -> None:
-        """Stand in line until woken, for `patience` seconds at most."""
+    async def _wait_in_line(self, timeout: float) -> None:
+        """Wait until woken, for `timeout` seconds at most."""
         loop, line = asyncio.get_running_loop(), self._idle._getters
         woken: asyncio.Future[None] = loop.create_future()
         line.append(woken)
 
-        def lose_patience() -> None:
+        def give_up() -> None:
             if not woken.done():
                 line.remove(woken)
                 woken.set_result(None)
 
-        alarm = loop.call_later(patience, lose_patience)
+        timer = loop.call_later(timeout, give_up)
         try:
             await woken
         except asyncio.CancelledError:
@@ -114,16 +114,16 @@ class _ResizableAsyncQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
                 with suppress(ValueError):
                     line.remove(woken)
             else:
-                self._idle._wakeup_next(line)  # woken and sent away at once: it's another's turn
+                self._idle._wakeup_next(line)  # woken and cancelled: wake the next one instead
             raise
         finally:
-            alarm.cancel()
+            timer.cancel()
 
 
 class ResizableAsyncQueuePool(ResizableQueuePool, UpstreamPool):
-    """SQLAlchemy's own AsyncAdaptedQueuePool, with limits that may be changed while it is in use.
+    """SQLAlchemy's AsyncAdaptedQueuePool, with limits that may be changed while it is in use.
 
-    Everything is called on the loop, in a greenlet of SQLAlchemy's where it may connect or wait.
+    Everything is called on the loop; what may connect or wait, in a greenlet of SQLAlchemy's.
     """
 
     _queue_class = _ResizableAsyncQueue  # type: ignore[assignment]
@@ -142,16 +142,16 @@ class AsyncAdaptedQueuePool(TaskPool):
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections: pool_size and max_overflow together."""
+        """Return pool_size + max_overflow; None if max_overflow is -1."""
         return QueuePool.capacity(limits)
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The most connections kept idle: pool_size."""
+        """Return pool_size: no more connections are kept idle."""
         return QueuePool.kept(limits)
 
     async def open(self) -> None:
-        """Make the engine's pool; it connects when it is first asked."""
+        """Make an engine's pool, which connects on the first request."""
         engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=_counted_connect(self.conninfo, self.counter),
@@ -162,41 +162,45 @@ class AsyncAdaptedQueuePool(TaskPool):
         self._pool = engine.pool
 
     async def acquire(self) -> PoolProxiedConnection:
-        """A connection; TimeoutError after pool_timeout, asyncpg's error where it can't connect."""
+        """Return a connection.
+
+        Raises sqlalchemy.exc.TimeoutError after pool_timeout, asyncpg's error if the pool can't
+        connect.
+        """
         return await greenlet_spawn(self._pool.connect)
 
     async def execute(self, connection: PoolProxiedConnection, statement: str) -> None:
-        """Run a statement as SQLAlchemy has asyncpg do it: in a transaction, unless told not to."""
+        """Execute a statement: in a transaction, unless autocommit is on."""
         await greenlet_spawn(_run, connection, statement)
 
     async def begin(self, connection: PoolProxiedConnection, transaction: bool) -> None:
-        """Have what follows run in one transaction, or each statement commit by itself."""
+        """Turn SQLAlchemy's autocommit off or on."""
         set_autocommit(connection.dbapi_connection, not transaction)
 
     async def commit(self, connection: PoolProxiedConnection) -> None:
-        """Keep what was done."""
+        """Commit the transaction."""
         await greenlet_spawn(connection.commit)
 
     async def rollback(self, connection: PoolProxiedConnection) -> None:
-        """Undo what was done."""
+        """Roll back the transaction."""
         await greenlet_spawn(connection.rollback)
 
     async def release(self, connection: PoolProxiedConnection) -> None:
-        """Give a connection back; the library rolls back what is open in it."""
+        """Give a connection back; the library rolls back its transaction."""
         await greenlet_spawn(_give_back, connection)
 
     async def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force."""
-        await greenlet_spawn(self._pool.put_in_force, limits)
+        """Apply the limits."""
+        await greenlet_spawn(self._pool.apply_limits, limits)
 
     def reported_counts(self) -> ReportedCounts:
-        """What the pool's own counters say."""
+        """Return the pool's own counts."""
         return self._pool.reported_counts()
 
     async def close(self) -> None:
-        """Close idle connections now, and those in use when they are released."""
+        """Close idle connections now, the others when they are released."""
         self._pool.stop()
-        await greenlet_spawn(self._pool.finish)
+        await greenlet_spawn(self._pool.drain)
 
 
 def _run(connection: PoolProxiedConnection, statement: str) -> None:
@@ -208,8 +212,8 @@ def _run(connection: PoolProxiedConnection, statement: str) -> None:
 
 
 def _give_back(connection: PoolProxiedConnection) -> None:
-    # A lost one too would go back as good where nothing is left to roll back. The library's
-    # engine sees to that when a statement fails, and a plain connection's holder has to.
+    # Without a transaction to roll back, the pool wouldn't notice that a connection is lost. The
+    # library's engine invalidates it when a statement fails; a user of the pool alone has to.
     if (raw := connection.driver_connection) is not None and raw.is_closed():
         connection.invalidate()
     else:

@@ -1,4 +1,4 @@
-"""What SQLAlchemy's pools have in common: its engine makes them, for the dialect of the server."""
+"""What SQLAlchemy's pools have in common: limits, and how they are made and called."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from poolviz.pools.connections.drivers import driver_for
 
 MOST = 10_000
 
-# SQLAlchemy logs a lost connection with its traceback, under the module of the pool's class. A
-# logger that nobody has set up would print that to the user's terminal.
+# SQLAlchemy logs each lost connection, with its traceback, under the module of the pool's class.
+# That would be printed to the terminal if logging isn't set up.
 logging.getLogger(__package__).addHandler(logging.NullHandler())
 
 POOL_RECYCLE = Seconds(
@@ -42,84 +42,85 @@ POOL_PRE_PING = Switch(
 )
 
 
-def put_upkeep_in_force(pool: UpstreamPool, limits: Mapping[str, Value]) -> None:
-    """Have pool_recycle and pool_pre_ping hold; the library reads them at each checkout."""
+def apply_upkeep(pool: UpstreamPool, limits: Mapping[str, Value]) -> None:
+    """Apply pool_recycle and pool_pre_ping, which the library reads at each checkout."""
     pool._recycle = float(limits["pool_recycle"])  # type: ignore[assignment]
     pool._pre_ping = bool(limits["pool_pre_ping"])
 
 
-class ResizablePool(Protocol):
-    """A pool of SQLAlchemy's whose limits may be changed while it is in use."""
+class ResizableSQLAlchemyPool(Protocol):
+    """A pool of SQLAlchemy's with limits that may be changed while it is in use."""
 
     def connect(self) -> PoolProxiedConnection:
-        """A connection, as the library gives it."""
+        """Return a connection, as the library does."""
 
-    def put_in_force(self, limits: Mapping[str, Value]) -> None:
-        """Have all limits hold, without taking any connection that is in use."""
+    def apply_limits(self, limits: Mapping[str, Value]) -> None:
+        """Apply all limits, without closing a connection that is in use."""
 
     def stop(self) -> None:
-        """Send every waiter, and every later caller, away with PoolStopped."""
+        """Send all callers that wait, and all later ones, away with PoolStopped."""
 
     def reported_counts(self) -> ReportedCounts:
-        """The pool's own counts, without waiting for a lock."""
+        """Return the pool's own counts, without waiting for a lock."""
 
-    def finish(self) -> None:
+    def drain(self) -> None:
         """Close idle connections now, the others when they are given back."""
 
 
 class SQLAlchemyPool(ThreadPool):
-    """A pool of SQLAlchemy's, made by its engine for the dialect of the server.
+    """A pool of SQLAlchemy's, made by an engine for the dialect of the server.
 
-    `live` is the library's own class, or one derived from it; it is a `ResizablePool`.
+    `pool_class` is the library's own class, or one derived from it, and a
+    `ResizableSQLAlchemyPool`.
     """
 
     library = "SQLAlchemy"
     servers = (POSTGRESQL, MYSQL, SQLITE)
-    live: ClassVar[type[UpstreamPool]]
+    pool_class: ClassVar[type[UpstreamPool]]
 
     def __init__(
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
         self._driver = driver_for(conninfo, counter)
-        self._pool: ResizablePool = self._make(limits)
+        self._pool: ResizableSQLAlchemyPool = self._make(limits)
 
     def _make(self, limits: Mapping[str, Value]) -> Any:
-        driver = self._driver
-        return create_engine(driver.url, creator=driver.creator, poolclass=self.live, **limits).pool
+        url, creator = self._driver.url, self._driver.creator
+        return create_engine(url, creator=creator, poolclass=self.pool_class, **limits).pool
 
     def acquire(self) -> PoolProxiedConnection:
-        """A connection; what the library raises, or the driver where it can't connect."""
+        """Return a connection. Raises the library's error, or the driver's if it can't connect."""
         return self._pool.connect()
 
     def release(self, connection: PoolProxiedConnection) -> None:
-        """Give a connection back; the library rolls back what is open in it."""
+        """Give a connection back; the library rolls back its transaction."""
         connection.close()
 
     def raw(self, connection: PoolProxiedConnection) -> Any:
-        """The driver's connection behind the library's proxy."""
+        """Return the driver's connection behind the library's proxy."""
         return connection.dbapi_connection
 
     def abort(self, connection: PoolProxiedConnection, held: Callable[[], bool]) -> None:
-        """Break off what runs on a connection, as its driver allows."""
+        """Interrupt what runs on a connection, as its driver allows."""
         self._driver.abort(connection.dbapi_connection, held)
 
     def begin(self, connection: PoolProxiedConnection, transaction: bool) -> None:
-        """Have what follows run in one transaction, or each statement commit by itself."""
+        """Turn the driver's autocommit off or on."""
         self._driver.set_autocommit(connection.dbapi_connection, not transaction)
 
     def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force."""
-        self._pool.put_in_force(limits)
+        """Apply the limits."""
+        self._pool.apply_limits(limits)
 
     def interrupt(self) -> None:
-        """Send every waiter away."""
+        """Send all callers that wait away."""
         self._pool.stop()
 
     def reported_counts(self) -> ReportedCounts:
-        """What the pool's own counters say."""
+        """Return the pool's own counts."""
         return self._pool.reported_counts()
 
     def close(self) -> None:
-        """Leave no room: idle connections are closed now, the others when they are released."""
+        """Close idle connections now, the others when they are released."""
         self._pool.stop()
-        self._pool.finish()
+        self._pool.drain()

@@ -1,9 +1,9 @@
-"""Subclasses of SQLAlchemy's Pool that a user wrote, as pools of poolviz.
+"""A user's own subclass of SQLAlchemy's Pool, as a ThreadPool.
 
-A class that keeps to what one of the library's pools does has that pool's limits, changed in it
-as it is. One that goes its own way, and a parameter of its own constructor, are changed by making
-the pool anew: the old one drains, and whoever waits in it goes over to the new one if it can be
-told to.
+If the class relies on one of the library's pools, it has that pool's limits, and they are changed
+in place. If it overrides what that takes, and for parameters of its own constructor, the pool is
+rebuilt: the old one drains, and its waiting callers go over to the new one if the class lets them
+be woken.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from poolviz.pools.sqlalchemy.base import (
     MOST,
     POOL_PRE_PING,
     POOL_RECYCLE,
-    ResizablePool,
+    ResizableSQLAlchemyPool,
     SQLAlchemyPool,
-    put_upkeep_in_force,
+    apply_upkeep,
 )
 from poolviz.pools.sqlalchemy.queue_pool import QueuePool
 from poolviz.pools.sqlalchemy.simple_pools import (
@@ -39,7 +39,7 @@ from poolviz.pools.sqlalchemy.simple_pools import (
     NullPool,
     SingletonThreadPool,
     StaticPool,
-    Stoppable,
+    StoppablePool,
 )
 
 _FAMILIES: tuple[type[SQLAlchemyPool], ...] = (
@@ -49,35 +49,35 @@ _FAMILIES: tuple[type[SQLAlchemyPool], ...] = (
     SingletonThreadPool,
     AssertionPool,
 )
-# Pools of the library's whose dispose() closes what is in use, too.
+# Pools of the library whose dispose() closes connections in use, too.
 _CLOSE_ALL = (
     sqlalchemy.pool.StaticPool,
     sqlalchemy.pool.SingletonThreadPool,
     sqlalchemy.pool.AssertionPool,
 )
-# What a pool's constructor calls what create_engine calls otherwise.
+# The names of create_engine's parameters in a pool's constructor.
 _ARGUMENTS = {
     "pool_timeout": "timeout",
     "pool_recycle": "recycle",
     "pool_pre_ping": "pre_ping",
     "pool_use_lifo": "use_lifo",
 }
-_UPKEEP = ("pool_timeout", "pool_recycle", "pool_pre_ping")  # attributes in any pool that has them
-_REBUILT = "The pool is made anew; connections of the old one are closed when they are given back."
+_UPKEEP = ("pool_timeout", "pool_recycle", "pool_pre_ping")  # read at each checkout, by any pool
+_REBUILT = "The pool is rebuilt; connections of the old one are closed when they are given back."
 
 
-class ListedPool(Stoppable):
-    """Goes before a class that does things its own way, and lists what it makes and lends.
+class TrackedPool(StoppablePool):
+    """A base before a class that doesn't rely on the library, which tracks its connections.
 
-    Once `retired`, what is idle in it is closed: that is now, and whenever something comes back
-    that nobody in it asks for.
+    Once `retired`, idle connections are closed: at once, and whenever one is given back for which
+    no caller waits.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.retired = False
         self._made: set[weakref.ref[ConnectionPoolEntry]] = set()
         self._lent: set[ConnectionPoolEntry] = set()
-        self._asking: set[int] = set()  # threads; each element is one thread's alone
+        self._acquiring: set[int] = set()  # threads in _do_get; each adds and removes only itself
         super().__init__(*args, **options)
 
     def _create_connection(self) -> ConnectionPoolEntry:
@@ -86,119 +86,118 @@ class ListedPool(Stoppable):
         return record
 
     def _do_get(self) -> ConnectionPoolEntry:
-        self._asking.add(threading.get_ident())
+        self._acquiring.add(threading.get_ident())
         try:
             record = super()._do_get()
             self._lent.add(record)
         finally:
-            self._asking.discard(threading.get_ident())
-            self._clear_out()
+            self._acquiring.discard(threading.get_ident())
+            self._close_idle()
         return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        self._lent.discard(record)  # first: the next line may lend it to another
+        self._lent.discard(record)  # first, for the next line may lend it to another caller
         super()._do_return_conn(record)
-        self._clear_out()
+        self._close_idle()
 
-    def _clear_out(self) -> None:
-        if not self.retired or self._asking or (self._lent and isinstance(self, _CLOSE_ALL)):
+    def _close_idle(self) -> None:
+        """Close idle connections, if retired and no caller could be given one."""
+        if not self.retired or self._acquiring or (self._lent and isinstance(self, _CLOSE_ALL)):
             return
         self.dispose()
 
     def give_back(self, proxy: PoolProxiedConnection) -> None:
-        """Give a connection back as the library does."""
+        """Give a connection back as the library does; StaticPool's adapter calls this."""
         proxy.close()
 
-    def put_in_force(self, limits: Mapping[str, Value]) -> None:
-        """Have hold what a pool reads at each checkout."""
+    def apply_limits(self, limits: Mapping[str, Value]) -> None:
+        """Apply the limits that any pool reads at each checkout."""
         if "pool_recycle" in limits:
-            put_upkeep_in_force(self, limits)
+            apply_upkeep(self, limits)
         if "pool_timeout" in limits:
             self._timeout = float(limits["pool_timeout"])
 
     def reported_counts(self) -> ReportedCounts:
-        """What was made and is connected, what is lent, and who asks for something."""
+        """Return what was made and is connected, what is lent, and how many callers acquire."""
         lent = {record for record in tuple(self._lent) if record.dbapi_connection is not None}
         made = {record for ref in tuple(self._made) if (record := ref()) is not None}
         open_ = lent | {record for record in made if record.dbapi_connection is not None}
-        return ReportedCounts(open=len(open_), used=len(lent), pending=len(self._asking))
+        return ReportedCounts(open=len(open_), used=len(lent), pending=len(self._acquiring))
 
-    def finish(self) -> None:
-        """Close what is idle now, and the rest when it comes back."""
+    def drain(self) -> None:
+        """Close idle connections now, the others when they are given back."""
         self.retired = True
-        self._clear_out()
+        self._close_idle()
 
 
-class _Custom(SQLAlchemyPool):
-    """A user's pool, made anew where a limit in `rebuilt` changes."""
+class _CustomSQLAlchemyPool(SQLAlchemyPool):
+    """A user's pool, rebuilt when a limit in `rebuilt` changes."""
 
-    written: ClassVar[type[UpstreamPool]]  # by the user; `live` is made of it
+    user_class: ClassVar[type[UpstreamPool]]  # `pool_class` is derived from it
     rebuilt: ClassVar[frozenset[str]]
 
     def __init__(
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
-        self._over = False
+        self._stopped = False
         self._limits = limits
-        self._old: tuple[ResizablePool, ...] = ()
+        self._old: tuple[ResizableSQLAlchemyPool, ...] = ()
         super().__init__(conninfo, counter, limits)
 
     def _make(self, limits: Mapping[str, Value]) -> Any:
-        takes = inspect.signature(self.written).parameters
+        takes = inspect.signature(self.user_class).parameters
         takes_all = any(each.kind is each.VAR_KEYWORD for each in takes.values())
         arguments = {_ARGUMENTS.get(key, key): value for key, value in limits.items()}
         known = {key: value for key, value in arguments.items() if takes_all or key in takes}
-        make: Any = self.live
+        make: Any = self.pool_class
         pool = make(self._driver.creator, **known)
-        pool.put_in_force(limits)
+        pool.apply_limits(limits)
         return create_engine(self._driver.url, pool=pool).pool
 
     def acquire(self) -> PoolProxiedConnection:
-        """A connection of the pool in force; what the class raises."""
+        """Return a connection of the current pool. Raises what the class raises."""
         while True:
             pool = self._pool
             try:
                 return pool.connect()
             except PoolStopped:
-                if self._over or pool is self._pool:
+                if self._stopped or pool is self._pool:
                     raise
 
     def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force, in a new pool if need be."""
+        """Apply the limits, in a new pool if necessary."""
         if any(limits[key] != self._limits[key] for key in self.rebuilt):
             old, new = self._pool, self._make(limits)
             self._old = (old, *(each for each in self._old if each.reported_counts().open))
             self._pool = new
             old.stop()
-            old.finish()
+            old.drain()
         else:
-            self._pool.put_in_force(limits)
+            self._pool.apply_limits(limits)
         self._limits = limits
 
     def interrupt(self) -> None:
-        """Send every waiter away who can be told to go."""
-        self._over = True
+        """Send callers that wait away, if the class lets them be woken."""
+        self._stopped = True
         super().interrupt()
 
     def reported_counts(self) -> ReportedCounts:
-        """The counts of the pool in force and of those that still drain."""
-        reported_counts = [
-            pool.reported_counts() for pool in dict.fromkeys((self._pool, *self._old))
-        ]
+        """Return the counts of the current pool and of those that still drain."""
+        counts = [pool.reported_counts() for pool in dict.fromkeys((self._pool, *self._old))]
         return ReportedCounts(
-            open=sum(each.open or 0 for each in reported_counts),
-            used=sum(each.used or 0 for each in reported_counts),
-            pending=sum(each.pending or 0 for each in reported_counts),
+            open=sum(each.open or 0 for each in counts),
+            used=sum(each.used or 0 for each in counts),
+            pending=sum(each.pending or 0 for each in counts),
         )
 
     def close(self) -> None:
-        """Leave no room."""
-        self._over = True
+        """Close idle connections now, the others when they are released."""
+        self._stopped = True
         super().close()
 
 
-class _Unknown(SQLAlchemyPool):
-    """A class that isn't derived from any pool of the library's but Pool itself."""
+class _OtherPool(SQLAlchemyPool):
+    """A class that is derived from none of the library's pools but Pool itself."""
 
     about = "A pool of your own."
     waits = True
@@ -207,26 +206,26 @@ class _Unknown(SQLAlchemyPool):
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:  # noqa: ARG003
-        """Nobody knows."""
+        """Return None: it is not known."""
         return None
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:  # noqa: ARG003
-        """Nobody knows, so nothing counts as overflow."""
+        """Return so many that nothing counts as overflow: it is not known."""
         return MOST
 
 
 def wrap_pool_class(cls: type[UpstreamPool], id: str) -> type[ThreadPool]:
-    """A pool of poolviz around a user's subclass of `sqlalchemy.pool.Pool`.
+    """Return a ThreadPool for a user's subclass of `sqlalchemy.pool.Pool`.
 
-    InputError, in one sentence, where it can't work.
+    Raises InputError if it can't work.
     """
     _check(cls, id)
-    family = next((f for f in _FAMILIES if issubclass(cls, _librarys(f))), _Unknown)
-    as_it_is = family is not _Unknown and not _goes_its_own_way(cls, family)
-    bases = (cls, family.live) if as_it_is else (ListedPool, cls)
+    family = next((f for f in _FAMILIES if issubclass(cls, _library_class(f))), _OtherPool)
+    in_place = family is not _OtherPool and not _overrides_ours(cls, family)
+    bases = (cls, family.pool_class) if in_place else (TrackedPool, cls)
     limits = [
-        limit if as_it_is or key in _UPKEEP else _by_rebuilding(limit)
+        limit if in_place or key in _UPKEEP else _by_rebuilding(limit)
         for key, limit in family.limits.items()
     ]
     limits += _own_limits(cls)
@@ -234,42 +233,43 @@ def wrap_pool_class(cls: type[UpstreamPool], id: str) -> type[ThreadPool]:
         "id": id,
         "title": cls.__name__,
         "about": next(iter((cls.__doc__ or "").strip().splitlines()), "") or family.about,
-        # The module decides under which name SQLAlchemy logs.
-        "live": type(cls.__name__, bases, {"__module__": __name__}),
+        # SQLAlchemy names the pool's logger after the module.
+        "pool_class": type(cls.__name__, bases, {"__module__": __name__}),
         "limits": Parameters(f"limit of {id}", *limits),
-        "written": cls,
+        "user_class": cls,
         "rebuilt": frozenset(limit.key for limit in limits if limit.effect is Effect.REBUILD),
         "__doc__": cls.__doc__,
     }
-    return cast(type[ThreadPool], type(cls.__name__, (_Custom, family), body))
+    return cast(type[ThreadPool], type(cls.__name__, (_CustomSQLAlchemyPool, family), body))
 
 
-def _librarys(family: type[SQLAlchemyPool]) -> type[UpstreamPool]:
-    """The library's own class behind one of our pools."""
-    for each in family.live.__mro__:
+def _library_class(family: type[SQLAlchemyPool]) -> type[UpstreamPool]:
+    """Return the library's class from which the pool class of one of our pools is derived."""
+    for each in family.pool_class.__mro__:
         if each.__module__.startswith("sqlalchemy.") and issubclass(each, UpstreamPool):
             return each
-    raise TypeError(f"{family.id} has no class of the library's")
+    raise TypeError(f"{family.id} isn't derived from a class of SQLAlchemy's")
 
 
-def _goes_its_own_way(cls: type[UpstreamPool], family: type[SQLAlchemyPool]) -> bool:
-    """Whether a class overrides what our live class has to override."""
+def _overrides_ours(cls: type[UpstreamPool], family: type[SQLAlchemyPool]) -> bool:
+    """Return whether a class overrides what our pool class must override."""
     ours = {
         name
-        for each in family.live.__mro__
+        for each in family.pool_class.__mro__
         if each.__module__.startswith(__package__ or "")
         for name in vars(each)
         if not name.startswith("__")
     }
-    between = cls.__mro__[: cls.__mro__.index(_librarys(family))]
+    between = cls.__mro__[: cls.__mro__.index(_library_class(family))]
     return any(ours & vars(each).keys() for each in between)
 
 
 def _check(cls: type[UpstreamPool], id: str) -> None:
+    """Raise InputError if a class can't work."""
     if issubclass(cls, AsyncAdaptedQueuePool):
         raise InputError(
-            f"{id} is a pool for asyncio, and {cls.__name__} is taken for threads: derive it from "
-            "sqlalchemy.pool.QueuePool."
+            f"{id} is an asyncio pool, and poolviz runs pools of your own with threads: derive "
+            f"{cls.__name__} from sqlalchemy.pool.QueuePool."
         )
     for name in ("_do_get", "_do_return_conn", "dispose"):
         if getattr(cls, name) is getattr(UpstreamPool, name):
@@ -283,24 +283,24 @@ def _check(cls: type[UpstreamPool], id: str) -> None:
             parameter.VAR_KEYWORD,
         ):
             raise InputError(
-                f"{id} can't be made: the constructor of {cls.__name__} wants {parameter.name}, "
-                "which has no default."
+                f"{id} can't be made: the constructor of {cls.__name__} requires "
+                f"{parameter.name}, which has no default."
             )
 
 
 def _own_limits(cls: type[UpstreamPool]) -> list[Parameter]:
-    """The parameters of a constructor that no pool of the library's has: numbers and switches."""
-    bases: list[Any] = [UpstreamPool, *map(_librarys, _FAMILIES)]
-    librarys = {name for base in bases for name in inspect.signature(base).parameters}
+    """Return a constructor's numbers and switches that no pool of the library has, as limits."""
+    bases: list[Any] = [UpstreamPool, *map(_library_class, _FAMILIES)]
+    known = {name for base in bases for name in inspect.signature(base).parameters}
     return [
         _by_rebuilding(limit)
         for name, parameter in inspect.signature(cls).parameters.items()
-        if name not in librarys and (limit := _limit(name, parameter.default)) is not None
+        if name not in known and (limit := _limit(name, parameter.default)) is not None
     ]
 
 
 def _limit(name: str, default: object) -> Parameter | None:
-    help = f"What the constructor calls {name}."
+    help = f"The constructor's parameter {name}."
     if isinstance(default, bool):
         return Switch(key=name, default=default, help=help)
     if not isinstance(default, (int, float)):

@@ -1,4 +1,4 @@
-"""SQLAlchemy's QueuePool: callers wait for what comes back, and a newcomer may be quicker."""
+"""SQLAlchemy's QueuePool, whose waiting callers may be overtaken by new ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from poolviz.pools.sqlalchemy.base import (
     POOL_PRE_PING,
     POOL_RECYCLE,
     SQLAlchemyPool,
-    put_upkeep_in_force,
+    apply_upkeep,
 )
 
 LISTING = Listing("sqlalchemy.QueuePool", "SQLAlchemy QueuePool", rank=20)
@@ -29,9 +29,9 @@ _NO_LIMIT = -1
 
 
 class _ResizableQueue(Queue[ConnectionPoolEntry]):
-    """SQLAlchemy's queue of idle connections, whose waiters can be told of a change.
+    """SQLAlchemy's queue of idle connections, which can wake its waiters for a change of limits.
 
-    `changes` and `waiting` are guarded by the queue's own `mutex`, as all of it is.
+    `changes` and `waiting` are guarded by the queue's `mutex`, like everything in it.
     """
 
     def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
@@ -40,7 +40,10 @@ class _ResizableQueue(Queue[ConnectionPoolEntry]):
         self.waiting = 0
 
     def wait(self, deadline: float) -> bool:
-        """Wait for an item, a change or the deadline; True if there was a change. Needs mutex."""
+        """Wait for an item, a change or the deadline; return whether there was a change.
+
+        Called with the mutex. The deadline is one of `time.monotonic`.
+        """
         seen = self.changes
         self.waiting += 1
         try:
@@ -54,19 +57,20 @@ class _ResizableQueue(Queue[ConnectionPoolEntry]):
         return self.changes != seen
 
     def wake(self, waiters: int) -> None:
-        """Have as many waiters look again at what the limits allow."""
+        """Let this many waiters test again what the limits allow."""
         with self.mutex:
             self.changes += 1
             self.not_empty.notify(waiters)
 
 
 class ResizableQueuePool(UpstreamQueuePool):
-    """SQLAlchemy's own QueuePool, with limits that may be changed while it is in use.
+    """SQLAlchemy's QueuePool, with limits that may be changed while it is in use.
 
-    Unless a limit changes it does what the library's does, its unfairness to waiters included.
-    One lock, the queue's, guards all the counts, and is never held while a connection is made
-    or closed. As in the library `_overflow` counts every place taken, less the queue's size:
-    by a connection, by one on its way in (`_connecting`) or on its way out (`_leaving`).
+    As long as no limit changes, it does what the library's does, its unfairness to waiters
+    included. One lock, the queue's, guards all counts, and is never held while a connection is
+    opened or closed. As in the library, `_overflow` is the number of places taken minus the
+    queue's size. A place is taken by a connection, by one that is being opened (`_connecting`) or
+    by one that is being closed (`_closing`).
     """
 
     _queue_class = _ResizableQueue
@@ -75,11 +79,11 @@ class ResizableQueuePool(UpstreamQueuePool):
     def __init__(self, creator: Any, **options: Any) -> None:
         super().__init__(creator, **options)
         self._connecting = 0
-        self._leaving = 0
+        self._closing = 0
         self._stopped = False
 
     def _do_get(self) -> ConnectionPoolEntry:
-        """An idle connection, or a new one where there is room, or what comes back in time."""
+        """Return an idle connection, or a new one if there is room, or wait for one."""
         queue = self._pool
         deadline = monotonic() + self._timeout
         woken_by_change = False
@@ -97,12 +101,12 @@ class ResizableQueuePool(UpstreamQueuePool):
         return self._connect(woken_by_change)
 
     def _connect(self, woken_by_change: bool) -> ConnectionPoolEntry:
-        """A new connection, for the place just taken."""
+        """Open a connection for the place that was just taken."""
         try:
             record = self._create_connection()
         except BaseException:
             self._dec_overflow()
-            if woken_by_change:  # the room that the change made is another waiter's now
+            if woken_by_change:  # another waiter can use the room that the change made
                 self._pool.wake(1)
             raise
         with self._pool.mutex:
@@ -131,14 +135,14 @@ class ResizableQueuePool(UpstreamQueuePool):
         return True
 
     def _room(self) -> int:
-        """How many connections may still be made; as many as wait where there is no limit."""
+        """Return how many more connections may be opened; without a limit, enough for waiters."""
         if self._max_overflow == _NO_LIMIT:
             return max(1, self._pool.waiting)
         return max(0, self._max_overflow - self._overflow)
 
     def _too_many(self) -> bool:
-        """Whether more connections stay than the limits allow."""
-        return 0 <= self._max_overflow < self._overflow - self._leaving
+        """Return whether the limits allow fewer connections than would stay."""
+        return 0 <= self._max_overflow < self._overflow - self._closing
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         with self._pool.mutex:
@@ -147,34 +151,34 @@ class ResizableQueuePool(UpstreamQueuePool):
                 try:
                     return self._pool.put(record, False)
                 except Full:
-                    pass  # beyond pool_size: closed, as the library does
-            self._leaving += 1
+                    pass  # beyond pool_size: closed, as by the library
+            self._closing += 1
         self._drop(record)
-        if surplus and self._room():  # a limit was raised again while this one was on its way out
+        if surplus and self._room():  # a limit was raised again while this one was being closed
             self._pool.wake(1)
         return None
 
     def _drop(self, record: ConnectionPoolEntry) -> None:
-        """Close a connection that was counted as stopping; only then is its place free."""
+        """Close a connection that is counted in `_closing`, and then free its place."""
         try:
             record.close()
         finally:
             with self._pool.mutex:
-                self._leaving -= 1
+                self._closing -= 1
                 self._overflow -= 1
 
     def change_limits(self, size: int, max_overflow: int) -> None:
-        """Put both in force: close idle connections beyond them, wake waiters there is room for."""
+        """Apply both: close idle connections beyond them, wake waiters for which there is room."""
         queue = self._pool
         with queue.mutex:
             self._overflow += queue.maxsize - size
             queue.maxsize = size
             self._max_overflow = max_overflow
             surplus = []
-            # The queue's own bound is an ==, and no bound once it holds more than a lowered size.
+            # The queue compares with ==, and so has no bound if it holds more than a lowered size.
             while queue.queue and (len(queue.queue) > size or self._too_many()):
-                surplus.append(queue.queue.popleft())  # the one that rested longest
-                self._leaving += 1
+                surplus.append(queue.queue.popleft())  # the one that has been idle longest
+                self._closing += 1
         try:
             for record in surplus:
                 self._drop(record)
@@ -182,37 +186,39 @@ class ResizableQueuePool(UpstreamQueuePool):
             with queue.mutex:
                 queue.wake(self._room())
 
-    def put_in_force(self, limits: Mapping[str, Value]) -> None:
-        """Have all limits hold; only a change of size or overflow wakes anybody."""
+    def apply_limits(self, limits: Mapping[str, Value]) -> None:
+        """Apply all limits; only a change of pool_size or max_overflow wakes waiters."""
         self._timeout = float(limits["pool_timeout"])
-        put_upkeep_in_force(self, limits)
+        apply_upkeep(self, limits)
         self._pool.use_lifo = bool(limits["pool_use_lifo"])
         bounds = int(limits["pool_size"]), int(limits["max_overflow"])
         if bounds != (self._pool.maxsize, self._max_overflow):
             self.change_limits(*bounds)
 
-    def finish(self) -> None:
-        """Leave no room. The library's dispose() would forget the connections in use, and let in
-        as many again."""
+    def drain(self) -> None:
+        """Close idle connections now, the others when they are given back.
+
+        The library's dispose() would forget those in use, and allow as many again.
+        """
         self.change_limits(0, 0)
 
     def stop(self) -> None:
-        """Send every waiter, and every later caller, away with PoolStopped."""
+        """Send all callers that wait, and all later ones, away with PoolStopped."""
         with self._pool.mutex:
             self._stopped = True
             self._pool.wake(self._pool.waiting)
 
     def reported_counts(self) -> ReportedCounts:
-        """The pool's counts, without its lock. A place whose connection was lost counts as none."""
+        """Return the pool's counts, without its lock. A place that lost its connection is free."""
         idle = tuple(self._pool.queue)
         lost = sum(record.dbapi_connection is None for record in idle)
         open_ = self._pool.maxsize + self._overflow - self._connecting
-        used = open_ - self._leaving - len(idle)
+        used = open_ - self._closing - len(idle)
         return ReportedCounts(open=open_ - lost, used=used, pending=self._pool.waiting)
 
 
 def queue_limits(id: str) -> Parameters:
-    """The limits of a QueuePool, or of a pool derived from it."""
+    """Return the limits of a QueuePool, or of a pool derived from it."""
     return Parameters(
         f"limit of {id}",
         Count(
@@ -264,19 +270,19 @@ class QueuePool(SQLAlchemyPool):
     """`sqlalchemy.pool.QueuePool`."""
 
     id, title = LISTING.id, LISTING.title
-    about = "When every connection is in use a caller waits, for pool_timeout at most."
+    about = "When all connections are in use, callers wait, for pool_timeout at most."
     waits = True
     exhausted = (upstream_errors.TimeoutError,)
     limits = queue_limits(id)
-    live = ResizableQueuePool
+    pool_class = ResizableQueuePool
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections: pool_size and max_overflow together."""
+        """Return pool_size + max_overflow; None if max_overflow is -1."""
         overflow = int(limits["max_overflow"])
         return None if overflow == _NO_LIMIT else int(limits["pool_size"]) + overflow
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The most connections kept idle: pool_size."""
+        """Return pool_size: no more connections are kept idle."""
         return int(limits["pool_size"])

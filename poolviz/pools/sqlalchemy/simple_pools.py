@@ -1,4 +1,4 @@
-"""SQLAlchemy's pools in which nobody waits: none, one for all, one a thread, one at a time."""
+"""SQLAlchemy's pools without a queue: NullPool, StaticPool, SingletonThreadPool, AssertionPool."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from poolviz.pools.sqlalchemy.base import (
     POOL_PRE_PING,
     POOL_RECYCLE,
     SQLAlchemyPool,
-    put_upkeep_in_force,
+    apply_upkeep,
 )
 
 NULL = Listing("sqlalchemy.NullPool", "SQLAlchemy NullPool", rank=21)
@@ -32,24 +32,24 @@ SINGLETON = Listing("sqlalchemy.SingletonThreadPool", "SQLAlchemy SingletonThrea
 ASSERTION = Listing("sqlalchemy.AssertionPool", "SQLAlchemy AssertionPool", rank=24)
 
 
-class Stoppable(UpstreamPool):
-    """A pool that can send its callers away. `stopped` is only ever set."""
+class StoppablePool(UpstreamPool):
+    """A pool that can send its callers away. `stopped` is never reset."""
 
     stopped = False
 
     def connect(self) -> PoolProxiedConnection:
-        """A connection, unless the run is over."""
+        """Return a connection. Raises PoolStopped after `stop`."""
         if self.stopped:
             raise PoolStopped
         return super().connect()
 
     def stop(self) -> None:
-        """Send every later caller away."""
+        """Send all later callers away."""
         self.stopped = True
 
 
-class ResizableNullPool(Stoppable, UpstreamNullPool):
-    """SQLAlchemy's own NullPool. It knows of no connection, so those lent are listed here."""
+class ResizableNullPool(StoppablePool, UpstreamNullPool):
+    """SQLAlchemy's NullPool, with a list of the connections it has lent."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -64,24 +64,25 @@ class ResizableNullPool(Stoppable, UpstreamNullPool):
         super()._do_return_conn(record)
         self._lent.discard(record)
 
-    def put_in_force(self, limits: Mapping[str, Value]) -> None:
-        """There are no limits."""
+    def apply_limits(self, limits: Mapping[str, Value]) -> None:
+        """Do nothing: there are no limits."""
 
     def reported_counts(self) -> ReportedCounts:
-        """What is lent, and still connected."""
+        """Return what is lent and connected."""
         lent = tuple(self._lent)
         open_ = sum(record.dbapi_connection is not None for record in lent)
         return ReportedCounts(open=open_, used=open_)
 
-    def finish(self) -> None:
-        """Nothing is idle, and what comes back is closed in any case."""
+    def drain(self) -> None:
+        """Do nothing: no connection is idle, and all are closed when given back."""
 
 
-class ResizableStaticPool(Stoppable, UpstreamStaticPool):
-    """SQLAlchemy's own StaticPool, with a list of who holds what: the library notes the last only.
+class ResizableStaticPool(StoppablePool, UpstreamStaticPool):
+    """SQLAlchemy's StaticPool, with a list of who holds which connection.
 
-    Callers who come before there is a connection each open one, and the pool keeps the last. The
-    library leaves the others to the collector, which is slow to find those of SQLite.
+    Callers that come before there is a connection each open one, and the pool keeps the last. The
+    library leaves the others to the garbage collector, which finds those of SQLite late; here
+    each is closed when it is given back.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -89,7 +90,7 @@ class ResizableStaticPool(Stoppable, UpstreamStaticPool):
         self._held: dict[int, ConnectionPoolEntry] = {}
 
     def connect(self) -> PoolProxiedConnection:
-        """The connection, whoever holds it already."""
+        """Return the connection, whoever holds it already."""
         proxy: Any = super().connect()
         self._held[id(proxy)] = proxy._connection_record
         return proxy  # type: ignore[no-any-return]
@@ -103,21 +104,21 @@ class ResizableStaticPool(Stoppable, UpstreamStaticPool):
             if record is not self._kept and record not in tuple(self._held.values()):
                 record.close()
             if self.stopped:
-                self.finish()
+                self.drain()
 
-    def put_in_force(self, limits: Mapping[str, Value]) -> None:
-        """There are no limits."""
+    def apply_limits(self, limits: Mapping[str, Value]) -> None:
+        """Do nothing: there are no limits."""
 
     def reported_counts(self) -> ReportedCounts:
-        """What is kept or held, and connected."""
+        """Return what is kept or held, and connected."""
         held = set(self._held.values())
         there = {record for record in (*held, self._kept) if record is not None}
         open_ = {record for record in there if record.dbapi_connection is not None}
         return ReportedCounts(open=len(open_), used=len(open_ & held))
 
-    def finish(self) -> None:
-        """Close the connection, unless somebody holds it."""
-        # Taken out in one step: only one of several callers closes it.
+    def drain(self) -> None:
+        """Close the connection, unless a client holds it."""
+        # Removed in one step, so that only one of several callers closes it.
         if not self._held and (record := self.__dict__.pop("connection", None)) is not None:
             record.close()
 
@@ -126,30 +127,31 @@ class ResizableStaticPool(Stoppable, UpstreamStaticPool):
         return self.__dict__.get("connection")
 
 
-class ResizableSingletonThreadPool(Stoppable, UpstreamSingletonThreadPool):
-    """SQLAlchemy's own SingletonThreadPool, with a size that may be changed while it is in use.
+class ResizableSingletonThreadPool(StoppablePool, UpstreamSingletonThreadPool):
+    """SQLAlchemy's SingletonThreadPool, with a size that may be changed while it is in use.
 
     Like the library's, it makes room for a new thread by closing any connection, in use or not.
-    One lock guards `size`, `_all_conns` and `_lent`, and isn't held while one is made or closed.
+    One lock guards `size`, `_all_conns` and `_lent`, and isn't held while a connection is opened
+    or closed.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self._lent: set[ConnectionPoolEntry] = set()
 
     def _do_get(self) -> ConnectionPoolEntry:
         own = getattr(self._conn, "current", None)
         record: ConnectionPoolEntry | None = own() if own is not None else None
-        with self._guard:
+        with self._lock:
             if record is not None and record in self._all_conns:
                 self._lent.add(record)
                 return record
         record = self._create_connection()
         self._conn.current = weakref.ref(record)
-        with self._guard:
+        with self._lock:
             surplus = []
-            # Once stopped it has room for nobody, and takes nothing from those who finish.
+            # Once stopped, it closes no connection of a client that is about to finish.
             while not self.stopped and self._all_conns and len(self._all_conns) >= self.size:
                 surplus.append(self._all_conns.pop())
             in_use = self._lent.intersection(surplus)
@@ -159,13 +161,12 @@ class ResizableSingletonThreadPool(Stoppable, UpstreamSingletonThreadPool):
             if other not in in_use:
                 other.close()
             elif (connection := other.dbapi_connection) is not None:
-                # Its holder is about to notice; until it gives it back, it counts as open.
-                connection.disconnect()
+                connection.disconnect()  # it counts as open until its client gives it back
         return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         super()._do_return_conn(record)
-        with self._guard:
+        with self._lock:
             self._lent.discard(record)
             surplus = len(self._all_conns) > self.size and record in self._all_conns
             if surplus:
@@ -173,14 +174,14 @@ class ResizableSingletonThreadPool(Stoppable, UpstreamSingletonThreadPool):
         if surplus:
             record.close()
 
-    def put_in_force(self, limits: Mapping[str, Value]) -> None:
-        """Have all limits hold."""
-        put_upkeep_in_force(self, limits)
+    def apply_limits(self, limits: Mapping[str, Value]) -> None:
+        """Apply all limits."""
+        apply_upkeep(self, limits)
         self.change_size(int(limits["pool_size"]))
 
     def change_size(self, size: int) -> None:
-        """Close idle connections beyond it; those in use when they are given back."""
-        with self._guard:
+        """Apply the size: close idle connections beyond it now, others when given back."""
+        with self._lock:
             self.size = size
             idle = [record for record in self._all_conns if record not in self._lent]
             surplus = idle[: max(0, len(self._all_conns) - size)]
@@ -189,56 +190,59 @@ class ResizableSingletonThreadPool(Stoppable, UpstreamSingletonThreadPool):
             record.close()
 
     def reported_counts(self) -> ReportedCounts:
-        """What the pool keeps for its threads, and what it has lent them."""
+        """Return what the pool keeps for its threads, and what it has lent them."""
         lent = {record for record in tuple(self._lent) if record.dbapi_connection is not None}
         kept = {record for record in tuple(self._all_conns) if record.dbapi_connection is not None}
         return ReportedCounts(open=len(lent | kept), used=len(lent))
 
-    def finish(self) -> None:
-        """Leave no room. The library's dispose() would close connections in use."""
+    def drain(self) -> None:
+        """Close idle connections now, the others when they are given back.
+
+        The library's dispose() would close those in use, too.
+        """
         self.change_size(0)
 
 
-class ResizableAssertionPool(Stoppable, UpstreamAssertionPool):
-    """SQLAlchemy's own AssertionPool, which lets one thread in at a time.
+class ResizableAssertionPool(StoppablePool, UpstreamAssertionPool):
+    """SQLAlchemy's AssertionPool, without its race.
 
-    The library looks whether its connection is out, and notes that it is, in two steps, with the
-    connecting between them: threads that come together all get through. Here whoever comes while
-    another is in between finds it taken. Nobody ever waits for that.
+    The library tests whether its connection is out, connects, and only then marks it as out, so
+    that threads that come at the same time all get through. Here a caller that comes while
+    another one is being served gets the library's error. Nobody waits.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._entrance = threading.Lock()
+        self._serving = threading.Lock()
 
     def _do_get(self) -> ConnectionPoolEntry:
-        if not self._entrance.acquire(blocking=False):
+        if not self._serving.acquire(blocking=False):
             raise AssertionError("connection is already checked out")
         try:
             return super()._do_get()
         finally:
-            self._entrance.release()
+            self._serving.release()
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         super()._do_return_conn(record)
         if self.stopped:
-            self.finish()
+            self.drain()
 
-    def put_in_force(self, limits: Mapping[str, Value]) -> None:
-        """Have all limits hold."""
-        put_upkeep_in_force(self, limits)
+    def apply_limits(self, limits: Mapping[str, Value]) -> None:
+        """Apply all limits."""
+        apply_upkeep(self, limits)
 
     def reported_counts(self) -> ReportedCounts:
-        """One connection or none, out or not."""
+        """Return one connection or none, out or not."""
         record = self._conn
         open_ = record is not None and record.dbapi_connection is not None
         return ReportedCounts(open=int(open_), used=int(open_ and self._checked_out))
 
-    def finish(self) -> None:
-        """Close the connection, unless it is out; then when it is given back."""
+    def drain(self) -> None:
+        """Close the connection now or, if it is out, when it is given back."""
         if self._conn is None:
             return
-        with self._entrance:  # nobody connects in there, since there is a connection
+        with self._serving:  # held for a moment only, for nobody connects: there is a connection
             record = None if self._checked_out else self._conn
             if record is not None:
                 self._conn = None
@@ -246,65 +250,65 @@ class ResizableAssertionPool(Stoppable, UpstreamAssertionPool):
             record.close()
 
 
-class _Fixed(SQLAlchemyPool):
-    """A pool whose limits don't say how many connections there are at most."""
+class _FixedPool(SQLAlchemyPool):
+    """A pool whose limits don't say how many connections there are."""
 
     most: ClassVar[int | None]
-    rest: ClassVar[int]  # kept open when idle
+    idle: ClassVar[int]  # kept open when idle
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:  # noqa: ARG003
-        """The most connections, whatever the limits."""
+        """Return the most connections, whatever the limits."""
         return cls.most
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:  # noqa: ARG003
-        """The connections kept open when idle, whatever the limits."""
-        return cls.rest
+        """Return the connections kept open when idle, whatever the limits."""
+        return cls.idle
 
 
-class NullPool(_Fixed):
+class NullPool(_FixedPool):
     """`sqlalchemy.pool.NullPool`."""
 
     id, title = NULL.id, NULL.title
-    about = "It never runs out: each caller gets a new connection, closed when it is given back."
+    about = "Never exhausted: each caller gets a new connection, which is closed when given back."
     waits = False
     exhausted = ()
     limits = Parameters(f"limit of {id}")
-    live = ResizableNullPool
-    most, rest = None, 0
+    pool_class = ResizableNullPool
+    most, idle = None, 0
 
 
-class StaticPool(_Fixed):
+class StaticPool(_FixedPool):
     """`sqlalchemy.pool.StaticPool`."""
 
     id, title = STATIC.id, STATIC.title
     about = (
-        "It never runs out: all callers share one connection, transaction included, so that one's "
-        "rollback undoes another's work. PyMySQL's connections break when threads share them."
+        "Never exhausted: all callers share one connection and its transaction, so that one "
+        "client's rollback undoes another's work. PyMySQL's connections can't be shared by threads."
     )
     waits = False
     exhausted = ()
     nests = False
     shares = True
-    # It takes pool_recycle and pool_pre_ping, which would close or disturb what others hold.
+    # The library accepts pool_recycle and pool_pre_ping, which would affect what others hold.
     limits = Parameters(f"limit of {id}")
-    live = ResizableStaticPool
-    most, rest = 1, 1  # who comes before there is one opens one too, but it doesn't stay
+    pool_class = ResizableStaticPool
+    most, idle = 1, 1  # the first callers may each open one, but the pool keeps one only
 
     def release(self, connection: PoolProxiedConnection) -> None:
-        """Stop holding the connection; the library rolls back what anybody has open in it."""
+        """Give the connection back; the library rolls back its transaction, whoever began it."""
         holder: Any = connection
         holder._pool.give_back(connection)
 
 
-class SingletonThreadPool(_Fixed):
+class SingletonThreadPool(_FixedPool):
     """`sqlalchemy.pool.SingletonThreadPool`."""
 
     id, title = SINGLETON.id, SINGLETON.title
     about = (
-        "Each thread has a connection of its own; a thread too many gets one too, and that of any "
-        "other is closed, even in use."
+        "Each thread has a connection of its own. One thread too many gets one as well, and that "
+        "of another thread is closed, even in use."
     )
     waits = False
     exhausted = ()
@@ -324,22 +328,22 @@ class SingletonThreadPool(_Fixed):
         POOL_RECYCLE,
         POOL_PRE_PING,
     )
-    live = ResizableSingletonThreadPool
-    most = None  # a thread connects first, and makes room for it then
+    pool_class = ResizableSingletonThreadPool
+    most = None  # a thread opens its connection before it makes room for it
     nests = False
     takes_away = True
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The most connections kept for threads: pool_size."""
+        """Return pool_size: no more connections are kept for threads."""
         return int(limits["pool_size"])
 
 
-class AssertionPool(_Fixed):
+class AssertionPool(_FixedPool):
     """`sqlalchemy.pool.AssertionPool`."""
 
     id, title = ASSERTION.id, ASSERTION.title
-    about = "One caller at a time has its one connection; any other fails at once."
+    about = "Only one caller at a time can have its one connection; others get an error at once."
     waits = False
     exhausted = (AssertionError,)
     one_client = (
@@ -347,5 +351,5 @@ class AssertionPool(_Fixed):
         "an AssertionError."
     )
     limits = Parameters(f"limit of {id}", POOL_RECYCLE, POOL_PRE_PING)
-    live = ResizableAssertionPool
-    most, rest = 1, 1
+    pool_class = ResizableAssertionPool
+    most, idle = 1, 1

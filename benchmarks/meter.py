@@ -39,8 +39,8 @@ from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.registry import POOLS, check_server, pool_class
+from poolviz.servers.dispatch import reach
 from poolviz.servers.embedded.server import EmbeddedServer
-from poolviz.servers.target import reach
 
 GOAL = 0.9
 STATEMENT = "SELECT 1"

@@ -18,10 +18,10 @@ from poolviz.model.errors import PoolvizError
 from poolviz.pools.registry import listings
 from poolviz.servers.embedded.binaries import find_binaries
 from poolviz.servers.embedded.cluster import base_folder
-from poolviz.system.display import display_available
+from poolviz.system.display import display_problem
 from poolviz.system.folders import home
-from poolviz.system.os_account import lent_account
-from poolviz.system.qt_libraries import ALWAYS, FOR_X, command_for, install_command, qt_fault
+from poolviz.system.os_account import server_account
+from poolviz.system.qt_libraries import ALWAYS, FOR_X, command_for, install_command, qt_error
 from poolviz.system.resources import resource
 
 State: TypeAlias = Literal["fine", "could be better", "missing"]
@@ -120,7 +120,7 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _qt() -> Finding:
-    fault = qt_fault()
+    fault = qt_error()
     return Finding(
         what="Qt",
         state=MISSING if fault else FINE,
@@ -131,7 +131,7 @@ def _qt() -> Finding:
 
 
 def _display() -> Finding:
-    fault = display_available()
+    fault = display_problem()
     return Finding(
         what="Display",
         state=OPTIONAL if fault else FINE,
@@ -199,7 +199,7 @@ def _folder() -> Finding:
 
 def _postgresql() -> Finding:
     try:
-        account = lent_account()
+        account = server_account()
         binaries = find_binaries(account, base_folder())
     except PoolvizError as error:
         problem, _, advice = str(error).partition(": ")

@@ -32,10 +32,9 @@ from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import check_server, pool_class
 from poolviz.scenarios import check as scenarios
 from poolviz.scenarios.draft import Draft
+from poolviz.servers.dispatch import drop_tables, prepare_tables, reach
 from poolviz.servers.embedded.server import EmbeddedServer
-from poolviz.servers.tables import drop as drop_tables
-from poolviz.servers.tables import prepare
-from poolviz.servers.target import Target, reach
+from poolviz.servers.target import Target
 from poolviz.sessions.export.file_name import run_name
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
@@ -114,16 +113,16 @@ def tables(dsn: str | None, scale: int, *, drop: bool) -> str:
         if drop:
             done = drop_tables(target.conninfo, say)
             return f"Dropped the tables in {where}." if done else f"There is no {where} to drop."
-        if prepare(target.conninfo, scale, say):
+        if prepare_tables(target.conninfo, scale, say):
             return f"Made tables of scale {scale} in {where}."
     return f"The tables in {where} are there already, of scale {scale} or more."
 
 
 def no_window() -> str:
     """Why no window can be opened here, in a sentence; empty where one can."""
-    from poolviz.system.display import display_available  # noqa: PLC0415 - for a window alone
+    from poolviz.system.display import display_problem  # noqa: PLC0415 - for a window alone
 
-    reason = display_available()
+    reason = display_problem()
     if reason is None:
         try:
             importlib.import_module("PySide6.QtWidgets")
@@ -191,7 +190,7 @@ def _respect(target: Target, scenario: Scenario, say: Callable[[str], None]) -> 
 def _furnish(target: Target, scenario: Scenario, say: Callable[[str], None]) -> None:
     """Have the tables there that the run works on, now or after a change."""
     scale = needs_tables(scenario)
-    if scale and prepare(target.conninfo, scale, say) and not target.embedded:
+    if scale and prepare_tables(target.conninfo, scale, say) and not target.embedded:
         say(f"Schema {SCHEMA} stays on {target.shown} until `poolviz tables --drop` removes it.")
 
 

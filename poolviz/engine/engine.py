@@ -32,7 +32,7 @@ from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.registry import pool_class
-from poolviz.servers.target import with_application_name
+from poolviz.servers.dispatch import with_application_name
 
 
 class Engine:

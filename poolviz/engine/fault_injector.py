@@ -11,7 +11,8 @@ from poolviz.load.faults import FAULTS, Fault
 from poolviz.model.errors import PoolvizError, ServerError
 from poolviz.model.parameters import Value
 from poolviz.pools.connections.connect_faults import ConnectFaults
-from poolviz.servers.fault_injection import FaultInjection, fault_injection_for
+from poolviz.servers.dispatch import fault_injection_for
+from poolviz.servers.fault_injection import FaultInjection
 
 
 class RunFaultContext:

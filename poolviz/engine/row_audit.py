@@ -8,7 +8,7 @@ from poolviz.load.statements import statement_kind
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import Rows
 from poolviz.model.parameters import Value
-from poolviz.servers.rows import count_rows
+from poolviz.servers.dispatch import count_rows
 
 _BEFORE, _AFTER = 5.0, 1.0  # seconds that counting may take: a run's end is not held up for long
 

@@ -7,8 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import psycopg2
-
 from poolviz.engine.client_group import ClientGroup
 from poolviz.engine.environment import describe_environment
 from poolviz.engine.fault_injector import FaultInjector, RunFaultContext
@@ -18,7 +16,7 @@ from poolviz.engine.sampler import Sampler
 from poolviz.engine.server_monitor import ServerMonitor
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import check_load, settings_for
-from poolviz.model.dialect import MYSQL, POSTGRESQL, dialect_of
+from poolviz.model.dialect import dialect_of
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import (
     AddNote,
@@ -36,8 +34,7 @@ from poolviz.model.messages import (
 from poolviz.model.parameters import Parameters, Value, unknown_key
 from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.pools.base import Pool
-from poolviz.servers.postgres.errors import describe_failure
-from poolviz.servers.target import mysql
+from poolviz.servers import dispatch
 
 _NOBODY_LISTENS = 200  # reports waiting: the sampler lets ticks pass until they are taken
 _Values = Mapping[str, Value]
@@ -252,11 +249,5 @@ def told(error: Exception, conninfo: str) -> PoolvizError:
     """What went wrong with a pool, as a sentence."""
     if isinstance(error, PoolvizError):
         return error
-    if isinstance(error, psycopg2.Error):
-        return describe_failure(error, conninfo)
-    dialect = dialect_of(conninfo)
-    if dialect == POSTGRESQL and (hasattr(error, "sqlstate") or isinstance(error, OSError)):
-        # Another driver's, with the server's words or the system's, which are known by libpq's.
-        return describe_failure(psycopg2.OperationalError(str(error)), conninfo)
-    told = mysql().describe(error, conninfo) if dialect == MYSQL else None
-    return told or PoolvizError(f"The pool raised {type(error).__name__}: {error}".strip())
+    described = dispatch.describe_error(error, conninfo)
+    return described or PoolvizError(f"The pool raised {type(error).__name__}: {error}".strip())

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from poolviz.model.sample import ServerView
-from poolviz.servers.monitor import monitor_for
+from poolviz.servers.dispatch import monitor_for
 
 INTERVAL = 1.0  # seconds
 
@@ -56,9 +56,9 @@ class ServerMonitor:
                     self._cancelling = False
                     monitor.cancel_statements()
                 else:
-                    self._latest = monitor.look()
-                    if monitor.trouble != self._said:
-                        self._said = monitor.trouble
+                    self._latest = monitor.view()
+                    if monitor.problem != self._said:
+                        self._said = monitor.problem
                         self._on_trouble(self._said)
                 self._wake.wait(INTERVAL)
                 self._wake.clear()

@@ -21,9 +21,9 @@ from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
 from poolviz.runs.engine_process import EngineProcess
+from poolviz.servers.dispatch import prepare_tables, reach
 from poolviz.servers.embedded.server import EmbeddedServer
-from poolviz.servers.tables import prepare
-from poolviz.servers.target import Target, reach
+from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 
@@ -109,7 +109,7 @@ class Runner:
                 raise PoolvizError("The run was stopped before its tables were there.")
             tell(words)
 
-        run.tables_prepared = prepare(run.target.conninfo, scale, go_on)
+        run.tables_prepared = prepare_tables(run.target.conninfo, scale, go_on)
 
     def begin(self, run: Run, tell: Callable[[str], None]) -> Run:
         """Start the engine of `run`, recorded into a new session; the last run's is gone first,

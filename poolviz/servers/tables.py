@@ -1,26 +1,22 @@
-"""The tables that some statements work on: pgbench's, in a schema of our own, made and dropped.
+"""The tables that some statements work on: those of pgbench, in a schema of poolviz' own.
 
-Nothing but the schema `poolviz` is ever touched, and that only where we made what is in it: the
-table `made` in it says so, by its comment, and what scale the others have. On MySQL and MariaDB
-the schema is a database.
+Nothing outside the schema `poolviz` is touched, and that only if poolviz created what is in it:
+the comment of the table `made` says so, and its row holds the scale of the others. On MySQL and
+MariaDB the schema is a database.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from poolviz.load.statements import ACCOUNTS, SCHEMA
-from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
-from poolviz.model.errors import InputError, ServerError
-
-Progress = Callable[[str], None]
+from poolviz.model.errors import ServerError
 
 NOTE = "made"
-MARK = "made by poolviz, which drops it on request"
-# The columns of each table; {key} is how its first column is told to be the key.
+MARK = "made by poolviz, which drops it on request"  # the comment that marks a table as ours
+# The columns of each table; {key} is what declares the first one the primary key.
 COLUMNS = {
     "branches": "bid int NOT NULL{key}, bbalance int NOT NULL, filler char(88) NOT NULL",
     "tellers": "tid int NOT NULL{key}, bid int NOT NULL, tbalance int NOT NULL,"
@@ -32,7 +28,7 @@ COLUMNS = {
 }
 KEYS = {"branches": "bid", "tellers": "tid", "accounts": "aid"}
 ALL = ", ".join(f"{SCHEMA}.{table}" for table in COLUMNS)
-# What the statements do, done to no row: whether this user may.
+# The kinds of statement that a load executes, on no rows: whether this user has the privileges.
 TRIALS = (
     *(
         f"UPDATE {SCHEMA}.{table} SET filler = filler WHERE {key} = 0"
@@ -40,122 +36,99 @@ TRIALS = (
     ),
     f"INSERT INTO {SCHEMA}.history SELECT * FROM {SCHEMA}.history WHERE 1 = 0",
 )
-LOCK_LIMIT = 30  # seconds to wait for whoever uses the tables, or makes them
-BATCH = 10_000  # accounts written at once
+COUNT_HISTORY = f"SELECT count(*) FROM {SCHEMA}.history"
+LOCK_LIMIT = 30  # seconds to wait for others that use the tables or create them
+BATCH = 10_000  # accounts inserted by one statement
 
 
 @dataclass(frozen=True)
 class Found:
-    """What there is of our schema on a server."""
+    """What there is of the schema on a server."""
 
-    schema: bool = False  # it is there,
-    ours: bool = False  # we made what is in it,
-    ours_alone: bool = True  # and we made the schema itself, or would
-    scale: int = 0  # of the tables; 0 where they aren't all there and whole
-    others: tuple[str, ...] = ()  # what is in it that we didn't make
+    schema: bool = False  # it exists,
+    ours: bool = False  # poolviz created the tables in it,
+    ours_alone: bool = True  # and the schema itself, or would create it
+    scale: int = 0  # of the tables; 0 if some are missing or incomplete
+    others: tuple[str, ...] = ()  # what is in it that poolviz didn't create
 
 
 class Tables(ABC):
-    """Our tables on one server, over one connection. Each raises ServerError in one sentence."""
+    """The tables on one server, over one connection. Used by one thread. Everything raises
+    ServerError in one sentence."""
 
-    @abstractmethod
-    def find(self) -> Found:
-        """What is there. From now on nobody else of us makes or drops anything."""
-
-    @abstractmethod
-    def try_out(self) -> None:
-        """Make sure that this user may do with the tables what the statements do."""
-
-    @abstractmethod
-    def make(self, scale: int, found: Found, tell: Callable[[float], None]) -> None:
-        """Make the tables, in place of those that are there; `tell` hears of the share done."""
-
-    @abstractmethod
-    def empty_history(self) -> None:
-        """Forget what earlier runs did, unless somebody else is at it."""
-
-    @abstractmethod
-    def drop(self, found: Found) -> bool:
-        """Drop all that we made; False where the schema stays, since it isn't ours alone."""
-
-
-def prepare(conninfo: str, scale: int, progress: Progress = lambda _: None) -> bool:
-    """See to it that the tables are there, of `scale` at least; whether they had to be made.
-
-    `progress` is told in words what goes on. InputError on SQLite; ServerError, in one sentence
-    that says what to do, where the schema holds what isn't ours, or this user lacks a right. Where
-    it fails, or is interrupted, what was there before is there again, or nothing.
-    """
-    with _tables(conninfo) as tables:
-        found = tables.find()
-        _refuse_others(found)
+    def prepare(self, scale: int, progress: Callable[[str], None]) -> bool:
+        """See `dispatch.prepare_tables`."""
+        found = self._find()
+        _refuse_foreign(found)
         if found.scale >= scale:
-            tables.try_out()
-            tables.empty_history()
+            self._check_privileges()
+            self._empty_history()
             return False
-        size = f"tables of scale {scale} with {scale * ACCOUNTS:,} accounts"
+        tables = f"tables of scale {scale} with {scale * ACCOUNTS:,} accounts"
         if found.scale:
-            progress(f"Making {size} in schema {SCHEMA}, in place of those of scale {found.scale}")
+            progress(f"Replacing the tables of scale {found.scale} in schema {SCHEMA}: {tables}")
         else:
-            progress(f"Creating schema {SCHEMA}: {size}")
-        tables.make(scale, found, _by_tenths(progress))
-    return True
+            progress(f"Creating schema {SCHEMA}: {tables}")
+        self._create(scale, found, _in_tenths(progress))
+        return True
 
-
-def drop(conninfo: str, progress: Progress = lambda _: None) -> bool:
-    """Drop all that `prepare` made, and nothing else; False where there was nothing of it."""
-    with _tables(conninfo) as tables:
-        found = tables.find()
-        _refuse_others(found)
+    def drop(self, progress: Callable[[str], None]) -> bool:
+        """See `dispatch.drop_tables`."""
+        found = self._find()
+        _refuse_foreign(found)
         if not found.ours:
             return False
-        if not tables.drop(found):
-            progress(f"Schema {SCHEMA} stays: it isn't poolviz' alone")
-    return True
+        if not self._drop(found):
+            progress(f"Schema {SCHEMA} was kept, because it isn't poolviz' alone")
+        return True
+
+    @abstractmethod
+    def _find(self) -> Found:
+        """Return what is there. From now on no other poolviz creates or drops any of it."""
+
+    @abstractmethod
+    def _check_privileges(self) -> None:
+        """Raise ServerError unless this user may execute what the statements do."""
+
+    @abstractmethod
+    def _create(self, scale: int, found: Found, report: Callable[[float], None]) -> None:
+        """Create the tables in place of existing ones. `report` gets the share that is done."""
+
+    @abstractmethod
+    def _empty_history(self) -> None:
+        """Delete the rows of earlier runs, unless the table is in use or this user may not."""
+
+    @abstractmethod
+    def _drop(self, found: Found) -> bool:
+        """Drop what poolviz created; return False if the schema has to stay."""
 
 
-@contextmanager
-def _tables(conninfo: str) -> Iterator[Tables]:
-    dialect = dialect_of(conninfo)
-    if dialect == SQLITE:
-        raise InputError(
-            "The tables are made on PostgreSQL, MySQL and MariaDB, not on SQLite: give the --dsn "
-            "of such a server."
-        )
-    if dialect == MYSQL:
-        from poolviz.servers.mysql.tables import opened  # noqa: PLC0415 - an extra
-    else:
-        from poolviz.servers.postgres.tables import opened  # noqa: PLC0415 - needs this module
-    with opened(conninfo) as tables:
-        yield tables
+def in_use() -> ServerError:
+    """Return the error for tables that another program has locked for too long."""
+    return ServerError(
+        f"The tables in schema {SCHEMA} were in use by another program for more than "
+        f"{LOCK_LIMIT} s: try again when it has finished."
+    )
 
 
-def _refuse_others(found: Found) -> None:
+def _refuse_foreign(found: Found) -> None:
     if found.ours or not found.others:
         return
     names = ", ".join(found.others[:3]) + (" and more" if len(found.others) > 3 else "")
     raise ServerError(
-        f"The server has a schema {SCHEMA} that poolviz didn't make, with {names} in it, and it "
-        "stays as it is: rename it, or use another database or server."
+        f"The server has a schema {SCHEMA} that poolviz didn't create, with {names} in it, and it "
+        "was left as it is: rename it, or use another database or server."
     )
 
 
-def _by_tenths(progress: Progress) -> Callable[[float], None]:
-    """What tells of the share done, in words, each tenth once."""
-    told = 0
+def _in_tenths(progress: Callable[[str], None]) -> Callable[[float], None]:
+    """Return a function that takes the share done and reports each tenth once."""
+    reported = 0
 
-    def tell(share: float) -> None:
-        nonlocal told
-        if int(share * 10) > told:
-            told = int(share * 10)
-            progress(f"{told * 10} % of the accounts are there")
+    def report(share: float) -> None:
+        nonlocal reported
+        if int(share * 10) > reported:
+            reported = int(share * 10)
+            progress(f"{reported * 10} % of the accounts are inserted")
 
-    return tell
-
-
-def in_use() -> ServerError:
-    """The tables can't be had, since somebody else has them."""
-    return ServerError(
-        f"The tables in schema {SCHEMA} are in use, or being made, by somebody else for more than "
-        f"{LOCK_LIMIT} s: try again when that is over."
-    )
+    return report

@@ -1,4 +1,4 @@
-"""Whether a window can be opened here. Asked without Qt, which would end the process if not."""
+"""Whether a window can be opened. Found out without Qt, which would end the process if not."""
 
 from __future__ import annotations
 
@@ -9,29 +9,35 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from poolviz.system.qt_libraries import ALWAYS, FOR_X, Library, command_for, x_plugin_fault
+from poolviz.system.qt_libraries import (
+    ALWAYS,
+    FOR_X,
+    Library,
+    command_for,
+    x_plugin_error,
+)
 
 _XCB = next(each for each in FOR_X if each.file == "libxcb.so.1")
 
 
-def display_available() -> str | None:
-    """None where a window can be opened; else why not, as a sentence without its full stop."""
+def display_problem() -> str | None:
+    """Return why no window can be opened, as a sentence without its full stop; None if one can."""
     if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
         return None
     wayland, display = os.environ.get("WAYLAND_DISPLAY"), os.environ.get("DISPLAY")
     if wayland and _wayland_answers(wayland):
-        return _what_qt_misses(ALWAYS)
+        return _missing_libraries(ALWAYS)
     if not display:
         if wayland:
             return f"The display {wayland} can't be opened"
         return "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
     if not _x_answers(display):
         return f"The display {display} can't be opened"
-    return _what_qt_misses((*ALWAYS, *FOR_X)) or _what_the_plugin_misses()
+    return _missing_libraries((*ALWAYS, *FOR_X)) or _unusable_plugin()
 
 
 def _wayland_answers(name: str) -> bool:
-    """Whether the compositor's socket takes connections."""
+    """Return whether the compositor's socket accepts connections."""
     if sys.platform == "win32":
         return False
     path = Path(os.environ.get("XDG_RUNTIME_DIR", "/"), name)
@@ -45,9 +51,9 @@ def _wayland_answers(name: str) -> bool:
 
 
 def _x_answers(display: str) -> bool:
-    """Whether the X server lets us in. Where libxcb is missing that is found out later."""
+    """Return whether the X server accepts a connection."""
     if _XCB.missing:
-        return True
+        return True  # `_missing_libraries` will name it
     xcb = ctypes.CDLL(_XCB.file)
     xcb.xcb_connect.restype = ctypes.c_void_p
     xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
@@ -60,17 +66,17 @@ def _x_answers(display: str) -> bool:
         xcb.xcb_disconnect(connection)
 
 
-def _what_qt_misses(libraries: Iterable[Library]) -> str | None:
-    """Those of the system's libraries that aren't there, and what brings them."""
+def _missing_libraries(libraries: Iterable[Library]) -> str | None:
+    """Return which of the libraries can't be loaded, and the command that installs them."""
     missing = [library for library in libraries if library.missing]
     if not missing:
         return None
     how = command_for(missing) or "your system's package manager"
     files = ", ".join(library.file for library in missing)
     them = "it" if len(missing) == 1 else "them"
-    return f"Qt lacks {files} for the display ({how} brings {them})"
+    return f"Qt lacks {files} for the display ({how} installs {them})"
 
 
-def _what_the_plugin_misses() -> str | None:
-    fault = x_plugin_fault()
-    return f"Qt can't use the display ({fault})" if fault else None
+def _unusable_plugin() -> str | None:
+    error = x_plugin_error()
+    return f"Qt can't use the display ({error})" if error else None

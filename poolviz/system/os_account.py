@@ -1,4 +1,4 @@
-"""Who runs the server: PostgreSQL refuses root, so root lends it an unprivileged account."""
+"""The account that runs the embedded server. PostgreSQL refuses root, so root uses `nobody`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from poolviz.model.errors import ServerError
 
 @dataclass(frozen=True)
 class OsAccount:
-    """An account of the operating system that isn't the one poolviz runs under."""
+    """An account of the operating system other than that of the current user."""
 
     name: str
     uid: int
     gid: int
 
     def popen(self) -> dict[str, Any]:
-        """The arguments for subprocess to run a program under this account and no group else."""
+        """Return arguments for subprocess to run a program as this user, in its group only."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
-def lent_account() -> OsAccount | None:
-    """The account that the server runs under in place of ours: `nobody` for root, else None."""
+def server_account() -> OsAccount | None:
+    """Return the account to run the server under: `nobody` for root, None for the current user.
+    Raises ServerError if there is no such account."""
     if sys.platform == "win32" or os.geteuid() != 0:
         return None
     import pwd  # noqa: PLC0415 - Windows has none
@@ -39,10 +40,10 @@ def lent_account() -> OsAccount | None:
     return OsAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def own_name() -> str:
-    """The name of the user that poolviz runs as, which the server lets in and nobody else."""
+def user_name() -> str:
+    """Return the name of the current user, the only one whom the server lets in."""
     if sys.platform == "win32":
-        raise NotImplementedError("Windows knows no peer authentication")
+        raise NotImplementedError("Windows has no peer authentication")
     import pwd  # noqa: PLC0415 - Windows has none
 
     try:

@@ -1,4 +1,4 @@
-"""The system's libraries that Qt can't do without, and the commands that install them."""
+"""The system libraries that Qt needs, and the commands that install them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-_MANAGERS = {  # what a distribution calls itself or is like, and how it installs packages
+_MANAGERS = {  # by ID or ID_LIKE of a distribution: its package manager and its command
     "debian": ("apt", "apt-get install"),
     "ubuntu": ("apt", "apt-get install"),
     "fedora": ("dnf", "dnf install"),
@@ -24,7 +24,7 @@ _MANAGERS = {  # what a distribution calls itself or is like, and how it install
 
 @dataclass(frozen=True)
 class Library:
-    """A shared library of the system, and the packages that have it."""
+    """A shared library, and the packages that contain it."""
 
     file: str
     apt: str
@@ -33,7 +33,7 @@ class Library:
 
     @property
     def missing(self) -> bool:
-        """It can't be loaded, or not with what it needs itself."""
+        """It can't be loaded, or one of its own dependencies can't."""
         try:
             ctypes.CDLL(self.file)
         except OSError:
@@ -41,7 +41,7 @@ class Library:
         return False
 
 
-# Of any window, and of graphs that are drawn without one.
+# For every window, and for graphs that are drawn without one.
 ALWAYS = (
     Library("libEGL.so.1", "libegl1", "libglvnd-egl", "libglvnd"),
     Library("libGL.so.1", "libgl1", "libglvnd-glx", "libglvnd"),
@@ -53,7 +53,7 @@ ALWAYS = (
     Library("libdbus-1.so.3", "libdbus-1-3", "dbus-libs", "libdbus-1-3"),
     Library("libxkbcommon.so.0", "libxkbcommon0", "libxkbcommon", "libxkbcommon0"),
 )
-# Of a window on X.
+# For a window on X, in addition.
 FOR_X = (
     Library("libxcb.so.1", "libxcb1", "libxcb", "libxcb1"),
     Library("libxcb-cursor.so.0", "libxcb-cursor0", "xcb-util-cursor", "libxcb-cursor0"),
@@ -79,14 +79,15 @@ FOR_X = (
 
 
 def command_for(libraries: Iterable[Library]) -> str:
-    """What installs them on this distribution; empty where it is none that poolviz knows."""
+    """Return the command that installs them, or "" on a distribution that poolviz doesn't know."""
     return install_command(
         {name: [getattr(each, name) for each in libraries] for name in ("apt", "dnf", "zypper")}
     )
 
 
 def install_command(packages: dict[str, list[str]]) -> str:
-    """What installs the packages that this distribution's manager knows by those names."""
+    """Return the command that installs packages, whose names are given by package manager; ""
+    on a distribution that poolviz doesn't know."""
     for name in _distributions():
         for family, (manager, install) in _MANAGERS.items():
             if name == family or name.startswith(f"{family}-"):
@@ -98,18 +99,18 @@ def install_command(packages: dict[str, list[str]]) -> str:
 
 
 def _distributions() -> list[str]:
-    """What this Linux calls itself, and what it says that it is like."""
+    """Return the ID of this Linux distribution, and those that it says it is like."""
     if sys.platform == "win32" or sys.platform == "darwin":
         return []
     try:
-        told = platform.freedesktop_os_release()
+        release = platform.freedesktop_os_release()
     except OSError:
         return []
-    return [told.get("ID", ""), *told.get("ID_LIKE", "").split()]
+    return [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
 
 
-def qt_fault() -> str:
-    """Why Qt can't be loaded, in a few words; empty where it can. Never ends the process."""
+def qt_error() -> str:
+    """Return why Qt can't be loaded, in a few words, or "". Never ends the process."""
     try:
         importlib.import_module("PySide6.QtWidgets")
     except ImportError as error:
@@ -117,8 +118,8 @@ def qt_fault() -> str:
     return ""
 
 
-def x_plugin_fault() -> str:
-    """Why Qt's plugin for X can't be loaded, in a few words; empty where it can."""
+def x_plugin_error() -> str:
+    """Return why Qt's plugin for X can't be loaded, in a few words, or ""."""
     found = importlib.util.find_spec("PySide6")
     for folder in (found.submodule_search_locations if found is not None else None) or ():
         plugin = Path(folder) / "Qt" / "plugins" / "platforms" / "libqxcb.so"

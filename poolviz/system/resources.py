@@ -1,4 +1,4 @@
-"""Where the files that poolviz brings along lie: fonts, themes, the icon."""
+"""The files that poolviz ships: fonts, themes, icons, presets."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def resource(name: str) -> Path:
-    """The file or folder `name` of `resources/`; FileNotFoundError where it is missing.
+    """Return the file or folder `name` of `resources/`. Raises FileNotFoundError if it is missing.
 
-    In an installed package and in a bundle the folder lies inside `poolviz`, in the source
-    checkout beside it.
+    In an installed package and in a bundle, `resources/` is inside `poolviz`; in a source checkout
+    it is beside it.
     """
     package = Path(__file__).resolve().parent.parent
     places = [package, package.parent]

@@ -21,7 +21,7 @@ from poolviz.scenarios.check import checked
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.thresholds import Threshold
-from poolviz.system.display import display_available
+from poolviz.system.display import display_problem
 from poolviz.system.folders import home
 from poolviz.system.resources import resource
 from poolviz.ui.session.controller import Controller
@@ -29,7 +29,7 @@ from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.style.theme_manager import ThemeManager
 from poolviz.ui.window import Window
 
-__all__ = ["display_available", "run_window"]
+__all__ = ["display_problem", "run_window"]
 
 
 def run_window(start: Draft | Path | None, dsn: str | None) -> int:

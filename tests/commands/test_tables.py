@@ -54,7 +54,7 @@ def test_a_run_that_writes_makes_its_tables_and_says_so(run: Any, dsn: str) -> N
     assert result["errors"] == {}
     assert result["operations"] == ask(dsn, "SELECT count(*) FROM poolviz.history") > 0
     assert "poolviz: Creating schema poolviz: tables of scale 1 with 100,000 accounts\n" in err
-    assert "poolviz: 100 % of the accounts are there\n" in err
+    assert "poolviz: 100 % of the accounts are inserted\n" in err
     assert "until `poolviz tables --drop` removes it." in err
 
 
@@ -81,7 +81,7 @@ def test_what_is_in_the_way_ends_the_run_before_it_begins(run: Any, dsn: str) ->
     status, out, err = run("run", "--dsn", dsn, "--load", "statement=read", *QUICK)
     assert (status, out) == (3, "")
     assert err.splitlines()[-1].startswith(
-        "poolviz: The server has a schema poolviz that poolviz didn't make, with mine in it"
+        "poolviz: The server has a schema poolviz that poolviz didn't create, with mine in it"
     )
 
 

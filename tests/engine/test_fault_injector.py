@@ -21,9 +21,8 @@ from poolviz.model.messages import ProblemReported, ServerRestartRequested, Star
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.sample import MarkKind
 from poolviz.pools.connections.mysql import pymysql_arguments
+from poolviz.servers.dispatch import drop_tables, prepare_tables, with_application_name
 from poolviz.servers.embedded.server import EmbeddedServer
-from poolviz.servers.tables import drop, prepare
-from poolviz.servers.target import with_application_name
 from tests.engine.runs import PATIENCE, QUEUE_POOL, Heard, changes, running, scenario
 from tests.servers.embedded.test_server import main_pid
 from tests.servers.fixtures import TcpServer, ask, home, tcp_server, wait_until
@@ -115,9 +114,9 @@ def alive(one: Any) -> bool:
 @pytest.fixture
 def tables(conninfo: str) -> Iterator[None]:
     """poolviz' own tables, as a load on them has them made."""
-    prepare(conninfo, 1)
+    prepare_tables(conninfo, 1)
     yield
-    drop(conninfo)
+    drop_tables(conninfo)
 
 
 # Backends
@@ -231,7 +230,7 @@ def test_where_there_are_no_tables_that_is_said(stage: Stage) -> None:
 
 
 def test_somebody_elses_tables_are_not_locked(tcp_server: TcpServer) -> None:
-    prepare(tcp_server.admin, 1)
+    prepare_tables(tcp_server.admin, 1)
     try:
         with closing(psycopg2.connect(tcp_server.admin)) as admin, admin, admin.cursor() as cursor:
             cursor.execute("GRANT USAGE ON SCHEMA poolviz TO alice")
@@ -239,7 +238,7 @@ def test_somebody_elses_tables_are_not_locked(tcp_server: TcpServer) -> None:
             stage.fault_injector.inject("lock_table", 1.0)
             assert "may not lock" in stage.told.next()[1]
     finally:
-        drop(tcp_server.admin)
+        drop_tables(tcp_server.admin)
 
 
 # The rest
@@ -309,7 +308,7 @@ def test_mysql_ends_the_runs_own_connections_alone(mysql_url: str) -> None:
 
 
 def test_mysql_locks_the_tables_for_a_time(mysql_url: str) -> None:
-    prepare(mysql_url, 1)
+    prepare_tables(mysql_url, 1)
     try:
         with staged(mysql_url) as stage, mysql_connected(mysql_url, 1, "reader") as [reader]:
             with reader.cursor() as cursor:
@@ -320,7 +319,7 @@ def test_mysql_locks_the_tables_for_a_time(mysql_url: str) -> None:
                 wait_until(lambda: reads(cursor), "and no more")
             assert stage.told.said == []
     finally:
-        drop(mysql_url)
+        drop_tables(mysql_url)
 
 
 def reads(cursor: Any) -> bool:

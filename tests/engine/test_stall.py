@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from poolviz.engine.engine import Engine
-from poolviz.servers import tables
+from poolviz.servers import dispatch
 from tests.engine.runs import QUEUE_POOL, changes, running, scenario
 
 
@@ -19,7 +19,7 @@ from tests.engine.runs import QUEUE_POOL, changes, running, scenario
 def test_a_stalled_pool_shows_waits_as_long_as_the_stall(
     pool: str, size: dict[str, int], conninfo: str
 ) -> None:
-    tables.prepare(conninfo, 1, lambda words: None)
+    dispatch.prepare_tables(conninfo, 1, lambda words: None)
     what = scenario(
         pool, duration=5.0, arrivals="open", rate=100, clients=20, statement="read_write",
         changes=changes((1.0, "lock_table", 2.0)), **size,

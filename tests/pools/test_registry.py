@@ -12,7 +12,7 @@ from poolviz.model.parameters import Choice, Count, Effect, Numeric, Parameter, 
 from poolviz.model.scenario import DEFAULT_POOL
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.listing import Listing, built_in_listings
-from poolviz.pools.registry import POOLS, pool_class
+from poolviz.pools.registry import POOLS, check_server, pool_class
 from tests.pools.bench import can_have, timeouts
 from tests.servers.fixtures import PROJECT
 
@@ -110,3 +110,14 @@ def test_every_pool_is_for_servers_that_there_are(kind: type[Pool]) -> None:
     assert set(kind.servers) <= {POSTGRESQL, MYSQL, SQLITE}
     assert kind.servers
     assert issubclass(kind, ThreadPool) != issubclass(kind, TaskPool)
+
+
+def test_a_pool_is_only_run_on_a_server_that_it_knows() -> None:
+    check_server(pool_class("asyncpg.Pool"), None)
+    check_server(pool_class("asyncpg.Pool"), "host=x")
+    check_server(pool_class("aiomysql.Pool"), "mariadb://h/d")
+    for dsn in (None, "postgresql://h/d", "sqlite:///f.db"):
+        with pytest.raises(InputError, match=r"^aiomysql\.Pool runs on MySQL: .* mysql://"):
+            check_server(pool_class("aiomysql.Pool"), dsn)
+    with pytest.raises(InputError, match=r"^asyncpg\.Pool runs on PostgreSQL: .* postgresql://"):
+        check_server(pool_class("asyncpg.Pool"), "mysql://u:s3cret@h/d")

@@ -22,8 +22,8 @@ from poolviz.model.sample import Sample
 from poolviz.model.scenario import LANGUAGES, Change, Scenario
 from poolviz.scenarios.check import checked
 from poolviz.scenarios.presets import Preset, open_scenario, presets
+from poolviz.servers.dispatch import prepare_tables
 from poolviz.servers.embedded.server import EmbeddedServer
-from poolviz.servers.tables import prepare
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import RunSummary, SegmentSummary, as_object
 from tests.engine.runs import PATIENCE
@@ -101,7 +101,7 @@ def _amount(change: Change, instead: dict[str, Value]) -> Value:
 def show(scenario: Scenario, server: EmbeddedServer) -> Shown:
     """Run a scenario to its end, and restart the server when it asks for that."""
     if scale := needs_tables(scenario):
-        prepare(server.conninfo, scale)
+        prepare_tables(server.conninfo, scale)
     heard: queue.SimpleQueue[Report] = queue.SimpleQueue()
     with Recorder() as recorder:
 

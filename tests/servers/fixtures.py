@@ -23,7 +23,7 @@ from poolviz.servers.embedded.binaries import find_binaries
 from poolviz.servers.embedded.cluster import Cluster, base_folder
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.embedded.watchdog import server_environment
-from poolviz.system.os_account import lent_account
+from poolviz.system.os_account import server_account
 
 PROJECT = Path(__file__).parents[2]
 BOUND = 30.0  # seconds for a condition that comes about in far less
@@ -118,7 +118,7 @@ def tcp_server() -> Iterator[TcpServer]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("POOLVIZ_HOME", str(folder))
             base = base_folder()
-        account = lent_account()
+        account = server_account()
         binaries = find_binaries(account, base)
         cluster = Cluster.claim(base, account)
         cluster.make(binaries)

@@ -15,12 +15,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+import pymysql
 import pytest
+
+from poolviz.model.mysql_url import MySQLAddress
+from poolviz.servers.dispatch import with_application_name
 
 URL = "POOLVIZ_TEST_MYSQL_URL"
 REQUIRE = "POOLVIZ_REQUIRE_MYSQL"
 BOUND = 60.0  # seconds for a server to start or stop, which takes two
 PASSWORD = "s3cret"
+NAME = "poolviz 4711"  # the application name of connections that a test opens
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 _SETUP = f"""
 CREATE DATABASE poolviz;
@@ -48,6 +54,14 @@ threading.Thread(target=stop, daemon=True).start()
 server.wait()
 shutil.rmtree(folder)
 """
+
+
+def connect(url: str, name: str = NAME) -> Any:
+    """A connection as a run's pool opens it."""
+    address = MySQLAddress.parse(with_application_name(url, name))
+    options = msgspec.structs.asdict(address)
+    del options["tls"]
+    return pymysql.connect(**{key: value for key, value in options.items() if value})
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,8 @@ import pytest
 from poolviz.model.errors import PoolvizError, ServerError
 from poolviz.model.messages import Rows
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.servers.mysql.server import connect
-from poolviz.servers.rows import count_rows
-from poolviz.servers.tables import drop, prepare
+from poolviz.servers.dispatch import count_rows, drop_tables, prepare_tables
+from poolviz.servers.mysql.connection import connect
 
 ROW = "INSERT INTO poolviz.history (tid, bid, aid, delta, mtime) VALUES (1, 1, 1, 5, now())"
 
@@ -22,10 +21,10 @@ ROW = "INSERT INTO poolviz.history (tid, bid, aid, delta, mtime) VALUES (1, 1, 1
 @pytest.fixture
 def tables(conninfo: str) -> Iterator[str]:
     """The session's server with new tables, which are gone afterwards."""
-    drop(conninfo)
-    prepare(conninfo, 1)
+    drop_tables(conninfo)
+    prepare_tables(conninfo, 1)
     yield conninfo
-    drop(conninfo)
+    drop_tables(conninfo)
 
 
 def test_only_what_is_committed_counts(tables: str) -> None:
@@ -38,8 +37,8 @@ def test_only_what_is_committed_counts(tables: str) -> None:
         assert count_rows(tables, 5) == 2
 
 
-def test_a_missing_table_is_told(conninfo: str) -> None:
-    drop(conninfo)
+def test_a_missing_table_is_one_sentence(conninfo: str) -> None:
+    drop_tables(conninfo)
     with pytest.raises(ServerError, match=r'relation "poolviz\.history" does not exist'):
         count_rows(conninfo, 5)
 
@@ -47,34 +46,34 @@ def test_a_missing_table_is_told(conninfo: str) -> None:
 def test_a_locked_table_is_not_waited_for_longer_than_asked(tables: str) -> None:
     with closing(psycopg2.connect(tables)) as connection, connection.cursor() as cursor:
         cursor.execute("LOCK TABLE poolviz.history IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(ServerError, match=r"wasn't counted within 0\.3 s"):
+        with pytest.raises(ServerError, match=r"couldn't be counted within 0\.3 s"):
             count_rows(tables, 0.3)
 
 
 def test_neither_is_a_server_that_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        with pytest.raises(ServerError, match=r"wasn't counted within 0\.3 s"):
+        with pytest.raises(ServerError, match=r"couldn't be counted within 0\.3 s"):
             count_rows(f"host=127.0.0.1 port={port}", 0.3)
 
 
-def test_a_server_that_is_gone_is_told() -> None:
+def test_a_server_that_is_gone_is_one_sentence() -> None:
     with pytest.raises(PoolvizError, match=r"Nothing listens at 127\.0\.0\.1:1"):
         count_rows("host=127.0.0.1 port=1", 5)
 
 
 def test_rows_are_counted_on_mysql_too(mysql_url: str) -> None:
-    drop(mysql_url)
+    drop_tables(mysql_url)
     with pytest.raises(ServerError):
         count_rows(mysql_url, 5)
-    prepare(mysql_url, 1)
+    prepare_tables(mysql_url, 1)
     try:
         address = MySQLAddress.parse(mysql_url)
         with closing(connect(address)) as connection, connection.cursor() as cursor:
             cursor.execute(ROW)
         assert count_rows(mysql_url, 5) == 1
     finally:
-        drop(mysql_url)
+        drop_tables(mysql_url)
 
 
 @pytest.mark.parametrize(
@@ -86,5 +85,5 @@ def test_rows_are_counted_on_mysql_too(mysql_url: str) -> None:
         (Rows(2, 3), "2 operations committed by the clients' account, and 3 rows are there"),
     ],
 )
-def test_the_account_says_what_it_means(rows: Rows, sentence: str) -> None:
+def test_the_audit_says_what_it_means(rows: Rows, sentence: str) -> None:
     assert sentence in rows.sentence

@@ -22,10 +22,10 @@ from poolviz.load.statements import ACCOUNTS, statement_of
 from poolviz.model.dialect import MYSQL, POSTGRESQL
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.mysql_url import MySQLAddress
+from poolviz.servers.dispatch import drop_tables, prepare_tables
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.mysql import tables as mysql_tables
 from poolviz.servers.postgres import tables as postgres_tables
-from poolviz.servers.tables import drop, prepare
 from tests.servers.fixtures import BOUND, TcpServer, tcp_server
 from tests.servers.mysql_server import lacking, mariadb
 
@@ -48,7 +48,7 @@ class Ground(ABC):
 
     @abstractmethod
     def stranger(self) -> str:
-        """The conninfo of a user without any rights, remade."""
+        """The conninfo of a user without any privileges, created anew."""
 
     def do(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements; the rows of the last."""
@@ -145,7 +145,7 @@ def ground(whole: Ground) -> Ground:
 
 
 def test_the_tables_are_as_pgbench_makes_them(ground: Ground) -> None:
-    assert prepare(ground.conninfo, 2)
+    assert prepare_tables(ground.conninfo, 2)
     assert ground.tables() == {"accounts", "tellers", "branches", "history", "made"}
     counted = {table: ground.count(table) for table in ("accounts", "tellers", "branches")}
     assert counted == {"accounts": 200_000, "tellers": 20, "branches": 2}
@@ -164,47 +164,46 @@ def test_the_tables_are_as_pgbench_makes_them(ground: Ground) -> None:
 
 
 def test_what_is_there_is_kept_and_only_history_forgotten(ground: Ground) -> None:
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     ground.do(
         "UPDATE poolviz.accounts SET abalance = 77 WHERE aid = 7",
         "INSERT INTO poolviz.history VALUES (1, 1, 7, 77, CURRENT_TIMESTAMP, '')",
     )
-    assert not prepare(ground.conninfo, 1)
+    assert not prepare_tables(ground.conninfo, 1)
     assert ground.do("SELECT aid FROM poolviz.accounts WHERE abalance = 77") == [(7,)]
     assert ground.count("history") == 0
 
 
 def test_smaller_tables_are_made_anew_and_larger_ones_serve(ground: Ground) -> None:
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     said: list[str] = []
-    assert prepare(ground.conninfo, 2, said.append)
+    assert prepare_tables(ground.conninfo, 2, said.append)
     assert said[0] == (
-        "Making tables of scale 2 with 200,000 accounts in schema poolviz, in place of those of "
-        "scale 1"
+        "Replacing the tables of scale 1 in schema poolviz: tables of scale 2 with 200,000 accounts"
     )
     assert ground.count("accounts") == 200_000
-    assert not prepare(ground.conninfo, 1, said.append)
+    assert not prepare_tables(ground.conninfo, 1, said.append)
     assert ground.count("accounts") == 200_000
 
 
-def test_progress_is_told_in_tenths_and_once_there_is_nothing_to_do_not_at_all(
+def test_progress_is_reported_in_tenths_and_not_when_there_is_nothing_to_do(
     ground: Ground,
 ) -> None:
     said: list[str] = []
-    prepare(ground.conninfo, 1, said.append)
+    prepare_tables(ground.conninfo, 1, said.append)
     assert said == [
         "Creating schema poolviz: tables of scale 1 with 100,000 accounts",
-        *(f"{tenth}0 % of the accounts are there" for tenth in range(1, 11)),
+        *(f"{tenth}0 % of the accounts are inserted" for tenth in range(1, 11)),
     ]
-    prepare(ground.conninfo, 1, said.append)
+    prepare_tables(ground.conninfo, 1, said.append)
     assert len(said) == 11
 
 
 @pytest.mark.parametrize("table", ["history", "accounts"])
 def test_where_a_table_is_missing_all_are_made_anew(ground: Ground, table: str) -> None:
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     ground.do("UPDATE poolviz.branches SET bbalance = 5", f"DROP TABLE poolviz.{table}")
-    assert prepare(ground.conninfo, 1)
+    assert prepare_tables(ground.conninfo, 1)
     assert ground.count("accounts") == ACCOUNTS
     assert ground.do("SELECT bbalance FROM poolviz.branches") == [(0,)]
 
@@ -220,46 +219,46 @@ def interrupt_halfway(sentence: str) -> None:
 
 def test_an_interruption_leaves_nothing_behind(ground: Ground) -> None:
     with pytest.raises(Interrupted):
-        prepare(ground.conninfo, 1, interrupt_halfway)
+        prepare_tables(ground.conninfo, 1, interrupt_halfway)
     assert not ground.has_schema()
-    assert prepare(ground.conninfo, 1)
+    assert prepare_tables(ground.conninfo, 1)
 
 
 def test_an_interruption_of_making_anew_leaves_nothing_half_made(ground: Ground) -> None:
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     with pytest.raises(Interrupted):
-        prepare(ground.conninfo, 2, interrupt_halfway)
+        prepare_tables(ground.conninfo, 2, interrupt_halfway)
     there = ground.tables()
     assert there == set() or ground.count("accounts") == ACCOUNTS
-    assert prepare(ground.conninfo, 2)
+    assert prepare_tables(ground.conninfo, 2)
     assert ground.count("accounts") == 2 * ACCOUNTS
 
 
 def test_a_process_killed_on_mysql_leaves_tables_that_are_made_anew(ground: Ground) -> None:
     if ground.dialect != MYSQL:
         pytest.skip("a transaction on PostgreSQL leaves nothing")
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     ground.do("UPDATE poolviz.made SET scale = 0", "DELETE FROM poolviz.accounts WHERE aid > 30000")
-    assert prepare(ground.conninfo, 1)
+    assert prepare_tables(ground.conninfo, 1)
     assert ground.count("accounts") == ACCOUNTS
 
 
 # What isn't ours
 
 
-def test_a_schema_of_somebody_elses_is_refused_and_stays_as_it_is(ground: Ground) -> None:
+def test_a_schema_that_others_created_is_refused_and_left_as_it_is(ground: Ground) -> None:
     ground.do(
         ground.make_schema,
         "CREATE TABLE poolviz.accounts (aid int)",
         "CREATE TABLE poolviz.made (scale int, alone boolean)",
         "INSERT INTO poolviz.made VALUES (9, true)",
     )
-    for asked in (lambda: prepare(ground.conninfo, 1), lambda: drop(ground.conninfo)):
+    for asked in (lambda: prepare_tables(ground.conninfo, 1), lambda: drop_tables(ground.conninfo)):
         with pytest.raises(ServerError) as refused:
             asked()
         assert str(refused.value) == (
-            "The server has a schema poolviz that poolviz didn't make, with accounts, made in it, "
-            "and it stays as it is: rename it, or use another database or server."
+            "The server has a schema poolviz that poolviz didn't create, with accounts, made in "
+            "it, and it was left as it is: rename it, or use another database or server."
         )
     assert ground.tables() == {"accounts", "made"}
     assert ground.count("accounts") == 0
@@ -267,25 +266,25 @@ def test_a_schema_of_somebody_elses_is_refused_and_stays_as_it_is(ground: Ground
 
 def test_an_empty_schema_is_used_and_stays_when_the_tables_are_dropped(ground: Ground) -> None:
     ground.do(ground.make_schema)
-    assert not drop(ground.conninfo)
-    assert prepare(ground.conninfo, 1)
-    prepare(ground.conninfo, 2)
+    assert not drop_tables(ground.conninfo)
+    assert prepare_tables(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 2)
     said: list[str] = []
-    assert drop(ground.conninfo, said.append)
-    assert said == ["Schema poolviz stays: it isn't poolviz' alone"]
+    assert drop_tables(ground.conninfo, said.append)
+    assert said == ["Schema poolviz was kept, because it isn't poolviz' alone"]
     assert ground.has_schema()
     assert ground.tables() == set()
 
 
 def test_dropping_leaves_nothing_of_ours_and_all_that_is_not(ground: Ground) -> None:
-    prepare(ground.conninfo, 1)
-    assert drop(ground.conninfo)
+    prepare_tables(ground.conninfo, 1)
+    assert drop_tables(ground.conninfo)
     assert not ground.has_schema()
-    assert not drop(ground.conninfo)
-    prepare(ground.conninfo, 1)
+    assert not drop_tables(ground.conninfo)
+    prepare_tables(ground.conninfo, 1)
     ground.do("CREATE TABLE poolviz.mine (a int)", "INSERT INTO poolviz.mine VALUES (5)")
-    prepare(ground.conninfo, 2)
-    assert drop(ground.conninfo)
+    prepare_tables(ground.conninfo, 2)
+    assert drop_tables(ground.conninfo)
     assert ground.tables() == {"mine"}
     assert ground.do("SELECT a FROM poolviz.mine") == [(5,)]
 
@@ -293,10 +292,13 @@ def test_dropping_leaves_nothing_of_ours_and_all_that_is_not(ground: Ground) -> 
 def test_what_depends_on_the_tables_is_never_dropped_with_them(ground: Ground) -> None:
     if ground.dialect != POSTGRESQL:
         pytest.skip("a view on MySQL depends on nothing")
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     ground.do("CREATE VIEW rich AS SELECT * FROM poolviz.accounts WHERE abalance > 0")
     try:
-        for asked in (lambda: drop(ground.conninfo), lambda: prepare(ground.conninfo, 2)):
+        for asked in (
+            lambda: drop_tables(ground.conninfo),
+            lambda: prepare_tables(ground.conninfo, 2),
+        ):
             with pytest.raises(ServerError, match=r"depends on its tables .*: drop that first\."):
                 asked()
         assert ground.count("accounts") == ACCOUNTS
@@ -305,34 +307,34 @@ def test_what_depends_on_the_tables_is_never_dropped_with_them(ground: Ground) -
         ground.do("DROP VIEW rich")
 
 
-# Rights
+# Privileges
 
 
-def test_who_may_not_make_them_is_told_which_right_to_ask_for(ground: Ground) -> None:
+def test_an_error_says_which_privilege_it_takes_to_create_them(ground: Ground) -> None:
     stranger = ground.stranger()
     with pytest.raises(ServerError) as refused:
-        prepare(stranger, 1)
+        prepare_tables(stranger, 1)
     sentence, _, grant = str(refused.value).rstrip(".").rpartition("ask for ")
     assert "alice may not" in sentence
     assert "s3cret" not in str(refused.value)
     ground.do(grant)
-    assert prepare(stranger, 1)
-    assert drop(stranger)
+    assert prepare_tables(stranger, 1)
+    assert drop_tables(stranger)
 
 
-def test_who_may_not_use_them_is_told_which_right_to_ask_for(ground: Ground) -> None:
+def test_an_error_says_which_privilege_it_takes_to_use_them(ground: Ground) -> None:
     stranger = ground.stranger()
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     with pytest.raises(ServerError) as refused:
-        prepare(stranger, 1)
+        prepare_tables(stranger, 1)
     _, _, grants = str(refused.value).rstrip(".").rpartition("ask for ")
     ground.do(*grants.split(" and "))
-    assert not prepare(stranger, 1)
+    assert not prepare_tables(stranger, 1)
 
 
-def test_who_may_use_them_but_not_make_them_anew_is_told_so(ground: Ground) -> None:
+def test_an_error_says_that_a_user_of_the_tables_may_not_replace_them(ground: Ground) -> None:
     stranger = ground.stranger()
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     rights = "SELECT, INSERT, UPDATE"
     ground.do(
         *(
@@ -342,19 +344,19 @@ def test_who_may_use_them_but_not_make_them_anew_is_told_so(ground: Ground) -> N
             else (f"GRANT {rights} ON poolviz.* TO alice@'%'",)
         )
     )  # fmt: skip
-    for asked in (lambda: prepare(stranger, 2), lambda: drop(stranger)):
-        with pytest.raises(ServerError, match=r"^User alice may not (make|drop) .*ask for"):
+    for asked in (lambda: prepare_tables(stranger, 2), lambda: drop_tables(stranger)):
+        with pytest.raises(ServerError, match=r"^User alice may not (create|drop) .*ask for"):
             asked()
     assert ground.count("accounts") == ACCOUNTS
-    assert not prepare(stranger, 1)
+    assert not prepare_tables(stranger, 1)
 
 
 # Several at once
 
 
-def test_of_several_that_come_at_once_one_makes_them(ground: Ground) -> None:
+def test_of_several_that_prepare_at_once_one_creates_them(ground: Ground) -> None:
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda _: prepare(ground.conninfo, 1), range(4)))
+        made = list(pool.map(lambda _: prepare_tables(ground.conninfo, 1), range(4)))
     assert sorted(made) == [False, False, False, True]
     assert ground.count("accounts") == ACCOUNTS
 
@@ -362,22 +364,22 @@ def test_of_several_that_come_at_once_one_makes_them(ground: Ground) -> None:
 def test_tables_that_stay_in_use_are_not_waited_for_without_end(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     for module in (postgres_tables, mysql_tables):
         monkeypatch.setattr(module, "LOCK_LIMIT", 2)
     with closing(ground.connect()) as other, other.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("SELECT * FROM poolviz.tellers")
-        assert not prepare(ground.conninfo, 1)
-        with pytest.raises(ServerError, match=r"^The tables in schema poolviz are in use, or"):
-            prepare(ground.conninfo, 2)
+        assert not prepare_tables(ground.conninfo, 1)
+        with pytest.raises(ServerError, match=r"^The tables in schema poolviz were in use by"):
+            prepare_tables(ground.conninfo, 2)
         cursor.execute("COMMIT")
-    assert prepare(ground.conninfo, 2)
+    assert prepare_tables(ground.conninfo, 2)
 
 
-def test_a_load_goes_on_while_another_run_looks_for_its_tables(ground: Ground) -> None:
+def test_a_load_goes_on_while_another_run_prepares_its_tables(ground: Ground) -> None:
     """Two runs on one server: the second one's `prepare` takes nothing from under the first."""
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     statement = statement_of(SETTINGS.complete({"statement": "read_write"}), ground.dialect)
     over, faults, done = threading.Event(), list[Exception](), 0
 
@@ -399,7 +401,7 @@ def test_a_load_goes_on_while_another_run_looks_for_its_tables(ground: Ground) -
     try:
         deadline = time.monotonic() + BOUND
         while done < 30 and thread.is_alive() and time.monotonic() < deadline:
-            assert not prepare(ground.conninfo, 1)
+            assert not prepare_tables(ground.conninfo, 1)
     finally:
         over.set()
         thread.join(BOUND)
@@ -410,8 +412,8 @@ def test_a_load_goes_on_while_another_run_looks_for_its_tables(ground: Ground) -
 # The statements on them
 
 
-def test_a_reading_and_writing_transaction_keeps_the_books(ground: Ground) -> None:
-    prepare(ground.conninfo, 1)
+def test_the_sums_of_all_tables_agree_after_transactions_that_write(ground: Ground) -> None:
+    prepare_tables(ground.conninfo, 1)
     statement = statement_of(SETTINGS.complete({"statement": "read_write"}), ground.dialect)
     rng = random.Random(1)
     for operation in range(20):
@@ -434,7 +436,7 @@ def test_a_reading_and_writing_transaction_keeps_the_books(ground: Ground) -> No
 
 
 def test_reading_finds_its_account(ground: Ground) -> None:
-    prepare(ground.conninfo, 1)
+    prepare_tables(ground.conninfo, 1)
     statement = statement_of(SETTINGS.complete({"statement": "read"}), ground.dialect)
     rng = random.Random(1)
     assert [ground.do(*statement.sql(rng, 0, n)) for n in range(20)] == [[(0,)]] * 20
@@ -445,9 +447,9 @@ def test_reading_finds_its_account(ground: Ground) -> None:
 
 def test_sqlite_has_no_such_tables() -> None:
     with pytest.raises(InputError, match=r"not on SQLite: give the --dsn of such a server\.$"):
-        prepare("sqlite:///nowhere.db", 1)
+        prepare_tables("sqlite:///nowhere.db", 1)
 
 
 def test_no_way_to_the_server_is_one_sentence(server: EmbeddedServer) -> None:
     with pytest.raises(ServerError, match=r"has no database nowhere"):
-        prepare(make_dsn(server.conninfo, dbname="nowhere"), 1)
+        prepare_tables(make_dsn(server.conninfo, dbname="nowhere"), 1)

@@ -171,7 +171,7 @@ def test_tables_are_announced_made_before_the_load_and_stay(
     window.controller.start()
     until_counting(qtbot, window)
     assert len(tables_in(database)) > 3
-    assert "Preparing tables: 50 % of the accounts are there…" in said
+    assert "Preparing tables: 50 % of the accounts are inserted…" in said
     assert "stays there until it is dropped" in window.banner.sentences["tables"]
     assert errors(window) == 0
 
@@ -199,7 +199,7 @@ def test_tables_that_cant_be_had_leave_the_statement_as_it_was(
     plan(window)
     run_on(qtbot, window, database)
     window.controller.change_settings({"statement": "read"})
-    until(qtbot, lambda: "didn't make" in window.banner.sentences.get("value", ""))
+    until(qtbot, lambda: "didn't create" in window.banner.sentences.get("value", ""))
     assert window.controller.values["statement"] == "sleep"
     assert in_force(window, "statement") == "sleep"
     assert "tables" not in window.banner.sentences
@@ -207,7 +207,7 @@ def test_tables_that_cant_be_had_leave_the_statement_as_it_was(
     until(qtbot, lambda: not window.controller.busy)
     window.controller.change_settings({"statement": "read"})
     window.controller.start()
-    until(qtbot, lambda: "didn't make" in window.banner.sentences.get("run", ""))
+    until(qtbot, lambda: "didn't create" in window.banner.sentences.get("run", ""))
     assert tables_in(database) == ["mine"]
 
 

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 from pytestqt.qtbot import QtBot
 
-from poolviz.servers.tables import drop, prepare
+from poolviz.servers.dispatch import drop_tables, prepare_tables
 from poolviz.ui.dialogs.drop_tables import Question
 from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
@@ -37,7 +37,7 @@ def test_the_tables_are_dropped_once_the_user_has_said_so(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     try:
-        prepare(conninfo, 1)
+        prepare_tables(conninfo, 1)
         window.controller.connect_to(conninfo)
         until(qtbot, lambda: window.controller.target is not None)
         assert window.controller.target is not None
@@ -49,7 +49,7 @@ def test_the_tables_are_dropped_once_the_user_has_said_so(
         answer(qtbot, window, yes=True)
         until(qtbot, lambda: window.banner.sentences["drop"].startswith("There is no"))
     finally:
-        drop(conninfo)
+        drop_tables(conninfo)
 
 
 def test_a_load_that_is_started_while_they_are_dropped_makes_them_again(
@@ -58,7 +58,7 @@ def test_a_load_that_is_started_while_they_are_dropped_makes_them_again(
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     reader = psycopg2.connect(conninfo, application_name="reads")
     try:
-        prepare(conninfo, 1)
+        prepare_tables(conninfo, 1)
         plan(window)
         window.controller.change_settings({"statement": "read"})
         window.controller.connect_to(conninfo)
@@ -80,7 +80,7 @@ def test_a_load_that_is_started_while_they_are_dropped_makes_them_again(
         assert ask(conninfo, COUNT) > 0
     finally:
         reader.close()
-        drop(conninfo)
+        drop_tables(conninfo)
 
 
 def test_what_poolviz_didnt_make_stays_and_a_sentence_says_so(

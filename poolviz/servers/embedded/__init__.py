@@ -1,1 +1,1 @@
-"""The PostgreSQL that poolviz brings along."""
+"""The PostgreSQL server that comes with poolviz."""

@@ -1,8 +1,9 @@
-"""The PostgreSQL that poolviz brings along: started in a moment, gone with poolviz."""
+"""The embedded PostgreSQL: started on demand, stopped when poolviz ends, however it ends."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import socket
@@ -16,25 +17,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from psycopg2.extensions import make_dsn
-
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded import watchdog
 from poolviz.servers.embedded.binaries import Binaries, find_binaries
 from poolviz.servers.embedded.cluster import ROLE, Cluster, base_folder
 from poolviz.servers.target import Target
 from poolviz.system.folders import private_opener
-from poolviz.system.os_account import lent_account
+from poolviz.system.os_account import server_account
+
+_logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 1000
-_PORT = 5432  # of the socket's name alone; nothing listens on the network
+_PORT = 5432  # only in the name of the socket; nothing listens on the network
 _SOCKET_LIMIT = 100  # bytes of a socket's whole path; the kernels allow 103 to 107
-_START_LIMIT = 60.0  # seconds until a start that doesn't get ready is given up; 0.1 is usual
-_STOP_LIMIT = 15.0  # seconds; more than the watchdog takes with all its patience
-_POLL = 0.002  # seconds between two looks at the lock file while the server starts
+_START_LIMIT = 60.0  # seconds until a start is given up; 0.1 is usual
+_STOP_LIMIT = 15.0  # seconds; more than the watchdog takes until it kills the server
+_POLL = 0.002  # seconds between two reads of the lock file while the server starts
 
-# No fsync and no full pages: killed processes lose nothing by that, since what they wrote is with
-# the kernel. After a power cut the data may be spoilt; then it is made anew, it was synthetic.
+# Without fsync and full page writes, killed processes lose nothing: the kernel has what they wrote.
+# A power failure may corrupt the data; then it is created again, because it was synthetic.
 _SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -45,16 +46,16 @@ _SETTINGS = {
     "shared_buffers": "64MB",
     "logging_collector": "off",
     "log_destination": "stderr",
-    "log_min_messages": "log",  # failing statements are the load's business: the log stays small
+    "log_min_messages": "log",  # no failed statements: they are part of the load, and many
     "log_checkpoints": "off",
 }
 
 
 class EmbeddedServer:
-    """A running server of our own, until `stop`. Every method may be called from any thread.
+    """A running server until `stop`. Every method may be called from any thread.
 
-    `conninfo` holds no secret, except on Windows, where it carries a password that lives in
-    memory alone; show `target().shown` instead.
+    `conninfo` holds no secret, except on Windows, where it has a password that is kept in memory
+    only; show `target().shown` instead.
     """
 
     def __init__(
@@ -69,61 +70,63 @@ class EmbeddedServer:
         self._guard = threading.Lock()
         self._stopping = self._restarting = False
         self._stopped = threading.Event()
-        self._turn = threading.Lock()  # held by whoever starts or ends processes, to its end
+        self._process_lock = threading.Lock()  # held while processes are started or ended
 
     @classmethod
     def start(cls, progress: Callable[[str], None] = lambda _: None) -> Self:
-        """Start a server and wait until it takes connections: 0.1 s, or 1 s the first time.
+        """Start a server and wait until it accepts connections: 0.1 s, or 1 s the first time.
 
-        `progress` is told in a few words what goes on, in the calling thread. ServerError says in
-        one sentence why there is no server.
+        `progress` is called in this thread with a sentence without its full stop. Raises
+        ServerError, one sentence that says why there is no server.
         """
-        account = lent_account()
+        account = server_account()
         base = base_folder()
         binaries = find_binaries(account, base)
         cluster = Cluster.claim(base, account)
         try:
             cluster.write_access()
             cluster.clear_stale()
-            return cls._brought_up(cluster, binaries, progress)
+            return cls._start_on(cluster, binaries, progress)
         except OSError as error:
             cluster.release()
             raise ServerError(
-                f"Can't work in {cluster.folder} ({error}): free some room there, or let the "
-                "environment variable POOLVIZ_HOME name another folder."
+                f"Can't work in {cluster.folder} ({error}): free some space there, or set the "
+                "environment variable POOLVIZ_HOME to another folder."
             ) from None
         except BaseException:
             cluster.release()
             raise
 
     @classmethod
-    def _brought_up(
+    def _start_on(
         cls, cluster: Cluster, binaries: Binaries, progress: Callable[[str], None]
     ) -> Self:
-        """A server on the cluster's data; on new data where the old is missing or won't start."""
+        """Start a server on the cluster's data, or on new data if there is none that works."""
         if cluster.fits(binaries):
             progress(f"Starting PostgreSQL {binaries.version}")
-            for _ in range(2):  # the watchdog of a poolviz just killed may still have been at work
-                with suppress(ServerError):
-                    return cls._launched(cluster, binaries)
+            for _ in range(2):  # the watchdog of a killed poolviz may still be stopping its server
+                try:
+                    return cls._launch(cluster, binaries)
+                except ServerError as error:
+                    _logger.warning("%s", error)
                 cluster.clear_stale()
-            progress("Its data can't be used any more and is made anew")
-        progress(f"Preparing PostgreSQL {binaries.version}, this one time")
+            progress("Its data can't be used any more and is created again")
+        progress(f"Preparing PostgreSQL {binaries.version} for its first start")
         cluster.make(binaries)
         progress(f"Starting PostgreSQL {binaries.version}")
-        return cls._launched(cluster, binaries)
+        return cls._launch(cluster, binaries)
 
     @classmethod
-    def _launched(cls, cluster: Cluster, binaries: Binaries) -> Self:
-        """One try; nothing is left running where it raises."""
+    def _launch(cls, cluster: Cluster, binaries: Binaries) -> Self:
+        """Try once to start a server. If this raises, no process is left."""
         address, conninfo = _loopback(cluster, binaries) if _WINDOWS else _socket(cluster)
         server = cls(cluster, binaries, address, conninfo)
         server._bring_up()
         return server
 
     def _bring_up(self) -> None:
-        """Have the watchdog start the server; nothing is left running where this raises."""
-        overdue = threading.Timer(_START_LIMIT, self._watchdog.kill)  # then every wait below ends
+        """Let the watchdog start the server. If this raises, no process is left."""
+        overdue = threading.Timer(_START_LIMIT, self._watchdog.kill)  # which ends every wait below
         overdue.start()
         try:
             self._await_ready()
@@ -135,7 +138,7 @@ class EmbeddedServer:
             overdue.join()
 
     def _await_ready(self) -> None:
-        """Give the watchdog its job, and return once the server takes connections."""
+        """Give the watchdog its job, and return once the server accepts connections."""
         assert self._watchdog.stdin is not None and self._watchdog.stdout is not None
         account = self._cluster.account
         stop = [str(self._binaries.program("pg_ctl")), "stop", "-m", "fast"]
@@ -146,7 +149,7 @@ class EmbeddedServer:
             "group": account.gid if account else None,
             "stop": stop if _WINDOWS else None,
         }
-        with suppress(BrokenPipeError):  # the watchdog is gone; its log says why
+        with suppress(BrokenPipeError):  # the watchdog has ended; the log says why
             self._watchdog.stdin.write(json.dumps(job).encode() + b"\n")
         answer = self._watchdog.stdout.readline()
         pid = json.loads(answer)["pid"] if answer else None
@@ -157,17 +160,16 @@ class EmbeddedServer:
             time.sleep(_POLL)
         raise ServerError(
             f"PostgreSQL {self.version} didn't start in {self._cluster.folder} "
-            f"({self._cluster.log_end()}): server.log in that folder tells more."
+            f"({self._cluster.log_end()}): see server.log in that folder."
         )
 
     @property
     def alive(self) -> bool:
-        """Whether the server still runs, or is being restarted. The watchdog leaves when its server
-        does."""
+        """The server runs, or is being restarted. Its watchdog ends when it does."""
         return not self._stopping and (self._restarting or self._watchdog.poll() is None)
 
     def target(self) -> Target:
-        """This server as something to run against."""
+        """Return this server as a target for runs."""
         return Target(
             conninfo=self.conninfo,
             shown="embedded PostgreSQL",
@@ -178,12 +180,12 @@ class EmbeddedServer:
         )
 
     def restart(self) -> None:
-        """Stop the server and start it again, 0.2 s together, so that `conninfo` holds as before.
+        """Stop the server and start it again with the same `conninfo`, in about 0.2 s.
 
-        Every connection is lost. Nothing is done where the server is being stopped for good.
-        ServerError where it doesn't come back; it is gone then.
+        Every connection is lost. Does nothing if the server is being stopped. Raises ServerError
+        if the server doesn't start again; then no process is left.
         """
-        with self._turn:
+        with self._process_lock:
             if self._stopping:
                 return
             self._restarting = True
@@ -193,33 +195,34 @@ class EmbeddedServer:
                 self._bring_up()
             except (ServerError, OSError) as error:
                 if not self._stopping:
-                    why = str(error).removesuffix(".")
-                    raise ServerError(f"PostgreSQL didn't come back: {why}.") from None
+                    reason = str(error).removesuffix(".")
+                    raise ServerError(f"PostgreSQL didn't come back: {reason}.") from None
             finally:
                 self._restarting = False
 
     def stop(self) -> None:
-        """Stop the server and wait until it is gone, a few seconds at most. May be called again."""
+        """Stop the server and wait for its end, a few seconds at most. May be called again."""
         with self._guard:
             first, self._stopping = not self._stopping, True
         if not first:
             self._stopped.wait(_STOP_LIMIT + 10)
             return
         try:
-            with self._turn:
+            with self._process_lock:
                 self._end_processes()
         finally:
             self._cluster.release()
             self._stopped.set()
 
     def _end_processes(self) -> None:
-        """Let the watchdog stop the server; where it can't, do it without the watchdog."""
+        """Let the watchdog stop the server; if it doesn't, end both."""
         assert self._watchdog.stdin is not None and self._watchdog.stdout is not None
         with suppress(BrokenPipeError):
             self._watchdog.stdin.close()
         try:
             self._watchdog.wait(_STOP_LIMIT)
         except subprocess.TimeoutExpired:
+            _logger.warning("The watchdog didn't stop PostgreSQL within %g s", _STOP_LIMIT)
             self._watchdog.kill()
             self._watchdog.wait()
         self._watchdog.stdout.close()
@@ -241,17 +244,17 @@ _WINDOWS = sys.platform == "win32"
 
 
 def _command(cluster: Cluster, binaries: Binaries, address: Mapping[str, str]) -> list[str]:
-    """How the server is started, for connections at that address."""
+    """Return the command that starts the server, with `address` as settings."""
     settings = _SETTINGS | dict(address) | {"max_connections": str(MAX_CONNECTIONS)}
     if sys.platform == "linux" or (sys.platform == "darwin" and binaries.major > 14):
-        settings["client_connection_check_interval"] = "1s"  # a client's death ends its query
+        settings["client_connection_check_interval"] = "1s"  # ends queries of clients that died
     settings |= {"hba_file": str(cluster.hba), "ident_file": str(cluster.ident)}
     command = [str(binaries.program("postgres")), "-D", str(cluster.data)]
     return command + [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
 
 def _spawn_watchdog(cluster: Cluster) -> subprocess.Popen[bytes]:
-    """The watchdog, waiting for its job; it ends when its standard input does."""
+    """Start the watchdog, which waits for its job and ends when its standard input does."""
     if getattr(sys, "frozen", False):
         command = [sys.executable, "_watchdog"]
     else:
@@ -264,13 +267,13 @@ def _spawn_watchdog(cluster: Cluster) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=cluster.folder.anchor,
-            start_new_session=True,  # so Ctrl+C in the terminal doesn't reach the server
+            start_new_session=True,  # so that Ctrl+C in the terminal doesn't reach the server
             creationflags=watchdog.NO_WINDOW | watchdog.OWN_GROUP,
         )
 
 
 def _ready(pid_file: Path, pid: int) -> bool:
-    """Whether PostgreSQL's own lock file says that our process takes connections."""
+    """Return whether PostgreSQL's lock file says that process `pid` accepts connections."""
     try:
         lines = pid_file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -279,14 +282,14 @@ def _ready(pid_file: Path, pid: int) -> bool:
 
 
 def _socket(cluster: Cluster) -> tuple[dict[str, str], str]:
-    """The server's settings and the conninfo for a socket in its folder, or an abstract one."""
+    """Return settings and conninfo for a socket in the server's folder, or an abstract one."""
     folder = str(cluster.data)
-    # A comma would part two hosts in a conninfo.
+    # A comma would separate two hosts in a conninfo.
     if "," in folder or len(os.fsencode(f"{folder}/.s.PGSQL.{_PORT}")) > _SOCKET_LIMIT:
         if sys.platform != "linux":
             raise ServerError(
-                f"The path of {folder} is too long for a socket, or has a comma: let the "
-                "environment variable POOLVIZ_HOME name another folder."
+                f"The path {folder} is too long for a socket, or contains a comma: set the "
+                "environment variable POOLVIZ_HOME to another folder."
             )
         folder = f"@poolviz-{secrets.token_hex(8)}"
     quoted = '"' + folder.replace('"', '""') + '"'
@@ -295,8 +298,8 @@ def _socket(cluster: Cluster) -> tuple[dict[str, str], str]:
 
 
 def _loopback(cluster: Cluster, binaries: Binaries) -> tuple[dict[str, str], str]:
-    """The same for Windows, which has no peer authentication: loopback, and a new password that
-    goes from memory to memory. Written by the manuals; not yet run on a Windows machine."""
+    """Return the same for Windows, which has no peer authentication: the loopback interface, and a
+    new password that isn't written to disk. Follows the manuals; not yet run on Windows."""
     password = secrets.token_urlsafe(24)
     done = subprocess.run(
         [binaries.program("postgres"), "--single", "-D", cluster.data, "postgres"],
@@ -318,7 +321,9 @@ def _loopback(cluster: Cluster, binaries: Binaries) -> tuple[dict[str, str], str
 
 
 def _conninfo(**address: str) -> str:
-    """A conninfo that the user's own PG* variables can't turn elsewhere."""
+    """Return a conninfo that the user's PG* environment variables can't redirect."""
+    from psycopg2.extensions import make_dsn  # noqa: PLC0415 - starting a server needs no driver
+
     return make_dsn(
         **address,
         hostaddr="",

@@ -1,1 +1,1 @@
-"""MySQL and MariaDB servers."""
+"""MySQL and MariaDB: everything that poolviz asks of such a server. Needs PyMySQL, an extra."""

@@ -1,4 +1,4 @@
-"""What a MySQL or MariaDB server can be made to do to a run."""
+"""Faults that MySQL and MariaDB can cause in a run."""
 
 from __future__ import annotations
 
@@ -13,20 +13,25 @@ from poolviz.model.errors import ServerError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.servers.fault_injection import (
     LOCK_LIMIT,
-    MAY_NOT_LOCK,
-    NO_LOCK,
-    NO_TABLES,
     TABLES,
     FaultInjection,
     Wait,
+    lock_denied,
+    lock_timeout,
+    no_tables,
 )
-from poolviz.servers.mysql.server import connect, describe
-from poolviz.servers.target import with_application_name
+from poolviz.servers.mysql.connection import connect
+from poolviz.servers.mysql.errors import (
+    ACCESS_DENIED,
+    LOCK_WAIT_TIMEOUT,
+    NO_SUCH_THREAD,
+    UNKNOWN_TABLE,
+    describe_error,
+    number_of,
+)
+from poolviz.servers.mysql.target import with_application_name
 
-_NOBODY_THERE = 1094  # there is no such connection any more
-_LOCK_WAIT_OVER = 1205
-_MISSING, _DENIED = (1049, 1146), (1044, 1142, 1143, 1227)
-# The one that asks is looked for too: where it isn't listed, nobody is.
+# The connection that executes this is looked for too: if it isn't listed, no connection is.
 _CONNECTIONS = """
 SELECT p.id, p.id = connection_id()
   FROM performance_schema.session_account_connect_attrs a
@@ -37,70 +42,77 @@ SELECT p.id, p.id = connection_id()
 """
 _LOCK = "LOCK TABLES {}".format(", ".join(f"{SCHEMA}.{table} WRITE" for table in TABLES))
 
+_Execute = Callable[..., tuple[Any, ...]]
+
 
 class MySQLFaultInjection(FaultInjection):
-    """Does harm to the run `application_name`, whose connections are known by program_name."""
+    """Injects faults into the run `application_name`, which is its connections' program_name."""
 
     def __init__(self, conninfo: str, application_name: str) -> None:
         self._name, self._own_name = application_name, f"{application_name} fault"
         self._address = MySQLAddress.parse(with_application_name(conninfo, self._own_name))
 
-    def terminate(self, how_many: int | None, wait: Wait) -> int:  # noqa: ARG002 - it takes no time
-        """KILL, which the server allows for connections of the same user."""
-        with self._session("This user may not end connections, or see them.") as ask:
-            found = ask(_CONNECTIONS, self._name, self._own_name)
+    def terminate(self, how_many: int | None, wait: Wait) -> int:  # noqa: ARG002 - nothing to wait for
+        """Execute KILL, which the server allows for connections of the same user."""
+        with self._connected(_kill_denied) as execute:
+            found = execute(_CONNECTIONS, self._name, self._own_name)
             if not any(own for _, own in found):
                 raise ServerError(
-                    "This MySQL server keeps no names of connections, so none is ended: "
-                    "performance_schema=ON in its configuration would show them."
+                    "No connection was ended, because this MySQL server doesn't record their "
+                    "names: performance_schema=ON in its configuration would enable that."
                 )
-            chosen = [number for number, own in found if not own][:how_many]
-            return sum(_kill(ask, number) for number in chosen)
+            chosen = [thread for thread, own in found if not own][:how_many]
+            return sum(_kill(execute, thread) for thread in chosen)
 
     def lock_tables(self, seconds: float, wait: Wait) -> None:
-        """LOCK TABLES, which ends with its connection."""
-        with self._session(MAY_NOT_LOCK) as ask:
-            ask("SET SESSION lock_wait_timeout = 1")
+        """Execute LOCK TABLES; the locks end with the connection."""
+        with self._connected(lock_denied) as execute:
+            execute("SET SESSION lock_wait_timeout = 1")
             for _ in range(LOCK_LIMIT):
                 try:
-                    ask(_LOCK)
+                    execute(_LOCK)
                 except pymysql.OperationalError as error:
-                    if error.args[0] != _LOCK_WAIT_OVER:
+                    if number_of(error) != LOCK_WAIT_TIMEOUT:
                         raise
                     if wait(0):
                         return
                 else:
                     wait(seconds)
                     return
-            raise ServerError(NO_LOCK, "HY000")
+            raise lock_timeout("HY000")
 
     @contextmanager
-    def _session(self, denied: str) -> Iterator[Callable[..., tuple[Any, ...]]]:
-        """A connection, as what asks it; nothing of it is left after the block."""
+    def _connected(self, denied: Callable[[str], ServerError]) -> Iterator[_Execute]:
+        """Connect for the duration of the block, which gets a function that executes statements.
+        `denied` makes the error for a statement that this user may not execute."""
         try:
             with closing(connect(self._address)) as connection:
 
-                def ask(question: str, *values: object) -> tuple[Any, ...]:
+                def execute(statement: str, *values: object) -> tuple[Any, ...]:
                     with connection.cursor() as cursor:
-                        cursor.execute(question, values)
+                        cursor.execute(statement, values)
                         return tuple(cursor.fetchall())
 
-                yield ask
+                yield execute
         except (pymysql.Error, OSError) as error:
-            number = error.args[0] if error.args else 0
-            if number in _MISSING:
-                raise ServerError(NO_TABLES, "42S02") from None
-            if number in _DENIED:
-                raise ServerError(denied, "42000") from None
-            raise describe(error, self._address.url) or ServerError(str(error)) from None
+            number = number_of(error)
+            if number in UNKNOWN_TABLE:
+                raise no_tables("42S02") from None
+            if number in ACCESS_DENIED:
+                raise denied("42000") from None
+            raise describe_error(error, self._address.url) or ServerError(str(error)) from None
 
 
-def _kill(ask: Callable[..., tuple[Any, ...]], number: int) -> bool:
-    """End a connection; False where it is gone already."""
+def _kill_denied(code: str) -> ServerError:
+    return ServerError("This user may not end connections, or not see them.", code)
+
+
+def _kill(execute: _Execute, thread: int) -> bool:
+    """End a connection; return False if it is gone already."""
     try:
-        ask("KILL %s", number)
+        execute("KILL %s", thread)
     except pymysql.Error as error:
-        if error.args[0] != _NOBODY_THERE:
+        if number_of(error) != NO_SUCH_THREAD:
             raise
         return False
     return True

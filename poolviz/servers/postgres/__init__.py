@@ -1,1 +1,1 @@
-"""PostgreSQL servers."""
+"""PostgreSQL: everything that poolviz asks of such a server."""

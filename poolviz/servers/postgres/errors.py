@@ -1,8 +1,8 @@
-"""What libpq says when a connection can't be made, as one sentence for a user.
+"""Descriptions of libpq's errors when a connection can't be opened: one sentence for the user.
 
-psycopg2 gives no SQLSTATE for a failure at connect time, so libpq's text has to be read. Its own
-words and the server's English ones are known here; a server that speaks another language is
-quoted. libpq never puts a password into its text, and nothing of the DSN's password goes in here.
+psycopg2 gives no SQLSTATE for a failed connection attempt, so libpq's text has to be read. Its own
+messages and the server's English ones are known here; a server that answers in another language is
+quoted. libpq never puts a password into its text, and the one in the DSN isn't used here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from poolviz.model.errors import ServerError
 
 _AT_HOST = re.compile(r'server at "([^"]*)"(?: \([^)]*\))?, port (\S+) failed')
 _AT_SOCKET = re.compile(r'server on socket "([^"]*)" failed')
-_SYSTEM_WORDS = {
+_SYSTEM_MESSAGES = {
     errno.ECONNREFUSED: "Connection refused",
     errno.ECONNRESET: "Connection reset by peer",
     errno.ETIMEDOUT: "Connection timed out",
@@ -33,7 +33,7 @@ _SYSTEM_WORDS = {
 
 @dataclass(frozen=True)
 class _Cause:
-    """A text of libpq's or the server's and the sentence for it.
+    """A message of libpq or the server, and the sentence for it.
 
     The sentence may use {where} ("the server at …"), {place} (its host and port, or its socket),
     {user}, {database}, and the groups of the pattern.
@@ -44,8 +44,8 @@ class _Cause:
     code: str | None = None
 
 
-# The first that matches counts, so what a server answered stands before what libpq says when it
-# tried several addresses and others of them didn't answer at all.
+# The first match counts. Answers of a server come before libpq's own messages, because libpq
+# reports all the addresses that it tried, and some of them may not have answered at all.
 _CAUSES = (
     _Cause(
         r"password authentication failed",
@@ -55,7 +55,7 @@ _CAUSES = (
     ),
     _Cause(
         r"no password supplied",
-        "{where} asks for a password of user {user} and none was given: put it into the DSN,"
+        "{where} asks for a password for user {user} and none was given: put it into the DSN,"
         " PGPASSWORD or the password file.",
         "28P01",
     ),
@@ -74,7 +74,7 @@ _CAUSES = (
     ),
     _Cause(
         r'role "(?P<role>.*)" does not exist',
-        "{where} knows no user {role}: check the user in the DSN or PGUSER.",
+        "{where} has no user {role}: check the user in the DSN or PGUSER.",
         "28000",
     ),
     _Cause(
@@ -90,7 +90,7 @@ _CAUSES = (
     ),
     _Cause(
         r"connection requires a valid client certificate",
-        "{where} asks user {user} for a TLS certificate: let sslcert and sslkey name yours.",
+        "{where} asks user {user} for a TLS certificate: name yours with sslcert and sslkey.",
         "28000",
     ),
     _Cause(
@@ -106,7 +106,7 @@ _CAUSES = (
     ),
     _Cause(
         r'database "(?P<name>.*)" is not currently accepting connections',
-        "{where} lets nobody connect to database {name}: use another database.",
+        "{where} accepts no connections to database {name}: use another database.",
         "55000",
     ),
     _Cause(
@@ -124,36 +124,36 @@ _CAUSES = (
     _Cause(
         r"the database system is (?P<what>starting up|shutting down|in recovery mode|not yet"
         r" accepting connections|not accepting connections)",
-        "{where} is there, but {what}: try again in a moment.",
+        "{where} is {what}: try again in a moment.",
         "57P03",
     ),
     _Cause(
         r"server does not support SSL",
-        "{where} offers no TLS, but the sslmode given demands it: use sslmode=prefer or disable,"
-        " or switch TLS on at the server.",
+        "{where} doesn't offer TLS, which the sslmode requires: use sslmode=prefer or disable,"
+        " or enable TLS on the server.",
         "08001",
     ),
     _Cause(
         r"certificate verify failed|unable to get local issuer|self.signed certificate",
-        "{where} shows a TLS certificate that can't be verified: let sslrootcert name the"
-        " certificate of its authority, or use sslmode=require to encrypt without the check.",
+        "{where} presents a TLS certificate that can't be verified: name its authority's"
+        " certificate with sslrootcert, or use sslmode=require to encrypt without verifying.",
         "08001",
     ),
     _Cause(
         r'certificate for "(?P<name>.*?)".* does not match host name',
-        "{where} shows a TLS certificate for {name}: use that name as the host, or"
+        "{where} presents a TLS certificate for {name}: use that name as the host, or"
         " sslmode=verify-ca.",
         "08001",
     ),
     _Cause(
         r'root certificate file "(?P<name>.*)" does not exist',
-        "The root certificate {name}, by which {where} was to be verified, doesn't exist: let"
-        " sslrootcert name it, or use sslmode=require.",
+        "The root certificate {name}, needed to verify {where}, doesn't exist: correct"
+        " sslrootcert, or use sslmode=require.",
     ),
     _Cause(
         r'invalid sslmode value: "(?P<name>.*)"',
-        "The sslmode is {name}: it takes disable, allow, prefer, require, verify-ca or"
-        " verify-full.",
+        "The sslmode is {name}, which isn't one of disable, allow, prefer, require, verify-ca and"
+        " verify-full: correct it.",
     ),
     _Cause(
         r"(?:certificate|private key) file \"(?P<name>[^\"]*)\"(?P<why>.*)",
@@ -161,8 +161,7 @@ _CAUSES = (
     ),
     _Cause(
         r"SSL error: (?P<why>.*)|(?P<other>SSL SYSCALL error.*)",
-        "{where} and libpq found no common ground for TLS ({why}): check sslmode, sslcert and"
-        " sslrootcert.",
+        "{where} and libpq can't agree on TLS ({why}): check sslmode, sslcert and sslrootcert.",
         "08001",
     ),
     _Cause(
@@ -172,7 +171,7 @@ _CAUSES = (
     ),
     _Cause(
         r'could not parse network address "(?P<name>.*)"',
-        "The hostaddr is {name}, which is no network address: give one, or use host instead.",
+        "The hostaddr is {name}, which isn't a network address: give one, or use host instead.",
     ),
     _Cause(
         r'definition of service "(?P<name>.*)" not found',
@@ -190,7 +189,7 @@ _CAUSES = (
     _Cause(
         r'invalid (?:port number: |integer value )"(?P<name>.*?)"(?: for connection option "'
         r'(?P<option>\w+)")?',
-        "A number in the DSN, in PGPORT or another PG variable is no valid one: check the port"
+        "A number in the DSN, in PGPORT or in another PG variable isn't valid: check the port"
         " (1 to 65535) and the timeouts.",
     ),
     _Cause(
@@ -199,8 +198,8 @@ _CAUSES = (
     ),
     _Cause(
         r"timeout expired|Connection timed out|/10060\)",
-        "{where} didn't answer in time: check host and port, and whether a firewall stands"
-        " between; connect_timeout in the DSN gives it longer.",
+        "{where} didn't answer in time: check host and port, and whether a firewall blocks"
+        " them; connect_timeout in the DSN allows more time.",
         "08001",
     ),
     _Cause(
@@ -216,7 +215,7 @@ _CAUSES = (
     ),
     _Cause(
         r"failed: No such file or directory",
-        "There is no socket {place} of a server: check whether the server runs, or name its host in"
+        "There is no socket {place}: check whether the server runs, or name its host in"
         " the DSN or PGHOST.",
         "08001",
     ),
@@ -232,16 +231,16 @@ _CAUSES = (
     ),
     _Cause(
         r"Connection reset by peer|/10054\)|could not (?:send|receive) data",
-        "{where} broke the connection off while it was being made: check the port, and whether a"
-        " firewall stands between.",
+        "{where} closed the connection while it was being opened: check the port, and whether a"
+        " firewall blocks it.",
         "08001",
     ),
 )
 
 
-def describe_failure(error: psycopg2.Error, conninfo: str) -> ServerError:
-    """The error that `psycopg2.connect(conninfo)` raised, as one sentence: what is wrong, where,
-    and what to try. `code` is the SQLSTATE, if need be the one that fits best."""
+def describe_error(error: psycopg2.Error, conninfo: str) -> ServerError:
+    """Return one sentence for an error that `psycopg2.connect(conninfo)` raised: what is wrong,
+    where, and what to do. Its `code` is the SQLSTATE, or the closest one if libpq gave none."""
     text = _in_english(str(error).strip())
     given = _parsed(conninfo)
     place = _place(text, given)
@@ -258,16 +257,17 @@ def describe_failure(error: psycopg2.Error, conninfo: str) -> ServerError:
             groups["why"] = groups.get("why") or groups.get("other") or "missing, or not readable"
             sentence = cause.sentence.format_map(words | groups)
             return ServerError(sentence[:1].upper() + sentence[1:], error.pgcode or cause.code)
-    said = _last_words(text)
     return ServerError(
-        f"Can't connect to {words['where']} ({said}): check the DSN and the server.", error.pgcode
+        f"Can't connect to {words['where']} ({_last_line(text)}): check the DSN and the server.",
+        error.pgcode,
     )
 
 
 def _in_english(text: str) -> str:
-    """`text` with the operating system's words in English: a window's toolkit sets the locale,
-    and libpq quotes the system. (On Windows it adds the number, by which the causes match.)"""
-    for number, english in _SYSTEM_WORDS.items():
+    """Return `text` with the operating system's messages in English. libpq quotes them in the
+    language of the locale, which Qt sets. On Windows it adds the number, which the causes match.
+    """
+    for number, english in _SYSTEM_MESSAGES.items():
         text = text.replace(os.strerror(number), english)
     return text
 
@@ -280,7 +280,7 @@ def _parsed(conninfo: str) -> Mapping[str, str]:
 
 
 def _place(text: str, given: Mapping[str, str]) -> str:
-    """Host and port, or the socket: as libpq named what it tried last, else as they were given."""
+    """Return host and port, or the socket: as libpq named what it tried last, or as given."""
     at_host = _AT_HOST.findall(text)
     if at_host:
         return _address(*at_host[-1])
@@ -297,13 +297,13 @@ def _address(host: str, port: str) -> str:
 
 
 def _named(text: str, what: str) -> str:
-    """The user or database that the server's answer names."""
+    """Return the user or database that the server's answer names."""
     found = re.search(rf'{what} "([^"]*)"', text)
     return found[1] if found else ""
 
 
-def _last_words(text: str) -> str:
-    """The end of libpq's text on one line, without the address that the sentence gives anyway."""
+def _last_line(text: str) -> str:
+    """Return the last line of libpq's text without the address, which the sentence has anyway."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     line = lines[-1] if lines else "no reason given"
     return re.sub(r"^connection to server .*? failed: (?:FATAL: *)?", "", line).rstrip(".")

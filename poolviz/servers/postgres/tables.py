@@ -1,4 +1,4 @@
-"""Our tables on PostgreSQL: made in one transaction, so that nobody ever sees half of them."""
+"""The tables on PostgreSQL, created in one transaction, so that they are never seen incomplete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from poolviz.load.statements import ACCOUNTS, BRANCHES, SCHEMA, TELLERS
 from poolviz.model.errors import ServerError
-from poolviz.servers.postgres.errors import describe_failure
+from poolviz.servers.errors import first_line
+from poolviz.servers.postgres.errors import describe_error
 from poolviz.servers.tables import (
     ALL,
     BATCH,
@@ -38,12 +39,12 @@ SELECT p.proname || '()', NULL
 
 
 @contextmanager
-def opened(conninfo: str) -> Iterator[Tables]:
-    """The tables on the server that `conninfo` names; what isn't committed is undone at the end."""
+def connect_tables(conninfo: str) -> Iterator[Tables]:
+    """Connect for the duration of the block; what isn't committed at its end is rolled back."""
     try:
         connection = psycopg2.connect(conninfo, application_name="poolviz tables")
     except psycopg2.Error as error:
-        raise describe_failure(error, conninfo) from None
+        raise describe_error(error, conninfo) from None
     with closing(connection):
         try:
             yield PostgresTables(connection)
@@ -51,117 +52,114 @@ def opened(conninfo: str) -> Iterator[Tables]:
             raise in_use() from None
         except errors.DependentObjectsStillExist as error:
             raise ServerError(
-                f"Something that poolviz didn't make depends on its tables in schema {SCHEMA} "
-                f"({_words(error)}): drop that first.",
+                f"Something that poolviz didn't create depends on its tables in schema {SCHEMA} "
+                f"({first_line(error)}): drop that first.",
                 error.pgcode,
             ) from None
         except psycopg2.Error as error:
             raise ServerError(
-                f"The server didn't do what the tables in schema {SCHEMA} need ({_words(error)}): "
-                "see to that, or use another server.",
+                f"The tables in schema {SCHEMA} can't be created or dropped ({first_line(error)}): "
+                "remove the cause, or use another server.",
                 error.pgcode,
             ) from None
 
 
 class PostgresTables(Tables):
-    """See `Tables`. From `find` on everything is one transaction, which ends with each method
-    that changes something."""
+    """See `Tables`. The transaction that `_find` begins ends with the method that changes
+    something."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
 
-    def find(self) -> Found:
-        """What is there, once nobody else makes or drops it."""
-        self._do(f"SET LOCAL lock_timeout = '{LOCK_LIMIT}s'")
-        self._do(f"SELECT pg_advisory_xact_lock(hashtext('{SCHEMA} tables'))")
-        if not self._ask(f"SELECT 1 FROM pg_namespace WHERE nspname = '{SCHEMA}'"):
+    def _find(self) -> Found:
+        self._execute(f"SET LOCAL lock_timeout = '{LOCK_LIMIT}s'")
+        self._execute(f"SELECT pg_advisory_xact_lock(hashtext('{SCHEMA} tables'))")
+        if not self._query(f"SELECT 1 FROM pg_namespace WHERE nspname = '{SCHEMA}'"):
             return Found()
-        relations = dict(self._ask(_RELATIONS))
+        relations = dict(self._query(_RELATIONS))
         ours = relations.get(NOTE) == MARK
         others = sorted(set(relations) - ({NOTE, *COLUMNS} if ours else set()))
         if not ours:
             return Found(schema=True, ours_alone=False, others=tuple(others))
         with self._allowed("use the tables in schema {schema}", _USE):
-            ((scale, alone),) = self._ask(f"SELECT scale, alone FROM {SCHEMA}.{NOTE}")
+            ((scale, alone),) = self._query(f"SELECT scale, alone FROM {SCHEMA}.{NOTE}")
         scale = scale if set(COLUMNS) <= set(relations) else 0
         return Found(True, True, alone, scale, tuple(others))
 
-    def try_out(self) -> None:
-        """Do to no row what the statements do."""
+    def _check_privileges(self) -> None:
         with self._allowed("use the tables in schema {schema}", _USE):
             for statement in TRIALS:
-                self._do(statement)
+                self._execute(statement)
 
-    def make(self, scale: int, found: Found, tell: Callable[[float], None]) -> None:
-        """Make schema and tables, all or nothing."""
+    def _create(self, scale: int, found: Found, report: Callable[[float], None]) -> None:
         if not found.schema:
             with self._allowed("create a schema in database {database}", _CREATE):
-                self._do(f"CREATE SCHEMA {SCHEMA}")
-                self._do(f"COMMENT ON SCHEMA {SCHEMA} IS '{MARK}'")
-        with self._allowed("make tables in schema {schema}, which is another's", _GIVE):
-            self._do(f"DROP TABLE IF EXISTS {ALL}, {SCHEMA}.{NOTE}")
-            self._do(f"CREATE TABLE {SCHEMA}.{NOTE} (scale int NOT NULL, alone boolean NOT NULL)")
-            self._do(f"COMMENT ON TABLE {SCHEMA}.{NOTE} IS '{MARK}'")
+                self._execute(f"CREATE SCHEMA {SCHEMA}")
+                self._execute(f"COMMENT ON SCHEMA {SCHEMA} IS '{MARK}'")
+        with self._allowed("create tables in schema {schema}, which another user owns", _OWN):
+            self._execute(f"DROP TABLE IF EXISTS {ALL}, {SCHEMA}.{NOTE}")
+            self._execute(
+                f"CREATE TABLE {SCHEMA}.{NOTE} (scale int NOT NULL, alone boolean NOT NULL)"
+            )
+            self._execute(f"COMMENT ON TABLE {SCHEMA}.{NOTE} IS '{MARK}'")
             for table, columns in COLUMNS.items():
-                self._do(f"CREATE TABLE {SCHEMA}.{table} ({columns.format(key='')})")
-        self._do(f"INSERT INTO {SCHEMA}.{NOTE} VALUES ({scale}, {found.ours_alone})")
-        self._fill(scale, tell)
-        for table, key in KEYS.items():  # afterwards, which is quicker
-            self._do(f"ALTER TABLE {SCHEMA}.{table} ADD PRIMARY KEY ({key})")
+                self._execute(f"CREATE TABLE {SCHEMA}.{table} ({columns.format(key='')})")
+        self._execute(f"INSERT INTO {SCHEMA}.{NOTE} VALUES ({scale}, {found.ours_alone})")
+        self._fill(scale, report)
+        for table, key in KEYS.items():  # after the rows, which is faster
+            self._execute(f"ALTER TABLE {SCHEMA}.{table} ADD PRIMARY KEY ({key})")
         self._connection.commit()
-        # As pgbench does: no run is to be the first that looks at each row.
+        # As pgbench does. Otherwise the first run would have to set the hint bits of all rows.
         self._connection.autocommit = True
         for table in COLUMNS:
-            self._do(f"VACUUM ANALYZE {SCHEMA}.{table}")
+            self._execute(f"VACUUM ANALYZE {SCHEMA}.{table}")
 
-    def _fill(self, scale: int, tell: Callable[[float], None]) -> None:
+    def _fill(self, scale: int, report: Callable[[float], None]) -> None:
         self._insert("branches", "n, 0, ''", 1, BRANCHES * scale)
         self._insert("tellers", f"n, (n - 1) / {TELLERS} + 1, 0, ''", 1, TELLERS * scale)
         for first in range(1, ACCOUNTS * scale, BATCH):
             last = first + BATCH - 1
             self._insert("accounts", f"n, (n - 1) / {ACCOUNTS} + 1, 0, ''", first, last)
-            tell(last / (ACCOUNTS * scale))
+            report(last / (ACCOUNTS * scale))
 
     def _insert(self, table: str, values: str, first: int, last: int) -> None:
         rows = f"generate_series({first}, {last}) AS n"
-        self._do(f"INSERT INTO {SCHEMA}.{table} SELECT {values} FROM {rows}")
+        self._execute(f"INSERT INTO {SCHEMA}.{table} SELECT {values} FROM {rows}")
 
-    def empty_history(self) -> None:
-        """Forget what earlier runs did, unless somebody else uses it or this user may not."""
+    def _empty_history(self) -> None:
         self._connection.commit()
         try:
-            self._do("SET LOCAL lock_timeout = '200ms'")
-            self._do(f"TRUNCATE {SCHEMA}.history")
+            self._execute("SET LOCAL lock_timeout = '200ms'")
+            self._execute(f"TRUNCATE {SCHEMA}.history")
             self._connection.commit()
         except (errors.LockNotAvailable, errors.InsufficientPrivilege):
             self._connection.rollback()
 
-    def drop(self, found: Found) -> bool:
-        """Drop the tables, and the schema if we made it and nobody has put anything in."""
-        with self._allowed("drop the tables in schema {schema}, which are another's", _GIVE):
-            self._do(f"DROP TABLE IF EXISTS {ALL}, {SCHEMA}.{NOTE}")
+    def _drop(self, found: Found) -> bool:
+        with self._allowed("drop the tables in schema {schema}, which another user owns", _OWN):
+            self._execute(f"DROP TABLE IF EXISTS {ALL}, {SCHEMA}.{NOTE}")
             whole = found.ours_alone and self._drop_schema()
         self._connection.commit()
         return whole
 
     def _drop_schema(self) -> bool:
-        self._do("SAVEPOINT tables_dropped")
+        self._execute("SAVEPOINT tables_dropped")
         try:
-            self._do(f"DROP SCHEMA {SCHEMA}")
+            self._execute(f"DROP SCHEMA {SCHEMA}")
         except errors.DependentObjectsStillExist:
-            self._do("ROLLBACK TO SAVEPOINT tables_dropped")
+            self._execute("ROLLBACK TO SAVEPOINT tables_dropped")
             return False
         return True
 
     @contextmanager
     def _allowed(self, what: str, remedy: str) -> Iterator[None]:
-        """ServerError with the remedy where this user may not do `what`."""
+        """Raise ServerError with the remedy if this user may not do `what`."""
         try:
             yield
         except errors.InsufficientPrivilege as error:
             self._connection.rollback()
-            ((user, database),) = self._ask(
+            ((user, database),) = self._query(
                 "SELECT quote_ident(current_user), quote_ident(current_database())"
             )
             names = {"user": user, "database": database, "schema": SCHEMA}
@@ -170,11 +168,11 @@ class PostgresTables(Tables):
                 error.pgcode,
             ) from None
 
-    def _do(self, statement: str) -> None:
+    def _execute(self, statement: str) -> None:
         self._cursor.execute(statement)
 
-    def _ask(self, question: str) -> list[tuple[Any, ...]]:
-        self._cursor.execute(question)
+    def _query(self, query: str) -> list[tuple[Any, ...]]:
+        self._cursor.execute(query)
         return self._cursor.fetchall()
 
 
@@ -183,8 +181,4 @@ _USE = (
     "ask for GRANT USAGE ON SCHEMA {schema} TO {user} and GRANT SELECT, INSERT, UPDATE ON ALL "
     "TABLES IN SCHEMA {schema} TO {user}"
 )
-_GIVE = "let that user do it, or ask for ALTER SCHEMA {schema} OWNER TO {user}"
-
-
-def _words(error: psycopg2.Error) -> str:
-    return (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+_OWN = "have that user do it, or ask for ALTER SCHEMA {schema} OWNER TO {user}"

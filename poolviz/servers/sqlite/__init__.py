@@ -1,1 +1,1 @@
-"""SQLite databases."""
+"""SQLite databases, which have no server."""

@@ -1,4 +1,4 @@
-"""SQLite: no server, a file, or a database in memory for each connection."""
+"""What a SQLite URL means, and whether its file can be used."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from urllib.parse import quote, unquote
 from poolviz.model.errors import InputError, ServerError
 from poolviz.servers.target import Target
 
-_HOW = "sqlite:///file.db for a file in this folder, sqlite:////folder/file.db for one anywhere"
+_HOW = "sqlite:///file.db for a file in this folder, sqlite:////folder/file.db for any other"
 
 
 def reach(dsn: str) -> Target:
-    """As `poolviz.servers.target.reach`, for a URL that begins with sqlite://.
-
-    Nothing is made: a file that isn't there yet is the first connection's. SQLite bounds no
-    number of connections, so the target has no such figures.
-    """
+    """See `dispatch.reach`. A file that doesn't exist yet is left to the first connection to
+    create. SQLite doesn't limit the number of connections, so the target has no such figures."""
     url = dsn.strip()
     path = _file(url)
     if path is not None:
@@ -27,13 +24,13 @@ def reach(dsn: str) -> Target:
 
 
 def _file(url: str) -> Path | None:
-    """The file that `url` names; None for a database in memory."""
+    """Return the file that `url` names, None for a database in memory."""
     rest = url.partition("?")[0].partition(":")[2]
     if not rest.startswith("//") or (rest != "//" and not rest.startswith("///")):
-        raise InputError(f"The DSN is no URL of a SQLite database: write it as {_HOW}.")
+        raise InputError(f"The DSN isn't the URL of a SQLite database: write it as {_HOW}.")
     name = unquote(rest[3:])
     if name.startswith("file:"):
-        raise InputError(f"The DSN names a file by a URI of its own: write it as {_HOW}.")
+        raise InputError(f"The DSN names the file by a URI: write it as {_HOW}.")
     return None if name in ("", ":memory:") else Path(name)
 
 

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLa
 
 from poolviz.load.statements import SCHEMA
 from poolviz.model.dialect import SQLITE, dialect_of
-from poolviz.servers.tables import drop
+from poolviz.servers.dispatch import drop_tables
 from poolviz.servers.target import Target
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, sentence_of
@@ -88,4 +88,4 @@ def _drop(controller: Controller, target: Target) -> None:
         controller.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
 
     controller.notices.say(_TOPIC, f"Dropping the tables in {where}…", closable=False)
-    controller.before_any_run(lambda: drop(target.conninfo, words.append), done, failed)
+    controller.before_any_run(lambda: drop_tables(target.conninfo, words.append), done, failed)

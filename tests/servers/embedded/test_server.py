@@ -205,7 +205,7 @@ def test_a_keeper_without_a_job_leaves(server: EmbeddedServer) -> None:
 def test_a_home_that_is_a_file_is_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "file").write_text("")
     monkeypatch.setenv("POOLVIZ_HOME", str(home / "file"))
-    with pytest.raises(ServerError, match="POOLVIZ_HOME name a folder") as caught:
+    with pytest.raises(ServerError, match="POOLVIZ_HOME to a folder") as caught:
         EmbeddedServer.start()
     assert "\n" not in str(caught.value)
 

@@ -15,7 +15,7 @@ import pytest
 from poolviz.servers.embedded.binaries import find_binaries
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.embedded.watchdog import server_environment
-from poolviz.system.os_account import lent_account
+from poolviz.system.os_account import server_account
 from tests.servers.embedded.test_server import main_pid
 from tests.servers.fixtures import (
     ask,
@@ -126,7 +126,7 @@ def leave_lock_file(home: Path, pid: int) -> None:
 def test_a_server_that_was_left_running_is_ended_first(home: Path) -> None:
     EmbeddedServer.start().stop()
     data = data_of(home)
-    account = lent_account()
+    account = server_account()
     binaries = find_binaries(account, home / "postgres")
     with subprocess.Popen(
         [binaries.program("postgres"), "-D", data, "-k", data, "-h", ""],
@@ -152,7 +152,7 @@ def test_spoilt_data_is_made_anew_with_a_word(home: Path) -> None:
     said: list[str] = []
     with EmbeddedServer.start(said.append) as server:
         assert ask(server.conninfo, "SELECT 1") == 1
-    assert any("made anew" in line for line in said)
+    assert any("created again" in line for line in said)
 
 
 def test_data_of_another_major_version_is_made_anew(home: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from poolviz.system.display import display_available
+from poolviz.system.display import display_problem
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X and Wayland")
 
@@ -18,17 +18,15 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_any_display_it_says_so() -> None:
-    assert display_available() == (
-        "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
-    )
+    assert display_problem() == ("There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)")
 
 
 @pytest.mark.parametrize("variable", ["DISPLAY", "WAYLAND_DISPLAY"])
 def test_a_display_that_isnt_there_is_named(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, ":9977")
-    assert display_available() == "The display :9977 can't be opened"
+    assert display_problem() == "The display :9977 can't be opened"
 
 
 def test_a_platform_that_is_asked_for_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    assert display_available() is None
+    assert display_problem() is None

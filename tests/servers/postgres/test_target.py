@@ -1,4 +1,4 @@
-"""Reaching the user's own server, and one sentence for each way in which that fails."""
+"""Reaching a PostgreSQL server, and one sentence for each way in which that fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from psycopg2.extensions import parse_dsn
 
 from poolviz.model.errors import InputError, PoolvizError, ServerError
-from poolviz.servers.target import reach, with_application_name
+from poolviz.servers.dispatch import reach, with_application_name
+from poolviz.servers.postgres.errors import describe_error
+from poolviz.servers.postgres.target import conninfo_of
 from tests.servers.fixtures import TcpServer, ask, tcp_server, wait_until
 
 __all__ = ["tcp_server"]
@@ -100,14 +102,14 @@ def test_a_service_may_name_the_server(
 ) -> None:
     services = tmp_path / "services"
     lines = [f"{key}={value}" for key, value in parse_dsn(tcp_server.dsn()).items()]
-    services.write_text("\n".join(["[lab]", *lines, ""]))
+    services.write_text("\n".join(["[servers]", *lines, ""]))
     monkeypatch.setenv("PGSERVICEFILE", str(services))
-    assert reach("service=lab").shown.startswith("postgresql://alice@")
-    monkeypatch.setenv("PGSERVICE", "lab")
+    assert reach("service=servers").shown.startswith("postgresql://alice@")
+    monkeypatch.setenv("PGSERVICE", "servers")
     assert reach("").shown.startswith("postgresql://alice@")
 
 
-def test_connecting_is_given_up_after_five_seconds_unless_told_otherwise(
+def test_connecting_is_given_up_after_five_seconds_unless_the_user_says_otherwise(
     tcp_server: TcpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert parse_dsn(reach(tcp_server.dsn()).conninfo)["connect_timeout"] == "5"
@@ -169,14 +171,14 @@ def test_a_users_own_connection_limit_is_named(tcp_server: TcpServer) -> None:
         ({"dbname": "private"}, "42501", "doesn't let user alice connect to database private"),
         ({"dbname": "unlisted"}, "28000", "doesn't let user alice into database unlisted"),
         ({"dbname": "closed"}, "28000", "doesn't let user alice into database closed"),
-        ({"sslmode": "require"}, "08001", "offers no TLS"),
-        ({"sslmode": "verify-full", "sslrootcert": "system"}, "08001", "offers no TLS"),
+        ({"sslmode": "require"}, "08001", "doesn't offer TLS"),
+        ({"sslmode": "verify-full", "sslrootcert": "system"}, "08001", "doesn't offer TLS"),
         ({"sslmode": "sometimes"}, None, "The sslmode is sometimes"),
         ({"host": "host.invalid"}, "08001", "host host.invalid isn't known"),
         ({"port": "1"}, "08001", "Nothing listens at 127.0.0.1:1"),
         ({"host": "/no/such/folder"}, "08001", "no socket /no/such/folder/.s.PGSQL"),
         ({"hostaddr": "300.1.1.1"}, None, "hostaddr is 300.1.1.1"),
-        ({"connect_timeout": "soon"}, None, "is no valid one"),
+        ({"connect_timeout": "soon"}, None, "isn't valid"),
         ({"gssencmode": "perhaps"}, None, "option gssencmode is perhaps"),
         ({"service": "unheard-of"}, None, "service unheard-of isn't defined"),
     ],
@@ -189,7 +191,7 @@ def test_each_failure_has_its_sentence(
     assert error.code == code
 
 
-def test_a_missing_password_is_told_from_a_wrong_one(
+def test_a_missing_password_and_a_wrong_one_are_different_errors(
     tcp_server: TcpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPASSFILE", str(tmp_path / "none"))
@@ -243,17 +245,15 @@ def test_a_server_that_never_answers() -> None:
     assert "didn't answer in time" in str(error)
 
 
-def test_a_server_that_is_shutting_down_is_told_as_that(tcp_server: TcpServer) -> None:
-    from poolviz.servers.postgres.errors import describe_failure
-
+def test_a_server_that_is_shutting_down_is_described_as_that(tcp_server: TcpServer) -> None:
     for what in ("starting up", "shutting down", "in recovery mode"):
         text = (
             'connection to server at "db" (10.0.0.1), port 5432 failed:'
             f" FATAL:  the database system is {what}\n"
         )
-        told = describe_failure(psycopg2.OperationalError(text), "host=db")
-        assert str(told) == f"The server at db:5432 is there, but {what}: try again in a moment."
-        assert told.code == "57P03"
+        described = describe_error(psycopg2.OperationalError(text), "host=db")
+        assert str(described) == f"The server at db:5432 is {what}: try again in a moment."
+        assert described.code == "57P03"
 
 
 def test_a_certificate_that_cannot_be_verified(tmp_path: Path) -> None:
@@ -286,13 +286,11 @@ def test_a_certificate_that_cannot_be_verified(tmp_path: Path) -> None:
 
 
 def test_words_in_a_language_unknown_here_are_quoted() -> None:
-    from poolviz.servers.postgres.errors import describe_failure
-
     text = 'connection to server at "db" (10.0.0.1), port 5432 failed: FATAL:  Nutzer unbekannt\n'
-    told = describe_failure(psycopg2.OperationalError(text), "host=db password=s3cret")
-    assert "Nutzer unbekannt" in str(told)
-    assert "db:5432" in str(told)
-    assert_one_safe_sentence(told)
+    described = describe_error(psycopg2.OperationalError(text), "host=db password=s3cret")
+    assert "Nutzer unbekannt" in str(described)
+    assert "db:5432" in str(described)
+    assert_one_safe_sentence(described)
 
 
 @pytest.mark.parametrize(
@@ -327,10 +325,8 @@ def test_a_misspelt_option_is_named_with_the_nearest_real_one() -> None:
 
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
 def test_no_text_whatever_gives_anything_but_a_sentence(text: str) -> None:
-    from poolviz.servers.target import _conninfo
-
     try:
-        conninfo = _conninfo(text)
+        conninfo = conninfo_of(text)
     except InputError as error:
         assert "\n" not in str(error)
     else:
@@ -339,9 +335,7 @@ def test_no_text_whatever_gives_anything_but_a_sentence(text: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40))
 def test_any_password_survives_and_is_shown_nowhere(password: str) -> None:
-    from poolviz.servers.target import _conninfo
-
-    conninfo = _conninfo(psycopg2.extensions.make_dsn(host="h", user="u", password=password))
+    conninfo = conninfo_of(psycopg2.extensions.make_dsn(host="h", user="u", password=password))
     assert parse_dsn(conninfo)["password"] == password
 
 

@@ -1,4 +1,4 @@
-"""The server's own view: what it counts, and what becomes of it when the server is lost."""
+"""The monitor of PostgreSQL: what it counts, and how it recovers when the server is lost."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ import psycopg2
 import pytest
 
 from poolviz.model.sample import ServerView
-from poolviz.servers import monitor as view
+from poolviz.servers import monitor as interface
 from poolviz.servers.embedded.server import EmbeddedServer
-from poolviz.servers.monitor import PostgresMonitor
-from poolviz.servers.target import with_application_name
+from poolviz.servers.postgres import monitor as implementation
+from poolviz.servers.postgres.monitor import PostgresMonitor
+from poolviz.servers.postgres.target import with_application_name
 from tests.servers.embedded.test_server import main_pid
 from tests.servers.fixtures import TcpServer, ask, everything_below, home, tcp_server, wait_until
 
@@ -35,8 +36,8 @@ def monitor(conninfo: str) -> Iterator[PostgresMonitor]:
 
 
 def expect(monitor: PostgresMonitor, expected: ServerView) -> None:
-    wait_until(lambda: monitor.look() == expected, f"the server has {expected}")
-    assert monitor.trouble == ""
+    wait_until(lambda: monitor.view() == expected, f"the server has {expected}")
+    assert monitor.problem == ""
 
 
 def test_backends_of_the_run_are_counted_by_state(conninfo: str, monitor: PostgresMonitor) -> None:
@@ -70,14 +71,14 @@ def test_backends_of_the_run_are_counted_by_state(conninfo: str, monitor: Postgr
     expect(monitor, ServerView())
 
 
-def test_the_eye_counts_neither_itself_nor_other_programs(
+def test_the_monitor_counts_neither_itself_nor_other_programs(
     conninfo: str, monitor: PostgresMonitor
 ) -> None:
     with (
         closing(psycopg2.connect(with_application_name(conninfo, "poolviz other"))),
         closing(PostgresMonitor(conninfo, "poolviz another")) as other,
     ):
-        assert other.look() == ServerView()
+        assert other.view() == ServerView()
         expect(monitor, ServerView())
         names = (
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'poolviz test monitor'"
@@ -91,60 +92,62 @@ def test_it_sees_again_after_the_server_was_restarted(
     server = EmbeddedServer.start()
     with closing(PostgresMonitor(server.conninfo, NAME)) as monitor:
         with server:
-            assert monitor.look() == ServerView()
-        assert monitor.look() is None
-        assert monitor.trouble == (
-            "The server's own view is missing: the connection to the server was lost; it is tried"
-            " again."
+            assert monitor.view() == ServerView()
+        assert monitor.view() is None
+        assert monitor.problem == (
+            "The server's own view is missing: the connection to the server was lost; poolviz keeps"
+            " trying."
         )
         wait_until(
-            lambda: monitor.look() is None and "no socket" in monitor.trouble, "it tried again"
+            lambda: monitor.view() is None and "no socket" in monitor.problem, "it has tried again"
         )
         with EmbeddedServer.start() as again:
             assert again.conninfo == server.conninfo
-            wait_until(lambda: monitor.look() == ServerView(), "it sees again")
-            assert monitor.trouble == ""
+            wait_until(lambda: monitor.view() == ServerView(), "it sees again")
+            assert monitor.problem == ""
 
 
-def test_tries_come_ever_more_seldom_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attempts_to_connect_become_less_frequent_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = 1000.0
-    monkeypatch.setattr(view.time, "monotonic", lambda: now)
+    monkeypatch.setattr(interface.time, "monotonic", lambda: now)
     monitor = PostgresMonitor("host=/no/such/folder connect_timeout=1", NAME)
-    tried_at = []
+    attempts_at = []
     for _ in range(700):
-        monitor.trouble = ""
-        assert monitor.look() is None
-        if monitor.trouble:
-            tried_at.append(now)
+        monitor.problem = ""
+        assert monitor.view() is None
+        if monitor.problem:
+            attempts_at.append(now)
         now += 0.1
-    pauses = [later - earlier for earlier, later in itertools.pairwise(tried_at)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(attempts_at)]
     assert [round(pause) for pause in pauses] == [1, 2, 4, 8, 15, 15, 15]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes can't be stopped and continued")
-def test_a_server_that_hangs_does_not_hang_the_eye(
+def test_a_server_that_hangs_does_not_hang_the_monitor(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(view, "_ANSWER_LIMIT", 0.5)
-    monkeypatch.setattr(view, "_CONNECT_LIMIT", 0.5)
+    monkeypatch.setattr(implementation, "_ANSWER_LIMIT", 0.5)
+    monkeypatch.setattr(implementation, "_CONNECT_LIMIT", 0.5)
     with (
         EmbeddedServer.start() as server,
         closing(PostgresMonitor(server.conninfo, NAME)) as monitor,
     ):
-        assert monitor.look() == ServerView()
+        assert monitor.view() == ServerView()
         stopped = everything_below(psutil.Process(main_pid(server.conninfo)))
         for process in stopped:
             os.kill(process.pid, signal.SIGSTOP)
         try:
-            assert monitor.look() is None
-            assert "doesn't answer" in monitor.trouble
+            assert monitor.view() is None
+            assert "doesn't answer" in monitor.problem
             assert monitor.cancel_statements() == 0
-            assert "doesn't answer" in monitor.trouble
+            assert "doesn't answer" in monitor.problem
         finally:
             for process in stopped:
                 if process.is_running():
                     os.kill(process.pid, signal.SIGCONT)
-        wait_until(lambda: monitor.look() == ServerView(), "it sees again")
+        wait_until(lambda: monitor.view() == ServerView(), "it sees again")
 
 
 def test_without_permission_it_says_so_and_goes_on(tcp_server: TcpServer) -> None:
@@ -154,16 +157,16 @@ def test_without_permission_it_says_so_and_goes_on(tcp_server: TcpServer) -> Non
         cursor.execute("REVOKE SELECT ON pg_stat_activity FROM PUBLIC")
         try:
             with closing(PostgresMonitor(tcp_server.dsn(), NAME)) as monitor:
-                assert monitor.look() is None
-                assert "may not read pg_stat_activity" in monitor.trouble
-                assert "s3cret" not in monitor.trouble
+                assert monitor.view() is None
+                assert "may not read pg_stat_activity" in monitor.problem
+                assert "s3cret" not in monitor.problem
                 cursor.execute("GRANT SELECT ON pg_stat_activity TO PUBLIC")
-                wait_until(lambda: monitor.look() == ServerView(), "it may look now")
+                wait_until(lambda: monitor.view() == ServerView(), "it may look now")
         finally:
             cursor.execute("GRANT SELECT ON pg_stat_activity TO PUBLIC")
 
 
-def test_an_ordinary_user_sees_its_own_and_is_told_of_what_is_hidden(
+def test_an_ordinary_user_sees_its_own_backends_and_that_others_are_hidden(
     tcp_server: TcpServer,
 ) -> None:
     with (
@@ -172,21 +175,21 @@ def test_an_ordinary_user_sees_its_own_and_is_told_of_what_is_hidden(
     ):
         expect(monitor, ServerView(idle=1))
         with closing(psycopg2.connect(with_application_name(tcp_server.admin, NAME))):
-            assert monitor.look() == ServerView(idle=1, other=1)
-            assert "hides from this user" in monitor.trouble
+            assert monitor.view() == ServerView(idle=1, other=1)
+            assert "hides the state of other users" in monitor.problem
         expect(monitor, ServerView(idle=1))
 
 
 def test_a_wrong_password_is_said_without_the_password(tcp_server: TcpServer) -> None:
     with closing(PostgresMonitor(tcp_server.dsn(password="s3cret"), NAME)) as monitor:
-        assert monitor.look() is None
-        assert "refused the password" in monitor.trouble
-        assert "s3cret" not in monitor.trouble
+        assert monitor.view() is None
+        assert "refused the password" in monitor.problem
+        assert "s3cret" not in monitor.problem
 
 
-def test_a_closed_eye_leaves_no_connection(conninfo: str) -> None:
+def test_a_closed_monitor_leaves_no_connection(conninfo: str) -> None:
     monitor = PostgresMonitor(conninfo, NAME)
-    monitor.look()
+    monitor.view()
     monitor.close()
     monitor.close()
     count = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'poolviz test%'"

@@ -1,0 +1,106 @@
+"""The way to every server: each function chooses by the DSN what speaks to PostgreSQL, MySQL and
+MariaDB, or SQLite.
+
+A DSN is what a user writes; a conninfo is the complete form of it in `Target.conninfo`. Both may
+hold a password. A server's driver is imported when the first function is called for such a server.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+
+from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
+from poolviz.model.errors import InputError, PoolvizError
+from poolviz.servers.access import ServerAccess
+from poolviz.servers.fault_injection import FaultInjection
+from poolviz.servers.monitor import Monitor
+from poolviz.servers.target import Target
+
+Progress = Callable[[str], None]  # gets a sentence without its full stop
+
+
+def reach(dsn: str) -> Target:
+    """Connect once to the server that `dsn` names, read its version and limits, and disconnect.
+
+    The DSN is a URL (postgresql://, mysql://, sqlite:///, also as SQLAlchemy writes them) or
+    libpq's keywords; what these leave out comes from PGHOST, PGPASSWORD, PGPASSFILE, PGSERVICE
+    and the like. Raises InputError if it can't be read or its driver isn't installed, ServerError
+    if there is no connection; each is one sentence, without the password. Creates no SQLite file.
+    """
+    return _access(dsn.strip()).reach(dsn)
+
+
+def with_application_name(conninfo: str, name: str) -> str:
+    """Return `conninfo` with that application name, by which the server's views identify its
+    connections. MySQL calls it program_name; SQLite has none. ValueError if a server would
+    change it."""
+    return _access(conninfo).with_application_name(conninfo, name)
+
+
+def monitor_for(conninfo: str, application_name: str) -> Monitor | None:
+    """Return a monitor of the run with that application name; None for SQLite, which has no
+    server."""
+    return _access(conninfo).monitor(conninfo, application_name)
+
+
+def fault_injection_for(conninfo: str, application_name: str) -> FaultInjection | None:
+    """Return what injects faults into the run with that application name; None for SQLite, which
+    has no server."""
+    return _access(conninfo).fault_injection(conninfo, application_name)
+
+
+def prepare_tables(conninfo: str, scale: int, progress: Progress = lambda _: None) -> bool:
+    """Make sure that the tables exist, of `scale` at least; return whether they were created.
+
+    `progress` is called in this thread. Raises InputError for SQLite, and ServerError, with what
+    to do about it, if the schema holds something else or this user lacks a privilege. After an
+    error or an interruption, either the earlier tables are there or none.
+    """
+    with _access(conninfo).tables(conninfo) as tables:
+        return tables.prepare(scale, progress)
+
+
+def drop_tables(conninfo: str, progress: Progress = lambda _: None) -> bool:
+    """Drop what `prepare_tables` created, and nothing else; return False if there was nothing.
+    Raises as that does."""
+    with _access(conninfo).tables(conninfo) as tables:
+        return tables.drop(progress)
+
+
+def count_rows(conninfo: str, seconds: float) -> int:
+    """Return the number of committed rows in poolviz' table `history`, of all clients.
+
+    Uses a connection of its own. Raises ServerError if that takes longer than `seconds`.
+    """
+    return _access(conninfo).count_rows(conninfo, seconds)
+
+
+def describe_error(error: Exception, conninfo: str) -> PoolvizError | None:
+    """Return what a driver's error means, as one sentence: what is wrong, where, and what to do.
+
+    `error` is what any driver for that server raised, most often while connecting. None if it
+    isn't an error of a driver or of the network.
+    """
+    return _access(conninfo).describe_error(error, conninfo)
+
+
+def _access(conninfo: str) -> ServerAccess:
+    """Return the implementation for a DSN or conninfo. InputError if its driver is missing."""
+    dialect = dialect_of(conninfo)
+    if dialect == SQLITE:
+        from poolviz.servers.sqlite.access import SQLiteAccess  # noqa: PLC0415 - when needed
+
+        return SQLiteAccess()
+    if dialect == MYSQL:
+        if importlib.util.find_spec("pymysql") is None:
+            raise InputError(
+                "A MySQL or MariaDB server needs a driver that isn't installed: "
+                "pip install 'poolviz[mysql]'."
+            )
+        from poolviz.servers.mysql.access import MySQLAccess  # noqa: PLC0415 - an extra
+
+        return MySQLAccess()
+    from poolviz.servers.postgres.access import PostgresAccess  # noqa: PLC0415 - loads a driver
+
+    return PostgresAccess()

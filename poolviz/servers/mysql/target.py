@@ -1,0 +1,49 @@
+"""What a MySQL or MariaDB server reports about itself."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import msgspec
+import pymysql  # type: ignore[import-untyped]
+
+from poolviz.model.errors import ServerError
+from poolviz.model.mysql_url import MySQLAddress
+from poolviz.servers.mysql.connection import connect
+from poolviz.servers.mysql.errors import describe_error
+from poolviz.servers.target import Target, check_application_name
+
+_LIMITS = """
+SELECT @@version, @@max_connections, @@max_user_connections,
+       (SELECT count(*) FROM information_schema.processlist
+         WHERE user = substring_index(user(), '@', 1))
+"""
+
+
+def reach(dsn: str) -> Target:
+    """See `dispatch.reach`."""
+    address = MySQLAddress.parse(dsn)
+    try:
+        with closing(connect(address)) as connection, connection.cursor() as cursor:
+            cursor.execute(_LIMITS)
+            version, most, for_user, of_user = cursor.fetchone()
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+            used = int(cursor.fetchone()[1])
+    except (pymysql.Error, OSError) as error:
+        raise describe_error(error, address.url) or ServerError(str(error)) from None
+    free = [most - used + 1]  # the connection that counted is closed by now
+    free += [for_user - of_user + 1] if for_user else []
+    return Target(
+        address.url,
+        address.shown,
+        version.partition("-")[0],
+        most,
+        max(0, min(free)),
+        product="MariaDB" if "mariadb" in version.lower() else "MySQL",
+    )
+
+
+def with_application_name(conninfo: str, name: str) -> str:
+    """See `dispatch.with_application_name`."""
+    check_application_name(name)
+    return msgspec.structs.replace(MySQLAddress.parse(conninfo), program_name=name).url

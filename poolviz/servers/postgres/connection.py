@@ -1,0 +1,78 @@
+"""Connections of poolviz' own on which no wait is without a limit.
+
+libpq waits for an answer without end, so they are asynchronous.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg2
+from psycopg2.extensions import POLL_OK, POLL_READ
+
+_CHECK_EVERY = 0.1  # seconds between two checks whether the answer is still wanted
+
+
+class NoAnswer(Exception):
+    """The server, or the network, didn't answer in time, or the answer is no longer wanted."""
+
+
+class LimitedConnection:
+    """A connection to PostgreSQL, opened within `seconds`. Used by one thread at a time.
+
+    `unwanted` is called ten times a second during every wait; the wait ends once it returns True.
+    Every call may raise NoAnswer, after which only `close` is of use, and psycopg2's errors.
+    """
+
+    def __init__(
+        self, conninfo: str, *, seconds: float, unwanted: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._unwanted = unwanted
+        self._connection = psycopg2.connect(conninfo, async_=True)
+        try:
+            self._await(seconds)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def closed(self) -> bool:
+        """The connection was closed, or found lost."""
+        return bool(self._connection.closed)
+
+    def execute(self, statement: str, *values: object, seconds: float) -> list[tuple[Any, ...]]:
+        """Execute a statement within `seconds` and return its rows, none if it has no result."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            self._await(seconds)
+            return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        """Disconnect, which undoes an open transaction. May be called again."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _await(self, seconds: float) -> None:
+        """Go on with what the connection is doing until it is done."""
+        deadline = time.monotonic() + seconds
+        while (state := self._connection.poll()) != POLL_OK:
+            event = selectors.EVENT_READ if state == POLL_READ else selectors.EVENT_WRITE
+            with selectors.DefaultSelector() as selector:  # select() can't watch sockets over 1023
+                selector.register(self._connection.fileno(), event)
+                while not selector.select(max(0.0, min(_CHECK_EVERY, deadline - time.monotonic()))):
+                    if self._unwanted() or time.monotonic() >= deadline:
+                        raise NoAnswer

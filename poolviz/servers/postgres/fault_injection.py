@@ -1,0 +1,88 @@
+"""Faults that PostgreSQL can cause in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+
+from poolviz.load.statements import SCHEMA
+from poolviz.model.errors import ServerError
+from poolviz.servers.fault_injection import (
+    LOCK_LIMIT,
+    TABLES,
+    FaultInjection,
+    Wait,
+    lock_denied,
+    lock_timeout,
+    no_tables,
+)
+from poolviz.servers.postgres.connection import LimitedConnection, NoAnswer
+from poolviz.servers.postgres.errors import describe_error
+from poolviz.servers.postgres.target import with_application_name
+
+_CONNECT_LIMIT, _ANSWER_LIMIT = 5.0, 3.0  # seconds
+_TERMINATE = """
+SELECT count(*) FILTER (WHERE pg_terminate_backend(pid))
+  FROM (SELECT pid FROM pg_stat_activity
+         WHERE application_name = %s AND usename = session_user
+           AND coalesce(backend_type, 'client backend') = 'client backend'
+         ORDER BY state = 'idle', backend_start
+         LIMIT %s) AS chosen
+"""
+_LOCK = "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE".format(", ".join(f"{SCHEMA}.{t}" for t in TABLES))
+_LOCK_ERRORS = {"42P01": no_tables, "3F000": no_tables, "55P03": lock_timeout, "42501": lock_denied}
+
+_Execute = Callable[..., list[tuple[Any, ...]]]
+
+
+class PostgresFaultInjection(FaultInjection):
+    """Injects faults into the run `application_name`."""
+
+    def __init__(self, conninfo: str, application_name: str) -> None:
+        self._name = application_name
+        self._conninfo = with_application_name(conninfo, f"{application_name} fault")
+
+    def terminate(self, how_many: int | None, wait: Wait) -> int:
+        """Call pg_terminate_backend, which the server allows for backends of the same user."""
+        ended = 0  # stays so if the run is over first
+        with self._connected(wait) as execute:
+            ended = int(execute(_TERMINATE, self._name, how_many)[0][0])
+        return ended  # noqa: RET504 - the block may be left early
+
+    def lock_tables(self, seconds: float, wait: Wait) -> None:
+        """Lock them in a transaction, which ends with its connection."""
+        with self._connected(wait) as execute:
+            execute("BEGIN")
+            execute(f"SET LOCAL lock_timeout = '{LOCK_LIMIT}s'")
+            execute(_LOCK)
+            wait(seconds)
+
+    @contextmanager
+    def _connected(self, wait: Wait) -> Iterator[_Execute]:
+        """Connect for the duration of the block, which gets a function that executes statements.
+        If the run is over, the block is left early and without an error."""
+
+        def over() -> bool:
+            return wait(0)
+
+        def execute(statement: str, *values: object) -> list[tuple[Any, ...]]:
+            return connection.execute(statement, *values, seconds=_ANSWER_LIMIT + LOCK_LIMIT)
+
+        try:
+            with LimitedConnection(
+                self._conninfo, seconds=_CONNECT_LIMIT, unwanted=over
+            ) as connection:
+                yield execute
+        except NoAnswer:
+            if not over():
+                raise ServerError(
+                    "The fault wasn't injected, because the server doesn't answer."
+                ) from None
+        except psycopg2.Error as error:
+            known = _LOCK_ERRORS.get(error.pgcode or "")
+            raise (
+                known(error.pgcode) if known else describe_error(error, self._conninfo)
+            ) from None

@@ -1,0 +1,107 @@
+"""The view of a run that PostgreSQL gives in pg_stat_activity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg2
+
+from poolviz.model.sample import ServerView
+from poolviz.servers.errors import first_line
+from poolviz.servers.monitor import Monitor, MonitorLost
+from poolviz.servers.postgres.connection import LimitedConnection, NoAnswer
+from poolviz.servers.postgres.errors import describe_error
+from poolviz.servers.postgres.target import with_application_name
+
+_CONNECT_LIMIT = 5.0  # seconds
+_ANSWER_LIMIT = 3.0  # seconds for one statement
+_STATEMENT_TIMEOUT = 2000  # milliseconds, for the server: less than the limit here
+
+# A backend that is just starting has no state yet; if its state is hidden, its query says so.
+_STATES = """
+SELECT CASE WHEN query = '<insufficient privilege>' THEN 'hidden' ELSE coalesce(state, 'starting')
+        END, count(*) FROM pg_stat_activity
+ WHERE application_name = %s AND coalesce(backend_type, 'client backend') = 'client backend'
+ GROUP BY 1
+"""
+_CANCEL = """
+SELECT count(*) FILTER (WHERE pg_cancel_backend(pid)) FROM pg_stat_activity
+ WHERE application_name = %s AND state = 'active' AND usename = session_user
+"""
+_IN_TRANSACTION = ("idle in transaction", "idle in transaction (aborted)")
+
+
+class PostgresMonitor(Monitor):
+    """Watches the backends of the run `application_name`."""
+
+    def __init__(self, conninfo: str, application_name: str) -> None:
+        super().__init__()
+        self._name = application_name
+        self._conninfo = with_application_name(conninfo, f"{application_name} monitor")
+        self._connection: LimitedConnection | None = None
+
+    def close(self) -> None:
+        """Disconnect. May be called again; a later call of `view` would connect again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _view(self) -> tuple[ServerView, str]:
+        counts: dict[str, int] = dict(self._execute(_STATES))
+        problem = _hidden(counts)
+        active, idle = counts.pop("active", 0), counts.pop("idle", 0)
+        in_transaction = sum(counts.pop(state, 0) for state in _IN_TRANSACTION)
+        return ServerView(active, idle, in_transaction, sum(counts.values())), problem
+
+    def _cancel(self) -> int:
+        return int(self._execute(_CANCEL)[0][0])
+
+    def _execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """Execute a statement about this run. MonitorLost if there is no answer."""
+        if self._connection is None:
+            self._connection = self._connect()
+        try:
+            return self._connection.execute(statement, self._name, seconds=_ANSWER_LIMIT)
+        except NoAnswer:
+            raise MonitorLost("the server doesn't answer; poolviz keeps trying") from None
+        except psycopg2.Error as error:
+            raise MonitorLost(_reason(error, lost=self._connection.closed)) from None
+
+    def _connect(self) -> LimitedConnection:
+        try:
+            connection = LimitedConnection(self._conninfo, seconds=_CONNECT_LIMIT)
+            try:
+                timeout = "SET statement_timeout = %s"
+                connection.execute(timeout, _STATEMENT_TIMEOUT, seconds=_ANSWER_LIMIT)
+            except BaseException:
+                connection.close()
+                raise
+        except NoAnswer:
+            raise MonitorLost("the server doesn't answer; poolviz keeps trying") from None
+        except psycopg2.Error as error:
+            reason = str(describe_error(error, self._conninfo))
+            raise MonitorLost(reason.removesuffix(".")) from None
+        return connection
+
+
+def _reason(error: psycopg2.Error, *, lost: bool) -> str:
+    """Return why a statement failed, as the end of a sentence."""
+    if error.pgcode == "42501":
+        return "this user may not read pg_stat_activity; GRANT pg_monitor TO it would allow that"
+    if error.pgcode == "57014":
+        return "the server took too long to answer; poolviz keeps trying"
+    if lost or (error.pgcode or "").startswith(("08", "57P")):
+        return "the connection to the server was lost; poolviz keeps trying"
+    return f"the server answered with {first_line(error)!r}"
+
+
+def _hidden(counts: dict[str, int]) -> str:
+    """Return what to say about backends whose state the server doesn't show."""
+    if "hidden" in counts:
+        return (
+            "The server hides the state of other users' connections from this user: GRANT "
+            "pg_monitor TO it would show them."
+        )
+    if "disabled" in counts:
+        return "The server doesn't track the state of connections: track_activities is off."
+    return ""

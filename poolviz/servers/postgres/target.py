@@ -1,0 +1,163 @@
+"""What a PostgreSQL DSN means, and what the server reports about itself."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from contextlib import closing
+from urllib.parse import quote
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from poolviz.model.errors import InputError, ServerError
+from poolviz.servers.errors import first_line
+from poolviz.servers.postgres.errors import describe_error
+from poolviz.servers.target import Target, check_application_name
+
+CONNECT_TIMEOUT = 5  # seconds, unless the DSN or PGCONNECT_TIMEOUT says another
+_SCHEME = re.compile(r"([a-z][a-z0-9.]*)(\+[a-z0-9_]+)?://", re.IGNORECASE)
+_COMMON_OPTIONS = (
+    *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "options"),
+    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslnegotiation", "gssencmode"),
+    *("connect_timeout", "application_name", "channel_binding", "require_auth", "client_encoding"),
+    *("keepalives", "tcp_user_timeout", "target_session_attrs", "load_balance_hosts"),
+)
+_ESCAPES = "%40 (@), %3A (:), %2F (/), %3F (?), %25 (%)"
+_LIMITS = """
+SELECT current_setting('server_version'),
+       current_setting('max_connections')::int,
+       current_setting('superuser_reserved_connections')::int,
+       coalesce(current_setting('reserved_connections', true), '0')::int,
+       r.rolsuper, r.rolconnlimit, d.datconnlimit,
+       (SELECT count(*) FROM a), (SELECT count(*) FROM a WHERE usesysid = r.oid),
+       (SELECT count(*) FROM a WHERE datid = d.oid)
+  FROM pg_roles r, pg_database d
+ WHERE r.rolname = session_user AND d.datname = current_database()
+"""
+# backend_type of other users' backends is visible only with pg_read_all_stats. A client's backend
+# has a user and a database in any case, which hardly any of the server's own processes has.
+_BACKENDS = """
+WITH a AS (SELECT usesysid, datid FROM pg_stat_activity
+            WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND pid <> pg_backend_pid()
+              AND coalesce(backend_type, 'client backend') = 'client backend')
+"""
+
+
+def reach(dsn: str) -> Target:
+    """See `dispatch.reach`."""
+    conninfo = conninfo_of(dsn)
+    try:
+        with closing(psycopg2.connect(conninfo, application_name="poolviz")) as connection:
+            return _target(connection, conninfo)
+    except psycopg2.Error as error:
+        raise describe_error(error, conninfo) from None
+
+
+def with_application_name(conninfo: str, name: str) -> str:
+    """See `dispatch.with_application_name`."""
+    check_application_name(name)
+    return make_dsn(conninfo, application_name=name)
+
+
+def conninfo_of(dsn: str) -> str:
+    """Return `dsn` as libpq's keywords. InputError if it can't be read; the error doesn't repeat
+    anything of it that might be a misplaced password."""
+    text = dsn.strip()
+    if "\0" in text:
+        raise InputError("The DSN contains a NUL character: remove it.")
+    scheme = _SCHEME.match(text)
+    if scheme is not None:
+        if scheme[1].lower() not in ("postgresql", "postgres"):
+            raise InputError(
+                f"The DSN begins with {scheme[0]}: it takes postgresql://, mysql:// or "
+                "sqlite:///, such as postgresql://user@host:5432/database."
+            )
+        text = f"postgresql://{text[scheme.end() :]}"
+        path = text.removeprefix("postgresql://").partition("?")[0]
+        if path.count("@") > 1 or "@" in path.partition("/")[2]:
+            raise InputError(
+                "The DSN contains an @ besides the one before the host: write special characters "
+                f"in user and password as {_ESCAPES}."
+            )
+    try:
+        options = parse_dsn(text)
+    except psycopg2.Error as error:
+        raise InputError(_unreadable(str(error), is_url=scheme is not None)) from None
+    _check_port(options)
+    if "connect_timeout" not in options and not os.environ.get("PGCONNECT_TIMEOUT"):
+        options["connect_timeout"] = str(CONNECT_TIMEOUT)
+    return str(make_dsn(**options))
+
+
+def _unreadable(complaint: str, *, is_url: bool) -> str:
+    """Return why libpq can't read a DSN. Its own words may quote a piece of a password, so only
+    the name of an option is taken from them, and only if it resembles a real one."""
+    option = re.search(r'invalid (?:connection option|URI query parameter:) "(\w+)"', complaint)
+    near = difflib.get_close_matches(option[1], _COMMON_OPTIONS, n=1) if option else []
+    if option and near:
+        return f"The DSN has an option {option[1]}, which libpq doesn't know: is it {near[0]}?"
+    if option:
+        return "The DSN has an option that libpq doesn't know: correct or remove it."
+    if is_url:
+        return (
+            "The DSN isn't a URL that libpq understands: write it as "
+            "postgresql://user:password@host:5432/database?sslmode=require, with special "
+            f"characters in user and password as {_ESCAPES}."
+        )
+    return (
+        "The DSN is neither a URL such as postgresql://user@host:5432/database nor keywords such "
+        "as host=… port=5432 dbname=… user=…: put values with spaces into 'single quotes'."
+    )
+
+
+def _check_port(options: Mapping[str, str]) -> None:
+    """Raise InputError if the port isn't one. It isn't repeated: it may be part of a password."""
+    for port in options.get("port", "").split(","):
+        if port and not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+            raise InputError(
+                "The port in the DSN isn't a number from 1 to 65535: correct it, and write a : or "
+                "/ in user and password as %3A or %2F."
+            )
+
+
+def _target(connection: Connection, conninfo: str) -> Target:
+    """Return what the server at the other end of `connection` reports about itself."""
+    shown = _shown(connection)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 5000")
+            cursor.execute(_BACKENDS + _LIMITS)
+            row = cursor.fetchone()
+    except psycopg2.Error as error:
+        raise ServerError(
+            f"The server {shown} can't answer queries that every PostgreSQL since version 10 can"
+            f" ({first_line(error)}): check that it is PostgreSQL, and that no proxy changes the"
+            " queries.",
+            error.pgcode,
+        ) from None
+    if row is None:
+        raise ServerError(
+            f"The server {shown} doesn't list its own user or database: check both in the DSN."
+        )
+    version, most, for_superusers, for_others, superuser, of_role, of_database = row[:7]
+    used, used_by_role, used_in_database = row[7:]
+    free = [most - used]
+    if not superuser:  # superusers aren't bound by reservations and connection limits
+        free = [most - for_superusers - for_others - used]
+        free += [of_role - used_by_role] if of_role >= 0 else []
+        free += [of_database - used_in_database] if of_database >= 0 else []
+    return Target(conninfo, shown, version.split()[0], most, max(0, min(free)))
+
+
+def _shown(connection: Connection) -> str:
+    """Return the server's address as a URL without anything secret."""
+    info = connection.info
+    user, name = quote(info.user or "", safe=""), quote(info.dbname or "", safe="")
+    if info.host.startswith(("/", "@")):
+        return f"postgresql://{user}@/{name}?host={info.host}&port={info.port}"
+    host = f"[{info.host}]" if ":" in info.host else info.host
+    return f"postgresql://{user}@{host}:{info.port}/{name}"

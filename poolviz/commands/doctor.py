@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 import poolviz
-from poolviz.model.errors import PoolvizError
+from poolviz.model.errors import ServerError
 from poolviz.pools.registry import listings
 from poolviz.servers.embedded.binaries import find_binaries
 from poolviz.servers.embedded.cluster import base_folder
@@ -201,9 +201,9 @@ def _postgresql() -> Finding:
     try:
         account = server_account()
         binaries = find_binaries(account, base_folder())
-    except PoolvizError as error:
-        problem, _, advice = str(error).partition(": ")
-        state, told, do = MISSING, problem, f"{advice[:1].upper()}{advice[1:]}"
+    except ServerError as error:
+        advice = error.advice
+        state, told, do = MISSING, error.problem, f"{advice[:1].upper()}{advice[1:]}"
     else:
         state, told, do = FINE, f"{binaries.version} in {binaries.folder}", ""
     return Finding(

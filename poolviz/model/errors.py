@@ -39,10 +39,14 @@ class ParameterError(InputError):
 
 
 class ServerError(PoolvizError):
-    """No server to work with. `code` is the SQLSTATE if the server sent one."""
+    """No server to work with.
+
+    The message is `problem` and, after a colon, `advice` on what to do if it is given apart.
+    `code` is the SQLSTATE if the server sent one.
+    """
 
     exit_status = 3
 
-    def __init__(self, sentence: str, code: str | None = None) -> None:
-        super().__init__(sentence)
-        self.code = code
+    def __init__(self, problem: str, code: str | None = None, *, advice: str = "") -> None:
+        super().__init__(f"{problem}: {advice}" if advice else problem)
+        self.problem, self.code, self.advice = problem, code, advice

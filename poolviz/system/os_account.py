@@ -35,7 +35,8 @@ def server_account() -> OsAccount | None:
     except KeyError:
         raise ServerError(
             "PostgreSQL refuses to run as root, and this machine has no user 'nobody' to run it "
-            "under: start poolviz as an ordinary user, or name a server with --dsn."
+            "under",
+            advice="start poolviz as an ordinary user, or name a server with --dsn.",
         ) from None
     return OsAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
@@ -50,6 +51,6 @@ def user_name() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         raise ServerError(
-            f"The user id {os.geteuid()} has no name on this machine, and PostgreSQL needs one: "
-            "give it an entry in /etc/passwd, or name a server with --dsn."
+            f"The user id {os.geteuid()} has no name on this machine, and PostgreSQL needs one",
+            advice="give it an entry in /etc/passwd, or name a server with --dsn.",
         ) from None

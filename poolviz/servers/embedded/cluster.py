@@ -43,8 +43,8 @@ def base_folder() -> Path:
         _check_ownership(base)
     except OSError as error:
         raise ServerError(
-            f"Can't keep the embedded PostgreSQL in {base} ({error.strerror}): set the environment "
-            "variable POOLVIZ_HOME to a folder that you may write to."
+            f"Can't keep the embedded PostgreSQL in {base} ({error.strerror})",
+            advice="set the environment variable POOLVIZ_HOME to a folder that you may write to.",
         ) from None
     return base
 
@@ -57,7 +57,8 @@ def _check_ownership(folder: Path) -> None:
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise ServerError(
             f"The folder {folder} isn't yours alone (it belongs to another user, or others may "
-            "write to it): set the environment variable POOLVIZ_HOME to another folder."
+            "write to it)",
+            advice="set the environment variable POOLVIZ_HOME to another folder.",
         )
 
 

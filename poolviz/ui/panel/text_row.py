@@ -126,6 +126,7 @@ class FileRow(Row):
 
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
+        self._label = label
         self.file, self.choose = QLabel(), _dots(f"{label}, choose")
         self.file.setProperty("role", "muted")
         beside = QHBoxLayout()
@@ -144,7 +145,7 @@ class FileRow(Row):
         self.file.setToolTip(str(value))
 
     def _choose(self) -> None:
-        dialog = QFileDialog(self, f"Choose the {self.choose.accessibleName().partition(',')[0]}")
+        dialog = QFileDialog(self, f"Choose the {self._label}")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setNameFilters(["Text and CSV files (*.csv *.txt *.dat *.log)", "All files (*)"])

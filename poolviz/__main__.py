@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 
@@ -10,12 +9,16 @@ import sys
 def main() -> None:
     """Run the command line and end the process with its exit status."""
     _leave_library_path()
-    # In a bundle, the engine's child starts here as well and never gets past this line.
-    multiprocessing.freeze_support()
+    # A packaged program has no other way to start the processes that belong to it.
     if sys.argv[1:2] == ["_watchdog"]:
-        from poolviz.servers.embedded import watchdog  # noqa: PLC0415 - all that this process needs
+        from poolviz.servers.embedded import watchdog  # noqa: PLC0415 - this process needs no more
 
         sys.exit(watchdog.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["_engine"]:
+        from poolviz.runs import engine_child  # noqa: PLC0415 - likewise
+
+        engine_child.main(int(sys.argv[2]))
+        return
     from poolviz.commands.cli import run_command_line  # noqa: PLC0415 - the child needs none of it
 
     sys.exit(run_command_line(sys.argv[1:]))

@@ -1,45 +1,94 @@
-"""What a run without a window shows while somebody looks, and the table at its end."""
+"""What a run without a window prints: warnings and progress while it goes on, and its figures."""
 
 from __future__ import annotations
 
 import math
+import queue
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from poolviz.model.histogram import Summary
+from poolviz.model.messages import ChangeRefused, ProblemReported, Report
 from poolviz.model.parameters import show_seconds
+from poolviz.model.sample import Mark, MarkKind
+from poolviz.model.scenario import Scenario
+from poolviz.runs.runner import Run
+from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import Figures, RunSummary, SegmentSummary
 
 _LINE_EVERY = 5.0  # seconds, where lines can't be overwritten
-_WORTH_A_WORD = 0.05  # of a run: below, that the machine was the limit may be left unsaid
+_WORTH_A_WARNING = 0.05  # of a run: less than that at its limit, the load generator is not named
 
 
-class Progress:
-    """One line on standard error: rewritten on a terminal, now and then one elsewhere."""
+def say(sentence: str) -> None:
+    """Print a sentence of its own to standard error."""
+    click.echo(f"poolviz: {sentence}", err=True)
 
-    def __init__(self, duration: float, quiet: bool) -> None:
+
+def names_of(files: Sequence[Path]) -> str:
+    """Return the sentence that names files that were written."""
+    return f"Wrote {', '.join(map(str, files))}."
+
+
+class Console:
+    """Standard error during a run: sentences, and one line of progress, which is rewritten on a
+    terminal and printed now and then elsewhere. Hears of the run (a `RunListener`).
+
+    What other threads report waits in a queue until the main thread prints it.
+    """
+
+    def __init__(self, duration: float, *, quiet: bool) -> None:
         self._duration = duration
         self._quiet = quiet
-        self._live = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty()
+        self._sentences: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._shown = 0
         self._next_line = _LINE_EVERY
         self._drawn = False
 
+    def introduce(self, scenario: Scenario) -> None:
+        """Print the title of a scenario and what to watch in it."""
+        if scenario.title:
+            self.say(" ".join((f"{scenario.title}.", scenario.watch.get("en", ""))).strip())
+
+    def progressed(self, sentence: str) -> None:
+        """Print what is being done before the load starts."""
+        self.say(sentence)
+
+    def warned(self, warning: RunWarning) -> None:
+        """Print a warning."""
+        self.say(warning.sentence)
+
+    def reported(self, run: Run, report: Report) -> None:  # noqa: ARG002 - there is one run
+        """Keep a problem until it is printed. Called by the engine's reader thread."""
+        if isinstance(report, ProblemReported) and report.sentence:
+            self._sentences.put(report.sentence)
+        elif isinstance(report, ChangeRefused):
+            self._sentences.put(report.reason)
+
     def say(self, sentence: str) -> None:
-        """A sentence of its own, kept."""
+        """Print a sentence on a line of its own."""
         if not self._quiet:
             self._wipe()
-            click.echo(f"poolviz: {sentence}", err=True)
+            say(sentence)
+
+    def wrote(self, files: Sequence[Path]) -> None:
+        """Print the names of files that were written."""
+        if files:
+            self.say(names_of(files))
 
     def show(self, recorder: Recorder) -> None:
-        """How far the run is, and how it goes."""
+        """Print what was reported since the last call, and how far the run is."""
+        self.flush()
         sample = recorder.last
         if self._quiet or sample is None or recorder.revision == self._shown:
             return
         self._shown = recorder.revision
-        if not self._live and sample.t < self._next_line:
+        if not self._terminal and sample.t < self._next_line:
             return
         self._next_line = (sample.t // _LINE_EVERY + 1) * _LINE_EVERY
         recent = recorder.recent(1.0)
@@ -49,7 +98,7 @@ class Progress:
             f"used {recent.used_mean:.1f} of {sample.capacity or '∞'}   "
             f"waiting {sample.pending.last}   wait p95 {wait}"
         )
-        if self._live:
+        if self._terminal:
             share = min(sample.t / self._duration, 1.0) if self._duration else 0.0
             bar = ("█" * round(20 * share)).ljust(20, "░")
             click.echo(f"\r\x1b[K{bar} {text}", err=True, nl=False)
@@ -57,8 +106,14 @@ class Progress:
         else:
             click.echo(text, err=True)
 
+    def flush(self) -> None:
+        """Print what was reported and not printed yet, and leave the terminal's line empty."""
+        while not self._sentences.empty():
+            self.say(self._sentences.get())
+
     def end(self) -> None:
         """Leave the terminal as it was."""
+        self.flush()
         self._wipe()
 
     def _wipe(self) -> None:
@@ -66,20 +121,23 @@ class Progress:
             click.echo("\r\x1b[K", err=True, nl=False)
             self._drawn = False
 
-    @staticmethod
-    def table(summary: RunSummary) -> str:
-        """The result for people: the whole run, and each segment where there are several."""
-        lines = [f"{summary.pool} on {summary.server}", *_figures(summary)]
-        if summary.rows is not None:
-            lines.append(f"  rows          {summary.rows.sentence}")
-        if len(summary.segments) > 1:
-            before = summary.segments[0]
-            for segment in summary.segments:
-                changed = _differences(before, segment)
-                title = f"{segment.from_s:.1f} to {segment.to_s:.1f} s"
-                lines += ["", f"{title}{'   ' + changed if changed else ''}", *_figures(segment)]
-                before = segment
-        return "\n".join(lines)
+
+def table(summary: RunSummary, marks: Sequence[Mark] = ()) -> str:
+    """Return the result for people: the whole run, its faults, and each segment of several."""
+    lines = [f"{summary.pool} on {summary.server}", *_figures(summary)]
+    if summary.rows is not None:
+        lines.append(f"  rows          {summary.rows.sentence}")
+    faults = [f"{mark.text} at {mark.t:.1f} s" for mark in marks if mark.kind is MarkKind.FAULT]
+    if faults:
+        lines.append(f"  faults        {', '.join(faults)}")
+    if len(summary.segments) > 1:
+        before = summary.segments[0]
+        for segment in summary.segments:
+            changed = _differences(before, segment)
+            title = f"{segment.from_s:.1f} to {segment.to_s:.1f} s"
+            lines += ["", f"{title}{'   ' + changed if changed else ''}", *_figures(segment)]
+            before = segment
+    return "\n".join(lines)
 
 
 def _differences(before: SegmentSummary, after: SegmentSummary) -> str:
@@ -122,7 +180,7 @@ def _clients(figures: Figures) -> str:
 def _strain(figures: Figures) -> list[str]:
     """A warning where the machine was the limit."""
     generator = figures.load_generator
-    if generator.strained_s < _WORTH_A_WORD * figures.duration_s:
+    if generator.strained_s < _WORTH_A_WARNING * figures.duration_s:
         return []
     return [
         f"  beware        the load generator was at its own limit for {generator.strained_s:.1f} s "

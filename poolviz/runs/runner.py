@@ -1,168 +1,364 @@
-"""What blocks: starting and stopping the server, the engine's child, the recording.
+"""Runs: each from its request to its end, for the command line, the window and Python alike.
 
-All of it is done in one worker thread, one thing after the other, so nothing here needs a lock.
+A runner owns what a run is made of: the server, if poolviz brings it, the tables, the record and
+the engine's process, and ends them in the opposite order.
+
+Threads: `Runner`'s methods block, and are called by one thread at a time. A `Run`'s may be called
+from any thread and don't block, but for `wait`. Listeners are called from the thread that begins
+the run, from the reader thread of its engine, and from the thread that restarts the server.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import secrets
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
 
 from poolviz.load.settings import check_load
 from poolviz.load.statements import needs_tables
 from poolviz.model.dialect import dialect_of
-from poolviz.model.errors import InputError, PoolvizError
-from poolviz.model.messages import ProblemReported, Report, SampleTaken, StartRun
+from poolviz.model.errors import PoolvizError, ServerError
+from poolviz.model.messages import (
+    ProblemReported,
+    Report,
+    RunEnded,
+    RunStarted,
+    SampleTaken,
+    ServerRestartRequested,
+    StartRun,
+)
+from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
-from poolviz.pools.base import Pool
-from poolviz.pools.registry import pool_class
-from poolviz.runs.engine_process import EngineProcess
+from poolviz.runs.engine_process import EngineProcess, SpawnedEngine, spawn_engine
+from poolviz.runs.warnings import RunWarning, tables_remain, warnings_before
 from poolviz.servers.dispatch import prepare_tables, reach
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.target import Target
-from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 
+Say = Callable[[str], None]
+_logger = logging.getLogger(__name__)
 _numbers = itertools.count(1)
 
 
-@dataclass
+class RunListener(Protocol):
+    """Hears of a run. Must not block: the engine's reports wait meanwhile."""
+
+    def progressed(self, sentence: str) -> None:
+        """Before the load starts, something that takes its time has begun."""
+
+    def warned(self, warning: RunWarning) -> None:
+        """Something the user should know, before the load starts."""
+
+    def reported(self, run: Run, report: Report) -> None:
+        """The engine sent a report; samples are not passed on, the recorder has them. The last
+        one is RunEnded."""
+
+
 class Run:
     """One run: what it runs, its engine, its record.
 
-    `link`, `recorder` and `tables_prepared` are set by the worker before it hands the run over;
-    the rest belongs to the GUI thread. `tell` gets every report but the samples, from the engine's
-    reader thread.
+    `engine` and `recorder` are set once, by `Runner.begin`. `started` and `ended` follow the
+    engine's reports.
     """
 
-    scenario: Scenario
-    target: Target
-    tell: Callable[[Run, Report], None]
-    # By its name a fault finds the run's connections on the server: no other run may have it.
-    name: str = field(
-        default_factory=lambda: f"poolviz-{os.getpid()}-{next(_numbers)}-{secrets.token_hex(4)}"
-    )
-    link: EngineProcess | None = None
-    recorder: Recorder | None = None
-    unrecorded: str = ""  # why the record is in memory only
-    tables_prepared: bool = False  # tables had to be made for it
-    began: bool = False
-    ended: bool = False
-    stop_asked: bool = False
+    def __init__(self, scenario: Scenario, target: Target, listener: RunListener) -> None:
+        self.scenario, self.target = scenario, target
+        # A fault finds the run's connections on the server by its name: no other run may have it.
+        self.name = f"poolviz-{os.getpid()}-{next(_numbers)}-{secrets.token_hex(4)}"
+        self.warnings: list[RunWarning] = []
+        self.engine: EngineProcess | None = None
+        self.recorder: Recorder | None = None
+        self.not_kept = ""  # why the record is in memory only
+        self.started = False
+        self.stop_asked = False
+        self.ended: RunEnded | None = None
+        self._listener = listener
+        self._over = threading.Event()
+        self._lock = threading.Lock()  # guards what follows; held for an assignment
+        self._restart: Callable[[], None] | None = None
+        self._restarting: threading.Thread | None = None
+        self._restart_failure: ServerError | None = None
 
-    def hear(self, report: Report) -> None:
-        """Record a report and pass it on; a sample is not passed on, the recorder has it."""
+    @property
+    def over(self) -> bool:
+        """The run has ended, and everything about it is recorded."""
+        return self._over.is_set()
+
+    def stop(self) -> None:
+        """End the run, with all its results; asked a second time, end its engine at once."""
+        again, self.stop_asked = self.stop_asked, True
+        if self.engine is not None:
+            if again:
+                self.engine.kill()
+            else:
+                self.engine.stop()
+
+    def change(self, key: str, value: Value) -> None:
+        """Change a limit or a setting of the load, or inject a fault. A report answers."""
+        if self.engine is not None:
+            self.engine.change(key, value)
+
+    def add_note(self, text: str) -> None:
+        """Put a note on the timeline, now."""
+        if self.engine is not None:
+            self.engine.add_note(text)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the run is over; False if it isn't after `timeout` seconds."""
+        return self._over.wait(timeout)
+
+    def warn(self, warning: RunWarning) -> None:
+        """Keep a warning and pass it on."""
+        self.warnings.append(warning)
+        self._listener.warned(warning)
+
+    def progress(self, sentence: str) -> None:
+        """Pass on what is being done before the load starts. PoolvizError where the run was
+        stopped meanwhile, which leaves nothing half made."""
+        if self.stop_asked:
+            raise PoolvizError("The run was stopped before it began.")
+        self._listener.progressed(sentence)
+
+    def launch(
+        self, recorder: Recorder, restart: Callable[[], None] | None, child: SpawnedEngine | None
+    ) -> None:
+        """Start the engine. `restart` restarts the server, where that is poolviz's own."""
+        self.recorder, self._restart = recorder, restart
+        target = self.target
+        start = StartRun(
+            self.scenario, target.conninfo, self.name, target.describe(), restart is not None
+        )
+        self.engine = EngineProcess(start, self._hear, child)
+        if self.stop_asked:
+            self.engine.stop()
+
+    def close(self) -> None:
+        """End the engine, and wait for it. Blocks for a few seconds at most."""
+        if self.engine is not None:
+            self.stop_asked = True
+            self.engine.close()
+        with self._lock:
+            restarting = self._restarting
+        if restarting is not None:
+            restarting.join()
+
+    def _hear(self, report: Report) -> None:
+        """Record a report and pass it on. Called by the engine's reader thread."""
         assert self.recorder is not None
+        if isinstance(report, RunEnded):
+            report = self._with_restart_failure(report)
         try:
             self.recorder.add(report)
         except PoolvizError as error:
-            self.tell(self, ProblemReported("recorder", str(error)))
-        if not isinstance(report, SampleTaken):
-            self.tell(self, report)
+            self._listener.reported(self, ProblemReported("recorder", str(error)))
+        if isinstance(report, SampleTaken):
+            return
+        if isinstance(report, RunStarted):
+            self.started = True
+        elif isinstance(report, ServerRestartRequested):
+            self._restart_server()
+        elif isinstance(report, RunEnded):
+            self.ended = report
+        try:
+            self._listener.reported(self, report)
+        finally:
+            if isinstance(report, RunEnded):
+                self._over.set()
+
+    def _restart_server(self) -> None:
+        """Have the server restarted by a thread of its own; requests that come meanwhile are
+        answered by the restart under way."""
+        restart = self._restart
+        if restart is None:
+            return
+        with self._lock:
+            if self._restarting is not None and self._restarting.is_alive():
+                return
+            self._restarting = threading.Thread(
+                target=self._do_restart, args=(restart,), name="server restart", daemon=True
+            )
+            self._restarting.start()
+
+    def _do_restart(self, restart: Callable[[], None]) -> None:
+        try:
+            restart()
+        except ServerError as error:
+            with self._lock:
+                self._restart_failure = error
+            self.stop()
+        except Exception:
+            _logger.exception("Restarting the server failed")
+            self.stop()
+
+    def _with_restart_failure(self, ended: RunEnded) -> RunEnded:
+        with self._lock:
+            failure = self._restart_failure
+        if failure is None or ended.failure:
+            return ended
+        return msgspec.structs.replace(ended, failure=str(failure), exit_status=failure.exit_status)
+
+
+class _EarlyServer:
+    """The embedded server, being started by a thread of its own before it is asked for."""
+
+    def __init__(self) -> None:
+        self._server: EmbeddedServer | None = None
+        self._error: Exception | None = None
+        self._lock = threading.Lock()  # guards the two below, and each call of `say`
+        self._words = ""
+        self._say: Say | None = None
+        self._thread = threading.Thread(target=self._start, name="server start", daemon=True)
+        self._thread.start()
+
+    def wait(self, say: Say) -> EmbeddedServer:
+        """Return the server once it runs; `say` hears what goes on. Raises what its start did."""
+        with self._lock:
+            self._say = say
+            if self._words:
+                say(self._words)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self._server is not None
+        return self._server
+
+    def stop(self) -> None:
+        """Stop the server, once it has started."""
+        self._thread.join()
+        if self._server is not None:
+            self._server.stop()
+
+    def _start(self) -> None:
+        try:
+            self._server = EmbeddedServer.start(self._progress)
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._error = error
+
+    def _progress(self, words: str) -> None:
+        with self._lock:
+            self._words = words
+            if self._say is not None:
+                self._say(words)
 
 
 class Runner:
-    """Owns the embedded server and the engine's link. Every method is the worker's alone, but
-    `server_alive`."""
+    """Makes runs, one at a time. Owns the embedded server, a spare engine, and the run's parts."""
 
-    def __init__(self, history: SessionsFolder) -> None:
-        self._history = history
+    def __init__(self) -> None:
         self._server: EmbeddedServer | None = None
-        self._link: EngineProcess | None = None
+        self._run: Run | None = None
+        self._spare: SpawnedEngine | None = None
+        self._early: _EarlyServer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     def server_alive(self) -> bool:
-        """The embedded server runs. From any thread."""
+        """The embedded server runs. May be read from any thread."""
         server = self._server
         return server is not None and server.alive
 
-    def start_server(self, progress: Callable[[str], None]) -> Target:
-        """The embedded server, started unless it runs; ServerError if it can't be."""
+    def warm_up(self, *, server: bool = False) -> None:
+        """Start the engine of the next run already, so that it loads its libraries meanwhile, and
+        with `server` the embedded server too. Returns at once."""
+        if self._spare is None:
+            self._spare = spawn_engine()
+        if server and self._early is None and self._server is None:
+            self._early = _EarlyServer()
+
+    def reach(self, dsn: str | None, say: Say) -> Target:
+        """Return the server that `dsn` names, or the embedded one, started unless it runs.
+
+        `say` hears in a few words what goes on. ServerError where it can't be reached or started,
+        InputError where the DSN can't be read.
+        """
+        if dsn is not None:
+            return reach(dsn)
+        early, self._early = self._early, None
+        if early is not None:
+            self._server = early.wait(say)
         if self._server is not None and not self._server.alive:
             self._server.stop()
             self._server = None
         if self._server is None:
-            self._server = EmbeddedServer.start(progress)
+            self._server = EmbeddedServer.start(say)
         return self._server.target()
 
-    def restart_server(self) -> None:
-        """Stop the embedded server and start it again, for a run that goes on; ServerError where it
-        doesn't come back."""
-        if self._server is not None:
-            self._server.restart()
+    def begin(self, run: Run, session: Path | None = None, *, keep_at: Path | None = None) -> None:
+        """Start a run: warn, make its tables, open its record, start its engine.
 
-    def reach(self, dsn: str) -> Target:
-        """The user's own server, asked who it is; ServerError or InputError if it can't be."""
-        return reach(dsn)
-
-    def prepare_tables(self, run: Run, scale: int, tell: Callable[[str], None]) -> None:
-        """Have tables of that scale there for `run`. `tell` hears in words what goes on. Raises
-        where they can't be made, or the run is stopped meanwhile, which leaves nothing half made.
+        It is recorded into `session`. With `keep_at` instead, it is recorded there if that file
+        can be written, else in memory, and `run.not_kept` says why. The run before is ended first.
+        PoolvizError where the run can't begin.
         """
-
-        def go_on(words: str) -> None:
-            if run.stop_asked:
-                raise PoolvizError("The run was stopped before its tables were there.")
-            tell(words)
-
-        run.tables_prepared = prepare_tables(run.target.conninfo, scale, go_on)
-
-    def begin(self, run: Run, tell: Callable[[str], None]) -> Run:
-        """Start the engine of `run`, recorded into a new session; the last run's is gone first,
-        and the tables it works on are there. InputError where its load can't be carried out."""
-        self.end_engine()
+        self.end_run()
+        self._run = run
         check_load(run.scenario.load, dialect_of(run.target.conninfo))
+        for warning in warnings_before(run.scenario, run.target):
+            run.warn(warning)
         scale = needs_tables(run.scenario)
         if scale:
-            self.prepare_tables(run, scale, tell)
-        run.recorder = self._new_recorder(run)
-        target = run.target
-        begin = StartRun(
-            run.scenario, target.conninfo, run.name, target.describe(), target.embedded
-        )
+            self.prepare_tables(run, scale)
+        recorder = self._recorder(run, session, keep_at)
+        server, (child, self._spare) = self._server, (self._spare, None)
+        restart = server.restart if server is not None and run.target.embedded else None
         try:
-            self._link = run.link = EngineProcess(begin, run.hear)
+            run.launch(recorder, restart, child)
         except BaseException:
-            run.recorder.close()
-            run.recorder = None
+            recorder.close()
             raise
-        return run
 
-    def end_engine(self) -> None:
-        """No engine is left. Blocks for a few seconds at most."""
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+    def prepare_tables(self, run: Run, scale: int) -> None:
+        """Make the tables of that scale that `run` needs, if they aren't there. PoolvizError where
+        they can't be made, or the run is stopped meanwhile, which leaves nothing half made."""
+        if prepare_tables(run.target.conninfo, scale, run.progress) and not run.target.embedded:
+            run.warn(RunWarning("tables", tables_remain(run.target)))
 
-    def put_away(self) -> None:
-        """No engine and no server is left."""
+    def end_run(self) -> None:
+        """End the run that goes on, and its engine. Its record stays open to be read."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.close()
+
+    def close(self) -> None:
+        """End the run, the spare engine and the embedded server."""
         try:
-            self.end_engine()
+            self.end_run()
         finally:
-            if self._server is not None:
-                self._server.stop()
-                self._server = None
+            spare, self._spare = self._spare, None
+            if spare is not None:
+                spare.close()
+            early, self._early = self._early, None
+            if early is not None:
+                early.stop()
+            server, self._server = self._server, None
+            if server is not None:
+                server.stop()
 
-    def _new_recorder(self, run: Run) -> Recorder:
+    @staticmethod
+    def _recorder(run: Run, session: Path | None, keep_at: Path | None) -> Recorder:
+        if keep_at is None:
+            return Recorder(session)
         try:
-            return Recorder(self._history.new_path())
+            return Recorder(keep_at)
         except (PoolvizError, OSError) as error:
-            run.unrecorded = str(error)
+            run.not_kept = str(error)
             return Recorder()
-
-
-def open_session(path: Path) -> tuple[Recorder, type[Pool]]:
-    """A recorded session and the pool it ran, whose library may take long to load; InputError
-    where it can't be shown. For any worker."""
-    recorder = Recorder.open(path)
-    try:
-        if recorder.began is None:
-            raise InputError(f"{path} holds no run that could be shown.")
-        return recorder, pool_class(recorder.began.scenario.pool)
-    except BaseException:
-        recorder.close()
-        raise

@@ -166,11 +166,3 @@ def seconds_of(given: object) -> float:
     if not 0 <= seconds < math.inf:
         raise ValueError("which is not a time from 0 s up")
     return seconds
-
-
-def assignment(text: str, option: str) -> tuple[str, str]:
-    """Return `KEY=VALUE` from the command line as a pair. Raises InputError if it isn't one."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"{option} {text}: it takes KEY=VALUE, such as maxconn=8.")
-    return key.strip(), value.strip()

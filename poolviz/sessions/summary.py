@@ -7,7 +7,7 @@ weighted by time. A figure that nothing was counted for is null.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from statistics import median
 from typing import Any
 
@@ -16,7 +16,7 @@ import msgspec
 from poolviz.model.histogram import Histogram, Summary
 from poolviz.model.messages import Rows, RunEnded, RunStarted
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Sample
+from poolviz.model.sample import Mark, Sample
 
 
 class Connections(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,9 +101,15 @@ class RunSummary(Figures, frozen=True, kw_only=True):
     segments: list[SegmentSummary]
 
 
-def as_object(summary: RunSummary) -> dict[str, Any]:
-    """The one object that `poolviz run --json` prints: what was run comes first."""
-    return {"pool": summary.pool, "server": summary.server, **msgspec.structs.asdict(summary)}
+def as_object(summary: RunSummary, marks: Sequence[Mark] = ()) -> dict[str, Any]:
+    """Return the one object that `poolviz run --json` prints: what was run comes first, and the
+    changes, faults and notes of the run last."""
+    return {
+        "pool": summary.pool,
+        "server": summary.server,
+        **msgspec.structs.asdict(summary),
+        "marks": [msgspec.structs.asdict(mark) for mark in marks],
+    }
 
 
 class Totals:

@@ -17,10 +17,10 @@ from PySide6.QtWidgets import QApplication
 
 import poolviz
 from poolviz.model.errors import InputError
-from poolviz.scenarios.check import checked
+from poolviz.runs.request import check_draft
+from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.folder import SessionsFolder
-from poolviz.sessions.thresholds import Threshold
 from poolviz.system.display import display_problem
 from poolviz.system.folders import home
 from poolviz.system.resources import resource
@@ -32,20 +32,20 @@ from poolviz.ui.window import Window
 __all__ = ["display_problem", "run_window"]
 
 
-def run_window(start: Draft | Path | None, dsn: str | None) -> int:
+def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | None = None) -> int:
     """Open the window and run until it is closed; the exit status.
 
     `start` is a scenario to run or a session to look at. Without a DSN the embedded server is
     used and the run begins by itself; a server named by `dsn` waits for Start. InputError where
-    the scenario or the session is no good.
+    the scenario or the session is no good. The window closes `runner`.
     """
     session = start if isinstance(start, Path) else None
     draft = start if isinstance(start, Draft) else Draft()
-    scenario = checked(draft, Threshold.parse)
+    scenario = check_draft(draft)
     application = _application()
     settings = QSettings(str(home() / "settings.ini"), QSettings.Format.IniFormat)
     look = ThemeManager(application, settings)
-    controller = Controller(SessionsFolder(home() / "sessions"))
+    controller = Controller(SessionsFolder(home() / "sessions"), runner)
     window = Window(controller, look, settings)
     mistakes: list[InputError] = []
 

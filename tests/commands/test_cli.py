@@ -118,7 +118,8 @@ def test_every_out_is_written(run: Any, conninfo: str, tmp_path: Path) -> None:
 def test_a_session_is_exported_afterwards(run: Any, conninfo: str, tmp_path: Path) -> None:
     assert run("run", "--dsn", conninfo, *SHORT, "--out", "run.poolviz", "--quiet")[0] == 0
     status, _, err = run("export", "run.poolviz", "run.csv", "run.json", "run.png")
-    assert (status, err) == (0, "")
+    names = "run.csv, run.events.csv, run.manifest.json, run.json, run.png"
+    assert (status, err) == (0, f"poolviz: Wrote {names}.\n")
     assert (tmp_path / "run.png").stat().st_size > 10_000
 
 

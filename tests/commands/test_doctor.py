@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from poolviz.commands import doctor
+from poolviz.commands import examination
 from poolviz.system.qt_libraries import FOR_X, command_for
 from tests.servers.fixtures import BOUND, PROJECT, home
 
@@ -99,12 +99,12 @@ def test_a_driver_that_isnt_installed_is_told_and_fails_nothing(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "aiopg", None)  # to Python, a module that isn't there
-    findings = doctor.examine()
+    findings = examination.examine()
     (driver,) = [each for each in findings if each.what == "Driver"]
     assert driver.needed_for == "aiopg.Pool"
     assert driver.do == "pip install 'poolviz[aiopg]'"
-    assert driver.state != doctor.MISSING
-    assert "pip install 'poolviz[aiopg]'" in doctor.as_text(findings)
+    assert driver.state != examination.MISSING
+    assert "pip install 'poolviz[aiopg]'" in examination.as_text(findings)
 
 
 @pytest.mark.parametrize(

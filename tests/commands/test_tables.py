@@ -55,7 +55,7 @@ def test_a_run_that_writes_makes_its_tables_and_says_so(run: Any, dsn: str) -> N
     assert result["operations"] == ask(dsn, "SELECT count(*) FROM poolviz.history") > 0
     assert "poolviz: Creating schema poolviz: tables of scale 1 with 100,000 accounts\n" in err
     assert "poolviz: 100 % of the accounts are inserted\n" in err
-    assert "until `poolviz tables --drop` removes it." in err
+    assert "stays there until you drop it, with `poolviz tables --drop`" in err
 
 
 def test_a_run_that_changes_to_reading_later_has_its_tables_by_then(run: Any, dsn: str) -> None:

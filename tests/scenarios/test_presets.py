@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from poolviz.commands.console import Progress
+from poolviz.commands.console import table
 from poolviz.engine.engine import Engine
 from poolviz.load.statements import needs_tables
 from poolviz.model.messages import Report, RunEnded, ServerRestartRequested, StartRun
@@ -285,7 +285,7 @@ def test_static_pool_loses_rows_that_were_committed(run: Run) -> None:
     assert 0 < rows.found < rows.expected - 5
     assert "were undone by others" in rows.sentence
     assert as_object(shown.summary)["rows"] is rows
-    assert f"rows          {rows.sentence}" in Progress.table(shown.summary)
+    assert f"rows          {rows.sentence}" in table(shown.summary)
     assert not shown.summary.errors
 
 

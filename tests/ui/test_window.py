@@ -229,7 +229,7 @@ def test_the_users_own_server_is_not_loaded_before_start_is_pressed(
     until(qtbot, lambda: window.controller.state is State.READY)
     sentence = window.banner.sentences["load"]
     assert "up to 4 connections" in sentence
-    assert "of 1000 left" in sentence
+    assert "of 1000 free" in sentence
     window.controller.change_settings({"pool_size": 2})
     assert "up to 3 connections" in window.banner.sentences["load"]
     assert backends(conninfo, "poolviz%") == 0

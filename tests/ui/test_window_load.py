@@ -164,7 +164,7 @@ def test_tables_are_announced_made_before_the_load_and_stay(
     until(qtbot, lambda: window.controller.target is not None)
     assert "Nothing is created there." in window.banner.sentences["load"]
     window.controller.change_settings({"statement": "read_write"})
-    assert "Schema poolviz, with 100,000 accounts, is created" in window.banner.sentences["load"]
+    assert "schema poolviz, with 100,000 accounts, is created" in window.banner.sentences["tables"]
     assert tables_in(database) == []
     said: list[str] = []
     window.controller.notices.said.connect(lambda notice: said.append(notice.sentence))
@@ -172,7 +172,7 @@ def test_tables_are_announced_made_before_the_load_and_stay(
     until_counting(qtbot, window)
     assert len(tables_in(database)) > 3
     assert "Preparing tables: 50 % of the accounts are inserted…" in said
-    assert "stays there until it is dropped" in window.banner.sentences["tables"]
+    assert "stays there until you drop it" in window.banner.sentences["tables"]
     assert errors(window) == 0
 
 

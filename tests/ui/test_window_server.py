@@ -185,7 +185,7 @@ def test_a_pool_that_doesnt_run_on_the_server_is_said_and_not_started(
     assert window.controller.recorder is recorder
     assert "runs on MySQL" in window.banner.sentences["load"]
     window.controller.choose_pool(QUEUE)
-    assert "Start will open" in window.banner.sentences["load"]
+    assert "The run opens" in window.banner.sentences["load"]
     window.controller.start()
     until(qtbot, lambda: window.controller.recorder is not recorder)
     until_counting(qtbot, window)

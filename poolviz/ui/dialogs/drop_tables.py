@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLa
 
 from poolviz.load.statements import SCHEMA
 from poolviz.model.dialect import SQLITE, dialect_of
-from poolviz.servers.dispatch import drop_tables
+from poolviz.runs.tables import drop_tables
 from poolviz.servers.target import Target
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, sentence_of
@@ -77,15 +77,15 @@ def _drop(controller: Controller, target: Target) -> None:
         controller.notices.say(_TOPIC, reason, Weight.WARN, passing=True)
         return
     where = f"schema {SCHEMA} on {target.shown}"
-    words: list[str] = []  # the worker's, until it has done
+    notes: list[str] = []  # the worker's until it is done
 
-    def done(dropped: bool) -> None:
-        sentence = f"Dropped the tables in {where}." if dropped else f"There is no {where} to drop."
-        told = [f"{word}." for word in words]
-        controller.notices.say(_TOPIC, " ".join([sentence, *told]), passing=True)
+    def done(sentence: str) -> None:
+        controller.notices.say(
+            _TOPIC, " ".join([sentence, *(f"{note}." for note in notes)]), passing=True
+        )
 
     def failed(error: Exception) -> None:
         controller.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
 
     controller.notices.say(_TOPIC, f"Dropping the tables in {where}…", closable=False)
-    controller.before_any_run(lambda: drop_tables(target.conninfo, words.append), done, failed)
+    controller.before_any_run(lambda: drop_tables(target, notes.append), done, failed)

@@ -17,10 +17,9 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.model.scenario import Scenario
-from poolviz.scenarios.check import checked
+from poolviz.runs.request import check_draft
 from poolviz.scenarios.draft import DraftError
 from poolviz.scenarios.toml_file import read_draft
-from poolviz.sessions.thresholds import Threshold
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, sentence_of
 
@@ -121,4 +120,4 @@ def _read(path: Path, dsn: str | None) -> _Opened:
     own = draft.dsn
     if own is None and dsn is not None:
         draft = draft.but(dsn=dsn)
-    return _Opened(checked(draft, Threshold.parse), own)
+    return _Opened(check_draft(draft), own)

@@ -22,9 +22,9 @@ from PySide6.QtWidgets import (
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.mysql_url import MySQLAddress
+from poolviz.runs.warnings import room
 from poolviz.servers.dispatch import reach
 from poolviz.servers.target import Target
-from poolviz.ui.session.warnings import room
 from poolviz.ui.session.worker import Worker
 
 _REMEMBERED = "server/dsn"

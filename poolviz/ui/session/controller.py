@@ -1,8 +1,8 @@
-"""The window's model: which server, which pool, what is requested for, and the run that goes on.
+"""The window's model: which server and pool are chosen, what is requested, and what is shown.
 
 All of it belongs to the GUI thread. Two workers do what blocks (`_run_worker`: server and engine;
 `file_worker`: files), and everything they and the engine's reader thread have to say comes through
-one inbox, which the window's frame timer has delivered: no Qt signal crosses a thread.
+one inbox, which the window's frame timer empties: no Qt signal crosses a thread.
 """
 
 from __future__ import annotations
@@ -10,38 +10,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
-from poolviz.load.faults import FAULTS
 from poolviz.model.dialect import dialect_of
 from poolviz.model.errors import InputError
-from poolviz.model.messages import (
-    ChangeRefused,
-    MarkAdded,
-    ProblemReported,
-    Report,
-    RunEnded,
-    RunStarted,
-    ServerRestartRequested,
-)
+from poolviz.model.messages import ProblemReported
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Mark, MarkKind, Sample
+from poolviz.model.sample import MarkKind, Sample
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
-from poolviz.runs.runner import Run, Runner, open_session
+from poolviz.runs.runner import Run, Runner
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.session.active_faults import ActiveFaults
+from poolviz.ui.session.live_run import LiveRun
 from poolviz.ui.session.load_validator import LoadValidator
 from poolviz.ui.session.notices import Notices, Weight, log_fault, sentence_of
-from poolviz.ui.session.pending_changes import PendingChanges, draining
-from poolviz.ui.session.prepare_tables import TablePreparation
+from poolviz.ui.session.pending_changes import draining
 from poolviz.ui.session.requested_settings import RequestedSettings, Step
 from poolviz.ui.session.server_choice import ServerChoice
 from poolviz.ui.session.warnings import Warnings
@@ -49,10 +39,10 @@ from poolviz.ui.session.worker import Inbox, Outcome, Worker
 
 _logger = logging.getLogger(__name__)
 
-_SETTLED = 0.5  # seconds after which a change that isn't in force yet is worth a word
+_SETTLED = 0.5  # seconds after which a change that isn't in force yet is worth showing
 _WATCH = 1.0  # seconds between two looks at the embedded server
-_PUT_AWAY = 20.0  # seconds that closing waits for engine and server; 1 is usual
-_FINISH = 10.0  # seconds that closing waits for a file that is being written
+_SERVER_PATIENCE = 20.0  # seconds that closing waits for engine and server; 1 is usual
+_FILE_PATIENCE = 10.0  # seconds that closing waits for a file that is being written
 
 
 class State(StrEnum):
@@ -70,79 +60,101 @@ class Controller(QObject):
 
     changed = Signal()  # the state, the server or the pool
     session_changed = Signal()  # `recorder` is another
-    values_changed = Signal()  # what is requested for
+    values_changed = Signal()  # other settings are requested
     server_wanted = Signal()  # the user is to name a server
     planned = Signal(object)  # a Scenario was taken over
 
-    def __init__(self, history: SessionsFolder, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        sessions: SessionsFolder,
+        runner: Runner | None = None,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
         self.inbox = Inbox()
         self.notices = Notices(self)
-        self.file_worker = Worker("file_worker", self.inbox)
-        self._run_worker = Worker("run_worker", self.inbox)
-        self._runner = Runner(history)
-        self.sessions_folder = history.folder
+        self.file_worker = Worker("file worker", self.inbox)
+        self._run_worker = Worker("run worker", self.inbox)
+        self._runner = runner or Runner()
+        self.sessions_folder = sessions.folder
         self._requested = RequestedSettings(pool_class(DEFAULT_POOL))
         self._plan: Scenario | None = None  # a scenario as it was written, until it is altered
         self._server = ServerChoice(self._runner, self._run_worker, self.inbox, self.notices, self)
-        self._server.changed.connect(self._show_server)
-        self._server.reached.connect(self._arrive)
-        self._tables = TablePreparation(self._runner, self._run_worker, self.inbox, self.notices)
+        self._live = LiveRun(
+            self._runner,
+            self._run_worker,
+            self.inbox,
+            notices=self.notices,
+            requested=self._requested,
+            sessions=sessions,
+            parent=self,
+        )
         self._warnings = Warnings(
             self.notices, self._server, self.server_wanted.emit, lambda: self.connect_to(None)
         )
         self._validator = LoadValidator(self.file_worker, self._validated)
         self.recorder: Recorder | None = None
         self.viewing: Path | None = None  # the session that is being looked at
-        self._run: Run | None = None
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
-        self._pending: PendingChanges | None = None  # of the run, once its engine is there
-        self.active_faults = ActiveFaults()
         self._altered = self._watched = 0.0
-        self._trouble = ""  # what was last said of the recorder
+        self._recorder_problem = ""  # what was last said of the recorder
         self._closed = False
+        self._connect()
+
+    def _connect(self) -> None:
+        self._server.changed.connect(self._show_server)
+        self._server.reached.connect(self._arrive)
+        self._live.changed.connect(self.changed.emit)
+        self._live.recording.connect(self._record)
+        self._live.settings_changed.connect(self._show_values)
+        self._live.ended.connect(self._end)
+        self._live.restart_wanted.connect(self._start_again)
 
     # What there is to show
 
     @property
     def state(self) -> State:
         """What the controller is doing."""
-        run = self._run
-        if run is not None and not run.ended:
-            if run.stop_asked:
+        if self._live.busy:
+            if self._live.stopping:
                 return State.STOPPING
-            return State.RUNNING if run.link is not None and run.began else State.STARTING
+            return State.RUNNING if self._live.running else State.STARTING
         return State.CONNECTING if self._server.connecting else State.READY
 
     @property
     def busy(self) -> bool:
         """A run is on its way, goes on, or comes to its end."""
-        return self._run is not None and not self._run.ended
+        return self._live.busy
+
+    @property
+    def active_faults(self) -> ActiveFaults:
+        """The faults of the run that goes on."""
+        return self._live.faults
 
     @property
     def embedded(self) -> bool:
-        """The server chosen is the one that poolviz brings along."""
+        """The chosen server is the one that poolviz brings along."""
         return self._server.embedded
 
     @property
     def target(self) -> Target | None:
-        """The server chosen, once it was reached."""
+        """The chosen server, once it was reached."""
         return self._server.target
 
     @property
     def pool(self) -> type[Pool]:
-        """The pool chosen."""
+        """The chosen pool."""
         return self._requested.pool
 
     @property
     def values(self) -> dict[str, Value]:
-        """Every limit and every setting of the load, as requested for."""
+        """Every limit and every setting of the load, as requested."""
         return {**self._requested.limits, **self._requested.load}
 
     @property
     def scenario(self) -> Scenario:
-        """What Start runs: one that was taken over, until it is altered, or what is requested
-        for."""
+        """What Start runs: a scenario that was taken over, until it is altered, or else what is
+        requested."""
         return self._plan or self._requested.scenario()
 
     @property
@@ -164,7 +176,8 @@ class Controller(QObject):
     @property
     def engine_pid(self) -> int | None:
         """The process that the run lives in."""
-        return self._run.link.pid if self._run is not None and self._run.link else None
+        run = self._live.current
+        return run.engine.pid if run is not None and run.engine is not None else None
 
     # What can be done
 
@@ -188,8 +201,8 @@ class Controller(QObject):
         self._show_values()
 
     def perform(self, scenario: Scenario, dsn: str | None = None) -> None:
-        """Take a scenario over, and run it; on a server that isn't ours, such as that of `dsn`,
-        Start does that. Ends a run."""
+        """Take a scenario over and run it; on a user's server, such as that of `dsn`, it waits for
+        Start. Ends a run."""
 
         def begin() -> None:
             if self.viewing is not None:
@@ -205,7 +218,7 @@ class Controller(QObject):
             self._when_ended(begin)
 
     def start(self) -> None:
-        """Put the load on, once there is a server to put it on."""
+        """Start the load, once there is a server for it."""
         if self.state is State.CONNECTING:
             self._server.start_when_reached()
         elif self.state is State.READY and self._warnings.fits(self.pool):
@@ -216,35 +229,30 @@ class Controller(QObject):
                 self._begin(target)
 
     def stop(self) -> None:
-        """Take the load off; nothing where none is on."""
-        run = self._run
-        if run is None or run.ended or run.stop_asked:
-            return
-        run.stop_asked = True
-        if run.link is not None:
-            run.link.stop()
-        self.changed.emit()
+        """Stop the load; nothing where none goes on."""
+        self._live.stop()
 
     def choose_pool(self, id: str) -> None:
-        """Another pool. A run that goes on ends, and one with the new pool begins, if that runs on
-        the server chosen. InputError where there is no such pool."""
+        """Choose another pool. A run that goes on ends, and one with the new pool begins if that
+        runs on the chosen server. InputError where there is no such pool."""
         if id == self.pool.id and self.viewing is None:
             return
         again = self.busy
         self._requested.take_pool(pool_class(id))
-        self._plan = self._pending = None
+        self._plan = None
+        self._live.leave_pool()
         self.changed.emit()
         self._show_values()
         if again:
             self._when_ended(self.start)
 
     def change_settings(self, changes: Mapping[str, Value]) -> None:
-        """Ask for other values; a mistake is said in a notice and changes nothing. What can't be
-        carried out yet stays requested for, and a notice says why."""
+        """Request other values; a notice reports a mistake, which changes nothing. What can't be
+        carried out yet stays requested, and a notice says why."""
         if self.viewing is not None:
             return
         try:
-            self._send(self._requested.change(changes))
+            self._request(self._requested.change(changes))
         except InputError as error:
             self.notices.say("value", str(error), Weight.WARN, passing=True)
             self.values_changed.emit()
@@ -252,17 +260,17 @@ class Controller(QObject):
     def undo(self) -> None:
         """Take the last change back."""
         if self.viewing is None:
-            self._send(self._requested.undo())
+            self._request(self._requested.undo())
 
     def redo(self) -> None:
         """Make the last undone change again."""
         if self.viewing is None:
-            self._send(self._requested.redo())
+            self._request(self._requested.redo())
 
     def inject(self, key: str, value: Value) -> None:
-        """Have a fault happen, or end one that stands; nothing unless a run goes on."""
+        """Inject a fault, or end one that is in force; nothing without a run."""
         if self.state is State.RUNNING:
-            self.active_faults.inject(key, value)
+            self._live.faults.inject(key, value)
             self.values_changed.emit()
 
     def before_any_run(
@@ -271,20 +279,21 @@ class Controller(QObject):
         then: Callable[[Outcome], None],
         failed: Callable[[Exception], None],
     ) -> None:
-        """Have a worker do something to the server; what is started meanwhile begins afterwards."""
+        """Have a worker do something to the server; a run that is started meanwhile begins
+        afterwards."""
         self._run_worker.do(work, then, failed)
 
     def mark(self) -> None:
         """Put a mark on the timeline, now."""
-        if self.state is State.RUNNING and self._run and self._run.link and self.recorder:
+        run = self._live.current
+        if self.state is State.RUNNING and run is not None and self.recorder:
             notes = [mark for mark in self.recorder.marks if mark.kind is MarkKind.NOTE]
-            self._run.link.add_note(f"mark {len(notes) + 1}")
+            run.add_note(f"mark {len(notes) + 1}")
 
     def view_session(
         self, path: Path, on_failure: Callable[[InputError], None] | None = None
     ) -> None:
-        """ThemeManager at a recorded session. Ends a run. A failure is said, or handed to
-        `on_failure`."""
+        """Show a recorded session. Ends a run. A failure is shown, or handed to `on_failure`."""
 
         def failed(error: Exception) -> None:
             if on_failure is not None and isinstance(error, InputError):
@@ -299,23 +308,7 @@ class Controller(QObject):
                 session[0].close()
                 failed(error)
 
-        self._when_ended(lambda: self.file_worker.do(lambda: open_session(path), opened, failed))
-
-    def _show_session(self, recorder: Recorder, pool: type[Pool], path: Path) -> None:
-        """ThemeManager at an opened session, which is the controller's to close from now on."""
-        if self.busy or self._closed:
-            recorder.close()  # something else was begun meanwhile
-            return
-        assert recorder.began is not None
-        source = recorder.last if recorder.last is not None else recorder.began.scenario
-        self._requested.take_pool(pool, pool.limits.complete(source.limits))
-        self._requested.take_load(source.load)
-        self._plan, self._run, self._pending, self.viewing = None, None, None, path
-        self.active_faults.begin(None)
-        self.notices.take_all_back()
-        self._set_recorder(recorder)
-        self.changed.emit()
-        self.values_changed.emit()
+        self._when_ended(lambda: self.file_worker.do(lambda: _open_session(path), opened, failed))
 
     def poll(self) -> None:
         """Take in what the other threads have to say. Called once a frame."""
@@ -334,13 +327,13 @@ class Controller(QObject):
         self._after = None
         self._server.give_up()
         self.stop()
-        self._run_worker.do(self._runner.put_away, failed=log_fault)
-        if not self._run_worker.close(_PUT_AWAY):
+        self._run_worker.do(self._runner.close, failed=log_fault)
+        if not self._run_worker.close(_SERVER_PATIENCE):
             _logger.error("Engine or server did not end in time; they end with this process.")
         self.inbox.deliver()
         if self.recorder is not None:
             self.file_worker.do(self.recorder.close, failed=log_fault)
-        if not self.file_worker.close(_FINISH, QCoreApplication.processEvents):
+        if not self.file_worker.close(_FILE_PATIENCE, QCoreApplication.processEvents):
             _logger.error("A file was still being written when poolviz ended.")
         self.inbox.deliver()
 
@@ -356,23 +349,16 @@ class Controller(QObject):
         else:
             self._show_server()
 
-    def _warn_about_load(self) -> None:
-        """Say what is to be said of the pool, the load and the server chosen."""
-        if self.viewing is None:
-            self._warnings.make(self.pool, self.scenario, self._validator.mistake, busy=self.busy)
-        else:
-            self._warnings.take_back()
-
     def _watch(self) -> None:
         """See whether the embedded server still runs and the session is still written."""
         if loss := self._server.notice_loss():
             self.notices.say("server", loss, Weight.BAD, "Start again", self._start_again)
             self.stop()
             self.changed.emit()
-        trouble = self.recorder.trouble if self.recorder is not None else ""
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._pass_on(ProblemReported("recorder", trouble))
+        problem = self.recorder.trouble if self.recorder is not None else ""
+        if problem != self._recorder_problem:
+            self._recorder_problem = problem
+            self._live.show_problem(ProblemReported("recorder", problem))
 
     # The run
 
@@ -382,115 +368,20 @@ class Controller(QObject):
             self._requested.take_pool(self.pool, scenario.limits)
             self._requested.take_load(scenario.load)
             self.values_changed.emit()
-        self.notices.take_all_back()
-        run = self._run = Run(scenario, target, self._tell)
-        self._pending = None
-        self.active_faults.begin(run)
+        self._live.begin(scenario, target)
 
-        def failed(error: Exception) -> None:
-            self._hear(run, RunEnded(0, "" if run.stop_asked else sentence_of(error), 1))
-
-        self._run_worker.do(lambda: self._runner.begin(run, self._tables.tell), self._begun, failed)
-        self.changed.emit()
-
-    def _begun(self, run: Run) -> None:
-        """The engine's child lives and has its pending."""
-        assert run.link is not None
+    def _record(self, run: Run) -> None:
+        """Show the record of a run that has begun."""
         self.viewing = None
         self._set_recorder(run.recorder)
-        if run.unrecorded:
-            sentence = f"This session is kept in memory only: {run.unrecorded}"
-            self.notices.say("recorder", sentence, Weight.WARN)
-        if run.stop_asked:
-            run.link.stop()
-        self._tables.conclude(run)
-        if self.pool.id == run.scenario.pool:  # else another was chosen meanwhile
-            self._pending = PendingChanges(run, self._prepare_tables)
-        self._show_values()
-        self.changed.emit()
 
-    def _prepare_tables(self, run: Run, pending: PendingChanges, scale: int) -> None:
-        """Have the tables made that a change needs, while the run goes on."""
-
-        def failed(error: Exception) -> None:
-            if pending is self._pending and not run.stop_asked:
-                self.notices.say("value", sentence_of(error), Weight.WARN)
-                for key, value in pending.unprepared().items():
-                    self._requested.refuse(key, value)
-                self._show_values()
-
-        self._tables.prepare(run, scale, pending.prepared, failed)
-
-    def _tell(self, run: Run, report: Report) -> None:
-        """Called in the engine's reader thread."""
-        self.inbox.post(partial(self._hear, run, report))
-
-    def _hear(self, run: Run, report: Report) -> None:
-        if run is not self._run:
-            return
-        if isinstance(report, RunStarted):
-            run.began = True
-            self.changed.emit()
-        elif isinstance(report, MarkAdded):
-            self._follow_mark(report.mark)
-        elif isinstance(report, ChangeRefused):
-            self._refuse(report.key, report.value)
-            self.notices.say("value", report.reason, Weight.WARN, passing=True)
-            self._show_values()
-        elif isinstance(report, ProblemReported):
-            self._pass_on(report)
-        elif isinstance(report, ServerRestartRequested):
-            self._server.restart()
-        elif isinstance(report, RunEnded):
-            self._end(run, report)
-
-    def _follow_mark(self, mark: Mark) -> None:
-        """A change was applied: ours, or one that the scenario had scheduled."""
-        if mark.key is None or mark.new is None:
-            return
-        if mark.kind is MarkKind.FAULT:
-            self.active_faults.settle(mark.key, mark.new)
-        elif self._pending is None or self._pending.answered(mark.key, mark.new):
-            self._requested.settle(mark.key, mark.new)
-            self._show_values()
-
-    def _refuse(self, key: str, value: Value) -> None:
-        self.active_faults.settle(key, value)
-        if key not in FAULTS:
-            self._requested.refuse(key, value)
-            if self._pending is not None:
-                self._pending.refused(key, value)
-
-    def _pass_on(self, trouble: ProblemReported) -> None:
-        if not trouble.sentence:
-            self.notices.take_back(trouble.topic)
-        elif trouble.topic == "engine":  # it hangs, and is killed if it doesn't stop
-            self.notices.say(
-                "engine", trouble.sentence, Weight.BAD, "Start again", self._start_again
-            )
-        else:
-            passing = trouble.topic in FAULTS
-            self.notices.say(trouble.topic, trouble.sentence, Weight.WARN, passing=passing)
-
-    def _end(self, run: Run, ended: RunEnded) -> None:
-        run.ended = True
-        self._pending = None
-        self.active_faults.begin(None)
-        for topic in ("engine", "tables"):
-            self.notices.take_back(topic)
-        if ended.failure and not self._closed:
-            self.notices.say("run", ended.failure, Weight.BAD, "Start again", self.start)
-        if ended.rows is not None and ended.rows.found != ended.rows.expected and not self._closed:
-            self.notices.say("rows", ended.rows.sentence, Weight.WARN)
-        self._run_worker.do(self._runner.end_engine, failed=log_fault)
+    def _end(self, run: Run) -> None:
         if run.recorder is not None and run.recorder.path is not None:
-            self.file_worker.do(
-                run.recorder.close, failed=log_fault
-            )  # one whole file, still to be read
+            # One whole file, which can still be read.
+            self.file_worker.do(run.recorder.close, failed=log_fault)
         after, self._after = self._after, None
         if after is not None:
             after()
-        self.changed.emit()
 
     def _start_again(self) -> None:
         self._when_ended(self.start)
@@ -503,20 +394,22 @@ class Controller(QObject):
         else:
             action()
 
-    def _send(self, steps: list[Step]) -> None:
-        """Have the engine do what was requested for."""
+    # What is requested
+
+    def _request(self, steps: list[Step]) -> None:
+        """Have the engine do what was requested."""
         if steps:
             self._altered = monotonic()
             self._plan = None
         self._show_values()
 
     def _show_values(self) -> None:
-        """What is requested for is another."""
+        """Show other requested values."""
         self.values_changed.emit()
         self._validate()
 
     def _validate(self) -> None:
-        """See whether what is requested for can be carried out."""
+        """Check whether what is requested can be carried out."""
         self._validator.validate(
             dict(self._requested.load),
             dialect_of(self._server.dsn or ""),
@@ -524,14 +417,34 @@ class Controller(QObject):
         )
 
     def _validated(self) -> None:
-        if self._pending is not None and self._run is not None and not self._run.stop_asked:
-            self._pending.want(self.values)
-        self._warn_about_load()
+        self._live.change_to(self.values)
+        if self.viewing is None:
+            mistake = self._validator.mistake
+            self._warnings.show(self.pool, self.scenario, mistake, busy=self.busy)
+        else:
+            self._warnings.take_back()
 
-    # Odds and ends
+    # The session that is shown
+
+    def _show_session(self, recorder: Recorder, pool: type[Pool], path: Path) -> None:
+        """Show an opened session, which is the controller's to close from now on."""
+        if self.busy or self._closed:
+            recorder.close()  # something else was begun meanwhile
+            return
+        assert recorder.began is not None
+        source = recorder.last if recorder.last is not None else recorder.began.scenario
+        self._requested.take_pool(pool, pool.limits.complete(source.limits))
+        self._requested.take_load(source.load)
+        self._plan, self.viewing = None, path
+        self._live.forget()
+        self.notices.take_all_back()
+        self._set_recorder(recorder)
+        self.changed.emit()
+        self.values_changed.emit()
 
     def _live_sample(self) -> Sample | None:
-        live = self.busy and self._run is not None and self._run.recorder is self.recorder
+        run = self._live.current
+        live = self.busy and run is not None and run.recorder is self.recorder
         return self.recorder.last if live and self.recorder is not None else None
 
     def _set_recorder(self, recorder: Recorder | None) -> None:
@@ -539,3 +452,16 @@ class Controller(QObject):
         self.session_changed.emit()
         if old is not None:
             self.file_worker.do(old.close, failed=log_fault)  # after any export that still reads it
+
+
+def _open_session(path: Path) -> tuple[Recorder, type[Pool]]:
+    """Return a recorded session and the pool it ran, whose library may take long to load;
+    InputError where it can't be shown. Called in a worker's thread."""
+    recorder = Recorder.open(path)
+    try:
+        if recorder.began is None:
+            raise InputError(f"{path} holds no run that could be shown.")
+        return recorder, pool_class(recorder.began.scenario.pool)
+    except BaseException:
+        recorder.close()
+        raise

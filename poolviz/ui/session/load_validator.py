@@ -1,28 +1,29 @@
-"""Finds out, whenever something else is requested for, whether it can be carried out."""
+"""Finds out, whenever the requested load changes, whether it can be carried out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from poolviz.load.settings import check_load
+from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
-from poolviz.ui.session.warnings import mistake_in
 from poolviz.ui.session.worker import Worker
 
 
 class LoadValidator:
-    """Keeps the `mistake` in what was requested for last, and calls `then` each time that is known.
+    """Keeps the `mistake` in the load that was requested last, and calls `then` once it is known.
 
-    A file may take long to read, so that is done by `file_worker`; what it finds of a load that is
-    not requested for any more is dropped. Belongs to the GUI thread.
+    A file may take long to read, so `file_worker` reads it; findings about a load that is no
+    longer requested are ignored. Belongs to the GUI thread.
     """
 
     def __init__(self, file_worker: Worker, then: Callable[[], None]) -> None:
         self._file_worker, self._then = file_worker, then
-        self._number = 0  # of the load that was requested for last
-        self.mistake = ""  # why it can't all be carried out
+        self._number = 0  # of the load that was requested last
+        self.mistake = ""  # why it can't be carried out
 
     def validate(self, load: Mapping[str, Value], dialect: str, *, names_a_file: bool) -> None:
-        """See whether `load` can be carried out on a server of that kind."""
+        """Check whether `load` can be carried out on a server of that dialect."""
         self._number += 1
         number = self._number
         if names_a_file:
@@ -36,3 +37,13 @@ class LoadValidator:
         if number == self._number:
             self.mistake = mistake
             self._then()
+
+
+def mistake_in(load: Mapping[str, Value], dialect: str) -> str:
+    """Return why a load can't be carried out on a server of that dialect; "" where it can. Reads
+    the files that belong to it. May be called from any thread."""
+    try:
+        check_load(load, dialect)
+    except InputError as error:
+        return str(error)
+    return ""

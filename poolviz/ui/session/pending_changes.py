@@ -1,7 +1,7 @@
-"""What the engine of a run is told to change: at once, or as soon as it can be done.
+"""Changes that are sent to the engine of a run: at once, or as soon as they can be carried out.
 
-A change that can't be carried out yet, such as a choice of the user's own SQL before any is
-written, stays requested for; it goes out with the one that completes it.
+A change that can't be carried out yet, such as choosing the user's own SQL before any is written,
+stays requested and is sent together with the one that completes it.
 """
 
 from __future__ import annotations
@@ -21,71 +21,72 @@ from poolviz.runs.runner import Run
 
 
 class PendingChanges:
-    """The changes that one run's engine is told, and those that wait. The GUI thread's alone.
+    """The changes sent to one run's engine, and those that wait. Belongs to the GUI thread.
 
-    `prepare` is given the run, these pending and a scale; it has tables of that scale made, and
-    calls `prepared` or `unprepared` when that is over.
+    `prepare` is called with these changes and a scale where a change needs tables of that scale;
+    it calls `tables_made` or `tables_failed` later.
     """
 
-    def __init__(self, run: Run, prepare: Callable[[Run, PendingChanges, int], None]) -> None:
-        self._run, self._prepare_tables = run, prepare
+    def __init__(self, run: Run, prepare: Callable[[PendingChanges, int], None]) -> None:
+        self._run, self._prepare = run, prepare
         self._dialect = dialect_of(run.target.conninfo)
         self._limits = pool_class(run.scenario.pool).limits
-        # What is in force, or will be once the engine has done what it was told.
-        self._told: dict[str, Value] = {**run.scenario.limits, **run.scenario.load}
+        # What is in force, or will be once the engine has carried out what was sent.
+        self._in_force: dict[str, Value] = {**run.scenario.limits, **run.scenario.load}
         self._wanted: dict[str, Value] = {}
-        self._on_its_way: dict[str, Value] = {}  # told, and not answered yet
+        self._unanswered: dict[str, Value] = {}  # sent, and not answered yet
         self._scale = needs_tables(run.scenario)  # of the tables that are there
         self._making = 0  # the scale of those that are being made; 0: none are
 
     def want(self, values: Mapping[str, Value]) -> None:
-        """Have the engine told of all that is other in `values`, as far as that can be done."""
-        self._wanted = {key: value for key, value in values.items() if key in self._told}
+        """Send every value that differs from what is in force, as far as that can be done."""
+        self._wanted = {key: value for key, value in values.items() if key in self._in_force}
         self._flush()
 
     def answered(self, key: str, value: Value) -> bool:
-        """The engine has put `value` in force; whether somebody else than the user wanted it so,
-        such as the scenario."""
-        if key not in self._on_its_way:
-            self._told[key] = self._wanted[key] = value
+        """Note that the engine has put `value` in force; True where the change came from elsewhere
+        than the user, such as the scenario."""
+        if key not in self._unanswered:
+            self._in_force[key] = self._wanted[key] = value
             return True
-        if self._on_its_way[key] == value:
-            del self._on_its_way[key]
+        if self._unanswered[key] == value:
+            del self._unanswered[key]
         return False
 
     def refused(self, key: str, value: Value) -> None:
-        """The engine keeps `value`."""
-        self._on_its_way.pop(key, None)
-        self._told[key] = self._wanted[key] = value
+        """Note that the engine keeps `value`."""
+        self._unanswered.pop(key, None)
+        self._in_force[key] = self._wanted[key] = value
 
-    def prepared(self) -> None:
-        """The tables are there: go on with what waited for them."""
+    def tables_made(self) -> None:
+        """Send what waited for the tables, which are there now."""
         self._scale, self._making = self._making, 0
         self._flush()
 
-    def unprepared(self) -> dict[str, Value]:
-        """The tables can't be had; what waited for them, with the values that stay in force."""
+    def tables_failed(self) -> dict[str, Value]:
+        """Return the changes that waited for tables, which can't be made, with the values that
+        stay in force."""
         self._making = 0
-        return {key: self._told[key] for key in self._different() if self._lacking(key)}
+        return {key: self._in_force[key] for key in self._different() if self._lacking(key)}
 
     def _different(self) -> list[str]:
-        return [key for key, value in self._wanted.items() if value != self._told[key]]
+        return [key for key, value in self._wanted.items() if value != self._in_force[key]]
 
     def _flush(self) -> None:
-        """Tell what can be told, in an order in which each change is allowed when it comes."""
+        """Send what can be sent, in an order in which each change is allowed when it comes."""
         while allowed := [key for key in self._different() if self._is_allowed(key)]:
             ready = next((key for key in allowed if not self._lacking(key)), None)
             if ready is None:
                 if not self._making:
                     self._making = self._lacking(allowed[0])
-                    self._prepare_tables(self._run, self, self._making)
+                    self._prepare(self, self._making)
                 return
-            self._tell(ready)
+            self._send(ready)
 
     def _is_allowed(self, key: str) -> bool:
         try:
             if key in self._limits:
-                self._limits.changed(self._of_limits(), {key: self._wanted[key]})
+                self._limits.changed(self._limits_in_force(), {key: self._wanted[key]})
             else:
                 check_load(self._load_with(key), self._dialect)
         except InputError:
@@ -93,29 +94,28 @@ class PendingChanges:
         return True
 
     def _lacking(self, key: str) -> int:
-        """The scale of tables that a change asks for; 0 where it can do with those there are."""
+        """Return the scale of tables that a change needs; 0 if those that are there will do."""
         if key in self._limits:
             return 0
         pool, load = self._run.scenario.pool, self._load_with(key)
-        scale = needs_tables(Scenario(pool=pool, limits=self._of_limits(), load=load))
+        scale = needs_tables(Scenario(pool=pool, limits=self._limits_in_force(), load=load))
         return scale if scale > self._scale else 0
 
-    def _of_limits(self) -> dict[str, Value]:
-        return {key: value for key, value in self._told.items() if key in self._limits}
+    def _limits_in_force(self) -> dict[str, Value]:
+        return {key: value for key, value in self._in_force.items() if key in self._limits}
 
     def _load_with(self, key: str) -> dict[str, Value]:
-        told = {each: value for each, value in self._told.items() if each not in self._limits}
-        return {**told, key: self._wanted[key]}
+        load = {each: value for each, value in self._in_force.items() if each not in self._limits}
+        return {**load, key: self._wanted[key]}
 
-    def _tell(self, key: str) -> None:
-        value = self._told[key] = self._on_its_way[key] = self._wanted[key]
-        if self._run.link is not None:
-            self._run.link.change(key, value)
+    def _send(self, key: str) -> None:
+        value = self._in_force[key] = self._unanswered[key] = self._wanted[key]
+        self._run.change(key, value)
 
 
 def draining(pool: type[Pool], last: Sample, marks: Sequence[Mark]) -> tuple[str, int] | None:
-    """The limit that was lowered below what is still open in the newest sample, and how many
-    are."""
+    """Return the limit that was lowered below what is still open in the newest sample, and how
+    many connections are open; None where no limit was."""
     if last.capacity is None or last.open.last <= last.capacity:
         return None
     for mark in reversed(marks):

@@ -11,8 +11,8 @@ from poolviz.ui.session.worker import Inbox, Worker
 
 
 class ServerChoice(QObject):
-    """The server chosen, and what is known of it. The GUI thread's alone; `run_worker` does what
-    blocks. What goes on is said on the topic `server`."""
+    """The chosen server, and what is known of it. Belongs to the GUI thread; `run_worker` does
+    what blocks. Notices on the topic `server` say what goes on."""
 
     changed = Signal()  # an attempt begins, or has failed
     reached = Signal(object, bool)  # the Target, and whether a start was waiting for it
@@ -33,8 +33,6 @@ class ServerChoice(QObject):
         self._attempt = 0  # the number of the one that goes on; 0: none does
         self._attempts = 0
         self._start = False  # a start waits for the server
-        self._restarting = False
-        self._loss = ""  # why the embedded server didn't come back from a restart
 
     @property
     def connecting(self) -> bool:
@@ -43,64 +41,48 @@ class ServerChoice(QObject):
 
     @property
     def embedded(self) -> bool:
-        """The server chosen is the one that poolviz brings along."""
+        """The chosen server is the one that poolviz brings along."""
         return self.dsn is None
 
     @property
     def ready(self) -> Target | None:
-        """The server where it was reached and, if it is the embedded one, still runs."""
+        """The server, if it was reached and, where it is the embedded one, still runs."""
         lost = self.target is not None and self.target.embedded and not self._runner.server_alive
         return None if lost else self.target
 
     def connect_to_it(self, *, start: bool) -> None:
-        """Reach for the server chosen. A start may wait for that."""
+        """Reach for the chosen server. A start may wait for that."""
         self.target = None
         self._start = start
         self._attempts += 1
         attempt = self._attempt = self._attempts
         dsn = self.dsn
-        words = "Starting PostgreSQL…" if dsn is None else "Connecting to your server…"
-        self._notices.say("server", words, closable=False)
-
-        def reach() -> Target:
-            if dsn is None:
-                return self._runner.start_server(self._tell)
-            return self._runner.reach(dsn)
-
+        sentence = "Starting PostgreSQL…" if dsn is None else "Connecting to your server…"
+        self._notices.say("server", sentence, closable=False)
         self._run_worker.do(
-            reach,
+            lambda: self._runner.reach(dsn, self._progress),
             lambda target: self._arrive(attempt, target),
             lambda error: self._fail(attempt, error),
         )
         self.changed.emit()
-
-    def restart(self) -> None:
-        """Have the embedded server stopped and started again, while a run goes on; once, though
-        requested again meanwhile. Where it doesn't come back, its loss is noticed as any other."""
-        if not self._restarting:
-            self._restarting = True
-            self._run_worker.do(
-                self._runner.restart_server, lambda _: self._restarted(), self._restarted
-            )
 
     def start_when_reached(self) -> None:
         """Have a start wait for the attempt that goes on."""
         self._start = True
 
     def give_up(self) -> None:
-        """Whatever comes of an attempt, it no longer matters."""
+        """Ignore the outcome of an attempt that goes on."""
         self._attempt = 0
 
     def notice_loss(self) -> str:
-        """What to say where the embedded server has ended since it was last looked at."""
+        """Return what to say if the embedded server has ended since the last call; else ""."""
         if self.target is None or self.ready is not None:
             return ""
         self.target = None
-        loss, self._loss = self._loss or "The embedded PostgreSQL has ended.", ""
-        return f"{loss} What was recorded until then is kept."
+        return "The embedded PostgreSQL has ended. What was recorded until then is kept."
 
-    def _tell(self, words: str) -> None:
-        """Called in the run_worker's thread."""
+    def _progress(self, words: str) -> None:
+        """Show what the runner is doing. Called in the worker's thread."""
         self._inbox.post(lambda: self._notices.say("server", f"{words}…", closable=False))
 
     def _arrive(self, attempt: int, target: Target) -> None:
@@ -116,15 +98,10 @@ class ServerChoice(QObject):
             return
         self._attempt = 0
         start = self._start
-        sentence = sentence_of(error)
         self._notices.say(
-            "server", sentence, Weight.BAD, "Try again", lambda: self._try_again(start)
+            "server", sentence_of(error), Weight.BAD, "Try again", lambda: self._try_again(start)
         )
         self.changed.emit()
-
-    def _restarted(self, error: Exception | None = None) -> None:
-        self._restarting = False
-        self._loss = sentence_of(error) if error is not None else ""
 
     def _try_again(self, start: bool) -> None:
         if not self.connecting:

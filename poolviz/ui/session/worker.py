@@ -1,4 +1,4 @@
-"""Work that may block, done off the GUI thread; what comes of it is handed back to that thread."""
+"""Work that may block, done off the GUI thread; its outcome is handed back to that thread."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Inbox:
         self._callbacks: deque[Callable[[], None]] = deque()  # append and popleft are atomic
 
     def post(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called by the next `deliver`. From any thread."""
+        """Have `callback` called by the next `deliver`. May be called from any thread."""
         self._callbacks.append(callback)
 
     def deliver(self) -> None:
-        """Make the calls that have come in, in their order. The GUI thread's alone."""
+        """Make the calls that have come in, in their order. Called by the GUI thread."""
         for _ in range(len(self._callbacks)):
             self._callbacks.popleft()()
 
 
 class Worker:
-    """One thread that does one piece of work after the other, and reports to an inbox."""
+    """One thread that does one job after the other and reports to an inbox."""
 
     def __init__(self, name: str, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._requested: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=f"poolviz {name}", daemon=True)
         self._thread.start()
 
@@ -52,19 +52,19 @@ class Worker:
         def job() -> None:
             try:
                 outcome = work()
-            except Exception as error:  # noqa: BLE001 - all of it goes back to who requested
+            except Exception as error:  # noqa: BLE001 - handed to whoever asked for the work
                 self._inbox.post(_failing(failed, error))
             else:
                 self._inbox.post(lambda: then(outcome))
 
-        self._requested.put(job)
+        self._jobs.put(job)
 
     def close(self, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> bool:
-        """Do what was requested so far, then end; False if that took longer than `seconds`.
+        """Finish the jobs given so far, then end; False if that took longer than `seconds`.
 
-        `meanwhile` is called every few milliseconds: work may need the GUI thread, which waits.
+        `meanwhile` is called every few milliseconds, since a job may need the GUI thread.
         """
-        self._requested.put(None)
+        self._jobs.put(None)
         until = monotonic() + seconds
         while self._thread.is_alive() and monotonic() < until:
             meanwhile()
@@ -72,12 +72,12 @@ class Worker:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while (job := self._requested.get()) is not None:
+        while (job := self._jobs.get()) is not None:
             job()
 
 
 def _failing(failed: Callable[[Exception], None] | None, error: Exception) -> Callable[[], None]:
-    """The callback that tells of `error`."""
+    """Return the callback that reports `error`."""
 
     def callback() -> None:
         if failed is None:

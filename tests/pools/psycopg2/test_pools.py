@@ -11,11 +11,12 @@ import pytest
 from psycopg2.extensions import make_dsn
 from psycopg2.pool import PoolError, SimpleConnectionPool, ThreadedConnectionPool
 
-from poolviz.commands import run as headless
 from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError, ServerError
 from poolviz.pools.psycopg2.resizable import SharedExclusiveLock
 from poolviz.pools.registry import pool_class
+from poolviz.runs.request import check_draft
+from poolviz.runs.warnings import warnings_before
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.embedded.server import EmbeddedServer
 from tests.pools.bench import Crowd, RecordingCounter, select_one, until
@@ -268,16 +269,14 @@ def test_one_client_is_the_default_of_the_simple_pool_and_more_are_warned_about(
 ) -> None:
     assert settings_for(Simple)["clients"].default == 1
     assert settings_for(Ours)["clients"].default == 8
-    said: list[str] = []
-    for clients in (1, 2):
-        draft = Draft(pool=Simple.id, load={"clients": clients} if clients > 1 else {})
-        headless._respect(server.target(), headless.checked(draft), said.append)
-        assert said == [Simple.one_client] * (clients > 1)
-    changes = [{"at": 1, "clients": 5}]
-    headless._respect(
-        server.target(), headless.checked(Draft(pool=Simple.id, changes=changes)), said.append
+    drafts = (
+        (Draft(pool=Simple.id), False),
+        (Draft(pool=Simple.id, load={"clients": 2}), True),
+        (Draft(pool=Simple.id, changes=[{"at": 1, "clients": 5}]), True),
     )
-    assert said == [Simple.one_client] * 2
+    for draft, warned in drafts:
+        found = warnings_before(check_draft(draft), server.target())
+        assert [warning.sentence for warning in found] == [Simple.one_client] * warned
 
 
 def test_each_thread_keeps_its_own_connection(bench: Benches) -> None:

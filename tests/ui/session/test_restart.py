@@ -64,11 +64,11 @@ class Bench:
         return self.controller.target
 
     @property
-    def link(self) -> EngineProcess:
-        run = self.controller._run
+    def engine(self) -> EngineProcess:
+        run = self.controller._live.current
         assert run is not None
-        assert run.link is not None
-        return run.link
+        assert run.engine is not None
+        return run.engine
 
     def postmaster(self) -> psutil.Process:
         with closing(psycopg2.connect(self.target.conninfo, application_name="asks")) as one:
@@ -94,7 +94,7 @@ def test_a_run_goes_on_through_a_restart_of_its_server(bench: Bench) -> None:
     bench.run()
     recorder, target, first = bench.recorder, bench.target, bench.postmaster()
     for _ in range(3):  # requested again while it restarts, it is done once
-        bench.link.change_settings("restart_server", True)
+        bench.engine.change("restart_server", True)
     bench.until(lambda: not first.is_running())
     bench.until(lambda: bench.errors > 0)
     before = bench.operations
@@ -119,8 +119,8 @@ def test_a_server_that_does_not_come_back_is_said_with_the_reason(bench: Bench) 
     bench.run()
     hba = Path(psutil.Process(bench.postmaster().pid).cwd()).parent / "pg_hba.conf"
     hba.write_text("rubbish\n")
-    bench.link.change_settings("restart_server", True)
-    bench.until(lambda: "didn't come back" in bench.controller.notices.standing("server"))
+    bench.engine.change("restart_server", True)
+    bench.until(lambda: "didn't come back" in bench.controller.notices.standing("run"))
     bench.until(lambda: bench.controller.state is State.READY)
     recorder = bench.recorder
     bench.controller.start()  # which starts the server anew, with a pg_hba.conf of its own
@@ -130,7 +130,7 @@ def test_a_server_that_does_not_come_back_is_said_with_the_reason(bench: Bench) 
 def test_closing_while_the_server_restarts_leaves_nothing(bench: Bench) -> None:
     bench.run()
     first = bench.postmaster()
-    bench.link.change_settings("restart_server", True)
+    bench.engine.change("restart_server", True)
     bench.until(lambda: not first.is_running())
     bench.controller.close()
     assert not bench.controller._runner.server_alive

@@ -1,0 +1,238 @@
+"""What `poolviz doctor` finds: what this machine lacks, what for, and what installs it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import msgspec
+
+import poolviz
+from poolviz.model.errors import ServerError
+from poolviz.pools.registry import listings
+from poolviz.servers.embedded.binaries import find_binaries
+from poolviz.servers.embedded.cluster import base_folder
+from poolviz.system.display import display_problem
+from poolviz.system.folders import home
+from poolviz.system.os_account import server_account
+from poolviz.system.qt_libraries import ALWAYS, FOR_X, command_for, install_command, qt_error
+from poolviz.system.resources import resource
+
+State: TypeAlias = Literal["fine", "could be better", "missing"]
+FINE: State = "fine"
+OPTIONAL: State = "could be better"  # poolviz works without
+MISSING: State = "missing"
+
+_ROOM = 200_000_000  # bytes: the embedded server's data, and the sessions of a day
+_FONTS = {"apt": ["fonts-dejavu-core"], "dnf": ["dejavu-sans-fonts"], "zypper": ["dejavu-fonts"]}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at: how it is, what it is for, and what to do about it."""
+
+    what: str
+    state: State
+    told: str
+    needed_for: str
+    do: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything; a few seconds at most. Nothing is installed, and Qt draws nothing."""
+    linux = sys.platform.startswith("linux")
+    return [
+        _python(),
+        *(_libraries() if linux else ()),
+        _qt(),
+        *([_display()] if linux else ()),
+        *([_fonts()] if linux else ()),
+        _resources(),
+        _folder(),
+        _postgresql(),
+        *_drivers(),
+    ]
+
+
+def as_json(findings: list[Finding]) -> str:
+    """The findings as one JSON object."""
+    told = {
+        "poolviz": poolviz.__version__,
+        "system": _system(),
+        "fine": not any(each.state == MISSING for each in findings),
+        "findings": findings,
+    }
+    return msgspec.json.format(msgspec.json.encode(told)).decode()
+
+
+def as_text(findings: list[Finding]) -> str:
+    """The findings for people, and at the end whether poolviz will work."""
+    signs = {FINE: "ok", OPTIONAL: "--", MISSING: "!!"}
+    lines = [f"poolviz {poolviz.__version__} on {_system()}", ""]
+    for each in findings:
+        lines.append(f"{signs[each.state]}  {each.what}: {each.told}")
+        if each.state != FINE:
+            lines.append(f"    needed for {each.needed_for}")
+            lines += [f"    {each.do}"] if each.do else []
+    missing = sum(1 for each in findings if each.state == MISSING)
+    return "\n".join([*lines, "", f"{missing} missing." if missing else "Nothing is missing."])
+
+
+def _system() -> str:
+    try:
+        name = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        name = f"{platform.system()} {platform.release()}"
+    return f"{name}, {platform.machine()}"
+
+
+def _python() -> Finding:
+    own = " that comes with it" if getattr(sys, "frozen", False) else f" at {sys.executable}"
+    return Finding(
+        what="Python",
+        state=FINE,  # an older one wouldn't have come this far
+        told=f"{platform.python_version()}{own}",
+        needed_for="everything",
+    )
+
+
+def _libraries() -> Iterator[Finding]:
+    without_x = OPTIONAL if os.environ.get("WAYLAND_DISPLAY") else MISSING
+    for libraries, title, purpose, state in (
+        (ALWAYS, "Qt's libraries", "the window, and for graphs as pictures", MISSING),
+        (FOR_X, "Qt's libraries for X", "the window, where the desktop isn't Wayland", without_x),
+    ):
+        missing = [library for library in libraries if library.missing]
+        files = ", ".join(library.file for library in missing)
+        command = command_for(missing)
+        yield Finding(
+            what=title,
+            state=state if missing else FINE,
+            told=f"{files} can't be loaded" if missing else f"all {len(libraries)} are there",
+            needed_for=purpose,
+            do=(command or f"Install what has {files}.") if missing else "",
+        )
+
+
+def _qt() -> Finding:
+    fault = qt_error()
+    return Finding(
+        what="Qt",
+        state=MISSING if fault else FINE,
+        told=fault or "can be loaded",
+        needed_for="the window, and for graphs as pictures",
+        do="Install the libraries named above, or poolviz anew." if fault else "",
+    )
+
+
+def _display() -> Finding:
+    fault = display_problem()
+    return Finding(
+        what="Display",
+        state=OPTIONAL if fault else FINE,
+        told=fault or "a window can be opened",
+        needed_for="the window; `poolviz run` works without",
+        do="Start poolviz on a desktop, or set DISPLAY or WAYLAND_DISPLAY." if fault else "",
+    )
+
+
+def _fonts() -> Finding:
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    folders = ["/usr/share/fonts", "/usr/local/share/fonts", f"{data}/fonts"]
+    found = any(
+        path.suffix in (".ttf", ".otf", ".ttc")
+        for folder in folders
+        for path in Path(folder).rglob("*")
+    )
+    return Finding(
+        what="Fonts of the system",
+        state=FINE if found else OPTIONAL,
+        told="there are some" if found else "there are none",
+        needed_for="letters that poolviz' own font, Inter, doesn't have",
+        do="" if found else install_command(_FONTS),
+    )
+
+
+def _resources() -> Finding:
+    fault = ""
+    try:
+        fonts = list(resource("fonts").glob("*.ttf"))
+        if not fonts:
+            fault = "the fonts are missing"
+        for name in ("icon.svg", "themes/window.qss", "presets"):
+            resource(name)
+    except FileNotFoundError as error:
+        fault = str(error)
+    return Finding(
+        what="poolviz' own files",
+        state=MISSING if fault else FINE,
+        told=fault or "fonts, icons, themes and presets are there",
+        needed_for="the window",
+        do="Install poolviz anew." if fault else "",
+    )
+
+
+def _folder() -> Finding:
+    folder = home()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    fault = ""
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
+        if free < _ROOM:
+            fault = f"only {free // 1_000_000} MB are free in {folder}"
+    except OSError as error:
+        fault = f"{there} can't be written to ({error.strerror})"
+    return Finding(
+        what="Folder for sessions",
+        state=MISSING if fault else FINE,
+        told=fault or str(folder),
+        needed_for="recording what is measured",
+        do="Let the environment variable POOLVIZ_HOME name another folder." if fault else "",
+    )
+
+
+def _postgresql() -> Finding:
+    try:
+        account = server_account()
+        binaries = find_binaries(account, base_folder())
+    except ServerError as error:
+        advice = error.advice
+        state, told, do = MISSING, error.problem, f"{advice[:1].upper()}{advice[1:]}"
+    else:
+        state, told, do = FINE, f"{binaries.version} in {binaries.folder}", ""
+    return Finding(
+        what="Embedded PostgreSQL",
+        state=state,
+        told=told,
+        needed_for="runs without a server of your own",
+        do=do,
+    )
+
+
+def _drivers() -> Iterator[Finding]:
+    """What is missing for some pools; else one finding that says that nothing is."""
+    lacking: dict[str, list[str]] = {}
+    for listing in listings():
+        if listing.missing:
+            lacking.setdefault(listing.missing, []).append(listing.id)
+    for command, pools in lacking.items():
+        yield Finding(
+            what="Driver",
+            state=OPTIONAL,
+            told="not installed",
+            needed_for=", ".join(pools),
+            do=command,
+        )
+    if not lacking:
+        yield Finding(
+            what="Drivers",
+            state=FINE,
+            told="all are installed",
+            needed_for="the pools of the field",
+        )

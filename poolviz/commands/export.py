@@ -1,0 +1,21 @@
+"""`poolviz export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Write a recorded session in other formats.")
+@click.argument("session", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+def command(session: Path, files: tuple[Path, ...]) -> None:
+    """Write a recorded session in other formats, each by its file's suffix."""
+    from poolviz.commands.console import names_of, say  # noqa: PLC0415 - loads numpy
+    from poolviz.runs.exports import check_exports, write_exports  # noqa: PLC0415 - loads numpy
+    from poolviz.sessions.recorder import Recorder  # noqa: PLC0415 - likewise
+
+    exports = check_exports(files)
+    with Recorder.open(session) as recorder:
+        say(names_of(list(write_exports(recorder, exports))))

@@ -1,0 +1,54 @@
+"""Options that several commands share, and what their texts mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from poolviz.model.errors import InputError
+from poolviz.system import logs
+
+_LEVEL, _FILE = "log_level", "log_file"  # names of parameters
+_EXAMPLES = {"--limit": "maxconn=8", "--load": "clients=20", "--at": "3:maxconn=8"}
+
+dsn = click.option(
+    "--dsn",
+    metavar="URL",
+    help="Your own server: a PostgreSQL, MySQL or SQLite URL, or libpq's keywords. Without it "
+    "poolviz brings a PostgreSQL of its own.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def set_up_logging(ctx: click.Context) -> None:
+    """Log as --log-level and --log say; the window logs to a file of its own without them."""
+    level, file = ctx.params.pop(_LEVEL), ctx.params.pop(_FILE)
+    given = {key: value for key, value in (("level", level), ("file", file)) if value is not None}
+    if ctx.command.name == "window":
+        logs.set_up_window_logging(**given)
+    else:
+        logs.set_up_logging(**given)
+
+
+LOG_OPTIONS: list[click.Parameter] = [
+    click.Option(
+        [_LEVEL, "--log-level"],
+        type=click.Choice(logs.LEVELS, case_sensitive=False),
+        help="Log from this level on, to standard error or to the file of --log.",
+    ),
+    click.Option(
+        [_FILE, "--log"],
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write the log to this file.",
+    ),
+]
+
+
+def assignment(text: str, option: str) -> tuple[str, str]:
+    """Return the key and the value of `KEY=VALUE`; InputError where `text` isn't that."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"{option} {text}: it takes KEY=VALUE, such as {_EXAMPLES[option]}.")
+    return key.strip(), value.strip()

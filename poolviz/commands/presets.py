@@ -1,0 +1,23 @@
+"""`poolviz presets`."""
+
+from __future__ import annotations
+
+import click
+
+from poolviz.commands import options
+
+
+@click.command(short_help="List the scenarios that poolviz brings along.")
+@options.as_json
+def command(as_json: bool) -> None:
+    """List the scenarios that poolviz brings along: `poolviz run NAME` runs one."""
+    import msgspec  # noqa: PLC0415 - as below
+
+    from poolviz.scenarios.presets import presets  # noqa: PLC0415 - only to list them
+
+    known = presets()
+    if as_json:
+        listed = [{"name": p.name, "title": p.title, "watch": p.watch} for p in known]
+        click.echo(msgspec.json.format(msgspec.json.encode({"presets": listed})).decode())
+    else:
+        click.echo("\n\n".join(f"{p.name}\n  {p.title}. {p.watch.get('en', '')}" for p in known))

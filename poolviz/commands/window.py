@@ -1,0 +1,96 @@
+"""The window, which `poolviz` without a command opens."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from poolviz.commands import options
+from poolviz.model.errors import InputError
+
+if TYPE_CHECKING:
+    from poolviz.scenarios.draft import Draft
+
+_SESSION = ".poolviz"
+
+
+@click.command(hidden=True)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@options.dsn
+@click.pass_context
+def command(ctx: click.Context, file: Path | None, dsn: str | None) -> int:
+    """Open the window; where there is no display, run the scenario without one.
+
+    FILE is a scenario (.toml), the name of a preset, or a recorded session (.poolviz).
+    """
+    from poolviz.scenarios.presets import open_scenario  # noqa: PLC0415 - not for --help
+
+    start: Draft | Path | None = None
+    if file is not None and file.suffix == _SESSION:
+        if not file.exists():
+            raise InputError(f"There is no file {file}.")
+        start = file
+    elif file is not None:
+        start = open_scenario(file, _command_names(ctx))
+    reason = _no_window()
+    if reason:
+        return _without_window(reason, start, dsn)
+    from poolviz.runs.runner import Runner  # noqa: PLC0415 - for a window alone
+
+    with Runner() as runner:
+        # Engine and server start while Qt is loaded.
+        named = dsn is not None or isinstance(start, Path) or (start is not None and start.dsn)
+        runner.warm_up(server=not named)
+        from poolviz.ui.app import run_window  # noqa: PLC0415 - Qt is loaded for a window alone
+
+        return run_window(start, dsn, runner)
+
+
+def _command_names(ctx: click.Context) -> list[str]:
+    """Return the commands that a mistyped name may have meant."""
+    assert ctx.parent is not None
+    group = ctx.parent.command
+    assert isinstance(group, click.Group)
+    return [name for name in group.list_commands(ctx.parent) if name != ctx.info_name]
+
+
+def _no_window() -> str:
+    """Return why no window can be opened here, in a sentence; empty where one can."""
+    from poolviz.system.display import display_problem  # noqa: PLC0415 - for a window alone
+
+    reason = display_problem()
+    if reason is None:
+        try:
+            importlib.import_module("PySide6.QtWidgets")
+        except ImportError as error:
+            reason = f"Qt lacks a library of this system ({error})"
+    return reason or ""
+
+
+def _without_window(reason: str, start: Draft | Path | None, dsn: str | None) -> int:
+    """Run the scenario without a window, and leave its graphs and data in this folder."""
+    from poolviz.commands.driver import run_draft  # noqa: PLC0415 - where there is no window
+    from poolviz.runs.request import check_draft, with_duration  # noqa: PLC0415 - likewise
+    from poolviz.scenarios.draft import Draft  # noqa: PLC0415 - likewise
+    from poolviz.sessions.export.file_name import run_name  # noqa: PLC0415 - likewise
+
+    if isinstance(start, Path):
+        raise InputError(
+            f"{reason}, so {start} can't be shown; `poolviz export {start} graphs.png` draws it."
+        )
+    draft = start or Draft()
+    if dsn is not None:
+        draft = draft.but(dsn=dsn)
+    scenario = with_duration(check_draft(draft))
+    name = run_name(scenario, time.time())
+    files = [Path(name + suffix) for suffix in (".csv", ".png")]
+    click.echo(
+        f"poolviz: {reason}, so {scenario.pool} runs for {scenario.duration:g} s without a window "
+        f"and writes its graphs and data to {files[1]} and {files[0]}.",
+        err=True,
+    )
+    return run_draft(draft, files, as_json=False, quiet=False)

@@ -1,0 +1,72 @@
+"""The engine's process: takes commands from its parent until the run is over.
+
+Nothing of the window or the command line is imported here. `main` runs in the main thread; the
+engine's own threads do the rest, and its reporter writes to the pipe.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+from poolviz.engine.engine import Engine
+from poolviz.model.messages import (
+    AddNote,
+    ChangeSetting,
+    Report,
+    StartRun,
+    StopRun,
+    pack,
+    unpack_command,
+)
+from poolviz.runs.engine_process import STOP_LIMIT
+
+
+def main(handle: int) -> None:
+    """Serve one run over the pipe whose end was inherited as `handle`."""
+    # Ctrl+C reaches the whole terminal; the parent decides what becomes of the run.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve(_connection(handle))
+
+
+def serve(pipe: Connection[Any, Any]) -> None:
+    """Take commands from `pipe` until it closes or the run is over."""
+    engine: Engine | None = None
+
+    def send(report: Report) -> None:
+        try:
+            pipe.send_bytes(pack(report))
+        except OSError:
+            os._exit(1)  # nobody is left to report to; the sockets close with the process
+
+    try:
+        while True:
+            command = unpack_command(pipe.recv_bytes())
+            match command:
+                case StartRun():
+                    engine = Engine(command, send)
+                case _ if engine is None:
+                    continue
+                case ChangeSetting(key, value):
+                    engine.change(key, value)
+                case AddNote(text):
+                    engine.add_note(text)
+                case StopRun():
+                    engine.stop()
+                    engine.wait(2 * STOP_LIMIT)
+                    return
+    except EOFError:
+        if engine is not None:
+            engine.stop()
+            engine.wait(STOP_LIMIT)
+
+
+def _connection(handle: int) -> Connection[Any, Any]:
+    if sys.platform == "win32":
+        from multiprocessing.connection import PipeConnection  # noqa: PLC0415 - only there
+
+        return PipeConnection(handle)
+    return Connection(handle)

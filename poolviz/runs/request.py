@@ -1,0 +1,74 @@
+"""A request for a run: a draft that has been checked, and the files to write at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from poolviz.model.errors import InputError
+from poolviz.model.scenario import Scenario
+from poolviz.pools.registry import check_server, pool_class
+from poolviz.runs.exports import check_exports
+from poolviz.scenarios.check import checked
+from poolviz.scenarios.draft import Draft
+from poolviz.sessions.export.exporter import Exporter
+from poolviz.sessions.thresholds import Threshold
+
+SESSION = ".poolviz"
+_USUAL_DURATION = 20.0  # seconds, where the scenario has no duration
+_AFTER_LAST_CHANGE = 5.0
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run, where, and what to write. Everything in it was checked.
+
+    Without a `dsn` the run goes to the embedded server. `session` is written while the run goes
+    on, so that a kill leaves it; the files of `exports` are written at the end.
+    """
+
+    scenario: Scenario
+    dsn: str | None = field(default=None, repr=False)
+    session: Path | None = None
+    exports: Mapping[Path, Exporter] = field(default_factory=dict)
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """The conditions under which the run fails."""
+        return tuple(Threshold.parse(text) for text in self.scenario.fail_if)
+
+    @classmethod
+    def of(cls, draft: Draft, out: Sequence[Path] = ()) -> RunRequest:
+        """Check a draft for a run that ends by itself, and that `out` can be written.
+
+        InputError holds every mistake in the draft, or says why a file can't be written or the
+        pool doesn't run on the server.
+        """
+        scenario = with_duration(check_draft(draft))
+        check_server(pool_class(scenario.pool), draft.dsn)
+        for path in out:
+            if draft.source is not None and path.resolve() == draft.source.path.resolve():
+                raise InputError(f"--out {path} is the scenario itself: choose another name.")
+        exports = check_exports(out)
+        session = next((path for path in out if path.suffix.lower() == SESSION), None)
+        if session is not None:
+            del exports[session]
+        return cls(scenario, draft.dsn, session, exports)
+
+
+def check_draft(draft: Draft) -> Scenario:
+    """Return the scenario that `draft` means, conditions of `fail_if` included; InputError holds
+    every mistake. A duration that isn't given stays open."""
+    return checked(draft, Threshold.parse)
+
+
+def with_duration(scenario: Scenario) -> Scenario:
+    """Return `scenario` with an end: 20 s, or 5 s after its last change if that is later."""
+    if scenario.duration is not None:
+        return scenario
+    last = max((change.at for change in scenario.changes), default=0.0)
+    usual = max(_USUAL_DURATION, last + _AFTER_LAST_CHANGE if last else 0.0)
+    return msgspec.structs.replace(scenario, duration=usual)

@@ -1,0 +1,51 @@
+"""What comes of a run: its figures, its session, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from poolviz.model.errors import PoolvizError
+from poolviz.model.messages import RunEnded
+from poolviz.model.sample import Mark
+from poolviz.runs.warnings import RunWarning
+from poolviz.sessions.session import Session
+from poolviz.sessions.summary import RunSummary, as_object
+
+
+class RunFailed(PoolvizError):
+    """A run that could not begin, or that ended early. What was recorded until then is kept."""
+
+    def __init__(self, ended: RunEnded) -> None:
+        super().__init__(ended.failure)
+        self.exit_status = ended.exit_status or 1
+
+
+class Result(RunSummary, frozen=True, kw_only=True):
+    """The figures of a run, under the names of `poolviz run --json`, and where they come from.
+
+    Times are in seconds. `session` reads everything that was recorded; close it when you are done
+    with it, or use the result in a `with` block. `warnings` are sentences about the run that were
+    known before it started.
+    """
+
+    session: Session
+    warnings: tuple[RunWarning, ...] = ()
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Changes, faults and notes, in the order of their times."""
+        return self.session.marks
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that `poolviz run --json` prints."""
+        return as_object(self.session.summary(), self.marks)
+
+    def close(self) -> None:
+        """Close the session."""
+        self.session.close()
+
+    def __enter__(self) -> Result:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,87 @@
+"""A recorded session, to be read from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from poolviz.model.errors import InputError
+from poolviz.model.messages import RunStarted
+from poolviz.model.sample import Mark, Sample
+from poolviz.model.scenario import Scenario
+from poolviz.sessions.export.registry import exporter_for
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import RunSummary
+
+
+class Session:
+    """One run as it was recorded. Close it, or use it in a `with` block."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    @classmethod
+    def open(cls, path: Path) -> Session:
+        """Open the session file at `path`. InputError where it isn't one or is damaged."""
+        return cls(Recorder.open(path))
+
+    @property
+    def path(self) -> Path | None:
+        """The session file; None where the run was recorded into a temporary one."""
+        return self._recorder.path
+
+    @property
+    def scenario(self) -> Scenario:
+        """What was run."""
+        return self._began.scenario
+
+    @property
+    def started(self) -> datetime:
+        """When the run started."""
+        return datetime.fromtimestamp(self._began.started, UTC)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Server, versions and machine. Nothing in it is secret."""
+        return dict(self._began.environment)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds recorded."""
+        return self._recorder.duration
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Changes, faults and notes, in the order of their times."""
+        return self._recorder.marks
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield every sample in order, 20 for each second."""
+        return self._recorder.samples()
+
+    def summary(self) -> RunSummary:
+        """Return the figures of the whole run and of each segment."""
+        return self._recorder.summary()
+
+    def export(self, path: str | Path) -> tuple[Path, ...]:
+        """Write the session in the format of the suffix of `path`; return the files that were
+        made. InputError where the suffix isn't known or a file can't be written."""
+        path = Path(path)
+        return exporter_for(path).export(self._recorder, path)
+
+    def close(self) -> None:
+        """Close the session; a temporary file is removed."""
+        self._recorder.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def _began(self) -> RunStarted:
+        if self._recorder.began is None:
+            raise InputError("The session holds no run: it ended before the load started.")
+        return self._recorder.began

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 class ConnectionCounter(Protocol):
     """Counts the connections that a pool opens and closes. Called from any thread.
 
-    Each connection is passed to `opened` before anyone can use it, and to `closed` once nobody
-    can any more. An attempt that fails is passed to neither.
+    Each connection is passed to `opened` before anyone can use it, and to `closed` once it
+    can't be used any more. An attempt that fails is passed to neither.
     """
 
     def check(self, since: float) -> float:

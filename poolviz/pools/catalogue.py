@@ -1,4 +1,4 @@
-"""What `poolviz pools` prints: every pool and its limits, read from their declarations."""
+"""The output of `poolviz pools`: all pools and their limits, as declared."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ from typing import Any
 
 import msgspec
 
-from poolviz.model.parameters import Parameter
+from poolviz.model.parameters import Effect, Parameter
 from poolviz.pools.base import Pool, TaskPool
 from poolviz.pools.listing import Listing
 from poolviz.pools.registry import listings
 
+_APPLIES = {
+    Effect.NOW: "a change applies at once",
+    Effect.NEW_REQUESTS: "a change applies to new requests",
+    Effect.REBUILD: "a change rebuilds the pool",
+}
+
 
 def as_json() -> str:
-    """Every pool as one JSON object; what it is and does only where it can be loaded."""
-    pools = [_described(listing) for listing in listings()]
+    """Return all pools as one JSON object; more than names only for those that can be used."""
+    pools = [_as_dict(listing) for listing in listings()]
     return msgspec.json.format(msgspec.json.encode({"pools": pools})).decode()
 
 
 def as_text() -> str:
-    """Every pool for people."""
-    return "\n\n".join(_told(listing) for listing in listings())
+    """Return all pools as text for people."""
+    return "\n\n".join(_as_text(listing) for listing in listings())
 
 
-def _described(listing: Listing) -> dict[str, Any]:
+def _as_dict(listing: Listing) -> dict[str, Any]:
     missing = listing.missing
     known = {
         "id": listing.id,
@@ -45,26 +51,31 @@ def _described(listing: Listing) -> dict[str, Any]:
     }
 
 
-def _told(listing: Listing) -> str:
+def _as_text(listing: Listing) -> str:
     missing = listing.missing
     if missing:
         needs = f"needs {' and '.join(listing.drivers)}: " if listing.drivers else ""
         return f"{listing.id}\n  ({needs}{missing})"
     pool = listing.load()
-    lines = [pool.id, f"  {pool.about}", f"  Runs {_runs(pool)} on {', '.join(pool.servers)}."]
+    servers = ", ".join(pool.servers)
+    lines = [pool.id, f"  {pool.about}", f"  Clients are {_clients(pool)}; servers: {servers}."]
     width = max([16, *map(len, pool.limits)])
     for parameter in pool.limits.values():
         lines += [
             f"  {parameter.key:<{width}} {parameter.show(parameter.default):>8}   "
-            f"{parameter.allowed()}; a change holds {_when(parameter)}.",
+            f"{parameter.allowed()}; {_APPLIES[parameter.effect]}.",
             f"  {'':<{width + 8}}    {parameter.help}",
         ]
     return "\n".join(lines)
 
 
 def _runs(pool: type[Pool]) -> str:
-    """What the clients of a pool are."""
+    """Return how the clients of a pool run, as the JSON has it."""
     return "asyncio" if issubclass(pool, TaskPool) else "threads"
+
+
+def _clients(pool: type[Pool]) -> str:
+    return "asyncio tasks" if issubclass(pool, TaskPool) else "threads"
 
 
 def _limit(parameter: Parameter) -> dict[str, Any]:
@@ -82,8 +93,3 @@ def _limit(parameter: Parameter) -> dict[str, Any]:
         "change_does": parameter.effect_help,
         "help": parameter.help,
     }
-
-
-def _when(parameter: Parameter) -> str:
-    words = {"now": "at once", "new requests": "for new requests"}
-    return words.get(parameter.effect, str(parameter.effect))

@@ -1,4 +1,12 @@
-"""DBUtils' pool, with connections of psycopg2's."""
+"""DBUtils' PooledDB, with psycopg2 as its driver.
+
+Private names used here, as in DBUtils 3.2.0:
+    PooledDB: _blocking _connections _idle_cache _lock _maxcached _maxconnections _maxusage
+    PooledDB: _wait_lock
+    SteadyDBConnection: _maxusage
+Private names used here, as in Python 3.11 to 3.13:
+    threading.Condition: _waiters
+"""
 
 from __future__ import annotations
 
@@ -23,47 +31,47 @@ LISTING = Listing(
 )
 
 _MOST = 10_000
-_LOCK_LIMIT = 1.0  # seconds to wait for a lock that the library may hold while it connects
+_LOCK_TIMEOUT = 1.0  # seconds to wait for a lock that the library may hold while it connects
 
 
 def _idle_most(limits: Mapping[str, Value]) -> int:
-    """The most connections kept idle, 0 for no limit: not fewer than are opened at the start."""
+    """Return the most connections kept idle, at least mincached; 0 for no limit."""
     maxcached = int(limits["maxcached"])
     return max(maxcached, int(limits["mincached"])) if maxcached else 0
 
 
 class LimitReached(TooManyConnectionsError):  # type: ignore[misc]
-    """The library's error for a caller who didn't wait, since blocking was off when he came."""
+    """The library's error, for a caller that didn't wait because blocking was off."""
 
 
-LimitReached.__name__ = TooManyConnectionsError.__name__  # by which the library's users know it
+LimitReached.__name__ = TooManyConnectionsError.__name__  # the name that users of the library know
 
 
 class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
-    """DBUtils' own pool, with limits that may be changed while it is in use, and waits that end.
+    """DBUtils' pool, with limits that may be changed while it is in use, and waits that end.
 
-    Everything is guarded by the library's `_lock`, which it holds while it connects, rolls back
-    and closes; `stopped` is only ever set. The library's `_connections` are those in use.
+    The library's `_lock` guards everything, and is held while the library connects, rolls back
+    and closes; `stopped` is never reset. The library's `_connections` counts those in use.
     """
 
     _lock: Any
     _idle_cache: list[Any]
 
-    def __init__(self, limits: Mapping[str, Value], **how_to_connect: Any) -> None:
+    def __init__(self, limits: Mapping[str, Value], **connect_arguments: Any) -> None:
         self.stopped, self._closing = Event(), False
         self._caller = local()
-        stopped = self.stopped  # the pool itself would make a cycle
-        # Once the run is over the library may not try a statement again that was broken off.
-        super().__init__(psycopg2, isfatal=lambda _: not stopped.is_set(), **how_to_connect)
+        stopped = self.stopped  # a reference to the pool would make a cycle
+        # Once the run is over, the library must not repeat a statement that was interrupted.
+        super().__init__(psycopg2, isfatal=lambda _: not stopped.is_set(), **connect_arguments)
         try:
-            # Not by the constructor, which forgets those it has opened when another can't be.
+            # Not by the constructor, which drops what it has opened if another can't be.
             self.change_limits(limits)
         except BaseException:
             self.close()
             raise
 
     def connection(self, shareable: bool = False) -> Any:
-        """A connection; TooManyConnectionsError where there is none, at once or after `timeout`."""
+        """Return a connection. Raises TooManyConnectionsError, at once or after `timeout`."""
         self._caller.deadline = None
         with self._lock:
             if self.stopped.is_set():
@@ -71,7 +79,7 @@ class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
             return super().connection(shareable)
 
     def cache(self, con: Any) -> None:
-        """Take back a connection; the library never closes one for a lowered maxconnections."""
+        """Take back a connection, or close a surplus one, which the library doesn't."""
         with self._lock:
             con._maxusage = self._maxusage
             if not self._too_many():
@@ -82,30 +90,31 @@ class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
             self._lock.notify()
 
     def change_limits(self, limits: Mapping[str, Value]) -> None:
-        """Put all in force: close idle connections beyond, wake waiters, open missing ones.
+        """Apply all: close surplus idle connections, wake callers, open missing connections.
 
-        psycopg2.Error where a missing one can't be opened; the limits hold all the same.
+        Raises psycopg2.Error if a missing one can't be opened; the limits apply all the same.
         """
         with self._lock:
             self._maxcached = _idle_most(limits)
             self._maxconnections = int(limits["maxconnections"])
             self._maxusage = int(limits["maxusage"])
-            self._blocking, self._timeout = bool(limits["blocking"]), float(limits["timeout"])
+            self._blocking, self._wait_timeout = bool(limits["blocking"]), float(limits["timeout"])
             for con in self._idle_cache:
                 con._maxusage = self._maxusage
             while self._idle_cache and (
                 len(self._idle_cache) > self._maxcached > 0 or self._too_many()
             ):
-                self._idle_cache.pop(0).close()  # the one that rested longest
+                self._idle_cache.pop(0).close()  # the one that has been idle longest
             self._lock.notify_all()
-        while self._open_one_of(int(limits["mincached"])):
+        while self._open_missing(int(limits["mincached"])):
             pass
 
     def interrupt(self) -> None:
-        """Send every waiter, and every later caller, away with PoolStopped."""
+        """Send all callers that wait, and all later ones, away with PoolStopped."""
         self.stopped.set()
-        # Somebody may hold it who connects in vain; then whoever waits is woken by the next one.
-        if self._lock.acquire(timeout=_LOCK_LIMIT):
+        # A caller that can't connect may hold the lock; it wakes the first waiter, who wakes the
+        # next.
+        if self._lock.acquire(timeout=_LOCK_TIMEOUT):
             self._lock.notify_all()
             self._lock.release()
 
@@ -116,34 +125,34 @@ class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
         super().close()
 
     def reported_counts(self) -> ReportedCounts:
-        """The pool's counts; from any thread, without its lock."""
+        """Return the pool's counts, without its lock. Called from any thread."""
         used = self._connections
         return ReportedCounts(
             open=used + len(self._idle_cache), used=used, pending=len(self._lock._waiters)
         )
 
     def _wait_lock(self) -> None:
-        """Wait for one to come back, or a change: the library would wait without an end."""
+        """Wait for a connection to come back, or a change; the library's has no timeout."""
         caller = self._caller
         if not self._blocking:
             raise LimitReached if caller.deadline is None else TooManyConnectionsError
         if caller.deadline is None:
-            caller.deadline = monotonic() + self._timeout
+            caller.deadline = monotonic() + self._wait_timeout
         remaining = caller.deadline - monotonic()
         if remaining <= 0:
             raise TooManyConnectionsError
         self._lock.wait(remaining)
         if self.stopped.is_set():
-            self._lock.notify()  # and the next one
+            self._lock.notify()
             raise PoolStopped
 
     def _too_many(self) -> bool:
-        """Whether there are more connections than there may be: one has to go."""
+        """Return whether there are more connections than allowed, so that one must be closed."""
         open_ = self._connections + len(self._idle_cache)
         return self._closing or open_ > self._maxconnections > 0
 
-    def _open_one_of(self, wanted: int) -> bool:
-        """Open a connection if there are fewer than wanted; whether it was."""
+    def _open_missing(self, wanted: int) -> bool:
+        """Open one connection if there are fewer than `wanted`; return whether it was opened."""
         with self._lock:
             if self._closing or self._connections + len(self._idle_cache) >= wanted:
                 return False
@@ -152,13 +161,13 @@ class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
 
 
 class PooledDB(ThreadPool):
-    """`dbutils.pooled_db.PooledDB`, with connections of psycopg2's."""
+    """`dbutils.pooled_db.PooledDB`, with psycopg2 as its driver."""
 
     id, title = LISTING.id, LISTING.title
     library = "DBUtils"
     about = (
-        "When every connection is in use a caller waits, for timeout at most, or fails at once, as "
-        "blocking says."
+        "When all connections are in use, callers wait, for timeout at most, or get an error at "
+        "once, as set by blocking."
     )
     waits = True
     exhausted = (TooManyConnectionsError,)
@@ -170,8 +179,8 @@ class PooledDB(ThreadPool):
             default=0,
             maximum=_MOST,
             slider=(0, 50),
-            help="Connections opened at the start. The library keeps no such number later.",
-            effect_help="Raised, missing connections are opened at once; lowered, nothing is "
+            help="Connections opened at the start. Later on the library doesn't keep this number.",
+            effect_help="Raised: missing connections are opened at once. Lowered: no connection is "
             "closed.",
         ),
         Count(
@@ -180,9 +189,9 @@ class PooledDB(ThreadPool):
             maximum=_MOST,
             slider=(0, 50),
             special={0: "no limit"},
-            help="The most connections kept idle: one that is given back beyond them is closed. "
-            "The library takes mincached where that is more.",
-            effect_help="Idle connections beyond it are closed at once.",
+            help="The most connections kept idle: any further one is closed when it is given back. "
+            "If mincached is greater, the library uses that.",
+            effect_help="Surplus idle connections are closed at once.",
         ),
         Count(
             key="maxconnections",
@@ -192,8 +201,8 @@ class PooledDB(ThreadPool):
             slider=(1, 100),
             at_least="mincached",
             help="The most connections, in use and idle together.",
-            effect_help="Raised, callers who wait start at once; lowered, idle connections beyond "
-            "it are closed at once, those in use when they are given back.",
+            effect_help="Raised: callers that wait get a connection at once. Lowered: surplus "
+            "connections are closed, idle ones at once, others when they are given back.",
         ),
         Count(
             key="maxusage",
@@ -201,17 +210,16 @@ class PooledDB(ThreadPool):
             maximum=1_000_000_000,
             slider=(0, 1000),
             special={0: "no limit"},
-            help="After how many statements a connection is closed and opened anew, by the client "
-            "that runs the next one.",
-            effect_help="Holds for idle connections at once, for those in use when they are given "
-            "back.",
+            help="The number of statements after which a connection is reopened, by the client "
+            "that executes the next one.",
+            effect_help="Applies to idle connections at once, to others when they are given back.",
         ),
         Switch(
             key="blocking",
             default=True,
-            help="Whether a caller waits when every connection is in use. By the library's own "
-            "default it doesn't, and gets an error at once.",
-            effect_help="Turned off, callers who wait get an error at once.",
+            help="Whether a caller waits when all connections are in use. It doesn't by the "
+            "library's own default, and gets an error at once.",
+            effect_help="Turned off: callers that wait get an error at once.",
         ),
         Seconds(
             key="timeout",
@@ -220,20 +228,20 @@ class PooledDB(ThreadPool):
             slider=(0, 60),
             log_slider=True,
             effect=Effect.NEW_REQUESTS,
-            help="How long a caller waits for a connection, if blocking is on. It is poolviz that "
-            "ends the wait, with the library's own error: the library waits without an end.",
-            effect_help="Callers who wait already keep the time they came with.",
+            help="The longest time that a caller waits for a connection, if blocking is on. The "
+            "library has no such limit: poolviz ends the wait with the library's error.",
+            effect_help="Callers that already wait keep their timeout.",
         ),
     )
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """The most connections: maxconnections."""
+        """Return maxconnections."""
         return int(limits["maxconnections"])
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """The most connections kept idle: maxcached, as far as maxconnections lets it."""
+        """Return the most connections kept idle: maxcached or mincached, within maxconnections."""
         return min(_idle_most(limits) or _MOST, int(limits["maxconnections"]))
 
     def __init__(
@@ -244,20 +252,22 @@ class PooledDB(ThreadPool):
         )
 
     def acquire(self) -> Any:
-        """A connection; TooManyConnectionsError where there is none, psycopg2.Error where it can't
-        connect."""
+        """Return a connection.
+
+        Raises TooManyConnectionsError if none is free, psycopg2.Error if the pool can't connect.
+        """
         return self._pool.connection()
 
     def release(self, connection: Any) -> None:
-        """Give a connection back; the library rolls back what is open in it."""
+        """Give a connection back; the library rolls back its transaction."""
         connection.close()
 
     def raw(self, connection: Any) -> Any:
-        """The psycopg2 connection behind the library's proxies."""
+        """Return the psycopg2 connection behind the library's proxies."""
         return connection.dbapi_connection
 
     def resize(self, limits: Mapping[str, Value]) -> None:
-        """Put the limits in force; ServerError where a raised mincached can't be opened in full."""
+        """Apply the limits. Raises ServerError if a raised mincached can't be opened in full."""
         try:
             self._pool.change_limits(limits)
         except psycopg2.Error as error:
@@ -269,11 +279,11 @@ class PooledDB(ThreadPool):
             ) from error
 
     def interrupt(self) -> None:
-        """Send every waiter away."""
+        """Wake all callers that wait; they get PoolStopped."""
         self._pool.interrupt()
 
     def reported_counts(self) -> ReportedCounts:
-        """What the pool's own counters say."""
+        """Return the pool's own counts."""
         return self._pool.reported_counts()
 
     def close(self) -> None:

@@ -104,14 +104,14 @@ def test_what_a_limit_is_said_to_take_is_what_it_takes(tell: Tell) -> None:
 def test_the_text_tells_of_every_pool_and_limit(tell: Tell) -> None:
     parts = told(tell())
     assert list(parts) == [one.id for one in listings()]
-    words = {Effect.NOW: "at once", Effect.NEW_REQUESTS: "for new requests"}
+    words = {Effect.NOW: "applies at once", Effect.NEW_REQUESTS: "applies to new requests"}
     for id, pool in POOLS.items():
         assert pool.about in parts[id]
         for key, limit in pool.limits.items():
             (line,) = [line for line in parts[id].splitlines() if line.split()[:1] == [key]]
             assert limit.show(limit.default) in line
             assert limit.allowed() in line
-            assert line.endswith(f"a change holds {words.get(limit.effect, limit.effect)}.")
+            assert line.endswith(f"a change {words[limit.effect]}.")
             assert limit.help in parts[id]
 
 

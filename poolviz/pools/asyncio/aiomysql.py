@@ -18,11 +18,13 @@ from pymysql.constants import CLIENT, CR  # type: ignore[import-untyped]
 
 from poolviz.model.dialect import MYSQL
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
+from poolviz.model.parameters import Effect, Parameters, Seconds, Value
 from poolviz.pools.asyncio.condition_pool import (
+    LONGEST,
     ConditionTaskPool,
     ResizableConditionPool,
     fill_with,
+    size_limits,
 )
 from poolviz.pools.base import ConnectionCounter
 from poolviz.pools.connections.connect_faults import refused_by_mysql, wait_to_connect_async
@@ -31,10 +33,6 @@ from poolviz.pools.connections.mysql import tls_context
 from poolviz.pools.listing import Listing
 
 LISTING = Listing("aiomysql.Pool", "aiomysql Pool", rank=60, drivers=("aiomysql",), extra="mysql")
-
-_MOST = 10_000
-_LONGEST = 86_400.0
-_NEVER = -1
 
 
 class _CountedConnection(CountedConnection, Connection):  # type: ignore[misc]
@@ -106,49 +104,18 @@ class AiomysqlPool(ConditionTaskPool):
     servers = (MYSQL,)
     limits = Parameters(
         f"limit of {id}",
-        Count(
-            key="minsize",
-            default=1,
-            maximum=_MOST,
-            slider=(0, 50),
-            help="How many connections are opened at the start, and again where they are lost.",
-            effect_help="Raised, connections up to it are opened at once, one by one, while "
-            "callers wait; lowered, nothing is closed.",
-        ),
-        Count(
-            key="maxsize",
-            default=10,
-            minimum=1,
-            maximum=_MOST,
-            slider=(1, 50),
-            at_least="minsize",
-            help="The most connections, in use and idle together. Once open they stay: aiomysql "
-            "never shrinks by itself.",
-            effect_help="Raised, callers who wait start at once; lowered, idle connections beyond "
-            "it are closed at once, those in use when they are given back.",
-        ),
-        Seconds(
-            key="pool_recycle",
-            default=-1.0,
-            maximum=30 * _LONGEST,
-            slider=(1, 3600),
-            log_slider=True,
-            special={_NEVER: "never"},
-            help="How long a connection may have rested. One that rested longer is closed the "
-            "next time that anybody asks for a connection.",
-            effect_help="Holds from the next time that anybody asks for a connection.",
-        ),
+        *size_limits(library),
         Seconds(
             key="timeout",
             default=30.0,
             minimum=0.001,
-            maximum=_LONGEST,
+            maximum=LONGEST,
             slider=(0.01, 60),
             log_slider=True,
             effect=Effect.NEW_REQUESTS,
-            help="How long acquire may take, connecting included, before the caller gets an "
-            "error. aiomysql has no such limit: poolviz puts asyncio.timeout around its acquire.",
-            effect_help="Callers who wait already keep the time they came with.",
+            help="The longest time that acquire may take, connecting included, before the caller "
+            "gets an error. aiomysql has no such limit: poolviz wraps acquire in asyncio.timeout.",
+            effect_help="Callers that already wait keep their timeout.",
         ),
     )
 

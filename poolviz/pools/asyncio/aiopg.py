@@ -20,11 +20,13 @@ from psycopg2.extensions import (
     connection,
 )
 
-from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
+from poolviz.model.parameters import Effect, Parameters, Seconds, Value
 from poolviz.pools.asyncio.condition_pool import (
+    LONGEST,
     ConditionTaskPool,
     ResizableConditionPool,
     fill_with,
+    size_limits,
 )
 from poolviz.pools.asyncio.loop_errors import ignore_loop_errors
 from poolviz.pools.base import ConnectionCounter
@@ -33,10 +35,6 @@ from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.listing import Listing
 
 LISTING = Listing("aiopg.Pool", "aiopg Pool", rank=50, drivers=("aiopg",), extra="aiopg")
-
-_MOST = 10_000
-_LONGEST = 86_400.0
-_NEVER = -1
 
 
 class _CountedConnection(CountedConnection, connection):
@@ -85,50 +83,19 @@ class AiopgPool(ConditionTaskPool):
     about = "When all connections are in use, callers wait in a queue, for timeout at most."
     limits = Parameters(
         f"limit of {id}",
-        Count(
-            key="minsize",
-            default=1,
-            maximum=_MOST,
-            slider=(0, 50),
-            help="How many connections are opened at the start, and again where they are lost.",
-            effect_help="Raised, connections up to it are opened at once, one by one, while "
-            "callers wait; lowered, nothing is closed.",
-        ),
-        Count(
-            key="maxsize",
-            default=10,
-            minimum=1,
-            maximum=_MOST,
-            slider=(1, 50),
-            at_least="minsize",
-            help="The most connections, in use and idle together. Once open they stay: aiopg "
-            "never shrinks by itself.",
-            effect_help="Raised, callers who wait start at once; lowered, idle connections beyond "
-            "it are closed at once, those in use when they are given back.",
-        ),
-        Seconds(
-            key="pool_recycle",
-            default=-1.0,
-            maximum=30 * _LONGEST,
-            slider=(1, 3600),
-            log_slider=True,
-            special={_NEVER: "never"},
-            help="How long a connection may have rested. One that rested longer is closed the "
-            "next time that anybody asks for a connection.",
-            effect_help="Holds from the next time that anybody asks for a connection.",
-        ),
+        *size_limits(library),
         Seconds(
             key="timeout",
             default=60.0,
             minimum=0.001,
-            maximum=_LONGEST,
+            maximum=LONGEST,
             slider=(0.01, 60),
             log_slider=True,
             effect=Effect.NEW_REQUESTS,
-            help="How long a caller waits for a connection before it gets an error. aiopg allows "
-            "connecting and each statement as long, and closes the connection when that is over.",
-            effect_help="Callers who wait already, and statements under way, keep the time they "
-            "came with.",
+            help="The longest time that a caller waits for a connection before it gets an error. "
+            "aiopg also applies it to connecting and to each statement, after which it closes the "
+            "connection.",
+            effect_help="Callers that already wait and statements in progress keep their timeout.",
         ),
     )
 

@@ -160,10 +160,10 @@ class AsyncpgPool(TaskPool):
             default=2,
             maximum=_MOST,
             slider=(0, 50),
-            help="How many connections are kept open when nobody needs them. They are opened at "
-            "the start, and again where they are lost.",
-            effect_help="Raised, connections up to it are opened at once; lowered, those beyond "
-            "it are closed once they rested for max_inactive_connection_lifetime.",
+            help="Connections kept open when idle. They are opened at the start, and reopened when "
+            "they are lost.",
+            effect_help="Raised: missing connections are opened at once. Lowered: surplus ones are "
+            "closed after max_inactive_connection_lifetime of idleness.",
         ),
         Count(
             key="max_size",
@@ -173,8 +173,8 @@ class AsyncpgPool(TaskPool):
             slider=(1, 50),
             at_least="min_size",
             help="The most connections, in use and idle together.",
-            effect_help="Raised, callers who wait start at once; lowered, idle connections beyond "
-            "it are closed at once, those in use when they are given back.",
+            effect_help="Raised: callers that wait get a connection at once. Lowered: surplus "
+            "connections are closed, idle ones at once, others when they are given back.",
         ),
         Count(
             key="max_queries",
@@ -183,9 +183,9 @@ class AsyncpgPool(TaskPool):
             maximum=1_000_000_000,
             slider=(1, 100_000),
             log_slider=True,
-            help="After how many statements a connection is closed when it is given back, to be "
-            "opened anew. asyncpg counts those with which it resets a connection too.",
-            effect_help="Holds for every connection when it is next given back.",
+            help="The number of statements after which a connection is closed when it is given "
+            "back, and replaced. asyncpg also counts the statements that reset a connection.",
+            effect_help="Applies to each connection when it is next given back.",
         ),
         Seconds(
             key="max_inactive_connection_lifetime",
@@ -193,9 +193,9 @@ class AsyncpgPool(TaskPool):
             maximum=30 * _LONGEST,
             slider=(1, 3600),
             log_slider=True,
-            special={0: "for ever"},
-            help="How long a connection beyond min_size may rest before it is closed.",
-            effect_help="Connections that rest now begin their rest anew.",
+            special={0: "no limit"},
+            help="How long a connection beyond min_size may be idle before it is closed.",
+            effect_help="The time starts again for connections that are idle now.",
         ),
         Seconds(
             key="timeout",
@@ -205,10 +205,10 @@ class AsyncpgPool(TaskPool):
             slider=(0.01, 60),
             log_slider=True,
             effect=Effect.NEW_REQUESTS,
-            help="How long acquire may take, connecting included, before the caller gets an "
-            "error. asyncpg allows the reset of a connection that is given back as long, and "
-            "closes it when that takes longer.",
-            effect_help="Callers who wait already keep the time they came with.",
+            help="The longest time that acquire may take, connecting included, before the caller "
+            "gets an error. asyncpg also applies it to the reset of a connection that is given "
+            "back, and closes one whose reset takes longer.",
+            effect_help="Callers that already wait keep their timeout.",
         ),
     )
 

@@ -18,9 +18,12 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from poolviz.model.parameters import Value
+from poolviz.model.parameters import Count, Seconds, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import TaskPool
+
+LONGEST = 86_400.0  # seconds
+_MOST = 10_000
 
 
 class _Upstream:
@@ -106,6 +109,44 @@ class ResizableConditionPool(_Upstream):
         """Close all connections; those in use when they are given back."""
         self.close()
         await self.wait_closed()
+
+
+def size_limits(library: str) -> tuple[Count, Count, Seconds]:
+    """Return the limits that both pools have: minsize, maxsize and pool_recycle."""
+    return (
+        Count(
+            key="minsize",
+            default=1,
+            maximum=_MOST,
+            slider=(0, 50),
+            help="Connections opened at the start, and reopened when they are lost.",
+            effect_help="Raised: missing connections are opened at once, one by one, while callers "
+            "wait. Lowered: no connection is closed.",
+        ),
+        Count(
+            key="maxsize",
+            default=10,
+            minimum=1,
+            maximum=_MOST,
+            slider=(1, 50),
+            at_least="minsize",
+            help="The most connections, in use and idle together. They stay open: "
+            f"{library} never shrinks its pool.",
+            effect_help="Raised: callers that wait get a connection at once. Lowered: surplus "
+            "connections are closed, idle ones at once, others when they are given back.",
+        ),
+        Seconds(
+            key="pool_recycle",
+            default=-1.0,
+            maximum=30 * LONGEST,
+            slider=(1, 3600),
+            log_slider=True,
+            special={-1: "never"},
+            help="The longest time that a connection may be idle. One that was idle longer is "
+            "closed at the next acquire.",
+            effect_help="Applies from the next acquire.",
+        ),
+    )
 
 
 class ConditionTaskPool(TaskPool):

@@ -33,7 +33,7 @@ class ConnectFaults:
         self._refusing = refusing
 
     def disable(self) -> None:
-        """End all faults for good: the run is over, and nobody may be held up by them."""
+        """End all faults for good, so that they hold up nothing once the run is over."""
         self._disabled = True
 
     def check(self, since: float) -> float:

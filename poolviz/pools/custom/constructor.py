@@ -35,8 +35,8 @@ _TIMES = {"timeout", "age", "lifetime", "delay", "interval", "seconds", "recycle
 _HIGHEST = 10_000.0  # count that a limit takes, unless its default is higher
 _LONGEST = 30 * 86_400.0  # seconds, likewise
 _REBUILT = (
-    "The pool is made anew with it; the old one serves whoever holds or awaits one of its "
-    "connections, and is closed when the last is back."
+    "The pool is rebuilt; the old one keeps serving clients that hold or wait for one of its "
+    "connections, and is closed when the last connection is back."
 )
 
 
@@ -194,10 +194,10 @@ def _limit(
     least: str | None,
     most: str | None,
 ) -> Parameter:
-    """The declaration of a constructor's parameter as a limit."""
+    """Return a constructor's parameter as a limit."""
     key, default = parameter.name, parameter.default
     changes: dict[str, Any] = {"key": key}
-    librarys = key in ("minconn", "maxconn") and issubclass(cls, AbstractConnectionPool)
+    of_library = key in ("minconn", "maxconn") and issubclass(cls, AbstractConnectionPool)
     if key in (least, most):
         known = MAXCONN if key == most else MINCONN
         changes["at_least"] = least if key == most else None
@@ -205,25 +205,27 @@ def _limit(
             changes["default"] = number = int(default)
             changes["minimum"] = min(known.minimum, number)
             changes["slider"] = (changes["minimum"], max(known.slider[1], number))
-        if not librarys:
-            changes["help"] = f"The {'most' if key == most else 'fewest'} connections."
+        if not of_library:
+            changes["help"] = (
+                f"The {'maximum' if key == most else 'minimum'} number of connections."
+            )
         limit: Parameter = known
     else:
         limit = _plain(parameter)
-    help = _said_of(cls, key)
+    help = _documented_help(cls, key)
     if help:
         changes["help"] = help
     if key not in in_place:
         changes |= {"effect": Effect.REBUILD, "effect_help": _REBUILT}
-    elif not librarys:
-        changes["effect_help"] = "It is set in the pool as it is."
+    elif not of_library:
+        changes["effect_help"] = "Set as an attribute of the pool."
     return msgspec.structs.replace(limit, **changes)
 
 
 def _plain(parameter: inspect.Parameter) -> Parameter:
-    """A limit that is known by nothing but its name and its default."""
+    """Return a limit for a parameter of which only the name and the default are known."""
     key, default = parameter.name, parameter.default
-    help = f"What the constructor calls {key}."
+    help = f"The constructor's parameter {key}."
     if isinstance(default, bool):
         return Switch(key=key, default=default, help=help)
     is_time = isinstance(default, float) or parameter.annotation in (float, "float")
@@ -250,8 +252,8 @@ def _plain(parameter: inspect.Parameter) -> Parameter:
     )
 
 
-def _said_of(cls: type[Any], key: str) -> str:
-    """What the docstrings of the class say about a parameter, in a line `key: what it is`."""
+def _documented_help(cls: type[Any], key: str) -> str:
+    """Return what a docstring of the class says about a parameter, in a line `key: …`."""
     for text in (cls.__doc__, cls.__init__.__doc__):
         found = re.search(rf"^\W*(?:param )?\b{key}\b`*: *(.+)$", text or "", re.MULTILINE)
         if found:

@@ -1,4 +1,9 @@
-"""A user's own class with getconn and putconn, as a ThreadPool."""
+"""A user's own class with getconn and putconn, as a ThreadPool.
+
+Private names used here, as in Python 3.11 to 3.13:
+    threading.Condition: _waiters
+    threading.Semaphore: _cond
+"""
 
 from __future__ import annotations
 

@@ -44,10 +44,10 @@ MIN_SIZE = Count(
     default=4,
     maximum=_MOST,
     slider=(0, 50),
-    help="How many connections are kept open when nobody needs them. They are opened at the "
-    "start, and anew where they are lost.",
-    effect_help="Raised, missing connections are opened at once, in the background; lowered, "
-    "those beyond it are closed one by one, as max_idle says.",
+    help="Connections kept open when idle. They are opened at the start, and reopened when they "
+    "are lost.",
+    effect_help="Raised: missing connections are opened at once, in the background. Lowered: "
+    "surplus ones are closed one by one, every max_idle.",
 )
 MAX_SIZE = Count(
     key="max_size",
@@ -58,8 +58,8 @@ MAX_SIZE = Count(
     at_least="min_size",
     help="The most connections, in use and idle together. Those beyond min_size are opened in the "
     "background, one at a time, while callers wait.",
-    effect_help="Raised, connections for callers who wait are opened at once; lowered, idle ones "
-    "beyond it are closed at once, those in use when they are given back.",
+    effect_help="Raised: connections for callers that wait are opened at once. Lowered: surplus "
+    "ones are closed, idle ones at once, others when they are given back.",
 )
 TIMEOUT = Seconds(
     key="timeout",
@@ -69,9 +69,9 @@ TIMEOUT = Seconds(
     slider=(0.01, 60),
     log_slider=True,
     effect=Effect.NEW_REQUESTS,
-    help="How long a caller waits for a connection before it gets an error. A connection that "
-    "can't be opened shows as this too: the pool goes on trying in the background.",
-    effect_help="Callers who wait already keep the time they came with.",
+    help="The longest time that a caller waits for a connection before it gets an error. If "
+    "connections can't be opened, callers get this error too, while the pool keeps trying.",
+    effect_help="Callers that already wait keep their timeout.",
 )
 MAX_WAITING = Count(
     key="max_waiting",
@@ -80,8 +80,8 @@ MAX_WAITING = Count(
     slider=(0, 100),
     special={0: "no limit"},
     effect=Effect.NEW_REQUESTS,
-    help="How many callers may wait. One more gets an error at once.",
-    effect_help="Callers who wait already go on waiting.",
+    help="The most callers that may wait. Any further caller gets an error at once.",
+    effect_help="Callers that already wait go on waiting.",
 )
 MAX_LIFETIME = Seconds(
     key="max_lifetime",
@@ -90,9 +90,9 @@ MAX_LIFETIME = Seconds(
     maximum=30 * _DAY,
     slider=(1, 3600),
     log_slider=True,
-    help="How old a connection may grow, less up to 5 % at random. An older one is closed when it "
-    "is given back, and another opened in its place.",
-    effect_help="Holds for every connection when it is next given back.",
+    help="The greatest age of a connection, less up to 5 % at random. An older one is closed when "
+    "it is given back, and replaced.",
+    effect_help="Applies to each connection when it is next given back.",
 )
 MAX_IDLE = Seconds(
     key="max_idle",
@@ -101,9 +101,9 @@ MAX_IDLE = Seconds(
     maximum=30 * _DAY,
     slider=(1, 600),
     log_slider=True,
-    help="How often a connection beyond min_size is closed, if at least one rested all that time: "
-    "one each time.",
-    effect_help="The time begins anew.",
+    help="The interval at which one connection beyond min_size is closed, if at least one was "
+    "idle all that time.",
+    effect_help="The interval starts again.",
 )
 
 
@@ -208,10 +208,10 @@ class NullConnectionPool(_PsycopgPool):
             maximum=_MOST,
             slider=(0, 50),
             special={0: "no limit"},
-            help="The most connections at once. One that is given back is closed, but where "
-            "somebody waits for it.",
-            effect_help="Raised, connections for callers who wait are opened at once; lowered, "
-            "those beyond it are closed when they are given back.",
+            help="The most connections at once. One that is given back is closed, unless a caller "
+            "waits for it.",
+            effect_help="Raised: connections for callers that wait are opened at once. Lowered: "
+            "surplus ones are closed when they are given back.",
         ),
         TIMEOUT,
         MAX_WAITING,

@@ -34,9 +34,9 @@ MINCONN = Count(
     default=2,
     maximum=_MOST,
     slider=(0, 50),
-    help="Connections opened at the start, and the most that are kept idle: one that is "
-    "given back beyond them is closed.",
-    effect_help="Missing connections are opened, idle ones beyond it closed, at once.",
+    help="Connections opened at the start, and the most that are kept idle: any further one is "
+    "closed when it is given back.",
+    effect_help="Missing connections are opened and surplus idle ones closed at once.",
 )
 MAXCONN = Count(
     key="maxconn",
@@ -45,9 +45,10 @@ MAXCONN = Count(
     maximum=_MOST,
     slider=(1, 100),
     at_least="minconn",
-    help="The most connections at once, idle or in use. Who asks for one more gets an error.",
-    effect_help="Idle connections beyond it are closed at once, those in use when they "
-    "are given back.",
+    help="The most connections, in use and idle together. A caller that asks for another gets an "
+    "error.",
+    effect_help="Surplus connections are closed, idle ones at once, others when they are given "
+    "back.",
 )
 ONE_THREAD = (
     "{} has no lock and is made for one thread: several clients at once open more "
@@ -107,7 +108,7 @@ class _Psycopg2Pool(ThreadPool):
             raise not_all_opened(minconn, error) from error
 
     def interrupt(self) -> None:
-        """Make every later acquire raise PoolStopped; nobody waits."""
+        """Make every later acquire raise PoolStopped; no caller ever waits."""
         self._pool.stopped = True
 
     def reported_counts(self) -> ReportedCounts:
@@ -166,9 +167,9 @@ class PersistentConnectionPool(_Psycopg2Pool):
             default=2,
             maximum=_MOST,
             slider=(0, 50),
-            help="Connections opened at the start, ready for the first threads that come.",
-            effect_help="Missing connections are opened at once; none is closed, for this pool "
-            "keeps what it has.",
+            help="Connections opened at the start, for the first threads that ask for one.",
+            effect_help="Missing connections are opened at once. None is closed: this pool keeps "
+            "its connections.",
         ),
         Count(
             key="maxconn",
@@ -177,10 +178,10 @@ class PersistentConnectionPool(_Psycopg2Pool):
             maximum=_MOST,
             slider=(1, 100),
             at_least="minconn",
-            help="The most connections, and so the most threads that have one. A thread gets the "
-            "connection of one that ended; beyond that it gets an error.",
-            effect_help="Connections beyond it that are no thread's, or rest with their thread, "
-            "are closed at once, those in use when they are given back.",
+            help="The most connections, and so the most threads that have one. Any further thread "
+            "gets the connection of a thread that has ended, or else an error.",
+            effect_help="Surplus connections are closed, unused ones at once, others when they are "
+            "given back.",
         ),
     )
     _pool_class = PersistentPool

@@ -29,16 +29,15 @@ POOL_RECYCLE = Seconds(
     slider=(1, 3600),
     log_slider=True,
     special={-1: "never"},
-    help="How old a connection may grow. An older one is closed and opened anew when it "
-    "is handed out.",
-    effect_help="Holds for every connection at the next time it is handed out.",
+    help="The greatest age of a connection. An older one is replaced when it is checked out.",
+    effect_help="Applies to each connection when it is next checked out.",
 )
 POOL_PRE_PING = Switch(
     key="pool_pre_ping",
     default=False,
-    help="Whether each connection is tried before it is handed out, at the cost of a "
-    "round trip, and opened anew if the server has dropped it.",
-    effect_help="Holds for every connection at the next time it is handed out.",
+    help="Whether each connection is tested before it is checked out, at the cost of a round "
+    "trip, and replaced if the server has closed it.",
+    effect_help="Applies to each connection when it is next checked out.",
 )
 
 

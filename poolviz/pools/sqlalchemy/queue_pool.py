@@ -227,10 +227,9 @@ def queue_limits(id: str) -> Parameters:
             minimum=1,
             maximum=MOST,
             slider=(1, 50),
-            help="The most connections kept idle, ready for the next caller. None is opened "
-            "before it is needed.",
-            effect_help="Idle connections beyond it are closed at once, those in use when they "
-            "are given back; callers who wait start at once where there is room.",
+            help="The most connections kept idle. None is opened before it is needed.",
+            effect_help="Raised: callers that wait get a connection at once. Lowered: surplus "
+            "connections are closed, idle ones at once, others when they are given back.",
         ),
         Count(
             key="max_overflow",
@@ -238,10 +237,9 @@ def queue_limits(id: str) -> Parameters:
             maximum=MOST,
             slider=(0, 50),
             special={_NO_LIMIT: "no limit"},
-            help="How many connections may be open beyond pool_size. Those are closed when they "
-            "are given back.",
-            effect_help="Connections beyond it are closed when they are given back; callers who "
-            "wait start at once where there is room.",
+            help="The most connections beyond pool_size. They are closed when they are given back.",
+            effect_help="Raised: callers that wait get a connection at once. Lowered: surplus "
+            "connections are closed when they are given back.",
         ),
         Seconds(
             key="pool_timeout",
@@ -251,17 +249,17 @@ def queue_limits(id: str) -> Parameters:
             log_slider=True,
             special={0: "fail at once"},
             effect=Effect.NEW_REQUESTS,
-            help="How long a caller waits for a connection before it gets an error.",
-            effect_help="Callers who wait already keep the time they came with.",
+            help="The longest time that a caller waits for a connection before it gets an error.",
+            effect_help="Callers that already wait keep their timeout.",
         ),
         POOL_RECYCLE,
         POOL_PRE_PING,
         Switch(
             key="pool_use_lifo",
             default=False,
-            help="Whether the connection given back last is handed out first, so that the others "
-            "rest, instead of each in turn.",
-            effect_help="Holds from the next connection that is handed out.",
+            help="Whether the connection that was given back last is checked out first, so that "
+            "the others stay idle, instead of each in turn.",
+            effect_help="Applies from the next checkout.",
         ),
     )
 

@@ -320,10 +320,10 @@ class SingletonThreadPool(_FixedPool):
             minimum=1,
             maximum=MOST,
             slider=(1, 50),
-            help="For how many threads a connection is kept. A new thread's makes room by closing "
-            "any other, in use or not, so that with more clients than this they get errors.",
-            effect_help="Idle connections beyond it are closed at once, those in use when they "
-            "are given back.",
+            help="The most threads for which a connection is kept. The connection of a further "
+            "thread replaces any other, in use or not, so that more clients than this get errors.",
+            effect_help="Surplus connections are closed, idle ones at once, others when they are "
+            "given back.",
         ),
         POOL_RECYCLE,
         POOL_PRE_PING,

@@ -8,6 +8,7 @@ hold a password. A server's driver is imported when the first function is called
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Callable
 
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
@@ -16,6 +17,8 @@ from poolviz.servers.access import ServerAccess
 from poolviz.servers.fault_injection import FaultInjection
 from poolviz.servers.monitor import Monitor
 from poolviz.servers.target import Target
+
+_logger = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]  # gets a sentence without its full stop
 
@@ -28,7 +31,9 @@ def reach(dsn: str) -> Target:
     and the like. Raises InputError if it can't be read or its driver isn't installed, ServerError
     if there is no connection; each is one sentence, without the password. Creates no SQLite file.
     """
-    return _access(dsn.strip()).reach(dsn)
+    target = _access(dsn.strip()).reach(dsn)
+    _logger.info("Reached %s: %s", target.shown, target.about)
+    return target
 
 
 def with_application_name(conninfo: str, name: str) -> str:

@@ -57,7 +57,7 @@ def set_up_logging(level: str = COMMAND_LEVEL, file: Path | None = None) -> None
 
 
 def set_up_window_logging(level: str = WINDOW_LEVEL, file: Path | None = None) -> None:
-    """Set up logging for the window, which nobody may be watching from a terminal.
+    """Set up logging for the window, which may have been started without a terminal.
 
     As `set_up_logging`; without `file`, records go to `window_log()`, which is rotated at 1 MB with
     two older files kept, or to standard error if that can't be written.

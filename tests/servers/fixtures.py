@@ -82,7 +82,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 class TcpServer:
-    """A server as somebody else might run one: on TCP, with passwords and few connections.
+    """A server as a user might have one: on TCP, with passwords and few connections.
 
     Its users: `alice` with the password `s3cret wörd`, `nologin`, `limited` (one connection).
     """

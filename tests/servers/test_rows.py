@@ -43,14 +43,14 @@ def test_a_missing_table_is_one_sentence(conninfo: str) -> None:
         count_rows(conninfo, 5)
 
 
-def test_a_locked_table_is_not_waited_for_longer_than_asked(tables: str) -> None:
+def test_a_locked_table_is_not_waited_for_beyond_the_limit(tables: str) -> None:
     with closing(psycopg2.connect(tables)) as connection, connection.cursor() as cursor:
         cursor.execute("LOCK TABLE poolviz.history IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(ServerError, match=r"couldn't be counted within 0\.3 s"):
             count_rows(tables, 0.3)
 
 
-def test_neither_is_a_server_that_never_answers() -> None:
+def test_a_server_that_never_answers_is_not_waited_for_beyond_the_limit() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(ServerError, match=r"couldn't be counted within 0\.3 s"):

@@ -1,4 +1,4 @@
-"""The tables to read and write: made, kept, made anew, dropped; and whatever else is there."""
+"""The tables of the statements: created, kept, replaced, dropped, and what else is there."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Ground(ABC):
 
     @abstractmethod
     def stranger(self) -> str:
-        """The conninfo of a user without any privileges, created anew."""
+        """The conninfo of a new user without any privileges."""
 
     def do(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements; the rows of the last."""
@@ -144,7 +144,7 @@ def ground(whole: Ground) -> Ground:
     return whole
 
 
-def test_the_tables_are_as_pgbench_makes_them(ground: Ground) -> None:
+def test_the_tables_are_those_of_pgbench(ground: Ground) -> None:
     assert prepare_tables(ground.conninfo, 2)
     assert ground.tables() == {"accounts", "tellers", "branches", "history", "made"}
     counted = {table: ground.count(table) for table in ("accounts", "tellers", "branches")}
@@ -163,7 +163,7 @@ def test_the_tables_are_as_pgbench_makes_them(ground: Ground) -> None:
     ) == [(3,)]
 
 
-def test_what_is_there_is_kept_and_only_history_forgotten(ground: Ground) -> None:
+def test_existing_tables_are_kept_and_only_history_is_emptied(ground: Ground) -> None:
     prepare_tables(ground.conninfo, 1)
     ground.do(
         "UPDATE poolviz.accounts SET abalance = 77 WHERE aid = 7",
@@ -174,7 +174,7 @@ def test_what_is_there_is_kept_and_only_history_forgotten(ground: Ground) -> Non
     assert ground.count("history") == 0
 
 
-def test_smaller_tables_are_made_anew_and_larger_ones_serve(ground: Ground) -> None:
+def test_smaller_tables_are_replaced_and_larger_ones_kept(ground: Ground) -> None:
     prepare_tables(ground.conninfo, 1)
     said: list[str] = []
     assert prepare_tables(ground.conninfo, 2, said.append)
@@ -200,7 +200,7 @@ def test_progress_is_reported_in_tenths_and_not_when_there_is_nothing_to_do(
 
 
 @pytest.mark.parametrize("table", ["history", "accounts"])
-def test_where_a_table_is_missing_all_are_made_anew(ground: Ground, table: str) -> None:
+def test_if_a_table_is_missing_all_are_created_again(ground: Ground, table: str) -> None:
     prepare_tables(ground.conninfo, 1)
     ground.do("UPDATE poolviz.branches SET bbalance = 5", f"DROP TABLE poolviz.{table}")
     assert prepare_tables(ground.conninfo, 1)
@@ -224,7 +224,7 @@ def test_an_interruption_leaves_nothing_behind(ground: Ground) -> None:
     assert prepare_tables(ground.conninfo, 1)
 
 
-def test_an_interruption_of_making_anew_leaves_nothing_half_made(ground: Ground) -> None:
+def test_an_interrupted_replacement_leaves_nothing_incomplete(ground: Ground) -> None:
     prepare_tables(ground.conninfo, 1)
     with pytest.raises(Interrupted):
         prepare_tables(ground.conninfo, 2, interrupt_halfway)
@@ -234,7 +234,7 @@ def test_an_interruption_of_making_anew_leaves_nothing_half_made(ground: Ground)
     assert ground.count("accounts") == 2 * ACCOUNTS
 
 
-def test_a_process_killed_on_mysql_leaves_tables_that_are_made_anew(ground: Ground) -> None:
+def test_a_process_killed_on_mysql_leaves_tables_that_are_created_again(ground: Ground) -> None:
     if ground.dialect != MYSQL:
         pytest.skip("a transaction on PostgreSQL leaves nothing")
     prepare_tables(ground.conninfo, 1)
@@ -243,7 +243,7 @@ def test_a_process_killed_on_mysql_leaves_tables_that_are_made_anew(ground: Grou
     assert ground.count("accounts") == ACCOUNTS
 
 
-# What isn't ours
+# What poolviz didn't create
 
 
 def test_a_schema_that_others_created_is_refused_and_left_as_it_is(ground: Ground) -> None:
@@ -253,9 +253,12 @@ def test_a_schema_that_others_created_is_refused_and_left_as_it_is(ground: Groun
         "CREATE TABLE poolviz.made (scale int, alone boolean)",
         "INSERT INTO poolviz.made VALUES (9, true)",
     )
-    for asked in (lambda: prepare_tables(ground.conninfo, 1), lambda: drop_tables(ground.conninfo)):
+    for attempt in (
+        lambda: prepare_tables(ground.conninfo, 1),
+        lambda: drop_tables(ground.conninfo),
+    ):
         with pytest.raises(ServerError) as refused:
-            asked()
+            attempt()
         assert str(refused.value) == (
             "The server has a schema poolviz that poolviz didn't create, with accounts, made in "
             "it, and it was left as it is: rename it, or use another database or server."
@@ -295,12 +298,12 @@ def test_what_depends_on_the_tables_is_never_dropped_with_them(ground: Ground) -
     prepare_tables(ground.conninfo, 1)
     ground.do("CREATE VIEW rich AS SELECT * FROM poolviz.accounts WHERE abalance > 0")
     try:
-        for asked in (
+        for attempt in (
             lambda: drop_tables(ground.conninfo),
             lambda: prepare_tables(ground.conninfo, 2),
         ):
             with pytest.raises(ServerError, match=r"depends on its tables .*: drop that first\."):
-                asked()
+                attempt()
         assert ground.count("accounts") == ACCOUNTS
         assert ground.do("SELECT count(*) FROM rich") == [(0,)]
     finally:
@@ -344,9 +347,9 @@ def test_an_error_says_that_a_user_of_the_tables_may_not_replace_them(ground: Gr
             else (f"GRANT {rights} ON poolviz.* TO alice@'%'",)
         )
     )  # fmt: skip
-    for asked in (lambda: prepare_tables(stranger, 2), lambda: drop_tables(stranger)):
+    for attempt in (lambda: prepare_tables(stranger, 2), lambda: drop_tables(stranger)):
         with pytest.raises(ServerError, match=r"^User alice may not (create|drop) .*ask for"):
-            asked()
+            attempt()
     assert ground.count("accounts") == ACCOUNTS
     assert not prepare_tables(stranger, 1)
 
@@ -391,7 +394,7 @@ def test_a_load_goes_on_while_another_run_prepares_its_tables(ground: Ground) ->
                 try:
                     for text in ("BEGIN", *statement.sql(rng, 0, done), "COMMIT"):
                         cursor.execute(text)
-                except Exception as fault:  # noqa: BLE001 - for the test to look at
+                except Exception as fault:  # noqa: BLE001 - for the test to see
                     faults.append(fault)
                     return
                 done += 1

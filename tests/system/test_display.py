@@ -1,4 +1,4 @@
-"""Whether a window could be opened, requested without Qt."""
+"""Whether a window could be opened, found out without Qt."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def test_a_display_that_isnt_there_is_named(variable: str, monkeypatch: pytest.M
     assert display_problem() == "The display :9977 can't be opened"
 
 
-def test_a_platform_that_is_asked_for_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_platform_that_the_user_chose_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     assert display_problem() is None

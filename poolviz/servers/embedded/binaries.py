@@ -21,8 +21,9 @@ from poolviz.model.errors import ServerError
 from poolviz.servers.embedded.watchdog import NO_WINDOW, server_environment
 from poolviz.system.os_account import OsAccount
 
-OLDEST = 14  # the first version with client_connection_check_interval
 _logger = logging.getLogger(__name__)
+
+OLDEST = 14  # the first version with client_connection_check_interval
 _SUFFIX = ".exe" if sys.platform == "win32" else ""
 _COPY_LIMIT = 120.0  # seconds to wait for another poolviz that is copying the same programs
 _VERSION_LIMIT = 30  # seconds for a program to print its version

@@ -27,7 +27,7 @@ def end_left_over(data: Path, main: int | None) -> None:
     processes = _working_in(data)
     if processes:
         pids = [process.pid for process in processes]
-        _logger.warning("Ending a PostgreSQL that was left behind (processes %s)", pids)
+        _logger.info("Ending a PostgreSQL that was left behind (processes %s)", pids)
     main_processes = [process for process in processes if process.pid == main]
     if sys.platform != "win32":
         for request in (signal.SIGINT, signal.SIGQUIT):  # a fast, then an immediate shutdown

@@ -28,6 +28,7 @@ from poolviz.system.os_account import server_account
 _logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 1000
+_WINDOWS = sys.platform == "win32"
 _PORT = 5432  # only in the name of the socket; nothing listens on the network
 _SOCKET_LIMIT = 100  # bytes of a socket's whole path; the kernels allow 103 to 107
 _START_LIMIT = 60.0  # seconds until a start is given up; 0.1 is usual
@@ -104,12 +105,14 @@ class EmbeddedServer:
         """Start a server on the cluster's data, or on new data if there is none that works."""
         if cluster.fits(binaries):
             progress(f"Starting PostgreSQL {binaries.version}")
+            problem = ""
             for _ in range(2):  # the watchdog of a killed poolviz may still be stopping its server
                 try:
                     return cls._launch(cluster, binaries)
                 except ServerError as error:
-                    _logger.warning("%s", error)
+                    problem = str(error)
                 cluster.clear_stale()
+            _logger.warning("The data in %s is created again. %s", cluster.folder, problem)
             progress("Its data can't be used any more and is created again")
         progress(f"Preparing PostgreSQL {binaries.version} for its first start")
         cluster.make(binaries)
@@ -156,6 +159,7 @@ class EmbeddedServer:
         pid_file = self._cluster.data / "postmaster.pid"
         while pid is not None and self._watchdog.poll() is None and not self._stopping:
             if _ready(pid_file, pid):
+                _logger.info("PostgreSQL %s runs in %s", self.version, self._cluster.folder)
                 return
             time.sleep(_POLL)
         raise ServerError(
@@ -227,6 +231,7 @@ class EmbeddedServer:
             self._watchdog.wait()
         self._watchdog.stdout.close()
         self._cluster.clear_stale()
+        _logger.info("PostgreSQL in %s has ended", self._cluster.folder)
 
     def __enter__(self) -> Self:
         return self
@@ -238,9 +243,6 @@ class EmbeddedServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-_WINDOWS = sys.platform == "win32"
 
 
 def _command(cluster: Cluster, binaries: Binaries, address: Mapping[str, str]) -> list[str]:

@@ -31,7 +31,7 @@ from poolviz.servers.mysql.errors import (
 )
 from poolviz.servers.mysql.target import with_application_name
 
-# The connection that executes this is looked for too: if it isn't listed, no connection is.
+# The connection that executes this is included: if it isn't listed, no connection is.
 _CONNECTIONS = """
 SELECT p.id, p.id = connection_id()
   FROM performance_schema.session_account_connect_attrs a

@@ -16,7 +16,7 @@ from poolviz.servers.mysql.errors import NO_SUCH_THREAD, describe_error, number_
 from poolviz.servers.mysql.target import with_application_name
 
 _DENIED = (1142, 1143, 1227)
-# The monitor looks for itself too: if it isn't listed, no connection is.
+# The monitor's own connection is included: if it isn't listed, no connection is.
 _COMMANDS = """
 SELECT a.attr_value, p.command, count(*)
   FROM performance_schema.session_account_connect_attrs a
@@ -69,8 +69,8 @@ class MySQLMonitor(Monitor):
         """Cancel the statement of a connection; return False if that is gone."""
         try:
             self._execute("KILL QUERY %s", thread)
-        except _Refused as refusal:
-            if refusal.number == NO_SUCH_THREAD:
+        except _StatementFailed as failure:
+            if failure.number == NO_SUCH_THREAD:
                 return False
             raise
         return True
@@ -90,10 +90,10 @@ class MySQLMonitor(Monitor):
             else:
                 sentence = str(describe_error(error, self._address.url) or error)
                 reason = sentence.removesuffix(".")
-            raise _Refused(reason, number) from None
+            raise _StatementFailed(reason, number) from None
 
 
-class _Refused(MonitorLost):
+class _StatementFailed(MonitorLost):
     """A statement failed with an error number of the server's."""
 
     def __init__(self, reason: str, number: int) -> None:

@@ -1,4 +1,4 @@
-"""The embedded server in ordinary use: started, used, shared with nobody, stopped."""
+"""The embedded server in ordinary use: started, used, not shared, stopped."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_two_poolviz_at_once_do_not_disturb_each_other(home: Path) -> None:
             assert third.conninfo == other
 
 
-def test_progress_tells_the_first_start_from_the_later_ones(home: Path) -> None:
+def test_progress_differs_between_the_first_start_and_later_ones(home: Path) -> None:
     first: list[str] = []
     later: list[str] = []
     EmbeddedServer.start(first.append).stop()
@@ -189,7 +189,7 @@ def test_the_target_it_gives_can_be_worked_against(server: EmbeddedServer) -> No
     assert target.free_connections == target.max_connections == server.max_connections
 
 
-def test_a_keeper_without_a_job_leaves(server: EmbeddedServer) -> None:
+def test_a_watchdog_without_a_job_ends(server: EmbeddedServer) -> None:
     from poolviz.servers.embedded import watchdog
 
     done = subprocess.run(

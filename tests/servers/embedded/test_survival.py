@@ -49,8 +49,8 @@ def test_killing_poolviz_leaves_no_server(home: Path) -> None:
     assert_next_start_works(home)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of a parent's death")
-def test_killing_poolviz_and_the_keeper_leaves_no_server(home: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a parent's death")
+def test_killing_poolviz_and_the_watchdog_leaves_no_server(home: Path) -> None:
     with poolviz_process(home) as (process, _):
         below = everything_below(psutil.Process(process.pid))
         [watchdog] = psutil.Process(process.pid).children()
@@ -61,8 +61,8 @@ def test_killing_poolviz_and_the_keeper_leaves_no_server(home: Path) -> None:
     assert_next_start_works(home)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of a parent's death")
-def test_killing_the_keeper_ends_the_server_and_poolviz_sees_it(home: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a parent's death")
+def test_killing_the_watchdog_ends_the_server_and_poolviz_sees_it(home: Path) -> None:
     with EmbeddedServer.start() as server:
         watchdog = psutil.Process(main_pid(server.conninfo)).parent()
         below = everything_below(watchdog)
@@ -145,7 +145,7 @@ def test_a_server_that_was_left_running_is_ended_first(home: Path) -> None:
         assert_gone(below)
 
 
-def test_spoilt_data_is_made_anew_with_a_word(home: Path) -> None:
+def test_corrupt_data_is_created_again_and_reported(home: Path) -> None:
     EmbeddedServer.start().stop()
     control = data_of(home) / "global" / "pg_control"
     control.write_bytes(b"\0" * control.stat().st_size)
@@ -155,14 +155,14 @@ def test_spoilt_data_is_made_anew_with_a_word(home: Path) -> None:
     assert any("created again" in line for line in said)
 
 
-def test_data_of_another_major_version_is_made_anew(home: Path) -> None:
+def test_data_of_another_major_version_is_created_again(home: Path) -> None:
     EmbeddedServer.start().stop()
     (data_of(home) / "PG_VERSION").write_text("13\n")
     assert_next_start_works(home)
     assert (data_of(home) / "PG_VERSION").read_text() != "13\n"
 
 
-def test_data_whose_making_was_cut_short_is_never_used(home: Path) -> None:
+def test_data_of_an_interrupted_initdb_is_never_used(home: Path) -> None:
     unfinished = home / "postgres" / "0" / "data-new-12345678"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")

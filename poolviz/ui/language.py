@@ -1,4 +1,4 @@
-"""Texts that come in several languages, in the user's."""
+"""The user's language, for texts of scenarios that are written in several."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QLocale
 
-_USUAL = "en"
+_FALLBACK = "en"
 
 
-def spoken(texts: Mapping[str, str]) -> str:
-    """That of `texts`, which are by language, that the system's user reads; else the English one,
-    else any; empty where there is none."""
+def in_users_language(texts: Mapping[str, str]) -> str:
+    """Return the text in the first of the user's languages that `texts`, by language, has.
+
+    Otherwise the English one, otherwise any, and "" if there is none.
+    """
     for language in QLocale().uiLanguages():
         known = texts.get(language.partition("-")[0])
         if known is not None:
             return known
-    return texts.get(_USUAL) or next(iter(texts.values()), "")
+    return texts.get(_FALLBACK) or next(iter(texts.values()), "")

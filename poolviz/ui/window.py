@@ -7,47 +7,31 @@ from time import monotonic, thread_time
 
 import psutil
 from PySide6.QtCore import QSettings, QSize, Qt, QTimer
-from PySide6.QtGui import (
-    QAction,
-    QActionGroup,
-    QCloseEvent,
-    QDragEnterEvent,
-    QDropEvent,
-    QKeySequence,
-)
-from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QMainWindow,
-    QMenu,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.ui.banner import Banner
 from poolviz.ui.charts.charts_widget import ChartsWidget
-from poolviz.ui.dialogs.drop_tables import ask_to_drop, why_not
-from poolviz.ui.dialogs.help import HelpDialog
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
-from poolviz.ui.dialogs.server_dialog import ServerDialog, remember
 from poolviz.ui.frame_rate import FrameRate
-from poolviz.ui.language import spoken
+from poolviz.ui.language import in_users_language
 from poolviz.ui.panel.control_panel import ControlPanel
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.statusbar import StatusBar
 from poolviz.ui.style.theme import Theme
-from poolviz.ui.style.theme_manager import CHOICES, ThemeManager
+from poolviz.ui.style.theme_manager import ThemeManager
 from poolviz.ui.tiles import Tiles
 from poolviz.ui.toolbar.export_menu import ExportMenu
 from poolviz.ui.toolbar.preset_menu import PresetMenu
 from poolviz.ui.toolbar.toolbar import Toolbar
+from poolviz.ui.window_menu import WindowMenu
 
 _IDLE = 100  # milliseconds between two looks when nothing runs
 _FIGURES = 0.22  # seconds between two refreshes of the figures: calm to read
 _MACHINE = 1.0  # seconds between two looks at the machine's load
-_SPANS = (("1 minute", 60.0), ("5 minutes", 300.0), ("15 minutes", 900.0), ("All", None))
 _HINTED, _GEOMETRY = "first/hinted", "window/geometry"
 _HINT = "Drag clients to 40 and watch callers wait."
 _HINT_DONE = 30  # clients from which on the hint has been taken
@@ -57,24 +41,37 @@ _WATCH = "watch"  # the topic of what a scenario shows
 class Window(QMainWindow):
     """Shows a controller. Closing it closes the controller."""
 
-    def __init__(self, controller: Controller, look: ThemeManager, settings: QSettings) -> None:
+    def __init__(
+        self, controller: Controller, theme_manager: ThemeManager, settings: QSettings
+    ) -> None:
         super().__init__()
-        self.controller, self._look, self._settings = controller, look, settings
+        self.controller, self.theme_manager = controller, theme_manager
+        self._settings, theme = settings, theme_manager.theme
         self._frame_rate = FrameRate()
         self._timer = QTimer(self, singleShot=True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._drawn: tuple[object, int] = (None, -1)  # recorder and revision last shown
         self._figures_at = self._machine_at = self._cpu_at = 0.0
-        self.charts = ChartsWidget(look.theme)
-        self.tiles = Tiles(look.theme)
+        self.charts = ChartsWidget(theme)
+        self.tiles = Tiles(theme)
         self.banner = Banner()
-        self.panel = ControlPanel(look.theme, settings)
+        self.panel = ControlPanel(theme, settings)
         self.status = StatusBar(self.charts)
         self.export = ExportMenu(controller, settings, self)
         self.file_opener = FileOpener(controller, self)
-        self.presets = PresetMenu(controller.file_worker, controller.notices, self)
-        menus = {"presets": self.presets, "export": self.export, "menu": self._menu()}
-        self.toolbar = Toolbar(controller, look.theme, **menus)
+        self.presets = PresetMenu(controller.notices, self)
+        self.menu = WindowMenu(
+            self,
+            controller,
+            theme_manager,
+            charts=self.charts,
+            panel=self.panel,
+            file_opener=self.file_opener,
+            export=self.export,
+        )
+        self.toolbar = Toolbar(
+            controller, theme, presets=self.presets, export=self.export, menu=self.menu
+        )
         self.setAcceptDrops(True)
         self._lay_out()
         self._connect()
@@ -128,88 +125,14 @@ class Window(QMainWindow):
         self.presets.file_wanted.connect(self.file_opener.ask)
         self.export.wrote.connect(self.status.say)
         self.export.failed.connect(self.banner.say)
-        self._look.changed.connect(self._set_theme)
-
-    def _menu(self) -> QMenu:
-        menu = QMenu(self)
-        self._add(menu, "Open…", "Ctrl+O", self.file_opener.ask)
-        self._add(menu, "Save as scenario…", "Ctrl+Shift+S", self.export.save_scenario)
-        menu.addSeparator()
-        self._add(menu, "Undo", "Ctrl+Z", self.controller.undo)
-        self._add(menu, "Redo", "Ctrl+Shift+Z", self.controller.redo)
-        menu.addSeparator()
-        menu.addMenu(self._span_menu())
-        self._pause = self._add(menu, "Pause the view", "Ctrl+Space", self._pause_view)
-        self._add(menu, "Back to the newest moment", "End", self.charts.follow)
-        self._side = self._add(menu, "Side panel", "F9", self.panel.setVisible)
-        self._full = self._add(menu, "Full screen", "F11", self._fill_screen)
-        for action, on in ((self._pause, False), (self._side, True), (self._full, False)):
-            action.setCheckable(True)
-            action.setChecked(on)
-        menu.addMenu(self._theme_menu())
-        menu.addSeparator()
-        self._drop = menu.addAction("Drop poolviz' tables…")
-        self._drop.triggered.connect(lambda: ask_to_drop(self.controller, self))
-        menu.setToolTipsVisible(True)
-        menu.aboutToShow.connect(self._grey_out)
-        menu.addSeparator()
-        self._add(menu, "Keys and about", "F1", lambda: HelpDialog(self).open())
-        self._add(menu, "Quit", "Ctrl+Q", self.close)
-        for text, key, action_of in (
-            ("Start", "F5", self.controller.start),
-            ("Stop", "Shift+F5", self.controller.stop),
-            ("Mark", "M", self.controller.mark),
-        ):
-            self._add(None, text, key, action_of)
-        self.charts.following_changed.connect(lambda on: self._pause.setChecked(not on))
-        return menu
-
-    def _add(self, menu: QMenu | None, text: str, key: str, act: object) -> QAction:
-        """An action that its key reaches wherever the focus is."""
-        action = QAction(text, self)
-        action.setShortcut(QKeySequence(key))
-        action.triggered.connect(act)
-        self.addAction(action)
-        if menu is not None:
-            menu.addAction(action)
-        return action
-
-    def _span_menu(self) -> QMenu:
-        menu, group = QMenu("Show", self), QActionGroup(self)
-        for number, (text, seconds) in enumerate(_SPANS, start=1):
-            action = self._add(
-                menu, text, f"Ctrl+{number}", lambda _=False, s=seconds: self.charts.set_span(s)
-            )
-            action.setCheckable(True)
-            group.addAction(action)
-        menu.aboutToShow.connect(lambda: self._check_span(group.actions()))
-        return menu
-
-    def _grey_out(self) -> None:
-        """Say why what can't be done now can't be."""
-        reason = why_not(self.controller)
-        self._drop.setEnabled(not reason)
-        self._drop.setToolTip(reason or "Removes what the statements read and read_write work on.")
-
-    def _check_span(self, actions: list[QAction]) -> None:
-        for action, (_, seconds) in zip(actions, _SPANS, strict=True):
-            action.setChecked(self.charts.span == seconds)
-
-    def _theme_menu(self) -> QMenu:
-        menu, group = QMenu("Theme", self), QActionGroup(self)
-        for choice in CHOICES:
-            words = "As the desktop" if choice == "system" else choice.capitalize()
-            action = menu.addAction(words)
-            action.setCheckable(True)
-            action.setChecked(choice == self._look.choice)
-            action.triggered.connect(lambda _=False, choice=choice: self._look.choose(choice))
-            group.addAction(action)
-        return menu
+        self.theme_manager.changed.connect(self._set_theme)
 
     # What is done from here
 
     def ask_for_server(self) -> None:
         """Let the user name a server."""
+        from poolviz.ui.dialogs.server_dialog import ServerDialog  # noqa: PLC0415 - for a quick start
+
         dialog = ServerDialog(self.controller.file_worker, self._settings, self)
         dialog.chosen.connect(self.controller.connect_to)
         dialog.open()
@@ -222,7 +145,7 @@ class Window(QMainWindow):
 
     def _say_what_to_watch(self, scenario: Scenario) -> None:
         """A scenario's title and what it tells people to look at, until that is dismissed."""
-        watch = spoken(scenario.watch)
+        watch = in_users_language(scenario.watch)
         if scenario.title or watch:
             self.banner.take_back("hint")
             self.banner.say(Notice(_WATCH, watch or "It runs as written.", heading=scenario.title))
@@ -231,15 +154,6 @@ class Window(QMainWindow):
 
     def _complain(self, sentence: str) -> None:
         self.banner.say(Notice("value", sentence, Weight.WARN, passing=True))
-
-    def _pause_view(self) -> None:
-        self.charts.set_paused(self.charts.following)
-
-    def _fill_screen(self, on: bool) -> None:
-        if on:
-            self.showFullScreen()
-        else:
-            self.showNormal()
 
     # What is shown
 
@@ -256,7 +170,9 @@ class Window(QMainWindow):
         self.panel.lock(
             f"These are the values of {name}: Start begins a new run with them." if name else ""
         )
-        if controller.target is not None:
+        if controller.target is not None and not controller.target.embedded:
+            from poolviz.ui.dialogs.server_dialog import remember  # noqa: PLC0415 - as above
+
             remember(self._settings, controller.target)
         self.setWindowTitle(f"{name or controller.pool.title} – poolviz")
         self._show_values()

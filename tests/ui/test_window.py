@@ -319,7 +319,7 @@ def test_every_part_is_painted_in_both_themes(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    window._look.choose(choice)
+    window.theme_manager.choose(choice)
     corner = window.grab().toImage().pixelColor(3, window.height() // 2)
     assert (corner.lightness() > 128) == (choice == "light")
 

@@ -23,8 +23,8 @@ COUNT = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'po
 def answer(qtbot: QtBot, window: Window, *, yes: bool) -> str:
     """Choose the entry and press a button of the question; the question."""
     window.toolbar.menu_button.menu().aboutToShow.emit()
-    assert window._drop.isEnabled()
-    window._drop.trigger()
+    assert window.menu.drop_action.isEnabled()
+    window.menu.drop_action.trigger()
     until(qtbot, lambda: bool(window.findChildren(Question)))
     (question,) = window.findChildren(Question)
     words = question.words.text()
@@ -114,6 +114,6 @@ def test_where_nothing_can_be_dropped_the_entry_says_why(
         run_on(qtbot, window, conninfo)
         assert window.controller.state is State.RUNNING
     window.toolbar.menu_button.menu().aboutToShow.emit()
-    assert not window._drop.isEnabled()
+    assert not window.menu.drop_action.isEnabled()
     reason = {"nowhere": "No server", "SQLite": "SQLite", "a run": "A run goes on"}[where]
-    assert reason in window._drop.toolTip()
+    assert reason in window.menu.drop_action.toolTip()

@@ -48,7 +48,7 @@ class HelpDialog(QDialog):
         title = QLabel(f"poolviz {poolviz.__version__}")
         title.setProperty("role", "title")
         about = QLabel(
-            "A running_window for database connection pools: a real pool class under a synthetic "
+            "A laboratory for database connection pools: a real pool class under a synthetic "
             "load, on a real server, with every limit changeable while it runs."
         )
         about.setWordWrap(True)

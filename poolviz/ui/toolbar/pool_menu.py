@@ -1,4 +1,4 @@
-"""The menu of pools: those that poolviz knows, those that it could, and the user's own."""
+"""The menu of pools: poolviz' own, those of installed packages, and files of the user's own."""
 
 from __future__ import annotations
 
@@ -19,34 +19,45 @@ from poolviz.ui.session.notices import Weight, log_fault, sentence_of
 
 
 class PoolMenu(QMenu):
-    """Lets the user choose the controller's pool. A library is loaded when its pool is chosen, and
-    never in the GUI thread, which an import may hold up for long."""
+    """Lets the user choose the controller's pool. Its entries are made when it is first opened.
+
+    A library is loaded when its pool is chosen, and by a worker: the GUI thread would be blocked
+    for too long.
+    """
 
     def __init__(self, controller: Controller, parent: QWidget) -> None:
         super().__init__(parent)
         self._controller = controller
+        self._filled = False
         self.setToolTipsVisible(True)
         self._pools = QActionGroup(self)
         self._end = self.addSeparator()
         self.addAction("Your own pool…").triggered.connect(self._ask_for_file)
-        listed = listings()
-        for listing in listed:
-            self._add(listing.id, listing.title)
-        # To know whether a package's own pool can be used, it has to be loaded.
-        controller.file_worker.do(
-            lambda: [(each, each.missing) for each in listed], self._grey_out, log_fault
-        )
+        self.aboutToShow.connect(self.fill)
 
-    def show_chosen(self) -> None:
-        """Put the check mark to the controller's pool, whoever chose it."""
+    def fill(self) -> None:
+        """List every pool, unless that was done, and check the controller's."""
+        if not self._filled:
+            self._filled = True
+            listed = listings()
+            for listing in listed:
+                self._add(listing.id, listing.title)
+            # Whether a package's own pool can be used is known only once it is loaded.
+            self._controller.file_worker.do(
+                lambda: [(each, each.missing) for each in listed], self._disable, log_fault
+            )
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        """Check the controller's pool, wherever it was chosen."""
         pool = self._controller.pool
         actions = {action.data(): action for action in self._pools.actions()}
         chosen = actions.get(pool.id) or self._add(pool.id, pool.title)
         chosen.setChecked(True)
         chosen.setToolTip(pool.about)
 
-    def _grey_out(self, found: list[tuple[Listing, str]]) -> None:
-        """Say what those that can't be used lack."""
+    def _disable(self, found: list[tuple[Listing, str]]) -> None:
+        """Disable the pools that can't be used and say what they lack."""
         actions = {action.data(): action for action in self._pools.actions()}
         for listing, missing in found:
             if missing:
@@ -56,11 +67,11 @@ class PoolMenu(QMenu):
                 action.setEnabled(False)
 
     def _add(self, id: str, title: str) -> QAction:
-        """One pool more, below the others."""
+        """Add a pool below the others."""
         action = QAction(title, self)
         action.setCheckable(True)
         action.setData(id)
-        action.triggered.connect(lambda: self._choose(id))
+        action.triggered.connect(lambda _checked=False: self._choose(id))
         self._pools.addAction(action)
         self.insertAction(self._end, action)
         return action
@@ -70,25 +81,27 @@ class PoolMenu(QMenu):
 
     def _take(self, pool: type[Pool]) -> None:
         self._controller.choose_pool(pool.id)
-        self.show_chosen()
+        self._show_chosen()
 
     def _complain(self, error: Exception) -> None:
         self._controller.notices.say("pool", sentence_of(error), Weight.WARN)
-        self.show_chosen()
+        self._show_chosen()
 
     def _ask_for_file(self) -> None:
         dialog = QFileDialog(self.window(), "Your own pool")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setNameFilter("Python (*.py)")
-        dialog.fileSelected.connect(self._look_into)
+        dialog.fileSelected.connect(self._read_file)
         dialog.open()
 
-    def _look_into(self, name: str) -> None:
-        self._controller.file_worker.do(lambda: pools_in(Path(name)), self._offer, self._complain)
+    def _read_file(self, name: str) -> None:
+        self._controller.file_worker.do(
+            lambda: pools_in(Path(name)), self._choose_from, self._complain
+        )
 
-    def _offer(self, pools: list[type[Pool]]) -> None:
-        """Take the only one, or ask which."""
+    def _choose_from(self, pools: list[type[Pool]]) -> None:
+        """Choose the only one, or ask which."""
         if len(pools) == 1:
             self._take(pools[0])
             return
@@ -103,14 +116,14 @@ class PoolMenu(QMenu):
 
 
 def usable(id: str) -> type[Pool]:
-    """The pool that goes by `id`; InputError where it can't be loaded or be put under a load."""
+    """Return the pool `id`. Raises InputError if it can't be loaded or run under a load."""
     pool = pool_class(id)
     settings_for(pool)
     return pool
 
 
 def pools_in(path: Path) -> list[type[Pool]]:
-    """The classes of a file that are pools; InputError, in a sentence, where there is none."""
+    """Return the pool classes that a file defines. Raises InputError if there is none."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError) as error:

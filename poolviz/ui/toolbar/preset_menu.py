@@ -1,4 +1,4 @@
-"""The menu of presets: scenarios that poolviz brings along, each with what there is to see."""
+"""The menu of presets: scenarios that come with poolviz, each with what to watch in it."""
 
 from __future__ import annotations
 
@@ -9,39 +9,46 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
-from poolviz.scenarios.presets import Preset, presets
-from poolviz.ui.language import spoken
+from poolviz.model.errors import PoolvizError
+from poolviz.scenarios.presets import presets
+from poolviz.ui.language import in_users_language
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
-from poolviz.ui.session.worker import Worker
 
 
 class PresetMenu(QMenu):
-    """Says which one was chosen. Their files are read by a worker."""
+    """Emits which preset was chosen. The presets are read when the menu is first opened."""
 
     chosen = Signal(Path)
-    file_wanted = Signal()  # none of them, but one of the user's own
+    file_wanted = Signal()  # one of the user's own scenarios instead
 
-    def __init__(self, file_worker: Worker, notices: Notices, parent: QWidget) -> None:
+    def __init__(self, notices: Notices, parent: QWidget) -> None:
         super().__init__(parent)
         self._notices = notices
+        self._filled = False
         self.setToolTipsVisible(True)
         self._open = self.addAction("Open a scenario…")
         self._open.triggered.connect(self.file_wanted)
-        file_worker.do(presets, self._fill, self._complain)
+        self.aboutToShow.connect(self.fill)
 
-    def _fill(self, found: tuple[Preset, ...]) -> None:
+    def fill(self) -> None:
+        """List the presets, unless that was done. Takes about 20 ms."""
+        if self._filled:
+            return
+        try:
+            found = presets()
+        except PoolvizError as error:
+            self._notices.say("presets", sentence_of(error), Weight.BAD)
+            return
+        self._filled = True
         end = self.insertSeparator(self._open)
         for preset in found:
             action = QAction(preset.title, self)
             action.setObjectName(preset.name)
-            action.setToolTip(as_tool_tip(spoken(preset.watch)))
+            action.setToolTip(as_tool_tip(in_users_language(preset.watch)))
             action.triggered.connect(lambda _=False, path=preset.path: self.chosen.emit(path))
             self.insertAction(end, action)
 
-    def _complain(self, error: Exception) -> None:
-        self._notices.say("presets", sentence_of(error), Weight.BAD)
-
 
 def as_tool_tip(text: str) -> str:
-    """`text` so that Qt breaks it into lines."""
+    """Return `text` as rich text, which Qt wraps in a tooltip."""
     return f"<p>{escape(text)}</p>" if text else ""

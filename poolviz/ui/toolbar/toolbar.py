@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.model.dialect import SQLITE, dialect_of
-from poolviz.ui.language import spoken
+from poolviz.ui.language import in_users_language
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.style.icons import icon
 from poolviz.ui.style.theme import Theme
@@ -62,10 +62,9 @@ class Toolbar(QFrame):
         self.mark_button.setToolTip("Put a mark on the timeline, now (M)")
         self.run_button.setMinimumWidth(82)
         self.menu_button.setAccessibleName("menu")
-        self.menu_button.setToolTip("Theme, sessions, keys, about")
+        self.menu_button.setToolTip("View, theme, files and help")
         _drop_down(self.server_button, self._server_menu())
-        self._pools = PoolMenu(controller, self)
-        _drop_down(self.pool_button, self._pools)
+        _drop_down(self.pool_button, PoolMenu(controller, self))
         _drop_down(self.preset_button, presets)
         _drop_down(self.export_button, export)
         self.menu_button.setMenu(menu)
@@ -106,7 +105,7 @@ class Toolbar(QFrame):
         self.run_button.setIcon(icon(sign, theme.on_accent, theme.faint))
         self.run_button.setEnabled(enabled)
         self.run_button.setToolTip(
-            "Put the load on (F5)" if sign == "play" else "Take the load off (Shift+F5)"
+            "Start the load (F5)" if sign == "play" else "Stop the load (Shift+F5)"
         )
         self.mark_button.setEnabled(controller.state is State.RUNNING)
         recorder = controller.recorder
@@ -114,7 +113,6 @@ class Toolbar(QFrame):
         self._show_server()
         self.pool_button.setText(controller.pool.title)
         self.pool_button.setToolTip(controller.pool.about)
-        self._pools.show_chosen()
         self._show_preset()
 
     def _show_preset(self) -> None:
@@ -122,7 +120,7 @@ class Toolbar(QFrame):
         scenario = self._controller.scenario
         self.preset_button.setText(f"Preset: {scenario.title}" if scenario.title else "Preset")
         self.preset_button.setToolTip(
-            as_tool_tip(spoken(scenario.watch)) or "Scenarios that show what pools do"
+            as_tool_tip(in_users_language(scenario.watch)) or "Scenarios that show what pools do"
         )
 
     def _show_server(self) -> None:

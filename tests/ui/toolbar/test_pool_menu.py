@@ -45,7 +45,9 @@ class Greedy:
 
 
 def actions(window: Window) -> list[QAction]:
-    return list(window.toolbar.pool_button.menu().actions())
+    menu = window.toolbar.pool_button.menu()
+    menu.aboutToShow.emit()
+    return list(menu.actions())
 
 
 def action(window: Window, name: str) -> QAction:
@@ -77,6 +79,7 @@ def test_a_pool_without_its_driver_is_greyed_and_says_how_to_install_it(
     broken = InstalledListing("broken.Pool", "broken.Pool", module="no_such_module:Pool")
     monkeypatch.setattr(pool_menu, "listings", lambda: (*listings(), absent, broken))
     menu = pool_menu.PoolMenu(window.controller, window)
+    menu.fill()
     entries = {a.data(): a for a in menu.actions()}
     until(qtbot, lambda: not entries["broken.Pool"].isEnabled())
     entry = entries["x.Pool"]

@@ -1,0 +1,157 @@
+"""The window's menu, and the keyboard shortcuts of all that the window can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+from poolviz.system.folders import log_folder, make_folder
+from poolviz.ui.charts.charts_widget import ChartsWidget
+from poolviz.ui.dialogs.open_file import FileOpener
+from poolviz.ui.panel.control_panel import ControlPanel
+from poolviz.ui.session.controller import Controller
+from poolviz.ui.session.notices import Weight
+from poolviz.ui.style.theme_manager import CHOICES, ThemeManager
+from poolviz.ui.toolbar.export_menu import ExportMenu
+
+_SPANS = (("1 minute", 60.0), ("5 minutes", 300.0), ("15 minutes", 900.0), ("All", None))
+_DROP_TIP = "Drops the tables that the statements read and read_write use."
+
+
+class WindowMenu(QMenu):
+    """What can be done with the whole window. Its shortcuts work wherever the focus is.
+
+    Dialogs are imported when they are first opened.
+    """
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        controller: Controller,
+        theme_manager: ThemeManager,
+        *,
+        charts: ChartsWidget,
+        panel: ControlPanel,
+        file_opener: FileOpener,
+        export: ExportMenu,
+    ) -> None:
+        super().__init__(window)
+        self._window, self._controller = window, controller
+        self.setToolTipsVisible(True)
+        self._add(self, "Open…", "Ctrl+O", file_opener.ask)
+        self._add(self, "Save as scenario…", "Ctrl+Shift+S", export.save_scenario)
+        self.addSeparator()
+        self._add(self, "Undo", "Ctrl+Z", controller.undo)
+        self._add(self, "Redo", "Ctrl+Shift+Z", controller.redo)
+        self.addSeparator()
+        self.addMenu(self._span_menu(charts))
+        self._pause = self._add_switch("Pause the view", "Ctrl+Space", charts.set_paused)
+        charts.following_changed.connect(lambda on: self._pause.setChecked(not on))
+        self._add(self, "Back to the newest moment", "End", charts.follow)
+        side_panel = self._add_switch("Side panel", "F9", panel.setVisible)
+        side_panel.setChecked(True)
+        self._add_switch("Full screen", "F11", self._set_full_screen)
+        self.addMenu(self._theme_menu(theme_manager))
+        self.addSeparator()
+        self.drop_action = self._add(self, "Drop the poolviz tables…", "", self._drop_tables)
+        self._add(self, "Open log folder", "", self._open_log_folder)
+        self.addSeparator()
+        self._add(self, "Keys and about", "F1", self._show_help)
+        self._add(self, "Quit", "Ctrl+Q", window.close)
+        for text, key, act in (
+            ("Start", "F5", controller.start),
+            ("Stop", "Shift+F5", controller.stop),
+            ("Mark", "M", controller.mark),
+        ):
+            self._add(None, text, key, act)
+        self.aboutToShow.connect(self._update_drop_action)
+
+    def _add(self, menu: QMenu | None, text: str, key: str, act: Callable[[], object]) -> QAction:
+        """Add an action that calls `act`, to a menu or as a shortcut alone."""
+        action = QAction(text, self._window)
+        if key:
+            action.setShortcut(QKeySequence(key))
+        action.triggered.connect(lambda _checked=False: act())
+        self._window.addAction(action)
+        if menu is not None:
+            menu.addAction(action)
+        return action
+
+    def _add_switch(self, text: str, key: str, turn: Callable[[bool], object]) -> QAction:
+        """Add a checkable action that calls `turn` with its new state."""
+        action = QAction(text, self._window)
+        action.setCheckable(True)
+        action.setShortcut(QKeySequence(key))
+
+        def switch(on: bool) -> None:  # PySide calls a method of Qt's own without the argument
+            turn(on)
+
+        action.triggered.connect(switch)
+        self._window.addAction(action)
+        self.addAction(action)
+        return action
+
+    def _span_menu(self, charts: ChartsWidget) -> QMenu:
+        menu, group = QMenu("Show", self), QActionGroup(self)
+        for number, (text, seconds) in enumerate(_SPANS, start=1):
+            action = self._add(menu, text, f"Ctrl+{number}", partial(charts.set_span, seconds))
+            action.setCheckable(True)
+            group.addAction(action)
+
+        def show_span() -> None:
+            for action, (_, seconds) in zip(group.actions(), _SPANS, strict=True):
+                action.setChecked(charts.span == seconds)
+
+        menu.aboutToShow.connect(show_span)
+        return menu
+
+    def _theme_menu(self, manager: ThemeManager) -> QMenu:
+        menu, group = QMenu("Theme", self), QActionGroup(self)
+        for choice in CHOICES:
+            text = "Same as the desktop" if choice == "system" else choice.capitalize()
+            action = self._add(menu, text, "", partial(manager.choose, choice))
+            action.setCheckable(True)
+            action.setChecked(choice == manager.choice)
+            group.addAction(action)
+        return menu
+
+    def _set_full_screen(self, on: bool) -> None:
+        if on:
+            self._window.showFullScreen()
+        else:
+            self._window.showNormal()
+
+    def _update_drop_action(self) -> None:
+        """Enable dropping tables, or let the tooltip say why that can't be done now."""
+        from poolviz.ui.dialogs.drop_tables import why_not  # noqa: PLC0415 - for a quick start
+
+        reason = why_not(self._controller)
+        self.drop_action.setEnabled(not reason)
+        self.drop_action.setToolTip(reason or _DROP_TIP)
+
+    def _drop_tables(self) -> None:
+        from poolviz.ui.dialogs.drop_tables import ask_to_drop  # noqa: PLC0415 - as above
+
+        ask_to_drop(self._controller, self._window)
+
+    def _open_log_folder(self) -> None:
+        """Show the folder of log files in the desktop's file manager."""
+        folder = log_folder()
+        try:
+            make_folder(folder)
+            opened = QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+        except OSError as error:
+            sentence = f"Can't create the log folder {folder}: {error.strerror}."
+        else:
+            sentence = "" if opened else f"No program opens folders here. The log is in {folder}."
+        if sentence:
+            self._controller.notices.say("log", sentence, Weight.WARN)
+
+    def _show_help(self) -> None:
+        from poolviz.ui.dialogs.help import HelpDialog  # noqa: PLC0415 - as above
+
+        HelpDialog(self._window).open()

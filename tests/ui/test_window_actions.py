@@ -1,0 +1,208 @@
+"""Every action, shortcut and button of the window does something, and none fails."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QObject, Qt, QUrl, Slot
+from PySide6.QtGui import QAction, QDesktopServices
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDialog,
+    QMenu,
+    QMessageBox,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from poolviz.ui.session.controller import State
+from poolviz.ui.window import Window
+from tests.ui.running import plan, run_on, servers_home, until, until_counting, window
+
+__all__ = ["servers_home", "window"]
+
+ENDS = "Quit"  # tried last
+
+
+class FolderOpener(QObject):
+    """Stands where the desktop's file manager would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[Path] = []
+
+    @Slot(QUrl)
+    def open(self, url: QUrl) -> None:
+        self.opened.append(Path(url.toLocalFile()))
+
+
+@pytest.fixture
+def opened_folders() -> Iterator[list[Path]]:
+    opener = FolderOpener()
+    QDesktopServices.setUrlHandler("file", opener, "open")
+    yield opener.opened
+    QDesktopServices.unsetUrlHandler("file")
+
+
+@contextmanager
+def no_failures(caplog: pytest.LogCaptureFixture, what: str) -> Iterator[None]:
+    """Fail on an exception in a slot, a record in the log or a line on standard error."""
+    caplog.clear()
+    raised: list[BaseException] = []
+    before = sys.excepthook
+    sys.excepthook = lambda _kind, error, _trace: raised.append(error)
+    try:
+        yield
+        QApplication.processEvents()
+    finally:
+        sys.excepthook = before
+    assert not raised, f"{what}: {raised!r}"
+    logged = [each for each in caplog.records if each.name.startswith("poolviz")]
+    assert not logged, f"{what}: {[each.getMessage() for each in logged]}"
+
+
+def open_menus(window: Window) -> None:
+    """Let every menu make the entries that it makes when it is opened."""
+    for menu in window.findChildren(QMenu):
+        menu.aboutToShow.emit()
+
+
+def close_dialogs(window: Window) -> None:
+    for dialog in window.findChildren(QDialog):
+        dialog.reject()
+    for box in QApplication.topLevelWidgets():
+        if isinstance(box, QDialog | QMessageBox):
+            box.reject()
+        elif isinstance(box, QMenu):
+            box.close()
+    QApplication.sendPostedEvents()
+    QApplication.processEvents()
+
+
+def actions_of(window: Window) -> list[QAction]:
+    """Every action that does something itself, each once; what ends the window is left out."""
+    found = dict.fromkeys([*window.actions(), *window.findChildren(QAction)])
+    return [
+        action
+        for action in found
+        if not action.isSeparator() and action.menu() is None and action.text() not in ("", ENDS)
+    ]
+
+
+def buttons_of(window: Window) -> list[QAbstractButton]:
+    """Every button that opens no menu: those open theirs until something is chosen."""
+    return [
+        button
+        for button in window.findChildren(QAbstractButton)
+        if getattr(button, "menu", lambda: None)() is None
+    ]
+
+
+def name_of(widget: QWidget) -> str:
+    text = widget.text() if isinstance(widget, QAbstractButton) else ""
+    return f"{type(widget).__name__} {widget.accessibleName() or text or widget.objectName()}"
+
+
+@pytest.mark.parametrize("state", [State.READY, State.RUNNING])
+def test_every_action_works(
+    window: Window,
+    qtbot: QtBot,
+    conninfo: str,
+    *,
+    caplog: pytest.LogCaptureFixture,
+    opened_folders: list[Path],
+    state: State,
+) -> None:
+    come_to(state, window, qtbot, conninfo)
+    open_menus(window)
+    actions = actions_of(window)
+    names = [action.text() for action in actions]
+    assert {"Side panel", "Full screen", "Open log folder", "Keys and about", "Start"} <= {*names}
+    for action in actions:
+        if not action.isEnabled():
+            continue
+        with no_failures(caplog, f"{action.text()!r} while {state}"), caplog.at_level("WARNING"):
+            action.trigger()
+            if action.isCheckable() and action.actionGroup() is None:
+                action.trigger()  # and back
+            close_dialogs(window)
+        come_to(state, window, qtbot, conninfo)
+    assert [path.name for path in opened_folders] == ["logs"]
+    with no_failures(caplog, ENDS):
+        next(each for each in window.actions() if each.text() == ENDS).trigger()
+    assert not window.isVisible()
+
+
+@pytest.mark.parametrize("state", [State.READY, State.RUNNING])
+def test_every_shortcut_works(
+    window: Window, qtbot: QtBot, conninfo: str, caplog: pytest.LogCaptureFixture, state: State
+) -> None:
+    come_to(state, window, qtbot, conninfo)
+    keys = {action.shortcut().toString(): action for action in actions_of(window)}
+    keys.pop("")
+    assert {"F1", "F5", "Shift+F5", "F9", "F11", "M", "Ctrl+O", "Ctrl+E"} <= {*keys}
+    for key, action in keys.items():
+        if not action.isEnabled():
+            continue
+        triggered: list[bool] = []
+        action.triggered.connect(lambda on=False: triggered.append(on))
+        with no_failures(caplog, f"{key} while {state}"), caplog.at_level("WARNING"):
+            QTest.keySequence(window, action.shortcut())
+            if key in ("F9", "F11", "Ctrl+Space"):
+                QTest.keySequence(window, action.shortcut())  # and back
+            close_dialogs(window)
+        assert triggered, f"{key} reaches nothing"
+        come_to(state, window, qtbot, conninfo)
+
+
+@pytest.mark.parametrize("state", [State.READY, State.RUNNING])
+def test_every_button_works(
+    window: Window, qtbot: QtBot, conninfo: str, caplog: pytest.LogCaptureFixture, state: State
+) -> None:
+    come_to(state, window, qtbot, conninfo)
+    for fold in window.panel.folds.values():
+        fold.header.setChecked(True)
+    QApplication.processEvents()
+    pressed = set()
+    while True:
+        # One may show others, and one that restarts a server may hide some for a while.
+        waiting = (b for b in buttons_of(window) if b.isVisible() and b.isEnabled())
+        button = next((each for each in waiting if id(each) not in pressed), None)
+        if button is None:
+            break
+        pressed.add(id(button))
+        with no_failures(caplog, f"{name_of(button)} while {state}"), caplog.at_level("ERROR"):
+            button.click()
+            close_dialogs(window)
+        come_to(state, window, qtbot, conninfo)
+    assert len(pressed) > 10
+
+
+def test_f9_hides_the_side_panel_and_shows_it_again(window: Window) -> None:
+    for visible in (False, True):
+        QTest.keyClick(window, Qt.Key.Key_F9)
+        assert window.panel.isVisible() is visible
+
+
+def come_to(state: State, window: Window, qtbot: QtBot, conninfo: str) -> None:
+    """Have the window in that state again, on the same server and with its side panel."""
+    controller = window.controller
+    if controller.state is state and (state is State.RUNNING or controller.target is not None):
+        return
+    if state is State.RUNNING:
+        until(qtbot, lambda: controller.state in (State.READY, State.RUNNING))
+        if controller.state is not State.RUNNING:
+            plan(window)
+            run_on(qtbot, window, conninfo)
+        until_counting(qtbot, window)
+        return
+    controller.stop()
+    until(qtbot, lambda: not controller.busy and controller.state is not State.CONNECTING)
+    controller.connect_to(conninfo)
+    until(qtbot, lambda: controller.state is State.READY and controller.target is not None)

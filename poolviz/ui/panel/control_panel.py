@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 from PySide6.QtCore import QPoint, QSettings, Qt, Signal
 from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
@@ -13,7 +15,7 @@ from poolviz.pools.base import Pool
 from poolviz.ui.panel.editors import row_for
 from poolviz.ui.panel.fault_panel import FaultPanel
 from poolviz.ui.panel.row import Row
-from poolviz.ui.panel.section import SPACING, Fold, Section, link_button
+from poolviz.ui.panel.section import SPACING, Fold, Rows, Section, link_button
 from poolviz.ui.style.theme import Theme
 
 WIDTH = 284
@@ -22,10 +24,10 @@ _FAULTS = "Faults"
 
 
 class ControlPanel(QFrame):
-    """Every row, in sections and folds. Emits what is requested for; shows what it is told.
+    """A row for each limit and setting, in sections and folds. Emits the values that are requested.
 
-    A row that does nothing under what else is requested for is hidden. `settings` remember which
-    folds are open.
+    A row that has no effect with the other values that are requested is hidden. `settings` remember
+    which folds are open.
     """
 
     committed = Signal(dict)
@@ -44,14 +46,16 @@ class ControlPanel(QFrame):
         self._pool: type[Pool] | None = None
         self._locked = ""
         self._open: dict[str, bool] = {}  # the folds that were opened or closed
-        self.rows: dict[str, Row] = {}
-        self._shown: dict[str, bool] = {}  # which of them are, and which are hidden
+        self._declared: dict[str, Parameter] = {}
+        self._values: tuple[Any, ...] = ({}, None, None)  # as last shown
+        self._shown: dict[str, bool] = {}  # whether the row of each parameter is shown
         self.faults = FaultPanel(theme)
         self.faults.injected.connect(self.injected)
         self.faults.mistaken.connect(self.mistaken)
         nothing = Parameters("")
         self._pool_section = self._section("Pool", nothing, badges=True)
         self._load_section = self._section("Load", nothing, badges=False)
+        self.rows = Rows((self._pool_section, self._load_section))
         self._content = QWidget()
         self._scroll = self._scrolled(self._content)
         around = QVBoxLayout(self)
@@ -74,12 +78,12 @@ class ControlPanel(QFrame):
 
     @property
     def links(self) -> tuple[QPushButton, QPushButton]:
-        """What resets a section."""
+        """The links that reset a section."""
         return self._pool_section.heading.link, self._load_section.heading.link
 
     @property
     def folds(self) -> dict[str, Fold]:
-        """What can be opened and closed."""
+        """The folds by name."""
         return {
             **self._pool_section.folds,
             **self._load_section.folds,
@@ -93,8 +97,8 @@ class ControlPanel(QFrame):
         self._pool_section = self._replaced(self._pool_section, "Pool", pool.limits, badges=True)
         if self._load_section.declared != settings:
             self._load_section = self._replaced(self._load_section, "Load", settings, badges=False)
-        sections = (self._pool_section, self._load_section)
-        self.rows = {key: row for section in sections for key, row in section.rows.items()}
+        self.rows = Rows(self._sections)
+        self._declared = {**pool.limits, **settings}
         self._shown = {}
         self.show_values({**pool.limits.defaults(), **settings.defaults()}, None, None)
         self.setUpdatesEnabled(True)
@@ -105,9 +109,13 @@ class ControlPanel(QFrame):
         in_force: Mapping[str, Value] | None,
         draining: tuple[str, int] | None,
     ) -> None:
-        """What is requested for, what is in force, and the limit that connections still drain
-        to."""
-        for key, row in self.rows.items():
+        """Show the values requested and, beside those that aren't yet, the values in force.
+
+        `draining` is a limit that was lowered below the number of open connections, and that
+        number.
+        """
+        self._values = requested, in_force, draining
+        for key, row in self._made.items():
             note = ""
             if draining is not None and draining[0] == key:
                 note = f"draining {draining[1]}"
@@ -116,30 +124,37 @@ class ControlPanel(QFrame):
             row.show_value(requested[key], note)
             row.set_reason(self._locked or self._reason(row.parameter))
         self._set_stops(requested)
-        self._arrange(
-            {key: self._matters(row.parameter, requested) for key, row in self.rows.items()}
-        )
-        self._remark_folds(requested)
+        self._arrange({key: self._matters(each, requested) for key, each in self._declared.items()})
+        self._summarise_folds(requested)
 
     def show_faults(self, standing: Mapping[str, Value], reasons: Mapping[str, str]) -> None:
-        """The faults that stand, and why some, or all of them, can't be had."""
+        """Show the faults that are on, and why some, or all, can't be injected now."""
         self.faults.show_faults(standing, reasons)
-        there = len(self.faults.standing)
-        self._fault_fold.warning(f"{there} on" if there else "")
-        self.end_faults.setVisible(bool(there))
+        on = len(self.faults.standing)
+        self._fault_fold.summarise(f"{on} on" if on else "")
+        self.end_faults.setVisible(bool(on))
 
     def lock(self, reason: str) -> None:
-        """Grey every row out and say why; an empty reason brings them back."""
+        """Disable every row and let it say why, from the next `show_values` on; "" enables them."""
         self._locked = reason
 
     def set_theme(self, theme: Theme) -> None:
         """Paint in other colours."""
         self._theme = theme
         self.faults.set_theme(theme)
-        for row in self.rows.values():
+        for row in self._made.values():
             row.set_theme(theme)
 
-    # Putting together
+    # Construction
+
+    @property
+    def _sections(self) -> tuple[Section, Section]:
+        return self._pool_section, self._load_section
+
+    @property
+    def _made(self) -> dict[str, Row]:
+        """The rows that were made; those of folds never opened weren't."""
+        return self._pool_section.made | self._load_section.made
 
     def _scrolled(self, content: QWidget) -> QScrollArea:
         content.setObjectName("sideContent")
@@ -152,21 +167,21 @@ class ControlPanel(QFrame):
         return scroll
 
     def _section(self, title: str, declared: Parameters, *, badges: bool) -> Section:
-        rows = {key: self._row(key, parameter, badges) for key, parameter in declared.items()}
-        section = Section(title, declared, rows, self._fold)
+        section = Section(title, declared, partial(self._row, badges), self._fold)
         section.heading.reset.connect(lambda: self._reset(declared))
+        section.filled.connect(self._show_new_rows)
         return section
 
     def _replaced(self, old: Section, title: str, declared: Parameters, *, badges: bool) -> Section:
         new = self._section(title, declared, badges=badges)
         self._column.replaceWidget(old, new)
-        new.show()  # else it would come in a later turn, and be seen to
+        new.show()  # otherwise Qt shows it later, and the panel flickers
         old.hide()
         old.deleteLater()
         return new
 
-    def _row(self, key: str, parameter: Parameter, badges: bool) -> Row:
-        label = key if badges else key.replace("_", " ")
+    def _row(self, badges: bool, parameter: Parameter) -> Row:
+        label = parameter.key if badges else parameter.key.replace("_", " ")
         badge = parameter.effect.value if badges else ""
         row = row_for(parameter, label, badge, self._theme)
         row.committed.connect(lambda key, value: self.committed.emit({key: value}))
@@ -190,7 +205,7 @@ class ControlPanel(QFrame):
     def _make_fault_fold(self) -> Fold:
         fold = self._fold(_FAULTS, heading=True)
         fold.add(self.faults)
-        self.end_faults = link_button("end", "Put an end to the faults that stand.", "end faults")
+        self.end_faults = link_button("end", "End the faults that are on.", "end faults")
         self.end_faults.clicked.connect(self.faults.end)
         self.end_faults.hide()
         fold.add_link(self.end_faults)
@@ -200,30 +215,36 @@ class ControlPanel(QFrame):
         if not self._locked:
             self.committed.emit(declared.defaults())
 
-    # What is shown
+    def _show_new_rows(self) -> None:
+        """Show the last values in the rows of a fold that is opened for the first time."""
+        if self._declared:
+            self._shown = {}
+            self.show_values(*self._values)
+
+    # Display
 
     def _reason(self, parameter: Parameter) -> str:
-        """Why the pool has no use for a parameter; empty where it has."""
+        """Return why the pool doesn't use a parameter; "" if it does."""
         assert self._pool is not None
         title = self._pool.title
         if parameter.key == "on_exhausted" and self._pool.waits:
-            return f"{title} lets callers wait by itself, so its clients needn't."
+            return f"{title} makes callers wait itself, so clients don't have to."
         if parameter.bounds is not None and len({*parameter.bounds}) == 1:
-            return f"{title} gives a client the one connection, however often it asks."
+            return f"{title} gives a client one connection, however often it asks."
         return ""
 
     def _matters(self, parameter: Parameter, requested: Mapping[str, Value]) -> bool:
-        """Whether a parameter does something under what else is requested for."""
+        """Return whether a parameter has an effect with the other values that are requested."""
         if parameter.only_when is None:
             return True
         key, values = parameter.only_when
-        above = self.rows[key].parameter
+        above = self._declared[key]
         return (
             requested[key] in values and not self._reason(above) and self._matters(above, requested)
         )
 
     def _arrange(self, wanted: Mapping[str, bool]) -> None:
-        """Show these rows and hide the others, at once; who has the focus stays where it is."""
+        """Show these rows and hide the others at once. The row with the focus doesn't move."""
         changed = [key for key, shown in wanted.items() if self._shown.get(key) is not shown]
         if not changed:
             return
@@ -231,8 +252,10 @@ class ControlPanel(QFrame):
         anchor, view, top = self._in_focus(), self._scroll.viewport(), QPoint()
         before = anchor.mapTo(view, top).y() if anchor is not None else 0
         self.setUpdatesEnabled(False)
+        made = self._made
         for key in changed:
-            self.rows[key].setVisible(wanted[key])
+            if key in made:
+                made[key].setVisible(wanted[key])
         self._settle()
         if anchor is not None:
             scroll = self._scroll.verticalScrollBar()
@@ -240,11 +263,10 @@ class ControlPanel(QFrame):
         self.setUpdatesEnabled(True)
 
     def _settle(self) -> None:
-        """Have every row in its place now: by itself that takes several turns, and is seen."""
+        """Lay out every row now: Qt would take several turns of the event loop, visibly."""
         content, view = self._content, self._scroll.viewport()
-        sections = (self._pool_section, self._load_section)
-        folds = [fold for section in sections for fold in section.folds.values()]
-        for part in (*(fold.body for fold in folds), *folds, *sections, content):
+        folds = [fold for section in self._sections for fold in section.folds.values()]
+        for part in (*(fold.body for fold in folds), *folds, *self._sections, content):
             layout = part.layout()
             assert layout is not None
             layout.invalidate()
@@ -252,7 +274,7 @@ class ControlPanel(QFrame):
         content.resize(content.width(), max(view.height(), content.minimumSizeHint().height()))
 
     def _make_room(self, _low: int, high: int) -> None:
-        """Let rows be as wide beside a scroll bar as without one."""
+        """Keep the rows as wide beside a scroll bar as without one."""
         bar = self._scroll.verticalScrollBar().sizeHint().width() if high else 0
         self._column.setContentsMargins(_MARGIN, 4, _MARGIN - bar, 8)
 
@@ -260,28 +282,28 @@ class ControlPanel(QFrame):
         widget = QApplication.focusWidget()
         while widget is not None and not isinstance(widget, Row):
             widget = widget.parentWidget()
-        return widget if widget in self.rows.values() else None
+        return widget if widget in self._made.values() else None
 
-    def _remark_folds(self, requested: Mapping[str, Value]) -> None:
-        """Say how many values other than the default a closed fold keeps out of sight."""
-        for section in (self._pool_section, self._load_section):
+    def _summarise_folds(self, requested: Mapping[str, Value]) -> None:
+        """Let closed folds say how many values in them are not the default."""
+        for section in self._sections:
             changed = [
-                row.parameter.group
-                for key, row in section.rows.items()
-                if self._shown[key] and requested[key] != row.parameter.default
+                parameter.group
+                for key, parameter in section.declared.items()
+                if self._shown[key] and requested[key] != parameter.default
             ]
             for name, fold in section.folds.items():
                 count = changed.count(name)
-                fold.warning(f"{count} changed" if count else "")
+                fold.summarise(f"{count} changed" if count else "")
 
     def _set_stops(self, requested: Mapping[str, Value]) -> None:
-        """A slider stops where its neighbour's value is."""
-        for key, row in self.rows.items():
+        """Stop each slider at the value of the parameter that bounds it."""
+        for key, row in self._made.items():
             floor = row.parameter.at_least
             ceilings = [
                 float(requested[other])
-                for other, neighbour in self.rows.items()
-                if neighbour.parameter.at_least == key
+                for other, parameter in self._declared.items()
+                if parameter.at_least == key
             ]
             row.set_stops(
                 None if floor is None else float(requested[floor]), min(ceilings, default=None)

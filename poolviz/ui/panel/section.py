@@ -1,20 +1,21 @@
-"""What parts the side panel: headings, and folds for what isn't needed every day."""
+"""The parts of the side panel: headings, and folds for what isn't needed every day."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from poolviz.model.parameters import Parameters
+from poolviz.model.parameters import Parameter, Parameters
 from poolviz.ui.panel.row import Row
 
 SPACING = 6  # pixels between two rows
 
 
 def link_button(text: str, hint: str, name: str) -> QPushButton:
-    """A button that looks like a link."""
+    """Return a button that looks like a link."""
     link = QPushButton(text)
     link.setProperty("role", "link")
     link.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -24,7 +25,7 @@ def link_button(text: str, hint: str, name: str) -> QPushButton:
 
 
 class Heading(QWidget):
-    """A section's name, and a link that puts its defaults back."""
+    """A section's name, and a link that resets its values to the defaults."""
 
     reset = Signal()
 
@@ -32,7 +33,7 @@ class Heading(QWidget):
         super().__init__()
         name = QLabel(text.upper())
         name.setProperty("role", "heading")
-        self.link = link_button("reset", "Put the defaults of this section back.", f"reset {text}")
+        self.link = link_button("reset", "Reset this section to its defaults.", f"reset {text}")
         self.link.clicked.connect(self.reset)
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 6, 0, 0)
@@ -42,13 +43,14 @@ class Heading(QWidget):
 
 
 class Fold(QWidget):
-    """A line that opens and closes what stands below it."""
+    """A line that opens and closes what is below it."""
 
     toggled = Signal(bool)
+    opening = Signal()  # emitted before the contents are shown
 
     def __init__(self, text: str, *, open: bool, heading: bool = False) -> None:
         super().__init__()
-        self._text, self._warn_about_load = text.upper() if heading else text, ""
+        self._text, self._summary = text.upper() if heading else text, ""
         self.header = QPushButton()
         self.header.setProperty("role", "foldHeading" if heading else "fold")
         self.header.setCheckable(True)
@@ -72,56 +74,100 @@ class Fold(QWidget):
         self._label()
 
     def add(self, widget: QWidget) -> None:
-        """Put something into the fold, below what is there."""
+        """Add a widget below those that are there."""
         self._rows.addWidget(widget)
 
     def add_link(self, link: QPushButton) -> None:
-        """Put a link at the end of the fold's line."""
+        """Add a link at the end of the fold's line."""
         self._line.addWidget(link)
 
-    def warning(self, warning: str) -> None:
-        """Say in a few words what is inside, for as long as the fold is closed."""
-        if warning != self._warn_about_load:
-            self._warn_about_load = warning
+    def summarise(self, summary: str) -> None:
+        """Show a few words about the contents while the fold is closed."""
+        if summary != self._summary:
+            self._summary = summary
             self._label()
 
     def _turn(self, open: bool) -> None:
+        if open:
+            self.opening.emit()
         self.body.setVisible(open)
         self._label()
         self.toggled.emit(open)
 
     def _label(self) -> None:
         open = self.header.isChecked()
-        warning = f"  ({self._warn_about_load})" if self._warn_about_load and not open else ""
-        self.header.setText(f"{'▾' if open else '▸'}  {self._text}{warning}")
+        summary = f"  ({self._summary})" if self._summary and not open else ""
+        self.header.setText(f"{'▾' if open else '▸'}  {self._text}{summary}")
 
 
 class Section(QWidget):
-    """The rows of parameters that were declared together, under a heading: the usual ones at once,
-    each group of rarer ones in a fold of its own."""
+    """The rows of parameters that were declared together, under a heading.
+
+    The usual rows are made at once; each group of rarer ones is in a fold of its own, whose rows
+    are made by `row_of` when it is first opened or one of them is asked for.
+    """
+
+    filled = Signal()  # a fold has got its rows
 
     def __init__(
         self,
         title: str,
         declared: Parameters,
-        rows: Mapping[str, Row],
-        folded: Callable[[str], Fold],
+        row_of: Callable[[Parameter], Row],
+        fold_of: Callable[[str], Fold],
     ) -> None:
         super().__init__()
-        self.declared, self.rows = declared, rows
+        self.declared, self._row_of = declared, row_of
+        self.made: dict[str, Row] = {}  # the rows that were made
         self.heading = Heading(title)
         self.folds: dict[str, Fold] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACING)
         column.addWidget(self.heading)
-        for row in rows.values():
-            group = row.parameter.group
-            if not group:
-                column.addWidget(row)
-                continue
-            if group not in self.folds:
-                self.folds[group] = folded(group)
-            self.folds[group].add(row)
-        for fold in self.folds.values():
+        for key, parameter in declared.items():
+            if not parameter.group:
+                self.made[key] = row_of(parameter)
+                column.addWidget(self.made[key])
+            elif parameter.group not in self.folds:
+                self.folds[parameter.group] = fold_of(parameter.group)
+        for group, fold in self.folds.items():
             column.addWidget(fold)
+            if fold.header.isChecked():
+                self._fill(group)
+            fold.opening.connect(partial(self._fill, group))
+
+    def row(self, key: str) -> Row:
+        """Return the row of a parameter, made now if it wasn't yet."""
+        if key not in self.made:
+            self._fill(self.declared[key].group)
+        return self.made[key]
+
+    def _fill(self, group: str) -> None:
+        rows = {
+            key: self._row_of(parameter)
+            for key, parameter in self.declared.items()
+            if parameter.group == group and key not in self.made
+        }
+        if not rows:
+            return
+        for row in rows.values():
+            self.folds[group].add(row)
+        self.made |= rows
+        self.filled.emit()
+
+
+class Rows(Mapping[str, Row]):
+    """The row of each parameter of some sections, by key; one that is looked up is made."""
+
+    def __init__(self, sections: tuple[Section, ...]) -> None:
+        self._sections = {key: section for section in sections for key in section.declared}
+
+    def __getitem__(self, key: str) -> Row:
+        return self._sections[key].row(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sections)
+
+    def __len__(self) -> int:
+        return len(self._sections)

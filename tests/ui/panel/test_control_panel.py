@@ -235,7 +235,7 @@ def shown(panel: ControlPanel) -> set[str]:
 def test_what_the_pool_has_no_use_for_is_grey_and_says_why(panel: ControlPanel) -> None:
     panel.show_values(all_values(panel, on_exhausted="retry"), None, None)
     assert not panel.rows["on_exhausted"].isEnabled()
-    assert "wait by itself" in panel.rows["on_exhausted"].toolTip()
+    assert "makes callers wait" in panel.rows["on_exhausted"].toolTip()
     assert "retry_backoff" not in shown(panel)
     assert panel.rows["checkouts"].isEnabled()
     panel.set_pool(pool_class(THREADED))
@@ -244,7 +244,7 @@ def test_what_the_pool_has_no_use_for_is_grey_and_says_why(panel: ControlPanel) 
         assert panel.rows[key].isEnabled()
     panel.set_pool(pool_class("sqlalchemy.StaticPool"))
     assert not panel.rows["checkouts"].isEnabled()
-    assert "the one connection" in panel.rows["checkouts"].toolTip()
+    assert "gives a client one connection" in panel.rows["checkouts"].toolTip()
 
 
 def test_a_row_is_there_only_where_all_that_it_depends_on_is_so(panel: ControlPanel) -> None:

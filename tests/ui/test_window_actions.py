@@ -154,6 +154,8 @@ def test_every_shortcut_works(
     for key, action in keys.items():
         if not action.isEnabled():
             continue
+        window.activateWindow()  # a dialog had the focus
+        until(qtbot, window.isActiveWindow)
         triggered: list[bool] = []
         action.triggered.connect(lambda on=False, seen=triggered: seen.append(on))
         with no_failures(caplog, f"{key} while {state}"), caplog.at_level("WARNING"):

@@ -8,10 +8,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from poolviz.model.errors import InputError
 from poolviz.sessions.export import formats
-from poolviz.sessions.export.exporter import Exporter
+
+if TYPE_CHECKING:
+    from poolviz.sessions.export.exporter import Exporter
 
 
 def suffixes() -> tuple[str, ...]:

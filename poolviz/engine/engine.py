@@ -1,24 +1,31 @@
-"""Runs a scenario: one pool, its clients, the meter, and the changes of limits as they come.
+"""Runs a scenario: opens the pool, starts the run, and carries out commands until its end.
 
-Threads: `control` makes the pool, changes limits and clients, and ends the run; `sampler` takes
-a sample each tick; `reporter` actions reports on, so that nobody who counts or controls ever waits
-for a pipe; the server_monitor asks the server; and each client is a thread. Samples are taken under
-one small lock, since control takes one too, at the moment of a change.
+Threads of the engine. `control` opens the pool, changes limits and the load, and ends the run.
+`sampler` takes a sample each tick, under a small lock, since `control` takes one too at each
+change. `reporter` delivers reports, so that neither ever waits for a pipe. `server monitor` asks
+the server. Each client is a thread, or a task on one `loop`. A passing fault has a thread.
+
+An unexpected exception in `control`, `sampler` or `reporter` is logged and ends the run with a
+failure. In a client, a fault or the server monitor it is logged and reported, and the run goes on
+without that client, fault or view.
 """
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from poolviz.engine.client_group import ClientGroup, ThreadClientGroup
+from poolviz.engine.client_group import ClientGroup
 from poolviz.engine.meter import ConnectionEventBuffer
-from poolviz.engine.run import Run, told
-from poolviz.engine.server_monitor import ServerMonitor
-from poolviz.engine.task_client import TaskClientGroup
+from poolviz.engine.pool_errors import describe_error
+from poolviz.engine.run import FailRun, Run, RunCommand
+from poolviz.engine.task_client_group import TaskClientGroup
+from poolviz.engine.thread_client_group import ThreadClientGroup
+from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import (
     AddNote,
     ChangeSetting,
@@ -29,20 +36,25 @@ from poolviz.model.messages import (
     StopRun,
 )
 from poolviz.model.parameters import Value
-from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.registry import pool_class
 from poolviz.servers.dispatch import with_application_name
 
+_logger = logging.getLogger(__name__)
+
 
 class Engine:
-    """One run. `on_report` is called from the reporter's thread, in order; RunEnded comes last."""
+    """One run in this process. Starts at once.
 
-    def __init__(self, begin: StartRun, on_report: Callable[[Report], None]) -> None:
-        self._begin = begin
+    `on_report` is called in the reporter's thread for each report, in order. The last one is
+    RunEnded; if the run failed, it says why. Every method may be called from any thread.
+    """
+
+    def __init__(self, start: StartRun, on_report: Callable[[Report], None]) -> None:
+        self._start = start
         self._on_report = on_report
-        self._counter = ConnectionEventBuffer()
-        self._commands: queue.SimpleQueue[ChangeSetting | AddNote | StopRun] = queue.SimpleQueue()
+        self._connections = ConnectionEventBuffer()
+        self._commands: queue.SimpleQueue[RunCommand] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._control, name="control", daemon=True),
@@ -52,7 +64,8 @@ class Engine:
             thread.start()
 
     def change(self, key: str, value: Value) -> None:
-        """Change a limit or a setting of the load; a MarkAdded or a ChangeRefused comes."""
+        """Change a limit or a setting of the load, or inject a fault. MarkAdded or ChangeRefused
+        is reported; nothing is if the value is in force already."""
         self._commands.put(ChangeSetting(key, value))
 
     def add_note(self, text: str) -> None:
@@ -60,72 +73,100 @@ class Engine:
         self._commands.put(AddNote(text))
 
     def stop(self) -> None:
-        """End the run; RunEnded comes within two seconds."""
-        # control itself may be waiting there, resizing the pool
-        self._counter.connect_faults.disable()
+        """End the run. RunEnded is reported within about two seconds."""
+        # The control thread may be resizing the pool and wait for a connection that is held up.
+        self._connections.connect_faults.disable()
         self._commands.put(StopRun())
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the run is over and everything is reported; False if it isn't by then."""
+        """Wait until the run is over and everything was reported; False if it isn't within
+        `timeout` seconds."""
         until = None if timeout is None else perf_counter() + timeout
         for thread in self._threads:
             thread.join(None if until is None else max(until - perf_counter(), 0))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _report(self) -> None:
+        failed = False
         while True:
             report = self._reports.get()
-            self._on_report(report)
+            try:
+                self._on_report(report)
+            except Exception as error:
+                if not failed:
+                    _logger.exception("delivering a report failed")
+                    failed = True
+                    self._commands.put(
+                        FailRun(f"The run was ended because it couldn't be recorded: {error!r}.")
+                    )
             if isinstance(report, RunEnded):
                 return
 
     def _control(self) -> None:
-        begin, counter = self._begin, self._counter
+        start = self._start
         try:
-            kind = pool_class(begin.scenario.pool)
-            conninfo = with_application_name(begin.conninfo, begin.application_name)
-            group = _group_for(kind, conninfo, counter, begin.scenario)
-        except Exception as error:  # noqa: BLE001 - whatever a driver raises ends as a sentence
-            why = told(error, begin.conninfo)
-            self._reports.put(RunEnded(0, str(why), why.exit_status))
+            kind = pool_class(start.scenario.pool)
+            client_group = self._open(kind)
+        except BaseException as error:
+            described = describe_error(error, start.conninfo)
+            if error is not described:
+                _logger.info("the pool could not be opened", exc_info=True)
+            self._reports.put(RunEnded(0, str(described), described.exit_status))
             return
-        server_monitor = ServerMonitor(begin.conninfo, begin.application_name, self._tell_of_server)
         run: Run | None = None
-        failure, left_open = "", 0
+        failure = ""
         try:
-            try:
-                run = Run(
-                    begin=begin,
-                    kind=kind,
-                    group=group,
-                    counter=counter,
-                    server_monitor=server_monitor,
-                    reports=self._reports,
-                )
-                run.live(self._commands)
-            finally:
-                if run is not None:
-                    left_open = run.end()
-                else:
-                    server_monitor.close(timeout=1.0)
-                    group.close()
-        except Exception as error:
-            failure = f"The engine failed, which is a fault of poolviz: {error!r}."
-            raise
-        finally:
-            rows = None if run is None else run.rows
-            self._reports.put(RunEnded(left_open, failure, 1 if failure else 0, rows))
+            run = Run(
+                start=start,
+                kind=kind,
+                client_group=client_group,
+                connections=self._connections,
+                commands=self._commands,
+                reports=self._reports,
+            )
+            failure = run.run()
+        except BaseException as error:  # noqa: BLE001 - logged and reported
+            failure = _fault_of_poolviz(error)
+        try:
+            if run is None:
+                client_group.close()
+            else:
+                run.end()
+        except BaseException as error:  # noqa: BLE001 - logged and reported
+            failure = failure or _fault_of_poolviz(error)
+        open_at_end, rows = (0, None) if run is None else (run.open_at_end, run.rows)
+        self._reports.put(RunEnded(open_at_end, failure, 1 if failure else 0, rows))
 
-    def _tell_of_server(self, sentence: str) -> None:
-        self._reports.put(ProblemReported("server's view", sentence))
+    def _open(self, kind: type[Pool]) -> ClientGroup[Any]:
+        """Open the pool, with a group of the clients that it is made for."""
+        scenario = self._start.scenario
+        conninfo = with_application_name(self._start.conninfo, self._start.application_name)
+        if issubclass(kind, TaskPool):
+            return TaskClientGroup(
+                kind,
+                conninfo,
+                self._connections,
+                scenario.limits,
+                scenario.seed,
+                on_client_failure=self._report_client_failure,
+            )
+        if issubclass(kind, ThreadPool):
+            return ThreadClientGroup(
+                kind,
+                conninfo,
+                self._connections,
+                scenario.limits,
+                scenario.seed,
+                on_client_failure=self._report_client_failure,
+            )
+        raise PoolvizError(f"{kind.id} is neither a ThreadPool nor a TaskPool.")
+
+    def _report_client_failure(self, number: int, error: BaseException) -> None:
+        sentence = f"Client {number} ended unexpectedly, and the run goes on without it: {error!r}."
+        self._reports.put(ProblemReported("clients", sentence))
 
 
-def _group_for(
-    kind: type[Pool], conninfo: str, counter: ConnectionEventBuffer, scenario: Scenario
-) -> ClientGroup[Any]:
-    """The pool of a scenario, and a group of the kind of clients it is made for."""
-    if issubclass(kind, TaskPool):
-        return TaskClientGroup(kind, conninfo, counter, scenario.limits, scenario.seed)
-    if issubclass(kind, ThreadPool):
-        return ThreadClientGroup(kind, conninfo, counter, scenario.limits, scenario.seed)
-    raise TypeError(f"{kind.id} is neither a ThreadPool nor a TaskPool")
+def _fault_of_poolviz(error: BaseException) -> str:
+    """Log an unexpected exception, which is being handled, and return the sentence for it."""
+    _logger.exception("the run failed")
+    return f"The engine failed, which is a fault of poolviz: {error!r}."

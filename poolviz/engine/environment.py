@@ -1,4 +1,4 @@
-"""What a report must say about where it was measured: versions, the machine, the pool's class."""
+"""The environment of a run, as reports state it: versions, the machine, the pool's class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from poolviz.pools.base import Pool
 
 
 def describe_environment(pool: type[Pool], known: Mapping[str, str]) -> dict[str, str]:
-    """Facts about this run, beside what is `known` of the server. Nothing in them is secret."""
+    """Return what the run is measured with, and what is `known` of the server. Holds no secret."""
     return {
         **known,
         "poolviz": poolviz.__version__,
@@ -29,6 +29,6 @@ def describe_environment(pool: type[Pool], known: Mapping[str, str]) -> dict[str
 
 
 def _libpq() -> str:
-    """The version of the library under psycopg2: 180006 is 18.6."""
+    """Return the version of the library under psycopg2: 180006 is 18.6."""
     number = libpq_version()
     return f"{number // 10000}.{number % 10000}"

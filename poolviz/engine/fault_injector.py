@@ -1,7 +1,8 @@
-"""Where faults happen: a run's connections, clients and tables, and a server of our own."""
+"""Injects faults into a run: into its connections, clients and tables, and into our own server."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from time import perf_counter
@@ -14,12 +15,15 @@ from poolviz.pools.connections.connect_faults import ConnectFaults
 from poolviz.servers.dispatch import fault_injection_for
 from poolviz.servers.fault_injection import FaultInjection
 
+_logger = logging.getLogger(__name__)
+
 
 class RunFaultContext:
-    """What the faults of one run lay their actions on (a `load.faults.RunFaultContext`).
+    """What the faults of one run act on (a `load.faults.FaultContext`).
 
-    `set_stuck` makes so many clients hang; control calls it. `ask_owner` tells whoever started the
-    server to restart it, and returns at once. The rest is for any thread.
+    `set_stuck` makes that many clients hang; the control thread calls it. `restart_server` asks
+    whoever started the server to restart it, and returns at once. Everything else may be called
+    from any thread.
     """
 
     def __init__(
@@ -30,53 +34,53 @@ class RunFaultContext:
         connect_faults: ConnectFaults,
         client_faults: ClientFaults,
         set_stuck: Callable[[int], None],
-        ask_owner: Callable[[], None],
+        restart_server: Callable[[], None],
     ) -> None:
         self.connect_faults, self.client_faults = connect_faults, client_faults
-        self.set_stuck, self.restart_server = set_stuck, ask_owner
+        self.set_stuck, self.restart_server = set_stuck, restart_server
         self._injection = fault_injection_for(conninfo, application_name)
-        self._over = threading.Event()
+        self._ended = threading.Event()
 
     def terminate(self, how_many: int | None) -> int:
-        """Have the server end so many of the run's backends, or all; how many it ended."""
-        return self._injecting().terminate(how_many, self.wait)
+        """Terminate that many of the run's backends, or all; return how many it was."""
+        return self._server().terminate(how_many, self.wait)
 
     def lock_tables(self, seconds: float) -> None:
-        """Hold a lock on poolviz' own tables for so long or until the run's end."""
-        self._injecting().lock_tables(seconds, self.wait)
+        """Lock poolviz' own tables for `seconds`, or until the run ends."""
+        self._server().lock_tables(seconds, self.wait)
 
     def wait(self, seconds: float) -> bool:
-        """Let time pass; True where the run's end cut that short."""
-        return self._over.wait(min(seconds, threading.TIMEOUT_MAX))
+        """Wait for `seconds`; True if the run ended before that."""
+        return self._ended.wait(min(seconds, threading.TIMEOUT_MAX))
 
     def end(self) -> None:
-        """End every wait, also of connections that are held up: the run is over."""
-        self._over.set()
+        """End every wait, including that of connections that are held up: the run is over."""
+        self._ended.set()
         self.connect_faults.disable()
 
-    def _injecting(self) -> FaultInjection:
+    def _server(self) -> FaultInjection:
         if self._injection is None:
-            raise ServerError("There is no server that could be harmed.")
+            raise ServerError("SQLite has no server that a fault could be injected into.")
         return self._injection
 
 
 class FaultInjector:
-    """Carries faults out. Standing ones are set by whoever calls, the control thread; each passing
-    one runs in a thread of its own, owned here until `close`.
+    """Injects faults. The caller's thread sets standing ones; each passing one has its own thread,
+    owned here until `close`.
 
-    `tell` is called from those threads with a fault's key and a sentence where it came to nothing,
-    and with an empty one when it is done again and well.
+    `on_problem` is called in those threads with a fault's key and a sentence if the fault failed,
+    and with an empty sentence when it succeeds after that. The run goes on.
     """
 
-    def __init__(self, context: RunFaultContext, tell: Callable[[str, str], None]) -> None:
-        self._context, self._tell = context, tell
-        self._under_way: dict[str, threading.Thread] = {}
-        self._failed: set[str] = set()  # keys; each written by its own thread alone
+    def __init__(self, context: RunFaultContext, on_problem: Callable[[str, str], None]) -> None:
+        self._context, self._on_problem = context, on_problem
+        self._threads: dict[str, threading.Thread] = {}
+        self._failed: set[str] = set()  # keys; each is written by its own fault's thread only
 
     def inject(self, key: str, value: Value) -> str:
-        """Begin with a fault; at its default a standing one ends, and a passing one is none.
+        """Set a standing fault to `value`, or start a passing one; its default means no fault.
 
-        Why it isn't done, in a sentence, where the same one is still under way; else empty.
+        Return why it isn't done, in a sentence, if the same fault is still in progress; else "".
         """
         fault = FAULTS[key]()
         if fault.standing:
@@ -84,31 +88,37 @@ class FaultInjector:
             return ""
         if value == fault.parameter.default:
             return ""
-        before = self._under_way.get(key)
+        before = self._threads.get(key)
         if before is not None and before.is_alive():
-            return f"{key} is still under way: wait until it is over."
+            return f"{key} is still in progress: wait until it is over."
         thread = threading.Thread(
-            target=self._pass, args=(key, fault, value), name=f"fault {key}", daemon=True
+            target=self._run, args=(key, fault, value), name=f"fault {key}", daemon=True
         )
-        self._under_way[key] = thread
+        self._threads[key] = thread
         thread.start()
         return ""
 
     def close(self, timeout: float = 1.0) -> None:
-        """End every fault under way, waiting at most so many seconds for all of them."""
+        """End every fault in progress, waiting at most `timeout` seconds for all of them."""
         self._context.end()
         until = perf_counter() + timeout
-        for thread in self._under_way.values():
+        for thread in self._threads.values():
             thread.join(max(until - perf_counter(), 0))
 
-    def _pass(self, key: str, fault: Fault, value: Value) -> None:
+    def _run(self, key: str, fault: Fault, value: Value) -> None:
         try:
             fault.inject(self._context, value)
         except PoolvizError as error:
-            if not self._context.wait(0):  # else the run's end is what it failed by
-                self._failed.add(key)
-                self._tell(key, str(error))
+            self._fail(key, str(error))
+        except Exception as error:
+            _logger.exception("fault %s failed", key)
+            self._fail(key, f"{key} failed, which is a fault of poolviz: {error!r}.")
         else:
             if key in self._failed:
                 self._failed.discard(key)
-                self._tell(key, "")
+                self._on_problem(key, "")
+
+    def _fail(self, key: str, sentence: str) -> None:
+        if not self._context.wait(0):  # else the end of the run is why it failed
+            self._failed.add(key)
+            self._on_problem(key, sentence)

@@ -1,14 +1,16 @@
-"""Exact counting: clients note what happens to them, and each tick makes one sample of it.
+"""Exact counting: clients append events to buffers, and each tick is made of the events since the
+last one.
 
-A client's hot path appends to two buffers of its own, and nothing else: no lock, no queue, no
-signal. The sampler reads the clock first and takes then, from every buffer, what was stamped up
-to that moment. That this is everything that happened until then rests on one fact: reading the
-clock and appending what it said are one step under the interpreter's lock (`buffer.stamper`), so
-no client can hold a stamp that is not yet in its buffer.
+A client's hot path appends to two buffers of its own and does nothing else: no lock, no queue, no
+signal. The sampler reads the clock first and then takes from every buffer what was stamped up to
+that moment. This is everything that happened until then, because reading the clock and appending
+the time are one step under the interpreter's lock (`event_buffer.stamper`): no client can hold a
+stamp that is not yet in its buffer.
 
-Stamps keep the order of cause and effect: a connection is stamped open before anybody can get
-it, acquired after acquire came back, released before release is called, closed when nobody can
-get it any more. So walking the stamps in order never shows more connections used than open.
+Stamps keep the order of cause and effect. A connection is stamped as opened before any client can
+get it, as acquired after acquire returned, as released before release is called, and as closed
+when no client can get it any more. So the events in the order of their stamps never show more
+connections used than open.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from poolviz.model.histogram import Histogram
 from poolviz.model.sample import Level
 from poolviz.pools.connections.connect_faults import ConnectFaults
 
-# Events that clients don't note, numbered on from theirs.
+# Events that don't come from clients, numbered on from theirs.
 _OPENED, _DUE, _DROPPED, _CLOSED = range(events.KINDS, events.KINDS + 4)
 _NUMBERS = events.KINDS + 4
 
@@ -64,18 +66,17 @@ def _those(*kinds: int) -> NDArray[np.bool_]:
 
 _LATE = _those(events.ACQUIRED_LATE, events.TIMED_OUT_LATE)
 _WAITED = _those(events.ACQUIRED, events.TIMED_OUT) | _LATE
-_WAITED_IN_VAIN = _WAITED | _those(events.FAILED)  # what a client that is starved has to show
+_WAITED_IN_VAIN = _WAITED | _those(events.FAILED)  # a client that gets nothing has only these
 _TIMED_OUT = _those(events.TIMED_OUT, events.TIMED_OUT_LATE)
 _USED = _those(events.RELEASED, events.BROKEN, events.RETURNED)
 
 _NS = 1e-9
 _Number = TypeVar("_Number", int, float)
-_States = NDArray[np.int64] | int  # one number where a level stood still
+_States = NDArray[np.int64] | int  # one number if a level did not change
 
 
 class ConnectionEventBuffer:
-    """Counts connections as they are opened and closed, from any thread (a
-    `pools.ConnectionCounter`)."""
+    """Records when connections are opened and closed (a `pools.base.ConnectionCounter`)."""
 
     def __init__(self) -> None:
         self._opened, self._closed = array("q"), array("q")
@@ -85,16 +86,16 @@ class ConnectionEventBuffer:
         self.check = self.connect_faults.check
 
     def opened(self, seconds: float) -> None:
-        """A connection was made; it took `seconds`."""
+        """Record that a connection was opened, which took `seconds`."""
         self._durations.append(seconds)
         self._stamp_opened()
 
     def closed(self) -> None:
-        """A connection that was opened is no more."""
+        """Record that a connection was closed."""
         self._stamp_closed()
 
     def take(self, until: int) -> tuple[array[int], array[int], array[float]]:
-        """Stamps of openings and closings up to `until`, and how long the openings took."""
+        """Take the stamps of openings and of closings up to `until`, and how long openings took."""
         return (
             _taken(self._opened, bisect_right(self._opened, until)),
             _taken(self._closed, bisect_right(self._closed, until)),
@@ -103,7 +104,7 @@ class ConnectionEventBuffer:
 
 
 def _taken(values: array[_Number], n: int) -> array[_Number]:
-    """The first `n` values, taken off."""
+    """Remove and return the first `n` values."""
     front = values[:n]
     del values[:n]
     return front
@@ -113,12 +114,12 @@ def _kinds_of(kinds: bytearray) -> NDArray[np.uint8]:
     return np.frombuffer(kinds, dtype=np.uint8)
 
 
-class Arrivals(Protocol):
-    """Requests of an open load, each at the moment it is due."""
+class RequestTimes(Protocol):
+    """When the requests of an open load come due."""
 
     def take(self, until: int) -> tuple[array[int], array[int]]:
-        """The moments up to `until`, not taken before, at which requests came due; and those at
-        which waiting ones were given up unbegun."""
+        """Take the moments up to `until` when requests came due, and those when requests were
+        dropped that no client had begun."""
 
 
 class Tick:
@@ -135,39 +136,40 @@ class Tick:
 
 
 class Meter:
-    """Makes ticks of what the buffers and the counter hold. One thread at a time calls `tick`.
+    """Makes ticks of the events of clients and connections. One thread at a time calls `tick`.
 
-    Where a pool `shares` connections, several clients hold one and it is used once.
+    If the pool `shares` connections, one that several clients hold counts as used once.
     """
 
-    def __init__(self, counter: ConnectionEventBuffer, *, shares: bool = False) -> None:
-        self._counter = counter
+    def __init__(self, connections: ConnectionEventBuffer, *, shares: bool = False) -> None:
+        self._connections = connections
         self._shares = shares
         self.began = self._then = perf_counter_ns()
         self._now = dict.fromkeys(_EFFECTS, 0)
-        self._longest: dict[int, int] = {}  # ns that each client waited at most, in this segment
+        self._longest: dict[int, int] = {}  # ns: the longest wait of each client in this segment
 
     @property
     def open(self) -> int:
-        """Connections open at the last tick."""
+        """Number of connections that were open at the last tick."""
         return self._now["open"]
 
     def begin_segment(self) -> None:
-        """From here on each client's longest wait is looked for anew."""
+        """Forget the longest waits: those of a new segment start here."""
         self._longest.clear()
 
     def tick(
-        self, buffers: Iterable[EventBuffer], kept: int, arrivals: Arrivals | None = None
+        self, buffers: Iterable[EventBuffer], kept: int, requests: RequestTimes | None = None
     ) -> Tick:
-        """Everything since the last tick. `kept` connections or fewer are no overflow."""
+        """Return what happened since the last tick. More than `kept` connections are overflow."""
         until = perf_counter_ns()
         tick = Tick(self._then, until)
-        opened, closed, durations = self._counter.take(until)
+        opened, closed, durations = self._connections.take(until)
         tick.opened, tick.closed = len(opened), len(closed)
         tick.create.add(np.frombuffer(durations, dtype=np.float64))
         stamps, kinds = self._take_clients(buffers, tick, until)
-        due, dropped = arrivals.take(until) if arrivals is not None else (array("q"), array("q"))
-        # At the same moment a connection is open before it is used, and a request due before begun.
+        due, dropped = requests.take(until) if requests is not None else (array("q"), array("q"))
+        # Of one moment, connections open before they are used and requests are due before they
+        # begin.
         streams = (
             (np.frombuffer(opened, np.int64), _OPENED),
             (np.frombuffer(due, np.int64), _DUE),
@@ -187,7 +189,7 @@ class Meter:
     def _take_clients(
         self, buffers: Iterable[EventBuffer], tick: Tick, until: int
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """What the clients noted, counted into `tick`; all stamps and kinds, by client."""
+        """Take the clients' events and count them into `tick`; return stamps and kinds."""
         pieces, kind_pieces, before, owners = [], [], [], []
         own_waits = array("d")
         late: list[array[int]] = []
@@ -231,7 +233,7 @@ class Meter:
         starts: NDArray[np.int64],
         owners: list[int],
     ) -> None:
-        """Count events into `tick`; `since` is how long after the client's last each came, and
+        """Count events into `tick`. `since` is the time from the client's event before each, and
         `owners` are the clients whose events begin at `starts`."""
         done = kinds == events.RELEASED
         waits = np.where(_WAITED_IN_VAIN[kinds], since, 0)
@@ -259,7 +261,7 @@ class Meter:
         numbers: NDArray[np.uint8],
         kept: int,
     ) -> None:
-        """Levels over the tick: every event in its order, and how long each state stood."""
+        """Set the levels of `tick`: the events in order, and how long each state lasted."""
         order = np.argsort(moments, kind="stable")
         numbers = numbers[order]
         edges = np.concatenate(([tick.start], moments[order], [tick.end]))
@@ -276,7 +278,7 @@ class Meter:
         opened, used = states["open"], states["used"]
         if self._shares:
             used = states["used"] = np.minimum(used, opened)
-        # A request that a schedule actions over to the next may be seen begun before it is due.
+        # A request that one schedule hands to the next may be seen to begin before it is due.
         states["backlog"] = np.maximum(states["backlog"], 0)
         states["idle"] = opened - used
         states["overflow"] = np.maximum(opened - kept, 0)
@@ -284,7 +286,7 @@ class Meter:
 
 
 def _level(states: _States, shares: NDArray[np.float64]) -> Level:
-    """What a level was over a tick of which each state, if there were several, stood a share."""
+    """Return a level over a tick; `shares` says for what part of it each state lasted."""
     if not isinstance(states, np.ndarray):
         return Level(int(states), int(states), int(states), float(states))
     return Level(int(states[-1]), int(states.min()), int(states.max()), float(states @ shares))

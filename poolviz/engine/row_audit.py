@@ -1,4 +1,4 @@
-"""What clients committed by their own account, held against the rows that are there."""
+"""Compares the rows that clients report as committed with the rows that are in the table."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ from poolviz.model.messages import Rows
 from poolviz.model.parameters import Value
 from poolviz.servers.dispatch import count_rows
 
-_BEFORE, _AFTER = 5.0, 1.0  # seconds that counting may take: a run's end is not held up for long
+# Seconds that counting may take. The end of a run must not be held up for long.
+_BEFORE_LIMIT, _AFTER_LIMIT = 5.0, 1.0
 
 
 class RowAudit:
-    """Counts the rows that a run adds: opened before its clients write, closed after they left.
+    """Counts the rows of the table before clients add to it and after the last has ended.
 
-    `tell` is called with a sentence where the rows can't be counted; then there is no account.
-    Used by the control thread alone.
+    `on_problem` gets a sentence if the rows can't be counted; there is no result then. Used by the
+    control thread only.
     """
 
-    def __init__(self, conninfo: str, tell: Callable[[str], None]) -> None:
-        self._conninfo, self._tell = conninfo, tell
+    def __init__(self, conninfo: str, on_problem: Callable[[str], None]) -> None:
+        self._conninfo, self._on_problem = conninfo, on_problem
         self._before: int | None = None
-        self._opened = False
+        self._started = False
 
-    def open(self, load: Mapping[str, Value]) -> None:
+    def start(self, load: Mapping[str, Value]) -> None:
         """Count the rows that are there, if clients are about to add some for the first time."""
-        if not self._opened and statement_kind(load).adds_row:
-            self._opened = True
-            self._before = self._count(_BEFORE)
+        if not self._started and statement_kind(load).adds_row:
+            self._started = True
+            self._before = self._count(_BEFORE_LIMIT)
 
-    def close(self, committed: int) -> Rows | None:
-        """The account, where so many were committed; None where there was nothing to count, or no
-        way to."""
+    def finish(self, committed: int) -> Rows | None:
+        """Return the result, given how many rows were committed; None if no client added rows or
+        they can't be counted."""
         if self._before is None:
             return None
-        after = self._count(_AFTER)
+        after = self._count(_AFTER_LIMIT)
         return None if after is None else Rows(committed, after - self._before)
 
     def _count(self, seconds: float) -> int | None:
         try:
             return count_rows(self._conninfo, seconds)
         except PoolvizError as error:
-            self._tell(f"The rows that clients add can't be counted. {error}")
+            self._on_problem(f"The rows that clients add can't be counted. {error}")
             return None

@@ -1,23 +1,26 @@
-"""What lives as long as the load does: the changes and faults of one run, as they come."""
+"""One run while it goes on: its load, its changes and faults, and its end."""
 
 from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from poolviz.engine.client_group import ClientGroup
 from poolviz.engine.environment import describe_environment
 from poolviz.engine.fault_injector import FaultInjector, RunFaultContext
 from poolviz.engine.meter import ConnectionEventBuffer
+from poolviz.engine.pool_errors import describe_error
 from poolviz.engine.row_audit import RowAudit
 from poolviz.engine.sampler import Sampler
 from poolviz.engine.server_monitor import ServerMonitor
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import check_load, settings_for
 from poolviz.model.dialect import dialect_of
-from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.errors import InputError
 from poolviz.model.messages import (
     AddNote,
     ChangeRefused,
@@ -34,111 +37,146 @@ from poolviz.model.messages import (
 from poolviz.model.parameters import Parameters, Value, unknown_key
 from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.pools.base import Pool
-from poolviz.servers import dispatch
 
-_NOBODY_LISTENS = 200  # reports waiting: the sampler lets ticks pass until they are taken
-_Values = Mapping[str, Value]
+_MOST_WAITING = 200  # reports that wait to be delivered; with more, the sampler skips ticks
+_Values: TypeAlias = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class FailRun:
+    """End the run as failed. Sent by a thread of the engine that can't go on."""
+
+    sentence: str
+
+
+RunCommand: TypeAlias = ChangeSetting | AddNote | StopRun | FailRun
 
 
 class Run:
-    """One run, from the pool's being there to its end. Used by the control thread alone."""
+    """One run, from its open pool to its end. Used by the control thread only.
+
+    `commands` are what it is told while it goes on; what it reports is put into `reports`. Once
+    `end` was called, `open_at_end` is the number of connections that were left open, and `rows`
+    is what clients added, if that was counted.
+    """
 
     def __init__(
         self,
         *,
-        begin: StartRun,
+        start: StartRun,
         kind: type[Pool],
-        group: ClientGroup[Any],
-        counter: ConnectionEventBuffer,
-        server_monitor: ServerMonitor,
+        client_group: ClientGroup[Any],
+        connections: ConnectionEventBuffer,
+        commands: queue.SimpleQueue[RunCommand],
         reports: queue.SimpleQueue[Report],
     ) -> None:
-        scenario = begin.scenario
-        self._begin, self._kind, self._group = begin, kind, group
-        self._reports, self._server_monitor = reports, server_monitor
-        self._dialect = dialect_of(begin.conninfo)
+        scenario = start.scenario
+        self._scenario, self._kind, self._client_group = scenario, kind, client_group
+        self._conninfo, self._own_server = start.conninfo, start.own_server
+        self._commands, self._reports = commands, reports
+        self._dialect = dialect_of(start.conninfo)
         self._settings = settings_for(kind)
         self._limits, self._load = dict(scenario.limits), dict(scenario.load)
-        self._faults = FAULT_PARAMETERS.defaults()  # of which only those that stand ever differ
+        self._faults = FAULT_PARAMETERS.defaults()  # passing ones always have their default here
+        self._resize_failed = False
+        self.open_at_end = 0
+        self.rows: Rows | None = None
         context = RunFaultContext(
-            begin.conninfo,
-            begin.application_name,
-            connect_faults=counter.connect_faults,
-            client_faults=group.client_faults,
-            set_stuck=group.set_stuck,
-            ask_owner=lambda: reports.put(ServerRestartRequested()),
+            start.conninfo,
+            start.application_name,
+            connect_faults=connections.connect_faults,
+            client_faults=client_group.client_faults,
+            set_stuck=client_group.set_stuck,
+            restart_server=lambda: reports.put(ServerRestartRequested()),
         )
-        self._fault_injector = FaultInjector(
-            context, lambda key, why: reports.put(ProblemReported(key, why))
+        self._fault_injector = FaultInjector(context, self._report_problem)
+        self._row_audit = RowAudit(
+            start.conninfo, lambda sentence: self._report_problem("rows", sentence)
         )
         reports.put(
-            RunStarted(time.time(), scenario, describe_environment(kind, begin.environment))
+            RunStarted(time.time(), scenario, describe_environment(kind, start.environment))
+        )
+        self._server_monitor = ServerMonitor(
+            start.conninfo,
+            start.application_name,
+            lambda sentence: self._report_problem("server's view", sentence),
         )
         self._sampler = Sampler(
             kind=kind,
-            counter=counter,
-            group=group,
-            server_monitor=server_monitor,
+            connections=connections,
+            client_group=client_group,
+            server_monitor=self._server_monitor,
             emit=reports.put,
-            listened_to=lambda: reports.qsize() < _NOBODY_LISTENS,
+            ready=lambda: reports.qsize() < _MOST_WAITING,
+            on_failure=lambda error: commands.put(
+                FailRun(f"The run was ended because no sample could be taken: {error!r}.")
+            ),
         )
         self._sampler.start(self._limits, self._load)
-        self._resize_failed = False
-        self._row_audit = RowAudit(
-            begin.conninfo, lambda why: reports.put(ProblemReported("rows", why))
-        )
-        self.rows: Rows | None = None  # what was added and what is there, once the run has ended
 
-    def live(self, commands: queue.SimpleQueue[ChangeSetting | AddNote | StopRun]) -> None:
-        """Put the load on, and do what is scheduled or asked for, until the end."""
+    def run(self) -> str:
+        """Apply the load, then every change when it is due or asked for, until the run's end.
+
+        Return why the run failed, in a sentence; "" if it came to its end or was stopped.
+        """
         schedule: dict[float, dict[str, Value]] = {}
-        for change in self._begin.scenario.changes:
+        for change in self._scenario.changes:
             schedule.setdefault(change.at, {})[change.key] = change.value
         due = sorted(schedule)
-        end = self._begin.scenario.duration
+        end = self._scenario.duration
         if due and due[0] == 0:
-            self._alter(schedule[due.pop(0)])  # before the first client is at work
-        self._row_audit.open(self._load)
-        self._group.set_load(self._load)
+            self._change(schedule[due.pop(0)])  # before the first client starts
+        self._row_audit.start(self._load)
+        self._client_group.set_load(self._load)
         while True:
             if due and due[0] <= self._sampler.now():
-                self._alter(schedule[due.pop(0)])  # late or not, each is made before the end
+                self._change(schedule[due.pop(0)])  # however late, every one before the end
                 continue
             if end is not None and self._sampler.now() >= end:
-                return
-            if self._group.varies:
-                self._group.follow_shape()
+                return ""
+            if self._client_group.varies:
+                self._client_group.follow_shape()
             try:
-                command = commands.get(timeout=self._patience([*due[:1], *([end] if end else [])]))
+                command = self._commands.get(
+                    timeout=self._seconds_until([*due[:1], *([end] if end else [])])
+                )
             except queue.Empty:
                 continue
-            if isinstance(command, StopRun):
-                return
-            if isinstance(command, AddNote):
-                self._mark(self._sampler.now(), MarkKind.NOTE, command.text)
-            else:
-                self._alter({command.key: command.value})
+            match command:
+                case StopRun():
+                    return ""
+                case FailRun(sentence):
+                    return sentence
+                case AddNote(text):
+                    self._mark(self._sampler.now(), MarkKind.NOTE, text)
+                case ChangeSetting(key, value):
+                    self._change({key: value})
 
-    def end(self) -> int:
-        """Stop faults, clients, pool, sampler and server_monitor; how many connections were left
-        open."""
-        self._fault_injector.close()
-        self._group.stop(self._server_monitor.cancel_statements)
-        self._group.close()
-        left_open = self._sampler.stop()
-        self.rows = self._row_audit.close(self._group.committed())
-        self._server_monitor.close(timeout=1.0)
-        return left_open
+    def end(self) -> None:
+        """Stop the faults, the clients, the pool, the sampler and the server monitor."""
+        with ExitStack() as steps:  # each is taken, in reverse order, even if another raises
+            steps.callback(self._server_monitor.close, timeout=1.0)
+            steps.callback(self._finish_audit)
+            steps.callback(self._finish_sampling)
+            steps.callback(self._client_group.close)
+            steps.callback(self._client_group.stop, self._server_monitor.cancel_statements)
+            steps.callback(self._fault_injector.close)
 
-    def _patience(self, moments: list[float]) -> float | None:
-        """Seconds until there is something to do unasked; None where that is never."""
+    def _finish_sampling(self) -> None:
+        self.open_at_end = self._sampler.stop()
+
+    def _finish_audit(self) -> None:
+        self.rows = self._row_audit.finish(self._client_group.committed())
+
+    def _seconds_until(self, moments: list[float]) -> float | None:
+        """Return how long to wait for a command, at most until the first of `moments`."""
         soon = max(min(moments) - self._sampler.now(), 0.0) if moments else None
-        if not self._group.varies:
+        if not self._client_group.varies:
             return soon
         return TICK if soon is None else min(soon, TICK)
 
-    def _alter(self, changes: _Values) -> None:
-        """Apply changes that belong together: one cut in the record, a mark for each."""
+    def _change(self, changes: _Values) -> None:
+        """Apply changes of one moment: they share a segment, and each has its mark."""
         old = {**self._limits, **self._load, **self._faults}
         try:
             limits, load, faults = self._allowed(changes)
@@ -152,23 +190,25 @@ class Run:
         else:
             self._faults |= standing
             default = FAULT_PARAMETERS.defaults()
-            stand = {key: v for key, v in self._faults.items() if v != default[key]}
-            at = self._sampler.begin_segment(limits, load, stand)
+            in_force = {key: v for key, v in self._faults.items() if v != default[key]}
+            at = self._sampler.begin_segment(limits, load, in_force)
         if limits != self._limits:
             self._resize(limits)
         self._limits = limits
         if load != self._load:
             self._load = load
-            self._row_audit.open(load)
-            self._group.set_load(load)
+            self._row_audit.start(load)
+            self._client_group.set_load(load)
         for declared, values in ((self._kind.limits, limits), (self._settings, load)):
             self._mark_changes(at, declared, {k: v for k, v in values.items() if k in changes}, old)
         for key, value in faults.items():
             self._inject(at, key, value, old)
 
     def _allowed(self, changes: _Values) -> tuple[dict[str, Value], dict[str, Value], _Values]:
-        """The limits and the load as they would then be, and the faults among `changes`;
-        InputError where something isn't allowed."""
+        """Return the limits and the load with `changes`, and the faults among them.
+
+        Raises InputError if one isn't allowed.
+        """
         groups = (self._kind.limits, self._settings, FAULT_PARAMETERS)
         parts: list[dict[str, Value]] = [{}, {}, {}]
         for key, value in changes.items():
@@ -181,7 +221,7 @@ class Run:
         if load != self._load:
             check_load(load, self._dialect)
         faults = {key: FAULT_PARAMETERS[key].check(value) for key, value in parts[2].items()}
-        conditions = FaultConditions(self._dialect, self._begin.own_server, self._kind, load)
+        conditions = FaultConditions(self._dialect, self._own_server, self._kind, load)
         for key, value in faults.items():
             reason = FAULTS[key].reason(conditions)
             if reason and value != FAULT_PARAMETERS[key].default:
@@ -189,7 +229,7 @@ class Run:
         return limits, load, faults
 
     def _inject(self, at: float, key: str, value: Value, old: _Values) -> None:
-        """Begin with a fault, or end one that stands."""
+        """Start a fault, or end a standing one."""
         declared = FAULT_PARAMETERS[key]
         if FAULTS[key].standing:
             if value != old[key]:
@@ -203,18 +243,18 @@ class Run:
             self._mark(at, MarkKind.FAULT, declared.phrase(value), key=key, new=value)
 
     def _resize(self, limits: _Values) -> None:
-        """Have the pool follow; where it can't, because it can't connect, the run goes on."""
+        """Apply limits to the pool. If it can't connect as they require, the run goes on."""
         try:
-            self._group.resize(limits)
-        except Exception as error:  # noqa: BLE001 - connecting fails in every driver's own way
+            self._client_group.resize(limits)
+        except Exception as error:  # noqa: BLE001 - each driver has errors of its own
             self._resize_failed = True
-            self._reports.put(ProblemReported("resize", str(told(error, self._begin.conninfo))))
+            self._report_problem("resize", str(describe_error(error, self._conninfo)))
         else:
             if self._resize_failed:
                 self._resize_failed = False
-                self._reports.put(ProblemReported("resize", ""))
+                self._report_problem("resize", "")
 
-    def _refuse(self, keys: Mapping[str, Value] | list[str], old: _Values, why: str) -> None:
+    def _refuse(self, keys: Iterable[str], old: _Values, why: str) -> None:
         for key in keys:
             self._reports.put(ChangeRefused(key, old.get(key, 0), why))
 
@@ -244,10 +284,6 @@ class Run:
     ) -> None:
         self._reports.put(MarkAdded(Mark(t=t, kind=kind, text=text, key=key, old=old, new=new)))
 
-
-def told(error: Exception, conninfo: str) -> PoolvizError:
-    """What went wrong with a pool, as a sentence."""
-    if isinstance(error, PoolvizError):
-        return error
-    described = dispatch.describe_error(error, conninfo)
-    return described or PoolvizError(f"The pool raised {type(error).__name__}: {error}".strip())
+    def _report_problem(self, topic: str, sentence: str) -> None:
+        """Report a problem, or with an empty sentence that it is over. Called from any thread."""
+        self._reports.put(ProblemReported(topic, sentence))

@@ -1,14 +1,15 @@
-"""Takes a sample each tick, and one more at each change, so that none straddles two segments."""
+"""Takes a sample each tick, and one more at each change, so that no sample spans two segments."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from time import perf_counter, perf_counter_ns
 from typing import Any
 
 from poolviz.engine.client_group import ClientGroup
-from poolviz.engine.load_generator_monitor import MOST_CPU, MOST_LAG
+from poolviz.engine.load_generator_monitor import CPU_LIMIT, LAG_LIMIT
 from poolviz.engine.meter import ConnectionEventBuffer, Meter
 from poolviz.engine.server_monitor import ServerMonitor
 from poolviz.model.messages import Report, SampleTaken
@@ -16,38 +17,47 @@ from poolviz.model.parameters import Value
 from poolviz.model.sample import TICK, Sample
 from poolviz.pools.base import Pool
 
+_logger = logging.getLogger(__name__)
+
 
 class Sampler:
-    """Owns the meter and the thread that ticks. `lock` guards the meter and the segment's state."""
+    """Owns the meter and the thread that takes samples.
+
+    The control thread calls every method. `_lock` guards the meter and the segment's state, which
+    both threads use. A tick for which `ready` is False is skipped and counted as missed. If taking
+    a sample fails, `on_failure` is called once in the sampler's thread, which ends.
+    """
 
     def __init__(
         self,
         *,
         kind: type[Pool],
-        counter: ConnectionEventBuffer,
-        group: ClientGroup[Any],
+        connections: ConnectionEventBuffer,
+        client_group: ClientGroup[Any],
         server_monitor: ServerMonitor,
         emit: Callable[[Report], None],
-        listened_to: Callable[[], bool],
+        ready: Callable[[], bool],
+        on_failure: Callable[[Exception], None],
     ) -> None:
-        self._kind, self._group, self._server_monitor = kind, group, server_monitor
-        self._emit, self._listened_to = emit, listened_to
+        self._kind, self._client_group, self._server_monitor = kind, client_group, server_monitor
+        self._emit, self._ready, self._on_failure = emit, ready, on_failure
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._tick, name="sampler", daemon=True)
-        self._meter = Meter(counter, shares=kind.shares)
+        self._failed = False
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+        self._meter = Meter(connections, shares=kind.shares)
         self._index = self._segment = self._missed = 0
-        self._load_monitor = group.load_monitor()
+        self._load_monitor = client_group.load_monitor()
         self._faults: dict[str, Value] = {}
         self._began = self._meter.began
 
     def start(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> None:
-        """Begin to tick, with what is in force."""
-        self._put_in_force(limits, load)
+        """Start taking samples, with the limits and the load that are in force."""
+        self._set_in_force(limits, load)
         self._thread.start()
 
     def now(self) -> float:
-        """Seconds since the run began."""
+        """Return the seconds since the run began."""
         return (perf_counter_ns() - self._began) * 1e-9
 
     def begin_segment(
@@ -56,8 +66,8 @@ class Sampler:
         load: Mapping[str, Value],
         faults: Mapping[str, Value],
     ) -> float:
-        """Close the segment with a sample of its own; the new one's beginning, in seconds. Before
-        the first sample there is none to close."""
+        """End the segment with a sample, unless none was taken yet, and return when the new one
+        began, in seconds since the run began."""
         with self._lock:
             at = 0.0
             if self._index:
@@ -65,21 +75,30 @@ class Sampler:
                 self._segment += 1
             self._meter.begin_segment()
             self._faults = dict(faults)
-            self._put_in_force(limits, load)
+            self._set_in_force(limits, load)
         return at
 
     def stop(self) -> int:
-        """End the ticking with one last sample; how many connections are open then."""
+        """Take the last sample, and return how many connections are open then."""
         self._stopping.set()
         self._thread.join()
         self._load_monitor.close()
         with self._lock:
-            self._take()
+            if not self._failed:
+                self._take()
             return self._meter.open
 
-    def _put_in_force(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> None:
+    def _set_in_force(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> None:
         self._limits, self._load = dict(limits), dict(load)
         self._capacity, self._kept = self._kind.capacity(limits), self._kind.kept(limits)
+
+    def _run(self) -> None:
+        try:
+            self._tick()
+        except Exception as error:
+            _logger.exception("taking a sample failed")
+            self._failed = True
+            self._on_failure(error)
 
     def _tick(self) -> None:
         due = perf_counter() + TICK
@@ -87,7 +106,7 @@ class Sampler:
             late = perf_counter() - due
             passed = 1 + int(late / TICK)
             due += passed * TICK
-            if not self._listened_to():
+            if not self._ready():
                 self._missed += passed
                 continue
             with self._lock:
@@ -95,8 +114,8 @@ class Sampler:
                 self._take()
 
     def _take(self) -> float:
-        """Take a sample and hand it on; its end, in seconds since the run began."""
-        tick = self._meter.tick(self._group.buffers(), self._kept, self._group)
+        """Take a sample and report it; return its end, in seconds since the run began."""
+        tick = self._meter.tick(self._client_group.buffers(), self._kept, self._client_group)
         cpu, lag = self._load_monitor.cpu(), self._load_monitor.lag
         span = (tick.end - tick.start) * 1e-9
         sample = Sample(
@@ -118,15 +137,15 @@ class Sampler:
             load=self._load,
             capacity=self._capacity,
             per_client=tick.per_client,
-            reported_counts=self._group.reported_counts(),
+            reported_counts=self._client_group.reported_counts(),
             server=self._server_monitor.take(),
             missed=self._missed,
             cpu=cpu,
             lag=lag,
-            clients=self._group.at_work,
+            clients=self._client_group.active,
             longest_waits=tick.longest_waits,
             faults=self._faults,
-            strained=cpu > MOST_CPU or lag > MOST_LAG,
+            strained=cpu > CPU_LIMIT or lag > LAG_LIMIT,
         )
         self._index += 1
         self._missed = 0

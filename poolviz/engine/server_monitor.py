@@ -1,42 +1,46 @@
-"""Asks the server once a second what it sees of the run, over a connection of its own."""
+"""The server's own view of the run, asked for once a second over a connection of its own."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
 from poolviz.model.sample import ServerView
 from poolviz.servers.dispatch import monitor_for
+from poolviz.servers.monitor import Monitor
 
 INTERVAL = 1.0  # seconds
 
+_logger = logging.getLogger(__name__)
+
 
 class ServerMonitor:
-    """Owns the `Monitor` on the server and the one thread that uses it. Without a monitor it
-    rests."""
+    """Owns the `Monitor` of the server and the thread that uses it. SQLite has no server to watch.
+
+    `on_problem` is called in that thread with a sentence, and with an empty one when the problem
+    is over. The run goes on without the server's view for as long as there is none.
+    """
 
     def __init__(
-        self,
-        conninfo: str,
-        application_name: str,
-        on_trouble: Callable[[str], None],
+        self, conninfo: str, application_name: str, on_problem: Callable[[str], None]
     ) -> None:
         self._monitor = monitor_for(conninfo, application_name)
-        self._on_trouble = on_trouble  # a sentence, or "" when all is well again
-        self._said = ""
+        self._on_problem = on_problem
+        self._problem = ""
         self._latest: ServerView | None = None
         self._wake = threading.Event()
         self._cancelling = self._closing = False
-        self._thread = threading.Thread(target=self._watch, name="server's view", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="server monitor", daemon=True)
         self._thread.start()
 
     def take(self) -> ServerView | None:
-        """What was seen since the last call; None if nothing new was."""
+        """Return what was seen since the last call; None if nothing was."""
         latest, self._latest = self._latest, None
         return latest
 
     def cancel_statements(self) -> None:
-        """Have the server cancel what this run's backends are doing. Returns at once."""
+        """Ask the server to cancel what this run's backends are doing. Returns at once."""
         self._cancelling = True
         self._wake.set()
 
@@ -46,10 +50,18 @@ class ServerMonitor:
         self._wake.set()
         self._thread.join(timeout)
 
-    def _watch(self) -> None:
-        monitor = self._monitor
-        if monitor is None:
+    def _run(self) -> None:
+        if self._monitor is None:
             return
+        try:
+            self._watch(self._monitor)
+        except Exception as error:
+            _logger.exception("the server monitor ended")
+            self._on_problem(
+                f"The server's own view is missing, which is a fault of poolviz: {error!r}."
+            )
+
+    def _watch(self, monitor: Monitor) -> None:
         try:
             while not self._closing:
                 if self._cancelling:
@@ -57,9 +69,9 @@ class ServerMonitor:
                     monitor.cancel_statements()
                 else:
                     self._latest = monitor.view()
-                    if monitor.problem != self._said:
-                        self._said = monitor.problem
-                        self._on_trouble(self._said)
+                    if monitor.problem != self._problem:
+                        self._problem = monitor.problem
+                        self._on_problem(self._problem)
                 self._wake.wait(INTERVAL)
                 self._wake.clear()
         finally:

@@ -2,68 +2,80 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from poolviz.engine.client_group import ClientFailed
 from poolviz.load.behaviour import Behaviour
 from poolviz.pools.base import ThreadPool
 
+_logger = logging.getLogger(__name__)
 
-class Client:
-    """One caller. Its thread runs `_live`; everything else is called by the control thread."""
 
-    def __init__(self, behaviour: Behaviour, pool: ThreadPool) -> None:
+class ThreadClient:
+    """A client that is a thread. The control thread calls every public method."""
+
+    def __init__(self, behaviour: Behaviour, pool: ThreadPool, on_failure: ClientFailed) -> None:
         self.behaviour = behaviour
         self._pool = pool
-        # Sleeping is waiting for this lock, which only `wake` ever releases.
+        self._on_failure = on_failure
+        # To sleep is to wait for this lock, which only `wake` releases.
         self._wakeup = threading.Lock()
         self._wakeup.acquire()
         self._actions = _Actions(pool, self._sleep)
         name = f"client {behaviour.number}"
-        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start working."""
+        """Start the client."""
         self._thread.start()
 
     def leave(self) -> None:
-        """End after the operation in progress."""
+        """Ask the client to end after the operation in progress."""
         self.behaviour.stopping = True
         self.wake()
 
     def wake(self) -> None:
-        """End the sleep in progress, or else the next one."""
+        """End the sleep in progress; if there is none, the next one."""
         if self._wakeup.locked():
             self._wakeup.release()
 
     def join(self, timeout: float) -> bool:
-        """Wait for the client's end; False if it hasn't come within `timeout` seconds."""
+        """Wait until the client has ended; False if it hasn't within `timeout` seconds."""
         self._thread.join(max(timeout, 0))
         return not self._thread.is_alive()
 
     @property
     def alive(self) -> bool:
-        """The client hasn't left yet."""
+        """Whether the client has yet to end."""
         return self._thread.is_alive()
 
     def cut(self) -> None:
-        """Break off a statement that nothing else could end."""
+        """Shut down the connection that the client holds, which ends any statement on it."""
         actions = self._actions
         connection = actions.connection
         if connection is None:
             return
-        # The client may give it back or close it at this very moment; then there is nothing to cut.
+        # The client may be giving it back or closing it right now; then nothing is left to cut.
         with suppress(Exception):
             self._pool.abort(connection, lambda: actions.connection is connection)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
             self.behaviour.live(self._actions).send(None)
         except StopIteration:
-            return
-        raise RuntimeError("A step of a client that is a thread waited for an event loop.")
+            return  # which is how a coroutine returns
+        # Errors of pools and drivers are figures. What arrives here is a fault of poolviz, or a
+        # SystemExit of the user's own pool.
+        except BaseException as error:
+            _logger.exception("client %d ended", self.behaviour.number)
+            self._on_failure(self.behaviour.number, error)
+        else:
+            suspended = RuntimeError("a step of a client that is a thread waited for an event loop")
+            self._on_failure(self.behaviour.number, suspended)
 
     def _sleep(self, seconds: float) -> None:
         # The wake that came with `stopping` may have ended an earlier sleep of the same operation.
@@ -76,7 +88,7 @@ class _Actions:
 
     def __init__(self, pool: ThreadPool, sleep: Callable[[float], None]) -> None:
         self._pool, self._sleep = pool, sleep
-        self.connection: Any = None  # the one that is held, for whoever has to break it off
+        self.connection: Any = None  # the one that is held, so that `cut` finds it
 
     async def acquire(self) -> Any:
         connection = self.connection = self._pool.acquire()

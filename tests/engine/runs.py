@@ -22,7 +22,7 @@ QUICK = {"statement_time": 0.001, "hold_time": 0, "think_time": 0.002}
 
 
 def scenario(pool: str = QUEUE_POOL, **said: Any) -> Scenario:
-    """A scenario of `pool`; limits and settings of the load by their names, or `changes` …"""
+    """A scenario of `pool`; limits, settings of the load and its other fields by their names."""
     limits, load, rest = {}, dict(QUICK), {}
     for key, value in said.items():
         if key in SETTINGS:
@@ -44,7 +44,7 @@ def changes(*written: tuple[float, str, Any]) -> tuple[Change, ...]:
 
 
 class Heard:
-    """Everything a run reported, and a way to wait for what it will."""
+    """Everything that a run reported, and a way to wait for what it will report."""
 
     def __init__(self) -> None:
         self.reports: list[Report] = []

@@ -118,7 +118,7 @@ def test_a_lowered_limit_holds_at_the_server_and_a_raised_one_is_used(
         assert backends(conninfo) <= most
 
 
-def test_waiters_start_at_once_when_the_limit_is_raised(conninfo: str) -> None:
+def test_waiting_clients_start_at_once_when_the_limit_is_raised(conninfo: str) -> None:
     """40 clients on one connection that is never given back in time: only room helps them."""
     what = scenario(
         clients=40, pool_size=1, max_overflow=0, statement_time=60, think_time=0, pool_timeout=600
@@ -132,7 +132,7 @@ def test_waiters_start_at_once_when_the_limit_is_raised(conninfo: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_stop_comes_back_though_every_client_is_inside_a_long_query(
+def test_a_stop_is_quick_though_every_client_is_inside_a_long_query(
     way: type, conninfo: str
 ) -> None:
     what = scenario(clients=30, pool_size=10, statement_time=60, pool_timeout=600)
@@ -150,7 +150,7 @@ def test_stop_comes_back_though_every_client_is_inside_a_long_query(
     wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
 
 
-def test_clients_that_are_stopped_within_a_statement_do_not_pause_before_they_go(
+def test_clients_stopped_during_a_statement_end_without_a_pause(
     conninfo: str,
 ) -> None:
     # The change wakes them too, within the very statement that they are then stopped in.
@@ -252,17 +252,16 @@ def test_the_same_seed_draws_the_same_times() -> None:
     from poolviz.load.settings import SETTINGS
     from poolviz.load.workload import Workload
 
-    work = Workload(SETTINGS.complete({"statement_time": 0.05, "think_time": 0.05}))
+    workload = Workload(SETTINGS.complete({"statement_time": 0.05, "think_time": 0.05}))
     drawn = [
-        (work.sql(rng, 0, 1), work.think(rng))
+        (workload.sql(rng, 0, 1), workload.think(rng))
         for rng in (random.Random("7/1"), random.Random("7/1"))
     ]
     assert drawn[0] == drawn[1]
-    assert drawn[0] != (work.sql(rng := random.Random("8/1"), 0, 1), work.think(rng))
+    assert drawn[0] != (workload.sql(rng := random.Random("8/1"), 0, 1), workload.think(rng))
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_run_that_cannot_be_set_up_ends_with_a_sentence(
+def test_a_run_that_cannot_be_started_ends_with_a_sentence(
     conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from poolviz.pools.registry import pool_class
@@ -287,22 +286,22 @@ def test_an_unreachable_server_ends_the_run_with_a_sentence() -> None:
     assert "127.0.0.1:1" in heard.ended.failure
 
 
-def test_a_killed_engine_is_told_and_its_record_kept(conninfo: str) -> None:
-    with running(EngineProcess, conninfo, scenario(clients=2)) as (link, heard):
+def test_a_killed_engine_is_reported_and_its_record_kept(conninfo: str) -> None:
+    with running(EngineProcess, conninfo, scenario(clients=2)) as (process, heard):
         heard.until(busy(20), "some operations")
-        os.kill(link.pid, signal.SIGKILL)
-        assert link.wait(30)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait(30)
     assert "was killed by SIGKILL" in heard.ended.failure
     assert heard.ended.exit_status == 1
     assert heard.operations() >= 20
 
 
-def test_an_engine_that_hangs_is_told_and_can_be_ended(conninfo: str) -> None:
-    with running(EngineProcess, conninfo, scenario(clients=2)) as (link, heard):
+def test_an_engine_that_hangs_is_reported_and_can_be_ended(conninfo: str) -> None:
+    with running(EngineProcess, conninfo, scenario(clients=2)) as (process, heard):
         heard.until(busy(20), "some operations")
-        os.kill(link.pid, signal.SIGSTOP)
+        os.kill(process.pid, signal.SIGSTOP)
         heard.until(lambda h: h.of(ProblemReported), "the silence to be noticed")
-        link.stop()
-        assert link.wait(30)
+        process.stop()
+        assert process.wait(30)
     assert "hasn't answered" in heard.of(ProblemReported)[0].sentence
     assert heard.ended.failure

@@ -1,4 +1,4 @@
-"""Faults on real servers: what they reach, how long they last, and how they come to nothing."""
+"""Faults on real servers: what they affect, how long they last, and how they fail."""
 
 from __future__ import annotations
 
@@ -32,33 +32,31 @@ __all__ = ["home", "tcp_server"]
 NAME = "poolviz context"
 
 
-class Told:
-    """What fault_injector say, and a way to wait for it."""
+class Problems:
+    """The problems that are reported, and a way to wait for the next."""
 
     def __init__(self) -> None:
-        self.said: list[tuple[str, str]] = []
+        self.reported: list[tuple[str, str]] = []
         self._news = threading.Condition()
 
     def __call__(self, key: str, sentence: str) -> None:
         with self._news:
-            self.said.append((key, sentence))
+            self.reported.append((key, sentence))
             self._news.notify_all()
 
     def next(self) -> tuple[str, str]:
         with self._news:
-            assert self._news.wait_for(lambda: self.said, PATIENCE), "nothing was said"
-            return self.said.pop(0)
+            assert self._news.wait_for(lambda: self.reported, PATIENCE), "nothing was reported"
+            return self.reported.pop(0)
 
 
-class Stage:
-    """A context with its fault_injector, and what they were asked for."""
+class Faults:
+    """A fault injector with its context, and what they were asked for."""
 
     def __init__(self, conninfo: str) -> None:
-        self.told = Told()
-        self.connect_faults, self.client_faults = (
-            ConnectionEventBuffer().connect_faults,
-            ClientFaults(),
-        )
+        self.problems = Problems()
+        self.connect_faults = ConnectionEventBuffer().connect_faults
+        self.client_faults = ClientFaults()
         self.stuck: list[int] = []
         self.restarts: list[bool] = []
         self.context = RunFaultContext(
@@ -67,23 +65,23 @@ class Stage:
             connect_faults=self.connect_faults,
             client_faults=self.client_faults,
             set_stuck=self.stuck.append,
-            ask_owner=lambda: self.restarts.append(True),
+            restart_server=lambda: self.restarts.append(True),
         )
-        self.fault_injector = FaultInjector(self.context, self.told)
+        self.injector = FaultInjector(self.context, self.problems)
 
 
 @contextmanager
-def staged(conninfo: str) -> Iterator[Stage]:
-    stage = Stage(conninfo)
+def faults_on(conninfo: str) -> Iterator[Faults]:
+    faults = Faults(conninfo)
     try:
-        yield stage
+        yield faults
     finally:
-        stage.fault_injector.close(PATIENCE)
+        faults.injector.close(PATIENCE)
 
 
 @pytest.fixture
-def stage(conninfo: str) -> Iterator[Stage]:
-    with staged(conninfo) as one:
+def faults(conninfo: str) -> Iterator[Faults]:
+    with faults_on(conninfo) as one:
         yield one
 
 
@@ -113,7 +111,7 @@ def alive(one: Any) -> bool:
 
 @pytest.fixture
 def tables(conninfo: str) -> Iterator[None]:
-    """poolviz' own tables, as a load on them has them made."""
+    """poolviz' own tables, as they are created for a load on them."""
     prepare_tables(conninfo, 1)
     yield
     drop_tables(conninfo)
@@ -122,51 +120,49 @@ def tables(conninfo: str) -> Iterator[None]:
 # Backends
 
 
-def test_only_the_runs_own_backends_are_ended(stage: Stage, conninfo: str) -> None:
+def test_only_the_runs_own_backends_are_terminated(faults: Faults, conninfo: str) -> None:
     with connected(conninfo, 3) as ours, connected(conninfo, 2, f"{NAME} 2") as others:
-        assert stage.fault_injector.inject("kill_all_backends", True) == ""
+        assert faults.injector.inject("kill_all_backends", True) == ""
         wait_until(lambda: backends(conninfo) == 0, "the run's backends are gone")
         assert not any(map(alive, ours))
         assert all(map(alive, others))
 
 
-def test_one_at_work_is_ended_first(stage: Stage, conninfo: str) -> None:
+def test_an_active_backend_is_terminated_first(faults: Faults, conninfo: str) -> None:
     with connected(conninfo, 3) as ours:
         ours[1].cursor().execute("SELECT 1")  # which leaves it inside a transaction
-        stage.fault_injector.inject("kill_backend", True)
+        faults.injector.inject("kill_backend", True)
         wait_until(lambda: backends(conninfo) == 2, "one backend is gone")
         assert [alive(one) for one in ours] == [True, False, True]
 
 
-def test_another_users_backends_are_left_alone_whatever_they_are_called(
+def test_another_users_backends_are_left_alone_whatever_their_application_name(
     tcp_server: TcpServer,
 ) -> None:
     with connected(tcp_server.admin, 1) as others, connected(tcp_server.dsn(), 1) as ours:
-        with staged(tcp_server.dsn()) as stage:
-            stage.fault_injector.inject("kill_all_backends", True)
+        with faults_on(tcp_server.dsn()) as faults:
+            faults.injector.inject("kill_all_backends", True)
             wait_until(lambda: not alive(ours[0]), "the run's backend is gone")
         assert alive(others[0])
 
 
-def test_where_nobody_is_connected_that_is_said_and_taken_back_later(
-    stage: Stage, conninfo: str
+def test_having_no_connection_to_kill_is_reported_until_one_is_killed(
+    faults: Faults, conninfo: str
 ) -> None:
-    stage.fault_injector.inject("kill_backend", True)
-    assert stage.told.next() == (
+    faults.injector.inject("kill_backend", True)
+    assert faults.problems.next() == (
         "kill_backend",
         "This run has no connection that could be killed just now.",
     )
     with connected(conninfo, 1):
-        wait_until(
-            lambda: not stage.fault_injector.inject("kill_backend", True), "it may be done again"
-        )
-        assert stage.told.next() == ("kill_backend", "")
+        wait_until(lambda: not faults.injector.inject("kill_backend", True), "it may be done again")
+        assert faults.problems.next() == ("kill_backend", "")
 
 
-def test_a_server_that_is_away_is_told_in_a_sentence_without_the_password() -> None:
-    with staged("postgresql://alice:s3cret@127.0.0.1:1/postgres") as stage:
-        stage.fault_injector.inject("kill_backend", True)
-        key, sentence = stage.told.next()
+def test_an_unreachable_server_is_reported_without_the_password() -> None:
+    with faults_on("postgresql://alice:s3cret@127.0.0.1:1/postgres") as faults:
+        faults.injector.inject("kill_backend", True)
+        key, sentence = faults.problems.next()
     assert key == "kill_backend"
     assert "127.0.0.1:1" in sentence
     assert sentence.endswith(".")
@@ -176,18 +172,18 @@ def test_a_server_that_is_away_is_told_in_a_sentence_without_the_password() -> N
 # Locks
 
 
-def test_a_lock_keeps_everybody_out_for_its_time(stage: Stage, conninfo: str, tables: None) -> None:
+def test_a_lock_keeps_all_others_out_for_its_time(
+    faults: Faults, conninfo: str, tables: None
+) -> None:
     begun = perf_counter()
-    stage.fault_injector.inject("lock_table", 1.0)
+    faults.injector.inject("lock_table", 1.0)
     wait_until(lambda: locked(conninfo), "the tables are locked")
-    assert stage.fault_injector.inject("lock_table", 1.0).startswith(
-        "lock_table is still under way"
-    )
+    assert faults.injector.inject("lock_table", 1.0).startswith("lock_table is still in progress")
     with connected(conninfo, 1, "reader") as [reader], reader.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM poolviz.branches")
         assert perf_counter() - begun >= 1.0
     assert not locked(conninfo)
-    assert stage.told.said == []
+    assert faults.problems.reported == []
 
 
 def locked(conninfo: str) -> bool:
@@ -195,48 +191,48 @@ def locked(conninfo: str) -> bool:
     return bool(ask(conninfo, f"{question} AND relation = 'poolviz.branches'::regclass"))
 
 
-def test_the_runs_end_ends_a_lock_at_once(conninfo: str, tables: None) -> None:
-    with staged(conninfo) as stage:
-        stage.fault_injector.inject("lock_table", 600.0)
+def test_the_end_of_the_run_ends_a_lock_at_once(conninfo: str, tables: None) -> None:
+    with faults_on(conninfo) as faults:
+        faults.injector.inject("lock_table", 600.0)
         wait_until(lambda: locked(conninfo), "the tables are locked")
     wait_until(lambda: not locked(conninfo), "the lock is gone")
     assert not any(thread.name.startswith("fault") for thread in threading.enumerate())
 
 
-def test_the_runs_end_ends_the_wait_for_a_lock(conninfo: str, tables: None) -> None:
+def test_the_end_of_the_run_ends_the_wait_for_a_lock(conninfo: str, tables: None) -> None:
     with connected(conninfo, 1, "holder") as [holder], holder.cursor() as cursor:
         cursor.execute("LOCK TABLE poolviz.accounts")
-        with staged(conninfo) as stage:
-            stage.fault_injector.inject("lock_table", 1.0)
+        with faults_on(conninfo) as faults:
+            faults.injector.inject("lock_table", 1.0)
             wait_until(lambda: backends(conninfo, f"{NAME} fault") == 1, "it waits for its lock")
         wait_until(lambda: backends(conninfo, f"{NAME} fault") == 0, "it is gone")
-        assert stage.told.said == []
+        assert faults.problems.reported == []
 
 
-def test_a_lock_that_the_load_does_not_let_go_of_is_given_up_with_a_sentence(
-    stage: Stage, conninfo: str, tables: None
+def test_a_lock_that_cannot_be_had_is_given_up_with_a_sentence(
+    faults: Faults, conninfo: str, tables: None
 ) -> None:
     with connected(conninfo, 1, "holder") as [holder], holder.cursor() as cursor:
         cursor.execute("SELECT 1 FROM poolviz.accounts LIMIT 1")
-        stage.fault_injector.inject("lock_table", 1.0)
-        key, sentence = stage.told.next()
+        faults.injector.inject("lock_table", 1.0)
+        key, sentence = faults.problems.next()
     assert (key, sentence[:40]) == ("lock_table", "The tables couldn't be locked within 5 s")
 
 
-def test_where_there_are_no_tables_that_is_said(stage: Stage) -> None:
-    stage.fault_injector.inject("lock_table", 1.0)
-    key, sentence = stage.told.next()
+def test_having_no_tables_to_lock_is_reported(faults: Faults) -> None:
+    faults.injector.inject("lock_table", 1.0)
+    key, sentence = faults.problems.next()
     assert (key, sentence[:29]) == ("lock_table", "There are no tables to lock: ")
 
 
-def test_somebody_elses_tables_are_not_locked(tcp_server: TcpServer) -> None:
+def test_tables_of_another_user_are_not_locked(tcp_server: TcpServer) -> None:
     prepare_tables(tcp_server.admin, 1)
     try:
         with closing(psycopg2.connect(tcp_server.admin)) as admin, admin, admin.cursor() as cursor:
             cursor.execute("GRANT USAGE ON SCHEMA poolviz TO alice")
-        with staged(tcp_server.dsn()) as stage:
-            stage.fault_injector.inject("lock_table", 1.0)
-            assert "may not lock" in stage.told.next()[1]
+        with faults_on(tcp_server.dsn()) as faults:
+            faults.injector.inject("lock_table", 1.0)
+            assert "may not lock" in faults.problems.next()[1]
     finally:
         drop_tables(tcp_server.admin)
 
@@ -244,37 +240,37 @@ def test_somebody_elses_tables_are_not_locked(tcp_server: TcpServer) -> None:
 # The rest
 
 
-def test_standing_faults_set_what_clients_and_connections_read(stage: Stage) -> None:
+def test_standing_faults_set_what_clients_and_connections_read(faults: Faults) -> None:
     for key, value, read in (
-        ("leak_every", 3, lambda: stage.client_faults.leak_every),
-        ("slow_statements", 0.2, lambda: stage.client_faults.slow_by),
-        ("slow_connecting", 0.4, lambda: stage.connect_faults.slow_by),
-        ("stuck_clients", 2, lambda: stage.stuck[-1]),
+        ("leak_every", 3, lambda: faults.client_faults.leak_every),
+        ("slow_statements", 0.2, lambda: faults.client_faults.slow_by),
+        ("slow_connecting", 0.4, lambda: faults.connect_faults.slow_by),
+        ("stuck_clients", 2, lambda: faults.stuck[-1]),
     ):
-        assert stage.fault_injector.inject(key, value) == ""
+        assert faults.injector.inject(key, value) == ""
         assert read() == value
-        assert stage.fault_injector.inject(key, type(value)(0)) == ""
+        assert faults.injector.inject(key, type(value)(0)) == ""
         assert read() == 0
 
 
-def test_a_passing_fault_at_rest_does_nothing(stage: Stage, conninfo: str) -> None:
+def test_a_passing_fault_at_its_default_does_nothing(faults: Faults, conninfo: str) -> None:
     with connected(conninfo, 1) as [one]:
         for key, value in (("kill_all_backends", False), ("restart_server", False)):
-            assert stage.fault_injector.inject(key, value) == ""
-        stage.fault_injector.close(PATIENCE)
+            assert faults.injector.inject(key, value) == ""
+        faults.injector.close(PATIENCE)
         assert alive(one)
-    assert stage.restarts == stage.told.said == []
+    assert faults.restarts == faults.problems.reported == []
 
 
-def test_the_owner_of_the_server_is_asked_to_restart_it(stage: Stage) -> None:
-    stage.fault_injector.inject("restart_server", True)
-    wait_until(lambda: stage.restarts, "the owner was asked")
+def test_the_owner_of_the_server_is_asked_to_restart_it(faults: Faults) -> None:
+    faults.injector.inject("restart_server", True)
+    wait_until(lambda: faults.restarts, "the owner was asked")
 
 
-def test_a_gate_that_refuses_opens_again_at_the_runs_end(conninfo: str) -> None:
-    with staged(conninfo) as stage:
-        stage.fault_injector.inject("refuse_connections", 600.0)
-    assert stage.connect_faults.check(perf_counter()) <= 0
+def test_connections_are_no_longer_refused_after_the_run(conninfo: str) -> None:
+    with faults_on(conninfo) as faults:
+        faults.injector.inject("refuse_connections", 600.0)
+    assert faults.connect_faults.check(perf_counter()) <= 0
 
 
 # MySQL and MariaDB
@@ -294,30 +290,30 @@ def gone(connections: list[Any]) -> Callable[[], bool]:
     return lambda: not any(map(alive, connections))
 
 
-def test_mysql_ends_the_runs_own_connections_alone(mysql_url: str) -> None:
+def test_mysql_terminates_only_the_runs_own_connections(mysql_url: str) -> None:
     with ExitStack() as stack:
         ours = stack.enter_context(mysql_connected(mysql_url, 3))
         others = stack.enter_context(mysql_connected(mysql_url, 1, f"{NAME} 2"))
-        stage = stack.enter_context(staged(mysql_url))
-        stage.fault_injector.inject("kill_backend", True)
+        faults = stack.enter_context(faults_on(mysql_url))
+        faults.injector.inject("kill_backend", True)
         wait_until(lambda: sum(map(alive, ours)) == 2, "one is gone")
-        wait_until(lambda: not stage.fault_injector.inject("kill_all_backends", True), "asked")
+        wait_until(lambda: not faults.injector.inject("kill_all_backends", True), "asked")
         wait_until(gone(ours), "all are gone")
         assert all(map(alive, others))
-        assert stage.told.said == []
+        assert faults.problems.reported == []
 
 
 def test_mysql_locks_the_tables_for_a_time(mysql_url: str) -> None:
     prepare_tables(mysql_url, 1)
     try:
-        with staged(mysql_url) as stage, mysql_connected(mysql_url, 1, "reader") as [reader]:
+        with faults_on(mysql_url) as faults, mysql_connected(mysql_url, 1, "reader") as [reader]:
             with reader.cursor() as cursor:
                 cursor.execute("SET SESSION autocommit = 1, lock_wait_timeout = 1")
-                stage.fault_injector.inject("lock_table", 600.0)
+                faults.injector.inject("lock_table", 600.0)
                 wait_until(lambda: not reads(cursor), "the tables are locked")
-                stage.fault_injector.close(PATIENCE)
+                faults.injector.close(PATIENCE)
                 wait_until(lambda: reads(cursor), "and no more")
-            assert stage.told.said == []
+            assert faults.problems.reported == []
     finally:
         drop_tables(mysql_url)
 
@@ -330,10 +326,10 @@ def reads(cursor: Any) -> bool:
     return True
 
 
-def test_mysql_without_tables_says_so(mysql_url: str) -> None:
-    with staged(mysql_url) as stage:
-        stage.fault_injector.inject("lock_table", 1.0)
-        assert stage.told.next()[1].startswith("There are no tables to lock: ")
+def test_mysql_reports_that_there_are_no_tables_to_lock(mysql_url: str) -> None:
+    with faults_on(mysql_url) as faults:
+        faults.injector.inject("lock_table", 1.0)
+        assert faults.problems.next()[1].startswith("There are no tables to lock: ")
 
 
 # In a run
@@ -362,8 +358,8 @@ def test_a_restart_loses_every_connection_and_the_load_goes_on(home: Any) -> Non
     with EmbeddedServer.start() as server:
         first = main_pid(server.conninfo)
         heard = Heard()
-        begin = StartRun(scenario(clients=4), server.conninfo, "poolviz restarted", own_server=True)
-        engine = Engine(begin, heard)
+        start = StartRun(scenario(clients=4), server.conninfo, "poolviz restarted", own_server=True)
+        engine = Engine(start, heard)
         try:
             heard.until(lambda h: h.operations() > 20, "some work")
             engine.change("restart_server", True)
@@ -382,7 +378,7 @@ def test_a_restart_loses_every_connection_and_the_load_goes_on(home: Any) -> Non
     assert heard.ended.open_at_end == 0
 
 
-def test_a_halt_is_heard_while_the_pool_grows_through_a_slowed_gate(conninfo: str) -> None:
+def test_a_stop_takes_effect_while_the_pool_waits_for_slow_connections(conninfo: str) -> None:
     what = scenario("psycopg2.ThreadedConnectionPool", clients=1, minconn=1, maxconn=20)
     with running(Engine, conninfo, what) as (engine, heard):
         engine.change("slow_connecting", 3600.0)

@@ -1,4 +1,4 @@
-"""Faults in a run: they happen, leave a mark, show in the samples, and leave nothing behind."""
+"""Faults in a run: they leave a mark, show in the samples, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_leaked_connections_stay_in_use_until_there_is_none_left(pool: str, conn
 
 
 @pytest.mark.parametrize("pool", SIZES)
-def test_stuck_clients_hold_their_connections_until_they_are_let_go(
+def test_stuck_clients_keep_their_connections_until_they_are_freed(
     pool: str, conninfo: str
 ) -> None:
     with running(Engine, conninfo, scenario(pool, clients=4, **SIZES[pool])) as (engine, heard):
@@ -99,7 +99,7 @@ def test_slow_connecting_shows_in_the_time_to_create(pool: str, conninfo: str) -
 
 
 @pytest.mark.parametrize("pool", [QUEUE_POOL, PSYCOPG2, ASYNCPG])
-def test_refused_connections_are_errors_and_then_no_more(pool: str, conninfo: str) -> None:
+def test_refused_connections_are_errors_for_as_long_as_they_last(pool: str, conninfo: str) -> None:
     with running(Engine, conninfo, scenario(pool, clients=4, **SIZES[pool])) as (engine, heard):
         heard.until(lambda h: h.operations() > 50, "some work")
         engine.change("refuse_connections", 0.5)
@@ -114,7 +114,7 @@ def test_refused_connections_are_errors_and_then_no_more(pool: str, conninfo: st
     clean_end(heard)
 
 
-def test_a_fault_that_cannot_be_done_here_is_refused_with_the_reason(conninfo: str) -> None:
+def test_a_fault_that_is_impossible_here_is_refused_with_the_reason(conninfo: str) -> None:
     with running(Engine, conninfo, scenario()) as (engine, heard):
         for key, value, why in (
             ("restart_server", True, "embedded"),
@@ -129,7 +129,7 @@ def test_a_fault_that_cannot_be_done_here_is_refused_with_the_reason(conninfo: s
     assert heard.marks == []
 
 
-def test_a_run_ends_at_once_though_faults_are_under_way(conninfo: str) -> None:
+def test_a_run_ends_at_once_though_faults_are_in_progress(conninfo: str) -> None:
     with running(Engine, conninfo, scenario(clients=4)) as (engine, heard):
         for key in ("refuse_connections", "slow_connecting", "slow_statements"):
             engine.change(key, 600.0)

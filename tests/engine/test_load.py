@@ -19,7 +19,7 @@ POOLS = (QUEUE_POOL, "asyncpg.Pool")
 
 
 def limits_of(pool: str, size: int) -> dict[str, int]:
-    """So many connections, kept."""
+    """Limits for a pool of that many connections."""
     if pool == QUEUE_POOL:
         return {"pool_size": size, "max_overflow": 0}
     return {"min_size": size, "max_size": size}
@@ -121,7 +121,7 @@ def test_an_open_load_brings_its_rate_however_slow_the_pool_is(pool: str, connin
     assert run.wait_time_s.max > 0.8 * run.duration_s * (1 - 1 / 10) - 0.5
 
 
-def test_what_an_open_load_owes_is_dropped_where_a_closed_one_follows(conninfo: str) -> None:
+def test_the_backlog_of_an_open_load_is_dropped_when_a_closed_one_follows(conninfo: str) -> None:
     what = scenario(
         arrivals="open", rate=500, clients=2, hold_time=0.05, pool_size=1, max_overflow=0
     )
@@ -142,7 +142,7 @@ def test_what_an_open_load_owes_is_dropped_where_a_closed_one_follows(conninfo: 
 
 
 @pytest.mark.parametrize("pool", [PSYCOPG2, "asyncpg.Pool"])
-def test_a_shape_has_clients_come_and_go(pool: str, conninfo: str) -> None:
+def test_a_shape_changes_the_number_of_active_clients(pool: str, conninfo: str) -> None:
     what = scenario(
         pool,
         duration=2.5,
@@ -154,8 +154,8 @@ def test_a_shape_has_clients_come_and_go(pool: str, conninfo: str) -> None:
         **({"maxconn": 20} if pool == PSYCOPG2 else {"max_size": 20}),
     )
     run, samples = whole(conninfo, what)
-    at_work = [sample.clients for sample in samples]
-    assert (at_work[0], max(at_work), at_work[-2]) == (3, 12, 3)
+    active = [sample.clients for sample in samples]
+    assert (active[0], max(active), active[-2]) == (3, 12, 3)
     during = [sample for sample in samples if sample.clients == 12]
     after = [sample for sample in samples if sample.t > during[-1].t + 0.3]
     assert len({number for sample in during for number in sample.per_client}) == 12
@@ -176,7 +176,7 @@ def test_nested_checkouts_hold_several_connections_at_once(pool: str, conninfo: 
     assert all(s.idle.last + s.used.last == s.open.last for s in samples)
 
 
-def test_nested_checkouts_lock_one_another_out_where_each_client_lacks_one(conninfo: str) -> None:
+def test_nested_checkouts_deadlock_when_each_client_lacks_one(conninfo: str) -> None:
     what = scenario(clients=4, checkouts=2, pool_size=4, max_overflow=0, pool_timeout=60)
     with running(Engine, conninfo, what) as (_, heard):
         heard.until(
@@ -198,7 +198,7 @@ def per_client(heard: Heard) -> dict[int, int]:
     return counts
 
 
-def test_the_longest_wait_of_each_client_is_known_also_of_those_that_starve(conninfo: str) -> None:
+def test_the_longest_wait_of_each_client_is_known_even_if_it_starves(conninfo: str) -> None:
     what = scenario(
         clients=20, pool_size=2, max_overflow=0, hold_time=0.005, think_time=0, duration=1.5,
         pool_timeout=30, hold_distribution="constant",

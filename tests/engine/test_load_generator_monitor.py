@@ -1,4 +1,4 @@
-"""The load generator knows when it doesn't keep up."""
+"""The monitor of the load generator: lag of timers and CPU."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import asyncio
 import threading
 from time import perf_counter
 
-from poolviz.engine.load_generator_monitor import MOST_LAG, LoadGeneratorMonitor
+from poolviz.engine.load_generator_monitor import LAG_LIMIT, LoadGeneratorMonitor
 from tests.servers.fixtures import wait_until
 
 
-def test_a_pulse_tells_how_late_its_timers_are_and_ends_with_its_thread() -> None:
+def test_the_lag_of_timers_is_measured_and_close_ends_the_thread() -> None:
     threads = set(threading.enumerate())
-    load_monitor = LoadGeneratorMonitor()
-    wait_until(lambda: load_monitor.lag > 0, "a beat")
-    load_monitor.close()
+    monitor = LoadGeneratorMonitor()
+    wait_until(lambda: monitor.lag > 0, "a timer")
+    monitor.close()
     assert set(threading.enumerate()) == threads
 
 
-def test_a_pulse_on_a_loop_feels_what_holds_the_loop_up() -> None:
+def test_a_blocked_loop_shows_as_lag() -> None:
     async def block() -> None:
         until = perf_counter() + 0.3
         while perf_counter() < until:
@@ -28,22 +28,22 @@ def test_a_pulse_on_a_loop_feels_what_holds_the_loop_up() -> None:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        load_monitor = LoadGeneratorMonitor(loop)
-        wait_until(lambda: load_monitor.lag > 0, "a beat")
+        monitor = LoadGeneratorMonitor(loop)
+        wait_until(lambda: monitor.lag > 0, "a timer")
         asyncio.run_coroutine_threadsafe(block(), loop).result()
-        wait_until(lambda: load_monitor.lag > MOST_LAG, "the lag")
-        load_monitor.close()
+        wait_until(lambda: monitor.lag > LAG_LIMIT, "the lag")
+        monitor.close()
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
 
-def test_a_pulse_measures_the_processor_time_of_this_process() -> None:
-    load_monitor = LoadGeneratorMonitor()
+def test_the_processor_time_of_this_process_is_measured() -> None:
+    monitor = LoadGeneratorMonitor()
     until = perf_counter() + 0.2
     while perf_counter() < until:
         pass
-    cpu = load_monitor.cpu()
-    load_monitor.close()
+    cpu = monitor.cpu()
+    monitor.close()
     assert 0.1 < cpu < 16

@@ -1,4 +1,4 @@
-"""The meter counts exactly, from one consistent moment, whatever the threads do meanwhile."""
+"""The meter counts exactly, at one consistent moment, whatever threads do meanwhile."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def operate(buffer: EventBuffer, *kinds: int) -> None:
 
 
 def test_an_operation_is_counted_with_its_wait_and_its_use() -> None:
-    counter, buffer = ConnectionEventBuffer(), EventBuffer(3)
-    counted = Meter(counter)
-    counter.opened(0.002)
+    connections, buffer = ConnectionEventBuffer(), EventBuffer(3)
+    meter = Meter(connections)
+    connections.opened(0.002)
     operate(buffer, events.REQUESTED, events.ACQUIRED, events.RELEASED)
-    tick = counted.tick([buffer], kept=0)
+    tick = meter.tick([buffer], kept=0)
     assert (tick.operations, tick.opened, tick.closed, tick.timeouts) == (1, 1, 0, 0)
     assert tick.per_client == {3: 1}
     assert (tick.wait.count, tick.use.count, tick.create.count) == (1, 1, 1)
@@ -52,24 +52,24 @@ def test_an_operation_is_counted_with_its_wait_and_its_use() -> None:
     check_levels(tick)
 
 
-def test_a_spike_between_two_ticks_survives_in_the_highest() -> None:
+def test_a_spike_between_two_ticks_shows_in_the_highest_value() -> None:
     buffers = [EventBuffer(number) for number in range(5)]
-    counted = Meter(ConnectionEventBuffer())
+    meter = Meter(ConnectionEventBuffer())
     for buffer in buffers:
         operate(buffer, events.REQUESTED)
     for buffer in buffers:
         operate(buffer, events.FAILED)
-    tick = counted.tick(buffers, kept=0)
+    tick = meter.tick(buffers, kept=0)
     assert tick.levels["pending"].high == 5
     assert tick.levels["pending"].last == 0
 
 
 def test_a_wait_that_spans_ticks_is_counted_whole_when_it_ends() -> None:
-    buffer, counted = EventBuffer(0), Meter(ConnectionEventBuffer())
+    buffer, meter = EventBuffer(0), Meter(ConnectionEventBuffer())
     operate(buffer, events.REQUESTED)
-    first = counted.tick([buffer], kept=0)
+    first = meter.tick([buffer], kept=0)
     operate(buffer, events.TIMED_OUT)
-    second = counted.tick([buffer], kept=0)
+    second = meter.tick([buffer], kept=0)
     assert first.wait.count == 0
     assert first.levels["pending"].last == 1
     assert second.timeouts == second.wait.count == 1
@@ -78,15 +78,15 @@ def test_a_wait_that_spans_ticks_is_counted_whole_when_it_ends() -> None:
 
 
 def test_refusals_move_a_client_from_pending_to_retrying_and_back() -> None:
-    buffer, counted = EventBuffer(0), Meter(ConnectionEventBuffer())
+    buffer, meter = EventBuffer(0), Meter(ConnectionEventBuffer())
     operate(buffer, events.REQUESTED, events.REFUSED)
-    assert counted.tick([buffer], kept=0).levels["retrying"].last == 1
+    assert meter.tick([buffer], kept=0).levels["retrying"].last == 1
     operate(buffer, events.RETRIED)
-    assert counted.tick([buffer], kept=0).levels["pending"].last == 1
+    assert meter.tick([buffer], kept=0).levels["pending"].last == 1
     operate(buffer, events.REFUSED, events.GAVE_UP)
     buffer.own_waits.append(0.25)
     buffer.errors.append("PoolError")
-    tick = counted.tick([buffer], kept=0)
+    tick = meter.tick([buffer], kept=0)
     assert tick.levels["retrying"].last == tick.levels["pending"].last == 0
     assert tick.retry.summary().max == 0.25
     assert tick.errors == {"PoolError": 1}
@@ -101,13 +101,13 @@ def test_every_event_is_in_exactly_one_tick(moves: list[int], ticks: set[int]) -
         2: [events.REQUESTED, events.TIMED_OUT],
         3: [events.REQUESTED, events.REFUSED, events.RETRIED, events.ACQUIRED, events.BROKEN],
     }
-    counter, buffers = ConnectionEventBuffer(), [EventBuffer(0), EventBuffer(1), EventBuffer(2)]
-    counted = Meter(counter)
+    connections, buffers = ConnectionEventBuffer(), [EventBuffer(0), EventBuffer(1), EventBuffer(2)]
+    meter = Meter(connections)
     for _ in buffers:
-        counter.opened(0.001)
+        connections.opened(0.001)
     todo: list[deque[int]] = [deque() for _ in buffers]
     expected = [0] * 4
-    taken = [counted.tick(buffers, kept=1)]
+    taken = [meter.tick(buffers, kept=1)]
     for place, move in enumerate(moves):
         which = place % len(buffers)
         if not todo[which]:
@@ -115,10 +115,10 @@ def test_every_event_is_in_exactly_one_tick(moves: list[int], ticks: set[int]) -
             expected[move] += 1
         operate(buffers[which], todo[which].popleft())
         if place in ticks:
-            taken.append(counted.tick(buffers, kept=1))
+            taken.append(meter.tick(buffers, kept=1))
     for which, rest in enumerate(todo):
         operate(buffers[which], *rest)
-    taken.append(counted.tick(buffers, kept=1))
+    taken.append(meter.tick(buffers, kept=1))
     for tick in taken:
         check_levels(tick)
     assert sum(tick.operations for tick in taken) == expected[0]
@@ -131,13 +131,13 @@ def test_every_event_is_in_exactly_one_tick(moves: list[int], ticks: set[int]) -
 
 
 def test_counts_are_consistent_in_every_tick_while_threads_race() -> None:
-    """Threads hand a few tokens round; a tick never sees more of them used than were opened."""
-    counter = ConnectionEventBuffer()
-    counted = Meter(counter)
+    """Threads pass a few tokens around; no tick sees more of them used than were opened."""
+    connections = ConnectionEventBuffer()
+    meter = Meter(connections)
     tokens: deque[int] = deque()
     free = threading.Semaphore(0)
     for token in range(3):
-        counter.opened(0.0)
+        connections.opened(0.0)
         tokens.append(token)
         free.release()
     done = threading.Event()
@@ -161,12 +161,12 @@ def test_counts_are_consistent_in_every_tick_while_threads_race() -> None:
     ticks = []
     try:
         while sum(tick.operations for tick in ticks) < 30_000:
-            ticks.append(counted.tick(buffers, kept=2))
+            ticks.append(meter.tick(buffers, kept=2))
     finally:
         done.set()
         for thread in threads:
             thread.join()
-    ticks.append(counted.tick(buffers, kept=2))
+    ticks.append(meter.tick(buffers, kept=2))
     for tick in ticks:
         check_levels(tick)
         assert tick.levels["open"].high <= 3
@@ -181,13 +181,13 @@ def test_counts_are_consistent_in_every_tick_while_threads_race() -> None:
 
 def test_the_mean_is_weighted_by_time() -> None:
     """Used for a part of the tick: the mean is that part, by the meter's own clock."""
-    buffer, counted = EventBuffer(0), Meter(ConnectionEventBuffer())
+    buffer, meter = EventBuffer(0), Meter(ConnectionEventBuffer())
     operate(buffer, events.REQUESTED, events.ACQUIRED)
     until = perf_counter() + 0.01
     while perf_counter() < until:
         random.random()
     operate(buffer, events.RELEASED)
-    tick = counted.tick([buffer], kept=0)
+    tick = meter.tick([buffer], kept=0)
     span = (tick.end - tick.start) * 1e-9
     assert tick.levels["used"].mean == pytest.approx(tick.use.total / span, rel=1e-6)
 

@@ -1,4 +1,4 @@
-"""A stall of the server shows in full in an open load, whose clients don't wait politely."""
+"""A stall of the server shows in full in an open load: requests keep coming due."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_stalled_pool_shows_waits_as_long_as_the_stall(
     longest = max(sample.wait.high for sample in heard.samples)
     assert 1.7 < longest < 4.5
     # Some 200 requests came due meanwhile: four held a connection, 16 waited, and the rest are
-    # counted with all the time that nobody had begun them.
+    # counted with the time before any client began them.
     assert max(sample.backlog.high for sample in heard.samples) > 100
     waits = sum(sample.wait.count for sample in heard.samples if sample.t > 3.0)
     assert waits > 150

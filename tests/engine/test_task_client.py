@@ -1,4 +1,4 @@
-"""Whole runs on a pool whose clients are tasks: one loop in a thread of the engine's."""
+"""Whole runs on a pool whose clients are tasks, on a loop in a thread of the engine."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_two_thousand_tasks_are_served_by_one_thread(
         assert threading.active_count() < threads + 20
         began = perf_counter()
     assert perf_counter() - began < 10, "the end of 2,000 tasks took long"
-    gc.collect()  # asyncio tells then which tasks ended with an exception
+    gc.collect()  # asyncio then logs which tasks ended with an exception
     assert caplog.messages == []
     assert heard.ended.open_at_end == 0
     assert errors(heard) == {}
@@ -78,7 +78,7 @@ def served(heard: Heard) -> set[int]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_stop_comes_back_though_tasks_wait_and_others_are_inside_a_long_query(
+def test_a_stop_is_quick_though_tasks_wait_and_others_are_inside_a_long_query(
     way: type, conninfo: str
 ) -> None:
     what = scenario(ASYNCPG, clients=40, max_size=10, statement_time=60, timeout=600)
@@ -120,7 +120,7 @@ def test_tasks_that_wait_too_long_count_as_timeouts_and_not_as_errors(conninfo: 
     assert errors(heard) == {}
 
 
-def test_fewer_and_more_tasks_as_the_load_says(conninfo: str) -> None:
+def test_the_number_of_tasks_follows_the_load(conninfo: str) -> None:
     what = scenario(
         ASYNCPG,
         clients=12,

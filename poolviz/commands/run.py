@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,12 @@ import click
 
 from poolviz.commands import options
 from poolviz.model.errors import InputError
-from poolviz.sessions.export import formats
+from poolviz.sessions.export.registry import suffixes
 
 if TYPE_CHECKING:
     from poolviz.model.parameters import Parameter, Value
     from poolviz.scenarios.check import Declared
     from poolviz.scenarios.draft import Draft
-
-_SUFFIXES = " ".join(f".{module.name}" for module in pkgutil.iter_modules(formats.__path__))
 
 
 @click.command(short_help="Run a load on a pool without a window, and print what was measured.")
@@ -37,7 +34,7 @@ _SUFFIXES = " ".join(f".{module.name}" for module in pkgutil.iter_modules(format
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path),
-    help=f"Write a file in the format of its suffix: {_SUFFIXES}.",
+    help=f"Write a file in the format of its suffix: {' '.join(suffixes())}.",
 )
 @click.option(
     "--fail-if",

@@ -1,17 +1,13 @@
-"""DBUtils' pool: the library's faults, on its own class, and how ours does without."""
+"""DBUtils' pool, with limits that change while it is in use."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 import psycopg2
 import pytest
 from dbutils.pooled_db import (  # type: ignore[import-untyped]
-    PooledDB,
     TooManyConnectionsError,
 )
 from psycopg2.extensions import connection, make_dsn
@@ -25,38 +21,7 @@ from tests.pools.driven import Driven
 Ours: Any = pool_class("dbutils.PooledDB")
 
 
-@pytest.fixture
-def bare(conninfo: str) -> Iterator[Any]:
-    """The library's own pool, of up to 4 connections."""
-    pool = PooledDB(psycopg2, maxconnections=4, blocking=True, dsn=conninfo)
-    yield pool
-    pool.close()
-
-
-def bounds_of_its_wait(thread: Waiter) -> list[float | None]:
-    """The timeouts of the waits that a thread is in."""
-    assert thread.ident is not None
-    frame: FrameType | None = sys._current_frames()[thread.ident]
-    found: list[float | None] = []
-    while frame is not None:
-        if frame.f_code.co_name == "wait":
-            found.append(frame.f_locals["timeout"])
-        frame = frame.f_back
-    return found
-
-
 # Waiting
-
-
-def test_the_librarys_callers_wait_without_an_end(bare: Any) -> None:
-    held = [bare.connection() for _ in range(4)]
-    waiter = Waiter(bare.connection)
-    until(lambda: len(bare._lock._waiters) == 1, "one waits")
-    until(lambda: bounds_of_its_wait(waiter) == [None], "its wait has no end")
-    held.pop().close()
-    waiter.finish().connection.close()
-    for conn in held:
-        conn.close()
 
 
 def test_our_callers_wait_for_timeout_and_get_the_librarys_error(bench: Benches) -> None:
@@ -96,16 +61,6 @@ def test_without_blocking_a_caller_gets_an_error_at_once_and_so_does_who_waits(
 # Moving the limits
 
 
-def test_the_library_closes_nothing_for_a_lowered_maxconnections(bare: Any) -> None:
-    held = [bare.connection() for _ in range(4)]
-    with bare._lock:
-        bare._maxconnections = 1
-        bare._lock.notify_all()
-    for conn in held:
-        conn.close()
-    assert len(bare._idle_cache) == 4
-
-
 def test_ours_comes_down_to_a_lowered_maxconnections(bench: Benches) -> None:
     one = bench(Ours, maxcached=4, maxconnections=4)
     held = one.fill(4)
@@ -119,17 +74,6 @@ def test_ours_comes_down_to_a_lowered_maxconnections(bench: Benches) -> None:
     one.change(maxcached=1)
     assert one.counter.open == 1
     one.settle()
-
-
-def test_the_librarys_connections_keep_the_maxusage_they_were_made_with(bare: Any) -> None:
-    bare.connection().close()
-    with bare._lock:
-        bare._maxusage = 1
-    (steady,) = bare._idle_cache
-    conn = bare.connection()
-    assert conn._con is steady
-    assert steady._maxusage == 0
-    conn.close()
 
 
 def test_ours_has_every_connection_keep_to_a_changed_maxusage(bench: Benches) -> None:

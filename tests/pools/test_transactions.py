@@ -1,4 +1,4 @@
-"""What becomes of what a client wrote, for every pool on every server that it is for."""
+"""Transactions, for every pool on every server that it runs on."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class _CountedConnection(CountedConnection, Connection):  # type: ignore[misc]
         self, counter: ConnectionCounter, closing: set[asyncio.Task[None]], **options: Any
     ) -> None:
         super().__init__(**options)
-        self._counter, self._closing = counter, closing
+        self._counter, self._closing_tasks = counter, closing
 
     async def _connect(self) -> None:
         began = await wait_to_connect_async(self._counter, refused_by_mysql(OperationalError))
@@ -65,8 +65,8 @@ class _CountedConnection(CountedConnection, Connection):  # type: ignore[misc]
         super().disconnect()
         if writer is not None:
             task = asyncio.ensure_future(_wait_closed(writer))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._closing_tasks.add(task)
+            task.add_done_callback(self._closing_tasks.discard)
 
 
 async def _wait_closed(writer: asyncio.StreamWriter) -> None:
@@ -121,7 +121,7 @@ class AiomysqlPool(ConditionTaskPool):
 
     def make(self, limits: Mapping[str, Value]) -> ResizableAiomysqlPool:
         """Return a pool made as `aiomysql.create_pool` does. Raises InputError as `tls_context`."""
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing_tasks: set[asyncio.Task[None]] = set()
         pool = ResizableAiomysqlPool(
             minsize=int(limits["minsize"]),
             maxsize=int(limits["maxsize"]),
@@ -129,7 +129,7 @@ class AiomysqlPool(ConditionTaskPool):
             pool_recycle=float(limits["pool_recycle"]),
             loop=asyncio.get_running_loop(),
             counter=self.counter,
-            closing=self._closing,
+            closing=self._closing_tasks,
             **aiomysql_arguments(MySQLAddress.parse(self.conninfo)),
         )
         pool.timeout = float(limits["timeout"])
@@ -164,8 +164,8 @@ class AiomysqlPool(ConditionTaskPool):
     async def close(self) -> None:
         """Close all connections, and wait until their sockets are closed."""
         await super().close()
-        if self._closing:
-            await asyncio.wait(self._closing)
+        if self._closing_tasks:
+            await asyncio.wait(self._closing_tasks)
 
 
 def aiomysql_arguments(address: MySQLAddress) -> dict[str, Any]:

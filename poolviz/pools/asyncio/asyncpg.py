@@ -6,6 +6,7 @@ Private names used here, as in asyncpg 0.32.0:
     PoolConnectionHolder: _con _in_use _max_inactive_time _max_queries
     PoolConnectionHolder: _maybe_cancel_inactive_callback _setup_inactive_callback
     _PoolConnectionHolderQueue: _getters _queue
+    asyncpg.pool: _PoolConnectionHolderQueue
 """
 
 from __future__ import annotations

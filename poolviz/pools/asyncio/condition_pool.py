@@ -3,7 +3,7 @@
 Both let callers wait on one asyncio.Condition, and neither can be resized.
 
 Private names used here, as in aiopg 1.4.0 and aiomysql 0.3.2:
-    Pool: _cond _fill_free_pool _free _minsize _recycle _used _wakeup
+    Pool: _cond _fill_free_pool _free _minsize _used _wakeup
 Private names used here, as in Python 3.11 to 3.13:
     asyncio.Condition: _lock _waiters
     asyncio.Lock: _waiters
@@ -31,7 +31,6 @@ class _Upstream:
 
     if TYPE_CHECKING:
         _minsize: int
-        _recycle: float
         _free: deque[Any]
         _used: set[Any]
         _cond: asyncio.Condition

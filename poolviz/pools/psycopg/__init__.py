@@ -10,5 +10,5 @@ Private names used here, as in psycopg-pool 3.3.3:
     AsyncConnectionPool: _maybe_close_connection _maybe_grow_pool _pool_full_event
     AsyncConnectionPool: _reset_connection _return_connection
     ShrinkPool: _run
-Private attributes of a pool's connections: _created_at _expire_at
+    Connection: _created_at _expire_at
 """

@@ -1,18 +1,14 @@
-"""aiomysql's pool: the library's faults, on its own class, and how ours does without."""
+"""aiomysql's pool, with limits that change while it is in use."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiomysql
 import pymysql
 import pytest
 
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.pools.asyncio.aiomysql import aiomysql_arguments
 from poolviz.pools.registry import pool_class
 from tests.pools.bench import LONG, Crowd, until, waiting
 from tests.pools.conftest import Benches
@@ -21,35 +17,10 @@ Ours: Any = pool_class("aiomysql.Pool")
 pytestmark = pytest.mark.usefixtures("mysql_url")
 
 
-def with_bare(url: str, what: Callable[[Any], Awaitable[None]], **sizes: float) -> None:
-    """Try something on the library's own pool."""
-
-    async def run() -> None:
-        arguments = aiomysql_arguments(MySQLAddress.parse(url))
-        async with aiomysql.create_pool(**arguments, **sizes) as pool:
-            await asyncio.wait_for(what(pool), LONG)
-
-    asyncio.run(run())
-
-
 async def ask(conn: Any, statement: str) -> Any:
     async with conn.cursor() as cursor:
         await cursor.execute(statement)
         return await cursor.fetchone()
-
-
-def test_the_library_drops_connections_open_when_its_queue_is_shortened(mysql_url: str) -> None:
-    async def shorten(pool: Any) -> None:
-        held = [await pool.acquire() for _ in range(4)]
-        pool._free = deque(pool._free, maxlen=2)
-        for conn in held:
-            await pool.release(conn)
-        assert pool.size == 2
-        assert not any(conn.closed for conn in held)
-        for conn in held:
-            conn.close()
-
-    with_bare(mysql_url, shorten, minsize=0, maxsize=4)
 
 
 def test_ours_closes_what_a_lowered_limit_has_no_room_for(bench: Benches) -> None:
@@ -82,21 +53,6 @@ def test_our_waiters_start_when_the_limit_is_raised(bench: Benches) -> None:
         one.change(maxsize=6)
         one.release([waiter.finish().connection for waiter in waiters])
     one.release(held)
-
-
-def test_the_library_wakes_nobody_when_a_connection_comes_back_closed(mysql_url: str) -> None:
-    async def give_back(pool: Any) -> None:
-        conn = await pool.acquire()
-        waiter = asyncio.ensure_future(pool.acquire())
-        while not pool._cond._waiters:
-            await asyncio.sleep(0)
-        conn.close()
-        await pool.release(conn)
-        with pytest.raises(TimeoutError):  # it would wait for ever
-            await asyncio.wait_for(waiter, 0.5)
-        assert pool.size == 0
-
-    with_bare(mysql_url, give_back, minsize=0, maxsize=1)
 
 
 @pytest.mark.parametrize("how", ["in a transaction", "closed by the server"])

@@ -1,4 +1,4 @@
-"""Encryption to MySQL and MariaDB: the same options mean the same to either driver."""
+"""TLS to MySQL and MariaDB: the same options mean the same to both drivers."""
 
 from __future__ import annotations
 

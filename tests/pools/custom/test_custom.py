@@ -1,4 +1,4 @@
-"""Pools of the user's own: what works, as what, and what is said of what can't."""
+"""Users' own pools: what works, and the errors for what doesn't."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""psycopg's pools: the library's faults, on its own classes, and how ours do without."""
+"""psycopg's pools, with limits that change while they are in use."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -15,9 +13,6 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg2.extensions import make_dsn
 from psycopg_pool import (
-    AsyncConnectionPool,
-    ConnectionPool,
-    NullConnectionPool,
     PoolTimeout,
     TooManyRequests,
 )
@@ -41,59 +36,7 @@ def ours(request: pytest.FixtureRequest) -> Class:
     return found
 
 
-@contextmanager
-def bare(conninfo: str, min_size: int, max_size: int) -> Iterator[ConnectionPool]:
-    """The library's own pool, with its first connections."""
-    with ConnectionPool(conninfo, min_size=min_size, max_size=max_size, open=False) as pool:
-        pool.wait()
-        yield pool
-
-
-def with_bare_tasks(conninfo: str, what: Callable[[Any], Awaitable[None]], **sizes: Any) -> None:
-    """Try something on the library's own pool for tasks."""
-
-    async def run() -> None:
-        async with AsyncConnectionPool(conninfo, open=False, **sizes) as pool:
-            await pool.wait()
-            await asyncio.wait_for(what(pool), LONG)
-
-    asyncio.run(run())
-
-
-def all_of(pool: ConnectionPool, number: int) -> list[Any]:
-    return [pool.getconn() for _ in range(number)]
-
-
-def put_back(pool: ConnectionPool, connections: list[Any]) -> None:
-    for conn in connections:
-        pool.putconn(conn)
-
-
-def size(pool: Any) -> int:
-    found: int = pool.get_stats()["pool_size"]
-    return found
-
-
 # Raising min_size
-
-
-def test_the_library_opens_more_than_max_size_when_min_size_is_raised(conninfo: str) -> None:
-    with bare(conninfo, 2, 10) as pool:
-        put_back(pool, all_of(pool, 10))
-        pool.resize(8, 10)
-        assert size(pool) == 16
-        until(lambda: pool.get_stats()["pool_available"] == 16, "all are open")
-
-
-def test_the_librarys_pool_for_tasks_does_so_too(conninfo: str) -> None:
-    async def raise_it(pool: Any) -> None:
-        held = [await pool.getconn() for _ in range(5)]
-        await pool.resize(5, 5)
-        assert size(pool) == 8
-        for conn in held:
-            await pool.putconn(conn)
-
-    with_bare_tasks(conninfo, raise_it, min_size=2, max_size=5)
 
 
 def test_ours_opens_what_is_missing_when_min_size_is_raised(ours: Class, bench: Benches) -> None:
@@ -111,42 +54,6 @@ def test_ours_opens_what_is_missing_when_min_size_is_raised(ours: Class, bench: 
 
 
 # Raising max_size
-
-
-def test_the_librarys_waiters_wait_on_though_max_size_was_raised(conninfo: str) -> None:
-    with bare(conninfo, 1, 1) as pool:
-        held = all_of(pool, 1)
-        waiter = Waiter(pool.getconn)
-        until(lambda: pool.get_stats()["requests_waiting"] == 1, "one waits")
-        pool.resize(1, 5)
-        assert size(pool) == 1  # no place was made for another, which is done at once or never
-        put_back(pool, held)
-        put_back(pool, [waiter.finish().connection])
-
-
-def test_the_librarys_tasks_wait_on_though_max_size_was_raised(conninfo: str) -> None:
-    async def raise_it(pool: Any) -> None:
-        held = await pool.getconn()
-        waiter = asyncio.create_task(pool.getconn())
-        while pool.get_stats()["requests_waiting"] == 0:
-            await asyncio.sleep(0)
-        await pool.resize(1, 5)
-        assert size(pool) == 1
-        await pool.putconn(held)
-        await pool.putconn(await waiter)
-
-    with_bare_tasks(conninfo, raise_it, min_size=1, max_size=1)
-
-
-def test_the_librarys_null_pool_lets_them_wait_too(conninfo: str) -> None:
-    with NullConnectionPool(conninfo, max_size=1, open=True) as pool:
-        held = all_of(pool, 1)
-        waiter = Waiter(pool.getconn)
-        until(lambda: pool.get_stats()["requests_waiting"] == 1, "one waits")
-        pool.resize(0, 5)
-        assert size(pool) == 1
-        put_back(pool, held)
-        put_back(pool, [waiter.finish().connection])
 
 
 @pytest.mark.parametrize("kind", [Threads, Tasks, Null], ids=lambda kind: kind.id)
@@ -178,26 +85,6 @@ def test_waiters_of_a_null_pool_start_when_its_limit_is_lifted(bench: Benches) -
 # Lowering
 
 
-def test_the_library_closes_nothing_when_the_sizes_are_lowered(conninfo: str) -> None:
-    with bare(conninfo, 2, 6) as pool:
-        held = all_of(pool, 6)
-        put_back(pool, held[:3])
-        pool.resize(1, 2)
-        put_back(pool, held[3:])
-        assert size(pool) == pool.get_stats()["pool_available"] == 6
-
-
-def test_the_librarys_pool_for_tasks_closes_nothing_either(conninfo: str) -> None:
-    async def lower_it(pool: Any) -> None:
-        held = [await pool.getconn() for _ in range(6)]
-        await pool.resize(1, 2)
-        for conn in held:
-            await pool.putconn(conn)
-        assert size(pool) == pool.get_stats()["pool_available"] == 6
-
-    with_bare_tasks(conninfo, lower_it, min_size=2, max_size=6)
-
-
 def test_ours_closes_what_is_beyond_a_lowered_max_size(ours: Class, bench: Benches) -> None:
     one = bench(ours, min_size=2, max_size=6)
     held = one.fill(6)
@@ -207,18 +94,6 @@ def test_ours_closes_what_is_beyond_a_lowered_max_size(ours: Class, bench: Bench
     one.release(held[3:])
     assert one.counter.open == 2
     one.settle()
-
-
-def test_the_librarys_null_pool_never_comes_down_while_somebody_waits(conninfo: str) -> None:
-    with NullConnectionPool(conninfo, max_size=2, open=True) as pool:
-        held = all_of(pool, 2)
-        waiter = Waiter(pool.getconn)
-        until(lambda: pool.get_stats()["requests_waiting"] == 1, "one waits")
-        pool.resize(0, 1)
-        put_back(pool, [held.pop()])
-        assert waiter.finish().connection is not None
-        assert size(pool) == 2
-        put_back(pool, [waiter.connection, *held])
 
 
 def test_our_null_pool_comes_down_while_somebody_waits(bench: Benches) -> None:
@@ -272,16 +147,6 @@ def test_lost_places_beyond_a_lowered_limit_stay_empty(
 # How old, how long idle
 
 
-def test_the_library_looks_at_a_changed_max_idle_only_when_the_old_one_is_over(
-    conninfo: str,
-) -> None:
-    with bare(conninfo, 1, 3) as pool:
-        until(lambda: bool(pool._sched._queue), "the pool will look at what is idle")
-        pool.max_idle = 0.05
-        (task,) = pool._sched._queue
-        assert task.time > time.monotonic() + 300
-
-
 def test_ours_closes_idle_connections_by_a_changed_max_idle(ours: Class, bench: Benches) -> None:
     one = bench(ours, min_size=1, max_size=4)
     one.release(one.fill(4))
@@ -292,14 +157,6 @@ def test_ours_closes_idle_connections_by_a_changed_max_idle(ours: Class, bench: 
     one.change(max_idle=600.0)
     one.release(one.fill(4))
     assert one.counter.open == 4
-
-
-def test_the_librarys_connections_keep_the_lifetime_they_were_made_with(conninfo: str) -> None:
-    with bare(conninfo, 1, 1) as pool:
-        pool.max_lifetime = 0.001
-        for _ in range(3):
-            put_back(pool, all_of(pool, 1))
-            assert pool.get_stats()["connections_num"] == 1
 
 
 def test_ours_has_every_connection_keep_to_a_changed_lifetime(ours: Class, bench: Benches) -> None:
@@ -338,15 +195,6 @@ def test_a_caller_waits_for_timeout_and_where_too_many_wait_not_at_all(
     assert set(kind.exhausted) == {PoolTimeout, TooManyRequests}
     assert kind.refused == (TooManyRequests,)
     one.release(held)
-
-
-def test_the_library_counts_callers_who_gave_up_as_waiting(conninfo: str) -> None:
-    with bare(conninfo, 1, 1) as pool:
-        held = all_of(pool, 1)
-        with pytest.raises(PoolTimeout):
-            pool.getconn(timeout=0.01)
-        assert pool.get_stats()["requests_waiting"] == 1
-        put_back(pool, held)
 
 
 def test_our_books_do_not(ours: Class, bench: Benches) -> None:

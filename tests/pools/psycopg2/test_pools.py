@@ -1,15 +1,14 @@
-"""psycopg2's pools: the library's faults, on its own classes, and how ours do without."""
+"""psycopg2's pools, with limits that change while they are in use."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
-from psycopg2.pool import PoolError, SimpleConnectionPool, ThreadedConnectionPool
+from psycopg2.pool import PoolError, SimpleConnectionPool
 
 from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError, ServerError
@@ -19,29 +18,12 @@ from poolviz.runs.request import check_draft
 from poolviz.runs.warnings import warnings_before
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.embedded.server import EmbeddedServer
-from tests.pools.bench import Crowd, RecordingCounter, select_one, until
+from tests.pools.bench import Crowd, RecordingCounter, until
 from tests.pools.conftest import Benches, ClosableDatabase
 
 Ours = pool_class("psycopg2.ThreadedConnectionPool")
 Simple = pool_class("psycopg2.SimpleConnectionPool")
 Persistent = pool_class("psycopg2.PersistentConnectionPool")
-
-
-@pytest.fixture
-def bare(conninfo: str) -> Iterator[ThreadedConnectionPool]:
-    """The library's own pool, 2 to 5 connections."""
-    pool = ThreadedConnectionPool(2, 5, conninfo)
-    yield pool
-    pool.closeall()
-
-
-def test_the_library_forgets_a_limit_lowered_below_the_number_in_use(
-    bare: ThreadedConnectionPool,
-) -> None:
-    held = [bare.getconn() for _ in range(5)]
-    bare.maxconn = 3
-    held += [bare.getconn() for _ in range(6)]
-    assert all(select_one(conn) for conn in held)
 
 
 def test_ours_holds_a_limit_lowered_below_the_number_in_use(bench: Benches) -> None:
@@ -58,21 +40,6 @@ def test_ours_holds_a_limit_lowered_below_the_number_in_use(bench: Benches) -> N
     one.release(held)
 
 
-def test_the_library_loses_a_place_when_the_rollback_fails(
-    bare: ThreadedConnectionPool, conninfo: str
-) -> None:
-    admin = psycopg2.connect(conninfo)
-    conn = bare.getconn()
-    assert select_one(conn)
-    with admin.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s, 10000)", (conn.info.backend_pid,))
-    admin.close()
-    with pytest.raises(psycopg2.Error):
-        bare.putconn(conn)
-    assert conn.closed
-    assert len(bare._used) == 1  # type: ignore[attr-defined]
-
-
 def test_ours_frees_the_place_when_the_rollback_fails(bench: Benches) -> None:
     one = bench(Ours, minconn=1, maxconn=1)
     for _ in range(3):
@@ -80,14 +47,6 @@ def test_ours_frees_the_place_when_the_rollback_fails(bench: Benches) -> None:
         one.kill_backends()
         one.release(held)
         assert one.pool.reported_counts().used == one.counter.open == 0
-
-
-def test_the_library_opens_and_closes_nothing_when_minconn_changes(
-    bare: ThreadedConnectionPool,
-) -> None:
-    for minconn in (0, 5):
-        bare.minconn = minconn
-        assert len(bare._pool) == 2  # type: ignore[attr-defined]
 
 
 def test_ours_opens_what_a_raised_minconn_wants_and_closes_what_a_lowered_one_does_not(

@@ -1,4 +1,4 @@
-"""Subclasses of SQLAlchemy's Pool that a user may write, on a real server."""
+"""Users' subclasses of SQLAlchemy's Pool, on a real server."""
 
 from __future__ import annotations
 

@@ -1,16 +1,13 @@
-"""NullPool, StaticPool, SingletonThreadPool, AssertionPool: what the library's do, and ours."""
+"""SQLAlchemy's NullPool, StaticPool, SingletonThreadPool and AssertionPool."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
-import psycopg2
 import pytest
 from psycopg2.extensions import connection
-from sqlalchemy import pool as library
 
 from poolviz.pools.base import PoolStopped
 from poolviz.pools.registry import pool_class
@@ -21,24 +18,6 @@ Null = pool_class("sqlalchemy.NullPool")
 Static = pool_class("sqlalchemy.StaticPool")
 Singleton = pool_class("sqlalchemy.SingletonThreadPool")
 Assertion = pool_class("sqlalchemy.AssertionPool")
-
-
-class Meeting:
-    """A creator whose callers all connect before any of them goes on."""
-
-    def __init__(self, conninfo: str, size: int) -> None:
-        self.made: list[connection] = []
-        self._conninfo, self._barrier = conninfo, threading.Barrier(size)
-
-    def __call__(self) -> connection:
-        made = psycopg2.connect(self._conninfo)
-        self.made.append(made)
-        self._barrier.wait(30)
-        return made
-
-    def close(self) -> None:
-        for made in self.made:
-            made.close()
 
 
 @pytest.fixture
@@ -95,16 +74,6 @@ def test_alone_in_staticpool_a_client_keeps_what_it_commits(
     writer.commit()
     one.pool.release(writer)
     assert rows(admin, table) == 1
-
-
-def test_the_first_users_of_the_librarys_staticpool_each_open_a_connection(conninfo: str) -> None:
-    creator = Meeting(conninfo, 6)
-    pool = library.StaticPool(creator)
-    clients = [Waiter(pool.connect) for _ in range(6)]
-    held = [client.finish().connection for client in clients]
-    assert len({conn.dbapi_connection for conn in held}) == len(creator.made) == 6
-    creator.close()
-    held.clear()
 
 
 @pytest.mark.parametrize("dialect", ["postgresql", "sqlite"])
@@ -169,26 +138,6 @@ def test_a_thread_too_many_has_a_connection_closed_in_use_as_in_the_library(
     one.settle()
 
 
-def test_the_librarys_singletonthreadpool_closes_a_connection_in_use(conninfo: str) -> None:
-    pool = library.SingletonThreadPool(lambda: psycopg2.connect(conninfo), pool_size=1)
-    held = pool.connect()
-    other: Any = Waiter(pool.connect).finish().connection
-    raw: Any = held.dbapi_connection
-    assert raw.closed
-    other.close()
-    held.close()
-    pool.dispose()
-
-
-def test_a_lowered_size_closes_nothing_in_the_library(conninfo: str) -> None:
-    pool: Any = library.SingletonThreadPool(lambda: psycopg2.connect(conninfo), pool_size=3)
-    for client in [Waiter(pool.connect) for _ in range(3)]:
-        client.finish().connection.close()
-    pool.size = 1
-    assert len(pool._all_conns) == 3
-    pool.dispose()
-
-
 def test_a_lowered_size_closes_what_is_idle_at_once_and_the_rest_on_return(
     bench: Benches,
 ) -> None:
@@ -205,19 +154,6 @@ def test_a_lowered_size_closes_what_is_idle_at_once_and_the_rest_on_return(
 
 
 # AssertionPool
-
-
-def test_two_threads_at_once_both_get_the_connection_of_the_librarys_assertionpool(
-    conninfo: str,
-) -> None:
-    creator = Meeting(conninfo, 2)
-    pool = library.AssertionPool(creator)
-    clients = [Waiter(pool.connect) for _ in range(2)]
-    assert [client.finish().error for client in clients] == [None, None]
-    for client in clients:
-        with suppress(AssertionError):  # the library's own, where it finds that out on return
-            client.connection.close()
-    creator.close()
 
 
 def test_only_one_of_two_threads_gets_that_of_ours(bench: Benches) -> None:

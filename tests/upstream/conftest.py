@@ -1,0 +1,3 @@
+from tests.pools.conftest import admin, postgres
+
+__all__ = ["admin", "postgres"]

@@ -1,3 +1,59 @@
-"""poolviz: a desktop laboratory for Python's database connection pools."""
+"""poolviz: a laboratory for Python's database connection pools.
 
-__version__ = "0.1.0"
+From Python, `poolviz.run` measures a pool under a load, and `poolviz.open_session` reads a run
+that was recorded. Errors are `poolviz.PoolvizError`s. Each name is loaded when it is first used,
+so importing one part of poolviz doesn't import the rest.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from poolviz.model.version import VERSION
+
+if TYPE_CHECKING:
+    from poolviz.model.errors import InputError, PoolvizError, ServerError
+    from poolviz.model.scenario import Scenario
+    from poolviz.runs.api import open_session, run
+    from poolviz.runs.result import Result, RunFailed
+    from poolviz.sessions.session import Session
+
+__all__ = [
+    "InputError",
+    "PoolvizError",
+    "Result",
+    "RunFailed",
+    "Scenario",
+    "ServerError",
+    "Session",
+    "open_session",
+    "run",
+]
+__version__ = VERSION
+
+_HOMES = {
+    "InputError": "model.errors",
+    "PoolvizError": "model.errors",
+    "Result": "runs.result",
+    "RunFailed": "runs.result",
+    "Scenario": "model.scenario",
+    "ServerError": "model.errors",
+    "Session": "sessions.session",
+    "open_session": "runs.api",
+    "run": "runs.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name of the public API."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'poolviz' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"poolviz.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the names of the public API."""
+    return [*__all__, "__version__"]

@@ -14,10 +14,10 @@ from typing import Any, cast
 
 import click
 
-import poolviz
 from poolviz import commands
 from poolviz.commands.options import LOG_OPTIONS, set_up_logging
 from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.version import VERSION
 
 _WINDOW = "window"  # the command that `poolviz` without one means
 _SHARED = frozenset({"cli", "console", "driver", "examination", "options"})  # hold no command
@@ -74,7 +74,7 @@ class CommandsByFile(click.Group):
     context_settings=_SETTINGS,
     subcommand_metavar="[COMMAND | SCENARIO.toml | PRESET | SESSION.poolviz] [OPTIONS]…",
 )
-@click.version_option(poolviz.__version__, prog_name="poolviz", message="%(prog)s %(version)s")
+@click.version_option(VERSION, prog_name="poolviz", message="%(prog)s %(version)s")
 def group() -> None:
     """A laboratory for database connection pools.
 

@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-import poolviz
 from poolviz.model.errors import ServerError
+from poolviz.model.version import VERSION
 from poolviz.pools.registry import listings
 from poolviz.servers.embedded.binaries import find_binaries
 from poolviz.servers.embedded.cluster import base_folder
@@ -62,7 +62,7 @@ def examine() -> list[Finding]:
 def as_json(findings: list[Finding]) -> str:
     """The findings as one JSON object."""
     told = {
-        "poolviz": poolviz.__version__,
+        "poolviz": VERSION,
         "system": _system(),
         "fine": not any(each.state == MISSING for each in findings),
         "findings": findings,
@@ -73,7 +73,7 @@ def as_json(findings: list[Finding]) -> str:
 def as_text(findings: list[Finding]) -> str:
     """The findings for people, and at the end whether poolviz will work."""
     signs = {FINE: "ok", OPTIONAL: "--", MISSING: "!!"}
-    lines = [f"poolviz {poolviz.__version__} on {_system()}", ""]
+    lines = [f"poolviz {VERSION} on {_system()}", ""]
     for each in findings:
         lines.append(f"{signs[each.state]}  {each.what}: {each.told}")
         if each.state != FINE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,13 +60,11 @@ def _command_names(ctx: click.Context) -> list[str]:
 def _no_window() -> str:
     """Return why no window can be opened here, in a sentence; empty where one can."""
     from poolviz.system.display import display_problem  # noqa: PLC0415 - for a window alone
+    from poolviz.system.qt_libraries import qt_error  # noqa: PLC0415 - likewise
 
     reason = display_problem()
-    if reason is None:
-        try:
-            importlib.import_module("PySide6.QtWidgets")
-        except ImportError as error:
-            reason = f"Qt lacks a library of this system ({error})"
+    if reason is None and (error := qt_error()):
+        reason = f"Qt can't be loaded ({error})"
     return reason or ""
 
 

@@ -10,7 +10,7 @@ from importlib import metadata
 import psutil
 from psycopg2.extensions import libpq_version
 
-import poolviz
+from poolviz.model.version import VERSION
 from poolviz.pools.base import Pool
 
 
@@ -18,7 +18,7 @@ def describe_environment(pool: type[Pool], known: Mapping[str, str]) -> dict[str
     """Return what the run is measured with, and what is `known` of the server. Holds no secret."""
     return {
         **known,
-        "poolviz": poolviz.__version__,
+        "poolviz": VERSION,
         "python": platform.python_version(),
         "pool class": pool.id,
         **{name: metadata.version(name) for name in (pool.library, "psycopg2-binary")},

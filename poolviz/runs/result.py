@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import RunEnded
 from poolviz.model.sample import Mark
@@ -37,8 +39,11 @@ class Result(RunSummary, frozen=True, kw_only=True):
         return self.session.marks
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the object that `poolviz run --json` prints."""
-        return as_object(self.session.summary(), self.marks)
+        """Return the object that `poolviz run --json` prints, as dictionaries and lists."""
+        found: dict[str, Any] = msgspec.json.decode(
+            msgspec.json.encode(as_object(self.session.summary(), self.marks))
+        )
+        return found
 
     def close(self) -> None:
         """Close the session."""

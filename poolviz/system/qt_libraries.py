@@ -110,22 +110,38 @@ def _distributions() -> list[str]:
 
 
 def qt_error() -> str:
-    """Return why Qt can't be loaded, in a few words, or "". Never ends the process."""
-    try:
-        importlib.import_module("PySide6.QtWidgets")
-    except ImportError as error:
-        return str(error)
-    return ""
+    """Return why Qt can't be loaded, in a few words, or "". Python's Qt modules aren't imported;
+    the process never ends by it."""
+    folder = _pyside_folder()
+    if folder is None:
+        return "PySide6 isn't installed"
+    if sys.platform == "win32":  # where only the package knows the folders of its libraries
+        try:
+            importlib.import_module("PySide6.QtWidgets")
+        except ImportError as error:
+            return str(error)
+        return ""
+    modules = sorted(folder.glob("QtWidgets*.so"))
+    return _load_error(modules[0]) if modules else "PySide6 has no QtWidgets"
 
 
 def x_plugin_error() -> str:
     """Return why Qt's plugin for X can't be loaded, in a few words, or ""."""
+    folder = _pyside_folder()
+    plugin = folder / "Qt" / "plugins" / "platforms" / "libqxcb.so" if folder else None
+    return _load_error(plugin) if plugin is not None and plugin.exists() else ""
+
+
+def _pyside_folder() -> Path | None:
+    """Return the folder of the package PySide6; None where it isn't installed."""
     found = importlib.util.find_spec("PySide6")
-    for folder in (found.submodule_search_locations if found is not None else None) or ():
-        plugin = Path(folder) / "Qt" / "plugins" / "platforms" / "libqxcb.so"
-        if plugin.exists():
-            try:
-                ctypes.CDLL(str(plugin))
-            except OSError as error:
-                return str(error.__cause__ or error)
+    places = (found.submodule_search_locations if found is not None else None) or ()
+    return next((Path(place) for place in places), None)
+
+
+def _load_error(library: Path) -> str:
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        return str(error.__cause__ or error)
     return ""

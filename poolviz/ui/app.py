@@ -15,8 +15,8 @@ from PySide6.QtCore import QCoreApplication, QSettings, QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
-import poolviz
 from poolviz.model.errors import InputError
+from poolviz.model.version import VERSION
 from poolviz.runs.request import check_draft
 from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
@@ -75,7 +75,7 @@ def _application() -> QApplication:
     existing = QCoreApplication.instance()
     application = existing if isinstance(existing, QApplication) else QApplication(["poolviz"])
     application.setApplicationName("poolviz")
-    application.setApplicationVersion(poolviz.__version__)
+    application.setApplicationVersion(VERSION)
     QGuiApplication.setDesktopFileName("poolviz")
     QGuiApplication.setWindowIcon(QIcon(str(resource("icon.svg"))))
     return application

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-import poolviz
 from poolviz.model.messages import RunStarted
 from poolviz.model.sample import TICK, Mark
 from poolviz.model.scenario import Scenario
+from poolviz.model.version import VERSION
 from poolviz.sessions.recorder import Recorder
 
 _LOOPS = {
@@ -71,7 +71,7 @@ def manifest(recorder: Recorder) -> Manifest:
     summary = recorder.summary()
     loops = _loops(began.scenario, recorder.marks)
     return Manifest(
-        exported_by=f"poolviz {poolviz.__version__}",
+        exported_by=f"poolviz {VERSION}",
         started_utc=utc(began.started),
         duration_s=summary.duration_s,
         environment=began.environment,

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-import poolviz
+from poolviz.model.version import VERSION
 from poolviz.system.resources import resource
 
 KEYS = (
@@ -45,7 +45,7 @@ class HelpDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Keys and about")
-        title = QLabel(f"poolviz {poolviz.__version__}")
+        title = QLabel(f"poolviz {VERSION}")
         title.setProperty("role", "title")
         about = QLabel(
             "A laboratory for database connection pools: a real pool class under a synthetic "

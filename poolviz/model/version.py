@@ -1,0 +1,3 @@
+"""The version of poolviz."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,120 @@
+"""`poolviz.run` and `poolviz.open_session`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from poolviz.model.messages import ChangeRefused, ProblemReported, Report
+from poolviz.model.scenario import Scenario
+from poolviz.runs.request import RunRequest
+from poolviz.runs.result import Result, RunFailed
+from poolviz.runs.runner import Run, Runner
+from poolviz.runs.warnings import RunWarning
+from poolviz.scenarios.draft import Draft
+from poolviz.scenarios.presets import open_scenario
+from poolviz.scenarios.toml_file import draft_of
+from poolviz.sessions.session import Session
+
+ScenarioLike: TypeAlias = "str | PathLike[str] | Mapping[str, Any] | Scenario | None"
+_logger = logging.getLogger(__name__)
+
+
+def run(
+    scenario_or_path: ScenarioLike = None,
+    *,
+    pool: str | None = None,
+    limits: Mapping[str, object] | None = None,
+    load: Mapping[str, object] | None = None,
+    changes: Iterable[Mapping[str, object]] | None = None,
+    duration: float | str | None = None,
+    dsn: str | None = None,
+    seed: int | None = None,
+) -> Result:
+    """Run a load on a pool, wait for its end, and return what was measured.
+
+    `scenario_or_path` is the path of a scenario file, the name of a preset, a mapping with the
+    keys of a scenario file, or a `Scenario`; without it, poolviz' defaults are run. The other
+    arguments take precedence over it: `pool` is an id of `poolviz pools` or `file.py:Class`,
+    `limits` and `load` hold parameters by their names, and each of `changes` is a mapping such as
+    `{"at": 3, "maxconn": 8}`. Times are in seconds, or text with a unit ("50ms"). Without a
+    `dsn` the run goes to a PostgreSQL that poolviz starts and ends.
+
+    The load runs in a process of its own, which never imports the caller's main module. Warnings
+    are logged, and in `Result.warnings`. Raises `poolviz.PoolvizError`: InputError for mistakes in
+    the request, ServerError where there is no server, RunFailed where the run ended early.
+    """
+    draft = _draft(scenario_or_path)
+    given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
+    draft = draft.but(**{key: value for key, value in given.items() if value is not None})
+    if pool is not None and scenario_or_path is not None:
+        draft = draft.but(limits={})  # they are another pool's
+    draft = draft.but_in(limits=dict(limits or {}), load=dict(load or {}))
+    if changes is not None:
+        draft = draft.but(changes=[dict(change) for change in changes])
+    request = RunRequest.of(draft)
+    with Runner() as runner:
+        runner.warm_up()
+        target = runner.reach(request.dsn, _logger.info)
+        started = Run(request.scenario, target, _Log())
+        runner.begin(started)
+        started.wait()
+        runner.end_run()
+    return _result(started)
+
+
+def open_session(path: str | PathLike[str]) -> Session:
+    """Open a recorded session to read it. InputError where `path` isn't one, or is damaged."""
+    return Session.open(Path(path))
+
+
+class _Log:
+    """Hears of a run (a `RunListener`) and logs it."""
+
+    def progressed(self, sentence: str) -> None:
+        _logger.info("%s", sentence)
+
+    def warned(self, warning: RunWarning) -> None:
+        _logger.warning("%s", warning.sentence)
+
+    def reported(self, run: Run, report: Report) -> None:  # noqa: ARG002 - there is one run
+        if isinstance(report, ProblemReported) and report.sentence:
+            _logger.warning("%s", report.sentence)
+        elif isinstance(report, ChangeRefused):
+            _logger.warning("%s", report.reason)
+
+
+def _draft(scenario: ScenarioLike) -> Draft:
+    if scenario is None:
+        return Draft()
+    if isinstance(scenario, Scenario):
+        return Draft(
+            pool=scenario.pool,
+            limits=dict(scenario.limits),
+            load=dict(scenario.load),
+            changes=[{"at": each.at, each.key: each.value} for each in scenario.changes],
+            duration=scenario.duration,
+            seed=scenario.seed,
+            title=scenario.title,
+            watch=scenario.watch,
+            fail_if=list(scenario.fail_if),
+        )
+    if isinstance(scenario, Mapping):
+        return draft_of(scenario)
+    return open_scenario(Path(scenario))
+
+
+def _result(run: Run) -> Result:
+    """Return what came of a run. RunFailed where it ended early."""
+    assert run.ended is not None and run.recorder is not None
+    if run.ended.failure:
+        run.recorder.close()
+        raise RunFailed(run.ended)
+    session = Session(run.recorder)
+    figures = msgspec.structs.asdict(run.recorder.summary())
+    return Result(**figures, session=session, warnings=tuple(run.warnings))

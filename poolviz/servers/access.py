@@ -22,6 +22,14 @@ class ServerAccess(ABC):
         """See `dispatch.reach`."""
 
     @abstractmethod
+    def with_password(self, dsn: str, password: str) -> str:
+        """See `dispatch.with_password`; raises InputError if `dsn` can't be read."""
+
+    @abstractmethod
+    def without_password(self, dsn: str) -> str:
+        """See `dispatch.without_password`; raises InputError if `dsn` can't be read."""
+
+    @abstractmethod
     def with_application_name(self, conninfo: str, name: str) -> str:
         """See `dispatch.with_application_name`."""
 

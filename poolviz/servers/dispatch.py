@@ -36,6 +36,24 @@ def reach(dsn: str) -> Target:
     return target
 
 
+def with_password(dsn: str, password: str) -> str:
+    """Return `dsn` with that password, unless its kind of server takes none. A DSN that can't be
+    read is returned as it is: `reach` says what is wrong with it."""
+    try:
+        return _access(dsn.strip()).with_password(dsn.strip(), password)
+    except InputError:
+        return dsn
+
+
+def without_password(dsn: str) -> str:
+    """Return `dsn` in a form that may be stored, or "" if it can't be read, because then any part
+    of it might be a password."""
+    try:
+        return _access(dsn.strip()).without_password(dsn.strip())
+    except InputError:
+        return ""
+
+
 def with_application_name(conninfo: str, name: str) -> str:
     """Return `conninfo` with that application name, by which the server's views identify its
     connections. MySQL calls it program_name; SQLite has none. ValueError if a server would

@@ -34,7 +34,7 @@ __all__ = ["tcp_server"]
 PASSWORD = "s3cret"
 
 
-class Ground(ABC):
+class Database(ABC):
     """A server without a schema poolviz, and the tests' own way in, as its administrator."""
 
     dialect: str
@@ -71,7 +71,7 @@ class Ground(ABC):
         return int(self.do(f"SELECT count(*) FROM poolviz.{table}")[0][0])
 
 
-class PostgresGround(Ground):
+class PostgresDatabase(Database):
     dialect = POSTGRESQL
     make_schema = "CREATE SCHEMA poolviz"
     drop_schema = "DROP SCHEMA IF EXISTS poolviz CASCADE"
@@ -90,7 +90,7 @@ class PostgresGround(Ground):
         return self._served.dsn()
 
 
-class MySQLGround(Ground):
+class MySQLDatabase(Database):
     dialect = MYSQL
     make_schema = "CREATE DATABASE poolviz"
     drop_schema = "DROP DATABASE IF EXISTS poolviz"
@@ -128,84 +128,84 @@ def maria() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module", params=[POSTGRESQL, MYSQL])
-def whole(request: pytest.FixtureRequest) -> Iterator[Ground]:
+def any_database(request: pytest.FixtureRequest) -> Iterator[Database]:
     if request.param == MYSQL:
-        found: Ground = MySQLGround(request.getfixturevalue("maria"))
+        found: Database = MySQLDatabase(request.getfixturevalue("maria"))
     else:
-        found = PostgresGround(request.getfixturevalue("tcp_server"))
+        found = PostgresDatabase(request.getfixturevalue("tcp_server"))
     yield found
     found.do(found.drop_schema)
     found.stranger()
 
 
 @pytest.fixture
-def ground(whole: Ground) -> Ground:
-    whole.do(whole.drop_schema)
-    return whole
+def database(any_database: Database) -> Database:
+    any_database.do(any_database.drop_schema)
+    return any_database
 
 
-def test_the_tables_are_those_of_pgbench(ground: Ground) -> None:
-    assert prepare_tables(ground.conninfo, 2)
-    assert ground.tables() == {"accounts", "tellers", "branches", "history", "made"}
-    counted = {table: ground.count(table) for table in ("accounts", "tellers", "branches")}
+def test_the_tables_are_those_of_pgbench(database: Database) -> None:
+    assert prepare_tables(database.conninfo, 2)
+    assert database.tables() == {"accounts", "tellers", "branches", "history", "made"}
+    counted = {table: database.count(table) for table in ("accounts", "tellers", "branches")}
     assert counted == {"accounts": 200_000, "tellers": 20, "branches": 2}
-    assert ground.count("history") == 0
+    assert database.count("history") == 0
     for table in ("accounts", "tellers"):
         key = table[0] + "id"
-        spread = ground.do(
+        spread = database.do(
             f"SELECT bid, min({key}), max({key}) FROM poolviz.{table} GROUP BY bid ORDER BY bid"
         )
         each = counted[table] // 2
         assert spread == [(1, 1, each), (2, each + 1, 2 * each)]
-    assert ground.do(
+    assert database.do(
         "SELECT count(*) FROM information_schema.table_constraints"
         " WHERE table_schema = 'poolviz' AND constraint_type = 'PRIMARY KEY'"
     ) == [(3,)]
 
 
-def test_existing_tables_are_kept_and_only_history_is_emptied(ground: Ground) -> None:
-    prepare_tables(ground.conninfo, 1)
-    ground.do(
+def test_existing_tables_are_kept_and_only_history_is_emptied(database: Database) -> None:
+    prepare_tables(database.conninfo, 1)
+    database.do(
         "UPDATE poolviz.accounts SET abalance = 77 WHERE aid = 7",
         "INSERT INTO poolviz.history VALUES (1, 1, 7, 77, CURRENT_TIMESTAMP, '')",
     )
-    assert not prepare_tables(ground.conninfo, 1)
-    assert ground.do("SELECT aid FROM poolviz.accounts WHERE abalance = 77") == [(7,)]
-    assert ground.count("history") == 0
+    assert not prepare_tables(database.conninfo, 1)
+    assert database.do("SELECT aid FROM poolviz.accounts WHERE abalance = 77") == [(7,)]
+    assert database.count("history") == 0
 
 
-def test_smaller_tables_are_replaced_and_larger_ones_kept(ground: Ground) -> None:
-    prepare_tables(ground.conninfo, 1)
+def test_smaller_tables_are_replaced_and_larger_ones_kept(database: Database) -> None:
+    prepare_tables(database.conninfo, 1)
     said: list[str] = []
-    assert prepare_tables(ground.conninfo, 2, said.append)
+    assert prepare_tables(database.conninfo, 2, said.append)
     assert said[0] == (
         "Replacing the tables of scale 1 in schema poolviz: tables of scale 2 with 200,000 accounts"
     )
-    assert ground.count("accounts") == 200_000
-    assert not prepare_tables(ground.conninfo, 1, said.append)
-    assert ground.count("accounts") == 200_000
+    assert database.count("accounts") == 200_000
+    assert not prepare_tables(database.conninfo, 1, said.append)
+    assert database.count("accounts") == 200_000
 
 
 def test_progress_is_reported_in_tenths_and_not_when_there_is_nothing_to_do(
-    ground: Ground,
+    database: Database,
 ) -> None:
     said: list[str] = []
-    prepare_tables(ground.conninfo, 1, said.append)
+    prepare_tables(database.conninfo, 1, said.append)
     assert said == [
         "Creating schema poolviz: tables of scale 1 with 100,000 accounts",
         *(f"{tenth}0 % of the accounts are inserted" for tenth in range(1, 11)),
     ]
-    prepare_tables(ground.conninfo, 1, said.append)
+    prepare_tables(database.conninfo, 1, said.append)
     assert len(said) == 11
 
 
 @pytest.mark.parametrize("table", ["history", "accounts"])
-def test_if_a_table_is_missing_all_are_created_again(ground: Ground, table: str) -> None:
-    prepare_tables(ground.conninfo, 1)
-    ground.do("UPDATE poolviz.branches SET bbalance = 5", f"DROP TABLE poolviz.{table}")
-    assert prepare_tables(ground.conninfo, 1)
-    assert ground.count("accounts") == ACCOUNTS
-    assert ground.do("SELECT bbalance FROM poolviz.branches") == [(0,)]
+def test_if_a_table_is_missing_all_are_created_again(database: Database, table: str) -> None:
+    prepare_tables(database.conninfo, 1)
+    database.do("UPDATE poolviz.branches SET bbalance = 5", f"DROP TABLE poolviz.{table}")
+    assert prepare_tables(database.conninfo, 1)
+    assert database.count("accounts") == ACCOUNTS
+    assert database.do("SELECT bbalance FROM poolviz.branches") == [(0,)]
 
 
 class Interrupted(BaseException):
@@ -217,45 +217,47 @@ def interrupt_halfway(sentence: str) -> None:
         raise Interrupted
 
 
-def test_an_interruption_leaves_nothing_behind(ground: Ground) -> None:
+def test_an_interruption_leaves_nothing_behind(database: Database) -> None:
     with pytest.raises(Interrupted):
-        prepare_tables(ground.conninfo, 1, interrupt_halfway)
-    assert not ground.has_schema()
-    assert prepare_tables(ground.conninfo, 1)
+        prepare_tables(database.conninfo, 1, interrupt_halfway)
+    assert not database.has_schema()
+    assert prepare_tables(database.conninfo, 1)
 
 
-def test_an_interrupted_replacement_leaves_nothing_incomplete(ground: Ground) -> None:
-    prepare_tables(ground.conninfo, 1)
+def test_an_interrupted_replacement_leaves_nothing_incomplete(database: Database) -> None:
+    prepare_tables(database.conninfo, 1)
     with pytest.raises(Interrupted):
-        prepare_tables(ground.conninfo, 2, interrupt_halfway)
-    there = ground.tables()
-    assert there == set() or ground.count("accounts") == ACCOUNTS
-    assert prepare_tables(ground.conninfo, 2)
-    assert ground.count("accounts") == 2 * ACCOUNTS
+        prepare_tables(database.conninfo, 2, interrupt_halfway)
+    there = database.tables()
+    assert there == set() or database.count("accounts") == ACCOUNTS
+    assert prepare_tables(database.conninfo, 2)
+    assert database.count("accounts") == 2 * ACCOUNTS
 
 
-def test_a_process_killed_on_mysql_leaves_tables_that_are_created_again(ground: Ground) -> None:
-    if ground.dialect != MYSQL:
+def test_a_process_killed_on_mysql_leaves_tables_that_are_created_again(database: Database) -> None:
+    if database.dialect != MYSQL:
         pytest.skip("a transaction on PostgreSQL leaves nothing")
-    prepare_tables(ground.conninfo, 1)
-    ground.do("UPDATE poolviz.made SET scale = 0", "DELETE FROM poolviz.accounts WHERE aid > 30000")
-    assert prepare_tables(ground.conninfo, 1)
-    assert ground.count("accounts") == ACCOUNTS
+    prepare_tables(database.conninfo, 1)
+    database.do(
+        "UPDATE poolviz.made SET scale = 0", "DELETE FROM poolviz.accounts WHERE aid > 30000"
+    )
+    assert prepare_tables(database.conninfo, 1)
+    assert database.count("accounts") == ACCOUNTS
 
 
 # What poolviz didn't create
 
 
-def test_a_schema_that_others_created_is_refused_and_left_as_it_is(ground: Ground) -> None:
-    ground.do(
-        ground.make_schema,
+def test_a_schema_that_others_created_is_refused_and_left_as_it_is(database: Database) -> None:
+    database.do(
+        database.make_schema,
         "CREATE TABLE poolviz.accounts (aid int)",
         "CREATE TABLE poolviz.made (scale int, alone boolean)",
         "INSERT INTO poolviz.made VALUES (9, true)",
     )
     for attempt in (
-        lambda: prepare_tables(ground.conninfo, 1),
-        lambda: drop_tables(ground.conninfo),
+        lambda: prepare_tables(database.conninfo, 1),
+        lambda: drop_tables(database.conninfo),
     ):
         with pytest.raises(ServerError) as refused:
             attempt()
@@ -263,133 +265,133 @@ def test_a_schema_that_others_created_is_refused_and_left_as_it_is(ground: Groun
             "The server has a schema poolviz that poolviz didn't create, with accounts, made in "
             "it, and it was left as it is: rename it, or use another database or server."
         )
-    assert ground.tables() == {"accounts", "made"}
-    assert ground.count("accounts") == 0
+    assert database.tables() == {"accounts", "made"}
+    assert database.count("accounts") == 0
 
 
-def test_an_empty_schema_is_used_and_stays_when_the_tables_are_dropped(ground: Ground) -> None:
-    ground.do(ground.make_schema)
-    assert not drop_tables(ground.conninfo)
-    assert prepare_tables(ground.conninfo, 1)
-    prepare_tables(ground.conninfo, 2)
+def test_an_empty_schema_is_used_and_stays_when_the_tables_are_dropped(database: Database) -> None:
+    database.do(database.make_schema)
+    assert not drop_tables(database.conninfo)
+    assert prepare_tables(database.conninfo, 1)
+    prepare_tables(database.conninfo, 2)
     said: list[str] = []
-    assert drop_tables(ground.conninfo, said.append)
+    assert drop_tables(database.conninfo, said.append)
     assert said == ["Schema poolviz was kept, because it isn't poolviz' alone"]
-    assert ground.has_schema()
-    assert ground.tables() == set()
+    assert database.has_schema()
+    assert database.tables() == set()
 
 
-def test_dropping_leaves_nothing_of_ours_and_all_that_is_not(ground: Ground) -> None:
-    prepare_tables(ground.conninfo, 1)
-    assert drop_tables(ground.conninfo)
-    assert not ground.has_schema()
-    assert not drop_tables(ground.conninfo)
-    prepare_tables(ground.conninfo, 1)
-    ground.do("CREATE TABLE poolviz.mine (a int)", "INSERT INTO poolviz.mine VALUES (5)")
-    prepare_tables(ground.conninfo, 2)
-    assert drop_tables(ground.conninfo)
-    assert ground.tables() == {"mine"}
-    assert ground.do("SELECT a FROM poolviz.mine") == [(5,)]
+def test_dropping_leaves_nothing_of_ours_and_all_that_is_not(database: Database) -> None:
+    prepare_tables(database.conninfo, 1)
+    assert drop_tables(database.conninfo)
+    assert not database.has_schema()
+    assert not drop_tables(database.conninfo)
+    prepare_tables(database.conninfo, 1)
+    database.do("CREATE TABLE poolviz.mine (a int)", "INSERT INTO poolviz.mine VALUES (5)")
+    prepare_tables(database.conninfo, 2)
+    assert drop_tables(database.conninfo)
+    assert database.tables() == {"mine"}
+    assert database.do("SELECT a FROM poolviz.mine") == [(5,)]
 
 
-def test_what_depends_on_the_tables_is_never_dropped_with_them(ground: Ground) -> None:
-    if ground.dialect != POSTGRESQL:
+def test_what_depends_on_the_tables_is_never_dropped_with_them(database: Database) -> None:
+    if database.dialect != POSTGRESQL:
         pytest.skip("a view on MySQL depends on nothing")
-    prepare_tables(ground.conninfo, 1)
-    ground.do("CREATE VIEW rich AS SELECT * FROM poolviz.accounts WHERE abalance > 0")
+    prepare_tables(database.conninfo, 1)
+    database.do("CREATE VIEW rich AS SELECT * FROM poolviz.accounts WHERE abalance > 0")
     try:
         for attempt in (
-            lambda: drop_tables(ground.conninfo),
-            lambda: prepare_tables(ground.conninfo, 2),
+            lambda: drop_tables(database.conninfo),
+            lambda: prepare_tables(database.conninfo, 2),
         ):
             with pytest.raises(ServerError, match=r"depends on its tables .*: drop that first\."):
                 attempt()
-        assert ground.count("accounts") == ACCOUNTS
-        assert ground.do("SELECT count(*) FROM rich") == [(0,)]
+        assert database.count("accounts") == ACCOUNTS
+        assert database.do("SELECT count(*) FROM rich") == [(0,)]
     finally:
-        ground.do("DROP VIEW rich")
+        database.do("DROP VIEW rich")
 
 
 # Privileges
 
 
-def test_an_error_says_which_privilege_it_takes_to_create_them(ground: Ground) -> None:
-    stranger = ground.stranger()
+def test_an_error_says_which_privilege_it_takes_to_create_them(database: Database) -> None:
+    stranger = database.stranger()
     with pytest.raises(ServerError) as refused:
         prepare_tables(stranger, 1)
     sentence, _, grant = str(refused.value).rstrip(".").rpartition("ask for ")
     assert "alice may not" in sentence
     assert "s3cret" not in str(refused.value)
-    ground.do(grant)
+    database.do(grant)
     assert prepare_tables(stranger, 1)
     assert drop_tables(stranger)
 
 
-def test_an_error_says_which_privilege_it_takes_to_use_them(ground: Ground) -> None:
-    stranger = ground.stranger()
-    prepare_tables(ground.conninfo, 1)
+def test_an_error_says_which_privilege_it_takes_to_use_them(database: Database) -> None:
+    stranger = database.stranger()
+    prepare_tables(database.conninfo, 1)
     with pytest.raises(ServerError) as refused:
         prepare_tables(stranger, 1)
     _, _, grants = str(refused.value).rstrip(".").rpartition("ask for ")
-    ground.do(*grants.split(" and "))
+    database.do(*grants.split(" and "))
     assert not prepare_tables(stranger, 1)
 
 
-def test_an_error_says_that_a_user_of_the_tables_may_not_replace_them(ground: Ground) -> None:
-    stranger = ground.stranger()
-    prepare_tables(ground.conninfo, 1)
+def test_an_error_says_that_a_user_of_the_tables_may_not_replace_them(database: Database) -> None:
+    stranger = database.stranger()
+    prepare_tables(database.conninfo, 1)
     rights = "SELECT, INSERT, UPDATE"
-    ground.do(
+    database.do(
         *(
             ("GRANT USAGE ON SCHEMA poolviz TO alice",
              f"GRANT {rights} ON ALL TABLES IN SCHEMA poolviz TO alice")
-            if ground.dialect == POSTGRESQL
+            if database.dialect == POSTGRESQL
             else (f"GRANT {rights} ON poolviz.* TO alice@'%'",)
         )
     )  # fmt: skip
     for attempt in (lambda: prepare_tables(stranger, 2), lambda: drop_tables(stranger)):
         with pytest.raises(ServerError, match=r"^User alice may not (create|drop) .*ask for"):
             attempt()
-    assert ground.count("accounts") == ACCOUNTS
+    assert database.count("accounts") == ACCOUNTS
     assert not prepare_tables(stranger, 1)
 
 
 # Several at once
 
 
-def test_of_several_that_prepare_at_once_one_creates_them(ground: Ground) -> None:
+def test_of_several_that_prepare_at_once_one_creates_them(database: Database) -> None:
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda _: prepare_tables(ground.conninfo, 1), range(4)))
+        made = list(pool.map(lambda _: prepare_tables(database.conninfo, 1), range(4)))
     assert sorted(made) == [False, False, False, True]
-    assert ground.count("accounts") == ACCOUNTS
+    assert database.count("accounts") == ACCOUNTS
 
 
 def test_tables_that_stay_in_use_are_not_waited_for_without_end(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare_tables(ground.conninfo, 1)
+    prepare_tables(database.conninfo, 1)
     for module in (postgres_tables, mysql_tables):
         monkeypatch.setattr(module, "LOCK_LIMIT", 2)
-    with closing(ground.connect()) as other, other.cursor() as cursor:
+    with closing(database.connect()) as other, other.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("SELECT * FROM poolviz.tellers")
-        assert not prepare_tables(ground.conninfo, 1)
+        assert not prepare_tables(database.conninfo, 1)
         with pytest.raises(ServerError, match=r"^The tables in schema poolviz were in use by"):
-            prepare_tables(ground.conninfo, 2)
+            prepare_tables(database.conninfo, 2)
         cursor.execute("COMMIT")
-    assert prepare_tables(ground.conninfo, 2)
+    assert prepare_tables(database.conninfo, 2)
 
 
-def test_a_load_goes_on_while_another_run_prepares_its_tables(ground: Ground) -> None:
+def test_a_load_goes_on_while_another_run_prepares_its_tables(database: Database) -> None:
     """Two runs on one server: the second one's `prepare` takes nothing from under the first."""
-    prepare_tables(ground.conninfo, 1)
-    statement = statement_of(SETTINGS.complete({"statement": "read_write"}), ground.dialect)
+    prepare_tables(database.conninfo, 1)
+    statement = statement_of(SETTINGS.complete({"statement": "read_write"}), database.dialect)
     over, faults, done = threading.Event(), list[Exception](), 0
 
     def work() -> None:
         nonlocal done
         rng = random.Random(3)
-        with closing(ground.connect()) as connection, connection.cursor() as cursor:
+        with closing(database.connect()) as connection, connection.cursor() as cursor:
             while not over.is_set():
                 try:
                     for text in ("BEGIN", *statement.sql(rng, 0, done), "COMMIT"):
@@ -404,7 +406,7 @@ def test_a_load_goes_on_while_another_run_prepares_its_tables(ground: Ground) ->
     try:
         deadline = time.monotonic() + BOUND
         while done < 30 and thread.is_alive() and time.monotonic() < deadline:
-            assert not prepare_tables(ground.conninfo, 1)
+            assert not prepare_tables(database.conninfo, 1)
     finally:
         over.set()
         thread.join(BOUND)
@@ -415,15 +417,15 @@ def test_a_load_goes_on_while_another_run_prepares_its_tables(ground: Ground) ->
 # The statements on them
 
 
-def test_the_sums_of_all_tables_agree_after_transactions_that_write(ground: Ground) -> None:
-    prepare_tables(ground.conninfo, 1)
-    statement = statement_of(SETTINGS.complete({"statement": "read_write"}), ground.dialect)
+def test_the_sums_of_all_tables_agree_after_transactions_that_write(database: Database) -> None:
+    prepare_tables(database.conninfo, 1)
+    statement = statement_of(SETTINGS.complete({"statement": "read_write"}), database.dialect)
     rng = random.Random(1)
     for operation in range(20):
-        ground.do("BEGIN", *statement.sql(rng, 0, operation), "COMMIT")
-    assert ground.count("history") == 20
+        database.do("BEGIN", *statement.sql(rng, 0, operation), "COMMIT")
+    assert database.count("history") == 20
     sums = [
-        ground.do(f"SELECT sum({column}) FROM poolviz.{table}")[0][0]
+        database.do(f"SELECT sum({column}) FROM poolviz.{table}")[0][0]
         for table, column in (
             ("history", "delta"),
             ("accounts", "abalance"),
@@ -432,17 +434,17 @@ def test_the_sums_of_all_tables_agree_after_transactions_that_write(ground: Grou
         )
     ]
     assert len(set(sums)) == 1
-    assert ground.do(
+    assert database.do(
         "SELECT count(*) FROM poolviz.history h JOIN poolviz.accounts a ON a.aid = h.aid"
         " JOIN poolviz.tellers t ON t.tid = h.tid JOIN poolviz.branches b ON b.bid = h.bid"
     ) == [(20,)]
 
 
-def test_reading_finds_its_account(ground: Ground) -> None:
-    prepare_tables(ground.conninfo, 1)
-    statement = statement_of(SETTINGS.complete({"statement": "read"}), ground.dialect)
+def test_reading_finds_its_account(database: Database) -> None:
+    prepare_tables(database.conninfo, 1)
+    statement = statement_of(SETTINGS.complete({"statement": "read"}), database.dialect)
     rng = random.Random(1)
-    assert [ground.do(*statement.sql(rng, 0, n)) for n in range(20)] == [[(0,)]] * 20
+    assert [database.do(*statement.sql(rng, 0, n)) for n in range(20)] == [[(0,)]] * 20
 
 
 # Elsewhere

@@ -20,6 +20,14 @@ class MySQLAccess(ServerAccess):
         """Connect once, and read version and limits."""
         return target.reach(dsn)
 
+    def with_password(self, dsn: str, password: str) -> str:
+        """Set the password in the URL."""
+        return target.with_password(dsn, password)
+
+    def without_password(self, dsn: str) -> str:
+        """Remove the password from the URL."""
+        return target.without_password(dsn)
+
     def with_application_name(self, conninfo: str, name: str) -> str:
         """Set the connection attribute `program_name`."""
         return target.with_application_name(conninfo, name)

@@ -43,6 +43,17 @@ def reach(dsn: str) -> Target:
     )
 
 
+def with_password(dsn: str, password: str) -> str:
+    """See `ServerAccess.with_password`."""
+    return msgspec.structs.replace(MySQLAddress.parse(dsn), password=password).url
+
+
+def without_password(dsn: str) -> str:
+    """See `ServerAccess.without_password`. The URL is short if its options are the usual ones."""
+    address = msgspec.structs.replace(MySQLAddress.parse(dsn), password="")
+    return address.shown if MySQLAddress.parse(address.shown) == address else address.url
+
+
 def with_application_name(conninfo: str, name: str) -> str:
     """See `dispatch.with_application_name`."""
     check_application_name(name)

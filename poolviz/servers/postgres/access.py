@@ -22,6 +22,14 @@ class PostgresAccess(ServerAccess):
         """Connect once, and read version and limits."""
         return target.reach(dsn)
 
+    def with_password(self, dsn: str, password: str) -> str:
+        """Set the keyword `password`."""
+        return target.with_password(dsn, password)
+
+    def without_password(self, dsn: str) -> str:
+        """Remove the keywords that hold passwords."""
+        return target.without_password(dsn)
+
     def with_application_name(self, conninfo: str, name: str) -> str:
         """Set `application_name`."""
         return target.with_application_name(conninfo, name)

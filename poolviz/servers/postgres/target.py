@@ -26,6 +26,7 @@ _COMMON_OPTIONS = (
     *("connect_timeout", "application_name", "channel_binding", "require_auth", "client_encoding"),
     *("keepalives", "tcp_user_timeout", "target_session_attrs", "load_balance_hosts"),
 )
+_SECRETS = ("password", "sslpassword")
 _ESCAPES = "%40 (@), %3A (:), %2F (/), %3F (?), %25 (%)"
 _LIMITS = """
 SELECT current_setting('server_version'),
@@ -57,6 +58,17 @@ def reach(dsn: str) -> Target:
         raise describe_error(error, conninfo) from None
 
 
+def with_password(dsn: str, password: str) -> str:
+    """See `ServerAccess.with_password`."""
+    return str(make_dsn(**_options(dsn) | {"password": password}))
+
+
+def without_password(dsn: str) -> str:
+    """See `ServerAccess.without_password`."""
+    options = _options(dsn)
+    return str(make_dsn(**{key: options[key] for key in options if key not in _SECRETS}))
+
+
 def with_application_name(conninfo: str, name: str) -> str:
     """See `dispatch.with_application_name`."""
     check_application_name(name)
@@ -66,6 +78,14 @@ def with_application_name(conninfo: str, name: str) -> str:
 def conninfo_of(dsn: str) -> str:
     """Return `dsn` as libpq's keywords. InputError if it can't be read; the error doesn't repeat
     anything of it that might be a misplaced password."""
+    options = _options(dsn)
+    if "connect_timeout" not in options and not os.environ.get("PGCONNECT_TIMEOUT"):
+        options["connect_timeout"] = str(CONNECT_TIMEOUT)
+    return str(make_dsn(**options))
+
+
+def _options(dsn: str) -> dict[str, str]:
+    """Return the keywords and values of `dsn`. InputError as `conninfo_of`."""
     text = dsn.strip()
     if "\0" in text:
         raise InputError("The DSN contains a NUL character: remove it.")
@@ -84,13 +104,11 @@ def conninfo_of(dsn: str) -> str:
                 f"in user and password as {_ESCAPES}."
             )
     try:
-        options = parse_dsn(text)
+        options: dict[str, str] = parse_dsn(text)
     except psycopg2.Error as error:
         raise InputError(_unreadable(str(error), is_url=scheme is not None)) from None
     _check_port(options)
-    if "connect_timeout" not in options and not os.environ.get("PGCONNECT_TIMEOUT"):
-        options["connect_timeout"] = str(CONNECT_TIMEOUT)
-    return str(make_dsn(**options))
+    return options
 
 
 def _unreadable(complaint: str, *, is_url: bool) -> str:

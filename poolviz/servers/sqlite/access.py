@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from poolviz.model.errors import InputError
 from poolviz.servers.access import ServerAccess
-from poolviz.servers.sqlite.target import reach
+from poolviz.servers.sqlite.target import file_of, reach
 from poolviz.servers.tables import Tables
 from poolviz.servers.target import Target
 
@@ -18,6 +18,15 @@ class SQLiteAccess(ServerAccess):
     def reach(self, dsn: str) -> Target:
         """Check that the file can be used."""
         return reach(dsn)
+
+    def with_password(self, dsn: str, password: str) -> str:  # noqa: ARG002 - it takes none
+        """Return `dsn`."""
+        return dsn
+
+    def without_password(self, dsn: str) -> str:
+        """Return `dsn` if it is the URL of a database."""
+        file_of(dsn)
+        return dsn
 
     def with_application_name(self, conninfo: str, name: str) -> str:  # noqa: ARG002 - it has none
         """Return `conninfo`: SQLite's connections have no names."""

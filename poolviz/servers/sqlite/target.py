@@ -17,13 +17,13 @@ def reach(dsn: str) -> Target:
     """See `dispatch.reach`. A file that doesn't exist yet is left to the first connection to
     create. SQLite doesn't limit the number of connections, so the target has no such figures."""
     url = dsn.strip()
-    path = _file(url)
+    path = file_of(url)
     if path is not None:
         _check(path)
     return Target(url, url.partition("?")[0], sqlite3.sqlite_version, None, None, product="SQLite")
 
 
-def _file(url: str) -> Path | None:
+def file_of(url: str) -> Path | None:
     """Return the file that `url` names, None for a database in memory."""
     rest = url.partition("?")[0].partition(":")[2]
     if not rest.startswith("//") or (rest != "//" and not rest.startswith("///")):

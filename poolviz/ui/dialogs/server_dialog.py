@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
-import msgspec
-import psycopg2
-from psycopg2.extensions import make_dsn, parse_dsn
 from PySide6.QtCore import QSettings, Qt, Signal
 from PySide6.QtWidgets import (
     QDialog,
@@ -20,16 +15,13 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
-from poolviz.model.errors import InputError, PoolvizError
-from poolviz.model.mysql_url import MySQLAddress
+from poolviz.model.errors import PoolvizError
 from poolviz.runs.warnings import room
-from poolviz.servers.dispatch import reach
+from poolviz.servers.dispatch import reach, with_password, without_password
 from poolviz.servers.target import Target
 from poolviz.ui.session.worker import Worker
 
 _REMEMBERED = "server/dsn"
-_SECRETS = ("password", "sslpassword")
-_SCHEME = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
 _KINDS = (
     ("PostgreSQL", "postgresql://user@host:5432/database or keywords"),
     ("MySQL, MariaDB", "mysql://user@host:3306/database"),
@@ -40,39 +32,6 @@ _NOTES = {
     MYSQL: "Options may follow the database: ?unix_socket=PATH, ?ssl_ca=FILE.",
     SQLITE: "A file that isn't there yet is made by the first connection.",
 }
-
-
-def with_password(dsn: str, password: str) -> str:
-    """`dsn` with a password put in; as it is where it can't be read, which `reach` explains, or
-    where nothing asks for one."""
-    text = dsn.strip()
-    dialect = dialect_of(text)
-    if dialect == SQLITE:
-        return text
-    try:
-        if dialect == MYSQL:
-            address = MySQLAddress.parse(text)
-            return msgspec.structs.replace(address, password=password).url
-        return str(make_dsn(_SCHEME.sub("postgresql://", text, count=1), password=password))
-    except (InputError, psycopg2.Error):
-        return dsn
-
-
-def without_password(dsn: str) -> str:
-    """`dsn` as it may be written down; empty where it can't be read."""
-    text = dsn.strip()
-    dialect = dialect_of(text)
-    if dialect == SQLITE:
-        return text if text.partition(":")[2].startswith("//") else ""
-    try:
-        if dialect == MYSQL:
-            address = msgspec.structs.replace(MySQLAddress.parse(text), password="")
-            short = address.shown  # without options
-            return short if MySQLAddress.parse(short) == address else address.url
-        parts = parse_dsn(_SCHEME.sub("postgresql://", text, count=1))
-    except (InputError, psycopg2.Error):
-        return ""
-    return str(make_dsn(**{key: value for key, value in parts.items() if key not in _SECRETS}))
 
 
 def remember(settings: QSettings, target: Target) -> None:

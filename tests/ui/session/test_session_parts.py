@@ -6,7 +6,6 @@ import math
 import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,11 +13,9 @@ from hypothesis import strategies as st
 from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
-from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.parameters import Numeric, Value
 from poolviz.pools.registry import POOLS, pool_class
 from poolviz.sessions.folder import SessionsFolder
-from poolviz.ui.dialogs.server_dialog import with_password, without_password
 from poolviz.ui.frame_rate import FASTEST, SLOWEST, FrameRate
 from poolviz.ui.panel.slider_scale import SliderScale
 from poolviz.ui.session.load_validator import LoadValidator
@@ -251,59 +248,3 @@ def test_a_sessions_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "sessions"
     SessionsFolder(folder).new_path()
     assert folder.stat().st_mode & 0o077 == 0
-
-
-@pytest.mark.parametrize(
-    "dsn",
-    [
-        "postgresql://me:s3cret@db.example:5433/shop?sslmode=require",
-        "postgresql+psycopg2://me:s3cret@db.example:5433/shop?sslmode=require",
-        "host=db.example port=5433 user=me password=s3cret dbname=shop sslmode=require",
-    ],
-)
-def test_a_dsn_is_remembered_without_its_password(dsn: str) -> None:
-    kept = without_password(dsn)
-    assert "s3cret" not in kept
-    for part in ("db.example", "5433", "me", "shop", "require"):
-        assert part in kept
-    assert "password=n3w" in with_password(dsn, "n3w")
-
-
-@pytest.mark.parametrize(
-    ("dsn", "kept"),
-    [
-        ("mysql://me:s3cret@db:3307/shop", "mysql://me@db:3307/shop"),
-        ("mariadb://me:s3cret@[::1]/shop", "mysql://me@[::1]:3306/shop"),
-        ("mysql+pymysql://me:s3%40cret@db/shop", "mysql://me@db:3306/shop"),
-        ("sqlite:///shop.db", "sqlite:///shop.db"),
-        ("sqlite://", "sqlite://"),
-    ],
-)
-def test_a_url_of_another_kind_is_remembered_without_its_password(dsn: str, kept: str) -> None:
-    assert without_password(dsn) == kept
-    assert without_password(kept) == kept
-
-
-def test_the_options_of_a_mysql_url_are_remembered() -> None:
-    url = "mysql://me:s3cret@db/shop?ssl_ca=/ca.pem&charset=latin1"
-    kept = MySQLAddress.parse(without_password(url))
-    assert kept == msgspec.structs.replace(MySQLAddress.parse(url), password="")
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-def test_a_password_typed_beside_a_mysql_url_is_the_one_used(password: str) -> None:
-    for dsn in ("mysql://me@db/shop", " mariadb://me:0ld@db/shop?charset=latin1"):
-        address = MySQLAddress.parse(with_password(dsn, password))
-        assert (address.user, address.password, address.database) == ("me", password, "shop")
-    assert with_password("sqlite:///shop.db", password) == "sqlite:///shop.db"
-
-
-@pytest.mark.parametrize("dsn", ["mysql:s3cret", "mysql://me:s3@cret@db/x", "sqlite:s3cret"])
-def test_a_url_that_cant_be_read_is_not_remembered(dsn: str) -> None:
-    assert without_password(dsn) == ""
-    assert with_password(dsn, "n3w") == dsn
-
-
-def test_a_dsn_that_cant_be_read_is_not_remembered() -> None:
-    assert without_password("s3cret without a key") == ""
-    assert with_password("no DSN", "x") == "no DSN"

@@ -245,7 +245,7 @@ class _Check:
             if key in FAULTS and change.value != self._known.faults[key].default:
                 reason = FAULTS[key].reason(conditions)
                 if reason:
-                    self._wrong(("changes", index, key), f"can't be done: {reason}")
+                    self._wrong(("changes", index, key), f"isn't possible here. {reason}")
 
     @property
     def _dialect(self) -> str:

@@ -80,7 +80,7 @@ def test_a_poolviz_killed_while_its_server_restarts_leaves_nothing(home: Path) -
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ("1:restart_server=true", "only the embedded PostgreSQL is restarted"),
+        ("1:restart_server=true", "Only the embedded PostgreSQL is restarted"),
         ("1:lock_table=1s", "statement = read or read_write"),
         ("1:kill_backend=perhaps", "kill_backend is 'perhaps'"),
     ],

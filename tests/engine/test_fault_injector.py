@@ -152,7 +152,7 @@ def test_having_no_connection_to_kill_is_reported_until_one_is_killed(
     faults.injector.inject("kill_backend", True)
     assert faults.problems.next() == (
         "kill_backend",
-        "This run has no connection that could be killed just now.",
+        "This run has no connection that could be terminated now.",
     )
     with connected(conninfo, 1):
         wait_until(lambda: not faults.injector.inject("kill_backend", True), "it may be done again")

@@ -1,29 +1,49 @@
-"""What faults declare: one parameter each, at rest by default, and where they can be done."""
+"""What faults declare: one parameter each, off by default, and where they are possible."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
 import pytest
 
-from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
+from poolviz.load import faults
+from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, Fault, FaultConditions
 from poolviz.load.settings import SETTINGS
 from poolviz.load.statements import STATEMENTS
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Count, Seconds, Switch, Value
+from poolviz.model.parameters import Numeric, Switch, Value
 from poolviz.pools.listing import built_in_listings
 from poolviz.pools.registry import pool_class
 
 ON_A_SERVER = {"kill_backend", "kill_all_backends", "restart_server", "lock_table"}
 
+NEW_FAULT = '''
+from poolviz.load.faults.base import Fault
+from poolviz.model.parameters import Count
 
-def place(dialect: str = POSTGRESQL, *, ours: bool = True, **load: Value) -> FaultConditions:
+
+class Nothing(Fault):
+    """Nothing happens, that many times."""
+
+    parameter = Count(key="nothing", default=0, help="How many times nothing happens.")
+
+    def inject(self, context, value):
+        context.wait(0)
+'''
+
+
+def conditions(dialect: str = POSTGRESQL, *, ours: bool = True, **load: Value) -> FaultConditions:
     return FaultConditions(
         dialect, ours, pool_class("sqlalchemy.QueuePool"), SETTINGS.complete(load)
     )
 
 
-def impossible(where: FaultConditions) -> set[str]:
-    return {key for key, fault in FAULTS.items() if fault.reason(where)}
+def impossible(under: FaultConditions) -> set[str]:
+    return {key for key, fault in FAULTS.items() if fault.reason(under)}
 
 
 def test_every_fault_has_a_key_of_its_own_which_is_no_setting_and_no_limit() -> None:
@@ -35,15 +55,55 @@ def test_every_fault_has_a_key_of_its_own_which_is_no_setting_and_no_limit() -> 
     assert not taken & {*FAULTS}
 
 
-def test_every_fault_rests_by_default_and_says_what_it_does() -> None:
+def test_every_fault_is_off_by_default_and_says_what_it_does() -> None:
     for fault in FAULTS.values():
         parameter = fault.parameter
         assert parameter.check(parameter.default) == parameter.default
         assert not parameter.default
         assert parameter.help.endswith(".")
-        assert isinstance(parameter, (Switch, Seconds, Count))
+        assert isinstance(parameter, (Switch, Numeric))
         # A switch has no amount to take back, so what stands is never one.
         assert not (fault.standing and isinstance(parameter, Switch))
+
+
+def test_a_fault_without_a_default_amount_offers_one_that_it_takes() -> None:
+    for fault in FAULTS.values():
+        if not fault.standing and fault.parameter.bare is None:
+            assert fault.parameter.check(fault.first_amount) != fault.parameter.default
+
+
+def test_faults_that_happen_once_are_listed_before_those_that_stand() -> None:
+    assert list(FAULTS) == [
+        "kill_backend",
+        "kill_all_backends",
+        "restart_server",
+        "refuse_connections",
+        "lock_table",
+        "leak_every",
+        "stuck_clients",
+        "slow_statements",
+        "slow_connecting",
+    ]
+    standing = [fault.standing for fault in FAULTS.values()]
+    assert standing == sorted(standing)
+
+
+def test_a_class_in_a_new_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "new.py").write_text(NEW_FAULT)
+    monkeypatch.setattr(faults, "__path__", [*faults.__path__, str(tmp_path)])
+    try:
+        found = {fault.parameter.key: fault for fault in faults.find_faults()}
+    finally:
+        sys.modules.pop("poolviz.load.faults.new", None)
+    assert [*found] == [*FAULTS, "nothing"]
+    assert issubclass(found["nothing"], Fault)
+
+
+def test_every_module_of_faults_has_one() -> None:
+    for module in pkgutil.iter_modules(faults.__path__, "poolviz.load.faults."):
+        if not module.name.endswith(".base"):
+            members = vars(importlib.import_module(module.name)).values()
+            assert any(fault in members for fault in FAULTS.values()), module.name
 
 
 def test_amounts_are_checked_as_limits_are() -> None:
@@ -56,25 +116,25 @@ def test_amounts_are_checked_as_limits_are() -> None:
         FAULT_PARAMETERS.find("kil_backend")
 
 
-def test_everything_can_be_done_to_our_own_server_under_a_load_on_tables() -> None:
+def test_everything_is_possible_on_our_own_server_under_a_load_on_tables() -> None:
     for statement in ("read", "read_write"):
-        assert impossible(place(statement=statement)) == set()
+        assert impossible(conditions(statement=statement)) == set()
 
 
-def test_a_server_that_is_not_ours_is_not_restarted_and_nothing_else_is_kept_from_it() -> None:
-    assert impossible(place(ours=False, statement="read")) == {"restart_server"}
-    assert impossible(place(MYSQL, ours=False, statement="read")) == {"restart_server"}
+def test_a_server_that_is_not_ours_is_not_restarted_but_everything_else_is_possible() -> None:
+    assert impossible(conditions(ours=False, statement="read")) == {"restart_server"}
+    assert impossible(conditions(MYSQL, ours=False, statement="read")) == {"restart_server"}
 
 
 def test_without_tables_in_the_load_there_is_nothing_to_lock() -> None:
     for statement in STATEMENTS:
-        reason = FAULTS["lock_table"].reason(place(statement=statement.name))
+        reason = FAULTS["lock_table"].reason(conditions(statement=statement.name))
         assert (not reason) is statement.tables
         assert not reason or reason.endswith("statement = read or read_write.")
 
 
-def test_sqlite_has_no_server_to_be_harmed_but_connections_can_be() -> None:
-    where = place(SQLITE, ours=False)
-    assert impossible(where) == ON_A_SERVER
+def test_sqlite_has_no_server_for_faults_but_clients_and_connections() -> None:
+    under = conditions(SQLITE, ours=False)
+    assert impossible(under) == ON_A_SERVER
     for key in ON_A_SERVER:
-        assert "SQLite" in FAULTS[key].reason(where)
+        assert "SQLite" in FAULTS[key].reason(under)

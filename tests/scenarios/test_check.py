@@ -104,9 +104,10 @@ MISTAKES = {
     "over by then, it takes 3 s.",
     "[[changes]]\nat = 5\nkill_backend = 'yes'": "line 3: changes[0].kill_backend is 'yes': it "
     "takes on or off.",
-    "[[changes]]\nat = 5\nlock_table = 2": "line 3: changes[0].lock_table can't be done: This load",
+    "[[changes]]\nat = 5\nlock_table = 2": "line 3: changes[0].lock_table isn't possible "
+    "here. This load",
     "dsn = 'postgresql://h/d'\n[[changes]]\nat = 5\nrestart_server = true": "line 4: "
-    "changes[0].restart_server can't be done: This server isn't poolviz' own",
+    "changes[0].restart_server isn't possible here. Only the embedded PostgreSQL",
     f"pool = '{THREADED}'\n[limits]\nminconn = 5\n[[changes]]\nat = 5\nmaxconn = 3": "line 4: "
     "changes[0]: minconn is 5 and maxconn is 3: minconn may be at most maxconn.",
     "fail_if = 'errors > 0'": "line 1: fail_if is 'errors > 0': it takes an array",

@@ -236,7 +236,7 @@ def test_faults_happen_at_a_press_and_leave_marks(
     assert "start one" in panel.faults.buttons["kill_backend"].toolTip()
     run_on(qtbot, window, conninfo)
     until(qtbot, panel.faults.buttons["kill_backend"].isEnabled)
-    assert "isn't poolviz' own" in panel.faults.buttons["restart_server"].toolTip()
+    assert "Only the embedded PostgreSQL" in panel.faults.buttons["restart_server"].toolTip()
     assert "touches no table" in panel.faults.buttons["lock_table"].toolTip()
     press(window, "kill_backend")
     until(qtbot, lambda: marked(window) == ["kill_backend"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from poolviz.load.statements import statement_kind
+from poolviz.load.statements import statement_class
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import Rows
 from poolviz.model.parameters import Value
@@ -28,7 +28,7 @@ class RowAudit:
 
     def start(self, load: Mapping[str, Value]) -> None:
         """Count the rows that are there, if clients are about to add some for the first time."""
-        if not self._started and statement_kind(load).adds_row:
+        if not self._started and statement_class(load).adds_row:
             self._started = True
             self._before = self._count(_BEFORE_LIMIT)
 

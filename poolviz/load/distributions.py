@@ -1,4 +1,10 @@
-"""How long things take: the distributions that statement, hold and think times are drawn from."""
+"""The distributions that statement, hold and think times are drawn from.
+
+To add a distribution, write one subclass of `Distribution` here and name it in `DISTRIBUTIONS`.
+Its name becomes a choice of statement_distribution, hold_distribution and think_distribution, in
+the window, on the command line, and in scenarios and their schema. Mean and spread of every
+distribution are checked by `tests/load/test_distributions.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +16,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, TextIO
+from typing import ClassVar, TextIO, TypeAlias
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import (
@@ -24,18 +30,19 @@ from poolviz.model.parameters import (
     show_seconds,
 )
 
-Draw = Callable[[random.Random], float]
+Draw: TypeAlias = Callable[[random.Random], float]  # returns seconds
 
 _GROUP = "how times vary"
-_LONGEST = 3600.0  # seconds that a file's times may last: as long as a mean may be
+_LONGEST = 3600.0  # seconds that a time in a file may last: as long as a mean may be
 _LARGEST = 128 << 20  # bytes that a file may have
 
 
 class Distribution(ABC):
-    """A kind of distribution of times, in seconds. Never altered once made, so clients share it.
+    """A distribution of times, in seconds. Immutable, so that clients share it.
 
-    `mean` is in seconds, `spread` the standard deviation as a share of the mean, `file` the path
-    of measured times. A kind says which of these it uses.
+    `mean` is in seconds, `spread` is the standard deviation as a multiple of the mean, and `file`
+    is the path of a file of measured times. Each class says which of these it uses. `help` says
+    how its times vary, as part of a sentence after its `name`.
     """
 
     name: ClassVar[str]
@@ -49,16 +56,16 @@ class Distribution(ABC):
 
     @abstractmethod
     def draw(self, rng: random.Random) -> float:
-        """One time, in seconds: finite and never negative."""
+        """Return a random time in seconds: finite and not negative."""
 
     @property
     def nil(self) -> bool:
-        """Every time drawn is 0."""
+        """Whether every time is 0."""
         return False
 
 
 class Exponential(Distribution):
-    """What work without a memory takes: mostly short, now and then long."""
+    """The memoryless distribution: mostly short times, now and then a long one."""
 
     name = "exponential"
     help = "mostly short, now and then several times the mean"
@@ -67,12 +74,12 @@ class Exponential(Distribution):
         self._mean = mean
 
     def draw(self, rng: random.Random) -> float:
-        """One time."""
+        """Return a random time in seconds."""
         return -math.log(1.0 - rng.random()) * self._mean
 
 
-class Constant(Distribution):
-    """Always the mean."""
+class ConstantTime(Distribution):
+    """The mean, every time."""
 
     name = "constant"
     help = "always the mean"
@@ -81,15 +88,15 @@ class Constant(Distribution):
         self._mean = mean
 
     def draw(self, rng: random.Random) -> float:  # noqa: ARG002
-        """The mean."""
+        """Return the mean."""
         return self._mean
 
 
 class Uniform(Distribution):
-    """Anything from as far below the mean as above it, all alike."""
+    """All times from as far below the mean as above it, with equal probability."""
 
     name = "uniform"
-    help = "all alike around the mean, at most from 0 to twice the mean (a spread of 0.577)"
+    help = "equally likely around the mean, at most from 0 to twice the mean (a spread of 0.577)"
     uses_spread = True
 
     def __init__(self, mean: float, spread: float, file: str) -> None:  # noqa: ARG002
@@ -97,15 +104,15 @@ class Uniform(Distribution):
         self._low, self._span = mean - half, 2.0 * half
 
     def draw(self, rng: random.Random) -> float:
-        """One time."""
+        """Return a random time in seconds."""
         return self._low + self._span * rng.random()
 
 
 class LogNormal(Distribution):
-    """A typical time and a tail to the right, as latencies usually have it."""
+    """A typical time with a tail of longer ones, as latencies usually have."""
 
     name = "lognormal"
-    help = "a typical time and a tail of longer ones, as measured latencies mostly look"
+    help = "a typical time with a tail of longer ones, as measured latencies mostly look"
     uses_spread = True
 
     def __init__(self, mean: float, spread: float, file: str) -> None:  # noqa: ARG002
@@ -114,30 +121,30 @@ class LogNormal(Distribution):
         self._scale = mean * math.exp(-variance / 2.0)
 
     def draw(self, rng: random.Random) -> float:
-        """One time."""
+        """Return a random time in seconds."""
         return self._scale * math.exp(rng.gauss(0.0, self._sigma))
 
 
 class Pareto(Distribution):
-    """A least time, and rare ones that are far longer."""
+    """A minimum time with a heavy tail."""
 
     name = "pareto"
-    help = "a least time, and rare ones far longer than all others"
+    help = "a minimum time with a heavy tail: rare ones are far longer than all others"
     uses_spread = True
 
     def __init__(self, mean: float, spread: float, file: str) -> None:  # noqa: ARG002
-        # The tail index a has mean and deviation when 1/a < 1/2, and the spread says which it is.
+        # Mean and deviation exist if the tail index is above 2; the spread determines it.
         inverse = spread / (spread + math.sqrt(spread * spread + 1.0))
         self._power, self._least = -inverse, mean * (1.0 - inverse)
 
     def draw(self, rng: random.Random) -> float:
-        """One time."""
+        """Return a random time in seconds."""
         least: float = self._least * (1.0 - rng.random()) ** self._power
         return least
 
 
 class Measured(Distribution):
-    """Times from a file, each as likely as any other."""
+    """Times from a file, each with the same probability."""
 
     name = "file"
     help = "drawn from a file of measured times"
@@ -149,18 +156,18 @@ class Measured(Distribution):
         self._count = len(self._times)
 
     def draw(self, rng: random.Random) -> float:
-        """One of the file's times."""
+        """Return one of the times in the file."""
         return self._times[int(rng.random() * self._count)]
 
     @property
     def nil(self) -> bool:
-        """The file holds nothing but zeros."""
+        """Whether the file has nothing but zeros."""
         return not any(self._times)
 
 
 DISTRIBUTIONS: tuple[type[Distribution], ...] = (
     Exponential,
-    Constant,
+    ConstantTime,
     Uniform,
     LogNormal,
     Pareto,
@@ -178,9 +185,10 @@ def time_parameters(
     slider: tuple[float, float],
     only_when: tuple[str, tuple[str, ...]] | None = None,
 ) -> tuple[Parameter, ...]:
-    """The settings of one time: its mean, its distribution, and what that asks for besides.
+    """Return the settings of the time `what`: mean, distribution, spread and file.
 
-    `only_when` is what the distribution depends on; the others depend on the distribution.
+    `only_when` is what the choice of the distribution depends on; the other settings depend on
+    the distribution.
     """
     chosen = f"{what}_distribution"
 
@@ -221,16 +229,16 @@ def time_parameters(
             default="",
             only_when=using("uses_file"),
             group=_GROUP,
-            help=f"A file of measured {what} times, one a line: seconds, or with a unit (50ms). "
-            "Of a CSV file the first column is read. Each is as likely to be drawn as any other.",
+            help=f"A file of measured {what} times, one per line: seconds, or with a unit (50ms). "
+            "In a CSV file, the first column. Each is drawn with the same probability.",
         ),
     )
 
 
 def draw_of(what: str, settings: Mapping[str, Value]) -> Draw | None:
-    """How to draw `what` times under `settings`; None where they are always 0.
+    """Return a function that draws the times `what` of `settings`; None if they are always 0.
 
-    Raises InputError where a file is asked for that isn't given or can't be read.
+    Raises InputError if a file of times is needed and isn't named or can't be read.
     """
     kind = _BY_NAME[str(settings[f"{what}_distribution"])]
     mean, file = float(settings[f"{what}_time"]), str(settings[f"{what}_file"])
@@ -245,7 +253,7 @@ def draw_of(what: str, settings: Mapping[str, Value]) -> Draw | None:
 
 
 def measured_times(file: str) -> array[float]:
-    """The times in `file`, in seconds; InputError names the file and the line that is wrong."""
+    """Return the times in `file`, in seconds. Raises InputError, which names the wrong line."""
     return read_column(file, _time, f"a time from 0 s to {show_seconds(_LONGEST)}")
 
 
@@ -257,16 +265,17 @@ def _time(text: str) -> float:
 
 
 def read_column(file: str, parse: Callable[[str], float], takes: str) -> array[float]:
-    """The first column of a text or CSV file, each cell parsed; a file is read once per change.
+    """Return the first column of a text or CSV file, each cell parsed by `parse`.
 
-    Blank lines, `#` comments and one header line are passed over. `parse` raises ValueError for
-    what is wrong and `takes` says what is right: InputError names the file and the line.
+    Blank lines, `#` comments and one header line are skipped. A file is read again only if it has
+    changed. Raises InputError, which names the file and the line, if `parse` raises ValueError;
+    `takes` says what a cell should be.
     """
     try:
         path = Path(file).expanduser().resolve()
         status = path.stat()
         if not path.is_file():
-            raise InputError(f"{file} is no file: name a file of numbers, one a line.")
+            raise InputError(f"{file} is not a file: name a file of numbers, one per line.")
         if status.st_size > _LARGEST:
             raise InputError(f"{file} is too large: give a file of at most {_LARGEST >> 20} MB.")
         return _read_column(path, (status.st_mtime_ns, status.st_size), parse, takes)
@@ -274,13 +283,13 @@ def read_column(file: str, parse: Callable[[str], float], takes: str) -> array[f
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{file} can't be read: {reason}.") from None
     except (UnicodeDecodeError, csv.Error):
-        raise InputError(f"{file} is no text or CSV file: each line takes {takes}.") from None
+        raise InputError(f"{file} is not a text or CSV file: each line takes {takes}.") from None
 
 
 @lru_cache(maxsize=8)
 def _read_column(
     path: Path,
-    version: tuple[int, int],  # noqa: ARG001 - so that a file that was written again is read again
+    version: tuple[int, int],  # noqa: ARG001 - part of the cache's key: a changed file is read anew
     parse: Callable[[str], float],
     takes: str,
 ) -> array[float]:
@@ -301,7 +310,7 @@ def _read_column(
 
 
 def _first_cells(stream: TextIO) -> Iterator[tuple[int, str]]:
-    """Each row's first line number and first cell; a row may have line ends inside quotes."""
+    """Yield each row's first line number and first cell; quoted cells may span lines."""
     lines = ["\n" if line.lstrip().startswith("#") else line for line in stream]
     sample = next((line for line in lines if line.strip()), "")
     delimiter = next((character for character in sample if character in ",;\t"), ",")

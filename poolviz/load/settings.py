@@ -1,6 +1,6 @@
-"""The settings of the load, declared once for the sliders, the command line and scenarios.
+"""The settings of the load, declared once for the window, the command line and scenarios.
 
-What a shape, a distribution or a statement can be set to stands with it; here it is gathered.
+Those of a shape, a distribution, a spacing or a statement are declared with it and collected here.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from poolviz.load.arrival_schedule import arrival_parameters
 from poolviz.load.arrivals import Arrivals
 from poolviz.load.distributions import draw_of, time_parameters
 from poolviz.load.shapes import shape_of, shape_parameters
+from poolviz.load.spacings import arrival_parameters
 from poolviz.load.statements import check_statement, statement_parameters
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import InputError
@@ -29,14 +29,14 @@ SETTINGS = Parameters(
         default=8,
         maximum=MOST_CLIENTS,
         slider=(0, 100),
-        help="How many clients use the pool at once, each in its own thread or task.",
+        help="The number of clients that use the pool at once, each in its own thread or task.",
     ),
     *arrival_parameters(),
     *statement_parameters(),
     *time_parameters(
         "hold",
         0.004,
-        "How long a client keeps its connection after the statement, doing its own work.",
+        "How long a client keeps its connection after the statement, for work of its own.",
         maximum=3600,
         slider=(0, 1),
     ),
@@ -54,9 +54,9 @@ SETTINGS = Parameters(
         group=_RARE,
         default="default",
         choices=("default", "autocommit", "commit", "rollback", "open"),
-        help="default: as driver and pool have it, and read_write commits. autocommit: each "
-        "statement by itself. commit, rollback: at once after the statements. open: begun and not "
-        "ended, so that the connection is held, and given back, idle in transaction.",
+        help="default: as driver and pool do it; read_write commits. autocommit: each statement is "
+        "a transaction of its own. commit, rollback: at once after the statements. open: the "
+        "transaction isn't ended, so that the connection is held and released idle in transaction.",
     ),
     Count(
         key="checkouts",
@@ -65,14 +65,14 @@ SETTINGS = Parameters(
         minimum=1,
         maximum=10,
         slider=(1, 5),
-        help="How many connections an operation takes, each while it holds those before.",
+        help="How many connections an operation acquires, each while it holds those before.",
     ),
     Choice(
         key="on_exhausted",
         default="fail",
         choices=("fail", "retry"),
-        help="What a client does when the pool has no connection and doesn't wait by itself: "
-        "count an error and go on, or pause and ask again.",
+        help="What a client does if the pool has no connection and doesn't wait for one: count an "
+        "error and go on, or pause and try again.",
     ),
     Seconds(
         key="retry_backoff",
@@ -82,8 +82,8 @@ SETTINGS = Parameters(
         slider=(0.001, 1),
         log_slider=True,
         only_when=("on_exhausted", ("retry",)),
-        help="The first pause before asking again; each further one is up to twice as long, "
-        "drawn at random, and at most 64 times the first.",
+        help="The longest pause before the first retry. It doubles with each further retry, up to "
+        "64 times the first; each pause is random, at least half of the longest.",
     ),
     Seconds(
         key="error_pause",
@@ -92,37 +92,41 @@ SETTINGS = Parameters(
         maximum=60,
         slider=(0, 1),
         log_slider=True,
-        help="How long a client pauses after an error, so that failing clients don't spin.",
+        help="How long a client pauses after an error, so that a failing client isn't a busy loop.",
     ),
 )
 
 
 def settings_for(pool: type[Pool]) -> Parameters:
-    """SETTINGS as they suit `pool`: one client by default where it is made for one, one checkout
-    where it gives a client the same connection however often it asks, and out of the way what is
-    for pools that don't wait where it does.
+    """Return SETTINGS adapted to `pool`.
 
-    InputError where a limit of the pool, which may be a user's own, has the name of a setting.
+    A pool made for one client gets one by default, a pool that gives a client the same connection
+    each time allows one checkout, and for a pool that waits what concerns retries is folded away.
+
+    Raises InputError if a limit of the pool, which may be the user's own, has a setting's name.
     """
     for key in pool.limits:
         if key in SETTINGS:
             raise InputError(
-                f"{pool.id} has a parameter {key}, which is a setting of the load: rename it."
+                f"{pool.id} has a parameter {key}, which is also a setting of the load: rename it."
             )
-    suited = {}
+    adapted = {}
     if pool.one_client:
-        suited["clients"] = msgspec.structs.replace(SETTINGS["clients"], default=1)
+        adapted["clients"] = msgspec.structs.replace(SETTINGS["clients"], default=1)
     if not pool.nests:
-        suited["checkouts"] = msgspec.structs.replace(SETTINGS["checkouts"], maximum=1)
+        adapted["checkouts"] = msgspec.structs.replace(SETTINGS["checkouts"], maximum=1)
     if pool.waits:
         for key in ("on_exhausted", "retry_backoff"):
-            suited[key] = msgspec.structs.replace(SETTINGS[key], group=_RARE)
-    return Parameters(SETTINGS.noun, *{**SETTINGS, **suited}.values()) if suited else SETTINGS
+            adapted[key] = msgspec.structs.replace(SETTINGS[key], group=_RARE)
+    return Parameters(SETTINGS.noun, *{**SETTINGS, **adapted}.values()) if adapted else SETTINGS
 
 
 def check_load(settings: Mapping[str, Value], dialect: str = POSTGRESQL) -> None:
-    """InputError where settings that are right by themselves can't be carried out: files that
-    can't be read, a statement that such a server doesn't know, too many clients."""
+    """Raise InputError if settings that are right in themselves can't be run.
+
+    That is a file that can't be read, a statement that the server doesn't have, or too many
+    clients. It reads files, so it may take long.
+    """
     mistakes = []
     for check in (
         lambda: check_statement(settings, dialect),
@@ -144,5 +148,5 @@ def _check_clients(settings: Mapping[str, Value]) -> None:
     if settings["arrivals"] == "closed" and clients * highest > MOST_CLIENTS:
         raise InputError(
             f"clients is {clients} and shape = {settings['shape']} makes up to "
-            f"{clients * highest:.0f} of it: {MOST_CLIENTS} are the most."
+            f"{clients * highest:.0f} of them: at most {MOST_CLIENTS} are allowed."
         )

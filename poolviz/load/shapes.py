@@ -1,4 +1,10 @@
-"""How the load changes over time: a factor on the number of clients, or on the rate of arrivals."""
+"""How the load varies over time: a factor on the number of clients, or on the rate of arrivals.
+
+To add a shape, write one subclass of `Shape` here and name it in `SHAPES`. Its name becomes a
+choice of the setting `shape`, and its parameters become settings, in the window, on the command
+line, and in scenarios and their schema. `tests/load/test_shapes.py` checks the bounds of every
+shape; add the factors of yours there.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,7 @@ from typing import ClassVar
 
 from poolviz.model.parameters import Choice, Count, Number, Parameter, Seconds, Value
 
-_LARGEST = 20.0  # times the base value that a shape may reach
+_LARGEST = 20.0  # the greatest factor that a setting takes
 
 
 def _seconds(shape: str, key: str, default: float, help: str, minimum: float = 0.0) -> Parameter:
@@ -40,28 +46,32 @@ def _factor(
 
 
 class Shape(ABC):
-    """A kind of change over time. Never altered once made; 1 is the base value."""
+    """A factor that depends on the time. Immutable, so that threads share it.
+
+    `help` says what the shape does, as part of a sentence after its `name`. `changes` is false if
+    the factor is always 1.
+    """
 
     name: ClassVar[str]
     help: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
-    changes: ClassVar[bool] = True  # the factor isn't the same all the time
+    changes: ClassVar[bool] = True
 
     @abstractmethod
     def __init__(self, settings: Mapping[str, Value]) -> None: ...
 
     @abstractmethod
     def factor(self, t: float) -> float:
-        """The factor `t` seconds (0 or more) after the shape was put in force."""
+        """Return the factor `t` seconds (0 or more) after the shape began."""
 
     @property
     @abstractmethod
     def highest(self) -> float:
-        """The largest factor there will ever be."""
+        """The greatest factor that the shape ever has."""
 
 
-class Constant(Shape):
-    """The base value, all the time."""
+class ConstantShape(Shape):
+    """The base value at all times."""
 
     name = "constant"
     help = "always the base value"
@@ -71,22 +81,24 @@ class Constant(Shape):
         pass
 
     def factor(self, t: float) -> float:  # noqa: ARG002
-        """1."""
+        """Return 1."""
         return 1.0
 
     @property
     def highest(self) -> float:
-        """1."""
+        """1, as at all times."""
         return 1.0
 
 
 class Ramp(Shape):
-    """In a straight line from a share of the base value, or a multiple of it, to the base value."""
+    """A straight line to the base value from a fraction or a multiple of it."""
 
     name = "ramp"
-    help = "evenly from ramp_from to the base value within ramp_time, and no further"
+    help = "in a straight line from ramp_from to the base value within ramp_time, then constant"
     parameters = (
-        _factor("ramp", "ramp_from", 0.0, "Where the ramp begins, as a multiple of the base."),
+        _factor(
+            "ramp", "ramp_from", 0.0, "Where the ramp begins, as a multiple of the base value."
+        ),
         _seconds("ramp", "ramp_time", 30.0, "How long the ramp takes to reach the base value."),
     )
 
@@ -94,19 +106,19 @@ class Ramp(Shape):
         self._from, self._time = float(settings["ramp_from"]), float(settings["ramp_time"])
 
     def factor(self, t: float) -> float:
-        """Where the ramp is."""
+        """Return the value of the line, and 1 after its end."""
         if t >= self._time:
             return 1.0
         return self._from + (1.0 - self._from) * t / self._time
 
     @property
     def highest(self) -> float:
-        """The higher one of the ramp's two ends."""
+        """The higher end of the line."""
         return max(self._from, 1.0)
 
 
 class Steps(Shape):
-    """Up to the base value in equal steps."""
+    """Equal steps up to the base value."""
 
     name = "steps"
     help = "up to the base value in step_count equal steps of step_time each"
@@ -118,7 +130,7 @@ class Steps(Shape):
             maximum=100,
             slider=(1, 20),
             only_when=("shape", ("steps",)),
-            help="How many steps there are up to the base value; the first one isn't zero.",
+            help="The number of steps up to the base value. The first one is above zero.",
         ),
         _seconds("steps", "step_time", 10.0, "How long each step lasts.", 0.1),
     )
@@ -127,27 +139,27 @@ class Steps(Shape):
         self._count, self._time = int(settings["step_count"]), float(settings["step_time"])
 
     def factor(self, t: float) -> float:
-        """The height of the step that is stood on."""
+        """Return the height of the step at that time."""
         return min(1 + math.floor(t / self._time), self._count) / self._count
 
     @property
     def highest(self) -> float:
-        """The last step."""
+        """The height of the last step: 1."""
         return 1.0
 
 
 class Sine(Shape):
-    """Up and down around the base value, without an end."""
+    """A sine wave around the base value, without end."""
 
     name = "sine"
-    help = "up and down around the base value by sine_depth, once each sine_period"
+    help = "a sine wave around the base value, sine_depth up and down in each sine_period"
     parameters = (
-        _seconds("sine", "sine_period", 30.0, "How long one wave takes.", 0.1),
+        _seconds("sine", "sine_period", 30.0, "How long one period of the wave lasts.", 0.1),
         _factor(
             "sine",
             "sine_depth",
             0.5,
-            "How far the wave goes up and down, as a share of the base value.",
+            "The amplitude of the wave, as a fraction of the base value.",
             1.0,
         ),
     )
@@ -157,24 +169,31 @@ class Sine(Shape):
         self._speed = 2.0 * math.pi / float(settings["sine_period"])
 
     def factor(self, t: float) -> float:
-        """Where the wave is; it begins at the base value, upwards."""
+        """Return the value of the wave, which begins at the base value and rises first."""
         return 1.0 + self._depth * math.sin(self._speed * t)
 
     @property
     def highest(self) -> float:
-        """The crest."""
+        """The crest of the wave."""
         return 1.0 + self._depth
 
 
 class Spike(Shape):
-    """Once, for a while, another value."""
+    """Another value once, for some time."""
 
     name = "spike"
-    help = "once, at spike_at and for spike_time, spike_factor times the base value"
+    help = "spike_factor times the base value once, at spike_at and for spike_time"
     parameters = (
-        _seconds("spike", "spike_at", 10.0, "When the spike comes, from the shape's beginning."),
+        _seconds(
+            "spike", "spike_at", 10.0, "When the spike begins, from the beginning of the shape."
+        ),
         _seconds("spike", "spike_time", 5.0, "How long the spike lasts."),
-        _factor("spike", "spike_factor", 5.0, "The spike's height, as a multiple of the base."),
+        _factor(
+            "spike",
+            "spike_factor",
+            5.0,
+            "The height of the spike, as a multiple of the base value.",
+        ),
     )
 
     def __init__(self, settings: Mapping[str, Value]) -> None:
@@ -183,30 +202,32 @@ class Spike(Shape):
         self._factor = float(settings["spike_factor"])
 
     def factor(self, t: float) -> float:
-        """The spike's factor while it lasts, else 1."""
+        """Return the spike's factor while it lasts, else 1."""
         return self._factor if self._from <= t < self._until else 1.0
 
     @property
     def highest(self) -> float:
-        """The spike, unless it is a hollow."""
+        """The spike's factor, or 1 if that is lower."""
         return max(self._factor, 1.0)
 
 
 class Bursts(Shape):
-    """Again and again, for a while, another value."""
+    """Another value at regular intervals, each time for some time."""
 
     name = "bursts"
-    help = "each burst_every, for burst_time, burst_factor times the base value"
+    help = "burst_factor times the base value for burst_time, again after each burst_every"
     parameters = (
         _seconds(
             "bursts",
             "burst_every",
             10.0,
-            "The time from one burst's beginning to the next one's; the first comes after it.",
+            "The time from the beginning of one burst to the next. The first comes after it.",
             0.1,
         ),
         _seconds("bursts", "burst_time", 1.0, "How long each burst lasts."),
-        _factor("bursts", "burst_factor", 5.0, "A burst's height, as a multiple of the base."),
+        _factor(
+            "bursts", "burst_factor", 5.0, "The height of a burst, as a multiple of the base value."
+        ),
     )
 
     def __init__(self, settings: Mapping[str, Value]) -> None:
@@ -214,39 +235,39 @@ class Bursts(Shape):
         self._factor = float(settings["burst_factor"])
 
     def factor(self, t: float) -> float:
-        """The bursts' factor while one lasts, else 1."""
+        """Return the bursts' factor while one lasts, else 1."""
         return self._factor if t >= self._every and t % self._every < self._time else 1.0
 
     @property
     def highest(self) -> float:
-        """The bursts, unless they are hollows."""
+        """The bursts' factor, or 1 if that is lower."""
         return max(self._factor, 1.0)
 
 
-SHAPES: tuple[type[Shape], ...] = (Constant, Ramp, Steps, Sine, Spike, Bursts)
+SHAPES: tuple[type[Shape], ...] = (ConstantShape, Ramp, Steps, Sine, Spike, Bursts)
 _BY_NAME = {kind.name: kind for kind in SHAPES}
 
 
 def shape_parameters() -> tuple[Parameter, ...]:
-    """Which shape the load has over time, and what each shape asks for."""
+    """Return the setting that chooses the shape, and the settings of every shape."""
     kinds = "; ".join(f"{kind.name}: {kind.help}" for kind in SHAPES)
     choice = Choice(
         key="shape",
-        default=Constant.name,
+        default=ConstantShape.name,
         choices=tuple(_BY_NAME),
-        help="How the load changes over time: the number of clients or, where requests arrive "
-        f"by themselves, their rate. {kinds}.",
+        help="How the load varies over time: the number of clients or, with arrivals = open, the "
+        f"rate. {kinds}.",
     )
     return (choice, *(parameter for kind in SHAPES for parameter in kind.parameters))
 
 
 def shape_of(settings: Mapping[str, Value]) -> Shape:
-    """The shape that `settings` ask for, beginning whenever its user says."""
+    """Return the shape that `settings` choose. It begins at `t` = 0 of its caller's clock."""
     return _BY_NAME[str(settings["shape"])](settings)
 
 
 def same_shape(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
-    """Both mean the same shape, so that a change from one to the other doesn't begin it anew."""
+    """Return whether both mean the same shape, so that a change between them goes on with it."""
     kind = _BY_NAME[str(one["shape"])]
     keys = ("shape", *(parameter.key for parameter in kind.parameters))
     return all(one[key] == other[key] for key in keys)

@@ -1,7 +1,9 @@
-"""What a client has the server do in one operation.
+"""What the server does in one operation of a client.
 
-To add a kind, write one class here and name it in `STATEMENTS`: its parameters become sliders,
-options and keys of scenarios by themselves.
+To add a statement, write one subclass of `Statement` here and name it in `STATEMENTS`. Its name
+becomes a choice of the setting `statement`, and its parameters become settings, in the window, on
+the command line, and in scenarios and their schema. `tests/load/test_statements.py` runs every
+statement on the servers that it names.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import Choice, Count, Parameter, Text, Value
 from poolviz.model.scenario import Scenario
 
-# The tables are pgbench's, in a schema of our own: so many rows for each unit of scale.
+# The tables are pgbench's, in a schema of their own. These are rows for each unit of scale.
 SCHEMA = "poolviz"
 ACCOUNTS, TELLERS, BRANCHES = 100_000, 10, 1
 
@@ -32,41 +34,45 @@ _SCALE = Count(
     slider=(1, 100),
     log_slider=True,
     only_when=("statement", ("read", "read_write")),
-    help="How large the tables are, as pgbench counts: 100,000 accounts, 10 tellers and one branch "
-    "for each unit. poolviz makes them, in a schema of its own, before the load begins.",
+    help="The size of the tables in pgbench's unit: 100,000 accounts, 10 tellers and one branch. "
+    "poolviz creates them in a schema of its own before the load begins.",
 )
 
 
 class Statement(ABC):
-    """One kind of work for the server. Made anew where a setting of it changes; its `sql` is
-    called by every client, from any thread."""
+    """The SQL of an operation. Immutable: a change of a setting makes a new one.
+
+    `help` says what it does, as part of a sentence after its `name`. `servers` are the dialects
+    that it runs on. `tables` is true if it uses poolviz's own tables, `adds_row` if each operation
+    adds a row to the table history. `ends` is what the setting transaction = default means for it.
+    """
 
     name: ClassVar[str]
     help: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
-    servers: ClassVar[tuple[str, ...]] = (POSTGRESQL, MYSQL, SQLITE)  # see `dialect_of`
-    tables: ClassVar[bool] = False  # it works on poolviz' own tables
-    ends: ClassVar[str] = "default"  # what `transaction` = default means with it
-    adds_row: ClassVar[bool] = False  # each operation adds a row of history
+    servers: ClassVar[tuple[str, ...]] = (POSTGRESQL, MYSQL, SQLITE)
+    tables: ClassVar[bool] = False
+    adds_row: ClassVar[bool] = False
+    ends: ClassVar[str] = "default"
 
     @abstractmethod
     def __init__(self, settings: Mapping[str, Value], dialect: str) -> None:
-        """For a server of that kind; InputError where a setting of it can't be used."""
+        """Prepare the SQL for a server. Raises InputError if a setting can't be used."""
 
     @abstractmethod
     def sql(self, rng: random.Random, client: int, operation: int) -> Sequence[str]:
-        """The statements of one operation, in order."""
+        """Return the statements of one operation, in order. Any thread may call it."""
 
 
 class Sleep(Statement):
-    """The server is busy for a drawn time and does nothing."""
+    """The server sleeps for a random time."""
 
     name = "sleep"
-    help = "the server waits for a drawn time (pg_sleep); at 0 it is SELECT 1"
+    help = "the server sleeps for statement_time (pg_sleep); at 0 it is SELECT 1"
     parameters = time_parameters(
         "statement",
         0.004,
-        "How long the server works on each statement, on average. At 0 it is SELECT 1.",
+        "How long the server takes for each statement, on average. At 0 it is SELECT 1.",
         maximum=3600,
         slider=(0, 1),
         only_when=("statement", ("sleep",)),
@@ -77,7 +83,7 @@ class Sleep(Statement):
         self._filled = sleep_statement(dialect).format
 
     def sql(self, rng: random.Random, client: int, operation: int) -> Sequence[str]:  # noqa: ARG002
-        """A sleep of the drawn time; SELECT 1 where that is always 0."""
+        """Return a sleep of a random time, or SELECT 1 if that is always 0."""
         return _ONE if self._draw is None else (self._filled(self._draw(rng)),)
 
 
@@ -85,16 +91,16 @@ _ONE = ("SELECT 1",)
 
 
 class SelectOne(Statement):
-    """The least that a server can be asked."""
+    """The cheapest statement."""
 
     name = "select_1"
-    help = "SELECT 1, the least there is"
+    help = "SELECT 1, the cheapest statement"
 
     def __init__(self, settings: Mapping[str, Value], dialect: str) -> None:
-        """Nothing of it can be set."""
+        """There is nothing to set."""
 
     def sql(self, rng: random.Random, client: int, operation: int) -> Sequence[str]:  # noqa: ARG002
-        """SELECT 1."""
+        """Return SELECT 1."""
         return _ONE
 
 
@@ -102,7 +108,7 @@ class Read(Statement):
     """pgbench's select-only transaction."""
 
     name = "read"
-    help = "one account is read by its key, as by pgbench -S"
+    help = "read one account by its key, as pgbench -S does"
     parameters = (_SCALE,)
     servers = (POSTGRESQL, MYSQL)
     tables = True
@@ -111,7 +117,7 @@ class Read(Statement):
         self._accounts = ACCOUNTS * int(settings["scale"])
 
     def sql(self, rng: random.Random, client: int, operation: int) -> Sequence[str]:  # noqa: ARG002
-        """The balance of an account drawn at random."""
+        """Return a query for the balance of a random account."""
         account = 1 + int(rng.random() * self._accounts)
         return (f"SELECT abalance FROM {SCHEMA}.accounts WHERE aid = {account}",)
 
@@ -121,8 +127,8 @@ class ReadWrite(Statement):
 
     name = "read_write"
     help = (
-        "a transaction of five statements as by pgbench: an account, a teller and a branch are "
-        "updated, and a line of history is added"
+        "pgbench's transaction of five statements: update an account, a teller and a branch, and "
+        "add a row of history"
     )
     parameters = (_SCALE,)
     servers = (POSTGRESQL, MYSQL)
@@ -134,7 +140,7 @@ class ReadWrite(Statement):
         self._scale = int(settings["scale"])
 
     def sql(self, rng: random.Random, client: int, operation: int) -> Sequence[str]:  # noqa: ARG002
-        """The five statements, for an account, a teller and a branch drawn at random."""
+        """Return the five statements for a random account, teller and branch."""
         account = 1 + int(rng.random() * self._scale * ACCOUNTS)
         teller = 1 + int(rng.random() * self._scale * TELLERS)
         branch = 1 + int(rng.random() * self._scale * BRANCHES)
@@ -149,8 +155,8 @@ class ReadWrite(Statement):
         )
 
 
-class OwnSQL(Statement):
-    """Whatever the user writes."""
+class OwnSql(Statement):
+    """The user's own SQL."""
 
     name = "sql"
     help = "your own SQL"
@@ -159,8 +165,8 @@ class OwnSQL(Statement):
             key="sql",
             default="",
             only_when=("statement", ("sql",)),
-            help="The statements of one operation, parted by semicolons. :client is the client's "
-            "number, :n the number of its operation, :random(1,1000) a whole number drawn anew.",
+            help="The statements of one operation, separated by semicolons. :client is the number "
+            "of the client, :n the number of its operation, :random(1,1000) a random whole number.",
         ),
     )
 
@@ -168,50 +174,51 @@ class OwnSQL(Statement):
         self._script = SqlScript(str(settings["sql"]), dialect)
 
     def sql(self, rng: random.Random, client: int, operation: int) -> Sequence[str]:
-        """The user's statements, with numbers for their parameters."""
+        """Return the user's statements, with values for their parameters."""
         return self._script.filled(rng, client, operation)
 
 
-STATEMENTS: tuple[type[Statement], ...] = (Sleep, SelectOne, Read, ReadWrite, OwnSQL)
+STATEMENTS: tuple[type[Statement], ...] = (Sleep, SelectOne, Read, ReadWrite, OwnSql)
 
 
 def statement_parameters() -> tuple[Parameter, ...]:
-    """The choice of the statement first, then what each kind declares, each once."""
+    """Return the setting that chooses the statement, and the settings of every statement."""
+    described = "; ".join(f"{kind.name}: {kind.help}" for kind in STATEMENTS)
     choice = Choice(
         key="statement",
         default=Sleep.name,
         choices=tuple(kind.name for kind in STATEMENTS),
-        help="What the server does in each operation. "
-        + "; ".join(f"{kind.name}: {kind.help}" for kind in STATEMENTS)
-        + ".",
+        help=f"What the server does in each operation. {described}.",
     )
     declared = (parameter for kind in STATEMENTS for parameter in kind.parameters)
     return tuple({parameter.key: parameter for parameter in (choice, *declared)}.values())
 
 
-def statement_kind(settings: Mapping[str, Value]) -> type[Statement]:
-    """The kind of statement that the settings choose."""
+def statement_class(settings: Mapping[str, Value]) -> type[Statement]:
+    """Return the class of the statement that `settings` choose."""
     return next(kind for kind in STATEMENTS if kind.name == settings["statement"])
 
 
 def statement_of(settings: Mapping[str, Value], dialect: str) -> Statement:
-    """The statement that the settings choose; InputError where one of them can't be used."""
-    return statement_kind(settings)(settings, dialect)
+    """Return the statement that `settings` choose. Raises InputError if one can't be used."""
+    return statement_class(settings)(settings, dialect)
 
 
 def needs_tables(scenario: Scenario) -> int:
-    """The scale of the tables that a run works on, at first or after a change; 0 where it works
-    on none. `poolviz.servers.tables` makes them."""
+    """Return the scale of the tables that a run needs, also after a change; 0 if it needs none.
+
+    `poolviz.servers.tables` creates them.
+    """
     settings = [scenario.load]
     for _, changes in groupby(scenario.changes, lambda change: change.at):
         now = {change.key: change.value for change in changes}
         settings.append({key: now.get(key, value) for key, value in settings[-1].items()})
-    return max(int(each["scale"]) if statement_kind(each).tables else 0 for each in settings)
+    return max(int(each["scale"]) if statement_class(each).tables else 0 for each in settings)
 
 
 def check_statement(settings: Mapping[str, Value], dialect: str) -> None:
-    """InputError where the statement doesn't run on a server of that kind, or says nothing."""
-    kind = statement_kind(settings)
+    """Raise InputError if the statement doesn't run on such a server, or has no SQL."""
+    kind = statement_class(settings)
     if dialect not in kind.servers:
         others = [other.name for other in STATEMENTS if dialect in other.servers]
         raise InputError(

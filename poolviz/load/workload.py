@@ -1,4 +1,4 @@
-"""What a client does in one operation, and for how long: drawn from the settings of the load."""
+"""The settings of the load in the form that clients use."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from poolviz.load.arrivals import Arrivals
 from poolviz.load.counter import Counter
 from poolviz.load.distributions import draw_of
-from poolviz.load.statements import statement_kind, statement_of
+from poolviz.load.statements import statement_class, statement_of
 from poolviz.model.dialect import POSTGRESQL, sleep_statement
 from poolviz.model.parameters import Value
 
 
 class Workload:
-    """The settings of the load, made ready for the clients. Never altered: a change of the
-    settings makes a new one, which every client picks up before its next operation.
+    """What clients do in each operation. Immutable: a change of the settings makes a new one,
+    which every client picks up before its next operation.
 
-    `transaction` says how a connection is prepared: its statements in one transaction or each by
-    itself; None leaves it as its driver has it. `ends` is "commit" or "rollback", or None where
-    the transaction is left to the pool. Where it `adds_row`, each operation that went through
-    commits a row of history, which clients add to `rows`; that counts on from one to the next.
+    `transaction` says how a connection is prepared: True for one transaction, False for autocommit,
+    None to leave it as it is. `ends` is "commit", "rollback", or None if the pool ends the
+    transaction. If `adds_row`, each successful operation commits a row of history, which clients
+    count in `rows`; a following workload goes on with the same counter.
     """
 
     __slots__ = (
@@ -50,17 +50,17 @@ class Workload:
         self.arrivals: Arrivals = arrivals(settings, seed)
         way = str(settings["transaction"])
         if way == "default":
-            way = statement_kind(settings).ends
+            way = statement_class(settings).ends
         self.ends = way if way in ("commit", "rollback") else None
         self.transaction: bool | None = way != "autocommit"
         if way == "default":
-            # Left alone, unless an earlier setting has changed it.
+            # Left as it is, unless an earlier setting has changed it.
             untouched = before is None or before.transaction is None
             self.transaction = None if untouched else transactional
-        self.adds_row = statement_kind(settings).adds_row and way in ("autocommit", "commit")
+        self.adds_row = statement_class(settings).adds_row and way in ("autocommit", "commit")
         self.rows: Counter = Counter() if before is None else before.rows
 
     def backoff(self, refusals: int, rng: random.Random) -> float:
-        """Seconds to pause after so many refusals in a row: doubling, with jitter, bounded."""
+        """Return the pause in seconds after `refusals` in a row: doubling, bounded, with jitter."""
         longest = self._retry_backoff * float(2 ** min(refusals - 1, 6))
         return longest * (0.5 + 0.5 * rng.random())

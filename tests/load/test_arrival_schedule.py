@@ -17,8 +17,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from poolviz.load.arrival_schedule import SPACINGS, ArrivalSchedule, arrival_parameters
+from poolviz.load.arrival_schedule import ArrivalSchedule
 from poolviz.load.shapes import SHAPES, shape_of, shape_parameters
+from poolviz.load.spacings import arrival_parameters
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Parameters, Value
 
@@ -76,7 +77,7 @@ shapes = st.fixed_dictionaries(
 )
 
 
-def test_constant_spacing_ticks_at_the_rate() -> None:
+def test_constant_spacing_follows_the_rate() -> None:
     ticks = schedule(spacing="constant", rate=4.0).take_due(2 * S)
     assert seconds(ticks) == pytest.approx([0.25 * n for n in range(1, 9)])
 
@@ -95,7 +96,7 @@ def test_as_many_requests_are_due_as_the_rate_adds_up_to(
 
 
 @pytest.mark.parametrize("shape", [kind.name for kind in SHAPES])
-def test_poisson_arrivals_come_by_chance_at_the_rate_of_the_moment(shape: str) -> None:
+def test_poisson_arrivals_follow_the_current_rate(shape: str) -> None:
     asked = settings(rate=500.0, shape=shape)
     arrivals = schedule(**asked)
     for span in range(6):
@@ -211,7 +212,7 @@ def test_a_claim_of_a_request_that_was_never_due_is_void() -> None:
     assert second.claim(0) == 8 * S // 10
 
 
-def test_what_somebody_saw_come_due_stays_due_though_the_change_was_dated_before() -> None:
+def test_what_a_client_saw_come_due_stays_due_though_the_change_was_dated_before() -> None:
     clock = 0
     first = ArrivalSchedule(settings(spacing="constant", rate=10.0), 1, 0, clock=lambda: clock)
     assert first.claim(0) == S // 10
@@ -233,7 +234,7 @@ def test_what_was_reported_as_due_stays_due_though_the_change_was_dated_before()
     assert seconds(third.take_due(6 * S)) == pytest.approx([5.5, 6.0])
 
 
-def test_an_abandoned_agenda_gives_up_what_nobody_has_claimed() -> None:
+def test_an_abandoned_schedule_gives_up_requests_that_are_not_claimed() -> None:
     left = schedule(spacing="constant", rate=10.0)
     claimed, served = left.claim(S), left.claim(S)
     assert claimed is not None
@@ -246,7 +247,7 @@ def test_an_abandoned_agenda_gives_up_what_nobody_has_claimed() -> None:
     assert not left.take_dropped(5 * S)
 
 
-def test_an_agenda_has_one_successor() -> None:
+def test_a_schedule_has_one_successor() -> None:
     first = schedule()
     schedule(before=first, began=S)
     with pytest.raises(RuntimeError):
@@ -447,26 +448,6 @@ def test_even_a_short_recording_repeats(tmp_path: Path, text: str, period: float
     assert starts[-1] >= 9
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "found"),
-    [
-        ("time\nlater\n", 2, "'later'"),
-        ("0.5\n10:30\n", 2, "'10:30'"),
-        ("0.5\n2024-13-01 10:00\n", 2, "'2024-13-01 10:00'"),
-        ("1e999\n", 1, "'1e999'"),
-    ],
-)
-def test_a_wrong_line_of_a_recording_is_named(
-    tmp_path: Path, text: str, line: int, found: str
-) -> None:
-    file = trace(tmp_path, text)
-    with pytest.raises(InputError) as caught:
-        schedule(spacing="replay", replay_file=file)
-    assert str(caught.value) == (
-        f"{file}, line {line} is {found}: it takes a time in seconds, or a date with a time of day."
-    )
-
-
 def test_a_recording_has_to_be_named_and_without_one_all_goes_on_as_it_was(tmp_path: Path) -> None:
     first = schedule(spacing="constant", rate=10.0)
     for file, problem in (
@@ -477,12 +458,3 @@ def test_a_recording_has_to_be_named_and_without_one_all_goes_on_as_it_was(tmp_p
             schedule(before=first, began=S, spacing="replay", replay_file=file)
     assert not first.followed
     assert len(first.take_due(2 * S)) == 20
-
-
-def test_each_setting_of_the_arrivals_depends_on_what_uses_it() -> None:
-    declared = {parameter.key: parameter for parameter in arrival_parameters()}
-    assert declared["spacing"].only_when == ("arrivals", ("open",))
-    assert declared["spacing"].choices == tuple(kind.name for kind in SPACINGS)
-    assert declared["rate"].only_when == ("spacing", ("poisson", "constant"))
-    for key in ("replay_file", "replay_speed", "replay_repeats"):
-        assert declared[key].only_when == ("spacing", ("replay",))

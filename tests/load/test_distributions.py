@@ -166,7 +166,7 @@ def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_a_file_that_is_missing_or_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.csv can't be read: No such file or directory"):
         measured_times(str(tmp_path / "nowhere.csv"))
-    with pytest.raises(InputError, match="is no file: name a file"):
+    with pytest.raises(InputError, match="is not a file: name a file"):
         measured_times(str(tmp_path))
     with pytest.raises(InputError, match="can't be read"):
         measured_times("~nobody-of-that-name/times.csv")

@@ -113,11 +113,11 @@ def test_no_statement_is_a_mistake(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("SELECT :clients", r"sql has :clients, which is no parameter: it takes :client, :n or"),
+        ("SELECT :clients", r"sql has :clients, which is not a parameter: it takes :client, :n"),
         ("SELECT :random", r"sql has :random: it takes two whole numbers"),
         ("SELECT :random(1)", r"sql has :random\(1\): it takes two whole numbers"),
         ("SELECT :random(a,b)", r"sql has :random\(a,b\): it takes"),
-        ("SELECT :random(5,1)", r"whose second number is below the first"),
+        ("SELECT :random(5,1)", r"whose second number is less than the first"),
     ],
 )
 def test_what_is_no_parameter_is_named_with_what_is(text: str, said: str) -> None:

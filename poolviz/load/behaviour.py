@@ -1,9 +1,8 @@
-"""What a client does, step by step, whoever carries the steps out: a thread or a task.
+"""What a client does, step by step, whether a thread or an asyncio task carries it out.
 
-A behaviour is a coroutine that awaits its steps. A task's steps are the pool's own coroutines, and
-so it waits in them as any caller of the pool does; a thread's are done when they return, and so
-its coroutine runs from beginning to end without a pause. What a client does stands once, for
-pools of either kind.
+A behaviour is a coroutine that awaits its steps. The steps of a task are the pool's own coroutines,
+so it waits in them as any caller of the pool does. The steps of a thread are complete when they
+return, so its coroutine runs from beginning to end without being suspended.
 """
 
 from __future__ import annotations
@@ -21,41 +20,44 @@ from poolviz.load.event_buffer import EventBuffer
 from poolviz.load.workload import Workload
 from poolviz.pools.base import Pool, PoolStopped
 
-# What ends a step before its time: a pool that was stopped, or a task's being cancelled, which only
-# the end of a run does. What is left to do then is to give back.
+# What ends a step early: the pool was stopped, or the task was cancelled, as only the end of a run
+# does. Then all that is left to do is to release.
 _STOPPED = (PoolStopped, CancelledError)
 _UNTIL_WOKEN = 3600.0  # seconds
-_NOTHING_DUE = 0.5  # seconds after which a client looks again whether a request will be due
+_NOTHING_DUE = 0.5  # seconds after which a client checks again for a request
 
 
 class Actions(Protocol):
-    """What carries out the steps of a behaviour: those of a thread, or of a task."""
+    """The steps of a behaviour, as a thread or a task carries them out."""
 
     def acquire(self) -> Awaitable[Any]:
-        """A connection, as the pool gives it."""
+        """Return a connection of the pool's."""
 
     def execute(self, connection: Any, statement: str) -> Awaitable[None]:
-        """Run a statement, as the pool does it; so with the four below."""
+        """Run a statement."""
 
     def release(self, connection: Any) -> Awaitable[None]:
-        """See `execute`."""
+        """Give a connection back to the pool."""
 
     def begin(self, connection: Any, transaction: bool) -> Awaitable[None]:
-        """See `execute`."""
+        """Set the connection to one transaction (True) or to autocommit."""
 
     def commit(self, connection: Any) -> Awaitable[None]:
-        """See `execute`."""
+        """Commit the transaction."""
 
     def rollback(self, connection: Any) -> Awaitable[None]:
-        """See `execute`."""
+        """Roll the transaction back."""
 
     def sleep(self, seconds: float) -> Awaitable[None]:
-        """Pause, unless the client leaves; a wake ends it."""
+        """Pause until the time is over, or the client is woken or stopped."""
 
 
 class Behaviour:
-    """One client's doings. `workload`, `parked`, `stuck` and `stopping` are set from outside, at
-    any time; a wake has a sleeping client look at them."""
+    """What one client does, in its own thread or task.
+
+    `workload`, `parked`, `stuck` and `stopping` are set by other threads at any time; waking a
+    sleeping client makes it read them.
+    """
 
     __slots__ = (
         "_actions",
@@ -84,13 +86,11 @@ class Behaviour:
         self.number = number
         self.workload = workload
         self.client_faults = client_faults
-        self.parked = False  # the shape of the load has no use for this client just now
-        self.stuck = False  # it never comes back from what it does with its connection
-        self.stopping = False  # the operation in progress is the last
-        self.acquiring = False  # the step in progress asks the pool for a connection
-        self._buffers = [
-            EventBuffer(number)
-        ]  # one for each connection that an operation holds at once
+        self.parked = False  # the shape of the load doesn't need this client now
+        self.stuck = False  # it hangs while it holds its connection
+        self.stopping = False  # the operation in progress is the last one
+        self.acquiring = False  # it is waiting for a connection
+        self._buffers = [EventBuffer(number)]  # one for each connection of an operation
         self._leaked: list[Any] = []
         self._operation = 0
         self._pool = pool
@@ -98,11 +98,11 @@ class Behaviour:
 
     @property
     def buffers(self) -> list[EventBuffer]:
-        """What the client noted."""
+        """The client's events, in one buffer for each connection of an operation."""
         return self._buffers
 
     async def live(self, actions: Actions) -> None:
-        """Operation after operation, with a pause after each, until the client leaves."""
+        """Run operations, with a pause after each, until the client is stopped."""
         self._actions = actions
         rng = self._rng
         while not self.stopping:
@@ -126,8 +126,10 @@ class Behaviour:
         await self._reclaim()
 
     async def _await_request(self, workload: Workload) -> int:
-        """The moment at which the request that this client is to serve was due, once it is; 0
-        where the client has to look anew what there is to do."""
+        """Wait for a request to serve, and return the moment at which it was due.
+
+        Return 0 if there was none, or something has changed meanwhile.
+        """
         schedule = workload.arrivals.schedule
         assert schedule is not None
         due = schedule.claim(perf_counter_ns())
@@ -136,32 +138,31 @@ class Behaviour:
             return 0
         while (early := due - perf_counter_ns()) > 0 and not self._called_off(schedule, due):
             await self._actions.sleep(early * 1e-9)
-        # Asked once more after the clock was read: the schedule may have been closed just before.
+        # Checked again after the clock was read: the schedule may have been closed just before.
         if self._called_off(schedule, due):
             schedule.give_back(due)
             return 0
         return due
 
     def _called_off(self, schedule: ArrivalSchedule, due: int) -> bool:
-        """This client is not to serve a request that it has claimed."""
+        """Return whether this client shouldn't serve the request that it has claimed."""
         return self.stopping or self.parked or schedule.void(due)
 
-    async def _operate(self, workload: Workload, due: int, place: int = 0) -> bool:
-        """One operation, or what it does from its connection number `place` on, while it holds
-        those before; False after an error. `due` is when it was, in open load; else 0."""
-        actions, client_faults, buffer, done = (
-            self._actions,
-            self.client_faults,
-            self._buffers[place],
-            False,
-        )
+    async def _operate(self, workload: Workload, due: int, depth: int = 0) -> bool:
+        """Run one operation; return False after an error.
+
+        An operation that holds several connections calls this again for each further one, with
+        its `depth`. `due` is the moment at which a request of an open load was due, else 0.
+        """
+        actions, client_faults, buffer = self._actions, self.client_faults, self._buffers[depth]
+        done = False
         late = max(perf_counter_ns() - due, 1) if due else 0
         buffer.note(events.BEGUN if late else events.REQUESTED)
         buffer.stamp()
         self.acquiring = True
         try:
             connection = await actions.acquire()
-        except (Exception, CancelledError) as error:  # noqa: BLE001 - `_denied` knows them apart
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - `_denied` tells them apart
             connection = await self._denied(workload, buffer, late, error)
             if connection is None:
                 return False
@@ -182,8 +183,8 @@ class Behaviour:
                 workload.rows.add()
             while self.stuck and not self.stopping:
                 await actions.sleep(_UNTIL_WOKEN)
-            if place + 1 < workload.checkouts:
-                done = await self._operate(workload, 0, place + 1)
+            if depth + 1 < workload.checkouts:
+                done = await self._operate(workload, 0, depth + 1)
             else:
                 if workload.hold is not None:
                     await actions.sleep(workload.hold(self._rng))
@@ -193,12 +194,12 @@ class Behaviour:
         if (
             client_faults.leak_every
             and done
-            and not place
+            and not depth
             and self._operation % client_faults.leak_every == 0
         ):
             self._leak(buffer, connection)
             return True
-        buffer.note((events.RETURNED if place else events.RELEASED) if done else events.BROKEN)
+        buffer.note((events.RETURNED if depth else events.RELEASED) if done else events.BROKEN)
         buffer.stamp()
         try:
             await actions.release(connection)
@@ -210,8 +211,10 @@ class Behaviour:
     async def _denied(
         self, workload: Workload, buffer: EventBuffer, late: int, error: BaseException
     ) -> Any:
-        """What the client does when acquire raises `error`: a connection, where it asks again and
-        gets one; else None."""
+        """Note that acquire raised `error`, and try again if the settings say so.
+
+        Return the connection if a retry got one, else None.
+        """
         pool = self._pool
         refusals, began = 0, perf_counter()
         while True:
@@ -248,7 +251,7 @@ class Behaviour:
                 return connection
 
     def _got(self, buffer: EventBuffer, late: int) -> None:
-        """Note that acquire gave a connection."""
+        """Note that acquire returned a connection."""
         self.acquiring = False
         if late:
             buffer.late.append(late)
@@ -256,20 +259,20 @@ class Behaviour:
         buffer.stamp()
 
     def _without(self, buffer: EventBuffer, event: int, error: BaseException | None = None) -> None:
-        """Note that acquire came to nothing."""
+        """Note that acquire failed."""
         buffer.note(event)
         buffer.stamp()
         if error is not None:
             self._failed(error)
 
     def _leak(self, buffer: EventBuffer, connection: Any) -> None:
-        """Keep a connection for ever, which is for as long as the run lasts."""
+        """Keep a connection until the end of the run."""
         buffer.note(events.LEAKED)
         buffer.stamp()
         self._leaked.append(connection)
 
     async def _reclaim(self) -> None:
-        """Give back what leaked, so that the run leaves nothing behind."""
+        """Release the leaked connections, so that the run leaves nothing behind."""
         buffer = self._buffers[0]
         while self._leaked:
             connection = self._leaked.pop()
@@ -281,13 +284,13 @@ class Behaviour:
                 self._failed(error)
 
     def _make_buffers(self, number: int) -> None:
-        """Have so many buffers: one for each connection that an operation holds at once."""
+        """Make `number` buffers: one for each connection of an operation."""
         while len(self._buffers) < number:
             buffer = EventBuffer(self.number)
-            buffer.known = True  # by the first one
+            buffer.known = True  # by its first buffer
             self._buffers.append(buffer)
 
     def _failed(self, error: BaseException) -> None:
-        # What the end of the run cut short is no fault of the pool's or the server's.
+        # What the end of the run cuts short isn't an error of the pool or the server.
         if not self.stopping:
             self._buffers[0].errors.append(type(error).__name__)

@@ -1,23 +1,24 @@
-"""The user's own SQL: taken apart into statements, its parameters replaced by numbers."""
+"""The user's own SQL: split into statements, with values for its parameters."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
 
-# What stands for a parameter in one statement, by the client's draws, number and operation.
-_Number = Callable[[random.Random, int, int], int]
+# Returns the value of a parameter for a client's random numbers, its number and its operation's.
+_Number: TypeAlias = Callable[[random.Random, int, int], int]
 
 _HOW = ":client, :n or :random(LOW,HIGH)"
-_PARAMETER = r"(?<![\w\])]):(?:random\s*\([^()]*\)|[A-Za-z_]\w*)"  # no part of a slice [1:n]
+_PARAMETER = r"(?<![\w\])]):(?:random\s*\([^()]*\)|[A-Za-z_]\w*)"  # not in a slice: [1:n]
 _RANDOM = re.compile(r":random\s*\(\s*([+-]?\d+)\s*,\s*([+-]?\d+)\s*\)")
 _LINE, _BLOCK = r"--[^\n]*", r"/\*.*?\*/"
 _PLAIN, _ESCAPED = r"{0}(?:[^{0}]|{0}{0})*{0}", r"{0}(?:[^{0}\\]|\\.|{0}{0})*{0}"
-# Where a colon or a semicolon means nothing: comments, which are void, and quoted text.
+# Where a colon or a semicolon means nothing: in comments, which are void, and in quoted text.
 _VOID = {
     POSTGRESQL: (_LINE, _BLOCK),
     MYSQL: (r"--(?=\s|$)[^\n]*", r"\#[^\n]*", _BLOCK),
@@ -36,11 +37,11 @@ _QUOTED = {
 
 
 class SqlScript:
-    """SQL of one or several statements, ready to be filled in.
+    """SQL of one or several statements with parameters.
 
-    `:client` is the client's number, `:n` the number of its operation, `:random(LOW,HIGH)` a whole
-    number drawn anew each time, both bounds included. InputError where there is no statement in
-    it, or a parameter that isn't one of these.
+    `:client` is the number of the client, `:n` the number of its operation, `:random(LOW,HIGH)` a
+    random whole number, both bounds included. Raises InputError if there is no statement, or a
+    parameter that isn't one of these.
     """
 
     def __init__(self, text: str, dialect: str) -> None:
@@ -52,10 +53,10 @@ class SqlScript:
             )
 
     def filled(self, rng: random.Random, client: int, operation: int) -> tuple[str, ...]:
-        """The statements of one operation, in order."""
+        """Return the statements of one operation, in order."""
         return tuple(
             [
-                # Without parameters it is as it was written, percent signs too.
+                # Without parameters a statement is as it was written, percent signs included.
                 text % tuple([number(rng, client, operation) for number in numbers])
                 if numbers
                 else text
@@ -65,18 +66,18 @@ class SqlScript:
 
 
 def _statements(text: str, dialect: str) -> Iterator[tuple[str, tuple[_Number, ...]]]:
-    """Each statement with the numbers for its parameters, in whose places it has %d."""
+    """Yield each statement, with %d for its parameters, and what returns their values."""
     pieces: list[str] = []
     numbers: list[_Number] = []
-    says_something = False
+    has_content = False
     for kind, token in [*_tokens(text, dialect), ("end", "")]:
         if kind in ("end", "semicolon"):
-            if says_something:
+            if has_content:
                 joined = "".join(pieces).strip()
                 yield (joined, tuple(numbers)) if numbers else (joined % (), ())
-            pieces, numbers, says_something = [], [], False
+            pieces, numbers, has_content = [], [], False
             continue
-        says_something = says_something or (kind != "void" and not token.isspace())
+        has_content = has_content or (kind != "void" and not token.isspace())
         if kind == "parameter":
             numbers.append(_number(token))
             pieces.append("%d")
@@ -85,7 +86,7 @@ def _statements(text: str, dialect: str) -> Iterator[tuple[str, tuple[_Number, .
 
 
 def _tokens(text: str, dialect: str) -> Iterator[tuple[str, str]]:
-    """The text, piece by piece, each with what it is: void, quoted, semicolon, parameter, text."""
+    """Yield the kind and the text of each token: void, quoted, cast, semicolon, parameter, text."""
     pattern = re.compile(
         f"(?P<void>{'|'.join(_VOID[dialect])})|(?P<quoted>{'|'.join(_QUOTED[dialect])})"
         f"|(?P<cast>::)|(?P<semicolon>;)|(?P<parameter>{_PARAMETER})",
@@ -103,18 +104,22 @@ def _tokens(text: str, dialect: str) -> Iterator[tuple[str, str]]:
 
 
 def _number(parameter: str) -> _Number:
-    """What stands for a parameter."""
+    """Return a function for the value of a parameter. Raises InputError if there is none such."""
     if parameter == ":client":
         return lambda rng, client, operation: client  # noqa: ARG005
     if parameter == ":n":
         return lambda rng, client, operation: operation  # noqa: ARG005
     if not re.match(r":random\b", parameter):
-        raise InputError(f"sql has {parameter}, which is no parameter: it takes {_HOW}.")
+        raise InputError(f"sql has {parameter}, which is not a parameter: it takes {_HOW}.")
     bounds = _RANDOM.fullmatch(parameter)
     if bounds is None:
-        raise InputError(f"sql has {parameter}: it takes two whole numbers, as :random(1,1000).")
+        raise InputError(
+            f"sql has {parameter}: it takes two whole numbers, such as :random(1,1000)."
+        )
     low, high = int(bounds[1]), int(bounds[2])
     if low > high:
-        raise InputError(f"sql has {parameter}, whose second number is below the first: swap them.")
+        raise InputError(
+            f"sql has {parameter}, whose second number is less than the first: swap them."
+        )
     span = high - low + 1
     return lambda rng, client, operation: low + int(rng.random() * span)  # noqa: ARG005

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from poolviz.model.histogram import Summary
+from poolviz.model.load_generator import limits_crossed
 from poolviz.model.messages import ChangeRefused, ProblemReported, Report
 from poolviz.model.parameters import show_seconds
 from poolviz.model.sample import Mark, MarkKind
@@ -163,7 +164,7 @@ def _figures(figures: Figures) -> list[str]:
         f"{connections.open_at_end} open at the end; {connections.pending_max} waiting at most"
         f"{backlog}",
         f"  each client   {_clients(figures)}",
-        *_strain(figures),
+        *_load_generator(figures),
     ]
 
 
@@ -177,15 +178,15 @@ def _clients(figures: Figures) -> str:
     )
 
 
-def _strain(figures: Figures) -> list[str]:
-    """A warning where the machine was the limit."""
+def _load_generator(figures: Figures) -> list[str]:
+    """Return a warning where the load generator was the limit for a part of the run."""
     generator = figures.load_generator
     if generator.strained_s < _WORTH_A_WARNING * figures.duration_s:
         return []
     return [
         f"  beware        the load generator was at its own limit for {generator.strained_s:.1f} s "
-        f"(up to {generator.cpu_max:.0%} of a core, timers up to "
-        f"{_rounded(generator.lag_p99_max_s)} late): these may be its figures, not the pool's"
+        f"(at worst {limits_crossed(generator.cpu_max, generator.lag_p99_max_s)}): these may be "
+        "its figures, not the pool's"
     ]
 
 

@@ -11,8 +11,6 @@ from time import perf_counter, process_time
 INTERVAL = 0.01  # seconds between two timers
 _LAGS = 200  # timers whose lag is kept: those of two seconds
 _CPU_SPAN = 1.0  # seconds that the CPU is averaged over
-# Seconds and cores. Beyond them the figures may be those of the load generator, not the pool's.
-LAG_LIMIT, CPU_LIMIT = 0.005, 0.9
 
 
 class LoadGeneratorMonitor:

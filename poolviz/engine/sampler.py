@@ -9,9 +9,9 @@ from time import perf_counter, perf_counter_ns
 from typing import Any
 
 from poolviz.engine.client_group import ClientGroup
-from poolviz.engine.load_generator_monitor import CPU_LIMIT, LAG_LIMIT
 from poolviz.engine.meter import ConnectionEventBuffer, Meter
 from poolviz.engine.server_monitor import ServerMonitor
+from poolviz.model.load_generator import is_overloaded
 from poolviz.model.messages import Report, SampleTaken
 from poolviz.model.parameters import Value
 from poolviz.model.sample import TICK, Sample
@@ -145,7 +145,7 @@ class Sampler:
             clients=self._client_group.active,
             longest_waits=tick.longest_waits,
             faults=self._faults,
-            strained=cpu > CPU_LIMIT or lag > LAG_LIMIT,
+            strained=is_overloaded(cpu, lag),
         )
         self._index += 1
         self._missed = 0

@@ -15,9 +15,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.model.load_generator import limits_crossed
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.charts_widget import ChartsWidget
-from poolviz.ui.session.overload import Overload, measured
+from poolviz.ui.session.overload import Overload
 
 HEIGHT = 27  # with the line over it
 _LASTING = 2.0  # seconds of samples that a difference must last before it is said
@@ -138,8 +139,10 @@ class StatusBar(QFrame):
             self._measure_rate(last.t, last.index)
         late = live and self._rate < _SLOW
         _show(self.rate, f"{self._rate:.0f} samples/s", "warn" if late else "")
-        if live and self._overload.see(last):
-            _show(self.cpu, f"load generator at its limit: {measured(last)}", "warn")
+        overloaded = self._overload.see(last) if live else None
+        if overloaded is not None:
+            crossed = limits_crossed(overloaded.cpu, overloaded.lag)
+            _show(self.cpu, f"load generator at its limit: {crossed}", "warn")
         else:
             _show(self.cpu, f"load generator {self._cpu:.0%} of a core".replace("%", " %"))
         _show(self.agreement, *self._agreement.judge(recorder))

@@ -6,7 +6,8 @@ import asyncio
 import threading
 from time import perf_counter
 
-from poolviz.engine.load_generator_monitor import LAG_LIMIT, LoadGeneratorMonitor
+from poolviz.engine.load_generator_monitor import LoadGeneratorMonitor
+from poolviz.model.load_generator import LAG_LIMIT
 from tests.servers.fixtures import wait_until
 
 

@@ -1,40 +1,41 @@
-"""Whether the load generator is at its own limit, so that its figures may not be the pool's."""
+"""Whether the load generator has been over one of its limits for a while."""
 
 from __future__ import annotations
 
+from poolviz.model.load_generator import limits_crossed
 from poolviz.model.sample import Sample
 
-_LASTING = 1.0  # seconds of samples after which it is so, or is over
+_LASTING = 1.0  # seconds of samples after which an overload counts, or is over
 
 
 class Overload:
-    """Follows the samples of a run; a moment of overload doesn't count."""
+    """Follows the samples of a run; an overload of a moment doesn't count."""
 
     def __init__(self) -> None:
-        self._so = False
-        self._other_since: float | None = None  # when samples began to say something else
+        self._lasts = False
+        self._different_since: float | None = None  # when samples began to say something else
+        self._worst: Sample | None = None  # the last sample that was over a limit
 
-    def see(self, last: Sample | None) -> bool:
-        """Whether there is overload, the newest sample being `last`; without one there is none."""
+    def see(self, last: Sample | None) -> Sample | None:
+        """Take the newest sample; return the last one that was over a limit while an overload
+        lasts, else None. Without a sample there is none."""
         if last is None:
-            self._so, self._other_since = False, None
-        elif last.strained is self._so:
-            self._other_since = None
-        elif self._other_since is None or self._other_since > last.t:
-            self._other_since = last.t
-        elif last.t - self._other_since > _LASTING:
-            self._so, self._other_since = last.strained, None
-        return self._so
+            self._lasts, self._different_since, self._worst = False, None, None
+            return None
+        if last.strained:
+            self._worst = last
+        if last.strained is self._lasts:
+            self._different_since = None
+        elif self._different_since is None or self._different_since > last.t:
+            self._different_since = last.t
+        elif last.t - self._different_since > _LASTING:
+            self._lasts, self._different_since = last.strained, None
+        return self._worst if self._lasts else None
 
 
-def measured(sample: Sample) -> str:
-    """How much is requested of the load generator, in a few words."""
-    return f"{sample.cpu:.0%} of a core, timers {sample.lag * 1e3:.0f} ms late".replace("%", " %")
-
-
-def sentence_about(sample: Sample) -> str:
-    """What to say of a overload that lasts."""
+def limit_sentence(sample: Sample) -> str:
+    """Return what to say of an overload that lasts, by a sample that was over a limit."""
     return (
-        f"The load generator is at its own limit ({measured(sample)}): these figures may be its "
-        "own, not the pool's."
+        f"The load generator is at its own limit ({limits_crossed(sample.cpu, sample.lag)}): "
+        "these figures may be its own, not the pool's."
     )

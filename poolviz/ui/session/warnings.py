@@ -12,7 +12,7 @@ from poolviz.pools.base import Pool
 from poolviz.pools.registry import check_server
 from poolviz.runs.warnings import TOPICS, connections_announced, warnings_before
 from poolviz.ui.session.notices import Notices, Weight
-from poolviz.ui.session.overload import Overload, sentence_about
+from poolviz.ui.session.overload import Overload, limit_sentence
 from poolviz.ui.session.server_choice import ServerChoice
 
 _LOAD, _SETTING, _OVERLOAD = "load", "setting", "overload"  # topics of notices
@@ -67,9 +67,10 @@ class Warnings:
     def watch(self, last: Sample | None) -> None:
         """Show a notice while the load generator is at its own limit, by the newest sample."""
         overloaded = self._overload.see(last)
-        if overloaded and last is not None:
+        if overloaded is not None:
             if not self._notices.standing(_OVERLOAD):
-                self._notices.say(_OVERLOAD, sentence_about(last), Weight.WARN, passing=True)
+                sentence = limit_sentence(overloaded)
+                self._notices.say(_OVERLOAD, sentence, Weight.WARN, passing=True)
         elif self._notices.standing(_OVERLOAD):
             self._notices.take_back(_OVERLOAD)
 

@@ -51,7 +51,7 @@ def set_up_logging(level: str = COMMAND_LEVEL, file: Path | None = None) -> None
         handler = _StderrHandler() if file is None else _file_handler(file, rotate=False)
     except OSError as error:
         raise InputError(
-            f"Can't write the log to {file} ({error.strerror}): let --log name another file."
+            f"Can't write the log to {file} ({error.strerror}): choose another file with --log."
         ) from None
     _install(handler, LogSettings(level, file.absolute() if file is not None else None))
 

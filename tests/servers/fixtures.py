@@ -1,4 +1,4 @@
-"""Real servers for tests, the session's and others, and programs run by other users."""
+"""Real servers for the tests, and a Python that other users can run."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from poolviz.servers.embedded.watchdog import server_environment
 from poolviz.system.os_account import server_account
 
 PROJECT = Path(__file__).parents[2]
-BOUND = 30.0  # seconds for a condition that comes about in far less
+BOUND = 30.0  # seconds for what usually takes far less
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> Any:
-    """What `condition` returns once that is true; the test fails where it never is."""
+    """Return what `condition` returns once it is true. The test fails if it never is."""
     deadline = time.monotonic() + BOUND
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {BOUND:.0f} s: {what}"
@@ -39,7 +39,7 @@ def wait_until(condition: Callable[[], Any], what: str) -> Any:
 
 
 def ask(conninfo: str, question: str) -> Any:
-    """The first value of the server's answer, over a connection of its own."""
+    """Return the first value that the server answers, over a connection of its own."""
     with closing(psycopg2.connect(conninfo)) as connection, connection.cursor() as cursor:
         cursor.execute(question)
         return cursor.fetchone()[0]
@@ -47,8 +47,8 @@ def ask(conninfo: str, question: str) -> Any:
 
 @contextmanager
 def open_home() -> Iterator[Path]:
-    """A new folder to keep servers in, removed at the end. Unlike pytest's own temporary folders
-    every user may pass through it, as the account that serves under root has to."""
+    """Create a folder for servers, removed at the end. Unlike pytest's temporary folders, it may be
+    passed through by every user, such as the account that runs root's server."""
     home = Path(tempfile.mkdtemp(prefix="poolviz-"))
     home.chmod(0o711)
     try:
@@ -59,7 +59,7 @@ def open_home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
-    """One embedded server for the whole session: don't stop it, others use it too."""
+    """One embedded server for the whole session: don't stop it, other tests use it too."""
     with open_home() as home:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("POOLVIZ_HOME", str(home))
@@ -75,7 +75,7 @@ def conninfo(server: EmbeddedServer) -> str:
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home for servers of the test's own: EmbeddedServer.start() uses it."""
+    """A POOLVIZ_HOME for the test's own servers."""
     with open_home() as folder:
         monkeypatch.setenv("POOLVIZ_HOME", str(folder))
         yield folder
@@ -91,7 +91,7 @@ class TcpServer:
     admin: str  # conninfo of the superuser, over a socket
 
     def dsn(self, **changed: str) -> str:
-        """Keywords for alice, with some of them changed."""
+        """Return keywords for alice, with some of them changed."""
         given = {"host": "127.0.0.1", "port": str(self.port), "user": "alice", "dbname": "postgres"}
         return psycopg2.extensions.make_dsn(**given | {"password": "s3cret wörd"} | changed)
 
@@ -173,7 +173,7 @@ def _answers(conninfo: str) -> bool:
 
 
 def everything_below(process: psutil.Process) -> list[psutil.Process]:
-    """A process and all its descendants, now."""
+    """Return a process and its present descendants."""
     return [process, *process.children(recursive=True)]
 
 
@@ -184,7 +184,7 @@ def assert_gone(processes: list[psutil.Process]) -> None:
 
 @contextmanager
 def poolviz_process(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Another Python process that has an embedded server running, and that server's conninfo."""
+    """Start another Python process with an embedded server; yield it and the server's conninfo."""
     code = (
         "import sys\n"
         "from poolviz.servers.embedded.server import EmbeddedServer\n"
@@ -210,7 +210,7 @@ def poolviz_process(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.fixture(scope="session")
 def open_python() -> Iterator[tuple[Path, dict[str, str]]]:
-    """A Python that every user can run, with poolviz importable, and its environment."""
+    """A Python that every user can run, and an environment in which it can import poolviz."""
     with open_home() as folder:
         lib = Path(sysconfig.get_path("stdlib"))
         python = folder / "bin" / f"python{sysconfig.get_python_version()}"

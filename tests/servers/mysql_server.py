@@ -1,4 +1,4 @@
-"""A MySQL server for tests: the one that is named, or a MariaDB of their own."""
+"""A MySQL server for the tests: one that POOLVIZ_TEST_MYSQL_URL names, or their own MariaDB."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from poolviz.servers.dispatch import with_application_name
 
 URL = "POOLVIZ_TEST_MYSQL_URL"
 REQUIRE = "POOLVIZ_REQUIRE_MYSQL"
-BOUND = 60.0  # seconds for a server to start or stop, which takes two
+BOUND = 60.0  # seconds for a server to start or stop; 2 are usual
 PASSWORD = "s3cret"
 NAME = "poolviz 4711"  # the application name of connections that a test opens
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
@@ -35,8 +35,8 @@ GRANT ALL ON *.* TO poolviz@'%' WITH GRANT OPTION;
 DELETE FROM mysql.global_priv WHERE User IN ('root', '');
 FLUSH PRIVILEGES;
 """
-# Runs the server until the tests end, however they do: then its standard input ends too. The
-# folder goes last, so whoever finds it gone knows that the server is.
+# Runs the server until its standard input ends, which it does when the tests end, however they do.
+# The folder is removed last: once it is gone, so is the server.
 _WATCHDOG = f"""
 import shutil, subprocess, sys, threading
 folder, owner, *command = sys.argv[1:]
@@ -57,7 +57,7 @@ shutil.rmtree(folder)
 
 
 def connect(url: str, name: str = NAME) -> Any:
-    """A connection as a run's pool opens it."""
+    """Open a connection as the pool of a run does."""
     address = MySQLAddress.parse(with_application_name(url, name))
     options = msgspec.structs.asdict(address)
     del options["tls"]
@@ -66,7 +66,7 @@ def connect(url: str, name: str = NAME) -> Any:
 
 @pytest.fixture(scope="session")
 def mysql_url() -> Iterator[str]:
-    """The URL of a MySQL or MariaDB server, as its administrator, for the whole session."""
+    """The URL of a MySQL or MariaDB server and its administrator, for the whole session."""
     if named := os.environ.get(URL):
         yield named
         return
@@ -79,7 +79,7 @@ def mysql_url() -> Iterator[str]:
 
 
 def lacking() -> str:
-    """Why no server can be started here, with what would mend it; empty where one can."""
+    """Return why no server can be started here and what to do about it, or "" if one can."""
     if sys.platform != "win32" and all(map(_program, ("mariadbd", "mariadb-install-db"))):
         return ""
     return f"there is no MariaDB: apt-get install -y mariadb-server, or name a server in {URL}"
@@ -87,9 +87,10 @@ def lacking() -> str:
 
 @contextmanager
 def mariadb(**settings: object) -> Iterator[str]:
-    """A MariaDB with `settings`, in a folder of its own; its URL. Gone at the end, and also when
-    the tests are killed. Files (a Path) are copied to where the server may read them."""
-    # Not below pytest's own folders: MariaDB's account couldn't pass through them.
+    """Start a MariaDB with `settings` in a folder of its own and yield its URL. It ends with the
+    block, and also if the tests are killed. A setting that is a Path is a file, copied to where
+    the server may read it."""
+    # Not in pytest's folders, which MariaDB's account can't pass through.
     folder = Path(tempfile.mkdtemp(prefix="poolviz-mariadb-"))
     try:
         account = _account()
@@ -115,7 +116,7 @@ def _program(name: str) -> str | None:
 
 
 def _account() -> tuple[int, int] | None:
-    """Who runs the server: MariaDB refuses root, so root has it run as `mysql`."""
+    """Return user and group to run the server under: MariaDB refuses root, so root uses `mysql`."""
     if os.geteuid() != 0:
         return None
     entry = pwd.getpwnam("mysql")
@@ -128,7 +129,7 @@ def _hand_over(path: Path, account: tuple[int, int] | None) -> None:
 
 
 def _readable(value: object, folder: Path, account: tuple[int, int] | None) -> object:
-    """A setting's value; in place of a file, the server's own copy."""
+    """Return the value of a setting, which is a copy of the server's own for a file."""
     if not isinstance(value, Path):
         return value
     copy = folder / value.name
@@ -139,7 +140,7 @@ def _readable(value: object, folder: Path, account: tuple[int, int] | None) -> o
 
 def _install(data: Path, account: tuple[int, int] | None) -> None:
     as_whom: dict[str, Any] = {}
-    # Temporary files of its own: in a shared folder one server clears another's away.
+    # In a shared folder, one server would remove the temporary files of another.
     scratch = data.parent / "scratch"
     scratch.mkdir()
     _hand_over(scratch, account)
@@ -167,12 +168,12 @@ def _install(data: Path, account: tuple[int, int] | None) -> None:
 def _running(
     folder: Path, account: tuple[int, int] | None, options: dict[str, object], log: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The process that keeps the server, and removes its folder at the end."""
+    """Start the process that runs the server and removes its folder at the end."""
     owner = "" if account is None else f"{account[0]}:{account[1]}"
     command = [str(_program("mariadbd")), "--no-defaults", "--skip-log-bin"]
     command += ["--performance-schema", f"--datadir={folder / 'data'}"]
-    # A server that starts removes every temporary table of its tmpdir, and one that loses a table
-    # in use crashes.
+    # A server that starts removes all temporary tables in its tmpdir, which would crash another
+    # server that uses them.
     command += [f"--tmpdir={folder}"]
     command += [f"--{key}={value}" for key, value in options.items()]
     with subprocess.Popen(
@@ -182,7 +183,7 @@ def _running(
         stderr=log,
         start_new_session=True,  # so Ctrl+C doesn't reach it before its connections end
     ) as watchdog:
-        yield watchdog  # stopping closes its standard input and waits
+        yield watchdog  # the end of the block closes its standard input and waits
 
 
 def _await_answer(watchdog: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:

@@ -35,7 +35,7 @@ PASSWORD = "s3cret"
 
 
 class Database(ABC):
-    """A server without a schema poolviz, and the tests' own way in, as its administrator."""
+    """A server without a schema poolviz, and a connection of the tests to it as administrator."""
 
     dialect: str
     conninfo: str
@@ -44,14 +44,14 @@ class Database(ABC):
 
     @abstractmethod
     def connect(self) -> Any:
-        """A connection that commits each statement."""
+        """Open a connection that commits each statement."""
 
     @abstractmethod
     def stranger(self) -> str:
-        """The conninfo of a new user without any privileges."""
+        """Create a user without privileges and return its conninfo."""
 
     def do(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Run statements; the rows of the last."""
+        """Execute statements and return the rows of the last."""
         with closing(self.connect()) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
@@ -209,7 +209,7 @@ def test_if_a_table_is_missing_all_are_created_again(database: Database, table: 
 
 
 class Interrupted(BaseException):
-    """As Ctrl+C would interrupt."""
+    """Stands for Ctrl+C."""
 
 
 def interrupt_halfway(sentence: str) -> None:

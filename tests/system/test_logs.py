@@ -198,5 +198,7 @@ def test_a_wrong_level_or_file_is_one_sentence(
 ) -> None:
     with pytest.raises(InputError, match=r"^There is no log level 'loud': it is one of debug, "):
         set_up("loud", None)
-    with pytest.raises(InputError, match=r"^Can't write the log to .*: let --log name another"):
+    with pytest.raises(
+        InputError, match=r"^Can't write the log to .*: choose another file with --log"
+    ):
         set_up("info", tmp_path / "no" / "folder.log")

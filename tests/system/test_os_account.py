@@ -1,4 +1,4 @@
-"""Who may get in, and under whom the server runs: tested as root, who can be anybody."""
+"""The account that the server runs under, and who may connect. Root can act as other users."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def account(name: str) -> OsAccount:
     return OsAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def try_to_get_in(server: EmbeddedServer, name: str, home: Path) -> str:
-    """What psql says when the user `name` runs it on the server."""
+def psql_output(server: EmbeddedServer, name: str, home: Path) -> str:
+    """Return what psql prints when the user `name` connects with it."""
     other = account(name)
     binaries = find_binaries(other, home)
     done = subprocess.run(
@@ -65,12 +65,12 @@ def test_under_root_the_server_runs_as_nobody_and_in_no_group_else(home: Path) -
 
 def test_the_account_that_serves_reaches_the_socket_and_is_refused(home: Path) -> None:
     with EmbeddedServer.start() as server:
-        assert "Peer authentication failed" in try_to_get_in(server, "nobody", home)
+        assert "Peer authentication failed" in psql_output(server, "nobody", home)
 
 
 def test_another_user_cannot_even_reach_the_socket(home: Path) -> None:
     with EmbeddedServer.start() as server:
-        assert "Permission denied" in try_to_get_in(server, "daemon", home)
+        assert "Permission denied" in psql_output(server, "daemon", home)
 
 
 def test_another_user_is_refused_at_a_socket_without_a_folder(
@@ -78,7 +78,7 @@ def test_another_user_is_refused_at_a_socket_without_a_folder(
 ) -> None:
     monkeypatch.setenv("POOLVIZ_HOME", str(home / ("long" * 25)))
     with EmbeddedServer.start() as server:
-        assert "Peer authentication failed" in try_to_get_in(server, "daemon", home)
+        assert "Peer authentication failed" in psql_output(server, "daemon", home)
 
 
 def test_programs_that_nobody_can_reach_are_copied_once(

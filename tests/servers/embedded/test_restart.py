@@ -1,4 +1,4 @@
-"""The embedded server restarted: away and back under the same address, and gone as before."""
+"""A restart of the embedded server: the same address, new processes, none left behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["home"]
 
 
 def servers_in(home: Path) -> list[psutil.Process]:
-    """Processes of PostgreSQL that work in that folder."""
+    """Return the processes that work in that folder."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):

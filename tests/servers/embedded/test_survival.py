@@ -1,4 +1,4 @@
-"""Whatever ends poolviz, no server stays; whatever it left behind, the next start works."""
+"""However poolviz ends, no server stays; whatever was left behind, the next start works."""
 
 from __future__ import annotations
 

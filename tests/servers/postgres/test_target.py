@@ -35,7 +35,7 @@ def no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def failure(dsn: str) -> ServerError:
-    """The error that reaching `dsn` gives: one sentence, without the password."""
+    """Return the error for `dsn`: one sentence, without the password."""
     with pytest.raises(ServerError) as caught:
         reach(dsn)
     assert_one_safe_sentence(caught.value)
@@ -208,7 +208,7 @@ def test_a_socket_that_knows_its_callers_names_its_method(tcp_server: TcpServer)
 
 @contextmanager
 def answering(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A port where `serve` speaks with one caller after the other."""
+    """Listen on a port, where `serve` talks to one client after another."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def loop() -> None:

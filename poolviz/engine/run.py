@@ -55,7 +55,7 @@ RunCommand: TypeAlias = ChangeSetting | AddNote | StopRun | FailRun
 class Run:
     """One run, from its open pool to its end. Used by the control thread only.
 
-    `commands` are what it is told while it goes on; what it reports is put into `reports`. Once
+    Commands that arrive while it goes on are taken from `commands`; reports go to `reports`. Once
     `end` was called, `open_at_end` is the number of connections that were left open, and `rows`
     is what clients added, if that was counted.
     """

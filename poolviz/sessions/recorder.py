@@ -1,4 +1,4 @@
-"""The record of one run: everything that charts, exports and reports are drawn from."""
+"""The record of one run, from which charts, exports and reports are made."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["Band", "Recent", "Recorder", "View"]
 
 _RECENT = 60.0  # seconds that `recent` can look back
 
-# What comes of taking in a sample whose bytes are not what was written.
+# What reading a record raises whose bytes are not those that were written.
 _WRONG_BYTES = (msgspec.MsgspecError, LookupError, TypeError, ValueError, ArithmeticError)
 _unpack_sample = msgspec.msgpack.Decoder(Sample).decode
 
 
 @dataclass(frozen=True)
 class Recent:
-    """The last seconds in figures. Times in seconds, NaN where nothing was counted."""
+    """The figures of the last seconds. Times in seconds; NaN if nothing was counted."""
 
     span: float
     operations: int
@@ -52,15 +52,16 @@ class Recent:
 
 
 class Recorder:
-    """One session, recorded as it runs. Thread-safe: one thread adds, any thread reads.
+    """The record of one run, of a run that goes on or of a session file. Thread-safe: one thread
+    adds, any thread reads.
 
-    `path` is the session file; without one the samples are kept in a temporary file, gone with
-    `close`. InputError where the path can't be written, or where something other than a session
-    is there already. The lock is held for microseconds and never while a disk is waited for.
+    `path` is the session file to record into; without one, samples are kept in a temporary file
+    that is removed by `close`. InputError if the path can't be written or holds something else
+    than a session. The lock is held for microseconds and never while waiting for a disk.
     """
 
-    def __init__(self, path: Path | None = None, *, saved: SessionReader | None = None) -> None:
-        self._source = saved or SessionWriter(path)
+    def __init__(self, path: Path | None = None, *, reader: SessionReader | None = None) -> None:
+        self._file = reader or SessionWriter(path)
         self._lock = threading.Lock()  # guards the three below
         self._resolutions = Resolutions()
         self._summary_builder = SummaryBuilder()
@@ -73,41 +74,40 @@ class Recorder:
 
     @classmethod
     def open(cls, path: Path) -> Recorder:
-        """The session at `path`, to look at. InputError where it isn't one, is damaged, or is of
-        a newer poolviz."""
-        saved = SessionReader(path)
-        recorder = cls(saved=saved)
+        """Open the session file at `path` for reading. InputError if it isn't one, is damaged, or
+        was written by a newer poolviz."""
+        reader = SessionReader(path)
+        recorder = cls(reader=reader)
         try:
-            recorder.began = msgspec.msgpack.decode(saved.meta["began"], type=RunStarted)
-            if "ended" in saved.meta:
-                recorder.ended = msgspec.msgpack.decode(saved.meta["ended"], type=RunEnded)
-            recorder.marks = tuple(msgspec.msgpack.decode(m, type=Mark) for m in saved.marks)
-            for body in saved.samples():
+            recorder.began = msgspec.msgpack.decode(reader.meta["began"], type=RunStarted)
+            if "ended" in reader.meta:
+                recorder.ended = msgspec.msgpack.decode(reader.meta["ended"], type=RunEnded)
+            recorder.marks = tuple(msgspec.msgpack.decode(m, type=Mark) for m in reader.marks)
+            for body in reader.samples():
                 recorder._take(_unpack_sample(body))
         except _WRONG_BYTES:
-            raise saved.damaged("what is in it is not what was written") from None
+            raise reader.damaged("what is in it is not what was written") from None
         recorder.revision = 1
         return recorder
 
     @property
     def path(self) -> Path | None:
-        """The session file; None where the run is not kept."""
-        return self._source.path
+        """The session file; None if the run is not kept."""
+        return self._file.path
 
     @property
     def trouble(self) -> str:
-        """A sentence while the session can't be written; else empty. Nothing recorded is lost
-        meanwhile, it is kept in memory."""
-        return self._source.trouble
+        """A sentence while the session can't be written, else empty. What is recorded meanwhile is
+        kept in memory."""
+        return self._file.trouble
 
     @property
     def duration(self) -> float:
-        """Seconds recorded: when the last sample ended."""
+        """Seconds recorded: the end of the last sample."""
         return self.last.t if self.last is not None else 0.0
 
     def add(self, report: Report) -> None:
-        """Record a RunStarted, SampleTaken, MarkAdded or RunEnded; others are no part of the
-        record."""
+        """Record a RunStarted, SampleTaken, MarkAdded or RunEnded; ignore other reports."""
         if isinstance(report, SampleTaken):
             self._writer.add("samples", report.sample.t, pack(report.sample))
             self._take(report.sample)
@@ -119,16 +119,16 @@ class Recorder:
             self._writer.put("began", pack(self.began))
         elif isinstance(report, RunEnded):
             self.ended = report
-            if self.began is not None:  # a run that never began leaves no session
+            if self.began is not None:  # a run that never started leaves no session
                 self._writer.put("ended", pack(report))
         else:
             return
         self.revision += 1
 
     def close(self) -> None:
-        """Write what is left, end the writer, and leave one single file. What was recorded can
-        still be looked at."""
-        self._source.close()
+        """Write what is left, end the writer thread, and leave one single file. What was recorded
+        can still be read."""
+        self._file.close()
 
     def __enter__(self) -> Recorder:
         return self
@@ -142,25 +142,23 @@ class Recorder:
         self.close()
 
     def view(self, start: float, end: float, points: int) -> View:
-        """The stretch from `start` to `end` in about `points` bins at most, and one at each side.
-
-        It is taken from the finest resolution that allows it and still remembers `start`.
-        """
+        """Return the run from `start` to `end` (seconds) in about `points` bins at most, and one
+        more at each side, at the finest resolution that allows it and still has `start`."""
         with self._lock:
             return self._resolutions.view(start, end, points)
 
     def samples(self) -> Iterator[Sample]:
-        """Every sample recorded until now, in order, from the file."""
-        for body in self._source.samples():
+        """Yield every sample recorded until now, in order, from the file."""
+        for body in self._file.samples():
             yield _unpack_sample(body)
 
     def summary(self) -> RunSummary:
-        """The figures so far, of the whole run and of each segment."""
+        """Return the figures so far, of the whole run and of each segment."""
         with self._lock:
             return self._summary_builder.summary(self.began, self.ended)
 
     def recent(self, seconds: float) -> Recent:
-        """The figures of the last `seconds`, of which there are at most 60."""
+        """Return the figures of the last `seconds`, at most 60."""
         with self._lock:
             since = self.duration - seconds
             samples = list(takewhile(lambda sample: sample.t > since, reversed(self._recent)))
@@ -168,9 +166,9 @@ class Recorder:
 
     @property
     def _writer(self) -> SessionWriter:
-        if not isinstance(self._source, SessionWriter):
-            raise RuntimeError("This session was opened to be looked at.")
-        return self._source
+        if not isinstance(self._file, SessionWriter):
+            raise RuntimeError("This session was opened for reading.")
+        return self._file
 
     def _take(self, sample: Sample) -> None:
         with self._lock:
@@ -206,6 +204,6 @@ def _recent(samples: list[Sample]) -> Recent:
 
 
 def _without_secrets(began: RunStarted) -> RunStarted:
-    """No password reaches a file, whatever described the environment."""
+    """Remove passwords from the environment, whatever described it."""
     environment = {key: without_secrets(text) for key, text in began.environment.items()}
     return msgspec.structs.replace(began, environment=environment)

@@ -1,10 +1,10 @@
-"""A run at six resolutions, so that any stretch of it is drawn from a bounded number of bins.
+"""A run at six resolutions, so that any part of it is drawn from a bounded number of bins.
 
-Level 0 holds one bin a sample, but a sample that a change cut short, to less than half a tick,
-joins the bin before it: a rate over a millisecond says nothing. A bin of each further level merges
-four samples, then 16, 64 …, always those whose numbers share a multiple of it: a bin's place never
-depends on what is looked at, so curves don't shimmer while they scroll. Each level but the
-coarsest forgets its oldest bins. Percentiles of a bin are those of its merged histogram.
+Level 0 has one bin a sample, except that a sample which a change cut to less than half a tick is
+merged into the bin before it: a rate over a millisecond says nothing. A bin of each further level
+merges 4 samples, then 16, 64 …, always from a multiple of that number on: which samples a bin holds
+never depends on what is viewed, so curves don't flicker while they scroll. Each level but the
+coarsest drops its oldest bins. Percentiles of a bin are those of its merged histogram.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from poolviz.model.sample import TICK, Level, Sample
 
 LEVELS = ("open", "used", "idle", "overflow", "pending", "retrying", "backlog")
 RATES = ("throughput", "timeouts", "errors")
-SHARES = {"wait_p50": 0.50, "wait_p95": 0.95, "wait_p99": 0.99}
+PERCENTILES = {"wait_p50": 0.50, "wait_p95": 0.95, "wait_p99": 0.99}
 
 RESOLUTIONS = 6
 _BITS = 2  # a bin is made of 1 << _BITS bins of the level below
-_ROOM = 24_000  # bins that a level remembers
-_SERVER_KEPT = 1.5  # seconds that the server's last word is carried forward
-_SLACK = 1.01  # a window of just so many points keeps its resolution while it scrolls
+_ROOM = 24_000  # bins that a level keeps
+_SERVER_KEPT = 1.5  # seconds for which the server's last view is carried forward
+_SLACK = 1.01  # so that the resolution doesn't change back and forth while scrolling
 
 Numbers = NDArray[np.float64]
 
@@ -37,19 +37,19 @@ def _columns(first: int, count: int) -> slice:
     return slice(first, first + count)
 
 
-# A bin is a column of figures, laid out so that each group is merged in its own way.
+# A bin is a column of figures, in groups that are merged in the same way.
 _T, _SPAN, _CAPACITY = 0, 1, 2
-_MEANS = _columns(3, len(LEVELS) + len(RATES))  # weighted by span; a rate's span is its divisor
-_SERVER = _columns(_MEANS.stop, 2)  # weighted by span, where it is known
+_MEANS = _columns(3, len(LEVELS) + len(RATES))  # weighted by span, which is the divisor of a rate
+_SERVER = _columns(_MEANS.stop, 2)  # weighted by span, if known
 _LOWS = _columns(_SERVER.stop, len(LEVELS))
 _HIGHS = _columns(_LOWS.stop, len(LEVELS))
-_WAITS = _columns(_HIGHS.stop, len(SHARES))
+_WAITS = _columns(_HIGHS.stop, len(PERCENTILES))
 _HEIGHT = _WAITS.stop
 
 
 @dataclass(frozen=True)
 class Band:
-    """A count in each bin: its lowest, its time-weighted mean, its highest."""
+    """A count in each bin: its lowest value, time-weighted mean and highest value."""
 
     low: Numbers
     mean: Numbers
@@ -58,12 +58,12 @@ class Band:
 
 @dataclass(frozen=True)
 class View:
-    """A stretch of a run as bins in ascending order.
+    """A part of a run as bins in ascending order.
 
-    `t` is each bin's end in seconds since the start, `bin` their nominal width. `levels` holds
-    open, used, idle, overflow, pending, retrying, backlog. `lines` holds capacity (NaN: unlimited);
-    server_active and server_total (NaN: not known); wait_p50, wait_p95, wait_p99 in seconds (NaN:
-    nothing was counted); throughput, timeouts, errors a second.
+    `t` is the end of each bin in seconds since the start, `bin` their nominal width in seconds.
+    `levels` holds open, used, idle, overflow, pending, retrying and backlog. `lines` holds capacity
+    (NaN: unlimited); server_active and server_total (NaN: unknown); wait_p50, wait_p95 and wait_p99
+    in seconds (NaN: nothing was counted); throughput, timeouts and errors per second.
     """
 
     t: Numbers
@@ -73,9 +73,9 @@ class View:
 
 
 class Resolutions:
-    """The bins of a run, at every resolution; each but the coarsest remembers `room` of them.
+    """The bins of a run at every resolution; each but the coarsest keeps the newest `room`.
 
-    Not locked: its owner sees to that.
+    Not thread-safe.
     """
 
     def __init__(self, room: int = _ROOM) -> None:
@@ -85,10 +85,10 @@ class Resolutions:
         ]
         self._open_bins = [_OpenBin() for _ in range(1, RESOLUTIONS)]  # of levels 1 and up
         self._newest = _OpenBin()  # of level 0
-        self._server = (-math.inf, math.nan, math.nan)  # when it spoke last, active, total
+        self._server = (-math.inf, math.nan, math.nan)  # when it was last seen, active, total
 
     def add(self, sample: Sample) -> None:
-        """Take one sample in."""
+        """Add the next sample."""
         self._close_bins_before(sample.index)
         part = self._part_of(sample)
         self._open_bins[0].add(part, sample.wait)
@@ -96,11 +96,11 @@ class Resolutions:
         if not joins:
             self._newest.begin(sample.index)
         self._newest.add(part, sample.wait)
-        self._resolutions[0].put(self._newest.figures(), in_place_of_newest=joins)
+        self._resolutions[0].put(self._newest.figures(), replace_newest=joins)
 
     def view(self, start: float, end: float, points: int) -> View:
-        """The bins in [start, end] and one more at each side, at the finest level that remembers
-        `start` and gives at most `points` (up to 1 % more, rather than switch while scrolling)."""
+        """Return the bins in [start, end] and one more at each side, at the finest level that still
+        has `start` and gives at most `points` bins (up to 1 % more)."""
         level = self._level_for(start, end, points)
         bins, newest = self._resolutions[level].cut(start, end)
         head = self._head(level) if newest else None
@@ -109,7 +109,7 @@ class Resolutions:
         return _as_view(bins, TICK * (1 << (_BITS * level)))
 
     def _close_bins_before(self, index: int) -> None:
-        """Close the bins that sample `index` no longer belongs to, from the finest level up."""
+        """Close the open bins that sample `index` doesn't belong to, from the finest level up."""
         for level, open_bin in enumerate(self._open_bins, start=1):
             key = index >> (_BITS * level)
             if key == open_bin.key:
@@ -122,7 +122,7 @@ class Resolutions:
             open_bin.begin(key)
 
     def _part_of(self, sample: Sample) -> Numbers:
-        """A sample as part of a bin, which then has its percentiles filled in."""
+        """Return a sample as part of a bin; the percentiles are set in the bin."""
         counts: tuple[Level, ...] = (
             sample.open,
             sample.used,
@@ -149,20 +149,20 @@ class Resolutions:
                 *self._server[1:],
                 *[count.low for count in counts],
                 *[count.high for count in counts],
-                *[math.nan] * len(SHARES),
+                *[math.nan] * len(PERCENTILES),
             )
         )
 
     def _level_for(self, start: float, end: float, points: int) -> int:
         seconds = min(end, self._resolutions[0].newest) - max(start, 0.0)
-        for level, ring in enumerate(self._resolutions):
+        for level, resolution in enumerate(self._resolutions):
             width = TICK * (1 << (_BITS * level))
-            if seconds <= points * _SLACK * width and ring.remembers(start):
+            if seconds <= points * _SLACK * width and resolution.has(start):
                 return level
         return RESOLUTIONS - 1
 
     def _head(self, level: int) -> Numbers | None:
-        """The bin of `level` that is still being filled; None where there is none."""
+        """Return the bin of `level` that is still open; None if it is empty."""
         parts: list[Numbers] = []
         waits = Histogram()
         for open_bin in self._open_bins[:level]:
@@ -171,69 +171,69 @@ class Resolutions:
         if not parts:
             return None
         head = _merged(parts)
-        head[_WAITS] = waits.percentiles(*SHARES.values())
+        head[_WAITS] = waits.percentiles(*PERCENTILES.values())
         return head
 
 
 class _OpenBin:
-    """A bin that is being filled with samples, or with bins of the level below."""
+    """A bin to which samples, or bins of the level below, are still added."""
 
     def __init__(self) -> None:
         self.waits = Histogram()
         self.begin(-1)
 
     def begin(self, key: int) -> None:
-        """Start afresh; `key` is the number of the bin."""
+        """Start the bin of number `key`, empty."""
         self.key = key
         self.parts: list[Numbers] = []
         self.waits.clear()
 
     def add(self, part: Numbers, waits: Durations) -> None:
-        """Take a part in, the latest."""
+        """Add the next part."""
         self.parts.append(part)
         self.waits.merge(waits)
 
     def figures(self) -> Numbers:
-        """The bin made of what was added."""
+        """Return the bin of what was added."""
         bin_ = _merged(self.parts)
-        bin_[_WAITS] = self.waits.percentiles(*SHARES.values())
+        bin_[_WAITS] = self.waits.percentiles(*PERCENTILES.values())
         return bin_
 
 
 class _Resolution:
-    """The newest bins of one level, a column each; a growing one keeps them all."""
+    """The newest bins of one level, a column each; one that `grows` keeps them all."""
 
     def __init__(self, room: int, *, grows: bool) -> None:
-        # Memory that was never written to costs nothing, so the room is made at once.
+        # Memory that is never written to costs nothing, so all of it is allocated at once.
         self._bins = np.empty((_HEIGHT, room))
         self._count = 0
         self._grows = grows
 
     @property
     def newest(self) -> float:
-        """When the last bin ended, in seconds since the start; 0 before the first."""
+        """End of the last bin in seconds since the start; 0 before the first."""
         return float(self._bins[_T, (self._count - 1) % self._room]) if self._count else 0.0
 
     @property
     def _room(self) -> int:
         return int(self._bins.shape[1])
 
-    def put(self, bin_: Numbers, *, in_place_of_newest: bool = False) -> None:
-        """Take a bin in, after the newest one or instead of it."""
-        if in_place_of_newest:
+    def put(self, bin_: Numbers, *, replace_newest: bool = False) -> None:
+        """Add a bin, after the newest or in its place."""
+        if replace_newest:
             self._count -= 1
         if self._grows and self._count == self._room:
             self._bins = np.concatenate((self._bins, np.empty_like(self._bins)), axis=1)
         self._bins[:, self._count % self._room] = bin_
         self._count += 1
 
-    def remembers(self, time: float) -> bool:
+    def has(self, time: float) -> bool:
         """Whether every bin from `time` on is still there, and one before them."""
         return self._count <= self._room or bool(self._bins[_T, self._count % self._room] <= time)
 
     def cut(self, start: float, end: float) -> tuple[Numbers, bool]:
-        """The bins that end in [start, end] and one at each side, and whether a bin after the
-        newest would belong to them too."""
+        """Return the bins that end in [start, end] and one at each side, and whether the open bin
+        would belong to them too."""
         turn = self._count % self._room
         older = self._bins[:, turn:] if self._count >= self._room else self._bins[:, :0]
         newer = self._bins[:, :turn]
@@ -253,7 +253,7 @@ class _Resolution:
 
 
 def _merged(parts: Sequence[Numbers]) -> Numbers:
-    """Bins that follow each other as one; its percentiles are yet to be filled in."""
+    """Return successive bins merged into one, without its percentiles."""
     if len(parts) == 1:
         return parts[0].copy()
     table = np.array(parts)
@@ -270,7 +270,7 @@ def _merged(parts: Sequence[Numbers]) -> Numbers:
 
 
 def _as_view(bins: Numbers, width: float) -> View:
-    """Columns of figures under their names."""
+    """Return bins as a view."""
     rows = len(LEVELS)
     levels = {
         name: Band(
@@ -282,6 +282,6 @@ def _as_view(bins: Numbers, width: float) -> View:
     }
     lines = {"capacity": bins[_CAPACITY]}
     lines |= zip(("server_active", "server_total"), bins[_SERVER], strict=True)
-    lines |= zip(SHARES, bins[_WAITS], strict=True)
+    lines |= zip(PERCENTILES, bins[_WAITS], strict=True)
     lines |= zip(RATES, bins[_MEANS][rows:], strict=True)
     return View(t=bins[_T], bin=width, levels=levels, lines=lines)

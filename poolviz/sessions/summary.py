@@ -1,7 +1,7 @@
-"""A run in figures: what `poolviz run --json` prints, of the whole run and of each segment.
+"""The figures of a run, as `poolviz run --json` prints them: of the whole run and of each segment.
 
-Counts and times are sums over samples, percentiles are read from merged histograms, means are
-weighted by time. A figure that nothing was counted for is null.
+Counts and times are sums over samples, percentiles are read from merged histograms, and means are
+weighted by time. A figure for which nothing was counted is null.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from poolviz.model.sample import Mark, Sample
 
 
 class Connections(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of connections and of the callers without one. `used_mean` is weighted by time;
-    `pending_max` clients were in acquire at once, `retrying_max` in a back-off of their own, and
-    `backlog_max` requests of an open load were due and not begun."""
+    """Counts of connections and of clients without one.
+
+    `used_mean` is weighted by time. At most `pending_max` clients were in acquire at once,
+    `retrying_max` paused before a retry of their own, and `backlog_max` requests of an open load
+    were due and not begun.
+    """
 
     opened: int
     closed: int
@@ -37,8 +40,8 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PerClient(msgspec.Struct, frozen=True):
-    """A figure of each client that took part, also of those with nothing to count: how far the
-    pool treats them alike."""
+    """A figure over all clients, including those with nothing to count: how evenly the pool serves
+    them."""
 
     min: float | None
     median: float | None
@@ -46,9 +49,12 @@ class PerClient(msgspec.Struct, frozen=True):
 
 
 class LoadGenerator(msgspec.Struct, frozen=True):
-    """Whether the machine kept up with the load: `cpu_max` in cores, `lag_p99_max_s` how late
-    timers of 10 ms came at worst. For `strained_s` seconds it was at its own limit (over 0.9 of a
-    core, or over 5 ms late), and the figures may be the load generator's, not the pool's."""
+    """Whether the machine kept up with the load.
+
+    `cpu_max` is in cores, and `lag_p99_max_s` is how late timers of 10 ms fired. For `strained_s`
+    seconds the load generator was at its limit (over 0.9 cores, or over 5 ms late), and the figures
+    may be its own, not the pool's.
+    """
 
     cpu_max: float
     lag_p99_max_s: float
@@ -58,8 +64,8 @@ class LoadGenerator(msgspec.Struct, frozen=True):
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured. Times in seconds.
 
-    `retry_time_s` is what clients spent in back-offs of their own, which is not part of
-    `wait_time_s`. `samples_dropped` counts ticks that came too late to be taken by themselves:
+    `retry_time_s` is the time from a client's first refusal to the connection that it got by
+    retrying; it is not part of `wait_time_s`. `samples_dropped` counts ticks that were skipped:
     what happened in them is in the next sample.
     """
 
@@ -82,7 +88,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SegmentSummary(Figures, frozen=True, kw_only=True):
-    """The figures between two changes, and what was in force."""
+    """The figures between two changes, and what was in force then."""
 
     from_s: float
     to_s: float
@@ -92,8 +98,11 @@ class SegmentSummary(Figures, frozen=True, kw_only=True):
 
 
 class RunSummary(Figures, frozen=True, kw_only=True):
-    """The figures of a whole run. `server` says which server it was, where that is known; `rows`
-    what clients committed and what is there of it, where the load added rows."""
+    """The figures of a whole run.
+
+    `server` describes the server, if known. `rows` compares the rows that clients committed with
+    those that are there, if the load added rows.
+    """
 
     pool: str | None
     server: str | None
@@ -113,9 +122,9 @@ def as_object(summary: RunSummary, marks: Sequence[Mark] = ()) -> dict[str, Any]
 
 
 class Totals:
-    """Figures that grow with each sample; `begin` in seconds, where no sample has to tell.
+    """Sums over samples. `begin` is in seconds; None takes it from the first sample.
 
-    Not shared between threads.
+    Not thread-safe.
     """
 
     def __init__(self, begin: float | None = None) -> None:
@@ -135,7 +144,7 @@ class Totals:
         self._span = self._used_area = 0.0
 
     def add(self, sample: Sample) -> None:
-        """Take one sample in."""
+        """Add the next sample."""
         if self.begin is None:
             self.begin = sample.t - sample.span
         self.end = sample.t
@@ -170,16 +179,16 @@ class Totals:
 
     @property
     def throughput(self) -> float | None:
-        """Operations a second, by the time that was measured; None before any was."""
+        """Operations per second of the time that was measured; None before the first sample."""
         return self.operations / self._span if self._span else None
 
     @property
     def used_mean(self) -> float | None:
-        """Connections in use on average over time; None before anything was measured."""
+        """Time-weighted mean of connections in use; None before the first sample."""
         return self._used_area / self._span if self._span else None
 
     def figures(self, open_at_end: int | None = None) -> Figures:
-        """The figures so far. `open_at_end`: connections left open, where more is known of it."""
+        """Return the figures so far. `open_at_end` is given once the run has ended."""
         waits = [self.longest_waits.get(client, 0.0) for client in self.per_client]
         return Figures(
             duration_s=self.end - (self.begin or 0.0),
@@ -213,7 +222,7 @@ class Totals:
 
 
 class SummaryBuilder:
-    """The totals of a run and of its segments. Not shared between threads."""
+    """The totals of a run and of its segments. Not thread-safe."""
 
     def __init__(self) -> None:
         self._whole, self._current = Totals(), Totals()
@@ -221,16 +230,16 @@ class SummaryBuilder:
         self._last: Sample | None = None
 
     def add(self, sample: Sample) -> None:
-        """Take one sample in; a new segment number closes the segment before."""
+        """Add the next sample; a new segment number closes the segment before."""
         if self._last is not None and self._last.segment != sample.segment:
             self._closed.append(_segment(self._current, self._last))
-            self._current = Totals(begin=self._last.t)  # exactly where the one before ends
+            self._current = Totals(begin=self._last.t)  # where the one before ended, exactly
         self._whole.add(sample)
         self._current.add(sample)
         self._last = sample
 
     def summary(self, began: RunStarted | None, ended: RunEnded | None) -> RunSummary:
-        """The figures so far, of all and of each segment."""
+        """Return the figures so far, of the whole run and of each segment."""
         current = [] if self._last is None else [_segment(self._current, self._last)]
         figures = self._whole.figures(None if ended is None else ended.open_at_end)
         return RunSummary(

@@ -1,6 +1,5 @@
-"""A session as a scenario: what it began with, and every change and fault at its time.
-
-To run it again is to repeat it, changes made by hand included.
+"""Makes a scenario that repeats a session: what it started with, and every change and fault at its
+time, also those that were made by hand.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.scenarios.draft import Draft
 from poolviz.scenarios.toml_file import as_toml
 
-_DIGITS = 3  # moments are rounded to milliseconds
+_DIGITS = 3  # times are rounded to milliseconds
 _STEP = 10.0**-_DIGITS
 
 
 def to_draft(began: RunStarted, marks: Iterable[Mark], duration: float) -> Draft:
-    """The scenario that repeats a session of `duration` seconds.
+    """Return the scenario that repeats a session of `duration` seconds.
 
-    It names no server: on which one a session ran may hold a password, and another may repeat it.
+    It names no server: a DSN may hold a password, and the scenario may be run on any server.
     """
     scenario = began.scenario
     changes: list[dict[str, object]] = [
@@ -35,16 +34,16 @@ def to_draft(began: RunStarted, marks: Iterable[Mark], duration: float) -> Draft
         watch=dict(scenario.watch),
         pool=scenario.pool,
         limits=dict(scenario.limits),
-        load=_said(SETTINGS, scenario.load),
-        changes=_together(changes),
-        duration=_whole(duration, scenario.duration, changes),
+        load=_significant(SETTINGS, scenario.load),
+        changes=_merged(changes),
+        duration=_duration(duration, scenario.duration, changes),
         seed=scenario.seed,
         fail_if=list(scenario.fail_if),
     )
 
 
 def to_toml(began: RunStarted, marks: Iterable[Mark], duration: float) -> str:
-    """The same as the text of a TOML file, with a line about the server it ran on."""
+    """Return that scenario as TOML, with a comment that names the server it ran on."""
     server = began.environment.get("server", "a server")
     version = began.environment.get("server version", "")
     about = f"Recorded on {server} {version}".strip()
@@ -52,9 +51,9 @@ def to_toml(began: RunStarted, marks: Iterable[Mark], duration: float) -> str:
     return as_toml(to_draft(began, marks, duration), f"{about}{own}.")
 
 
-def _whole(ran: float, planned: float | None, changes: list[dict[str, object]]) -> float:
-    """How long to run: what was planned where that was reached, else what was run; in any case
-    long enough for the last change to come about."""
+def _duration(ran: float, planned: float | None, changes: list[dict[str, object]]) -> float:
+    """Return how long to run: what was planned if that was reached, else what was run; in any case
+    long enough for the last change."""
     if planned is not None and ran >= planned - TICK:
         duration = planned
     else:
@@ -63,27 +62,29 @@ def _whole(ran: float, planned: float | None, changes: list[dict[str, object]]) 
     return duration if duration > last else round(last + _STEP, _DIGITS)
 
 
-def _together(changes: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Changes of one moment as one; where a key changes twice in it, the later one holds."""
+def _merged(changes: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Merge changes of one moment; if a key changes twice in it, the later value counts."""
     merged: dict[object, dict[str, object]] = {}
     for change in changes:
         merged.setdefault(change["at"], {}).update(change)
     return list(merged.values())
 
 
-def _said(declared: Parameters, values: Mapping[str, Value]) -> dict[str, object]:
-    """Those of `values` that say something: others than the default, and those in play."""
+def _significant(declared: Parameters, values: Mapping[str, Value]) -> dict[str, object]:
+    """Return the settings that have an effect, and those that were changed from their default."""
     return {
         key: value
         for key, value in values.items()
-        if key not in declared or value != declared[key].default or _in_play(declared, values, key)
+        if key not in declared
+        or value != declared[key].default
+        or _has_effect(declared, values, key)
     }
 
 
-def _in_play(declared: Parameters, values: Mapping[str, Value], key: str) -> bool:
-    """Whether a setting does anything beside the choices that are made."""
+def _has_effect(declared: Parameters, values: Mapping[str, Value], key: str) -> bool:
+    """Whether a setting has an effect, given the choices that are made."""
     needs = declared[key].only_when
     if needs is None:
         return True
     choice, chosen = needs
-    return values.get(choice) in chosen and _in_play(declared, values, choice)
+    return values.get(choice) in chosen and _has_effect(declared, values, choice)

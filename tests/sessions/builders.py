@@ -1,4 +1,4 @@
-"""Plausible runs: the very structures that the engine sends, drawn from a seeded generator."""
+"""Plausible runs, in the structures that the engine sends, from a seeded generator."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def level(values: Sequence[int]) -> Level:
 
 @dataclass
 class Tick:
-    """What happens in one tick; `used` and `idle` spend the same time at each of their values."""
+    """What happens in one tick. Counts spend the same time at each of their values."""
 
     span: float = 0.05
     used: Sequence[int] = (2,)
@@ -84,7 +84,7 @@ class Tick:
 
 
 def samples(ticks: Iterable[Tick]) -> Iterator[Sample]:
-    """The samples that such ticks make, one after the other."""
+    """Samples of these ticks, one after the other."""
     t = 0.0
     for index, tick in enumerate(ticks):
         t += tick.span
@@ -124,7 +124,7 @@ def samples(ticks: Iterable[Tick]) -> Iterator[Sample]:
 
 
 def ticks(count: int, seed: int = 1, clients: int = 40) -> Iterator[Tick]:
-    """A busy run: counts that wander, some 25 operations a tick, the server seen once a second."""
+    """A busy run: varying counts, some 25 operations a tick, the server seen once a second."""
     draw = np.random.default_rng(seed)
     for index in range(count):
         used = draw.integers(0, 10, 4).tolist()
@@ -158,15 +158,15 @@ def reports(run: Iterable[Sample], *marks: Mark) -> Iterator[Report]:
     yield ended()
 
 
-def record(recorder: Recorder, told: Iterable[Report]) -> Recorder:
-    """Have `recorder` take everything that is told."""
-    for report in told:
+def record(recorder: Recorder, run: Iterable[Report]) -> Recorder:
+    """Record every report, and return the recorder."""
+    for report in run:
         recorder.add(report)
     return recorder
 
 
 def digest(run: Iterable[Sample]) -> str:
-    """What tells two runs apart, whatever process they were recorded in."""
+    """A digest of all samples, equal in every process."""
     total = hashlib.sha256()
     for sample in run:
         total.update(msgspec.msgpack.encode(sample))
@@ -174,7 +174,7 @@ def digest(run: Iterable[Sample]) -> str:
 
 
 def wait_until(true: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for a condition; AssertionError where it doesn't come true in time."""
+    """Wait until a condition is true; AssertionError if it isn't in time."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"still not true after {seconds} s"

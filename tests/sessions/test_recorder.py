@@ -56,14 +56,14 @@ def test_each_addition_shows_at_once_and_raises_the_revision() -> None:
         assert recorder.summary().connections.open_at_end == 3
 
 
-def test_what_is_no_part_of_the_record_changes_nothing() -> None:
+def test_reports_that_are_not_recorded_change_nothing() -> None:
     with Recorder() as recorder:
         recorder.add(ProblemReported("engine", "It hangs."))
         recorder.add(ChangeRefused("maxconn", 3, "No."))
         assert recorder.revision == 0
 
 
-def test_a_session_reopened_shows_what_the_live_one_showed(tmp_path: Path) -> None:
+def test_a_session_reopened_shows_what_it_showed_while_it_was_recorded(tmp_path: Path) -> None:
     path = tmp_path / "a.poolviz"
     run = samples(ticks(900))
     with Recorder(path) as live:
@@ -85,7 +85,7 @@ def test_a_session_reopened_shows_what_the_live_one_showed(tmp_path: Path) -> No
                 assert_array_equal(band.mean, theirs.levels[name].mean)
 
 
-def test_the_last_seconds_are_summed_up_by_themselves() -> None:
+def test_the_figures_of_the_last_seconds_leave_out_what_was_before() -> None:
     quiet = [Tick(waits=[9.0], operations=1000, timeouts=5) for _ in range(40)]
     busy = [
         Tick(

@@ -55,7 +55,7 @@ def resolutions(resolutions: Resolutions) -> list[View]:
 
 @settings(max_examples=60, deadline=None)
 @given(runs())
-def test_every_resolution_says_the_same_of_a_run(run: list[Tick]) -> None:
+def test_every_resolution_agrees_on_a_run(run: list[Tick]) -> None:
     seconds = sum(tick.span for tick in run)
     for view in resolutions(filled(run)):
         spans = np.diff(view.t, prepend=0.0)
@@ -102,7 +102,9 @@ def test_a_bins_percentiles_are_those_of_all_durations_in_it(run: list[Tick]) ->
 
 @settings(max_examples=40, deadline=None)
 @given(runs(shortest=0.025), st.integers(3, 20))
-def test_a_ring_that_forgot_shows_an_unbroken_stretch_up_to_now(run: list[Tick], room: int) -> None:
+def test_a_resolution_that_dropped_bins_shows_an_unbroken_stretch_up_to_now(
+    run: list[Tick], room: int
+) -> None:
     resolutions = filled(run, room)
     ends = [sample.t for sample in samples(run)]
     for start in (0.0, ends[-1] / 2, ends[-1] - 0.1):
@@ -113,7 +115,7 @@ def test_a_ring_that_forgot_shows_an_unbroken_stretch_up_to_now(run: list[Tick],
         assert view.t[0] <= start or view.t[0] == bins[0]
 
 
-def test_a_spike_between_two_ticks_survives_at_every_resolution() -> None:
+def test_a_spike_between_two_ticks_shows_at_every_resolution() -> None:
     run = [Tick() for _ in range(1100)]
     run[517] = Tick(used=(2, 40, 2), idle=(3, 0, 3), pending=(0, 9, 0))
     for view in resolutions(filled(run)):
@@ -171,7 +173,7 @@ def test_a_stretch_comes_with_one_bin_at_each_side() -> None:
     )
 
 
-def test_what_the_finest_level_forgot_a_coarser_one_remembers() -> None:
+def test_what_the_finest_level_dropped_a_coarser_one_still_has() -> None:
     resolutions = Resolutions(room=100)
     for sample in samples(ticks(1000)):
         resolutions.add(sample)
@@ -182,7 +184,7 @@ def test_what_the_finest_level_forgot_a_coarser_one_remembers() -> None:
     assert early.t[-1] > 8.0
 
 
-def test_the_coarsest_level_forgets_nothing() -> None:
+def test_the_coarsest_level_drops_nothing() -> None:
     resolutions = Resolutions(room=4)
     for sample in samples(Tick(operations=1) for _ in range(12_000)):
         resolutions.add(sample)
@@ -207,7 +209,7 @@ def test_a_sample_that_a_change_cut_short_joins_the_bin_before_it() -> None:
     assert view.levels["used"].mean[0] == pytest.approx((2 * 0.05 + 7 * 0.001) / 0.051)
 
 
-def test_the_servers_word_holds_for_a_second_and_a_half() -> None:
+def test_the_servers_view_holds_for_a_second_and_a_half() -> None:
     spoke = Tick(server=ServerView(active=3, idle=2, other=1))
     run = [Tick(), spoke, *(Tick() for _ in range(60))]
     view = filled(run).view(0, 99, 1000)

@@ -68,7 +68,7 @@ RUN = [
 ]
 
 
-def test_the_figures_of_a_small_run_are_those_worked_out_by_hand() -> None:
+def test_the_figures_of_a_small_run_are_those_calculated_by_hand() -> None:
     whole = summed(list(samples(RUN)), open_at_end=4)
     assert whole.pool == "sqlalchemy.QueuePool"
     assert whole.server == "PostgreSQL 18.6"
@@ -141,7 +141,7 @@ def test_segments_add_up_to_the_run(lengths: list[int], seed: int) -> None:
         assert before.to_s == after.from_s
 
 
-def test_it_prints_as_the_object_that_the_command_line_promises() -> None:
+def test_it_becomes_the_object_that_the_command_line_prints() -> None:
     shown = json.loads(msgspec.json.encode(summed(list(samples(RUN)), open_at_end=0)))
     figures = {
         *("duration_s", "operations", "throughput_per_s", "timeouts", "errors"),
@@ -179,7 +179,7 @@ def test_waits_of_each_client_are_the_longest_of_its_segment_and_of_the_run() ->
     assert (longest.min, longest.max) == (0.05, 0.05)
 
 
-def test_a_load_generator_at_its_limit_is_told_for_how_long() -> None:
+def test_the_time_that_the_load_generator_was_at_its_limit_is_counted() -> None:
     first, second = list(samples(RUN))[:2]
     run = [
         msgspec.structs.replace(first, cpu=0.5, lag=0.001, strained=False),

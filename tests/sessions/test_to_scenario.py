@@ -1,4 +1,4 @@
-"""A session saved as a scenario: what is run again is what was run."""
+"""A session as a scenario: running it repeats what was run."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def marks(moments: list[tuple[float, tuple[str, Any]]]) -> list[Mark]:
     return made
 
 
-def again(text: str) -> Scenario:
+def checked_again(text: str) -> Scenario:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "again.toml"
         path.write_text(text, encoding="utf-8")
@@ -69,7 +69,7 @@ def test_a_session_becomes_the_scenario_that_repeats_it(
     moments: list[tuple[float, tuple[str, Any]]], ran: float
 ) -> None:
     made = marks(moments)
-    scenario = again(to_toml(builders.began(scenario=BEGUN), made, ran))
+    scenario = checked_again(to_toml(builders.began(scenario=BEGUN), made, ran))
     for field in ("pool", "title", "limits", "load", "seed", "fail_if"):
         assert getattr(scenario, field) == getattr(BEGUN, field)
     happened = {(round(mark.t, 3), mark.key): mark.new for mark in made if mark.key}
@@ -80,7 +80,7 @@ def test_a_session_becomes_the_scenario_that_repeats_it(
     assert max(ran, last) - 1e-9 <= scenario.duration <= max(ran, last) + 0.002
 
 
-def test_settings_that_are_not_in_play_stay_out_unless_they_were_set() -> None:
+def test_settings_without_effect_are_left_out_unless_they_were_set() -> None:
     text = to_toml(builders.began(scenario=BEGUN), [], 5.0)
     assert "clients" in text
     assert "rate" not in text
@@ -88,14 +88,14 @@ def test_settings_that_are_not_in_play_stay_out_unless_they_were_set() -> None:
     text = to_toml(builders.began(scenario=msgspec.structs.replace(BEGUN, load=load)), [], 5.0)
     assert "rate = 55.0" in text
     assert "sine_period" in text
-    assert again(text).load == load
+    assert checked_again(text).load == load
 
 
-def test_a_run_that_reached_its_end_keeps_the_length_it_was_given() -> None:
+def test_a_run_that_reached_its_end_keeps_its_planned_duration() -> None:
     began = builders.began(scenario=BEGUN)
-    assert again(to_toml(began, [], 500.013)).duration == 500.0
-    assert again(to_toml(began, [], 499.98)).duration == 500.0
-    assert again(to_toml(began, [], 123.4561)).duration == 123.457
+    assert checked_again(to_toml(began, [], 500.013)).duration == 500.0
+    assert checked_again(to_toml(began, [], 499.98)).duration == 500.0
+    assert checked_again(to_toml(began, [], 123.4561)).duration == 123.457
 
 
 def test_no_server_and_no_password_is_in_it(tmp_path: Path) -> None:

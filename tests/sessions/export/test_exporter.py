@@ -64,7 +64,7 @@ def test_csv_asks_for_all_three_of_its_files(tmp_path: Path) -> None:
         exporter_for(tmp_path / "run.csv").check(tmp_path / "run.csv")
 
 
-def test_a_session_isnt_exported_over_another_kind_of_file(
+def test_a_session_does_not_replace_another_kind_of_file(
     recorder: Recorder, tmp_path: Path
 ) -> None:
     path = tmp_path / "notes.poolviz"
@@ -74,7 +74,7 @@ def test_a_session_isnt_exported_over_another_kind_of_file(
     assert path.read_text() == "mine"
 
 
-def test_a_run_that_never_began_has_nothing_to_export(tmp_path: Path) -> None:
+def test_a_run_that_never_started_has_nothing_to_export(tmp_path: Path) -> None:
     with Recorder() as recorder, pytest.raises(InputError, match="nothing was recorded"):
         exporter_for(tmp_path / "a.csv").export(recorder, tmp_path / "a.csv")
     assert list(tmp_path.iterdir()) == []
@@ -89,5 +89,5 @@ def test_a_run_without_a_sample_is_exported_all_the_same(tmp_path: Path) -> None
     assert header.startswith("t_utc,")
     assert rows == []
     assert json.loads((tmp_path / "a.json").read_text())["wait_time_s"]["p95"] is None
-    with Recorder.open(tmp_path / "a.poolviz") as saved:
-        assert list(saved.samples()) == []
+    with Recorder.open(tmp_path / "a.poolviz") as copy:
+        assert list(copy.samples()) == []

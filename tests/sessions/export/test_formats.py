@@ -19,6 +19,7 @@ from poolviz.sessions.export.manifest import manifest
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import LEVELS
+from poolviz.sessions.summary import as_object
 from tests.sessions.builders import (
     ENVIRONMENT,
     LIMITS,
@@ -80,7 +81,7 @@ def test_csv_names_the_moment_and_the_segment(recorder: Recorder, tmp_path: Path
     assert segments == ["0"] * 20 + ["1"] * 40
 
 
-def test_csvs_events_are_the_marks(recorder: Recorder, tmp_path: Path) -> None:
+def test_the_events_of_a_csv_are_the_marks(recorder: Recorder, tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     exporter_for(path).export(recorder, path)
     changed, noted = rows_of(tmp_path / "run.events.csv")
@@ -114,7 +115,8 @@ def test_json_is_what_the_command_line_prints_and_the_manifest(
     assert exporter_for(path).export(recorder, path) == (path,)
     shown = json.loads(path.read_text())
     check_manifest(shown.pop("manifest"))
-    assert shown == json.loads(msgspec.json.encode(recorder.summary()))
+    printed = as_object(recorder.summary(), recorder.marks)
+    assert shown == json.loads(msgspec.json.encode(printed))
     exporter_for(tmp_path / "run.csv").export(recorder, tmp_path / "run.csv")
     check_manifest(json.loads((tmp_path / "run.manifest.json").read_text()))
 
@@ -141,19 +143,19 @@ def test_a_run_can_be_exported_while_it_goes_on(tmp_path: Path) -> None:
             exporter_for(path).export(recorder, path)
         record(recorder, map(SampleTaken, run()[30:]))
     for name, count in (("copy.poolviz", 30), ("live.poolviz", 60)):
-        with Recorder.open(tmp_path / name) as saved:
-            assert digest(saved.samples()) == digest(run()[:count])
+        with Recorder.open(tmp_path / name) as copy:
+            assert digest(copy.samples()) == digest(run()[:count])
 
 
 def test_a_closed_session_can_be_exported_onto_itself(recorder: Recorder, tmp_path: Path) -> None:
     path = tmp_path / "a.poolviz"
     exporter_for(path).export(recorder, path)
-    with Recorder.open(path) as saved:
-        exporter_for(path).export(saved, path)
-        assert digest(saved.samples()) == digest(run())
+    with Recorder.open(path) as copy:
+        exporter_for(path).export(copy, path)
+        assert digest(copy.samples()) == digest(run())
 
 
-def test_a_manifest_tells_an_open_load_from_a_closed_one() -> None:
+def test_the_manifest_says_whether_the_load_was_open_or_closed() -> None:
     opened = Mark(
         t=1.0, kind=MarkKind.CHANGE, text="", key="arrivals", old="closed", new="open"
     )  # fmt: skip

@@ -84,7 +84,9 @@ def png() -> bytes:
     [b"", b"x", bytes(range(256)) * 40, png(), b"pool = 'sqlalchemy.QueuePool'\n"],
     ids=["empty", "one byte", "bytes", "picture", "scenario"],
 )
-def test_what_is_no_session_is_named_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_session_is_refused_in_one_sentence(
+    tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "other.poolviz"
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:
@@ -93,7 +95,7 @@ def test_what_is_no_session_is_named_in_one_sentence(tmp_path: Path, content: by
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_another_programs_database_is_no_session(tmp_path: Path) -> None:
+def test_the_database_of_another_program_is_not_a_session(tmp_path: Path) -> None:
     path = tmp_path / "bookmarks.sqlite"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE samples (idx INTEGER, t REAL, body BLOB)")
@@ -105,7 +107,7 @@ def test_another_programs_database_is_no_session(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_have_sentences_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"There is no file .*none\.poolviz\."):
         Recorder.open(tmp_path / "none.poolviz")
     with pytest.raises(InputError, match="it is a folder"):
@@ -113,7 +115,7 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [0.05, 0.3, 0.6, 0.99])
-def test_a_truncated_session_is_said_to_be_damaged(tmp_path: Path, part: float) -> None:
+def test_a_truncated_session_is_damaged(tmp_path: Path, part: float) -> None:
     path = recorded(tmp_path / "cut.poolviz", count=400)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * part)])
@@ -123,7 +125,7 @@ def test_a_truncated_session_is_said_to_be_damaged(tmp_path: Path, part: float) 
     assert sentence.startswith(f"{path} is damaged and can't be opened: ")
 
 
-def test_a_session_with_foreign_bytes_in_it_is_said_to_be_damaged(tmp_path: Path) -> None:
+def test_a_session_with_foreign_bytes_in_it_is_damaged(tmp_path: Path) -> None:
     path = recorded(tmp_path / "hurt.poolviz", count=400)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE samples SET body = x'c1' WHERE idx = 200")

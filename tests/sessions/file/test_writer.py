@@ -38,7 +38,7 @@ def test_a_closed_session_is_one_file_that_opens_as_it_was_recorded(tmp_path: Pa
 
 
 @pytest.mark.parametrize("more", [0, 300, 3000])
-def test_a_session_outlives_the_kill_of_the_process_that_records_it(
+def test_a_session_survives_the_kill_of_the_process_that_records_it(
     tmp_path: Path, more: int
 ) -> None:
     path = tmp_path / "killed.poolviz"
@@ -70,7 +70,7 @@ def test_a_killed_sessions_name_can_be_recorded_under_again(tmp_path: Path) -> N
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_session_can_be_looked_at_while_it_is_recorded(tmp_path: Path) -> None:
+def test_a_session_can_be_read_while_it_is_recorded(tmp_path: Path) -> None:
     path = tmp_path / "live.poolviz"
     run = list(samples(ticks(50)))
     with Recorder(path) as recorder:
@@ -81,19 +81,19 @@ def test_a_session_can_be_looked_at_while_it_is_recorded(tmp_path: Path) -> None
     assert digest(recorder.samples()) == digest(run), "and after it was closed"
 
 
-def test_an_old_session_is_replaced_only_once_the_run_begins(tmp_path: Path) -> None:
+def test_an_old_session_is_replaced_only_when_the_run_starts(tmp_path: Path) -> None:
     path = recorded(tmp_path / "a.poolviz", count=30)
     with Recorder(path):
         assert count_in(path) == 30
     assert count_in(path) == 30
     with Recorder(path) as recorder:
         recorder.add(ended(failure="No server."))
-    assert count_in(path) == 30, "a run that never began leaves no session"
+    assert count_in(path) == 30, "a run that never started leaves no session"
     recorded(path, count=8, seed=2)
     assert count_in(path) == 8
 
 
-def test_a_session_is_recorded_where_a_link_points_to(tmp_path: Path) -> None:
+def test_a_session_is_recorded_where_a_symbolic_link_points(tmp_path: Path) -> None:
     real, link = tmp_path / "disk" / "real.poolviz", tmp_path / "link.poolviz"
     real.parent.mkdir()
     link.symlink_to(real)
@@ -113,7 +113,7 @@ def test_a_path_that_cant_be_written_is_refused_before_anything_is_recorded(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_session_is_never_replaced(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_session_is_never_replaced(tmp_path: Path) -> None:
     path = tmp_path / "thesis.poolviz"
     path.write_text("two years of work")
     with pytest.raises(InputError, match=r"thesis\.poolviz exists and is not a poolviz session"):
@@ -185,7 +185,7 @@ assert digest(recorder.samples()) == digest(run)
 
 
 @pytest.mark.parametrize("when", ["at once", "later"])
-def test_a_disk_that_is_full_costs_nothing_once_there_is_room(tmp_path: Path, when: str) -> None:
+def test_nothing_is_lost_by_a_full_disk_once_there_is_room(tmp_path: Path, when: str) -> None:
     path = tmp_path / "a.poolviz"
     with child(DISK_FULL, path, when, "freed") as process:
         said, _ = process.communicate(timeout=120)
@@ -199,7 +199,7 @@ def test_a_disk_that_is_full_costs_nothing_once_there_is_room(tmp_path: Path, wh
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_disk_that_stays_full_is_said_and_the_file_still_opens(tmp_path: Path) -> None:
+def test_a_disk_that_stays_full_is_reported_and_the_file_still_opens(tmp_path: Path) -> None:
     path = tmp_path / "a.poolviz"
     with child(DISK_FULL, path, "later", "full") as process:
         said, _ = process.communicate(timeout=120)
@@ -215,8 +215,8 @@ def test_a_session_that_is_not_kept_leaves_nothing_behind(
     run = list(samples(ticks(100)))
     with Recorder() as recorder:
         record(recorder, [began(), *map(SampleTaken, run[:60])])
-        store = recorder._writer
-        wait_until(lambda: not store._unwritten)
+        writer = recorder._writer
+        wait_until(lambda: not writer._unwritten)
         record(recorder, map(SampleTaken, run[60:]))
         assert digest(recorder.samples()) == digest(run)
         assert recorder.path is None

@@ -12,7 +12,7 @@ from poolviz.sessions.summary import as_object
 
 
 def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
-    figures = as_object(recorder.summary())
+    figures = as_object(recorder.summary(), recorder.marks)
     paths[0].write_bytes(as_json(figures | {"manifest": manifest(recorder)}))
 
 

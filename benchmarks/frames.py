@@ -1,7 +1,8 @@
 """What a frame of the charts costs: after a minute of a session, and after an hour of it.
 
-The standard scene: the charts of a window of 1280 × 800, three of them, nine curves, one of them
-stacked, 60 s visible. A frame is one sample added, the charts refreshed and painted, offscreen.
+The standard charts: those of a window of 1280 × 800, which are three with nine curves, one of them
+stacked, and 60 s visible. A frame is one sample added, and the charts refreshed and painted
+offscreen.
 
     python benchmarks/frames.py [--json] [--check] [--frames N] [--scale 2]
 """
@@ -25,18 +26,18 @@ from poolviz.model.histogram import Histogram
 from poolviz.model.messages import MarkAdded, SampleTaken
 from poolviz.model.sample import Level, Mark, MarkKind, Sample, ServerView
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.charts import ChartStack
+from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.style.theme import LIGHT
 
 GOAL_MEDIAN, GOAL_P99 = 12.0, 25.0  # milliseconds
-SAME = 1.3  # an hour's median may be so many times a minute's
+SAME = 1.3  # how many times the median of a minute that of an hour may be
 SIZE = (996, 690)
 TICK = 0.05
 WARM_UP = 40
 
 
 def samples(count: int) -> Iterator[Sample]:
-    """A pool of 5 + 5 under a swelling load: every curve moves, errors and marks come too."""
+    """Yield samples of a pool of 5 + 5 under a varying load: each curve moves, and errors occur."""
     random, histogram = np.random.default_rng(1), Histogram()
     for index in range(count):
         t = (index + 1) * TICK
@@ -68,12 +69,12 @@ def samples(count: int) -> Iterator[Sample]:
 
 
 def level(mean: float) -> Level:
-    """A count that wavered a little within its tick."""
+    """Return a count that varied a little within its tick."""
     return Level(round(mean), math.floor(mean), math.ceil(mean), mean)
 
 
 class Paints(QObject):
-    """Counts what is painted, so that no frame passes that wasn't."""
+    """Counts paint events, so that every frame is known to be painted."""
 
     count = 0
 
@@ -83,11 +84,11 @@ class Paints(QObject):
 
 
 def measure(seconds: int, frames: int) -> dict[str, float]:
-    """Milliseconds a frame, with `seconds` recorded before."""
+    """Return milliseconds per frame, with `seconds` recorded before."""
     application = QApplication.instance() or QApplication([])
-    stack, paints = ChartStack(LIGHT), Paints()
-    stack.resize(*SIZE)
-    stack.canvas.viewport().installEventFilter(paints)
+    charts, paints = ChartsWidget(LIGHT), Paints()
+    charts.resize(*SIZE)
+    charts.canvas.viewport().installEventFilter(paints)
     before = int(seconds / TICK)
     run = samples(before + WARM_UP + frames)
     times = []
@@ -95,18 +96,18 @@ def measure(seconds: int, frames: int) -> dict[str, float]:
         for sample in islice(run, before):
             recorder.add(SampleTaken(sample))
         recorder.add(MarkAdded(Mark(t=seconds, kind=MarkKind.CHANGE, text="clients 8→20")))
-        stack.set_recorder(recorder)
-        stack.show()
+        charts.set_recorder(recorder)
+        charts.show()
         for sample in run:
             application.processEvents()
             paints.count, began = 0, time.perf_counter()
             recorder.add(SampleTaken(sample))
-            stack.refresh()
+            charts.refresh()
             application.processEvents()
             times.append((time.perf_counter() - began) * 1e3)
             if paints.count != 1:
                 raise SystemExit(f"A frame was painted {paints.count} times.")
-        stack.close()
+        charts.close()
     times = sorted(times[WARM_UP:])
     return {
         "median_ms": times[len(times) // 2],
@@ -120,7 +121,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--check", action="store_true", help="exit with 1 over the goals")
     parser.add_argument("--frames", type=int, default=400)
-    parser.add_argument("--scale", type=float, default=1.0, help="pixels of the device a pixel")
+    parser.add_argument("--scale", type=float, default=1.0, help="device pixels per pixel")
     options = parser.parse_args()
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     os.environ["QT_SCALE_FACTOR"] = str(options.scale)

@@ -1,14 +1,14 @@
 """What metering costs: operations of a metered run over those of a bare loop on the same pool.
 
-Both run `SELECT 1` with as many threads or tasks, each with a connection where the pool has as
-many, against the same server: the embedded one, or for MySQL's pools a MariaDB of the tests'. They
-take turns, each in a process of its own, and the median of the ratios of neighbours counts, since
-machines are noisy and speeds drift.
+Both run `SELECT 1` with the same number of threads or tasks, each with a connection if the pool has
+that many, against the same server: the embedded one, or for MySQL's pools a MariaDB that is started
+as in the tests. They take turns, each in a process of its own, and the result is the median of the
+ratios of neighbours, since machines are noisy and speeds drift.
 
-Where the system allows it, what is measured has one core for itself and the servers have the
-others. Otherwise it is mostly chance what is compared: threads that hand the interpreter's lock
-from core to core, and cores that wake each other, make the same bare loop up to three times
-faster or slower from run to run.
+If the system allows it, what is measured has one core for itself and the servers have the others.
+Otherwise the comparison is mostly chance: threads that pass the interpreter's lock from core to
+core, and cores that wake each other, make the same bare loop up to three times faster or slower
+from run to run.
 
     uv run python benchmarks/meter.py [POOL…] [--dsn URL] [--check] [--quick] [--json]
 """
@@ -66,8 +66,8 @@ class _NoCounter:
 
 
 def core_for_the_measured() -> int | None:
-    """A core that is left to what is measured: from here on this process, and the servers that it
-    starts, use the others. None where there is but one, or the system doesn't know this."""
+    """Return a core for what is measured, and keep this process and the servers that it starts off
+    it. None if there is only one, or the system can't do this."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     core, *others = sorted(os.sched_getaffinity(0))
@@ -86,7 +86,7 @@ def clients_of(kind: type[Pool]) -> int:
 
 
 def bare(pool_id: str, conninfo: str, seconds: float) -> float:
-    """Operations a second of a loop that does nothing but operate."""
+    """Return the operations per second of a loop that does nothing else."""
     kind = pool_class(pool_id)
     if issubclass(kind, TaskPool):
         return asyncio.run(bare_tasks(kind, conninfo, seconds))
@@ -108,7 +108,7 @@ def bare_threads(kind: type[ThreadPool], conninfo: str, seconds: float) -> float
                 pool.release(connection)
                 count += 1
         finally:
-            done.set()  # an error ends it for all
+            done.set()  # an error ends all of them
         return count
 
     with ThreadPoolExecutor(clients) as threads:
@@ -143,7 +143,7 @@ async def bare_tasks(kind: type[TaskPool], conninfo: str, seconds: float) -> flo
 
 
 def metered(pool_id: str, conninfo: str, seconds: float) -> float:
-    """Operations a second of the same as poolviz runs and measures it."""
+    """Return the operations per second of the same load, run and measured by poolviz."""
     kind = pool_class(pool_id)
     scenario = Scenario(
         pool=pool_id,
@@ -155,7 +155,7 @@ def metered(pool_id: str, conninfo: str, seconds: float) -> float:
     ended: list[RunEnded] = []
     over = threading.Event()
 
-    def take(report: Report) -> None:
+    def on_report(report: Report) -> None:
         if isinstance(report, SampleTaken):
             operations.append(report.sample.operations)
             spans.append(report.sample.span)
@@ -164,7 +164,7 @@ def metered(pool_id: str, conninfo: str, seconds: float) -> float:
             ended.append(report)
             over.set()
 
-    Engine(StartRun(scenario, conninfo, "poolviz benchmark"), take)
+    Engine(StartRun(scenario, conninfo, "poolviz benchmark"), on_report)
     over.wait()
     if ended[0].failure or errors:
         sys.exit(f"{pool_id}: {ended[0].failure or dict(errors)}")
@@ -174,10 +174,10 @@ def metered(pool_id: str, conninfo: str, seconds: float) -> float:
 def measure(
     pool_id: str, conninfo: str, pairs: int, seconds: float, core: int | None
 ) -> dict[str, object]:
-    """The median ratio of `pairs` neighbours, and the figures behind it."""
+    """Return the median ratio of `pairs` neighbours, and the figures behind it."""
     figures = []
     for number in range(pairs):
-        # Now one begins, now the other: what drifts favours neither.
+        # They take turns at being first, so that a drift favours neither.
         order = ("bare", "metered") if number % 2 == 0 else ("metered", "bare")
         figures.append({way: measured(way, pool_id, conninfo, seconds, core) for way in order})
     ratios = [pair["metered"] / pair["bare"] for pair in figures]
@@ -191,7 +191,8 @@ def measure(
 
 
 def measured(way: str, pool_id: str, conninfo: str, seconds: float, core: int | None) -> float:
-    """Operations a second, in a process of its own; how to connect goes by its standard input."""
+    """Return operations per second, measured in a process of its own. It reads how to connect from
+    its standard input."""
     done = subprocess.run(
         [
             *(sys.executable, __file__, "--one", way, pool_id, str(seconds)),
@@ -208,19 +209,19 @@ def measured(way: str, pool_id: str, conninfo: str, seconds: float, core: int | 
 
 
 class Servers:
-    """The servers that the pools are measured on, each started when it is first needed."""
+    """The servers to measure on, each started when it is first needed."""
 
     def __init__(self, stack: ExitStack, dsn: str | None) -> None:
         self._stack, self._dsn = stack, dsn
         self._started: dict[str, str] = {}
 
     def pools(self) -> list[str]:
-        """Every pool that can be measured on them."""
+        """Return the ids of all pools that can be measured on them."""
         dialect = None if self._dsn is None else dialect_of(self._dsn)
         return [id for id, kind in POOLS.items() if dialect is None or dialect in kind.servers]
 
     def conninfo(self, pool_id: str) -> str:
-        """How a pool connects: to the server that was named, or to one of our own."""
+        """Return how a pool connects: to the server that was named, or to one started here."""
         try:
             kind = pool_class(pool_id)
             if self._dsn is not None:

@@ -1,9 +1,9 @@
 """What the window costs the load: a run with the window open over the same run without.
 
-Pairs of runs in turns, each in a process of its own, on the embedded server; medians of the
-ratios of neighbours. Paced: 8 clients that think for 10 ms between operations (close to 100 a
-second each); saturated: 8 clients that never think. The window paints offscreen unless a display
-is set.
+Pairs of runs in turns, each in a process of its own, on the embedded server; the result is the
+median of the ratios of neighbours. Paced: 8 clients that think for 10 ms between operations (close
+to 100 a second each); saturated: 8 clients that never think. The window paints offscreen unless a
+display is set.
 
     uv run python benchmarks/window.py [--check] [--quick] [--json]
 """
@@ -45,7 +45,7 @@ think_distribution = "constant"
 
 
 def without(scenario: Path, home: Path) -> dict[str, float]:
-    """The figures of `poolviz run`."""
+    """Return the figures of `poolviz run`."""
     session = home / "run.poolviz"
     command = [sys.executable, "-m", "poolviz", "run", str(scenario), "--out", str(session)]
     subprocess.run([*command, "--quiet"], check=True, capture_output=True, env=_environment(home))
@@ -53,7 +53,7 @@ def without(scenario: Path, home: Path) -> dict[str, float]:
 
 
 def with_window(scenario: Path, home: Path, seconds: float) -> dict[str, float]:
-    """The figures of the same with the window open, closed once the run is over."""
+    """Return the figures of the same run with the window open, which is closed after the run."""
     sessions = home / "sessions"
     before = set(sessions.glob("*.poolviz"))
     process = subprocess.Popen(
@@ -94,7 +94,7 @@ def _figures(session: Path) -> dict[str, float]:
 
 
 def measure(load: str, home: Path, pairs: int, seconds: float) -> dict[str, Any]:
-    """Medians of both ways and of the ratios of neighbours."""
+    """Return medians of both and of the ratios of neighbours."""
     scenario = home / f"{load}.toml"
     scenario.write_text(SCENARIO.format(seconds=seconds, think_time=LOADS[load]["think_time"]))
     figures = []
@@ -119,19 +119,19 @@ def measure(load: str, home: Path, pairs: int, seconds: float) -> dict[str, Any]
 
 
 def missed(result: dict[str, Any]) -> list[str]:
-    """The goals that a result misses."""
+    """Return the goals that a result misses, as sentences."""
     goals = LOADS[result["load"]]["goals"]
-    said = []
+    sentences = []
     if result["throughput"]["ratio"] < goals["throughput"]:
-        said.append(f"{result['load']}: throughput under {goals['throughput']}")
+        sentences.append(f"{result['load']}: throughput under {goals['throughput']}")
     if "wait_p99" in goals and result["wait_p99"]["ratio"] > goals["wait_p99"]:
-        said.append(f"{result['load']}: wait p99 over {goals['wait_p99']}")
-    return said
+        sentences.append(f"{result['load']}: wait p99 over {goals['wait_p99']}")
+    return sentences
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="fail where a goal is missed")
+    parser.add_argument("--check", action="store_true", help="fail if a goal is missed")
     parser.add_argument("--quick", action="store_true", help="three short pairs")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -149,10 +149,10 @@ def main() -> int:
                     f"{result['load']:<10} {name:<11} without {row['without']:<12.6g} "
                     f"with {row['with_window']:<12.6g} ratio {row['ratio']} {row['ratios']}"
                 )
-    said = [sentence for result in results for sentence in missed(result)]
-    for sentence in said:
+    sentences = [sentence for result in results for sentence in missed(result)]
+    for sentence in sentences:
         print(f"Missed: {sentence}", file=sys.stderr)
-    return int(options.check and bool(said))
+    return int(options.check and bool(sentences))
 
 
 if __name__ == "__main__":

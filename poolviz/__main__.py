@@ -17,7 +17,7 @@ def main() -> None:
     if sys.argv[1:2] == ["_engine"]:
         from poolviz.runs import engine_child  # noqa: PLC0415 - likewise
 
-        engine_child.main(int(sys.argv[2]))
+        engine_child.main(sys.argv[2:])
         return
     from poolviz.commands.cli import run_command_line  # noqa: PLC0415 - the child needs none of it
 

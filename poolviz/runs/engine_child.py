@@ -6,10 +6,13 @@ engine's own threads do the rest, and its reporter writes to the pipe.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from poolviz.engine.engine import Engine
@@ -23,13 +26,18 @@ from poolviz.model.messages import (
     unpack_command,
 )
 from poolviz.runs.engine_process import STOP_LIMIT
+from poolviz.system.logs import set_up_logging
 
 
-def main(handle: int) -> None:
-    """Serve one run over the pipe whose end was inherited as `handle`."""
+def main(arguments: Sequence[str]) -> None:
+    """Serve one run over the pipe whose end was inherited. `arguments` are its handle, and as
+    JSON the level and the file of the log."""
+    handle, log_settings = arguments
+    level, file = json.loads(log_settings)
+    set_up_logging(level, Path(file) if file is not None else None)
     # Ctrl+C reaches the whole terminal; the parent decides what becomes of the run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    serve(_connection(handle))
+    serve(_connection(int(handle)))
 
 
 def serve(pipe: Connection[Any, Any]) -> None:

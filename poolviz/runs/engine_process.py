@@ -39,14 +39,15 @@ from poolviz.model.messages import (
     unpack_report,
 )
 from poolviz.model.parameters import Value
+from poolviz.system.logs import current_log_settings
 
 ENGINE = "_engine"  # the argument by which a packaged program starts as an engine
 STOP_LIMIT = 4.0  # seconds that an engine has to stop
 _SILENT_AFTER = 5.0  # seconds without any report before the engine is said to hang
 _START_LIMIT = 20.0  # the same before its first report: it has libraries to load
 _BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from poolviz.runs.engine_child import main; main(int(sys.argv[1]))"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[3]); "
+    "from poolviz.runs.engine_child import main; main(sys.argv[1:3])"
 )
 _logger = logging.getLogger(__name__)
 
@@ -86,11 +87,13 @@ def spawn_engine() -> SpawnedEngine:
 
 
 def _command(handle: int) -> list[str]:
+    level, file = current_log_settings()
+    arguments = [str(handle), json.dumps([level, None if file is None else str(file)])]
     if getattr(sys, "frozen", False):
-        return [sys.executable, ENGINE, str(handle)]
+        return [sys.executable, ENGINE, *arguments]
     # A pool of the user's own is found where the parent finds it.
     places = json.dumps([place for place in sys.path if isinstance(place, str)])
-    return [sys.executable, "-c", _BOOT, str(handle), places]
+    return [sys.executable, "-c", _BOOT, *arguments, places]
 
 
 def _standard_error() -> int:

@@ -168,6 +168,7 @@ class Run:
             self._restart_server()
         elif isinstance(report, RunEnded):
             self.ended = report
+            _logger.info("run %s ended %s", self.name, report.failure or "as planned")
         try:
             self._listener.reported(self, report)
         finally:
@@ -320,6 +321,7 @@ class Runner:
         recorder = self._recorder(run, session, keep_at)
         server, (child, self._spare) = self._server, (self._spare, None)
         restart = server.restart if server is not None and run.target.embedded else None
+        _logger.info("run %s begins: %s on %s", run.name, run.scenario.pool, run.target.shown)
         try:
             run.launch(recorder, restart, child)
         except BaseException:

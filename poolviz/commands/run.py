@@ -71,11 +71,11 @@ def command(
 
     draft = Draft() if scenario is None else open_scenario(scenario)
     given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
-    draft = draft.but(**{key: value for key, value in given.items() if value is not None})
+    draft = draft.with_fields(**{key: value for key, value in given.items() if value is not None})
     if pool is not None and scenario is not None:
-        draft = draft.but(limits={})
+        draft = draft.with_fields(limits={})
     draft = _with_options(draft, limits, load, at)
-    draft = draft.but(fail_if=[*draft.fail_if, *fail_if])
+    draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])
     return run_draft(draft, list(out), as_json=as_json, quiet=quiet)
 
 
@@ -105,7 +105,7 @@ def _with_options(
             changes.append(_change(text, known))
         except InputError as error:
             mistakes.append(Mistake((), str(error)))
-    return draft.but_in(**said).but(changes=changes, mistakes=tuple(mistakes))
+    return draft.with_values(**said).with_fields(changes=changes, mistakes=tuple(mistakes))
 
 
 def _change(text: str, known: Declared) -> dict[str, object]:

@@ -81,7 +81,7 @@ def _without_window(reason: str, start: Draft | Path | None, dsn: str | None) ->
         )
     draft = start or Draft()
     if dsn is not None:
-        draft = draft.but(dsn=dsn)
+        draft = draft.with_fields(dsn=dsn)
     scenario = with_duration(check_draft(draft))
     name = run_name(scenario, time.time())
     files = [Path(name + suffix) for suffix in (".csv", ".png")]

@@ -51,12 +51,12 @@ def run(
     """
     draft = _draft(scenario_or_path)
     given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
-    draft = draft.but(**{key: value for key, value in given.items() if value is not None})
+    draft = draft.with_fields(**{key: value for key, value in given.items() if value is not None})
     if pool is not None and scenario_or_path is not None:
-        draft = draft.but(limits={})  # they are another pool's
-    draft = draft.but_in(limits=dict(limits or {}), load=dict(load or {}))
+        draft = draft.with_fields(limits={})  # they are another pool's
+    draft = draft.with_values(limits=dict(limits or {}), load=dict(load or {}))
     if changes is not None:
-        draft = draft.but(changes=[dict(change) for change in changes])
+        draft = draft.with_fields(changes=[dict(change) for change in changes])
     request = RunRequest.of(draft)
     with Runner() as runner:
         runner.warm_up()

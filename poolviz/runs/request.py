@@ -12,7 +12,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import check_server, pool_class
 from poolviz.runs.exports import check_exports
-from poolviz.scenarios.check import checked
+from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.thresholds import Threshold
@@ -62,7 +62,7 @@ class RunRequest:
 def check_draft(draft: Draft) -> Scenario:
     """Return the scenario that `draft` means, conditions of `fail_if` included; InputError holds
     every mistake. A duration that isn't given stays open."""
-    return checked(draft, Threshold.parse)
+    return complete_draft(draft, Threshold.parse)
 
 
 def with_duration(scenario: Scenario) -> Scenario:

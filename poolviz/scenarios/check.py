@@ -52,7 +52,7 @@ def _declared_for(pool: type[Pool]) -> Declared:
     return Declared(pool.limits, settings_for(pool), FAULT_PARAMETERS)
 
 
-def checked(draft: Draft, condition: Callable[[str], object] | None = None) -> Scenario:
+def complete_draft(draft: Draft, condition: Callable[[str], object] | None = None) -> Scenario:
     """Return the complete scenario that `draft` means. Raises DraftError with every mistake.
 
     `condition` parses one condition of `fail_if`, and raises ParameterError if it isn't one;

@@ -73,15 +73,17 @@ class Draft(msgspec.Struct, kw_only=True):
     source: Source | None = None
     mistakes: tuple[Mistake, ...] = ()
 
-    def but(self, **said: Any) -> Draft:
+    def with_fields(self, **fields: Any) -> Draft:
         """Return this draft with other values of some fields, which don't come from its file."""
-        source = self.source and self.source.without(*((key,) for key in said))
-        return msgspec.structs.replace(self, **{"source": source} | said)
+        source = self.source and self.source.without(*((key,) for key in fields))
+        return msgspec.structs.replace(self, **{"source": source} | fields)
 
-    def but_in(self, **sections: Mapping[str, object]) -> Draft:
+    def with_values(self, **sections: Mapping[str, object]) -> Draft:
         """Return this draft with some values in `limits` or `load` set, not from its file."""
-        keys = [(section, key) for section, said in sections.items() for key in said]
-        merged = {section: {**getattr(self, section), **said} for section, said in sections.items()}
+        keys = [(section, key) for section, values in sections.items() for key in values]
+        merged = {
+            section: {**getattr(self, section), **values} for section, values in sections.items()
+        }
         source = self.source and self.source.without(*keys)
         return msgspec.structs.replace(self, source=source, **merged)
 

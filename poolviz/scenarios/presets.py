@@ -1,6 +1,9 @@
-"""The scenarios that poolviz brings along, each showing one thing a pool does well or badly.
+"""The scenarios that come with poolviz, each of which shows one thing that pools do well or badly.
 
-A preset is a scenario file in `resources/presets`; its name is the file's.
+To add a preset, put a scenario file into `resources/presets`: its name is the name of the file.
+Give it a `title` and, under `watch`, two sentences in each language on what to look at, which
+promise only what slow and fast machines show. Add a test of that promise to
+`tests/scenarios/test_presets.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from poolviz.system.resources import resource
 
 @dataclass(frozen=True)
 class Preset:
-    """One of them. `watch` says in two sentences, by language, what to look at."""
+    """A preset. `watch` says by language, in two sentences, what to look at."""
 
     name: str
     title: str
@@ -27,28 +30,28 @@ class Preset:
 
 
 def presets() -> tuple[Preset, ...]:
-    """All of them, by name; InputError where one can't be read."""
+    """Return all presets, by name. Raises InputError if one can't be read."""
     files = sorted(resource("presets").glob("*.toml"))
     drafts = [(path, read_draft(path)) for path in files]
     return tuple(Preset(path.stem, draft.title, draft.watch, path) for path, draft in drafts)
 
 
-def open_scenario(asked: Path, commands: Sequence[str] = ()) -> Draft:
-    """The draft of a scenario's file, or of the preset of that name where there is no such file.
+def open_scenario(name: Path, commands: Sequence[str] = ()) -> Draft:
+    """Return the draft in a scenario's file, or the preset of that name if there is no such file.
 
-    InputError where there is neither; `commands` are what else may have been meant.
+    Raises InputError if there is neither, which also suggests `commands` of similar names.
     """
-    if asked.suffix or asked.parent != Path() or _is_there(asked):
-        return read_draft(asked)
+    if name.suffix or name.parent != Path() or _is_file(name):
+        return read_draft(name)
     known = {path.stem: path for path in resource("presets").glob("*.toml")}
-    if asked.name in known:
-        return read_draft(known[asked.name])
+    if name.name in known:
+        return read_draft(known[name.name])
     what = "a file, a preset nor a command" if commands else "a file nor a preset"
-    near = suggest(asked.name, [*commands, *sorted(known)])
-    raise InputError(f"{asked} is neither {what}: {near}.")
+    near = suggest(name.name, [*commands, *sorted(known)])
+    raise InputError(f"{name} is neither {what}: {near}.")
 
 
-def _is_there(path: Path) -> bool:
+def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:  # a name that is longer than any file's

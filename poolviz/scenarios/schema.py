@@ -1,5 +1,7 @@
-"""Everything that a scenario may say, for editors as a JSON Schema and for people as text; both
-read from the declarations."""
+"""Everything that a scenario may say: as JSON Schema for editors, and as text for people.
+
+Both are made from the declarations of limits, settings and faults.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,12 @@ _MOST = 2**63 - 1  # of a whole number in TOML
 
 
 def as_json(figures: Iterable[str]) -> str:
-    """The JSON Schema of a scenario file, draft 2020-12; `figures` are those of `fail_if`."""
+    """Return the JSON Schema (2020-12) of a scenario file; `figures` are those of `fail_if`."""
     return msgspec.json.format(msgspec.json.encode(schema(figures))).decode()
 
 
 def schema(figures: Iterable[str]) -> Schema:
-    """The schema: what holds for every pool, and for each pool its limits."""
+    """Return the schema: what holds for every pool, and the limits of each pool."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A scenario of poolviz",
@@ -49,7 +51,7 @@ def schema(figures: Iterable[str]) -> Schema:
 
 
 def _top(figures: Iterable[str]) -> Schema:
-    """The keys of a scenario, as they are for any pool."""
+    """Return the keys of a scenario, as they are for any pool."""
     ids = [listing.id for listing in listings()]
     kinds: dict[str, Schema] = {
         "title": _ONE_LINE,
@@ -80,14 +82,14 @@ def _top(figures: Iterable[str]) -> Schema:
 
 
 def _for_pool(pool: type[Pool]) -> Schema:
-    """What a scenario of that pool must be like besides. The usual pool needs no naming."""
+    """Return what else holds for a scenario of that pool. The default pool may be left out."""
     named: Schema = {"properties": {"pool": {"const": pool.id}}}
     limits = f"limits.{pool.id}"
     then: Schema = {"limits": _only(limits)}
     then["changes"] = {"items": _only("moment", limits, "load", "faults")}
-    suited = {key: of for key, of in settings_for(pool).items() if of != SETTINGS[key]}
-    if suited:
-        properties = {key: parameter.json_schema() for key, parameter in suited.items()}
+    adapted = {key: of for key, of in settings_for(pool).items() if of != SETTINGS[key]}
+    if adapted:
+        properties = {key: parameter.json_schema() for key, parameter in adapted.items()}
         then["load"] = {"properties": properties}
         then["changes"]["items"]["properties"] = properties
     return {
@@ -97,7 +99,7 @@ def _for_pool(pool: type[Pool]) -> Schema:
 
 
 def _only(*definitions: str) -> Schema:
-    """A table with the keys of these definitions, and no others."""
+    """Return the schema of a table with the keys of these definitions, and no others."""
     refs = [{"$ref": f"#/$defs/{definition}"} for definition in definitions]
     return {"type": "object", "allOf": refs, "unevaluatedProperties": False}
 
@@ -107,7 +109,7 @@ def _properties(declared: Parameters) -> Schema:
 
 
 def _moment() -> Schema:
-    """One of the changes: a time, and one key or more that change then."""
+    """Return the schema of a change: a time, and one or more keys that change then."""
     at = seconds_schema(minimum=0) | {
         "description": "When, in seconds from the start or with a unit."
     }
@@ -115,20 +117,20 @@ def _moment() -> Schema:
 
 
 def as_text() -> str:
-    """Every key of a scenario for people; a pool's limits are what `poolviz pools` lists."""
+    """Return every key of a scenario as text, without the limits, which `poolviz pools` lists."""
     top = "\n".join(f"  {key:<10} {about}" for key, about in KEYS.items())
     return "\n\n".join(
         (
             f"A scenario\n{top}",
-            "[limits]\n  Those of its pool, which `poolviz pools` lists.",
-            f"[load]\n{_told(SETTINGS)}",
+            "[limits]\n  The limits of its pool, as `poolviz pools` lists them.",
+            f"[load]\n{_listed(SETTINGS)}",
             f"[[changes]]\n  at, and any limit, setting of the load, or fault:\n"
-            f"{_told(FAULT_PARAMETERS)}",
+            f"{_listed(FAULT_PARAMETERS)}",
         )
     )
 
 
-def _told(declared: Mapping[str, Parameter]) -> str:
+def _listed(declared: Mapping[str, Parameter]) -> str:
     lines = []
     for key, parameter in declared.items():
         usual = parameter.show(parameter.default) or "none"

@@ -1,4 +1,4 @@
-"""A scenario as a TOML file: read into a draft, with every mistake in its shape; and written."""
+"""Read a scenario's TOML file into a draft, with every mistake in its structure; write one."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
 from poolviz.scenarios.draft import Draft, Mistake, Source, on_one_line
 from poolviz.scenarios.toml_lines import KeyPath, lines_of
 
-# The keys of a scenario, and what each is for.
+# The keys of a scenario, with the help for each.
 KEYS: Mapping[str, str] = {
-    "title": "What the scenario is called.",
+    "title": "The name of the scenario.",
     "watch": "What to watch while it runs, by language: en, es.",
     "pool": "The pool to run, by its id, or as module:Class or file.py:Class.",
-    "dsn": "The server to run on; without it poolviz brings one.",
-    "limits": "The limits of the pool to begin with, by their names.",
-    "load": "The settings of the load to begin with, by their names.",
-    "changes": "What changes while it runs: limits, settings of the load, and faults.",
+    "dsn": "The server to run on. Without it, poolviz starts one.",
+    "limits": "The limits of the pool at the start, by their names.",
+    "load": "The settings of the load at the start, by their names.",
+    "changes": "What changes during the run: limits, settings of the load, and faults.",
     "duration": "How long to run: seconds, or text with a unit.",
-    "seed": "Of the random draws: with the same seed a run repeats them.",
-    "fail_if": "Conditions that a run fails by, such as 'wait_p95 > 50ms'.",
+    "seed": "The seed of the random numbers. The same seed repeats them.",
+    "fail_if": "Conditions that make the run fail, such as 'wait_p95 > 50ms'.",
 }
-_WHERE = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
+_POSITION = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
 _LARGEST = 2**63  # beyond the whole numbers of TOML
 
 
 def read_draft(path: Path) -> Draft:
-    """The draft that a TOML file holds, mistakes included.
+    """Return the draft in a TOML file, mistakes included.
 
-    InputError where the file can't be read, or isn't TOML: that names line and column.
+    Raises InputError if the file can't be read, or isn't TOML, with the line and column.
     """
     try:
         data = path.read_bytes()
@@ -48,7 +48,7 @@ def read_draft(path: Path) -> Draft:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: it is no text in UTF-8.") from None
+        raise InputError(f"{path}, line {line}: it is not text in UTF-8.") from None
     try:
         draft = draft_of(tomllib.loads(text), Source(path, lines_of(text)))
     except ValueError as error:
@@ -60,28 +60,32 @@ def read_draft(path: Path) -> Draft:
 
 
 def _from_its_folder(path: Path, pool: str) -> str:
-    """The id of a pool whose file lies beside the scenario, from wherever it is run."""
+    """Return `pool` with the path of its file, if that is in the same folder as the scenario."""
     where, colon, name = pool.rpartition(":")
     try:
-        there = bool(where) and (path.parent / where).is_file()
+        found = bool(where) and (path.parent / where).is_file()
     except OSError:  # a name that is longer than any file's
-        there = False
-    return f"{path.parent / where}{colon}{name}" if there else pool
+        found = False
+    return f"{path.parent / where}{colon}{name}" if found else pool
 
 
 def _not_toml(path: Path, text: str, error: ValueError) -> str:
-    said = str(error)
-    where = _WHERE.search(said)
-    if where is None:
-        return f"{path} is not TOML: {said}."
+    """Return a message with the line and column, which tomllib has only in its message."""
+    message = str(error)
+    found = _POSITION.search(message)
+    if found is None:
+        return f"{path} is not TOML: {message}."
     lines = text.rstrip("\n").split("\n")
-    line, column = where[1] or len(lines), where[2] or len(lines[-1]) + 1
-    return f"{path}, line {line}, column {column}: it is not TOML: {said[: where.start()]}."
+    line, column = found[1] or len(lines), found[2] or len(lines[-1]) + 1
+    return f"{path}, line {line}, column {column}: it is not TOML: {message[: found.start()]}."
 
 
 def draft_of(given: Mapping[str, Any], source: Source | None = None) -> Draft:
-    """The draft that such a table means. Whatever has no place in a scenario, or the wrong type,
-    is left out and stands in the draft's mistakes."""
+    """Return the draft that a table means.
+
+    Keys that no scenario has and values of the wrong type are left out, and are mistakes of the
+    draft. `source` is the file that the table was read from.
+    """
     reading = _Reading(given)
     draft = Draft(
         title=reading.text("title") or "",
@@ -96,30 +100,30 @@ def draft_of(given: Mapping[str, Any], source: Source | None = None) -> Draft:
         fail_if=reading.array("fail_if", str, "a text, such as 'wait_p95 > 50ms'"),
         source=source,
     )
-    reading.unknown()
+    reading.check_keys()
     draft.mistakes = tuple(reading.mistakes)
     return draft
 
 
 class _Reading:
-    """Takes a table apart, and notes what is wrong with its shape."""
+    """Reads the parts of a table, and collects the mistakes in its structure."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.mistakes: list[Mistake] = []
         self._given = given
 
     def text(self, key: str) -> str | None:
-        """The text of one line that `key` holds, if any."""
+        """Return the text of one line under `key`, if any."""
         text = self._given.get(key)
         if text is None or (isinstance(text, str) and text and text.isprintable()):
             return text
-        # What stands in the place of a DSN may hold a password.
+        # A wrong DSN may contain a password.
         found = "not right" if key == "dsn" else shown(text)
         self._wrong((key,), f"is {found}: it takes a text of one line.")
         return None
 
     def seed(self) -> int:
-        """The seed, or the usual one."""
+        """Return the seed, by default 1."""
         seed = self._given.get("seed", 1)
         if isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) < _LARGEST:
             return seed
@@ -127,7 +131,7 @@ class _Reading:
         return 1
 
     def table(self, key: str) -> dict[str, Any]:
-        """The table that `key` is; empty where there is none."""
+        """Return the table under `key`, by default an empty one."""
         table = self._given.get(key, {})
         if isinstance(table, dict):
             return table
@@ -135,21 +139,24 @@ class _Reading:
         return {}
 
     def watch(self) -> dict[str, str]:
-        """What to watch, by language."""
-        told: dict[str, str] = {}
+        """Return what to watch, by language."""
+        texts: dict[str, str] = {}
         for language, text in self.table("watch").items():
             if language not in LANGUAGES:
                 near = suggest(language, list(LANGUAGES))
-                self._wrong(("watch", language), f"is no language that poolviz speaks: {near}.")
+                self._wrong(("watch", language), f"is not a language of poolviz: {near}.")
             elif not isinstance(text, str):
                 self._wrong(("watch", language), f"is {shown(text)}: it takes a text.")
             else:
-                told[language] = text
-        return told
+                texts[language] = text
+        return texts
 
     def array(self, key: str, kind: type[Any], what: str) -> list[Any]:
-        """The elements of the array that `key` is. One of another kind stays as an empty one of
-        this kind, so that the places of the others hold."""
+        """Return the elements of the array under `key`.
+
+        An element of another type is replaced by an empty one, so that the others keep their
+        indexes.
+        """
         array = self._given.get(key, [])
         if not isinstance(array, list):
             self._wrong((key,), f"is {shown(array)}: it takes an array, each element {what}.")
@@ -159,8 +166,8 @@ class _Reading:
                 self._wrong((key, index), f"is {shown(element)}: it takes {what}.")
         return [element if isinstance(element, kind) else kind() for element in array]
 
-    def unknown(self) -> None:
-        """Note the keys that no scenario has."""
+    def check_keys(self) -> None:
+        """Note keys that no scenario has."""
         for key in self._given:
             if key not in KEYS:
                 self._wrong((key,), f"is no key of a scenario: {suggest(key, list(KEYS))}.")
@@ -170,7 +177,7 @@ class _Reading:
 
 
 def shown(value: object) -> str:
-    """What was found, as a sentence shows it, near to how TOML writes it."""
+    """Return a value as a message shows it, much as TOML writes it."""
     if isinstance(value, str):
         return f"'{value}'" if len(value) <= 80 else f"'{value[:80]}…'"
     if isinstance(value, bool):
@@ -183,9 +190,11 @@ def shown(value: object) -> str:
 
 
 def as_toml(draft: Draft, *comments: str) -> str:
-    """`draft` as a TOML file's text, with `comments` above; what wasn't said is left out, and so
-    is a DSN, which may hold a password."""
-    said = {
+    """Return `draft` as the text of a TOML file, with `comments` above.
+
+    What isn't set is left out, and so is the DSN, which may contain a password.
+    """
+    fields = {
         "title": draft.title or None,
         "watch": draft.watch or None,
         "pool": draft.pool,
@@ -196,7 +205,7 @@ def as_toml(draft: Draft, *comments: str) -> str:
         "load": draft.load or None,
     }
     text = "".join(f"# {on_one_line(comment)}\n" for comment in comments)
-    text += tomli_w.dumps({key: value for key, value in said.items() if value is not None})
+    text += tomli_w.dumps({key: value for key, value in fields.items() if value is not None})
     for change in draft.changes:
         text += "\n[[changes]]\n" + tomli_w.dumps(change)
     return text

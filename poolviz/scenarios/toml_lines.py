@@ -1,4 +1,4 @@
-"""Where each key of a TOML text stands: the line that a sentence about it names."""
+"""Find the line of each key in a TOML text, for messages about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tomllib
 from bisect import bisect_left
 from typing import TypeAlias
 
-KeyPath: TypeAlias = tuple[str | int, ...]  # the way to it: ("changes", 2, "at")
+KeyPath: TypeAlias = tuple[str | int, ...]  # keys and indexes: ("changes", 2, "at")
 
 _SPACE = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:\\.|[^"\\])*"|'[^']*'""")
@@ -22,15 +22,15 @@ _PLAIN = re.compile(r"[^,\]}#\n]+")  # a number, a date, true or false
 
 
 def lines_of(text: str) -> dict[KeyPath, int]:
-    """The line, from 1, of every table, key and element of `text`, which must be valid TOML."""
+    """Return the line, from 1, of every table, key and element in `text`, which must be TOML."""
     finder = _Finder(text.replace("\r\n", "\n"))
     finder.document()
     return finder.lines
 
 
 class _Finder:
-    """Walks through a text once. It trusts the text to be valid, and understands no more of it
-    than where each value begins and ends."""
+    """Scans a text once. It relies on the text's being valid, and recognises no more of it than
+    where each value begins and ends."""
 
     def __init__(self, text: str) -> None:
         self.lines: dict[KeyPath, int] = {}
@@ -41,7 +41,7 @@ class _Finder:
     def document(self) -> None:
         table: KeyPath = ()
         before = -1
-        while before < self._skip() < len(self._text):  # what isn't understood ends it
+        while before < self._skip() < len(self._text):  # stops if it makes no progress
             before = self._at
             if self._take("[["):
                 table = self._array_of_tables(self._keys())
@@ -61,31 +61,31 @@ class _Finder:
         return table
 
     def _resolved(self, keys: KeyPath) -> KeyPath:
-        """The table that a header means: of an array of tables, its last element."""
-        place: KeyPath = ()
+        """Return the table that a header means; of an array of tables, its last element."""
+        key_path: KeyPath = ()
         for key in keys:
-            place += (key,)
-            if place in self._elements:
-                place += (self._elements[place],)
-        return place
+            key_path += (key,)
+            if key_path in self._elements:
+                key_path += (self._elements[key_path],)
+        return key_path
 
     def _assignment(self, table: KeyPath) -> None:
-        place = (*table, *self._keys())
-        self._note(place)
+        key_path = (*table, *self._keys())
+        self._note(key_path)
         self._closing("=")
-        self._value(place)
+        self._value(key_path)
 
-    def _value(self, place: KeyPath) -> None:
+    def _value(self, key_path: KeyPath) -> None:
         self._skip()
         if self._take("["):
             index = 0
             while not self._ended("]"):
-                self._note((*place, index))
-                self._value((*place, index))
+                self._note((*key_path, index))
+                self._value((*key_path, index))
                 index += 1
         elif self._take("{"):
             while not self._ended("}"):
-                self._assignment(place)
+                self._assignment(key_path)
         else:
             for pattern in (*_TEXTS, _PLAIN):
                 match = pattern.match(self._text, self._at)
@@ -94,7 +94,7 @@ class _Finder:
                     return
 
     def _keys(self) -> KeyPath:
-        """A key and the dotted ones that follow it."""
+        """Read a key and the dotted ones that follow it."""
         keys: list[str] = []
         self._skip()
         while match := _KEY.match(self._text, self._at):
@@ -107,12 +107,12 @@ class _Finder:
             self._at = dot.end()
         return tuple(keys)
 
-    def _note(self, place: KeyPath) -> None:
-        """The place begins here, and so do the tables around it that had no line yet."""
+    def _note(self, key_path: KeyPath) -> None:
+        """Note the line of a key, and of tables around it that have none yet."""
         line = bisect_left(self._ends, self._at) + 1
-        for length in range(1, len(place)):
-            self.lines.setdefault(place[:length], line)
-        self.lines[place] = line
+        for length in range(1, len(key_path)):
+            self.lines.setdefault(key_path[:length], line)
+        self.lines[key_path] = line
 
     def _skip(self) -> int:
         match = _SPACE.match(self._text, self._at)
@@ -129,7 +129,7 @@ class _Finder:
         self._take(sign)
 
     def _ended(self, sign: str) -> bool:
-        """Whether a list ends here; else its next element begins."""
+        """Return whether an array or inline table ends here; else its next element begins."""
         self._skip()
         self._take(",")
         self._skip()

@@ -17,7 +17,7 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication
 
-from poolviz.scenarios.check import checked
+from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.draft import Draft
 from poolviz.ui.panel.row import NumberRow
 from poolviz.ui.panel.slider_scale import SliderScale
@@ -27,7 +27,7 @@ from tests.ui.running import open_window
 def main(width: str, key: str, *values: str) -> None:
     application = QApplication(["poolviz"])
     with tempfile.TemporaryDirectory() as folder, open_window(application, Path(folder)) as window:
-        window.controller.plan(checked(Draft()))
+        window.controller.plan(complete_draft(Draft()))
         window.resize(int(width), window.height())
         for _ in range(20):
             application.processEvents()

@@ -17,7 +17,7 @@ from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
 from poolviz.model.scenario import Change, Scenario
 from poolviz.pools.registry import POOLS
-from poolviz.scenarios.check import checked, declared
+from poolviz.scenarios.check import complete_draft, declared
 from poolviz.scenarios.draft import Draft
 from poolviz.scenarios.toml_file import KEYS, as_toml, draft_of, read_draft
 from poolviz.sessions.thresholds import Threshold
@@ -32,7 +32,7 @@ def read(tmp_path: Path) -> Any:
     def read_and_check(text: str) -> Scenario:
         path = tmp_path / "own.toml"
         path.write_text(text, encoding="utf-8")
-        return checked(read_draft(path), Threshold.parse)
+        return complete_draft(read_draft(path), Threshold.parse)
 
     return read_and_check
 
@@ -65,7 +65,7 @@ MISTAKES = {
     "title = 1": "line 1: title is 1: it takes a text of one line.",
     "dsn = ['hunter2']": "line 1: dsn is not right: it takes a text of one line.",
     "watch = 'this'": "line 1: watch is 'this': it takes a table, [watch].",
-    "[watch]\nem = 'x'": "line 2: watch.em is no language that poolviz speaks: known are en, es.",
+    "[watch]\nem = 'x'": "line 2: watch.em is not a language of poolviz: known are en, es.",
     "[watch]\nen = 5": "line 2: watch.en is 5: it takes a text.",
     "pool = 'sqlalchemy.QuePool'": "line 1: pool: sqlalchemy.QuePool is not a pool",
     "pool = 'no.py:Such'": "line 1: pool: ",
@@ -131,7 +131,7 @@ NOT_TOML = {
     b"a = 1\na = 2": "it is not TOML",
     b"'": "it is not TOML",
     b"title = '\n": "line 1, column 10: it is not TOML",
-    b"\n\n# \xff": "line 3: it is no text in UTF-8",
+    b"\n\n# \xff": "line 3: it is not text in UTF-8",
     b"a = " + b"[" * 50_000: "nested too deeply",
     b"a = " + b"9" * 5000: "is not TOML",
 }
@@ -196,7 +196,7 @@ def test_any_table_is_a_scenario_or_gets_its_sentences(table: dict[str, Any]) ->
         drafts = [read_draft(path), draft_of(table)]
     for draft in drafts:
         try:
-            scenario = checked(draft, Threshold.parse)
+            scenario = complete_draft(draft, Threshold.parse)
         except InputError as error:
             assert error.problems
             for sentence in error.problems:
@@ -281,13 +281,15 @@ def test_a_pool_of_ones_own_may_lie_beside_the_scenario(read: Any, tmp_path: Pat
 def test_what_is_said_elsewhere_is_not_blamed_on_the_file(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text("seed = 3\n[limits]\npool_size = 'x'\n")
-    draft = read_draft(path).but_in(limits={"pool_size": 4}).but(duration="soon", seed=5)
+    draft = (
+        read_draft(path).with_values(limits={"pool_size": 4}).with_fields(duration="soon", seed=5)
+    )
     with pytest.raises(InputError) as caught:
-        checked(draft)
+        complete_draft(draft)
     (sentence,) = caught.value.problems
     assert sentence.startswith("duration is 'soon', which")
-    assert checked(draft.but(duration=2)).limits["pool_size"] == 4
-    assert checked(draft.but(duration=2)).seed == 5
+    assert complete_draft(draft.with_fields(duration=2)).limits["pool_size"] == 4
+    assert complete_draft(draft.with_fields(duration=2)).seed == 5
 
 
 def test_whoever_runs_a_scenario_may_cut_it_short(tmp_path: Path) -> None:
@@ -295,7 +297,7 @@ def test_whoever_runs_a_scenario_may_cut_it_short(tmp_path: Path) -> None:
     path.write_text(
         "duration = 9\n[[changes]]\nat = 1\nclients = 3\n[[changes]]\nat = 5\nclients = 4\n"
     )
-    scenario = checked(read_draft(path).but(duration="3s"))
+    scenario = complete_draft(read_draft(path).with_fields(duration="3s"))
     assert (scenario.duration, scenario.changes) == (3.0, (Change(1.0, "clients", 3),))
 
 
@@ -331,7 +333,7 @@ def test_what_is_written_is_read_again(draft: Draft) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "again.toml"
         path.write_text(as_toml(draft, "first\nline", "second"), encoding="utf-8", newline="")
-        assert checked(read_draft(path)) == checked(draft)
+        assert complete_draft(read_draft(path)) == complete_draft(draft)
 
 
 def test_a_server_and_its_password_are_never_written() -> None:

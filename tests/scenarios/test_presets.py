@@ -20,7 +20,7 @@ from poolviz.model.messages import Report, RunEnded, ServerRestartRequested, Sta
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Sample
 from poolviz.model.scenario import LANGUAGES, Change, Scenario
-from poolviz.scenarios.check import checked
+from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.presets import Preset, open_scenario, presets
 from poolviz.servers.dispatch import prepare_tables
 from poolviz.servers.embedded.server import EmbeddedServer
@@ -76,7 +76,7 @@ def shortened(name: str, factor: float, **instead: Value) -> Scenario:
 
     `instead` has other values for settings that are times too, or depend on them.
     """
-    whole = checked(open_scenario(Path(name)))
+    whole = complete_draft(open_scenario(Path(name)))
     assert whole.duration is not None
     known = {*whole.limits, *whole.load, *(change.key for change in whole.changes)}
     assert known.issuperset(instead)
@@ -174,7 +174,7 @@ def test_a_preset_says_what_to_watch_in_two_sentences(preset: Preset) -> None:
         assert len(re.findall(r"\.(?= [A-ZÁÉÍÓÚÑ]|$)", text)) == 2
     draft = open_scenario(preset.path)
     assert draft.dsn is None
-    scenario = checked(draft)
+    scenario = complete_draft(draft)
     assert scenario.duration is not None
     assert 15 <= scenario.duration <= 30
     assert min(change.at for change in scenario.changes) <= scenario.duration * 0.6

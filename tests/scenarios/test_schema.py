@@ -19,7 +19,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import Choice, File, Parameter
 from poolviz.pools.registry import POOLS
 from poolviz.scenarios import schema
-from poolviz.scenarios.check import checked, declared
+from poolviz.scenarios.check import complete_draft, declared
 from poolviz.scenarios.presets import presets
 from poolviz.scenarios.toml_file import draft_of
 from poolviz.sessions.thresholds import FIGURES, Threshold
@@ -34,7 +34,7 @@ FILES = [*(preset.path for preset in presets()), *EXAMPLES]
 def is_right(table: dict[str, Any]) -> bool:
     """Whether poolviz itself takes such a scenario."""
     try:
-        checked(draft_of(table), Threshold.parse)
+        complete_draft(draft_of(table), Threshold.parse)
     except InputError:
         return False
     return True
@@ -121,7 +121,7 @@ def test_schema_and_check_agree_about_each_change(data: Any) -> None:
 def needs_more(table: dict[str, Any]) -> bool:
     """Whether poolviz refuses a value only for what it asks for besides: a file, SQL, tables."""
     with pytest.raises(InputError) as caught:
-        checked(draft_of(table))
+        complete_draft(draft_of(table))
     besides = ("file is empty", "sql holds none", "isn't possible here", "are allowed")
     return all(any(word in problem for word in besides) for problem in caught.value.problems)
 

@@ -15,7 +15,7 @@ from poolviz.load.settings import SETTINGS
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Change, Scenario
 from poolviz.pools.registry import POOLS
-from poolviz.scenarios.check import checked
+from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.toml_file import read_draft
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
@@ -61,7 +61,7 @@ def checked_again(text: str) -> Scenario:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "again.toml"
         path.write_text(text, encoding="utf-8")
-        return checked(read_draft(path))
+        return complete_draft(read_draft(path))
 
 
 @given(MOMENTS, st.floats(0, 61))
@@ -113,4 +113,4 @@ def test_no_server_and_no_password_is_in_it(tmp_path: Path) -> None:
     assert "hunter2" not in text
     assert text.startswith("# Recorded on postgresql://ann@db:5432/app")
     assert read_draft(path).dsn is None
-    assert checked(read_draft(path)).limits == BEGUN.limits
+    assert complete_draft(read_draft(path)).limits == BEGUN.limits

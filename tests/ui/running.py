@@ -13,7 +13,7 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from poolviz.scenarios.check import checked
+from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.ui.session.controller import Controller, State
@@ -62,7 +62,7 @@ def window(
 def plan(window: Window, pool: str = "sqlalchemy.QueuePool", **limits: object) -> None:
     """Have the window take over a gentle scenario."""
     draft = Draft(pool=pool, limits=dict(limits), load=dict(GENTLE))
-    window.controller.plan(checked(draft))
+    window.controller.plan(complete_draft(draft))
 
 
 def run_on(qtbot: QtBot, window: Window, dsn: str | None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pytestqt.qtbot import QtBot
 
-from poolviz.scenarios.check import checked
+from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.presets import open_scenario
 from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
@@ -16,7 +16,7 @@ __all__ = ["servers_home", "window"]
 
 
 def test_rows_that_are_missing_are_told_at_the_end(window: Window, qtbot: QtBot) -> None:
-    window.controller.plan(checked(open_scenario(Path("staticpool_corruption"))))
+    window.controller.plan(complete_draft(open_scenario(Path("staticpool_corruption"))))
     window.controller.connect_to(None, start=True)
     until_counting(qtbot, window)
     window.controller.change_settings({"clients": 20})

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from poolviz.model.sample import MarkKind
-from poolviz.scenarios.check import checked
+from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.presets import presets
 from poolviz.scenarios.toml_file import read_draft
 from poolviz.sessions.recorder import Recorder
@@ -159,7 +159,7 @@ def test_a_preset_ends_the_run_and_runs_as_it_is_written_with_what_to_watch_abov
     assert before.ended is not None
     began = recorder_of(window).began
     assert began is not None
-    assert began.scenario == checked(read_draft(preset.path))
+    assert began.scenario == complete_draft(read_draft(preset.path))
     assert window.panel.rows["clients"].value == began.scenario.load["clients"]
     line = window.banner.line("watch")
     assert line is not None
@@ -316,7 +316,7 @@ def test_before_any_run_what_is_asked_for_is_saved(
     window.export.save_scenario()
     answer(qtbot, window, path)
     until(qtbot, lambda: window.status.message.text().startswith("Wrote requested.toml"))
-    assert checked(read_draft(path)) == window.controller.scenario
+    assert complete_draft(read_draft(path)) == window.controller.scenario
     window.controller.change_settings({"clients": 11})
     window.export.save_scenario()
     altered = tmp_path / "altered.toml"
@@ -386,7 +386,7 @@ def test_where_a_shape_moves_the_clients_their_number_is_told(
 
 def test_long_names_are_cut_short_rather_than_the_window_widened(window: Window, own: Path) -> None:
     own.write_text(OWN.replace('"Mine"', '"A title that is much longer than usual"'))
-    window.controller.plan(checked(read_draft(own)))
+    window.controller.plan(complete_draft(read_draft(own)))
     window.resize(960, 600)
     QApplication.processEvents()
     assert window.width() == 960

@@ -119,5 +119,5 @@ def _read(path: Path, dsn: str | None) -> _Opened:
     draft = read_draft(path)
     own = draft.dsn
     if own is None and dsn is not None:
-        draft = draft.but(dsn=dsn)
+        draft = draft.with_fields(dsn=dsn)
     return _Opened(check_draft(draft), own)

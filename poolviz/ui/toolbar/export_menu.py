@@ -113,6 +113,8 @@ def write_scenario(scenario: Scenario, path: Path) -> tuple[Path, ...]:
         Mark(t=change.at, kind=MarkKind.CHANGE, text="", key=change.key, new=change.value)
         for change in scenario.changes
     ]
-    draft = to_draft(RunStarted(0.0, scenario, {}), marks, 0.0).but(duration=scenario.duration)
+    draft = to_draft(RunStarted(0.0, scenario, {}), marks, 0.0).with_fields(
+        duration=scenario.duration
+    )
     write_text(path, as_toml(draft))
     return (path,)

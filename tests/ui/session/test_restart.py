@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from poolviz.model.sample import MarkKind
 from poolviz.runs.engine_process import EngineProcess
-from poolviz.scenarios.check import checked
+from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
@@ -40,7 +40,7 @@ class Bench:
 
     def run(self, *changes: dict[str, object]) -> None:
         """Start a gentle run on the embedded server, and see it count."""
-        self.controller.plan(checked(Draft(load=dict(GENTLE), changes=list(changes))))
+        self.controller.plan(complete_draft(Draft(load=dict(GENTLE), changes=list(changes))))
         self.controller.connect_to(None, start=True)
         self.until(lambda: self.operations > 0)
 

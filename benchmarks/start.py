@@ -65,6 +65,9 @@ def main() -> int:
         programs["bundle"] = [str(options.bundle.resolve())]
     with open_desktop() as desktop, tempfile.TemporaryDirectory(prefix="poolviz-start-") as folder:
         os.environ |= {"DISPLAY": desktop.name, "QT_QPA_PLATFORM": "xcb"}
+        # Python has compiled every module before, as in any program that is started again.
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(folder, "pycache"))
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         application = QGuiApplication([])  # sees the screen
         imports, starts = measure(programs, Path(folder), options.times)
         del application
@@ -81,7 +84,7 @@ def measure(
     """Seconds of the imports alone, and the starts of each program."""
     folder.chmod(0o711)  # as root the server runs as another user, who has to reach its folder
     starts = {name: Starts() for name in programs}
-    import_libraries()  # the files are in the page cache from now on
+    import_libraries()  # compiled and in the page cache from now on
     for name, command in programs.items():
         starts[name].first = start(command, folder / name)
     imports = [import_libraries()]

@@ -35,7 +35,7 @@ def run_draft(draft: Draft, out: list[Path], *, as_json: bool, quiet: bool) -> i
     console = Console(request.scenario.duration or 0.0, quiet=quiet)
     console.introduce(request.scenario)
     with Runner() as runner:
-        runner.warm_up()
+        runner.warm_up(request.scenario.pool)
         target = runner.reach(request.dsn, console.say)
         run = Run(request.scenario, target, console)
         with _signals(run) as signals:

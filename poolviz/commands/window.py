@@ -38,12 +38,16 @@ def command(ctx: click.Context, file: Path | None, dsn: str | None) -> int:
     reason = _no_window()
     if reason:
         return _without_window(reason, start, dsn)
+    from poolviz.runs.request import check_draft  # noqa: PLC0415 - likewise
     from poolviz.runs.runner import Runner  # noqa: PLC0415 - for a window alone
+    from poolviz.scenarios.draft import Draft  # noqa: PLC0415 - likewise
 
+    draft = start if not isinstance(start, Path) else None
+    scenario = check_draft(draft or Draft())
     with Runner() as runner:
         # Engine and server start while Qt is loaded.
-        named = dsn is not None or isinstance(start, Path) or (start is not None and start.dsn)
-        runner.warm_up(server=not named)
+        named = dsn is not None or isinstance(start, Path) or (draft is not None and draft.dsn)
+        runner.warm_up(scenario.pool, server=not named)
         from poolviz.ui.app import run_window  # noqa: PLC0415 - Qt is loaded for a window alone
 
         return run_window(start, dsn, runner)

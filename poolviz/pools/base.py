@@ -30,12 +30,15 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from poolviz.model.parameters import Parameters, Value
 
 if TYPE_CHECKING:
     from poolviz.model.sample import ReportedCounts
+
+T = TypeVar("T")
 
 
 class ConnectionCounter(Protocol):
@@ -90,6 +93,24 @@ def set_autocommit(raw: Any, on: bool) -> None:
         raw.autocommit = on
 
 
+class _OnFirstUse(Generic[T]):
+    """A class attribute whose value is made when it is first read, then kept."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = cache(make)
+
+    def __get__(self, instance: object, owner: type) -> T:
+        return self._make()
+
+
+def on_first_use(make: Callable[[], T]) -> T:
+    """Return a class attribute that is what `make` returns, called when it is first read.
+
+    For a library that is slow to import and that a pool's limits don't need.
+    """
+    return cast("T", _OnFirstUse(make))
+
+
 class Pool(ABC):
     """A library's pool that behaves as its library ships it, with limits that can be changed.
 
@@ -114,6 +135,10 @@ class Pool(ABC):
     one_client: ClassVar[str] = ""  # why it is made for one client only, in a sentence
     takes_away: ClassVar[bool] = False  # too many clients have each other's connections closed
     lingers: ClassVar[bool] = False  # idle connections beyond those kept are closed after a time
+
+    @classmethod  # noqa: B027 - most pools need not
+    def import_library(cls) -> None:
+        """Import what making the first pool would import. Most modules of pools have done so."""
 
     @classmethod
     @abstractmethod

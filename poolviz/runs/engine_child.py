@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,18 +26,25 @@ from poolviz.model.messages import (
     pack,
     unpack_command,
 )
+from poolviz.pools.registry import pool_class
 from poolviz.runs.engine_process import STOP_LIMIT
 from poolviz.system.logs import set_up_logging
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve one run over the pipe whose end was inherited. `arguments` are its handle, and as
-    JSON the level and the file of the log."""
-    handle, log_settings = arguments
+    """Serve one run over the pipe whose end was inherited.
+
+    `arguments` are the pipe's handle, the level and the file of the log as JSON, and perhaps the
+    id of a pool, whose library is imported before the run is known.
+    """
+    handle, log_settings, *pools = arguments
     level, file = json.loads(log_settings)
     set_up_logging(level, Path(file) if file is not None else None)
     # Ctrl+C reaches the whole terminal; the parent decides what becomes of the run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for pool in pools:
+        with suppress(Exception):  # the run reports it, should it have this pool
+            pool_class(pool).import_library()
     serve(_connection(int(handle)))
 
 

@@ -46,8 +46,8 @@ STOP_LIMIT = 4.0  # seconds that an engine has to stop
 _SILENT_AFTER = 5.0  # seconds without any report before the engine is said to hang
 _START_LIMIT = 20.0  # the same before its first report: it has libraries to load
 _BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[3]); "
-    "from poolviz.runs.engine_child import main; main(sys.argv[1:3])"
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
+    "from poolviz.runs.engine_child import main; main(sys.argv[1:])"
 )
 _logger = logging.getLogger(__name__)
 
@@ -65,8 +65,11 @@ class SpawnedEngine:
         end_process(self.process)
 
 
-def spawn_engine() -> SpawnedEngine:
-    """Start a child, which imports what every run needs while its parent goes on."""
+def spawn_engine(pool: str | None = None) -> SpawnedEngine:
+    """Start a child, which imports what every run needs while its parent goes on.
+
+    `pool` is the id of the pool that the run will probably have, whose library is imported too.
+    """
     ours, theirs = multiprocessing.Pipe()
     handle = theirs.fileno()
     options: dict[str, Any] = {"pass_fds": (handle,)}
@@ -76,7 +79,7 @@ def spawn_engine() -> SpawnedEngine:
         options = {"startupinfo": startup, "creationflags": subprocess.CREATE_NO_WINDOW}
     try:
         process = subprocess.Popen(
-            _command(handle), stdin=subprocess.DEVNULL, stdout=_standard_error(), **options
+            _command(handle, pool), stdin=subprocess.DEVNULL, stdout=_standard_error(), **options
         )
     except BaseException:
         ours.close()
@@ -86,9 +89,11 @@ def spawn_engine() -> SpawnedEngine:
     return SpawnedEngine(process, ours)
 
 
-def _command(handle: int) -> list[str]:
+def _command(handle: int, pool: str | None) -> list[str]:
     level, file = current_log_settings()
     arguments = [str(handle), json.dumps([level, None if file is None else str(file)])]
+    if pool is not None:
+        arguments.append(pool)
     if getattr(sys, "frozen", False):
         return [sys.executable, ENGINE, *arguments]
     # A pool of the user's own is found where the parent finds it.

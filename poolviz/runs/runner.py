@@ -277,11 +277,12 @@ class Runner:
         server = self._server
         return server is not None and server.alive
 
-    def warm_up(self, *, server: bool = False) -> None:
-        """Start the engine of the next run already, so that it loads its libraries meanwhile, and
-        with `server` the embedded server too. Returns at once."""
+    def warm_up(self, pool: str | None = None, *, server: bool = False) -> None:
+        """Start the engine of the next run already, so that it imports its libraries meanwhile,
+        that of the pool with the id `pool` included, and with `server` the embedded server too.
+        Returns at once."""
         if self._spare is None:
-            self._spare = spawn_engine()
+            self._spare = spawn_engine(pool)
         if server and self._early is None and self._server is None:
             self._early = _EarlyServer()
 

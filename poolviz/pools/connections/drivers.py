@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-from sqlalchemy import make_url
 
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError
@@ -62,6 +61,8 @@ def _mysql(conninfo: str, counter: ConnectionCounter) -> Driver:
 
 
 def _sqlite(conninfo: str, counter: ConnectionCounter) -> Driver:
+    from sqlalchemy import make_url  # noqa: PLC0415 - slow to import, and its pools' alone
+
     from poolviz.pools.connections import sqlite  # noqa: PLC0415 - Python may lack sqlite3
 
     url = make_url(conninfo).set(drivername="sqlite+pysqlite")

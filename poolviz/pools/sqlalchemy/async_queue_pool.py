@@ -23,7 +23,8 @@ from poolviz.pools.connections.asyncpg import asyncpg_arguments
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
 from poolviz.pools.listing import Listing
-from poolviz.pools.sqlalchemy.queue_pool import QueuePool, ResizableQueuePool, queue_limits
+from poolviz.pools.sqlalchemy.queue_pool import QueuePool, queue_limits
+from poolviz.pools.sqlalchemy.resizable_queue_pool import ResizableQueuePool
 
 LISTING = Listing(
     "sqlalchemy.AsyncAdaptedQueuePool",

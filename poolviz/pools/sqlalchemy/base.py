@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol
-
-from sqlalchemy import create_engine
-from sqlalchemy.pool import Pool as UpstreamPool
-from sqlalchemy.pool import PoolProxiedConnection
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.parameters import Seconds, Switch, Value
@@ -16,7 +12,12 @@ from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.connections.drivers import driver_for
 
+if TYPE_CHECKING:
+    from sqlalchemy.pool import Pool as UpstreamPool
+    from sqlalchemy.pool import PoolProxiedConnection
+
 MOST = 10_000
+NO_LIMIT = -1  # of max_overflow
 
 # SQLAlchemy logs each lost connection, with its traceback, under the module of the pool's class.
 # That would be printed to the terminal if logging isn't set up.
@@ -83,7 +84,17 @@ class SQLAlchemyPool(ThreadPool):
         self._driver = driver_for(conninfo, counter)
         self._pool: ResizableSQLAlchemyPool = self._make(limits)
 
+    @classmethod
+    def import_library(cls) -> None:
+        """Import SQLAlchemy, and its dialect for the usual server."""
+        from sqlalchemy import make_url  # noqa: PLC0415 - as below
+
+        assert cls.pool_class
+        make_url("postgresql+psycopg2://").get_dialect()
+
     def _make(self, limits: Mapping[str, Value]) -> Any:
+        from sqlalchemy import create_engine  # noqa: PLC0415 - slow to import, see `queue_pool`
+
         url, creator = self._driver.url, self._driver.creator
         return create_engine(url, creator=creator, poolclass=self.pool_class, **limits).pool
 

@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 from poolviz.model.errors import InputError
 from poolviz.pools.base import PoolStopped
 from poolviz.pools.registry import pool_class
-from poolviz.pools.sqlalchemy.queue_pool import ResizableQueuePool
+from poolviz.pools.sqlalchemy.resizable_queue_pool import ResizableQueuePool
 from tests.pools.bench import LONG, Crowd, Waiter, select_one, until, waiting
 from tests.pools.conftest import Benches, ClosableDatabase
 

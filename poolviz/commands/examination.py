@@ -1,4 +1,4 @@
-"""What `poolviz doctor` finds: what this machine lacks, what for, and what installs it."""
+"""Examine this machine for `poolviz doctor`: what is missing, what it is for, how to get it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FONTS = {"apt": ["fonts-dejavu-core"], "dnf": ["dejavu-sans-fonts"], "zypper": 
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at: how it is, what it is for, and what to do about it."""
+    """One thing that was examined: its state, what it is needed for, and what to do about it."""
 
     what: str
     state: State
@@ -44,7 +44,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine() -> list[Finding]:
-    """Look at everything; a few seconds at most. Nothing is installed, and Qt draws nothing."""
+    """Examine everything, in a few seconds at most. Nothing is installed and Qt isn't started."""
     linux = sys.platform.startswith("linux")
     return [
         _python(),
@@ -60,7 +60,7 @@ def examine() -> list[Finding]:
 
 
 def as_json(findings: list[Finding]) -> str:
-    """The findings as one JSON object."""
+    """Return the findings as one JSON object."""
     told = {
         "poolviz": VERSION,
         "system": _system(),
@@ -71,7 +71,7 @@ def as_json(findings: list[Finding]) -> str:
 
 
 def as_text(findings: list[Finding]) -> str:
-    """The findings for people, and at the end whether poolviz will work."""
+    """Return the findings as text, and at the end how much is missing."""
     signs = {FINE: "ok", OPTIONAL: "--", MISSING: "!!"}
     lines = [f"poolviz {VERSION} on {_system()}", ""]
     for each in findings:
@@ -152,7 +152,7 @@ def _fonts() -> Finding:
     return Finding(
         what="Fonts of the system",
         state=FINE if found else OPTIONAL,
-        told="there are some" if found else "there are none",
+        told="installed" if found else "none is installed",
         needed_for="letters that poolviz' own font, Inter, doesn't have",
         do="" if found else install_command(_FONTS),
     )

@@ -1,1 +1,1 @@
-"""The window's model: what was requested for, what is running, and what there is to say."""
+"""The window's model: what is requested, what is running, and which notices there are."""

@@ -1,4 +1,4 @@
-"""What the window has to say, as data: a line with a topic, a weight, and perhaps a remedy."""
+"""Notices: sentences that the window shows, each with a topic, a weight and perhaps a button."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Weight(StrEnum):
-    """How much a notice matters: news, something to look at, something broken."""
+    """How much a notice matters: information, a warning, an error."""
 
     INFO = "info"
     WARN = "warn"
@@ -31,13 +31,13 @@ class Notice:
     weight: Weight = Weight.INFO
     remedy: str = ""  # the button's text; none where empty
     act: Callable[[], None] | None = None  # what the button does
-    passing: bool = False  # goes away by itself after some seconds
+    passing: bool = False  # disappears after some seconds
     closable: bool = True
-    heading: str = ""  # what the sentence is about, before it
+    heading: str = ""  # what the sentence is about; shown before it
 
 
 class Notices(QObject):
-    """What there is to say just now, by topic. The GUI thread's alone."""
+    """The notices that hold at the moment, by topic. Belongs to the GUI thread."""
 
     said = Signal(object)  # a Notice
     withdrawn = Signal(str)  # the topic of one that no longer holds
@@ -47,7 +47,7 @@ class Notices(QObject):
         self._standing: dict[str, str] = {}  # the sentence on each topic
 
     def standing(self, topic: str) -> str:
-        """What was last said on a topic, dismissed or not; empty once it was taken back."""
+        """Return the last sentence on a topic, dismissed or not; "" once it was taken back."""
         return self._standing.get(topic, "")
 
     def say(
@@ -61,23 +61,23 @@ class Notices(QObject):
         passing: bool = False,
         closable: bool = True,
     ) -> None:
-        """Say something, in place of what was said on the topic before."""
+        """Show a notice in place of the last one on its topic."""
         self._standing[topic] = sentence
         self.said.emit(Notice(topic, sentence, weight, remedy, act, passing, closable))
 
     def take_back(self, topic: str) -> None:
-        """Say no more on a topic."""
+        """Remove the notice on a topic."""
         self._standing.pop(topic, None)
         self.withdrawn.emit(topic)
 
     def take_all_back(self) -> None:
-        """A new run begins: what was said of the last one no longer matters."""
+        """Remove every notice: a new run begins."""
         for topic in tuple(self._standing):
             self.take_back(topic)
 
 
 def sentence_of(error: Exception) -> str:
-    """What went wrong, for the banner; what nobody foresaw is also logged."""
+    """Return what went wrong, for the banner; an unexpected error is also logged."""
     if isinstance(error, PoolvizError):
         return str(error)
     log_fault(error)
@@ -85,5 +85,5 @@ def sentence_of(error: Exception) -> str:
 
 
 def log_fault(error: Exception) -> None:
-    """Write an error that nobody foresaw to the log, with its trace."""
+    """Log an unexpected error with its traceback."""
     _logger.error("%s", error, exc_info=error)

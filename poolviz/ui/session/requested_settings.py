@@ -1,4 +1,4 @@
-"""The limits and the load that were requested for, with undo. Knows no Qt and no engine."""
+"""The limits and the load that the user requested, with undo. Knows neither Qt nor the engine."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ class RequestedSettings:
         self.settings = settings_for(pool)
         self.limits: dict[str, Value] = pool.limits.defaults()
         self.load: dict[str, Value] = self.settings.defaults()
-        self._chosen: set[str] = set()  # settings that aren't the default because somebody said so
+        self._chosen: set[str] = set()  # settings that differ from their defaults by choice
         self._done: list[_Entry] = []
         self._undone: list[_Entry] = []
         self._left: dict[str, dict[str, Value]] = {}  # the limits of pools that were left
 
     def take_pool(self, pool: type[Pool], limits: Mapping[str, Value] | None = None) -> None:
-        """Another pool, with `limits` or those it was left with. The load stays, but settings
-        that nobody chose, or that the new pool doesn't take, are that pool's defaults.
+        """Switch to another pool, with `limits` or those it had when it was left.
 
-        InputError, and nothing is taken, where the pool can't be under a load.
+        The load stays, but settings that were never chosen, or that the new pool doesn't take,
+        get that pool's defaults. Raises InputError, and changes nothing, if a limit of the pool has
+        the name of a setting.
         """
         settings = settings_for(pool)
         self._left[self.pool.id] = self.limits
@@ -45,29 +46,30 @@ class RequestedSettings:
         self._done, self._undone = [], []
 
     def take_load(self, load: Mapping[str, Value]) -> None:
-        """Another load; settings that `load` doesn't name keep their values."""
+        """Request another load; settings that `load` doesn't name keep their values."""
         self._take(_of(load, self.load))
 
     def __getitem__(self, key: str) -> Value:
         return self.limits[key] if key in self.limits else self.load[key]
 
     def parameter(self, key: str) -> Parameter:
-        """The declaration of `key`; InputError where there is none."""
+        """Return the declaration of `key`; InputError if there is none."""
         return self.settings[key] if key in self.settings else self.pool.limits.find(key)
 
     @property
     def names_a_file(self) -> bool:
-        """A file belongs to the load, which may be long."""
+        """The load names a file, which may take long to read."""
         return any(parameter.names_file(self.load[key]) for key, parameter in self.settings.items())
 
     def scenario(self) -> Scenario:
-        """A run of what is requested now, until it is stopped."""
+        """Return a scenario of what is requested now, which runs until it is stopped."""
         return Scenario(pool=self.pool.id, limits=dict(self.limits), load=dict(self.load))
 
     def change(self, changes: Mapping[str, Value]) -> list[Step]:
-        """Take changes that are undone together; the steps, in an order that is always allowed.
+        """Request changes that are undone together; return the steps, in an order in which each
+        is allowed.
 
-        InputError, and nothing is taken, where they may not stand together.
+        Raises InputError, and changes nothing, if the values aren't allowed together.
         """
         before = {key: self[key] for key in changes}
         steps = self._apply(changes)
@@ -78,22 +80,22 @@ class RequestedSettings:
         return steps
 
     def undo(self) -> list[Step]:
-        """Take the last change back; the steps, none where there is nothing to undo."""
+        """Take the last change back; return the steps, none if there is nothing to undo."""
         return self._replay(self._done, self._undone, back=True)
 
     def redo(self) -> list[Step]:
-        """Make the last undone change again."""
+        """Request the last undone change again; return the steps."""
         return self._replay(self._undone, self._done, back=False)
 
     def settle(self, key: str, value: Value) -> None:
-        """Follow what the engine says is in force."""
+        """Take over what the engine reports as in force."""
         if key in self.limits:
             self.limits[key] = value
         elif key in self.load:
             self._take({key: value})
 
     def refuse(self, key: str, value: Value) -> None:
-        """The engine kept `value`: the change is as if it had never been requested for."""
+        """Take over that the engine kept `value`, as if the change had never been requested."""
         self.settle(key, value)
         if self._done and [step[0] for step in self._done[-1]] == [key]:
             self._done.pop()
@@ -117,7 +119,7 @@ class RequestedSettings:
         return steps
 
     def _take(self, load: Mapping[str, Value]) -> None:
-        """Other settings; one that is back at its default is no longer chosen."""
+        """Set settings; one that is back at its default no longer counts as chosen."""
         self.load |= load
         for key, value in load.items():
             if value == self.settings[key].default:
@@ -126,7 +128,7 @@ class RequestedSettings:
                 self._chosen.add(key)
 
     def _ordered(self, left: dict[str, Value]) -> list[Step]:
-        """One after the other, so that no state between two of them breaks a bound."""
+        """Order the steps so that no state between two of them breaks a bound."""
         limits, steps = dict(self.limits), [(k, v) for k, v in left.items() if k in self.load]
         waiting = _of(left, limits)
         while waiting:

@@ -47,8 +47,10 @@ def to_toml(began: RunStarted, marks: Iterable[Mark], duration: float) -> str:
     server = began.environment.get("server", "a server")
     version = began.environment.get("server version", "")
     about = f"Recorded on {server} {version}".strip()
-    own = "" if server.startswith("embedded") else "; give your own with --dsn"
-    return as_toml(to_draft(began, marks, duration), f"{about}{own}.")
+    return as_toml(
+        to_draft(began, marks, duration),
+        f"{about}. To run it on a server of your own, name that with --dsn.",
+    )
 
 
 def _duration(ran: float, planned: float | None, changes: list[dict[str, object]]) -> float:

@@ -1,1 +1,1 @@
-"""Runs a scenario: clients, meter, control; in this process or in a child."""
+"""Runs a scenario in this process: the pool, its clients, the meter, faults and changes."""

@@ -134,8 +134,17 @@ class Engine:
                 run.end()
         except BaseException as error:  # noqa: BLE001 - logged and reported
             failure = failure or _fault_of_poolviz(error)
+        failure = failure or self._late_failure()
         open_at_end, rows = (0, None) if run is None else (run.open_at_end, run.rows)
         self._reports.put(RunEnded(open_at_end, failure, 1 if failure else 0, rows))
+
+    def _late_failure(self) -> str:
+        """Return why a thread failed after the run's last command was taken; "" if none did."""
+        while not self._commands.empty():
+            command = self._commands.get()
+            if isinstance(command, FailRun):
+                return command.sentence
+        return ""
 
     def _open(self, kind: type[Pool]) -> ClientGroup[Any]:
         """Open the pool, with a group of the clients that it is made for."""

@@ -1,1 +1,1 @@
-"""Sessions: recorded as they run, looked at while they do and later, summed up, and exported."""
+"""Sessions: recording a run, reading it while it goes on and later, its figures and exports."""

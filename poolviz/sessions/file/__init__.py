@@ -1,1 +1,1 @@
-"""The session file: its format, reading and writing it."""
+"""The session file: its format, writing it and reading it."""

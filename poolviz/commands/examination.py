@@ -38,7 +38,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     what: str
     state: State
-    told: str
+    found: str = msgspec.field(name="told")
     needed_for: str
     do: str = ""
 
@@ -61,13 +61,13 @@ def examine() -> list[Finding]:
 
 def as_json(findings: list[Finding]) -> str:
     """Return the findings as one JSON object."""
-    told = {
+    report = {
         "poolviz": VERSION,
         "system": _system(),
         "fine": not any(each.state == MISSING for each in findings),
         "findings": findings,
     }
-    return msgspec.json.format(msgspec.json.encode(told)).decode()
+    return msgspec.json.format(msgspec.json.encode(report)).decode()
 
 
 def as_text(findings: list[Finding]) -> str:
@@ -75,7 +75,7 @@ def as_text(findings: list[Finding]) -> str:
     signs = {FINE: "ok", OPTIONAL: "--", MISSING: "!!"}
     lines = [f"poolviz {VERSION} on {_system()}", ""]
     for each in findings:
-        lines.append(f"{signs[each.state]}  {each.what}: {each.told}")
+        lines.append(f"{signs[each.state]}  {each.what}: {each.found}")
         if each.state != FINE:
             lines.append(f"    needed for {each.needed_for}")
             lines += [f"    {each.do}"] if each.do else []
@@ -96,7 +96,7 @@ def _python() -> Finding:
     return Finding(
         what="Python",
         state=FINE,  # an older one wouldn't have come this far
-        told=f"{platform.python_version()}{own}",
+        found=f"{platform.python_version()}{own}",
         needed_for="everything",
     )
 
@@ -113,7 +113,7 @@ def _libraries() -> Iterator[Finding]:
         yield Finding(
             what=title,
             state=state if missing else FINE,
-            told=f"{files} can't be loaded" if missing else f"all {len(libraries)} are there",
+            found=f"{files} can't be loaded" if missing else f"all {len(libraries)} are there",
             needed_for=purpose,
             do=(command or f"Install what has {files}.") if missing else "",
         )
@@ -124,7 +124,7 @@ def _qt() -> Finding:
     return Finding(
         what="Qt",
         state=MISSING if fault else FINE,
-        told=fault or "can be loaded",
+        found=fault or "can be loaded",
         needed_for="the window, and for graphs as pictures",
         do="Install the libraries named above, or poolviz anew." if fault else "",
     )
@@ -135,7 +135,7 @@ def _display() -> Finding:
     return Finding(
         what="Display",
         state=OPTIONAL if fault else FINE,
-        told=fault or "a window can be opened",
+        found=fault or "a window can be opened",
         needed_for="the window; `poolviz run` works without",
         do="Start poolviz on a desktop, or set DISPLAY or WAYLAND_DISPLAY." if fault else "",
     )
@@ -152,7 +152,7 @@ def _fonts() -> Finding:
     return Finding(
         what="Fonts of the system",
         state=FINE if found else OPTIONAL,
-        told="installed" if found else "none is installed",
+        found="installed" if found else "none is installed",
         needed_for="letters that poolviz' own font, Inter, doesn't have",
         do="" if found else install_command(_FONTS),
     )
@@ -171,7 +171,7 @@ def _resources() -> Finding:
     return Finding(
         what="poolviz' own files",
         state=MISSING if fault else FINE,
-        told=fault or "fonts, icons, themes and presets are there",
+        found=fault or "fonts, icons, themes and presets are there",
         needed_for="the window",
         do="Install poolviz anew." if fault else "",
     )
@@ -191,7 +191,7 @@ def _folder() -> Finding:
     return Finding(
         what="Folder for sessions",
         state=MISSING if fault else FINE,
-        told=fault or str(folder),
+        found=fault or str(folder),
         needed_for="recording what is measured",
         do="Let the environment variable POOLVIZ_HOME name another folder." if fault else "",
     )
@@ -203,13 +203,13 @@ def _postgresql() -> Finding:
         binaries = find_binaries(account, base_folder())
     except ServerError as error:
         advice = error.advice
-        state, told, do = MISSING, error.problem, f"{advice[:1].upper()}{advice[1:]}"
+        state, found, do = MISSING, error.problem, f"{advice[:1].upper()}{advice[1:]}"
     else:
-        state, told, do = FINE, f"{binaries.version} in {binaries.folder}", ""
+        state, found, do = FINE, f"{binaries.version} in {binaries.folder}", ""
     return Finding(
         what="Embedded PostgreSQL",
         state=state,
-        told=told,
+        found=found,
         needed_for="runs without a server of your own",
         do=do,
     )
@@ -225,7 +225,7 @@ def _drivers() -> Iterator[Finding]:
         yield Finding(
             what="Driver",
             state=OPTIONAL,
-            told="not installed",
+            found="not installed",
             needed_for=", ".join(pools),
             do=command,
         )
@@ -233,6 +233,6 @@ def _drivers() -> Iterator[Finding]:
         yield Finding(
             what="Drivers",
             state=FINE,
-            told="all are installed",
+            found="all are installed",
             needed_for="the pools of the field",
         )

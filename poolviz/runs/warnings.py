@@ -105,8 +105,8 @@ def _wanted(pool: type[Pool], values: Mapping[str, Value]) -> int:
     """Return the most connections that clients and limits lead to together."""
     capacity = pool.capacity(values)
     busiest = shape_of(values).highest if values["arrivals"] == "closed" else 1.0
-    asked = ceil(int(values["clients"]) * busiest) * int(values["checkouts"])
-    most = asked if capacity is None else min(asked, capacity)
+    requested = ceil(int(values["clients"]) * busiest) * int(values["checkouts"])
+    most = requested if capacity is None else min(requested, capacity)
     return max(most, pool.kept(values))  # some pools open those before anyone asks
 
 

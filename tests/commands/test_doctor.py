@@ -33,9 +33,9 @@ def run(*prefix: str, **environment: str) -> tuple[int, dict[str, Any]]:
         timeout=BOUND,
     )
     assert "Traceback" not in done.stderr
-    told = json.loads(done.stdout)
-    assert told["fine"] == (done.returncode == 0)
-    return done.returncode, {each["what"]: each for each in told["findings"]}
+    found = json.loads(done.stdout)
+    assert found["fine"] == (done.returncode == 0)
+    return done.returncode, {each["what"]: each for each in found["findings"]}
 
 
 def hidden(library: str) -> list[str]:
@@ -108,7 +108,7 @@ def test_a_driver_that_isnt_installed_is_told_and_fails_nothing(
 
 
 @pytest.mark.parametrize(
-    ("told", "command"),
+    ("release", "command"),
     [
         ({"ID": "debian"}, "apt-get install libxcb-cursor0"),
         ({"ID": "linuxmint", "ID_LIKE": "ubuntu debian"}, "apt-get install libxcb-cursor0"),
@@ -119,8 +119,8 @@ def test_a_driver_that_isnt_installed_is_told_and_fails_nothing(
     ],
 )
 def test_the_command_is_the_distributions(
-    told: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
+    release: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platform.freedesktop_os_release", lambda: told)
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: release)
     cursor = [library for library in FOR_X if "cursor" in library.file]
     assert command_for(cursor).removeprefix("sudo ") == command

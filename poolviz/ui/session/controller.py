@@ -28,7 +28,7 @@ from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.session.active_faults import ActiveFaults
-from poolviz.ui.session.live_run import LiveRun
+from poolviz.ui.session.current_run import CurrentRun
 from poolviz.ui.session.load_validator import LoadValidator
 from poolviz.ui.session.notices import Notices, Weight, log_fault, sentence_of
 from poolviz.ui.session.pending_changes import draining
@@ -80,7 +80,7 @@ class Controller(QObject):
         self._requested = RequestedSettings(pool_class(DEFAULT_POOL))
         self._plan: Scenario | None = None  # a scenario as it was written, until it is altered
         self._server = ServerChoice(self._runner, self._run_worker, self.inbox, self.notices, self)
-        self._live = LiveRun(
+        self._current = CurrentRun(
             self._runner,
             self._run_worker,
             self.inbox,
@@ -104,32 +104,32 @@ class Controller(QObject):
     def _connect(self) -> None:
         self._server.changed.connect(self._show_server)
         self._server.reached.connect(self._arrive)
-        self._live.changed.connect(self.changed.emit)
-        self._live.recording.connect(self._record)
-        self._live.settings_changed.connect(self._show_values)
-        self._live.ended.connect(self._end)
-        self._live.restart_wanted.connect(self._start_again)
+        self._current.changed.connect(self.changed.emit)
+        self._current.recording.connect(self._record)
+        self._current.settings_changed.connect(self._show_values)
+        self._current.ended.connect(self._end)
+        self._current.restart_wanted.connect(self._start_again)
 
     # What there is to show
 
     @property
     def state(self) -> State:
         """What the controller is doing."""
-        if self._live.busy:
-            if self._live.stopping:
+        if self._current.busy:
+            if self._current.stopping:
                 return State.STOPPING
-            return State.RUNNING if self._live.running else State.STARTING
+            return State.RUNNING if self._current.running else State.STARTING
         return State.CONNECTING if self._server.connecting else State.READY
 
     @property
     def busy(self) -> bool:
         """A run is on its way, goes on, or comes to its end."""
-        return self._live.busy
+        return self._current.busy
 
     @property
     def active_faults(self) -> ActiveFaults:
         """The faults of the run that goes on."""
-        return self._live.faults
+        return self._current.faults
 
     @property
     def embedded(self) -> bool:
@@ -176,7 +176,7 @@ class Controller(QObject):
     @property
     def engine_pid(self) -> int | None:
         """The process that the run lives in."""
-        run = self._live.current
+        run = self._current.run
         return run.engine.pid if run is not None and run.engine is not None else None
 
     # What can be done
@@ -230,7 +230,7 @@ class Controller(QObject):
 
     def stop(self) -> None:
         """Stop the load; nothing where none goes on."""
-        self._live.stop()
+        self._current.stop()
 
     def choose_pool(self, id: str) -> None:
         """Choose another pool. A run that goes on ends, and one with the new pool begins if that
@@ -240,7 +240,7 @@ class Controller(QObject):
         again = self.busy
         self._requested.take_pool(pool_class(id))
         self._plan = None
-        self._live.leave_pool()
+        self._current.leave_pool()
         self.changed.emit()
         self._show_values()
         if again:
@@ -270,7 +270,7 @@ class Controller(QObject):
     def inject(self, key: str, value: Value) -> None:
         """Inject a fault, or end one that is in force; nothing without a run."""
         if self.state is State.RUNNING:
-            self._live.faults.inject(key, value)
+            self._current.faults.inject(key, value)
             self.values_changed.emit()
 
     def before_any_run(
@@ -285,7 +285,7 @@ class Controller(QObject):
 
     def mark(self) -> None:
         """Put a mark on the timeline, now."""
-        run = self._live.current
+        run = self._current.run
         if self.state is State.RUNNING and run is not None and self.recorder:
             notes = [mark for mark in self.recorder.marks if mark.kind is MarkKind.NOTE]
             run.add_note(f"mark {len(notes) + 1}")
@@ -358,7 +358,7 @@ class Controller(QObject):
         problem = self.recorder.trouble if self.recorder is not None else ""
         if problem != self._recorder_problem:
             self._recorder_problem = problem
-            self._live.show_problem(ProblemReported("recorder", problem))
+            self._current.show_problem(ProblemReported("recorder", problem))
 
     # The run
 
@@ -368,7 +368,7 @@ class Controller(QObject):
             self._requested.take_pool(self.pool, scenario.limits)
             self._requested.take_load(scenario.load)
             self.values_changed.emit()
-        self._live.begin(scenario, target)
+        self._current.begin(scenario, target)
 
     def _record(self, run: Run) -> None:
         """Show the record of a run that has begun."""
@@ -417,7 +417,7 @@ class Controller(QObject):
         )
 
     def _validated(self) -> None:
-        self._live.change_to(self.values)
+        self._current.change_to(self.values)
         if self.viewing is None:
             mistake = self._validator.mistake
             self._warnings.show(self.pool, self.scenario, mistake, busy=self.busy)
@@ -436,14 +436,14 @@ class Controller(QObject):
         self._requested.take_pool(pool, pool.limits.complete(source.limits))
         self._requested.take_load(source.load)
         self._plan, self.viewing = None, path
-        self._live.forget()
+        self._current.forget()
         self.notices.take_all_back()
         self._set_recorder(recorder)
         self.changed.emit()
         self.values_changed.emit()
 
     def _live_sample(self) -> Sample | None:
-        run = self._live.current
+        run = self._current.run
         live = self.busy and run is not None and run.recorder is self.recorder
         return self.recorder.last if live and self.recorder is not None else None
 

@@ -65,7 +65,7 @@ class Bench:
 
     @property
     def engine(self) -> EngineProcess:
-        run = self.controller._live.current
+        run = self.controller._current.run
         assert run is not None
         assert run.engine is not None
         return run.engine

@@ -36,8 +36,8 @@ NUMBERS = {
 def test_what_is_found_late_of_an_earlier_load_is_dropped(tmp_path: Path) -> None:
     inbox = Inbox()
     file_worker = Worker("test", inbox)
-    told: list[str] = []
-    validator = LoadValidator(file_worker, lambda: told.append(validator.mistake))
+    found: list[str] = []
+    validator = LoadValidator(file_worker, lambda: found.append(validator.mistake))
     missing = {"hold_distribution": "file", "hold_file": str(tmp_path / "none.csv")}
     try:
         validator.validate(SETTINGS.complete(missing), "postgresql", names_a_file=True)
@@ -45,19 +45,19 @@ def test_what_is_found_late_of_an_earlier_load_is_dropped(tmp_path: Path) -> Non
     finally:
         assert file_worker.close(30)
     inbox.deliver()
-    assert told == [""]
+    assert found == [""]
 
 
 def test_what_is_found_in_a_file_is_told(tmp_path: Path) -> None:
     inbox = Inbox()
     file_worker = Worker("test", inbox)
-    told: list[str] = []
-    validator = LoadValidator(file_worker, lambda: told.append(validator.mistake))
+    found: list[str] = []
+    validator = LoadValidator(file_worker, lambda: found.append(validator.mistake))
     missing = {"hold_distribution": "file", "hold_file": str(tmp_path / "none.csv")}
     validator.validate(SETTINGS.complete(missing), "postgresql", names_a_file=True)
     assert file_worker.close(30)
     inbox.deliver()
-    assert "none.csv" in told[0]
+    assert "none.csv" in found[0]
 
 
 def follow(
@@ -213,23 +213,23 @@ def test_the_window_paints_15_to_30_times_a_second_and_less_when_the_machine_is_
     assert frame_rate.frames_per_second == SLOWEST <= idle
 
 
-def test_chores_are_done_in_order_elsewhere_and_told_of_here() -> None:
+def test_jobs_are_done_in_order_by_a_thread_and_reported_to_the_inbox() -> None:
     inbox = Inbox()
     worker = Worker("test", inbox)
-    told: list[object] = []
+    found: list[object] = []
     threads: list[str] = []
     for number in range(3):
         worker.do(
             lambda number=number: threads.append(threading.current_thread().name) or number,
-            told.append,
+            found.append,
         )
-    worker.do(lambda: 1 / 0, told.append, lambda error: told.append(type(error)))
-    worker.do(lambda: math.sqrt(-1), told.append)
+    worker.do(lambda: 1 / 0, found.append, lambda error: found.append(type(error)))
+    worker.do(lambda: math.sqrt(-1), found.append)
     assert worker.close(30)
-    assert told == []
+    assert found == []
     with pytest.raises(ValueError, match="math domain"):
         inbox.deliver()
-    assert told == [0, 1, 2, ZeroDivisionError]
+    assert found == [0, 1, 2, ZeroDivisionError]
     assert threads == ["poolviz test"] * 3
 
 

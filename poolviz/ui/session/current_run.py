@@ -32,7 +32,7 @@ from poolviz.ui.session.worker import Inbox, Worker
 _PROGRESS = "preparation"  # a topic of notices
 
 
-class LiveRun(QObject):
+class CurrentRun(QObject):
     """At most one run at a time, and what is changed in it. Belongs to the GUI thread; `worker`
     does what blocks, and the engine's reader thread only posts to the inbox."""
 
@@ -77,7 +77,7 @@ class LiveRun(QObject):
         return self.busy and self._run is not None and self._run.started
 
     @property
-    def current(self) -> Run | None:
+    def run(self) -> Run | None:
         """The run that goes on, or the last one; None before the first and after `forget`."""
         return self._run
 

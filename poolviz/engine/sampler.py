@@ -145,7 +145,7 @@ class Sampler:
             clients=self._client_group.active,
             longest_waits=tick.longest_waits,
             faults=self._faults,
-            strained=is_overloaded(cpu, lag),
+            overloaded=is_overloaded(cpu, lag),
         )
         self._index += 1
         self._missed = 0

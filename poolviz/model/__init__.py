@@ -1,1 +1,1 @@
-"""The vocabulary that every other part of poolviz speaks. Imports nothing of poolviz."""
+"""The terms that every other part of poolviz uses. Imports nothing else of poolviz."""

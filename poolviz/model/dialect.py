@@ -1,4 +1,4 @@
-"""Which kind of server a conninfo means, and how that kind is told to take its time."""
+"""The kinds of servers, by their connection strings, and the SQL that makes each sleep."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ POSTGRESQL, MYSQL, SQLITE = "postgresql", "mysql", "sqlite"
 _SLEEP = {
     POSTGRESQL: "SELECT pg_sleep({:.6f})",
     MYSQL: "SELECT SLEEP({:.6f})",
-    SQLITE: "SELECT sleep({:.6f})",  # a function that each connection is given
+    SQLITE: "SELECT sleep({:.6f})",  # a function that poolviz adds to each connection
 }
 
 
 def dialect_of(conninfo: str) -> str:
-    """`mysql` or `sqlite` by the URL's scheme; everything else is PostgreSQL's."""
+    """Return the kind of server: MYSQL or SQLITE by the URL's scheme, otherwise POSTGRESQL."""
     scheme = conninfo.partition(":")[0].partition("+")[0].lower()
     if scheme in ("mysql", "mariadb"):
         return MYSQL
@@ -20,5 +20,5 @@ def dialect_of(conninfo: str) -> str:
 
 
 def sleep_statement(dialect: str) -> str:
-    """The statement that keeps a server of that kind busy, to be formatted with seconds."""
+    """Return the statement that makes such a server sleep, to be formatted with seconds."""
     return _SLEEP[dialect]

@@ -1,9 +1,8 @@
 """Durations as mergeable histograms: percentiles are read from merged counts, never averaged.
 
 Buckets are logarithmic (each 2 % wider than the last), so any percentile is within 1 % of the
-true one from 100 ns to over a day; count, sum, lowest and highest are exact. The idea is that
-of HdrHistogram and DDSketch; this one adds a whole array of durations in a few numpy calls,
-which a value-by-value library can't.
+true one from 100 ns to over a day; count, sum, lowest and highest are exact. HdrHistogram and
+DDSketch work alike; this one adds a whole array of durations in a few numpy calls.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _CELL = np.dtype([("bucket", "<u2"), ("count", "<u4")])
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A histogram in six figures; times in seconds, None where nothing was counted."""
+    """A histogram in six figures. Times are in seconds, and None if nothing was counted."""
 
     count: int
     mean: float | None
@@ -35,7 +34,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Durations(msgspec.Struct, array_like=True, frozen=True):
-    """A histogram as it travels and is stored: exact figures and the filled buckets."""
+    """A histogram as it is sent and stored: its exact figures and the buckets that aren't empty."""
 
     count: int = 0
     total: float = 0.0
@@ -53,7 +52,7 @@ class Histogram:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything counted."""
+        """Set every count to zero."""
         self._counts: NDArray[np.int64] = np.zeros(_BUCKETS, dtype=np.int64)
         self.count = 0
         self.total = 0.0
@@ -73,7 +72,7 @@ class Histogram:
         self.high = max(self.high, float(seconds.max()))
 
     def merge(self, other: Durations) -> None:
-        """Count everything that `other` counted."""
+        """Add all the counts of `other`."""
         if not other.count:
             return
         cells = np.frombuffer(other.cells, dtype=_CELL)
@@ -84,7 +83,7 @@ class Histogram:
         self.high = max(self.high, other.high)
 
     def pack(self) -> Durations:
-        """This histogram as it travels."""
+        """Return this histogram as it is sent and stored."""
         if not self.count:
             return Durations()
         filled = np.flatnonzero(self._counts)
@@ -93,7 +92,7 @@ class Histogram:
         return Durations(self.count, self.total, self.low, self.high, cells.tobytes())
 
     def percentiles(self, *shares: float) -> list[float]:
-        """The durations that the given shares (0.95) stay under; NaN where nothing was counted."""
+        """Return the durations below which the given shares (0.95) lie; NaN if there are none."""
         if not self.count:
             return [math.nan] * len(shares)
         ranks = np.maximum(np.ceil(np.asarray(shares) * self.count), 1)
@@ -102,11 +101,11 @@ class Histogram:
 
     @property
     def mean(self) -> float:
-        """The exact mean in seconds; NaN where nothing was counted."""
+        """The exact mean in seconds; NaN if nothing was counted."""
         return self.total / self.count if self.count else math.nan
 
     def summary(self) -> Summary:
-        """The six figures that reports give."""
+        """Return the six figures of reports."""
         if not self.count:
             return Summary(0, None, None, None, None, None)
         p50, p95, p99 = self.percentiles(0.50, 0.95, 0.99)

@@ -1,4 +1,4 @@
-"""What goes over the pipe between the window and the engine, both ways, as msgpack."""
+"""The messages between a run and its engine's process, both ways, as msgpack."""
 
 from __future__ import annotations
 
@@ -10,41 +10,44 @@ from poolviz.model.scenario import Scenario
 
 
 class StartRun(msgspec.Struct, tag=True, frozen=True):
-    """Run `scenario` against the server that `conninfo` names. Sent once, first.
+    """Run `scenario` on the server that `conninfo` names. Sent once, first.
 
-    `environment` is what is known of that server already (never a secret); they come back in
-    RunStarted. `own_server` is set by one who has started the server and heeds a
+    `environment` is what is known of that server already, without any secret, and comes back in
+    RunStarted. `own_server` says that the sender has started the server, and will restart it on a
     ServerRestartRequested.
     """
 
     scenario: Scenario
     conninfo: str
     application_name: str
-    environment: dict[str, str] = msgspec.field(name="facts", default_factory=dict)
+    environment: dict[str, str] = {}
     own_server: bool = False
 
 
 class ChangeSetting(msgspec.Struct, tag=True, frozen=True):
-    """Change a limit or a setting of the load. Answered by a MarkAdded or a ChangeRefused."""
+    """Change a limit or a setting of the load, or inject a fault.
+
+    Answered by a MarkAdded or a ChangeRefused.
+    """
 
     key: str
     value: Value
 
 
 class AddNote(msgspec.Struct, tag=True, frozen=True):
-    """Put a note on the timeline, now."""
+    """Add a note to the timeline, now."""
 
     text: str
 
 
 class StopRun(msgspec.Struct, tag=True, frozen=True):
-    """Stop: clients end, connections are closed, RunEnded comes."""
+    """Stop the run: clients end, connections are closed, and RunEnded follows."""
 
 
 class RunStarted(msgspec.Struct, tag="Began", frozen=True):
-    """The pool is open and the clients start. `started` is Unix time, in seconds.
+    """The pool is open, and the clients start. `started` is Unix time, in seconds.
 
-    Session files hold this message under the tag and the names given here.
+    Session files contain this message, under this tag and these names of fields.
     """
 
     started: float
@@ -59,13 +62,13 @@ class SampleTaken(msgspec.Struct, tag=True, frozen=True):
 
 
 class MarkAdded(msgspec.Struct, tag=True, frozen=True):
-    """A moment on the timeline: what was applied, not what was asked."""
+    """A mark was added to the timeline: of what was applied, not of what was requested."""
 
     mark: Mark
 
 
 class ChangeRefused(msgspec.Struct, tag=True, frozen=True):
-    """A change that was not applied, and why, in one sentence; `value` is still in force."""
+    """A change was not applied, for a reason in one sentence; `value` is still in force."""
 
     key: str
     value: Value
@@ -73,44 +76,46 @@ class ChangeRefused(msgspec.Struct, tag=True, frozen=True):
 
 
 class ProblemReported(msgspec.Struct, tag=True, frozen=True):
-    """Something to say while the run goes on. The same `topic` replaces what it said before;
-    an empty sentence takes it back."""
+    """A problem of a run that goes on, in one sentence.
+
+    It replaces an earlier one of the same `topic`; an empty sentence says that the problem is over.
+    """
 
     topic: str
     sentence: str
 
 
 class ServerRestartRequested(msgspec.Struct, tag=True, frozen=True):
-    """A fault: whoever owns the server is to stop it and start it again, now."""
+    """Whoever started the server is to stop it and start it again now, because of a fault."""
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """Rows that clients committed, by their own account, and so many more that there are now."""
+    """The rows that clients committed by their own count, and those found in the table."""
 
     expected: int
     found: int
 
     @property
     def sentence(self) -> str:
-        """Both, and what they mean side by side."""
+        """Both numbers, and what they mean."""
         committed = f"{self.expected:,} operations committed"
         lost = self.expected - self.found
         if lost == 0:
-            return f"{committed}, and all of their rows are there."
+            return f"{committed}, and all of their rows are in the table."
         if lost > 0:
             undone = f"{lost:,} {'was' if lost == 1 else 'were'} undone by others"
-            return f"{committed}, and {self.found:,} rows are there: {undone}."
+            return f"{committed}, and {self.found:,} rows are in the table: {undone}."
         return (
-            f"{committed} by the clients' account, and {self.found:,} rows are there: the others "
-            "are of commits whose answer was lost, or of somebody else."
+            f"{committed} by the clients' count, and {self.found:,} rows are in the table: the "
+            "others come from commits whose answer was lost, or from another program."
         )
 
 
 class RunEnded(msgspec.Struct, tag="Ended", frozen=True):
-    """The run is over; `open_at_end` connections were left open, by the meter's count.
+    """The run is over, with `open_at_end` connections left open by the meter's count.
 
-    `failure` is a sentence where the run could not begin or go on; `exit_status` goes with it.
-    `rows` where the load added some that could be counted.
+    `failure` says in one sentence why the run could not begin or go on, with the `exit_status` for
+    it; empty if it could. `rows` is there if the load added rows that could be counted.
     """
 
     open_at_end: int
@@ -136,15 +141,15 @@ _reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
 
 
 def pack(message: Command | Report) -> bytes:
-    """A message as bytes."""
+    """Return `message` as bytes."""
     return _encode(message)
 
 
 def unpack_command(data: bytes) -> Command:
-    """The command that the bytes hold."""
+    """Return the command in `data`."""
     return _commands.decode(data)
 
 
 def unpack_report(data: bytes) -> Report:
-    """The report that the bytes hold."""
+    """Return the report in `data`."""
     return _reports.decode(data)

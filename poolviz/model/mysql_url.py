@@ -1,4 +1,4 @@
-"""The address of a MySQL or MariaDB server: what a mysql:// URL means."""
+"""mysql:// URLs: the address of a MySQL or MariaDB server."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _HOW = "write it as mysql://user:password@host:3306/database"
 
 
 class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a server is and how to get in, as a URL says it. Holds the password: not to be shown.
+    """The address and login of a server. Contains the password, so it must not be shown.
 
-    `tls` holds the options that begin with ssl_, as PyMySQL names them.
+    `tls` has the options that begin with ssl_, as PyMySQL names them.
     """
 
     user: str
@@ -34,14 +34,17 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def parse(cls, url: str) -> MySQLAddress:
-        """What `url` means; InputError, without repeating any of it that might be secret."""
+        """Return the address that `url` means.
+
+        Raises InputError, which repeats nothing of it that might be secret.
+        """
         text = url.strip()
         _, _, rest = text.partition("://")
         if not rest:
-            raise InputError(f"The DSN is no URL of a MySQL server: {_HOW}.")
+            raise InputError(f"The DSN is not the URL of a MySQL server: {_HOW}.")
         if rest.partition("?")[0].count("@") > 1 or "@" in rest.partition("?")[0].partition("/")[2]:
             raise InputError(
-                "The DSN holds an @ beside the one before the host: write the special characters "
+                "The DSN has an @ besides the one before the host: write the special characters "
                 "of a user or password as %40 (@), %3A (:), %2F (/), %3F (?), %25 (%)."
             )
         try:
@@ -51,15 +54,13 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError:
             raise InputError(
                 f"The host or port in the DSN can't be read: {_HOW}, with a port from 1 to 65535, "
-                "and a : or / within a user or password as %3A or %2F."
+                "and with a : or / in a user or password as %3A or %2F."
             ) from None
         options = _options(parts.query)
         tls = {key: options.pop(key) for key in _TLS if key in options}
         timeout = _seconds(options.pop("connect_timeout", "5"))
         if options.get("charset", "utf8mb4") not in _CHARSETS:
-            raise InputError(
-                f"The charset in the DSN isn't known: it takes {', '.join(_CHARSETS)}."
-            )
+            raise InputError(f"The charset in the DSN is unknown: it takes {', '.join(_CHARSETS)}.")
         return cls(
             user=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
@@ -73,7 +74,7 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
-        """The address as a URL with nothing secret in it."""
+        """The address as a URL without any secret."""
         user = f"{quote(self.user, safe='')}@" if self.user else ""
         database = quote(self.database, safe="")
         if self.unix_socket:
@@ -82,7 +83,7 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        """The address as a URL, whole, with its password."""
+        """The address as a complete URL, with its password."""
         login = quote(self.user, safe="")
         if self.password:
             login += f":{quote(self.password, safe='')}"
@@ -93,8 +94,8 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
         }
         for key in ("unix_socket", "program_name"):
             options |= {key: value} if (value := getattr(self, key)) else {}
-        place = f"{login}@{self._host}:{self.port}/{quote(self.database, safe='')}"
-        return f"mysql://{place}?{urlencode(options, quote_via=quote)}"
+        address = f"{login}@{self._host}:{self.port}/{quote(self.database, safe='')}"
+        return f"mysql://{address}?{urlencode(options, quote_via=quote)}"
 
     @property
     def _host(self) -> str:
@@ -108,12 +109,14 @@ def _options(query: str) -> dict[str, str]:
             raise InputError(
                 f"The DSN has an option {key}: {suggest(key, [*_OPTIONS, *_TLS])}."
                 if key.isidentifier() and len(key) < 40
-                else f"The DSN has an option that isn't known: {suggest('', [*_OPTIONS, *_TLS])}."
+                else f"The DSN has an unknown option: {suggest('', [*_OPTIONS, *_TLS])}."
             )
     return options
 
 
 def _seconds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 3600):
-        raise InputError("connect_timeout in the DSN is no whole number of seconds, 1 to 3600.")
+        raise InputError(
+            "connect_timeout in the DSN must be a whole number of seconds from 1 to 3600."
+        )
     return int(text)

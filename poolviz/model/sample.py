@@ -1,4 +1,4 @@
-"""What one tick saw, and the moments that stand on the timeline."""
+"""A sample, which is what one tick saw, and the marks on the timeline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from poolviz.model.histogram import Durations
 from poolviz.model.parameters import Value
 
-TICK = 0.05  # seconds between two samples, nominally
+TICK = 0.05  # seconds between two samples, if none is late
 
 
 class Level(msgspec.Struct, array_like=True, frozen=True):
@@ -22,7 +22,7 @@ class Level(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ReportedCounts(msgspec.Struct, array_like=True, frozen=True):
-    """What the pool itself says at the tick's end; None where it keeps no such count."""
+    """The pool's own counts at the end of the tick; None for a count that it doesn't have."""
 
     open: int | None = None
     used: int | None = None
@@ -30,7 +30,7 @@ class ReportedCounts(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ServerView(msgspec.Struct, array_like=True, frozen=True):
-    """The server's own backends of this run, by state, as `pg_stat_activity` has them."""
+    """The backends of this run by state, as the server itself reports them."""
 
     active: int = 0
     idle: int = 0
@@ -39,24 +39,30 @@ class ServerView(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def total(self) -> int:
-        """All backends of this run."""
+        """The number of backends of this run."""
         return self.active + self.idle + self.idle_in_transaction + self.other
 
 
 class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """What one tick saw. Times in seconds since the run began; idle + used = open, always.
+    """What one tick saw. In every sample idle + used = open.
+
+    `t` is when it ended and `span` how long it was, in seconds; `t` since the run began.
 
     `operations`, `timeouts`, `errors`, `opened`, `closed` and `per_client` count what happened
-    within the tick; `limits` and `load` are those in force at its end. `per_client` counts
-    completed operations for each client number that had any; a new client comes once with 0.
-    `backlog` counts the requests of an open load that are due and that no client has begun;
-    `clients` those at work. `longest_waits` has the longest wait of each client since the segment
-    began, where this tick made it longer. `faults` are those that stand.
-    `missed` counts the ticks that came too late to be taken by themselves and are part of this
-    one: nothing of them is lost but their edges.
-    `cpu` is the share of one core that the load generator used within the last second, `lag` how
-    late the 99th of 100 timers of 10 ms fired within the last two. Where `strained`, it was at its
-    own limit, and the figures may be the load generator's rather than the pool's.
+    within the tick. `per_client` has the completed operations of each client number that had any;
+    a new client is there once with 0. `wait`, `use`, `create` and `retry` are the durations that
+    ended within the tick, in seconds. `longest_waits` has the longest wait of each client since
+    the segment began, if it grew.
+
+    `limits`, `load` and `faults`, which are those that stand, are in force at the end of the tick.
+    `capacity` is how many connections the limits allow, None if any number. `backlog` counts the
+    requests of an open load that are due and that no client has begun, `clients` the clients that
+    work. `missed` counts ticks that came too late and became part of this one: only the borders
+    between them are lost.
+
+    `cpu` is the share of one core that the load generator used within the last second, and `lag`
+    how late, in seconds, the 99th of 100 timers of 10 ms fired within the last two. `overloaded`
+    says that it was at its own limit, so that the figures may be its own rather than the pool's.
     """
 
     index: int
@@ -91,11 +97,11 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     clients: int = 0
     longest_waits: dict[int, float] = {}
     faults: dict[str, Value] = {}
-    strained: bool = False
+    overloaded: bool = False
 
 
 class MarkKind(StrEnum):
-    """Why a moment is marked."""
+    """What happened at a marked moment."""
 
     CHANGE = "change"
     FAULT = "fault"
@@ -103,7 +109,8 @@ class MarkKind(StrEnum):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A moment on the timeline. A change carries its key and what was in force before and after."""
+    """A moment on the timeline, at `t` seconds. A change has its key, and the value before and
+    after."""
 
     t: float
     kind: MarkKind

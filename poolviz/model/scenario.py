@@ -1,4 +1,4 @@
-"""A scenario: what to run, complete and checked."""
+"""Scenarios, and the changes in them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import msgspec
 from poolviz.model.parameters import Value
 
 DEFAULT_POOL = "sqlalchemy.QueuePool"
-LANGUAGES = ("en", "es")  # in which a scenario says what to watch
+LANGUAGES = ("en", "es")  # of a scenario's `watch`
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What changes `at` seconds after the start: a limit, a setting of the load, or a fault."""
+    """A change `at` seconds after the start, of a limit or a setting of the load, or a fault."""
 
     at: float
     key: str
@@ -19,10 +19,10 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """One run, complete and checked: every limit and every setting has its value.
+    """What to run, complete and checked: every limit and every setting has a value.
 
-    `duration` in seconds; None runs until it is stopped. `watch` says by language what to look
-    at, `fail_if` by what figures the run fails.
+    `duration` is in seconds; None runs until the run is stopped. `watch` says by language what to
+    look at. `fail_if` has the conditions that make the run fail.
     """
 
     pool: str

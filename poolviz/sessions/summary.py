@@ -173,7 +173,7 @@ class Totals:
             self.longest_waits[client] = max(self.longest_waits.get(client, 0.0), wait)
         self.cpu_max = max(self.cpu_max, sample.cpu)
         self.lag_max = max(self.lag_max, sample.lag)
-        self.strained += sample.span if sample.strained else 0.0
+        self.strained += sample.span if sample.overloaded else 0.0
         if sample.server is not None:
             self.backends_max = max(self.backends_max or 0, sample.server.total)
 

@@ -79,10 +79,10 @@ def test_rows_are_counted_on_mysql_too(mysql_url: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        (Rows(3, 3), "3 operations committed, and all of their rows are there."),
-        (Rows(1204, 871), "1,204 operations committed, and 871 rows are there: 333 were undone"),
+        (Rows(3, 3), "3 operations committed, and all of their rows are in the table."),
+        (Rows(1204, 871), "1,204 operations committed, and 871 rows are in the table: 333 were"),
         (Rows(2, 1), "1 was undone by others."),
-        (Rows(2, 3), "2 operations committed by the clients' account, and 3 rows are there"),
+        (Rows(2, 3), "2 operations committed by the clients' count, and 3 rows are in the table"),
     ],
 )
 def test_the_audit_says_what_it_means(rows: Rows, sentence: str) -> None:

@@ -182,8 +182,8 @@ def test_waits_of_each_client_are_the_longest_of_its_segment_and_of_the_run() ->
 def test_the_time_that_the_load_generator_was_at_its_limit_is_counted() -> None:
     first, second = list(samples(RUN))[:2]
     run = [
-        msgspec.structs.replace(first, cpu=0.5, lag=0.001, strained=False),
-        msgspec.structs.replace(second, cpu=0.95, lag=0.007, strained=True),
+        msgspec.structs.replace(first, cpu=0.5, lag=0.001, overloaded=False),
+        msgspec.structs.replace(second, cpu=0.95, lag=0.007, overloaded=True),
     ]
     generator = summed(run).load_generator
     assert (generator.cpu_max, generator.lag_p99_max_s) == (0.95, 0.007)

@@ -22,14 +22,14 @@ class Overload:
         if last is None:
             self._lasts, self._different_since, self._worst = False, None, None
             return None
-        if last.strained:
+        if last.overloaded:
             self._worst = last
-        if last.strained is self._lasts:
+        if last.overloaded is self._lasts:
             self._different_since = None
         elif self._different_since is None or self._different_since > last.t:
             self._different_since = last.t
         elif last.t - self._different_since > _LASTING:
-            self._lasts, self._different_since = last.strained, None
+            self._lasts, self._different_since = last.overloaded, None
         return self._worst if self._lasts else None
 
 

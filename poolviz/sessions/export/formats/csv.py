@@ -53,7 +53,7 @@ def _figures(sample: Sample) -> Iterator[Figure]:
     yield "tick", "missed", sample.missed, "ticks"
     yield "load_generator", "lag_p99", sample.lag, "s"
     yield "load_generator", "cpu", sample.cpu, "cores"
-    yield "load_generator", "strained", int(sample.strained), "1"
+    yield "load_generator", "strained", int(sample.overloaded), "1"
     yield "clients", "last", sample.clients, "clients"
     for name in LEVELS:
         level = getattr(sample, name)

@@ -22,6 +22,7 @@ from poolviz.scenarios.toml_file import draft_of
 from poolviz.sessions.session import Session
 
 ScenarioLike: TypeAlias = "str | PathLike[str] | Mapping[str, Any] | Scenario | None"
+_LOOK = 0.5  # seconds
 _logger = logging.getLogger(__name__)
 
 
@@ -63,7 +64,8 @@ def run(
         target = runner.reach(request.dsn, _logger.info)
         started = Run(request.scenario, target, _Log())
         runner.begin(started)
-        started.wait()
+        while not started.wait(_LOOK):  # with an end, so that Ctrl+C is heard on every system
+            pass
         runner.end_run()
     return _result(started)
 

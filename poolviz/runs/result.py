@@ -15,7 +15,7 @@ from poolviz.sessions.summary import RunSummary, as_object
 
 
 class RunFailed(PoolvizError):
-    """A run that could not begin, or that ended early. What was recorded until then is kept."""
+    """A run that ended early, with the sentence that says why."""
 
     def __init__(self, ended: RunEnded) -> None:
         super().__init__(ended.failure)

@@ -195,9 +195,11 @@ class Run:
         except ServerError as error:
             with self._lock:
                 self._restart_failure = error
-            self.stop()
         except Exception:
-            _logger.exception("Restarting the server failed")
+            _logger.exception("restarting the server failed")
+        else:
+            return
+        if not self.stop_asked:
             self.stop()
 
     def _with_restart_failure(self, ended: RunEnded) -> RunEnded:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +31,8 @@ from poolviz.ui.window import Window
 
 __all__ = ["display_problem", "run_window"]
 
+_logger = logging.getLogger(__name__)
+
 
 def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | None = None) -> int:
     """Open the window and run until it is closed; the exit status.
@@ -53,7 +55,7 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
         mistakes.append(mistake)
         window.close()
 
-    with _faults_shown(window), _signals_close(window):
+    with _unexpected_errors_shown(window), _signals_close(window):
         window.show()
         dsn = dsn if dsn is not None else draft.dsn
         if session is not None:
@@ -98,13 +100,16 @@ def _signals_close(window: Window) -> Iterator[None]:
 
 
 @contextmanager
-def _faults_shown(window: Window) -> Iterator[None]:
-    """A fault of poolviz's own is said in the window and on standard error, in every thread."""
+def _unexpected_errors_shown(window: Window) -> Iterator[None]:
+    """Log an unexpected error with its traceback and show it as a notice, from every thread."""
 
     def show(kind: type[BaseException], error: BaseException | None, trace: object) -> None:
         where = trace if isinstance(trace, TracebackType) else None
-        traceback.print_exception(kind, error, where, file=sys.stderr)
-        sentence = f"A fault of poolviz itself: {kind.__name__}: {error}. Please report it."
+        _logger.critical("unexpected error", exc_info=(kind, error or kind(), where))
+        sentence = (
+            f"Something unexpected happened in poolviz ({kind.__name__}: {error}). Please report "
+            "it with the log: the menu opens its folder."
+        )
         notice = Notice("fault", sentence, Weight.BAD)
         window.controller.inbox.post(lambda: window.banner.say(notice))
 

@@ -26,7 +26,12 @@ def command(ctx: click.Context, file: Path | None, dsn: str | None) -> int:
 
     FILE is a scenario (.toml), the name of a preset, or a recorded session (.poolviz).
     """
-    from poolviz.scenarios.presets import open_scenario  # noqa: PLC0415 - not for --help
+    from poolviz.runs.request import check_draft  # noqa: PLC0415 - not for --help
+    from poolviz.runs.runner import Runner  # noqa: PLC0415 - likewise
+    from poolviz.scenarios.draft import Draft  # noqa: PLC0415 - likewise
+    from poolviz.scenarios.presets import open_scenario  # noqa: PLC0415 - likewise
+    from poolviz.system.display import display_problem  # noqa: PLC0415 - likewise
+    from poolviz.system.qt_libraries import qt_error  # noqa: PLC0415 - likewise
 
     start: Draft | Path | None = None
     if file is not None and file.suffix == _SESSION:
@@ -35,22 +40,21 @@ def command(ctx: click.Context, file: Path | None, dsn: str | None) -> int:
         start = file
     elif file is not None:
         start = open_scenario(file, _command_names(ctx))
-    reason = _no_window()
-    if reason:
+    reason = display_problem()
+    if reason is not None:
         return _without_window(reason, start, dsn)
-    from poolviz.runs.request import check_draft  # noqa: PLC0415 - likewise
-    from poolviz.runs.runner import Runner  # noqa: PLC0415 - for a window alone
-    from poolviz.scenarios.draft import Draft  # noqa: PLC0415 - likewise
-
     draft = start if not isinstance(start, Path) else None
     scenario = check_draft(draft or Draft())
     with Runner() as runner:
-        # Engine and server start while Qt is loaded.
+        # Engine and server start while Qt is imported.
         named = dsn is not None or isinstance(start, Path) or (draft is not None and draft.dsn)
         runner.warm_up(scenario.pool, server=not named)
-        from poolviz.ui.app import run_window  # noqa: PLC0415 - Qt is loaded for a window alone
+        error = qt_error()
+        if not error:
+            from poolviz.ui.app import run_window  # noqa: PLC0415 - Qt is loaded for a window alone
 
-        return run_window(start, dsn, runner)
+            return run_window(start, dsn, runner)
+    return _without_window(f"Qt can't be loaded ({error})", start, dsn)
 
 
 def _command_names(ctx: click.Context) -> list[str]:
@@ -59,17 +63,6 @@ def _command_names(ctx: click.Context) -> list[str]:
     group = ctx.parent.command
     assert isinstance(group, click.Group)
     return [name for name in group.list_commands(ctx.parent) if name != ctx.info_name]
-
-
-def _no_window() -> str:
-    """Return why no window can be opened here, in a sentence; empty where one can."""
-    from poolviz.system.display import display_problem  # noqa: PLC0415 - for a window alone
-    from poolviz.system.qt_libraries import qt_error  # noqa: PLC0415 - likewise
-
-    reason = display_problem()
-    if reason is None and (error := qt_error()):
-        reason = f"Qt can't be loaded ({error})"
-    return reason or ""
 
 
 def _without_window(reason: str, start: Draft | Path | None, dsn: str | None) -> int:

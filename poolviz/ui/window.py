@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from time import monotonic, thread_time
 
-import psutil
 from PySide6.QtCore import QSettings, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
@@ -51,7 +50,8 @@ class Window(QMainWindow):
         self._timer = QTimer(self, singleShot=True)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._drawn: tuple[object, int] = (None, -1)  # recorder and revision last shown
-        self._figures_at = self._machine_at = self._cpu_at = 0.0
+        self._figures_at = self._cpu_at = 0.0
+        self._machine_at = monotonic()
         self.charts = ChartsWidget(theme)
         self.tiles = Tiles(theme)
         self.banner = Banner()
@@ -218,6 +218,8 @@ class Window(QMainWindow):
         self._cpu_at = cpu
         if now - self._machine_at >= _MACHINE:
             self._machine_at = now
+            import psutil  # noqa: PLC0415 - not needed before the first frame
+
             self._frame_rate.note_machine(psutil.cpu_percent(None) / 100)
 
     def _draw(self, now: float) -> None:

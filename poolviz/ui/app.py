@@ -21,15 +21,12 @@ from poolviz.runs.request import check_draft
 from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.folder import SessionsFolder
-from poolviz.system.display import display_problem
 from poolviz.system.folders import home
 from poolviz.system.resources import resource
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.style.theme_manager import ThemeManager
 from poolviz.ui.window import Window
-
-__all__ = ["display_problem", "run_window"]
 
 _logger = logging.getLogger(__name__)
 

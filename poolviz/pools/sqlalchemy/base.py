@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 MOST = 10_000
 NO_LIMIT = -1  # of max_overflow
 
-# SQLAlchemy logs each lost connection, with its traceback, under the module of the pool's class.
-# That would be printed to the terminal if logging isn't set up.
-logging.getLogger(__package__).addHandler(logging.NullHandler())
+# SQLAlchemy logs under the module of the pool's class: each lost connection with its traceback, and
+# at debug each checkout. That isn't poolviz' own log, and writing it would slow down the pool that
+# is measured.
+logging.getLogger(__package__).setLevel(logging.CRITICAL)
 
 POOL_RECYCLE = Seconds(
     key="pool_recycle",

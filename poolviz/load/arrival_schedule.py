@@ -2,7 +2,7 @@
 
 Arrivals are a stream of gaps measured in units (`load.spacings`), and a clock that runs through
 the units at the current rate. So a change of the rate speeds the stream up or slows it down; no
-request is lost, and the stream doesn't begin anew.
+request is lost, and the stream doesn't start over.
 """
 
 from __future__ import annotations

@@ -289,7 +289,7 @@ def read_column(file: str, parse: Callable[[str], float], takes: str) -> array[f
 @lru_cache(maxsize=8)
 def _read_column(
     path: Path,
-    version: tuple[int, int],  # noqa: ARG001 - part of the cache's key: a changed file is read anew
+    version: tuple[int, int],  # noqa: ARG001 - part of the cache's key: a changed file is read again
     parse: Callable[[str], float],
     takes: str,
 ) -> array[float]:

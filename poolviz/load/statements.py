@@ -2,8 +2,8 @@
 
 To add a statement, write one subclass of `Statement` here and name it in `STATEMENTS`. Its name
 becomes a choice of the setting `statement`, and its parameters become settings, in the window, on
-the command line, and in scenarios and their schema. `tests/load/test_statements.py` runs every
-statement on the servers that it names.
+the command line, and in scenarios and their schema. Test its SQL in
+`tests/load/test_statements.py`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What a run is told: drafts, TOML files, checks, presets, and the schema."""
+"""Scenarios as they are written: drafts, TOML files, checks, presets, and the schema."""

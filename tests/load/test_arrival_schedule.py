@@ -1,4 +1,4 @@
-"""The open load: every request is due once, and served once, whoever asks in whatever order."""
+"""The schedule of an open load: every request is due once and served once, in whatever order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from poolviz.model.parameters import Parameters, Value
 
 DECLARED = Parameters("setting", *arrival_parameters(), *shape_parameters())
 S = 1_000_000_000
-CELL = 0.005  # seconds that the schedule's rate stands still
+CELL = 0.005  # seconds for which the schedule's rate is constant
 
 
 def settings(**given: Value) -> dict[str, Value]:
@@ -35,7 +35,7 @@ def settings(**given: Value) -> dict[str, Value]:
 def schedule(
     before: ArrivalSchedule | None = None, began: int = 0, seed: int = 1, **given: Value
 ) -> ArrivalSchedule:
-    """A schedule in a time of its own, in which it is never later than anybody says."""
+    """Return a schedule whose clock never runs ahead of the moments it is given."""
     return ArrivalSchedule(settings(**given), seed, began, before, clock=lambda: 0)
 
 
@@ -49,12 +49,12 @@ def trace(folder: Path, text: str) -> str:
     return str(path)
 
 
-def expected(until: float, asked: dict[str, Value]) -> float:
-    """The integral of the rate, on a grid five times as fine."""
+def expected(until: float, wanted: dict[str, Value]) -> float:
+    """Return the integral of the rate, on a grid five times as fine."""
     edges = np.linspace(0.0, until, max(2, math.ceil(until / CELL * 5)))
     middles, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
-    factor = shape_of(asked).factor
-    return float(asked["rate"]) * width * sum(factor(t) for t in middles)
+    factor = shape_of(wanted).factor
+    return float(wanted["rate"]) * width * sum(factor(t) for t in middles)
 
 
 rates = st.floats(0, 300)
@@ -86,22 +86,22 @@ def test_constant_spacing_follows_the_rate() -> None:
 def test_as_many_requests_are_due_as_the_rate_adds_up_to(
     rate: float, shape: dict[str, Value], until: float
 ) -> None:
-    asked = settings(spacing="constant", rate=rate, **shape)
-    dues = seconds(schedule(**asked).take_due(round(until * S)))
+    wanted = settings(spacing="constant", rate=rate, **shape)
+    dues = seconds(schedule(**wanted).take_due(round(until * S)))
     assert dues == sorted(dues)
-    # Besides the request in progress, a cell may be astride an edge, of which bursts have many.
-    edges = 2 * (1 + until / float(asked["burst_every"])) if shape["shape"] == "bursts" else 2
-    slack = 1.001 + rate * shape_of(asked).highest * CELL * edges
-    assert abs(len(dues) - expected(until, asked)) <= slack
+    # In addition to the next request, cells at edges of the shape count, which bursts have many of.
+    edges = 2 * (1 + until / float(wanted["burst_every"])) if shape["shape"] == "bursts" else 2
+    slack = 1.001 + rate * shape_of(wanted).highest * CELL * edges
+    assert abs(len(dues) - expected(until, wanted)) <= slack
 
 
 @pytest.mark.parametrize("shape", [kind.name for kind in SHAPES])
 def test_poisson_arrivals_follow_the_current_rate(shape: str) -> None:
-    asked = settings(rate=500.0, shape=shape)
-    arrivals = schedule(**asked)
+    wanted = settings(rate=500.0, shape=shape)
+    arrivals = schedule(**wanted)
     for span in range(6):
         counted = len(arrivals.take_due((span + 1) * 10 * S))
-        mean = expected((span + 1) * 10, asked) - expected(span * 10, asked)
+        mean = expected((span + 1) * 10, wanted) - expected(span * 10, wanted)
         assert abs(counted - mean) < 5 * math.sqrt(mean) + 30
 
 
@@ -113,7 +113,9 @@ def test_poisson_gaps_are_exponential() -> None:
 
 
 @given(seed=st.integers(0, 2**32), steps=st.lists(st.integers(0, S), max_size=20))
-def test_a_seed_repeats_its_arrivals_however_often_one_asks(seed: int, steps: list[int]) -> None:
+def test_a_seed_repeats_its_arrivals_however_often_they_are_claimed(
+    seed: int, steps: list[int]
+) -> None:
     piecewise, at = schedule(seed=seed, rate=50.0), 0
     taken: list[int] = []
     for step in steps:
@@ -135,21 +137,21 @@ def test_another_seed_has_other_arrivals() -> None:
 def test_a_change_that_changes_nothing_moves_no_request(
     spacing: str, rate: float, changes: list[int]
 ) -> None:
-    asked: dict[str, Value] = {"spacing": spacing, "rate": rate}
-    current, at = schedule(**asked), 0
+    wanted: dict[str, Value] = {"spacing": spacing, "rate": rate}
+    current, at = schedule(**wanted), 0
     dues: list[int] = []
     for step in changes:
         dues += current.take_due(at + step // 2)
         at += step
         current.claim(at)
-        current = schedule(before=current, began=at, **asked)
+        current = schedule(before=current, began=at, **wanted)
     dues += current.take_due(at + S)
-    alone = schedule(**asked).take_due(at + S)
+    alone = schedule(**wanted).take_due(at + S)
     assert len(dues) == pytest.approx(len(alone), abs=1)  # one may be due just at the end
     assert all(abs(a - b) <= len(changes) + 1 for a, b in zip(dues, alone, strict=False))
 
 
-def test_however_often_the_rate_is_changed_a_rare_request_comes() -> None:
+def test_a_rare_request_arrives_however_often_the_rate_is_changed() -> None:
     current = schedule(spacing="constant", rate=1.0)
     for tenth in range(1, 31):
         rate = 1.0 + (tenth % 2) * 1e-9
@@ -206,13 +208,13 @@ def test_a_claim_of_a_request_that_was_never_due_is_void() -> None:
     assert first.followed
     assert not first.void(S // 2)
     assert first.void(S)
-    first.give_back(S)  # which is nobody's any more
+    first.give_back(S)  # the request was never due, so nothing comes back
     # 0.2 of the gap had passed by then, and the rest goes by at twice the speed.
     assert seconds(second.take_due(S)) == pytest.approx([0.5, 0.8])
     assert second.claim(0) == 8 * S // 10
 
 
-def test_what_a_client_saw_come_due_stays_due_though_the_change_was_dated_before() -> None:
+def test_what_a_client_saw_come_due_stays_due_after_a_change_with_an_earlier_time() -> None:
     clock = 0
     first = ArrivalSchedule(settings(spacing="constant", rate=10.0), 1, 0, clock=lambda: clock)
     assert first.claim(0) == S // 10
@@ -223,7 +225,7 @@ def test_what_a_client_saw_come_due_stays_due_though_the_change_was_dated_before
     assert list(second.take_due(S)) == [S // 10]
 
 
-def test_what_was_reported_as_due_stays_due_though_the_change_was_dated_before() -> None:
+def test_what_was_taken_as_due_stays_due_after_a_change_with_an_earlier_time() -> None:
     first = schedule(spacing="constant", rate=10.0)
     assert len(first.take_due(S)) == 10
     second = schedule(before=first, began=S // 2, rate=0.0)
@@ -263,9 +265,7 @@ class Interleaving(RuleBasedStateMachine):
         self.schedule = ArrivalSchedule(
             settings(rate=rate, spacing=spacing), 1, 0, clock=lambda: self.now
         )
-        self.stale: list[
-            ArrivalSchedule
-        ] = []  # ones that some client hasn't noticed to be followed
+        self.stale: list[ArrivalSchedule] = []  # those with a successor that some client still uses
         self.claims: list[tuple[ArrivalSchedule, int]] = []
         self.served: Counter[int] = Counter()
         self.reported: list[int] = []
@@ -308,13 +308,13 @@ class Interleaving(RuleBasedStateMachine):
         self, rate: float, shape: dict[str, Value], lag: int, data: st.DataObject
     ) -> None:
         spacing = data.draw(st.sampled_from(["poisson", "constant"]))
-        asked = settings(rate=rate, spacing=spacing, **shape)
+        wanted = settings(rate=rate, spacing=spacing, **shape)
         began = max(self.now - lag, 0)
         self.stale.append(self.schedule)
-        self.schedule = ArrivalSchedule(asked, 1, began, self.schedule, clock=lambda: self.now)
+        self.schedule = ArrivalSchedule(wanted, 1, began, self.schedule, clock=lambda: self.now)
 
     @invariant()
-    def nobody_reports_the_past_agendas(self) -> None:
+    def past_schedules_are_empty(self) -> None:
         assert not any(stale.take_due(self.now + S) for stale in getattr(self, "stale", []))
 
     def teardown(self) -> None:
@@ -342,8 +342,8 @@ TestAnyInterleaving = Interleaving.TestCase
 
 def test_many_threads_serve_every_request_once() -> None:
     began = perf_counter_ns()
-    asked = settings(spacing="poisson", rate=10_000.0)
-    current = [ArrivalSchedule(asked, 1, began)]
+    wanted = settings(spacing="poisson", rate=10_000.0)
+    current = [ArrivalSchedule(wanted, 1, began)]
     over = threading.Event()
     served: list[list[int]] = [[] for _ in range(8)]
 
@@ -368,7 +368,7 @@ def test_many_threads_serve_every_request_once() -> None:
     for change in range(200):
         reported += current[0].take_due(perf_counter_ns())
         rate = 5_000.0 + 100 * (change % 50)
-        current[0] = ArrivalSchedule({**asked, "rate": rate}, 1, perf_counter_ns(), current[0])
+        current[0] = ArrivalSchedule({**wanted, "rate": rate}, 1, perf_counter_ns(), current[0])
     over.set()
     for thread in threads:
         thread.join(30)
@@ -415,11 +415,11 @@ def test_a_recording_goes_on_where_it_was_when_other_settings_change(
     changes: list[int],
 ) -> None:
     file = trace(tmp_path_factory.mktemp("trace"), "\n".join(map(repr, times)))
-    asked: dict[str, Value] = {"spacing": "replay", "replay_file": file, "replay_speed": speed}
-    current, at = schedule(**asked), 0
+    wanted: dict[str, Value] = {"spacing": "replay", "replay_file": file, "replay_speed": speed}
+    current, at = schedule(**wanted), 0
     for number, step in enumerate(changes):
         at += step
-        current = schedule(before=current, began=at, **asked, rate=float(number))
+        current = schedule(before=current, began=at, **wanted, rate=float(number))
     first = min(times)
     replayed = seconds(current.take_due(max(at, 1001 * S)))
     assert replayed == pytest.approx([(t - first) / speed for t in sorted(times)], abs=1e-6)
@@ -427,14 +427,14 @@ def test_a_recording_goes_on_where_it_was_when_other_settings_change(
 
 def test_a_recording_runs_faster_slower_and_again(tmp_path: Path) -> None:
     file = trace(tmp_path, "0\n1\n4\n")
-    asked: dict[str, Value] = {"spacing": "replay", "replay_file": file}
-    fast = schedule(**asked, replay_speed=10.0, replay_repeats=True)
+    wanted: dict[str, Value] = {"spacing": "replay", "replay_file": file}
+    fast = schedule(**wanted, replay_speed=10.0, replay_repeats=True)
     # Between two rounds there is a gap of the mean length, 2 s.
     assert seconds(fast.take_due(1_100_000_000)) == pytest.approx(
         [0, 0.1, 0.4, 0.6, 0.7, 1.0], abs=1e-6
     )
     slow = schedule(
-        before=fast, began=1_100_000_000, replay_speed=1.0, **asked, replay_repeats=True
+        before=fast, began=1_100_000_000, replay_speed=1.0, **wanted, replay_repeats=True
     )
     assert seconds(slow.take_due(5 * S)) == pytest.approx([2.1, 3.1], abs=1e-6)
 
@@ -448,7 +448,7 @@ def test_even_a_short_recording_repeats(tmp_path: Path, text: str, period: float
     assert starts[-1] >= 9
 
 
-def test_a_recording_has_to_be_named_and_without_one_all_goes_on_as_it_was(tmp_path: Path) -> None:
+def test_without_the_file_of_a_recording_the_old_schedule_goes_on(tmp_path: Path) -> None:
     first = schedule(spacing="constant", rate=10.0)
     for file, problem in (
         ("", "replay_file is empty: spacing is replay"),

@@ -1,4 +1,4 @@
-"""A count that many threads add to loses nothing."""
+"""A counter that many threads add to loses nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from poolviz.load.counter import Counter
 
 
-def test_nothing_is_lost_however_many_add_and_however_often_one_looks() -> None:
+def test_nothing_is_lost_however_many_add_and_however_often_it_is_read() -> None:
     counter = Counter()
     start = threading.Barrier(9)
 

@@ -1,4 +1,4 @@
-"""How long things take: drawn with the mean and the spread that were asked for."""
+"""Times that are drawn from a distribution: their mean, their spread, and files of them."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def test_a_seed_repeats_its_draws(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_the_mean_is_what_was_asked_for(name: str) -> None:
+def test_the_mean_is_the_one_that_was_set(name: str) -> None:
     assert drawn(100_000, time=0.02, distribution=name).mean() == pytest.approx(0.02, rel=0.02)
 
 
 @pytest.mark.parametrize("spread", [0.1, 0.5])
 @pytest.mark.parametrize("name", SPREAD)
-def test_the_spread_is_what_was_asked_for(name: str, spread: float) -> None:
+def test_the_spread_is_the_one_that_was_set(name: str, spread: float) -> None:
     times = drawn(200_000, time=0.02, spread=spread, distribution=name)
     assert times.std() / times.mean() == pytest.approx(spread, rel=0.1)
 
@@ -96,11 +96,11 @@ def test_a_pareto_time_is_never_below_its_least_and_sometimes_far_above() -> Non
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_a_mean_of_zero_is_no_time_at_all(name: str) -> None:
+def test_a_mean_of_zero_needs_no_draw(name: str) -> None:
     assert draw_of("hold", settings(time=0, distribution=name)) is None
 
 
-def test_measured_times_are_drawn_alike_whatever_the_mean_says(tmp_path: Path) -> None:
+def test_measured_times_are_equally_likely_whatever_the_mean_is(tmp_path: Path) -> None:
     file = written(tmp_path, "0.01\n20ms\n0.03\n")
     times = drawn(30_000, time=0, distribution="file", file=file)
     values, counts = np.unique(times, return_counts=True)
@@ -119,7 +119,7 @@ def test_measured_times_are_drawn_alike_whatever_the_mean_says(tmp_path: Path) -
     ],
     ids=["plain", "comments and units", "csv of a spreadsheet", "semicolons", "tabs"],
 )
-def test_measured_times_are_read_from_many_a_file(tmp_path: Path, text: str) -> None:
+def test_measured_times_are_read_from_many_kinds_of_files(tmp_path: Path, text: str) -> None:
     assert list(measured_times(written(tmp_path, text))) == [0.01, 0.5]
 
 
@@ -158,12 +158,12 @@ def test_a_file_without_a_time_is_refused(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe0\x00", b"\x89PNG\r\n\x1a\n" + bytes(range(256))])
-def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InputError, match=r"times\.csv"):
         measured_times(written(tmp_path, content))
 
 
-def test_a_file_that_is_missing_or_none_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_not_a_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.csv can't be read: No such file or directory"):
         measured_times(str(tmp_path / "nowhere.csv"))
     with pytest.raises(InputError, match="is not a file: name a file"):
@@ -172,14 +172,14 @@ def test_a_file_that_is_missing_or_none_is_named(tmp_path: Path) -> None:
         measured_times("~nobody-of-that-name/times.csv")
 
 
-def test_a_file_has_to_be_named_where_one_is_asked_for() -> None:
+def test_a_file_has_to_be_named_if_times_come_from_one() -> None:
     with pytest.raises(InputError, match="hold_file is empty: hold_distribution is file"):
         draw_of("hold", settings(distribution="file"))
 
 
-def test_a_file_of_zeros_is_no_time_at_all(tmp_path: Path) -> None:
-    asked = settings(distribution="file", file=written(tmp_path, "0\n0s\n"))
-    assert draw_of("hold", asked) is None
+def test_a_file_of_zeros_needs_no_draw(tmp_path: Path) -> None:
+    wanted = settings(distribution="file", file=written(tmp_path, "0\n0s\n"))
+    assert draw_of("hold", wanted) is None
 
 
 def test_a_file_that_was_written_again_is_read_again(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How the load changes over time."""
+"""How the load varies over time."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def any_settings() -> st.SearchStrategy[dict[str, Value]]:
     return st.fixed_dictionaries({key: values(parameter) for key, parameter in DECLARED.items()})
 
 
-@given(asked=any_settings(), t=st.floats(0, 1e6))
+@given(wanted=any_settings(), t=st.floats(0, 1e6))
 def test_a_factor_is_never_negative_nor_above_the_highest(
-    asked: dict[str, Value], t: float
+    wanted: dict[str, Value], t: float
 ) -> None:
-    shape = shape_of(DECLARED.complete(asked))
+    shape = shape_of(DECLARED.complete(wanted))
     assert -1e-9 <= shape.factor(t) <= shape.highest + 1e-9
     if not shape.changes:
         assert shape.factor(t) == 1.0
 
 
 @pytest.mark.parametrize(
-    ("asked", "factors"),
+    ("wanted", "factors"),
     [
         ({"shape": "constant"}, {0: 1, 100: 1}),
         ({"shape": "ramp", "ramp_from": 0.5, "ramp_time": 10}, {0: 0.5, 5: 0.75, 10: 1, 99: 1}),
@@ -65,10 +65,10 @@ def test_a_factor_is_never_negative_nor_above_the_highest(
     ],
     ids=lambda value: str(value.get("shape")) if "shape" in value else "",
 )
-def test_a_shape_is_where_it_was_asked_to_be(
-    asked: dict[str, Value], factors: dict[float, float]
+def test_a_shape_has_the_factors_of_its_settings(
+    wanted: dict[str, Value], factors: dict[float, float]
 ) -> None:
-    shape = shape_of(settings(**asked))
+    shape = shape_of(settings(**wanted))
     assert {t: shape.factor(t) for t in factors} == pytest.approx(factors)
     assert shape.highest >= max(factors.values()) - 1e-9
 

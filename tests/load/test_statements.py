@@ -49,7 +49,7 @@ def test_random_numbers_lie_within_both_bounds_and_reach_them() -> None:
     assert drawn == {f"SELECT {number}" for number in (-1, 0, 1, 2)}
 
 
-def test_each_random_number_is_drawn_for_itself() -> None:
+def test_each_random_number_is_drawn_separately() -> None:
     script = SqlScript("SELECT :random(1,1000000), :random(1,1000000)", POSTGRESQL)
     a, b = re.findall(r"\d+", script.filled(RNG, 0, 0)[0])
     assert a != b
@@ -95,11 +95,11 @@ def test_mysql_quotes_and_comments_in_its_own_way(text: str) -> None:
     assert filled(f"{text}\n; SELECT :n", MYSQL) == [text, "SELECT 7"]
 
 
-def test_two_dashes_before_a_number_are_no_comment_on_mysql() -> None:
+def test_two_dashes_before_a_number_are_not_a_comment_on_mysql() -> None:
     assert filled("SELECT 5--:n", MYSQL) == ["SELECT 5--7"]
 
 
-def test_statements_are_parted_and_empty_ones_left_out() -> None:
+def test_statements_are_separated_and_empty_ones_left_out() -> None:
     text = " ;SELECT 1;; -- nothing\n ; /* nor here */ ;UPDATE t SET a = ';' WHERE b = :n ; "
     assert filled(text) == ["SELECT 1", "UPDATE t SET a = ';' WHERE b = 7"]
 
@@ -120,7 +120,7 @@ def test_no_statement_is_a_mistake(text: str) -> None:
         ("SELECT :random(5,1)", r"whose second number is less than the first"),
     ],
 )
-def test_what_is_no_parameter_is_named_with_what_is(text: str, said: str) -> None:
+def test_an_unknown_parameter_is_named_with_the_known_ones(text: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         check_statement(settings(statement="sql", sql=text), POSTGRESQL)
 
@@ -156,7 +156,7 @@ def test_a_server_understands_what_was_filled_in(cursor: psycopg2.extensions.cur
     assert cursor.fetchall() == [(3, ":n; 50%"), (8, ":n")]
 
 
-# All kinds
+# Every statement
 
 
 @pytest.mark.parametrize("dialect", [POSTGRESQL, MYSQL])
@@ -172,7 +172,7 @@ def test_accounts_tellers_and_branches_are_drawn_within_the_scale(dialect: str) 
     assert 297_000 < max(seen["aid"]) <= 300_000
 
 
-def test_the_history_tells_what_the_updates_did() -> None:
+def test_the_history_has_what_the_updates_did() -> None:
     statement = statement_of(settings(statement="read_write", scale=9), POSTGRESQL)
     account, _, teller, branch, history = statement.sql(RNG, 0, 0)
     delta = re.search(r"abalance \+ (-?\d+) ", account)
@@ -197,7 +197,7 @@ def test_sleeping_takes_the_drawn_time_and_no_time_is_select_1() -> None:
 
 
 @pytest.mark.parametrize("name", ["read", "read_write"])
-def test_what_needs_tables_is_refused_on_sqlite_with_what_may_be_taken(name: str) -> None:
+def test_a_statement_on_tables_is_refused_on_sqlite_with_those_that_run(name: str) -> None:
     chosen = settings(statement=name)
     check_statement(chosen, POSTGRESQL)
     check_statement(chosen, MYSQL)
@@ -209,7 +209,7 @@ def test_what_needs_tables_is_refused_on_sqlite_with_what_may_be_taken(name: str
     )
 
 
-def test_only_a_reading_and_writing_transaction_commits_unless_told_otherwise() -> None:
+def test_only_read_write_commits_by_default() -> None:
     assert {kind.name: kind.ends for kind in STATEMENTS if kind.ends != "default"} == {
         "read_write": "commit"
     }
@@ -226,7 +226,7 @@ def test_each_parameter_is_declared_once_and_shown_for_its_statement_alone() -> 
             assert kind.name in choices if key == "statement" else key in keys
 
 
-# Tables that a run works on
+# Tables that a run needs
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_each_parameter_is_declared_once_and_shown_for_its_statement_alone() -> 
         ({"statement": "read"}, [(1, "pool_size", 40)], 1),
     ],
 )
-def test_a_run_needs_tables_of_the_largest_scale_that_it_ever_works_on(
+def test_a_run_needs_tables_of_its_largest_scale(
     load: dict[str, Value], changes: list[tuple[float, str, Value]], scale: int
 ) -> None:
     scenario = Scenario(

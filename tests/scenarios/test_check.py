@@ -1,4 +1,4 @@
-"""What a scenario's file may say, and how each mistake in it is told."""
+"""What a scenario's file may say, and the message for each mistake in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THREADED = "psycopg2.ThreadedConnectionPool"
 
 @pytest.fixture
 def read(tmp_path: Path) -> Any:
-    """Reads and checks a scenario that lies in a folder of its own."""
+    """Return a function that reads and checks a scenario in a folder of its own."""
 
     def read_and_check(text: str) -> Scenario:
         path = tmp_path / "own.toml"
@@ -38,7 +38,7 @@ def read(tmp_path: Path) -> Any:
 
 
 def problems(read: Any, text: str) -> list[str]:
-    """The sentences about a scenario's mistakes, without its folder."""
+    """Return the sentences about a scenario's mistakes, without its folder."""
     with pytest.raises(InputError) as caught:
         read(text)
     return [re.sub(r"^\S*/(?=own\.toml, line)", "", problem) for problem in caught.value.problems]
@@ -117,11 +117,11 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), MISTAKES.items(), ids=[repr(text)[:50] for text in MISTAKES]
+    ("text", "message"), MISTAKES.items(), ids=[repr(text)[:50] for text in MISTAKES]
 )
-def test_a_mistake_is_told_once_with_its_place(read: Any, text: str, told: str) -> None:
+def test_a_mistake_gets_one_sentence_with_its_line(read: Any, text: str, message: str) -> None:
     (sentence,) = problems(read, text)
-    assert sentence.startswith(f"own.toml, {told}")
+    assert sentence.startswith(f"own.toml, {message}")
     assert sentence.endswith(".")
     assert "hunter2" not in sentence
 
@@ -137,26 +137,26 @@ NOT_TOML = {
 }
 
 
-@pytest.mark.parametrize(("data", "told"), NOT_TOML.items(), ids=range(len(NOT_TOML)))
-def test_a_file_that_is_not_toml_is_told_where(tmp_path: Path, data: bytes, told: str) -> None:
+@pytest.mark.parametrize(("data", "message"), NOT_TOML.items(), ids=range(len(NOT_TOML)))
+def test_a_file_that_is_not_toml_gets_the_line(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_bytes(data)
     with pytest.raises(InputError) as caught:
         read_draft(path)
     (sentence,) = caught.value.problems
-    assert told in sentence
+    assert message in sentence
     assert str(path) in sentence
     assert sentence.isprintable()
 
 
-def test_what_can_not_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path, tmp_path / ("x" * 5000), Path("a\0b")):
         with pytest.raises(InputError, match="Can't read") as caught:
             read_draft(path)
         assert caught.value.problems[0].isprintable()
 
 
-# A scenario as people and editors write them: real keys for the most part, any values.
+# A scenario as people and editors write it: mostly real keys, with any values.
 KNOWN = [*SETTINGS, *FAULT_PARAMETERS, *POOLS[THREADED].limits, "pool_size"]
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=6)
 PLAIN = st.one_of(
@@ -187,7 +187,7 @@ SCENARIOS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)  # a pool's library is loaded when it is first asked for
+@settings(max_examples=300, deadline=None)  # a pool's library is loaded with its first example
 @given(SCENARIOS)
 def test_any_table_is_a_scenario_or_gets_its_sentences(table: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -244,7 +244,7 @@ def test_a_scenario_means_what_it_says(read: Any) -> None:
     )
 
 
-def test_a_change_is_held_against_what_is_then_in_force(read: Any) -> None:
+def test_a_change_is_checked_against_what_is_then_in_force(read: Any) -> None:
     head = f'pool = "{THREADED}"\n[limits]\nminconn = 2\nmaxconn = 4\n'
     raised = "[[changes]]\nat = 1\nmaxconn = 20\n"
     assert read(head + raised + "[[changes]]\nat = 2\nminconn = 15\n")
@@ -252,7 +252,7 @@ def test_a_change_is_held_against_what_is_then_in_force(read: Any) -> None:
     assert read(head + "[[changes]]\nat = 2\nminconn = 15\nmaxconn = 15\n")
 
 
-def test_files_are_looked_for_beside_the_scenario(
+def test_files_are_searched_in_the_folder_of_the_scenario(
     read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "think.txt").write_text("5ms\n7ms\n")
@@ -266,7 +266,7 @@ def test_files_are_looked_for_beside_the_scenario(
     assert "none.txt can't be read" in sentence
 
 
-def test_a_pool_of_ones_own_may_lie_beside_the_scenario(read: Any, tmp_path: Path) -> None:
+def test_a_pool_may_be_in_the_folder_of_the_scenario(read: Any, tmp_path: Path) -> None:
     (tmp_path / "neighbour_pool.py").write_text(
         "class Own:\n"
         "    def __init__(self, dsn: str, size: int = 3) -> None: ...\n"
@@ -278,7 +278,7 @@ def test_a_pool_of_ones_own_may_lie_beside_the_scenario(read: Any, tmp_path: Pat
     assert scenario.limits == {"size": 2}
 
 
-def test_what_is_said_elsewhere_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+def test_a_mistake_in_an_option_is_not_reported_for_the_file(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text("seed = 3\n[limits]\npool_size = 'x'\n")
     draft = (
@@ -292,7 +292,7 @@ def test_what_is_said_elsewhere_is_not_blamed_on_the_file(tmp_path: Path) -> Non
     assert complete_draft(draft.with_fields(duration=2)).seed == 5
 
 
-def test_whoever_runs_a_scenario_may_cut_it_short(tmp_path: Path) -> None:
+def test_a_shorter_duration_drops_later_changes_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(
         "duration = 9\n[[changes]]\nat = 1\nclients = 3\n[[changes]]\nat = 5\nclients = 4\n"
@@ -302,8 +302,8 @@ def test_whoever_runs_a_scenario_may_cut_it_short(tmp_path: Path) -> None:
 
 
 @st.composite
-def rightful(draw: Any) -> Draft:
-    """A draft that is right: any pool, numbers and switches anywhere in their bounds."""
+def right_drafts(draw: Any) -> Draft:
+    """Draw a draft without mistakes: any pool, numbers and switches within their bounds."""
     pool = draw(st.sampled_from(list(POOLS)))
     known = declared(pool)
 
@@ -328,7 +328,7 @@ def rightful(draw: Any) -> Draft:
     )
 
 
-@given(rightful())
+@given(right_drafts())
 def test_what_is_written_is_read_again(draft: Draft) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "again.toml"
@@ -340,5 +340,5 @@ def test_a_server_and_its_password_are_never_written() -> None:
     assert "hunter2" not in as_toml(Draft(dsn="postgresql://ann:hunter2@h/d"))
 
 
-def test_every_key_that_is_explained_is_read() -> None:
+def test_every_key_with_a_help_is_read() -> None:
     assert set(KEYS) == set(Draft.__struct_fields__) - {"source", "mistakes"}

@@ -1,4 +1,4 @@
-"""The published schema: it holds for what poolviz brings, and says what the check says."""
+"""The published schema accepts the presets, and exactly what the check accepts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FILES = [*(preset.path for preset in presets()), *EXAMPLES]
 
 
 def is_right(table: dict[str, Any]) -> bool:
-    """Whether poolviz itself takes such a scenario."""
+    """Return whether poolviz itself accepts such a scenario."""
     try:
         complete_draft(draft_of(table), Threshold.parse)
     except InputError:
@@ -40,12 +40,12 @@ def is_right(table: dict[str, Any]) -> bool:
     return True
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(PUBLISHED)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_scenario_that_poolviz_brings_is_valid(path: Path) -> None:
+def test_every_preset_is_valid(path: Path) -> None:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     VALIDATOR.validate(table)
     assert is_right(table)
@@ -70,8 +70,8 @@ def test_every_parameter_is_in_the_schema_with_its_help() -> None:
             assert known[name]["properties"][key]["default"] == parameter.default
 
 
-# Values about the bounds, of every kind that TOML has. What only poolviz itself can judge stays
-# out: what may stand beside what, whether a file is there, and times as text, by their size.
+# Values around the bounds, of every type that TOML has. What only poolviz itself can check is left
+# out: which values may stand together, whether a file exists, and the size of times in text.
 ODD = (0.5, -0.5, 2.0, True, False, "x", "", [], {})
 
 
@@ -82,7 +82,7 @@ def values_for(parameter: Parameter) -> st.SearchStrategy[Any]:
     return st.sampled_from([*near, *parameter.special, *words, parameter.default, *ODD])
 
 
-def judged_alone(parameter: Parameter) -> bool:
+def checked_alone(parameter: Parameter) -> bool:
     return not isinstance(parameter, File) and parameter.at_least is None
 
 
@@ -95,7 +95,7 @@ def test_schema_and_check_agree_about_each_value(data: Any) -> None:
     section, parameters = data.draw(
         st.sampled_from([("limits", known.limits), ("load", known.load)])
     )
-    keys = [key for key, p in parameters.items() if judged_alone(p) and key not in floors]
+    keys = [key for key, p in parameters.items() if checked_alone(p) and key not in floors]
     if not keys:
         return
     key = data.draw(st.sampled_from(keys))
@@ -108,7 +108,7 @@ def test_schema_and_check_agree_about_each_value(data: Any) -> None:
 def test_schema_and_check_agree_about_each_change(data: Any) -> None:
     pool = data.draw(st.sampled_from(list(POOLS)))
     known = declared(pool)
-    keys = [key for group in known for key, p in group.items() if judged_alone(p)]
+    keys = [key for group in known for key, p in group.items() if checked_alone(p)]
     keys = [key for key in keys if key not in {p.at_least for p in known.limits.values()}]
     key = data.draw(st.sampled_from([*keys, "no_such_key"]))
     value = data.draw(values_for(known.find(key)) if key != "no_such_key" else st.just(1))
@@ -119,11 +119,11 @@ def test_schema_and_check_agree_about_each_change(data: Any) -> None:
 
 
 def needs_more(table: dict[str, Any]) -> bool:
-    """Whether poolviz refuses a value only for what it asks for besides: a file, SQL, tables."""
+    """Return whether poolviz refuses a value only because it needs more: a file, SQL, tables."""
     with pytest.raises(InputError) as caught:
         complete_draft(draft_of(table))
-    besides = ("file is empty", "sql holds none", "isn't possible here", "are allowed")
-    return all(any(word in problem for word in besides) for problem in caught.value.problems)
+    reasons = ("file is empty", "sql holds none", "isn't possible here", "are allowed")
+    return all(any(word in problem for word in reasons) for problem in caught.value.problems)
 
 
 WRONG: dict[str, dict[str, Any]] = {

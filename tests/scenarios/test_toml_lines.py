@@ -1,4 +1,4 @@
-"""The line of each key of a TOML text, whatever way it is written."""
+"""The line of each key in a TOML text, in whatever way it is written."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ VALUES = st.recursive(
 TABLES = st.dictionaries(KEYS, VALUES, max_size=5)
 
 
-def places(value: Any, place: KeyPath = ()) -> Iterator[KeyPath]:
-    """The place of everything in a table."""
+def key_paths(value: Any, key_path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the key path of everything in a table."""
     inside = value.items() if isinstance(value, dict) else ()
     if isinstance(value, list):
         inside = list(enumerate(value))
     for key, inner in inside:
-        yield (*place, key)
-        yield from places(inner, (*place, key))
+        yield (*key_path, key)
+        yield from key_paths(inner, (*key_path, key))
 
 
 @given(TABLES, st.booleans())
 def test_everything_in_a_text_has_its_line(table: dict[str, Any], multiline: bool) -> None:
     text = tomli_w.dumps(table, multiline_strings=multiline)
     found = lines_of(text)
-    assert set(found) == set(places(tomllib.loads(text)))
+    assert set(found) == set(key_paths(tomllib.loads(text)))
     assert all(1 <= line <= text.count("\n") + 1 for line in found.values())
 
 
 @given(TABLES, st.integers(0, 4))
-def test_lines_move_with_what_stands_above(table: dict[str, Any], above: int) -> None:
+def test_lines_move_with_the_text_above(table: dict[str, Any], above: int) -> None:
     text = tomli_w.dumps(table)
     moved = lines_of("# not = a key [\r\n" * above + text)
-    assert moved == {place: line + above for place, line in lines_of(text).items()}
+    assert moved == {key_path: line + above for key_path, line in lines_of(text).items()}
 
 
 ALL_WAYS = '''\
@@ -76,9 +76,9 @@ z = inf
 '''
 
 
-def test_every_way_to_write_a_key_is_understood() -> None:
+def test_every_way_to_write_a_key_is_found() -> None:
     found = lines_of(ALL_WAYS)
-    assert set(found) == set(places(tomllib.loads(ALL_WAYS)))
+    assert set(found) == set(key_paths(tomllib.loads(ALL_WAYS)))
     lines = ALL_WAYS.split("\n")
     expected = {
         ("title",): "title",
@@ -92,5 +92,5 @@ def test_every_way_to_write_a_key_is_understood() -> None:
         ("changes", 0, "inner", 0, "x"): "x",
         ("changes", 1, "inner", "y"): "y",
     }
-    for place, begins in expected.items():
-        assert lines[found[place] - 1].startswith(begins), place
+    for key_path, begins in expected.items():
+        assert lines[found[key_path] - 1].startswith(begins), key_path

@@ -23,10 +23,12 @@ __all__ = ["FAULTS", "FAULT_PARAMETERS", "Fault", "FaultConditions", "FaultConte
 def find_faults() -> list[type[Fault]]:
     """Return the faults that the modules of this folder define, in the order of their ranks."""
     found = {
-        member
+        candidate
         for module in pkgutil.iter_modules(__path__, f"{__name__}.")
-        for member in vars(importlib.import_module(module.name)).values()
-        if isinstance(member, type) and issubclass(member, Fault) and "parameter" in vars(member)
+        for candidate in vars(importlib.import_module(module.name)).values()
+        if isinstance(candidate, type)
+        and issubclass(candidate, Fault)
+        and "parameter" in vars(candidate)
     }
     return sorted(found, key=lambda fault: (fault.rank, fault.parameter.key))
 

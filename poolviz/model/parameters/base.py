@@ -97,7 +97,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def special(self) -> Mapping[float, str]:
-        """Values with a meaning of their own (-1: "no limit"), allowed besides the bounds."""
+        """Values with a meaning of their own (-1: "no limit"), allowed outside the bounds."""
         return {}
 
     @property

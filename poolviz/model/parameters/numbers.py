@@ -19,7 +19,7 @@ class Numeric(Parameter, frozen=True, kw_only=True):
 
     `minimum` and `maximum` bound what is allowed; `slider` is the span that the window's slider
     offers, which may be narrower. `special` names values with a meaning of their own (-1: "no
-    limit"), which are allowed besides the bounds. `at_least` is the key of a parameter whose value
+    limit"), which are allowed outside the bounds. `at_least` is the key of a parameter whose value
     this one's may not fall below.
     """
 

@@ -1,4 +1,4 @@
-"""What the pools' tests share: a pool on a real server, and a crowd of threads that uses it."""
+"""What the tests of the pools share: a pool on a real server, and threads that use it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _numbers = count()
 
 
 def until(condition: Callable[[], bool], what: str | Callable[[], str]) -> None:
-    """Wait for `condition`, which somebody else brings about."""
+    """Wait until `condition` is true, which another thread or the server makes it."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
@@ -74,10 +74,12 @@ class RecordingCounter:
             self.peak = self.came - self.went
 
 
-class Hands:
-    """Threads that hold connections, each thread one, and give each back where it was taken:
-    some libraries lend a connection to a thread. Where one client is all that a pool is made
-    for, one thread holds everything."""
+class Holders:
+    """Threads that hold one connection each, and release it in the thread that acquired it.
+
+    Some libraries lend connections to threads. If a pool is made for one client, one thread holds
+    all connections.
+    """
 
     def __init__(self, pool: Any, *, one: bool) -> None:
         self._pool, self._one = pool, one
@@ -85,25 +87,25 @@ class Hands:
         self._busy: list[tuple[Any, ThreadPoolExecutor]] = []
 
     def take(self) -> Any:
-        """A connection in a hand that was free, which holds it now."""
+        """Acquire a connection in a thread that holds none, which holds it from now on."""
         busy = [] if self._one else [hand for _, hand in self._busy]
         hand = next((hand for hand in self._all if hand not in busy), None)
         if hand is None:
-            hand = ThreadPoolExecutor(1, "hand")
+            hand = ThreadPoolExecutor(1, "holder")
             self._all.append(hand)
         conn = hand.submit(self._pool.acquire).result()
         self._busy.append((conn, hand))
         return conn
 
     def do(self, conn: Any, what: Callable[..., Any], *args: Any) -> Any:
-        """Call `what` in the thread that holds `conn`, or in this one where none does."""
+        """Call `what` in the thread that holds `conn`, or in this one if none does."""
         for held, hand in self._busy:
             if held is conn:
                 return hand.submit(what, *args).result()
         return what(*args)
 
     def give_back(self, conn: Any) -> None:
-        """Release `conn`; what can't be released is no longer held all the same."""
+        """Release `conn`; afterwards it isn't held, even if the release failed."""
         try:
             self.do(conn, self._pool.release, conn)
         finally:
@@ -112,7 +114,7 @@ class Hands:
                 del self._busy[held.index(True)]
 
     def end(self) -> None:
-        """Give everything back and end the threads."""
+        """Release all connections and end the threads."""
         try:
             while self._busy:
                 self.give_back(self._busy[0][0])
@@ -122,7 +124,7 @@ class Hands:
 
 
 class Bench:
-    """A pool with its counter, and the view of the place that it connects to."""
+    """A pool with its counter and the server or folder that it connects to."""
 
     def __init__(
         self, kind: type[Pool], place: Place, *, database: str | None = None, **limits: object
@@ -134,14 +136,14 @@ class Bench:
         make: Any = Driven if issubclass(kind, TaskPool) else kind
         arguments = [place.conninfo(self.name, database), self.counter, self.limits]
         self.pool = make(kind, *arguments) if make is Driven else make(*arguments)
-        self.hands = Hands(self.pool, one=bool(kind.one_client))
+        self.holders = Holders(self.pool, one=bool(kind.one_client))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            self.hands.end()
+            self.holders.end()
         finally:
             self.pool.close()
 
@@ -151,7 +153,7 @@ class Bench:
 
     @property
     def most_idle(self) -> int:
-        """How many connections may be open once nobody is at work."""
+        """How many connections may be open when all clients are idle."""
         kept, capacity = self.kind.kept(self.limits), self.capacity
         return kept if capacity is None or not self.kind.lingers else capacity
 
@@ -160,7 +162,7 @@ class Bench:
         self.pool.resize(self.limits)
 
     def change_anyhow(self, **limits: Value) -> None:
-        """The same; a pool that can't connect in the time that it is given may say so."""
+        """Do the same, and ignore the error of a pool that can't connect in time."""
         with suppress(ServerError, *self.kind.exhausted):
             self.change(**limits)
 
@@ -173,23 +175,23 @@ class Bench:
         assert isinstance(self.place, Server)
         before = self.counter.came
         self.place.kill(self.name)
-        # A pool may connect anew at once.
+        # A pool may reconnect at once.
         until(
             lambda: self.backends() <= self.counter.came - before,
             "the server has ended its backends",
         )
 
     def agreed(self) -> bool:
-        """The counter, the pool's reported_counts and the server have the same count."""
+        """Whether the counter, the pool's own counts and the server agree."""
         reported_counts = self.pool.reported_counts().open
         return self.counter.open == self.backends() and reported_counts in (None, self.counter.open)
 
     def uses(self, number: int) -> bool:
-        """The pool's reported_counts say that so many are in use; or they keep no such count."""
+        """Whether `number` connections are in use by the pool's own counts, if it has any."""
         return self.pool.reported_counts().used in (None, number)
 
     def settle(self) -> None:
-        """With nobody at work: all three agree, and the limits in force hold."""
+        """Wait until all three agree and the limits are kept, while all clients are idle."""
         until(
             lambda: self.agreed() and self.uses(0) and self.counter.open <= self.most_idle,
             lambda: (
@@ -209,7 +211,7 @@ class Bench:
 
     def take(self, number: int) -> list[Any]:
         """As many connections, working or not."""
-        return [self.hands.take() for _ in range(number)]
+        return [self.holders.take() for _ in range(number)]
 
     def acquire(self, number: int) -> list[Any]:
         """As many connections, all of them working."""
@@ -218,7 +220,7 @@ class Bench:
         return held
 
     def fill(self, capacity: int, held: list[Any] | None = None) -> list[Any]:
-        """All connections that the limits allow, held: those that are, and the rest."""
+        """Acquire the rest of the connections that the limits allow; return all that are held."""
         assert self.capacity == capacity
         held = [] if held is None else held
         held += self.acquire(capacity - len(held))
@@ -227,7 +229,7 @@ class Bench:
     def use(self, *connections: Any) -> None:
         """Run a statement on each, where it is held; raises what the driver does."""
         for conn in connections:
-            self.hands.do(conn, self.pool.execute, conn, "SELECT 1")
+            self.holders.do(conn, self.pool.execute, conn, "SELECT 1")
 
     def works(self, conn: Any) -> bool:
         """Whether a statement can be run on it."""
@@ -238,15 +240,15 @@ class Bench:
         return True
 
     def refuses(self) -> bool:
-        """Whether the pool, asked for one more connection, says that it is exhausted.
+        """Whether the pool raises an error for exhaustion when asked for one more connection.
 
-        One that waits is made impatient for that moment only: some bound statements and connects
-        by the same time.
+        If its callers wait, their timeout is short for that moment only, since some libraries
+        apply it to statements and connects, too.
         """
         usual = {key: self.limits[key] for key in impatient(self.kind)}
         self.change(**impatient(self.kind))
         try:
-            self.hands.take()
+            self.holders.take()
         except self.kind.exhausted:
             return True
         finally:
@@ -255,17 +257,17 @@ class Bench:
 
     def release(self, connections: list[Any]) -> None:
         for conn in connections:
-            self.hands.give_back(conn)
+            self.holders.give_back(conn)
 
     def release_broken(self, connections: list[Any]) -> None:
-        """Give back connections that the server ended: some drivers tell, all free the place."""
+        """Release connections that the server closed; some drivers raise an error for that."""
         for conn in connections:
             with suppress(Exception):
-                self.hands.give_back(conn)
+                self.holders.give_back(conn)
 
 
 class Crowd:
-    """Threads that acquire, work and release until they are told to stop."""
+    """Threads that acquire, use and release connections until they are stopped."""
 
     def __init__(self, bench: Bench, size: int) -> None:
         self.operations = self.refusals = 0
@@ -274,7 +276,7 @@ class Crowd:
         self._lock = threading.Lock()
         self._over, self._called = threading.Event(), threading.Event()
         self._meeting = threading.Barrier(size + 1)
-        self._threads = [threading.Thread(target=self._live) for _ in range(size)]
+        self._threads = [threading.Thread(target=self._run) for _ in range(size)]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -290,17 +292,17 @@ class Crowd:
             raise self.faults[0]
 
     def work(self, operations: int) -> None:
-        """Wait until so many more operations are done."""
+        """Wait until this many more operations are done."""
         goal = self.operations + operations
         until(lambda: self.operations >= goal or bool(self.faults), f"{operations} operations")
 
     def regroup(self) -> None:
-        """Let everybody finish, connects in progress too; then all go on, and the peak is new."""
+        """Wait until all threads are idle and no connect is in progress, and reset the peak."""
         self._called.set()
         self._meeting.wait(PATIENCE)
         self._called.clear()
         counter, capacity = self._bench.counter, self._bench.capacity
-        # A pool's own threads may still connect, and close again what there is no room for.
+        # A pool's own threads may still connect, and close surplus connections.
         until(
             lambda: (
                 counter.came >= counter.passed and (capacity is None or counter.open <= capacity)
@@ -313,7 +315,7 @@ class Crowd:
         counter.forget_peak()
         self._meeting.wait(PATIENCE)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         pool = self._bench.pool
         while not self._over.is_set():
             if self._called.is_set():
@@ -342,7 +344,7 @@ class Crowd:
 
 
 class Waiter(threading.Thread):
-    """One caller of `acquire` in a thread of its own, with what came of it."""
+    """A call of `acquire` in a thread of its own, and its result."""
 
     def __init__(self, acquire: Callable[[], Any]) -> None:
         super().__init__()
@@ -367,7 +369,7 @@ class Waiter(threading.Thread):
 
 @contextmanager
 def waiting(bench: Bench, number: int) -> Iterator[list[Waiter]]:
-    """`number` callers that wait in `acquire`; sent away at the end if they still do."""
+    """Start `number` callers that wait in `acquire`; interrupt those that still wait at the end."""
     waiters = [Waiter(bench.pool.acquire) for _ in range(number)]
     try:
         until(lambda: pending(bench) == number, lambda: f"{number} wait, not {pending(bench)}")
@@ -383,24 +385,23 @@ def waiting(bench: Bench, number: int) -> Iterator[list[Waiter]]:
 
 
 def pending(bench: Bench) -> int:
-    """How many wait, by the pool's own reported_counts; by the callers inside, where it keeps
-    none."""
-    said = bench.pool.reported_counts().pending
-    return bench.pool.inside if said is None else said
+    """How many callers wait, by the pool's own count or, if it has none, by calls in progress."""
+    reported = bench.pool.reported_counts().pending
+    return bench.pool.inside if reported is None else reported
 
 
 def patient(kind: type[Pool]) -> dict[str, Value]:
-    """Limits with which a pool that waits waits longer than any test takes."""
+    """Limits with which callers wait longer than any test takes."""
     return timeouts(kind, LONG)
 
 
 def impatient(kind: type[Pool]) -> dict[str, Value]:
-    """Limits with which a pool that waits gives up soon."""
+    """Limits with which callers soon give up."""
     return timeouts(kind, 0.02)
 
 
 def timeouts(kind: type[Pool], seconds: float) -> dict[str, Value]:
-    """How long a caller waits, in each limit that says so."""
+    """The limits that bound how long a caller waits, set to `seconds`."""
     return {
         key: seconds
         for key, limit in kind.limits.items()
@@ -426,7 +427,7 @@ def sized(kind: type[Pool], capacity: int, kept: int) -> dict[str, Value]:
         if kind.capacity(complete) == capacity:
             this = (abs(kind.kept(complete) - kept), len(limits))
             if found is None or this < rank:
-                # Those that stay must be said too, since this may be a change.
+                # Including those that stay at their default, for this may be a change.
                 found, rank = {key: complete[key] for key in keys}, this
     if found is None:
         raise LookupError(f"{kind.id} can't have {capacity} connections")
@@ -434,7 +435,7 @@ def sized(kind: type[Pool], capacity: int, kept: int) -> dict[str, Value]:
 
 
 def can_have(kind: type[Pool], capacity: int) -> bool:
-    """Whether there are limits that allow so many connections and no more."""
+    """Whether there are limits that allow exactly `capacity` connections."""
     try:
         sized(kind, capacity, capacity)
     except LookupError:
@@ -443,7 +444,7 @@ def can_have(kind: type[Pool], capacity: int) -> bool:
 
 
 def rebuilds(kind: type[Pool]) -> bool:
-    """A change of how many connections there may be makes the pool anew."""
+    """Whether a change of the number of connections rebuilds the pool."""
     fewer, more = sized(kind, 1, 1), sized(kind, 5, 5)
     return any(
         fewer[key] != more[key] and kind.limits[key].effect is Effect.REBUILD for key in fewer

@@ -17,8 +17,10 @@ Places = Callable[[str], Place]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have MySQL's server started before the tests that need it: whatever starts later would
-    count as left behind by a test."""
+    """Start MySQL's server before the tests that need it.
+
+    If it were started later, it would count as left behind by a test.
+    """
     for item in items:
         params = (getattr(item, "callspec", None) and item.callspec.params) or {}
         listing = params.get("kind")
@@ -36,7 +38,7 @@ def postgres(server: EmbeddedServer) -> Iterator[Postgres]:
 
 @pytest.fixture
 def admin(postgres: Postgres) -> connection:
-    """The tests' own connection to the server, outside every pool."""
+    """The tests' own connection to the server, outside all pools."""
     return postgres.admin
 
 
@@ -51,31 +53,31 @@ def kind(request: pytest.FixtureRequest) -> type[Pool]:
 
 @pytest.fixture
 def bounded(kind: type[Pool]) -> type[Pool]:
-    """Every pool with a limit of how many connections there may be."""
+    """Every pool with a limit of the number of connections."""
     if kind.capacity(kind.limits.defaults()) is None or not can_have(kind, 5):
-        pytest.skip(f"{kind.id} has no limit of how many connections there may be")
+        pytest.skip(f"{kind.id} has no limit of the number of connections")
     return kind
 
 
 @pytest.fixture
-def live(bounded: type[Pool]) -> type[Pool]:
-    """Every pool whose number of connections can be changed as it is."""
+def resizable(bounded: type[Pool]) -> type[Pool]:
+    """Every pool whose number of connections can be changed in place."""
     if rebuilds(bounded):
-        pytest.skip(f"{bounded.id} is made anew for another number of connections")
+        pytest.skip(f"{bounded.id} is rebuilt for another number of connections")
     return bounded
 
 
 @pytest.fixture
-def waiting_kind(live: type[Pool]) -> type[Pool]:
+def waiting_kind(resizable: type[Pool]) -> type[Pool]:
     """Every pool whose callers wait when it is exhausted."""
-    if not live.waits:
-        pytest.skip(f"{live.id} fails at once; nobody waits")
-    return live
+    if not resizable.waits:
+        pytest.skip(f"{resizable.id} fails at once; no caller waits")
+    return resizable
 
 
 @pytest.fixture
 def places(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[Places]:
-    """Gives the place of a dialect; its server is started when it is first asked for."""
+    """Returns the place of a dialect; its server is started on first use."""
     with ExitStack() as stack:
         made: dict[str, Place] = {"postgresql": postgres}
 
@@ -97,7 +99,7 @@ def main_dialect(kind: type[Pool]) -> str:
 
 @pytest.fixture
 def bench(places: Places) -> Iterator[Benches]:
-    """Makes benches, and sees to it that each leaves nothing on the server."""
+    """Makes benches, and checks that each leaves nothing on the server."""
     made: list[Bench] = []
     with ExitStack() as stack:
 
@@ -119,17 +121,17 @@ def bench(places: Places) -> Iterator[Benches]:
 
 
 class ClosableDatabase:
-    """A database of its own that can refuse new connections, whoever asks."""
+    """A database that can refuse all new connections."""
 
     def __init__(self, admin: connection) -> None:
         self.name = "poolviz_closable"
         self._admin = admin
         self._do("CREATE DATABASE poolviz_closable")
 
-    def shut(self) -> None:
+    def refuse_connections(self) -> None:
         self._do("ALTER DATABASE poolviz_closable ALLOW_CONNECTIONS false")
 
-    def open(self) -> None:
+    def allow_connections(self) -> None:
         self._do("ALTER DATABASE poolviz_closable ALLOW_CONNECTIONS true")
 
     def drop(self) -> None:

@@ -1,4 +1,4 @@
-"""A pool for tasks that threads can call, so that one suite tries pools of either kind."""
+"""A pool for tasks that threads can call, so that one suite tests pools of both kinds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from poolviz.model.parameters import Value
@@ -18,10 +19,10 @@ RETURN = 5.0  # seconds for connections to come back; as above
 
 
 class Driven:
-    """A TaskPool on a loop in a thread of its own, with the face of a ThreadPool.
+    """A TaskPool on a loop in a thread of its own, with the interface of a ThreadPool.
 
     Each call is a task on that loop, as each client of the engine is; the caller's thread waits
-    for its end. A waiting caller is sent away by cancelling its task, as the engine does it.
+    for its end. A waiting caller is sent away by cancelling its task, as by the engine.
     """
 
     def __init__(
@@ -32,12 +33,12 @@ class Driven:
         limits: Mapping[str, Value],
     ) -> None:
         self.waits, self.exhausted = kind.waits, kind.exhausted
-        self.faults: list[str] = []  # what the loop was told and nobody else
+        self.loop_errors: list[str] = []  # reported to the loop's exception handler
         self._inside: set[asyncio.Task[Any]] = set()
         self._lent = 0
         self._stopped = False
         self._loop = asyncio.new_event_loop()
-        self._loop.set_exception_handler(self._told)
+        self._loop.set_exception_handler(self._record_error)
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop of a test")
         self._thread.start()
         try:
@@ -52,10 +53,13 @@ class Driven:
         return len(self._inside)
 
     def acquire(self) -> Any:
-        return self._do(self._acquire(None))
+        try:
+            return self._do(self._acquire(None))
+        except CancelledError:  # the loop ended before the task began
+            raise PoolStopped from None
 
     def acquire_within(self, seconds: float) -> Any:
-        """A connection; PoolStopped where the caller was cancelled after so long."""
+        """Acquire; PoolStopped if the caller was cancelled after `seconds`."""
         return self._do(self._acquire(seconds))
 
     def execute(self, connection: Any, statement: str) -> None:
@@ -77,7 +81,7 @@ class Driven:
         return connection
 
     def close_connection(self, connection: Any) -> None:
-        """Close what a client holds, as a client could."""
+        """Close a connection, as its client could."""
 
         async def close() -> None:
             done = connection.close()
@@ -102,7 +106,7 @@ class Driven:
         return self._pool.reported_counts()
 
     def close(self) -> None:
-        """Send the callers away, wait until they gave back what they hold, and close the pool."""
+        """Send all callers away, wait until they have released, and close the pool."""
         if not self._thread.is_alive():
             return
         self.interrupt()
@@ -111,12 +115,12 @@ class Driven:
         finally:
             self._end_loop()
         assert not left, f"left on the loop: {left}"
-        assert not self.faults, self.faults
+        assert not self.loop_errors, self.loop_errors
 
-    def _told(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        # Not what a library only remarks, such as that a connection came back in a transaction.
+    def _record_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # Not mere warnings of a library, such as for a connection released in a transaction.
         if "exception" in context or "task" in context:
-            self.faults.append(repr(context))
+            self.loop_errors.append(repr(context))
 
     async def _acquire(self, seconds: float | None) -> Any:
         if self._stopped:
@@ -151,11 +155,11 @@ class Driven:
         return pool
 
     async def _close(self) -> list[str]:
-        """Close the pool; the tasks that are left on the loop after it."""
+        """Close the pool, and return the tasks that are left on the loop."""
         deadline = self._loop.time() + RETURN
         while self._inside or self._lent:
             if self._loop.time() > deadline:
-                return [f"{self._lent} connections that were never given back"]
+                return [f"{self._lent} connections that were never released"]
             await asyncio.sleep(0.002)
         await asyncio.wait_for(self._pool.close(), PATIENCE)
         others = asyncio.all_tasks() - {asyncio.current_task()}

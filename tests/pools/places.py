@@ -1,4 +1,4 @@
-"""Where a pool under test connects to, and how many connections that place itself counts."""
+"""The servers and folders that pools under test connect to, and their count of connections."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ PASSWORD = "s3cret"
 
 
 class Place(ABC):
-    """A server, or a folder of files; `name` tells the connections of one pool from all others."""
+    """A server or a folder of files; `name` identifies the connections of one pool."""
 
     dialect: str
 
     @abstractmethod
     def conninfo(self, name: str, database: str | None = None) -> str:
-        """How a pool connects so that its connections are known by `name`."""
+        """The connection string for a pool whose connections are identified by `name`."""
 
     @abstractmethod
     def count(self, name: str) -> int:
-        """The connections there are, as this place counts them."""
+        """The number of connections, by the place's own count."""
 
     def forget(self, name: str) -> None:  # noqa: B027 - most have nothing to remove
         """Remove what `conninfo` made for `name`."""
 
     @abstractmethod
     def close(self) -> None:
-        """End the tests' own connection."""
+        """Close the tests' own connection."""
 
 
 class Server(Place):
-    """A place that knows more of its connections, and can end them."""
+    """A place that knows the state of its connections, and can close them."""
 
     @abstractmethod
     def in_transaction(self, name: str) -> int:
@@ -46,11 +46,11 @@ class Server(Place):
 
     @abstractmethod
     def kill(self, name: str) -> None:
-        """Order the end of every one of them, as an administrator could."""
+        """Close all of them, as an administrator could."""
 
 
 class Postgres(Server):
-    """A PostgreSQL server, which knows connections by their application_name."""
+    """A PostgreSQL server; connections are identified by application_name."""
 
     dialect = "postgresql"
     _OURS = "FROM pg_stat_activity WHERE application_name = %s"
@@ -83,7 +83,7 @@ class Postgres(Server):
 
 
 class MySQL(Server):
-    """A MySQL or MariaDB server, where every pool gets a user of its own to be known by."""
+    """A MySQL or MariaDB server; connections are identified by a user for each pool."""
 
     dialect = "mysql"
     _OURS = "FROM information_schema.processlist WHERE user = %s"
@@ -117,7 +117,7 @@ class MySQL(Server):
 
     def kill(self, name: str) -> None:
         for (number,) in self._do(f"SELECT id {self._OURS}", _word(name)):
-            with suppress(pymysql.Error):  # it ended by itself meanwhile
+            with suppress(pymysql.Error):  # it has ended meanwhile
                 self._do("KILL %s", number)
 
     def forget(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""`poolviz pools`, as a program of its own: every pool and limit, with and without drivers."""
+"""`poolviz pools` as a program: every pool and limit, with and without drivers."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ DRIVERS = {
     "dbutils": ("dbutils",),
 }
 
-Tell = Callable[..., str]
+Printed = Callable[..., str]
 
 
 @pytest.fixture
-def tell(tmp_path: Path) -> Tell:
-    """Runs `poolviz pools` by a Python that has the installed packages, but for the modules of
-    some extras: it starts without its site-packages, and finds links to the others instead."""
+def printed(tmp_path: Path) -> Printed:
+    """Runs `poolviz pools` with a Python that lacks the modules of some extras.
+
+    It starts without its site-packages, and finds links to the other packages instead.
+    """
 
     def run(*arguments: str, without: tuple[str, ...] = ()) -> str:
         packages = tmp_path / "-".join(("packages", *without))
@@ -60,13 +62,13 @@ def tell(tmp_path: Path) -> Tell:
     return run
 
 
-def told(text: str) -> dict[str, str]:
-    """The part of the text form that tells of each pool, by id."""
+def parts_of(text: str) -> dict[str, str]:
+    """The part of the text about each pool, by id."""
     return {part.partition("\n")[0]: part for part in text.strip().split("\n\n")}
 
 
-def test_every_pool_is_listed_with_every_limit(tell: Tell) -> None:
-    listed = json.loads(tell("--json"))["pools"]
+def test_every_pool_is_listed_with_every_limit(printed: Printed) -> None:
+    listed = json.loads(printed("--json"))["pools"]
     assert [one["id"] for one in listed] == [one.id for one in listings()]
     assert {one["id"] for one in listed if one["available"]} == set(POOLS)
     for one in listed:
@@ -87,8 +89,8 @@ def test_every_pool_is_listed_with_every_limit(tell: Tell) -> None:
             assert (limit["help"], limit["change_does"]) == (declared.help, declared.effect_help)
 
 
-def test_what_a_limit_is_said_to_take_is_what_it_takes(tell: Tell) -> None:
-    listed = json.loads(tell("--json"))["pools"]
+def test_the_listed_bounds_of_a_limit_are_accepted(printed: Printed) -> None:
+    listed = json.loads(printed("--json"))["pools"]
     limits = [(POOLS[one["id"]], limit) for one in listed for limit in one.get("limits", ())]
     assert limits
     for pool, limit in limits:
@@ -101,8 +103,8 @@ def test_what_a_limit_is_said_to_take_is_what_it_takes(tell: Tell) -> None:
         assert bool(bounds) is (limit["kind"] in ("count", "seconds"))
 
 
-def test_the_text_tells_of_every_pool_and_limit(tell: Tell) -> None:
-    parts = told(tell())
+def test_the_text_describes_every_pool_and_limit(printed: Printed) -> None:
+    parts = parts_of(printed())
     assert list(parts) == [one.id for one in listings()]
     words = {Effect.NOW: "applies at once", Effect.NEW_REQUESTS: "applies to new requests"}
     for id, pool in POOLS.items():
@@ -117,10 +119,10 @@ def test_the_text_tells_of_every_pool_and_limit(tell: Tell) -> None:
 
 @pytest.mark.parametrize("without", [("aiopg",), tuple(DRIVERS)], ids=["one", "all"])
 def test_a_pool_without_its_driver_is_listed_with_the_command_that_installs_it(
-    tell: Tell, without: tuple[str, ...]
+    printed: Printed, without: tuple[str, ...]
 ) -> None:
-    listed = {one["id"]: one for one in json.loads(tell("--json", without=without))["pools"]}
-    parts = told(tell(without=without))
+    listed = {one["id"]: one for one in json.loads(printed("--json", without=without))["pools"]}
+    parts = parts_of(printed(without=without))
     assert list(listed) == list(parts) == [one.id for one in listings()]
     lacking = [one for one in built_in_listings() if one.extra in without]
     assert {one.extra for one in lacking} == set(without)

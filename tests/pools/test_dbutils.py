@@ -24,21 +24,21 @@ Ours: Any = pool_class("dbutils.PooledDB")
 # Waiting
 
 
-def test_our_callers_wait_for_timeout_and_get_the_librarys_error(bench: Benches) -> None:
+def test_callers_wait_for_timeout_and_get_the_librarys_error(bench: Benches) -> None:
     one = bench(Ours, maxconnections=1, timeout=LONG)
     held = one.fill(1)
     with waiting(one, 3):
         one.change(timeout=0.05)
         began = time.monotonic()
         with pytest.raises(TooManyConnectionsError) as it:
-            one.hands.take()
+            one.holders.take()
         assert not isinstance(it.value, Ours.refused)
         assert time.monotonic() - began >= 0.05
-        assert one.pool.reported_counts().pending == 3  # who came before keeps the old timeout
+        assert one.pool.reported_counts().pending == 3  # earlier callers keep the old timeout
     one.release(held)
 
 
-def test_without_blocking_a_caller_gets_an_error_at_once_and_so_does_who_waits(
+def test_without_blocking_new_and_waiting_callers_get_an_error_at_once(
     bench: Benches,
 ) -> None:
     one = bench(Ours, maxconnections=1, timeout=LONG)
@@ -48,9 +48,9 @@ def test_without_blocking_a_caller_gets_an_error_at_once_and_so_does_who_waits(
         for waiter in waiters:
             error = waiter.finish().error
             assert isinstance(error, TooManyConnectionsError)
-            assert not isinstance(error, Ours.refused)  # he has waited
+            assert not isinstance(error, Ours.refused)  # it has waited
     with pytest.raises(Ours.refused) as it:
-        one.hands.take()
+        one.holders.take()
     assert it.type.__name__ == "TooManyConnectionsError"
     one.change(blocking=True)
     with waiting(one, 1) as waiters:
@@ -61,7 +61,7 @@ def test_without_blocking_a_caller_gets_an_error_at_once_and_so_does_who_waits(
 # Moving the limits
 
 
-def test_ours_comes_down_to_a_lowered_maxconnections(bench: Benches) -> None:
+def test_a_lowered_maxconnections_is_reached(bench: Benches) -> None:
     one = bench(Ours, maxcached=4, maxconnections=4)
     held = one.fill(4)
     one.release([held.pop()])
@@ -76,14 +76,14 @@ def test_ours_comes_down_to_a_lowered_maxconnections(bench: Benches) -> None:
     one.settle()
 
 
-def test_ours_has_every_connection_keep_to_a_changed_maxusage(bench: Benches) -> None:
+def test_a_changed_maxusage_applies_to_every_connection(bench: Benches) -> None:
     one = bench(Ours, maxcached=2, maxconnections=2)
     held = one.fill(2)
     one.release([held.pop()])
     one.change(maxusage=1)
     one.release(held)
     assert one.counter.came == 2
-    one.release(one.acquire(2))  # each was used once, and is made anew for its second statement
+    one.release(one.acquire(2))  # each was used once, and is reopened for its second statement
     assert (one.counter.came, one.counter.open) == (4, 2)
     one.change(maxusage=0)
     for _ in range(3):
@@ -105,29 +105,29 @@ def test_a_raised_mincached_is_opened_and_a_lowered_one_closes_nothing(bench: Be
     one.settle()
 
 
-def test_a_raised_mincached_that_cant_be_opened_is_told_and_in_force_all_the_same(
+def test_a_raised_mincached_applies_even_if_it_cant_be_opened(
     bench: Benches, closable_database: ClosableDatabase
 ) -> None:
     one = bench(Ours, database=closable_database.name, mincached=1, maxcached=5)
-    closable_database.shut()
+    closable_database.refuse_connections()
     with pytest.raises(ServerError, match=r"^mincached is 4 now, .* not currently accepting") as it:
         one.change(mincached=4)
     assert "\n" not in str(it.value)
     assert one.counter.open == 1
-    closable_database.open()
+    closable_database.allow_connections()
     one.change(mincached=4)
     assert one.counter.open == 4
     one.settle()
 
 
-def test_a_failing_start_closes_what_it_had_opened(
+def test_a_failed_start_closes_the_connections_it_had_opened(
     conninfo: str, closable_database: ClosableDatabase
 ) -> None:
     class ConnectionCounter(RecordingCounter):
         def opened(self, seconds: float) -> None:
             super().opened(seconds)
             if self.came == 2:
-                closable_database.shut()
+                closable_database.refuse_connections()
 
     counter = ConnectionCounter()
     limits = Ours.limits.complete({"mincached": 4})
@@ -137,7 +137,7 @@ def test_a_failing_start_closes_what_it_had_opened(
     assert (counter.came, counter.went) == (2, 2)
 
 
-def test_maxcached_is_never_below_mincached_and_its_0_is_no_limit(bench: Benches) -> None:
+def test_maxcached_is_at_least_mincached_and_0_is_no_limit(bench: Benches) -> None:
     one = bench(Ours, mincached=3, maxcached=1, maxconnections=6)
     one.release(one.fill(6))
     assert one.counter.open == Ours.kept(one.limits) == 3
@@ -157,7 +157,7 @@ def test_mincached_may_not_be_above_maxconnections() -> None:
 # The library's failover
 
 
-def test_a_connection_lost_in_use_or_idle_is_replaced_under_the_clients_hands(
+def test_a_lost_connection_is_replaced_without_the_client_noticing(
     bench: Benches,
 ) -> None:
     one = bench(Ours, maxcached=2, maxconnections=2)
@@ -192,7 +192,7 @@ def cancel_statement(admin: connection, one: Bench, but: int = 0) -> int:
     return found[0][0]
 
 
-def test_a_cancelled_statement_is_tried_again_as_the_library_does(
+def test_a_cancelled_statement_is_repeated_as_in_the_library(
     bench: Benches, admin: connection
 ) -> None:
     one = bench(Ours, maxconnections=1, maxcached=1)
@@ -205,7 +205,7 @@ def test_a_cancelled_statement_is_tried_again_as_the_library_does(
     one.settle()
 
 
-def test_once_everybody_is_sent_away_a_cancelled_statement_is_over(
+def test_a_cancelled_statement_is_not_repeated_after_interrupt(
     bench: Benches, admin: connection
 ) -> None:
     one = bench(Ours, maxconnections=1, maxcached=1)
@@ -219,7 +219,7 @@ def test_once_everybody_is_sent_away_a_cancelled_statement_is_over(
     one.settle()
 
 
-def test_a_statement_that_was_cut_off_is_over_too(bench: Benches) -> None:
+def test_an_aborted_statement_is_not_repeated_after_interrupt(bench: Benches) -> None:
     one = bench(Ours, maxconnections=1, maxcached=1)
     held = one.pool.acquire()
     caller = Waiter(lambda: one.pool.execute(held, "SELECT pg_sleep(600)"))

@@ -1,6 +1,6 @@
-"""What holds for every pool: each test runs for all of them, on a real server.
+"""The contract of every pool: each test runs for all of them, on a real server.
 
-What a pool isn't made for is skipped by what it declares, never by its name.
+A test is skipped for a pool by what the pool declares, never by its name.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from tests.pools.bench import (
 )
 from tests.pools.conftest import Benches, ClosableDatabase, Places, main_dialect
 
-# Acquiring, holding, giving back
+# Acquiring, holding, releasing
 
 
-def test_a_connection_works_and_can_be_given_back_again_and_again(
+def test_a_connection_works_and_can_be_released_repeatedly(
     kind: type[Pool], bench: Benches
 ) -> None:
     one = bench(kind)
@@ -48,7 +48,7 @@ def test_a_connection_works_and_can_be_given_back_again_and_again(
     assert all(0 < seconds < 30 for seconds in one.counter.seconds)
 
 
-def test_pool_door_and_server_agree_while_connections_are_held(
+def test_pool_counter_and_server_agree_while_connections_are_held(
     kind: type[Pool], bench: Benches
 ) -> None:
     number = one_or(kind, 4)
@@ -65,20 +65,20 @@ def test_pool_door_and_server_agree_while_connections_are_held(
 
 
 def one_or(kind: type[Pool], number: int) -> int:
-    """As many as `number`, where the pool can lend as many at once; else one."""
+    """`number` if the pool can lend so many at once, otherwise one."""
     unlimited = kind.capacity(kind.limits.defaults()) is None
     return number if kind.shares or unlimited or can_have(kind, number) else 1
 
 
 def _room_for(kind: type[Pool], number: int) -> dict[str, Value]:
-    """Limits that allow `number` connections and no more, where the pool has such limits."""
+    """Limits that allow exactly `number` connections, if the pool has such limits."""
     unlimited = kind.capacity(kind.limits.defaults()) is None
     if kind.shares or unlimited or not can_have(kind, number):
         return {}
     return sized(kind, number, number // 2)
 
 
-def test_where_connections_are_shared_everybody_gets_one(kind: type[Pool], bench: Benches) -> None:
+def test_a_shared_connection_is_lent_to_every_caller(kind: type[Pool], bench: Benches) -> None:
     if not kind.shares:
         pytest.skip(f"{kind.id} lends each connection to one client")
     one = bench(kind)
@@ -91,13 +91,13 @@ def test_where_connections_are_shared_everybody_gets_one(kind: type[Pool], bench
 
 
 @pytest.mark.parametrize("dialect", ["postgresql", "mysql", "sqlite"])
-def test_a_crowd_is_served_on_every_server_that_a_pool_is_for(
+def test_many_clients_are_served_on_every_server_that_a_pool_runs_on(
     kind: type[Pool], bench: Benches, dialect: str
 ) -> None:
     if dialect not in kind.servers:
         pytest.skip(f"{kind.id} isn't for {dialect}")
     one = bench(kind, dialect=dialect)
-    # PyMySQL's connections aren't made to be used by several threads at once.
+    # PyMySQL's connections can't be used by several threads at once.
     alone = kind.shares and dialect == "mysql"
     with Crowd(one, 1 if alone else clients(kind, 6)) as crowd:
         crowd.work(60)
@@ -111,14 +111,14 @@ def clients(kind: type[Pool], number: int) -> int:
 
 
 def clients_amid_changes(kind: type[Pool], number: int) -> int:
-    """As many, where they don't take each other's connections away once there are too many."""
+    """`number`, or one if too many clients would have each other's connections closed."""
     return 1 if kind.one_client or kind.takes_away else number
 
 
-# Running out
+# Exhaustion
 
 
-def test_an_exhausted_pool_says_so_and_gives_again_when_one_is_back(
+def test_an_exhausted_pool_raises_its_error_until_a_connection_is_released(
     bounded: type[Pool], bench: Benches
 ) -> None:
     one = bench(bounded, **sized(bounded, 3, 1))
@@ -146,7 +146,7 @@ def test_a_pool_of_one_connection_for_one_client_refuses_a_second(
     one.settle()
 
 
-def test_a_pool_without_a_limit_gives_everybody_one(kind: type[Pool], bench: Benches) -> None:
+def test_a_pool_without_a_limit_serves_every_caller(kind: type[Pool], bench: Benches) -> None:
     if kind.capacity(kind.limits.defaults()) is not None or kind.one_client or kind.shares:
         pytest.skip(f"{kind.id} has a limit of how many connections there may be")
     one = bench(kind)
@@ -158,25 +158,27 @@ def test_a_pool_without_a_limit_gives_everybody_one(kind: type[Pool], bench: Ben
     one.settle()
 
 
-# Moving the limits of how many there may be
+# Changing the number of connections
 
 
-def test_a_raised_limit_holds_at_once(live: type[Pool], bench: Benches) -> None:
-    one = bench(live, **sized(live, 2, 1))
+def test_a_raised_limit_applies_at_once(resizable: type[Pool], bench: Benches) -> None:
+    one = bench(resizable, **sized(resizable, 2, 1))
     held = one.fill(2)
-    one.change(**sized(live, 5, 1))
+    one.change(**sized(resizable, 5, 1))
     held = one.fill(5, held)
     assert one.refuses()
     one.release(held)
     one.settle()
 
 
-def test_a_lowered_limit_closes_idle_connections_at_once(live: type[Pool], bench: Benches) -> None:
-    one = bench(live, **sized(live, 6, 6))
+def test_a_lowered_limit_closes_idle_connections_at_once(
+    resizable: type[Pool], bench: Benches
+) -> None:
+    one = bench(resizable, **sized(resizable, 6, 6))
     one.release(one.fill(6))
     _comes_to(one, one.most_idle)
     for capacity, kept in ((5, 3), (1, 1)):
-        one.change(**sized(live, capacity, kept))
+        one.change(**sized(resizable, capacity, kept))
         _comes_to(one, min(one.most_idle, capacity))
     one.settle()
 
@@ -188,16 +190,16 @@ def _comes_to(one: Bench, number: int) -> None:
     )
 
 
-def test_idle_connections_go_first_where_there_are_too_many_in_all(
-    live: type[Pool], bench: Benches
+def test_surplus_connections_that_are_idle_are_closed_first(
+    resizable: type[Pool], bench: Benches
 ) -> None:
-    one = bench(live, **sized(live, 7, 7))
+    one = bench(resizable, **sized(resizable, 7, 7))
     if one.kind.kept(one.limits) < 7:
-        pytest.skip(f"{live.id} keeps no connection idle")
+        pytest.skip(f"{resizable.id} keeps no connection idle")
     held = one.fill(7)
     one.release([held.pop(), held.pop(), held.pop()])
     for capacity, left in ((6, 6), (5, 5), (3, 4)):
-        one.change(**sized(live, capacity, capacity))
+        one.change(**sized(resizable, capacity, capacity))
         _comes_to(one, left)
         until(lambda: one.uses(4), "four are in use")
     one.use(*held)
@@ -205,12 +207,12 @@ def test_idle_connections_go_first_where_there_are_too_many_in_all(
     one.settle()
 
 
-def test_a_lowered_limit_leaves_connections_in_use_alone_until_they_are_back(
-    live: type[Pool], bench: Benches
+def test_a_lowered_limit_closes_connections_in_use_when_they_are_released(
+    resizable: type[Pool], bench: Benches
 ) -> None:
-    one = bench(live, **sized(live, 6, 6))
+    one = bench(resizable, **sized(resizable, 6, 6))
     held = one.fill(6)
-    one.change(**sized(live, 2, 2))
+    one.change(**sized(resizable, 2, 2))
     one.use(*held)
     for in_use in (5, 4, 3, 2):
         one.release([held.pop()])
@@ -225,13 +227,13 @@ def test_a_lowered_limit_leaves_connections_in_use_alone_until_they_are_back(
     one.settle()
 
 
-def test_limits_that_go_to_and_fro_while_connections_are_held_lose_none(
-    live: type[Pool], bench: Benches
+def test_changing_limits_back_and_forth_loses_no_connection_in_use(
+    resizable: type[Pool], bench: Benches
 ) -> None:
-    one = bench(live, **sized(live, 4, 4))
+    one = bench(resizable, **sized(resizable, 4, 4))
     held = one.fill(4)
     for capacity, kept in ((1, 1), (7, 3), (2, 2), (5, 1), (3, 3), (4, 4)):
-        one.change(**sized(live, capacity, kept))
+        one.change(**sized(resizable, capacity, kept))
     one.use(*held)
     until(lambda: one.counter.open <= 4, "no more than four")
     assert one.refuses()
@@ -245,13 +247,13 @@ def _is_down_to(one: Bench, capacity: int) -> bool:
     return one.counter.open <= capacity and one.backends() <= capacity
 
 
-def test_under_load_the_pool_comes_down_to_a_lowered_limit_and_stays_there(
-    live: type[Pool], bench: Benches
+def test_a_lowered_limit_is_reached_and_kept_under_load(
+    resizable: type[Pool], bench: Benches
 ) -> None:
-    one = bench(live, **sized(live, 8, 4))
-    with Crowd(one, clients(live, 14)) as crowd:
+    one = bench(resizable, **sized(resizable, 8, 4))
+    with Crowd(one, clients(resizable, 14)) as crowd:
         for capacity, kept in ((8, 4), (3, 1), (6, 6), (1, 1), (8, 2), (2, 2)):
-            one.change(**sized(live, capacity, kept))
+            one.change(**sized(resizable, capacity, kept))
             until(
                 partial(_is_down_to, one, capacity),
                 lambda: f"at most {one.capacity} are open, not {one.counter.open}",
@@ -262,11 +264,11 @@ def test_under_load_the_pool_comes_down_to_a_lowered_limit_and_stays_there(
     one.settle()
 
 
-# Moving any limit
+# Changing any limit
 
 
 def _values(limit: Parameter) -> list[Value]:
-    """Values that a limit takes: small counts and short times, so that they matter."""
+    """Values of a limit: small counts and short times, so that they matter."""
     if isinstance(limit, Switch):
         return [False, True]
     if isinstance(limit, Choice):
@@ -282,7 +284,7 @@ def _values(limit: Parameter) -> list[Value]:
 
 
 def _beside(kind: type[Pool], limits: dict[str, Value], key: str, value: Value) -> dict[str, Value]:
-    """The change, with neighbours moved along where they may not stand beside it."""
+    """The change, with other limits moved along if they would contradict it."""
     moved = {**limits, key: value}
     for _ in kind.limits:
         for other, limit in kind.limits.items():
@@ -292,7 +294,7 @@ def _beside(kind: type[Pool], limits: dict[str, Value], key: str, value: Value) 
     return moved
 
 
-def test_every_limit_goes_up_and_down_under_load(kind: type[Pool], bench: Benches) -> None:
+def test_every_limit_can_be_raised_and_lowered_under_load(kind: type[Pool], bench: Benches) -> None:
     if not kind.limits:
         pytest.skip(f"{kind.id} has no limits")
     one = bench(kind)
@@ -308,7 +310,7 @@ def test_every_limit_goes_up_and_down_under_load(kind: type[Pool], bench: Benche
 
 
 def _bounded_by_both(one: Bench, before: int | None) -> None:
-    """At no moment were more open than the old and the new limits allow together."""
+    """No more were ever open than the old and the new limits allow together."""
     if before is not None and one.capacity is not None:
         assert one.counter.peak <= before + one.capacity
     until(
@@ -327,7 +329,7 @@ def _bounded_by_both(one: Bench, before: int | None) -> None:
     suppress_health_check=list(HealthCheck),
 )
 @given(data=st.data())
-def test_whatever_limits_change_under_load_nothing_is_lost_or_left_over(
+def test_any_changes_of_limits_under_load_lose_and_leave_nothing(
     kind: type[Pool], places: Places, size: int, data: st.DataObject
 ) -> None:
     if not kind.limits:
@@ -362,12 +364,12 @@ def _has_all_its_places(one: Bench) -> None:
     one.settle()
 
 
-def test_a_pool_made_anew_leaves_the_old_connections_to_their_holders(
+def test_a_rebuilt_pool_leaves_connections_in_use_to_their_clients(
     kind: type[Pool], bench: Benches
 ) -> None:
     keys = [key for key, limit in kind.limits.items() if limit.effect is Effect.REBUILD]
     if not keys or kind.one_client:
-        pytest.skip(f"{kind.id} is never made anew, or has one client")
+        pytest.skip(f"{kind.id} is never rebuilt, or has one client")
     one = bench(kind)
     for key in keys:
         values = _values(kind.limits[key])
@@ -384,7 +386,7 @@ def test_a_pool_made_anew_leaves_the_old_connections_to_their_holders(
 # Waiting
 
 
-def test_forty_waiting_callers_start_as_soon_as_there_is_room(
+def test_forty_waiting_callers_are_served_when_the_limit_is_raised(
     waiting_kind: type[Pool], bench: Benches
 ) -> None:
     one = bench(waiting_kind, **sized(waiting_kind, 2, 2), **patient(waiting_kind))
@@ -399,7 +401,7 @@ def test_forty_waiting_callers_start_as_soon_as_there_is_room(
     one.settle()
 
 
-def test_of_many_that_wait_as_many_start_as_there_is_room_for(
+def test_as_many_waiting_callers_are_served_as_the_limit_allows(
     waiting_kind: type[Pool], bench: Benches
 ) -> None:
     one = bench(waiting_kind, **sized(waiting_kind, 1, 1), **patient(waiting_kind))
@@ -419,7 +421,7 @@ def test_of_many_that_wait_as_many_start_as_there_is_room_for(
         one.release(got + held)
 
 
-def test_what_is_given_back_goes_to_those_who_wait(
+def test_a_released_connection_is_passed_to_a_waiting_caller(
     waiting_kind: type[Pool], bench: Benches
 ) -> None:
     one = bench(waiting_kind, **sized(waiting_kind, 2, 2), **patient(waiting_kind))
@@ -438,7 +440,7 @@ def test_what_is_given_back_goes_to_those_who_wait(
     one.settle()
 
 
-def test_interrupt_sends_everybody_away_at_once(kind: type[Pool], bench: Benches) -> None:
+def test_interrupt_wakes_all_waiting_callers_at_once(kind: type[Pool], bench: Benches) -> None:
     one = bench(kind, **patient(kind))
     held = one.fill(one.capacity) if kind.waits and one.capacity else one.acquire(1)
     if kind.waits:
@@ -448,25 +450,25 @@ def test_interrupt_sends_everybody_away_at_once(kind: type[Pool], bench: Benches
                 assert isinstance(waiter.finish().error, PoolStopped)
     one.pool.interrupt()
     with pytest.raises(PoolStopped):
-        one.hands.take()
+        one.holders.take()
     one.use(*held)
     one.release(held)
     with pytest.raises(PoolStopped):
-        one.hands.take()
+        one.holders.take()
 
 
 def test_callers_who_give_up_at_any_moment_lose_no_connection(
     kind: type[Pool], bench: Benches
 ) -> None:
-    """Tasks are cancelled, connecting or waiting; threads have next to no time to wait."""
+    """Tasks are cancelled while they connect or wait; threads have very short timeouts."""
     if not kind.waits:
-        pytest.skip(f"{kind.id} fails at once; nobody waits")
+        pytest.skip(f"{kind.id} fails at once; no caller waits")
     one = bench(kind, **sized(kind, 3, 1))
     if issubclass(kind, ThreadPool):
         one.change(**timeouts(kind, 0.001))
     served = []
 
-    def live(number: int) -> None:
+    def work(number: int) -> None:
         rng = random.Random(number)
         for _ in range(40):
             patience = rng.random() * 0.003
@@ -481,17 +483,17 @@ def test_callers_who_give_up_at_any_moment_lose_no_connection(
             one.pool.release(conn)
             served.append(number)
 
-    callers = [Waiter(partial(live, number)) for number in range(8)]
+    callers = [Waiter(partial(work, number)) for number in range(8)]
     for caller in callers:
         assert caller.finish().error is None
     one.settle()
     _has_all_its_places(one)
 
 
-# The end
+# Closing
 
 
-def test_close_leaves_connections_in_use_to_their_holders_and_nothing_after(
+def test_close_leaves_only_connections_in_use_until_they_are_released(
     kind: type[Pool], bench: Benches
 ) -> None:
     if not issubclass(kind, ThreadPool):
@@ -509,15 +511,15 @@ def test_close_leaves_connections_in_use_to_their_holders_and_nothing_after(
     one.release(held[back:])
     _comes_to(one, 0)
     with pytest.raises(PoolStopped):
-        one.hands.take()
+        one.holders.take()
     one.pool.close()
 
 
-def test_close_amid_a_crowd_leaves_nothing(kind: type[Pool], bench: Benches) -> None:
+def test_close_under_load_leaves_nothing(kind: type[Pool], bench: Benches) -> None:
     one = bench(kind)
     over = threading.Event()
 
-    def live() -> None:
+    def work() -> None:
         while not over.is_set():
             try:
                 conn = one.pool.acquire()
@@ -529,7 +531,7 @@ def test_close_amid_a_crowd_leaves_nothing(kind: type[Pool], bench: Benches) -> 
             one.pool.release(conn)
 
     number = clients(kind, one.kind.kept(one.limits) if kind.takes_away else 12)
-    crowd = [Waiter(live) for _ in range(number)]
+    crowd = [Waiter(work) for _ in range(number)]
     until(lambda: one.counter.came > 0, "they are at work")
     one.pool.close()
     over.set()
@@ -537,17 +539,17 @@ def test_close_amid_a_crowd_leaves_nothing(kind: type[Pool], bench: Benches) -> 
     one.settle_closed()
 
 
-# What goes wrong on the server
+# Faults of the server
 
 
 def _recovers(one: Bench, number: int) -> None:
-    """After a few errors at most, as many connections work as ever."""
+    """Wait until `number` connections work again, after a few errors at most."""
 
     def recovered() -> bool:
         held = []
         try:
             for _ in range(number):
-                held.append(one.hands.take())
+                held.append(one.holders.take())
         except Exception:  # noqa: BLE001 - each driver has its own
             one.release_broken(held)
             return False
@@ -559,7 +561,7 @@ def _recovers(one: Bench, number: int) -> None:
     one.settle()
 
 
-def test_connections_that_the_server_ended_in_use_cost_no_place(
+def test_connections_in_use_that_the_server_closes_cost_no_place(
     kind: type[Pool], bench: Benches
 ) -> None:
     number = one_or(kind, 3)
@@ -571,13 +573,13 @@ def test_connections_that_the_server_ended_in_use_cost_no_place(
     held = one.acquire(number)
     one.kill_backends()
     for conn in held:
-        one.works(conn)  # or not: DBUtils connects anew behind its client's back
+        one.works(conn)  # or not: DBUtils reconnects without its client noticing
     one.release_broken(held)
     _recovers(one, number)
     _has_all_its_places(one)
 
 
-def test_connections_that_the_server_ended_while_idle_cost_no_place(
+def test_idle_connections_that_the_server_closes_cost_no_place(
     kind: type[Pool], bench: Benches
 ) -> None:
     number = one_or(kind, 3)
@@ -588,35 +590,37 @@ def test_connections_that_the_server_ended_while_idle_cost_no_place(
     _has_all_its_places(one)
 
 
-@pytest.mark.filterwarnings("ignore:Invalid transaction status:ResourceWarning")  # aiopg says so
+@pytest.mark.filterwarnings("ignore:Invalid transaction status:ResourceWarning")  # raised by aiopg
 @pytest.mark.parametrize("statement", ["SELECT no_such_column", "BEGIN"])
-def test_a_connection_given_back_in_whatever_state_is_clean_for_the_next(
+def test_a_connection_released_in_any_state_is_clean_for_the_next_client(
     kind: type[Pool], bench: Benches, statement: str
 ) -> None:
     one = bench(kind)
     (conn,) = one.acquire(1)
     with suppress(Exception):
-        one.hands.do(conn, one.pool.execute, conn, statement)
+        one.holders.do(conn, one.pool.execute, conn, statement)
     one.release([conn])
     until(lambda: one.place.in_transaction(one.name) == 0, "no transaction is left open")
     one.release(one.acquire(1))
     one.settle()
 
 
-def test_a_connection_its_client_closed_costs_no_place(kind: type[Pool], bench: Benches) -> None:
+def test_a_connection_that_its_client_closes_costs_no_place(
+    kind: type[Pool], bench: Benches
+) -> None:
     number = one_or(kind, 2)
     one = bench(kind, **_room_for(kind, number))
     for _ in range(3):
         held = one.acquire(number)
         close = getattr(one.pool, "close_connection", None) or (lambda c: one.pool.raw(c).close())
-        one.hands.do(held[0], close, held[0])
+        one.holders.do(held[0], close, held[0])
         one.release(held)
         one.settle()
         _recovers(one, number)
     _has_all_its_places(one)
 
 
-def test_connects_that_fail_cost_no_place_and_are_not_counted(
+def test_failed_connects_cost_no_place_and_are_not_counted(
     kind: type[Pool], bench: Benches, closable_database: ClosableDatabase
 ) -> None:
     if "postgresql" not in kind.servers:
@@ -627,25 +631,25 @@ def test_connects_that_fail_cost_no_place_and_are_not_counted(
     one = bench(kind, database=closable_database.name, **_room_for(kind, number))
     held = one.acquire(1)
     one.change(**impatient(kind))
-    closable_database.shut()
+    closable_database.refuse_connections()
     came, here = one.counter.came, one.counter.open
     refused = 0
     while refused < 5:
         try:
-            held.append(one.hands.take())  # those that were open before
+            held.append(one.holders.take())  # those that were open before
         except Exception:  # noqa: BLE001 - each driver has its own
             refused += 1
     assert len(held) <= here
     assert one.counter.came == came
     assert one.uses(len(held))
-    closable_database.open()
+    closable_database.allow_connections()
     one.change(**patient(kind))
     one.release(held)
     _recovers(one, number)
     _has_all_its_places(one)
 
 
-def test_a_pool_that_cant_connect_at_its_making_leaves_nothing(
+def test_a_pool_that_cant_connect_when_it_is_made_leaves_nothing(
     kind: type[Pool], places: Places
 ) -> None:
     place = places(main_dialect(kind))
@@ -656,9 +660,9 @@ def test_a_pool_that_cant_connect_at_its_making_leaves_nothing(
         return
     with one:
         try:
-            one.hands.take()
+            one.holders.take()
         except kind.exhausted:
-            pass  # it connects in the background, and its callers wait for it in vain
+            pass  # it keeps trying in the background while its callers time out
         except Exception as error:  # noqa: BLE001 - each driver has its own
             assert "no_such_database" in str(error)
         else:

@@ -17,12 +17,12 @@ from tests.pools.bench import can_have, timeouts
 from tests.servers.fixtures import PROJECT
 
 
-def test_pools_go_by_the_names_they_give_themselves() -> None:
+def test_pools_are_found_by_their_own_ids() -> None:
     assert all(pool_class(id) is pool and pool.id == id for id, pool in POOLS.items())
     assert DEFAULT_POOL in POOLS
 
 
-def test_what_a_missing_driver_asks_for_is_an_extra_that_brings_it() -> None:
+def test_the_extra_of_a_pool_installs_its_drivers() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     assert {one.extra for one in built_in_listings()} == {*extras, ""} - {"all"}
@@ -33,14 +33,14 @@ def test_what_a_missing_driver_asks_for_is_an_extra_that_brings_it() -> None:
             assert any(wanted.startswith(distribution.lower()) for wanted in extras[one.extra])
 
 
-def test_a_pool_whose_driver_is_missing_says_how_to_install_it() -> None:
+def test_the_error_for_a_missing_driver_has_the_command_that_installs_it() -> None:
     absent = Listing("x.Pool", "X", "x_pools", ("no_such_driver",), "x")
     assert absent.missing == "pip install 'poolviz[x]'"
     with pytest.raises(InputError, match=r"x\.Pool needs a driver .* pip install 'poolviz\[x\]'"):
         absent.load()
 
 
-def test_an_unknown_pool_is_answered_with_the_near_ones() -> None:
+def test_the_error_for_an_unknown_pool_suggests_similar_ids() -> None:
     similar = r"QeuePool is not a pool .*: .*sqlalchemy\.QueuePool"
     with pytest.raises(InputError, match=similar) as it:
         pool_class("sqlalchemy.QeuePool")
@@ -53,7 +53,7 @@ def test_no_limit_has_the_name_of_a_setting_of_the_load(kind: type[Pool]) -> Non
     assert not set(kind.limits) & set(SETTINGS)
 
 
-def test_every_pool_explains_itself(kind: type[Pool]) -> None:
+def test_every_pool_and_limit_is_described(kind: type[Pool]) -> None:
     assert kind.title
     assert kind.about.endswith(".")
     assert metadata.version(kind.library)
@@ -75,7 +75,7 @@ def test_defaults_are_allowed_and_of_the_right_type(kind: type[Pool]) -> None:
     assert 0 <= kind.kept(defaults) <= (kind.capacity(defaults) or kind.kept(defaults))
 
 
-def test_how_many_connections_there_may_be_is_any_number_one_or_no_matter(
+def test_capacity_can_be_set_unless_it_is_one_or_unlimited(
     kind: type[Pool],
 ) -> None:
     most = kind.capacity(kind.limits.defaults())
@@ -85,14 +85,14 @@ def test_how_many_connections_there_may_be_is_any_number_one_or_no_matter(
         assert all(can_have(kind, capacity) for capacity in range(1, 9))
 
 
-def test_every_wait_has_an_end_that_a_limit_says(kind: type[Pool]) -> None:
+def test_every_wait_is_bounded_by_a_limit(kind: type[Pool]) -> None:
     if not kind.waits:
-        pytest.skip(f"{kind.id} fails at once; nobody waits")
+        pytest.skip(f"{kind.id} fails at once; no caller waits")
     assert timeouts(kind, 1.0)
     assert kind.exhausted
 
 
-def test_what_is_refused_at_once_is_a_way_to_be_exhausted_of_a_pool_that_waits(
+def test_errors_raised_at_once_are_among_those_of_an_exhausted_pool(
     kind: type[Pool],
 ) -> None:
     assert kind.waits or not kind.refused
@@ -106,13 +106,13 @@ def test_a_pool_for_one_client_says_why(kind: type[Pool]) -> None:
     assert not kind.one_client or kind.one_client.endswith(".")
 
 
-def test_every_pool_is_for_servers_that_there_are(kind: type[Pool]) -> None:
+def test_every_pool_names_its_servers(kind: type[Pool]) -> None:
     assert set(kind.servers) <= {POSTGRESQL, MYSQL, SQLITE}
     assert kind.servers
     assert issubclass(kind, ThreadPool) != issubclass(kind, TaskPool)
 
 
-def test_a_pool_is_only_run_on_a_server_that_it_knows() -> None:
+def test_a_pool_is_refused_for_a_server_that_it_doesnt_run_on() -> None:
     check_server(pool_class("asyncpg.Pool"), None)
     check_server(pool_class("asyncpg.Pool"), "host=x")
     check_server(pool_class("aiomysql.Pool"), "mariadb://h/d")

@@ -28,7 +28,7 @@ def with_bare(url: str, what: Callable[[Any], Awaitable[None]], **sizes: float) 
     asyncio.run(run())
 
 
-def test_the_library_drops_connections_open_when_its_queue_is_shortened(mysql_url: str) -> None:
+def test_a_shortened_queue_drops_connections_without_closing_them(mysql_url: str) -> None:
     async def shorten(pool: Any) -> None:
         held = [await pool.acquire() for _ in range(4)]
         pool._free = deque(pool._free, maxlen=2)
@@ -42,7 +42,7 @@ def test_the_library_drops_connections_open_when_its_queue_is_shortened(mysql_ur
     with_bare(mysql_url, shorten, minsize=0, maxsize=4)
 
 
-def test_the_library_wakes_nobody_when_a_connection_comes_back_closed(mysql_url: str) -> None:
+def test_a_connection_released_closed_wakes_no_waiter(mysql_url: str) -> None:
     async def give_back(pool: Any) -> None:
         conn = await pool.acquire()
         waiter = asyncio.ensure_future(pool.acquire())

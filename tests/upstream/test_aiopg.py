@@ -34,7 +34,7 @@ async def use(conn: Any, statement: str = "SELECT 1") -> None:
         await cursor.execute(statement)
 
 
-def test_the_library_drops_connections_open_when_its_queue_is_shortened(conninfo: str) -> None:
+def test_a_shortened_queue_drops_connections_without_closing_them(conninfo: str) -> None:
     async def shorten(pool: Any) -> None:
         held = [await pool.acquire() for _ in range(4)]
         pool._free = deque(pool._free, maxlen=2)
@@ -48,7 +48,7 @@ def test_the_library_drops_connections_open_when_its_queue_is_shortened(conninfo
     with_bare(conninfo, shorten, minsize=0, maxsize=4)
 
 
-def test_the_library_wakes_nobody_when_a_connection_comes_back_in_a_transaction(
+def test_a_connection_released_in_a_transaction_wakes_no_waiter(
     conninfo: str,
 ) -> None:
     async def give_back(pool: Any) -> None:

@@ -24,7 +24,7 @@ def with_bare(conninfo: str, what: Callable[[Any], Awaitable[None]], **sizes: fl
     asyncio.run(run())
 
 
-def test_the_librarys_waiters_wait_on_though_the_limit_was_raised(conninfo: str) -> None:
+def test_waiting_callers_dont_notice_a_raised_max_size(conninfo: str) -> None:
     async def raise_it(pool: Any) -> None:
         held = await pool.acquire()
         pool._maxsize = pool._queue._maxsize = 5
@@ -35,7 +35,7 @@ def test_the_librarys_waiters_wait_on_though_the_limit_was_raised(conninfo: str)
     with_bare(conninfo, raise_it, min_size=1, max_size=1)
 
 
-def test_the_library_fails_to_take_back_what_a_lowered_queue_has_no_place_for(
+def test_release_fails_if_a_lowered_queue_is_full(
     conninfo: str,
 ) -> None:
     async def lower_it(pool: Any) -> None:
@@ -50,7 +50,7 @@ def test_the_library_fails_to_take_back_what_a_lowered_queue_has_no_place_for(
     with_bare(conninfo, lower_it, min_size=3, max_size=3)
 
 
-def test_the_library_keeps_a_lowered_floor_open_while_nobody_uses_it(conninfo: str) -> None:
+def test_idle_connections_above_a_lowered_min_size_stay_open(conninfo: str) -> None:
     async def lower_it(pool: Any) -> None:
         clocks = [place for place in pool._holders if place._inactive_callback is not None]
         while any(place._inactive_callback is not None for place in clocks):

@@ -36,7 +36,7 @@ def bounds_of_its_wait(thread: Waiter) -> list[float | None]:
     return found
 
 
-def test_the_librarys_callers_wait_without_an_end(bare: Any) -> None:
+def test_callers_wait_without_a_timeout(bare: Any) -> None:
     held = [bare.connection() for _ in range(4)]
     waiter = Waiter(bare.connection)
     until(lambda: len(bare._lock._waiters) == 1, "one waits")
@@ -47,7 +47,7 @@ def test_the_librarys_callers_wait_without_an_end(bare: Any) -> None:
         conn.close()
 
 
-def test_the_library_closes_nothing_for_a_lowered_maxconnections(bare: Any) -> None:
+def test_a_lowered_maxconnections_closes_nothing(bare: Any) -> None:
     held = [bare.connection() for _ in range(4)]
     with bare._lock:
         bare._maxconnections = 1
@@ -57,7 +57,7 @@ def test_the_library_closes_nothing_for_a_lowered_maxconnections(bare: Any) -> N
     assert len(bare._idle_cache) == 4
 
 
-def test_the_librarys_connections_keep_the_maxusage_they_were_made_with(bare: Any) -> None:
+def test_connections_keep_the_maxusage_they_were_opened_with(bare: Any) -> None:
     bare.connection().close()
     with bare._lock:
         bare._maxusage = 1

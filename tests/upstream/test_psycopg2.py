@@ -19,7 +19,7 @@ def bare(conninfo: str) -> Iterator[ThreadedConnectionPool]:
     pool.closeall()
 
 
-def test_the_library_forgets_a_limit_lowered_below_the_number_in_use(
+def test_a_maxconn_below_the_number_in_use_is_no_limit(
     bare: ThreadedConnectionPool,
 ) -> None:
     held = [bare.getconn() for _ in range(5)]
@@ -28,9 +28,7 @@ def test_the_library_forgets_a_limit_lowered_below_the_number_in_use(
     assert all(select_one(conn) for conn in held)
 
 
-def test_the_library_loses_a_place_when_the_rollback_fails(
-    bare: ThreadedConnectionPool, conninfo: str
-) -> None:
+def test_a_failed_rollback_loses_a_place(bare: ThreadedConnectionPool, conninfo: str) -> None:
     admin = psycopg2.connect(conninfo)
     conn = bare.getconn()
     assert select_one(conn)
@@ -43,7 +41,7 @@ def test_the_library_loses_a_place_when_the_rollback_fails(
     assert len(bare._used) == 1  # type: ignore[attr-defined]
 
 
-def test_the_library_opens_and_closes_nothing_when_minconn_changes(
+def test_a_changed_minconn_opens_and_closes_nothing(
     bare: ThreadedConnectionPool,
 ) -> None:
     for minconn in (0, 5):

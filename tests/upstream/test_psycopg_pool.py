@@ -52,7 +52,7 @@ def size(pool: Any) -> int:
     return found
 
 
-def test_the_library_opens_more_than_max_size_when_min_size_is_raised(conninfo: str) -> None:
+def test_raising_min_size_opens_more_than_max_size(conninfo: str) -> None:
     with bare(conninfo, 2, 10) as pool:
         put_back(pool, all_of(pool, 10))
         pool.resize(8, 10)
@@ -60,7 +60,7 @@ def test_the_library_opens_more_than_max_size_when_min_size_is_raised(conninfo: 
         until(lambda: pool.get_stats()["pool_available"] == 16, "all are open")
 
 
-def test_the_librarys_pool_for_tasks_does_so_too(conninfo: str) -> None:
+def test_raising_min_size_of_an_async_pool_opens_more_than_max_size(conninfo: str) -> None:
     async def raise_it(pool: Any) -> None:
         held = [await pool.getconn() for _ in range(5)]
         await pool.resize(5, 5)
@@ -71,7 +71,7 @@ def test_the_librarys_pool_for_tasks_does_so_too(conninfo: str) -> None:
     with_bare_tasks(conninfo, raise_it, min_size=2, max_size=5)
 
 
-def test_the_librarys_waiters_wait_on_though_max_size_was_raised(conninfo: str) -> None:
+def test_waiting_callers_dont_notice_a_raised_max_size(conninfo: str) -> None:
     with bare(conninfo, 1, 1) as pool:
         held = all_of(pool, 1)
         waiter = Waiter(pool.getconn)
@@ -82,7 +82,7 @@ def test_the_librarys_waiters_wait_on_though_max_size_was_raised(conninfo: str) 
         put_back(pool, [waiter.finish().connection])
 
 
-def test_the_librarys_tasks_wait_on_though_max_size_was_raised(conninfo: str) -> None:
+def test_waiting_tasks_dont_notice_a_raised_max_size(conninfo: str) -> None:
     async def raise_it(pool: Any) -> None:
         held = await pool.getconn()
         waiter = asyncio.create_task(pool.getconn())
@@ -96,7 +96,7 @@ def test_the_librarys_tasks_wait_on_though_max_size_was_raised(conninfo: str) ->
     with_bare_tasks(conninfo, raise_it, min_size=1, max_size=1)
 
 
-def test_the_librarys_null_pool_lets_them_wait_too(conninfo: str) -> None:
+def test_waiting_callers_of_a_null_pool_dont_notice_a_raised_max_size(conninfo: str) -> None:
     with NullConnectionPool(conninfo, max_size=1, open=True) as pool:
         held = all_of(pool, 1)
         waiter = Waiter(pool.getconn)
@@ -107,7 +107,7 @@ def test_the_librarys_null_pool_lets_them_wait_too(conninfo: str) -> None:
         put_back(pool, [waiter.finish().connection])
 
 
-def test_the_library_closes_nothing_when_the_sizes_are_lowered(conninfo: str) -> None:
+def test_lowered_sizes_close_nothing(conninfo: str) -> None:
     with bare(conninfo, 2, 6) as pool:
         held = all_of(pool, 6)
         put_back(pool, held[:3])
@@ -116,7 +116,7 @@ def test_the_library_closes_nothing_when_the_sizes_are_lowered(conninfo: str) ->
         assert size(pool) == pool.get_stats()["pool_available"] == 6
 
 
-def test_the_librarys_pool_for_tasks_closes_nothing_either(conninfo: str) -> None:
+def test_lowered_sizes_of_an_async_pool_close_nothing(conninfo: str) -> None:
     async def lower_it(pool: Any) -> None:
         held = [await pool.getconn() for _ in range(6)]
         await pool.resize(1, 2)
@@ -127,7 +127,7 @@ def test_the_librarys_pool_for_tasks_closes_nothing_either(conninfo: str) -> Non
     with_bare_tasks(conninfo, lower_it, min_size=2, max_size=6)
 
 
-def test_the_librarys_null_pool_never_comes_down_while_somebody_waits(conninfo: str) -> None:
+def test_a_null_pool_doesnt_reach_a_lowered_limit_while_a_caller_waits(conninfo: str) -> None:
     with NullConnectionPool(conninfo, max_size=2, open=True) as pool:
         held = all_of(pool, 2)
         waiter = Waiter(pool.getconn)
@@ -139,7 +139,7 @@ def test_the_librarys_null_pool_never_comes_down_while_somebody_waits(conninfo: 
         put_back(pool, [waiter.connection, *held])
 
 
-def test_the_library_looks_at_a_changed_max_idle_only_when_the_old_one_is_over(
+def test_a_changed_max_idle_is_read_when_the_old_one_is_over(
     conninfo: str,
 ) -> None:
     with bare(conninfo, 1, 3) as pool:
@@ -149,7 +149,7 @@ def test_the_library_looks_at_a_changed_max_idle_only_when_the_old_one_is_over(
         assert task.time > time.monotonic() + 300
 
 
-def test_the_librarys_connections_keep_the_lifetime_they_were_made_with(conninfo: str) -> None:
+def test_connections_keep_the_max_lifetime_they_were_opened_with(conninfo: str) -> None:
     with bare(conninfo, 1, 1) as pool:
         pool.max_lifetime = 0.001
         for _ in range(3):
@@ -157,7 +157,7 @@ def test_the_librarys_connections_keep_the_lifetime_they_were_made_with(conninfo
             assert pool.get_stats()["connections_num"] == 1
 
 
-def test_the_library_counts_callers_who_gave_up_as_waiting(conninfo: str) -> None:
+def test_callers_that_gave_up_count_as_waiting(conninfo: str) -> None:
     with bare(conninfo, 1, 1) as pool:
         held = all_of(pool, 1)
         with pytest.raises(PoolTimeout):

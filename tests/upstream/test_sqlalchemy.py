@@ -41,7 +41,7 @@ def pid(conn: Any) -> int:
     return int(conn.dbapi_connection.info.backend_pid)
 
 
-def test_the_librarys_waiters_sleep_out_their_timeout_though_the_limit_was_raised(
+def test_waiters_dont_notice_a_raised_limit(
     bare: MakeBare,
 ) -> None:
     pool: Any = bare(1, 0, timeout=0.5)
@@ -58,7 +58,7 @@ def test_the_librarys_waiters_sleep_out_their_timeout_though_the_limit_was_raise
     held.close()
 
 
-def test_the_library_never_shrinks_while_connections_change_hands(bare: MakeBare) -> None:
+def test_a_lowered_limit_is_never_reached_under_load(bare: MakeBare) -> None:
     pool: Any = bare(1, 3)
     held = [pool.connect() for _ in range(4)]
     pool._max_overflow = 0
@@ -70,7 +70,7 @@ def test_the_library_never_shrinks_while_connections_change_hands(bare: MakeBare
         conn.close()
 
 
-def test_the_librarys_queue_has_no_bound_once_it_was_lowered(bare: MakeBare) -> None:
+def test_a_lowered_queue_size_is_no_bound(bare: MakeBare) -> None:
     pool: Any = bare(3, 2)
     held = [pool.connect() for _ in range(5)]
     for conn in held[:2]:
@@ -83,7 +83,7 @@ def test_the_librarys_queue_has_no_bound_once_it_was_lowered(bare: MakeBare) -> 
     pool.dispose()
 
 
-def test_the_librarys_dispose_lets_in_as_many_again_as_are_in_use(bare: MakeBare) -> None:
+def test_dispose_allows_as_many_again_as_are_in_use(bare: MakeBare) -> None:
     pool = bare(3, 0, timeout=0)
     held = [pool.connect() for _ in range(3)]
     pool.dispose()
@@ -111,7 +111,7 @@ class Meeting:
             made.close()
 
 
-def test_the_first_users_of_the_librarys_staticpool_each_open_a_connection(conninfo: str) -> None:
+def test_each_of_the_first_clients_of_staticpool_opens_a_connection(conninfo: str) -> None:
     creator = Meeting(conninfo, 6)
     pool = library.StaticPool(creator)
     clients = [Waiter(pool.connect) for _ in range(6)]
@@ -121,7 +121,7 @@ def test_the_first_users_of_the_librarys_staticpool_each_open_a_connection(conni
     held.clear()
 
 
-def test_the_librarys_singletonthreadpool_closes_a_connection_in_use(conninfo: str) -> None:
+def test_singletonthreadpool_closes_a_connection_in_use(conninfo: str) -> None:
     pool = library.SingletonThreadPool(lambda: psycopg2.connect(conninfo), pool_size=1)
     held = pool.connect()
     other: Any = Waiter(pool.connect).finish().connection
@@ -132,7 +132,7 @@ def test_the_librarys_singletonthreadpool_closes_a_connection_in_use(conninfo: s
     pool.dispose()
 
 
-def test_a_lowered_size_closes_nothing_in_the_library(conninfo: str) -> None:
+def test_a_lowered_size_of_singletonthreadpool_closes_nothing(conninfo: str) -> None:
     pool: Any = library.SingletonThreadPool(lambda: psycopg2.connect(conninfo), pool_size=3)
     for client in [Waiter(pool.connect) for _ in range(3)]:
         client.finish().connection.close()
@@ -141,7 +141,7 @@ def test_a_lowered_size_closes_nothing_in_the_library(conninfo: str) -> None:
     pool.dispose()
 
 
-def test_two_threads_at_once_both_get_the_connection_of_the_librarys_assertionpool(
+def test_assertionpool_lets_two_threads_through_at_once(
     conninfo: str,
 ) -> None:
     creator = Meeting(conninfo, 2)

@@ -47,7 +47,7 @@ def kill(admin: connection, pid: int) -> None:
         cursor.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
 
 
-def test_the_librarys_waiters_sleep_out_their_timeout_though_the_limit_was_raised(
+def test_waiters_dont_notice_a_raised_limit(
     conninfo: str,
 ) -> None:
     async def exercise() -> None:
@@ -65,9 +65,7 @@ def test_the_librarys_waiters_sleep_out_their_timeout_though_the_limit_was_raise
     asyncio.run(exercise())
 
 
-def test_the_librarys_pool_hands_a_lost_connection_out_again(
-    conninfo: str, admin: connection
-) -> None:
+def test_a_lost_connection_is_lent_again(conninfo: str, admin: connection) -> None:
     async def exercise() -> None:
         async with bare(conninfo, 1, 0, 1) as pool:
             conn = await greenlet_spawn(pool.connect)

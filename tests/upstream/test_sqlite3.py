@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 
-def test_two_threads_on_one_sqlite_connection_stand_still_where_a_function_is_pythons() -> None:
+def test_two_threads_on_one_connection_deadlock_in_a_python_function() -> None:
     program = """
         import sqlite3, threading, time
         conn = sqlite3.connect("", check_same_thread=False)

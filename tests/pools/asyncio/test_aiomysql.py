@@ -23,7 +23,7 @@ async def ask(conn: Any, statement: str) -> Any:
         return await cursor.fetchone()
 
 
-def test_ours_closes_what_a_lowered_limit_has_no_room_for(bench: Benches) -> None:
+def test_surplus_connections_are_closed_when_the_limit_is_lowered(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=4, timeout=LONG)
     held = one.fill(4)
     one.change(maxsize=2)
@@ -33,7 +33,7 @@ def test_ours_closes_what_a_lowered_limit_has_no_room_for(bench: Benches) -> Non
     one.settle()
 
 
-def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches) -> None:
+def test_a_raised_limit_applies_while_a_lowered_one_is_not_reached_yet(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=6, timeout=LONG)
     held = one.fill(6)
     one.change(maxsize=2)
@@ -46,7 +46,7 @@ def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches)
     one.settle()
 
 
-def test_our_waiters_start_when_the_limit_is_raised(bench: Benches) -> None:
+def test_waiting_callers_are_served_when_the_limit_is_raised(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=1, timeout=LONG)
     held = one.fill(1)
     with waiting(one, 5) as waiters:
@@ -56,7 +56,7 @@ def test_our_waiters_start_when_the_limit_is_raised(bench: Benches) -> None:
 
 
 @pytest.mark.parametrize("how", ["in a transaction", "closed by the server"])
-def test_our_waiters_get_the_places_of_connections_that_come_back_closed(
+def test_waiting_callers_get_the_places_of_connections_released_closed(
     bench: Benches, how: str
 ) -> None:
     one = bench(Ours, minsize=0, maxsize=2, timeout=LONG)
@@ -76,7 +76,7 @@ def test_our_waiters_get_the_places_of_connections_that_come_back_closed(
     one.settle()
 
 
-def test_a_connection_that_the_server_ended_while_idle_is_replaced(bench: Benches) -> None:
+def test_an_idle_connection_that_the_server_closed_is_replaced(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=1)
     one.release(one.acquire(1))
     one.kill_backends()
@@ -101,7 +101,7 @@ def test_a_raised_minimum_is_open_when_the_change_is_done(bench: Benches) -> Non
     assert one.counter.open == one.pool.reported_counts().open == 4
 
 
-def test_a_minimum_that_cannot_be_opened_leaves_nothing(mysql_url: str) -> None:
+def test_a_minimum_that_cant_be_opened_leaves_no_connection(mysql_url: str) -> None:
     class ConnectionCounter:
         came = went = 0
 
@@ -132,7 +132,7 @@ def test_a_minimum_that_cannot_be_opened_leaves_nothing(mysql_url: str) -> None:
     asyncio.run(run())
 
 
-def test_a_connection_that_rested_too_long_is_replaced(bench: Benches) -> None:
+def test_a_connection_that_was_idle_too_long_is_replaced(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=1)
     one.release(one.acquire(1))
     one.change(pool_recycle=0)
@@ -140,7 +140,7 @@ def test_a_connection_that_rested_too_long_is_replaced(bench: Benches) -> None:
     assert (one.counter.came, one.counter.open) == (2, 1)
 
 
-def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) -> None:
+def test_many_tasks_are_served_while_the_limit_changes(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=6, timeout=LONG)
     with Crowd(one, 12) as crowd:
         for most in (1, 5, 2, 8, 1, 3):

@@ -17,7 +17,7 @@ from tests.pools.places import Postgres
 Ours: Any = pool_class("aiopg.Pool")
 
 
-def test_ours_closes_what_a_lowered_limit_has_no_room_for(bench: Benches) -> None:
+def test_surplus_connections_are_closed_when_the_limit_is_lowered(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=4, timeout=LONG)
     held = one.fill(4)
     one.change(maxsize=2)
@@ -27,7 +27,7 @@ def test_ours_closes_what_a_lowered_limit_has_no_room_for(bench: Benches) -> Non
     one.settle()
 
 
-def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches) -> None:
+def test_a_raised_limit_applies_while_a_lowered_one_is_not_reached_yet(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=6, timeout=LONG)
     held = one.fill(6)
     one.change(maxsize=2)
@@ -40,7 +40,7 @@ def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches)
     one.settle()
 
 
-def test_our_waiters_start_when_the_limit_is_raised(bench: Benches) -> None:
+def test_waiting_callers_are_served_when_the_limit_is_raised(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=1, timeout=LONG)
     held = one.fill(1)
     with waiting(one, 5) as waiters:
@@ -49,7 +49,9 @@ def test_our_waiters_start_when_the_limit_is_raised(bench: Benches) -> None:
     one.release(held)
 
 
-def test_our_waiter_gets_the_place_of_one_that_came_back_in_a_transaction(bench: Benches) -> None:
+def test_a_waiting_caller_gets_the_place_of_a_connection_released_in_a_transaction(
+    bench: Benches,
+) -> None:
     one = bench(Ours, minsize=0, maxsize=1, timeout=LONG)
     held = one.take(1)
     one.pool.begin(held[0], True)
@@ -60,7 +62,9 @@ def test_our_waiter_gets_the_place_of_one_that_came_back_in_a_transaction(bench:
     one.settle()
 
 
-def test_waiters_get_the_places_of_connections_that_the_server_ended(bench: Benches) -> None:
+def test_waiting_callers_get_the_places_of_connections_that_the_server_closed(
+    bench: Benches,
+) -> None:
     one = bench(Ours, minsize=0, maxsize=2, timeout=LONG)
     held = one.fill(2)
     with waiting(one, 2) as waiters:
@@ -73,7 +77,7 @@ def test_waiters_get_the_places_of_connections_that_the_server_ended(bench: Benc
     one.settle()
 
 
-def test_a_connection_that_the_server_ended_while_idle_is_replaced(bench: Benches) -> None:
+def test_an_idle_connection_that_the_server_closed_is_replaced(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=1)
     one.release(one.acquire(1))
     one.kill_backends()
@@ -89,7 +93,7 @@ def test_a_connection_that_the_server_ended_while_idle_is_replaced(bench: Benche
     until(one.agreed, "the lost one is counted out")
 
 
-def test_a_statement_that_the_server_breaks_off_is_an_error_and_no_end_of_the_task(
+def test_a_statement_that_the_server_cancels_raises_an_error_and_doesnt_cancel_the_task(
     bench: Benches, postgres: Postgres
 ) -> None:
     one = bench(Ours, minsize=0, maxsize=1)
@@ -118,7 +122,7 @@ def test_a_raised_minimum_is_open_when_the_change_is_done(bench: Benches) -> Non
     assert one.counter.open == one.pool.reported_counts().open == 4
 
 
-def test_a_connection_that_rested_too_long_is_replaced(bench: Benches) -> None:
+def test_a_connection_that_was_idle_too_long_is_replaced(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=1)
     one.release(one.acquire(1))
     one.change(pool_recycle=0)
@@ -126,14 +130,14 @@ def test_a_connection_that_rested_too_long_is_replaced(bench: Benches) -> None:
     assert (one.counter.came, one.counter.open) == (2, 1)
 
 
-def test_a_connection_counts_only_once_it_is_made(bench: Benches) -> None:
+def test_a_connection_is_counted_once_it_is_connected(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=1)
     one.release(one.acquire(1))
     assert len(one.counter.seconds) == 1
     assert one.counter.seconds[0] > 0.0005  # a round trip at least, and not only its beginning
 
 
-def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) -> None:
+def test_many_tasks_are_served_while_the_limit_changes(bench: Benches) -> None:
     one = bench(Ours, minsize=0, maxsize=6, timeout=LONG)
     with Crowd(one, 12) as crowd:
         for most in (1, 5, 2, 8, 1, 3):

@@ -17,7 +17,7 @@ from tests.pools.conftest import Benches
 Ours: Any = pool_class("asyncpg.Pool")
 
 
-def test_our_waiters_start_when_the_limit_is_raised(bench: Benches) -> None:
+def test_waiting_callers_are_served_when_the_limit_is_raised(bench: Benches) -> None:
     one = bench(Ours, min_size=0, max_size=1, timeout=LONG)
     held = one.fill(1)
     with waiting(one, 5) as waiters:
@@ -26,7 +26,7 @@ def test_our_waiters_start_when_the_limit_is_raised(bench: Benches) -> None:
     one.release(held)
 
 
-def test_ours_shrinks_with_each_connection_given_back_before_any_waiter_gets_it(
+def test_a_lowered_limit_takes_precedence_over_waiting_callers(
     bench: Benches,
 ) -> None:
     one = bench(Ours, min_size=0, max_size=4, timeout=LONG)
@@ -46,7 +46,7 @@ def test_ours_shrinks_with_each_connection_given_back_before_any_waiter_gets_it(
     assert one.counter.open == 1
 
 
-def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches) -> None:
+def test_a_raised_limit_applies_while_a_lowered_one_is_not_reached_yet(bench: Benches) -> None:
     one = bench(Ours, min_size=0, max_size=6, timeout=LONG)
     held = one.fill(6)
     one.change(max_size=2)
@@ -59,7 +59,7 @@ def test_a_raise_holds_at_once_though_a_shrink_is_still_draining(bench: Benches)
     one.settle()
 
 
-def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) -> None:
+def test_many_tasks_are_served_while_the_limit_changes(bench: Benches) -> None:
     one = bench(Ours, min_size=0, max_size=6, timeout=LONG)
     with Crowd(one, 12) as crowd:
         for most in (1, 5, 2, 8, 1, 3):
@@ -71,7 +71,7 @@ def test_many_tasks_are_served_while_the_limit_goes_up_and_down(bench: Benches) 
     one.settle()
 
 
-def test_ours_closes_what_a_lowered_floor_held_open(bench: Benches) -> None:
+def test_connections_above_a_lowered_minimum_are_closed_when_idle(bench: Benches) -> None:
     one = bench(Ours, min_size=2, max_size=2, max_inactive_connection_lifetime=1)
     one.change(max_inactive_connection_lifetime=0.05)
     places = one.pool._pool._pool._holders
@@ -81,13 +81,13 @@ def test_ours_closes_what_a_lowered_floor_held_open(bench: Benches) -> None:
     until(lambda: one.counter.open == one.backends() == 0, "both are closed")
 
 
-def test_a_raised_floor_is_open_when_the_change_is_done(bench: Benches) -> None:
+def test_a_raised_minimum_is_open_when_the_change_is_done(bench: Benches) -> None:
     one = bench(Ours, min_size=0, max_size=10)
     one.change(min_size=4)
     assert one.counter.open == one.pool.reported_counts().open == 4
 
 
-def test_max_queries_holds_for_connections_in_use(bench: Benches) -> None:
+def test_max_queries_applies_to_connections_in_use(bench: Benches) -> None:
     one = bench(Ours, min_size=0, max_size=1)
     held = one.fill(1)
     one.change(max_queries=1)
@@ -105,7 +105,7 @@ def test_acquire_gives_up_with_a_timeout_error(bench: Benches) -> None:
 
 
 @pytest.mark.parametrize("in_use", [True, False])
-def test_a_connection_that_the_server_ended_is_replaced(bench: Benches, in_use: bool) -> None:
+def test_a_connection_that_the_server_closed_is_replaced(bench: Benches, in_use: bool) -> None:
     one = bench(Ours, min_size=0, max_size=1)
     held = one.fill(1)
     if not in_use:
@@ -123,7 +123,7 @@ def test_a_connection_that_the_server_ended_is_replaced(bench: Benches, in_use: 
     one.settle()
 
 
-def test_libpqs_keywords_become_asyncpgs_arguments() -> None:
+def test_libpq_keywords_become_arguments_of_asyncpg() -> None:
     given = asyncpg_arguments(
         make_dsn("", host="/a b,::1", user="ü", password="p@:/?", application_name="x y",
                  keepalives="1", connect_timeout="7")
@@ -136,6 +136,6 @@ def test_libpqs_keywords_become_asyncpgs_arguments() -> None:
 
 
 @pytest.mark.parametrize("option", ["channel_binding=require", "gssencmode=require"])
-def test_a_protection_that_asyncpg_does_not_know_is_refused(option: str) -> None:
+def test_a_security_option_that_asyncpg_lacks_is_refused(option: str) -> None:
     with pytest.raises(InputError, match=rf"asks for {option.partition('=')[0]}.*leave it out"):
         asyncpg_arguments(f"host=x {option}")

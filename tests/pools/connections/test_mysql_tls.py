@@ -29,7 +29,7 @@ by_kind = pytest.mark.parametrize("kind", [QueuePool, TaskPool], ids=lambda kind
 
 
 class Keys:
-    """A certificate for localhost that vouches for itself, its key, and one of somebody else's."""
+    """A self-signed certificate for localhost with its key, and another one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -86,7 +86,7 @@ def tls_bench(url: str) -> Iterator[Any]:
 
 
 def encrypted(one: Bench) -> int:
-    """How many of a pool's connections are encrypted, as the server says."""
+    """How many of a pool's connections are encrypted, by the server's own count."""
     place: Any = one.place
     ask = """
         SELECT 1 FROM performance_schema.status_by_thread JOIN performance_schema.threads
@@ -97,7 +97,7 @@ def encrypted(one: Bench) -> int:
 
 
 def first_error(kind: type[Pool], url: str) -> Exception:
-    """What comes of a pool that can't connect. No connection is left behind."""
+    """The error of a pool that can't connect. No connection is left behind."""
     counter = RecordingCounter()
     arguments: Any = (url, counter, kind.limits.complete({}))
     with pytest.raises(Exception) as it, ExitStack() as stack:
@@ -109,7 +109,7 @@ def first_error(kind: type[Pool], url: str) -> Exception:
     return error
 
 
-def told(url: str) -> str:
+def refusal(url: str) -> str:
     """The one sentence that a user gets for a server that isn't reached."""
     with pytest.raises(ServerError) as it:
         reach(url)
@@ -119,7 +119,7 @@ def told(url: str) -> str:
 
 
 @by_kind
-def test_connections_are_encrypted_where_the_url_asks_for_it(
+def test_connections_are_encrypted_if_the_url_asks_for_it(
     kind: type[Pool], keys: Keys, tls_bench: Any
 ) -> None:
     for options in (f"ssl_ca={keys.own}&ssl_verify_identity=true", "ssl_verify_cert=false"):
@@ -133,7 +133,7 @@ def test_connections_are_encrypted_where_the_url_asks_for_it(
 
 
 @by_kind
-def test_connections_are_not_encrypted_where_it_is_turned_off(
+def test_connections_are_not_encrypted_if_tls_is_disabled(
     kind: type[Pool], keys: Keys, tls_bench: Any
 ) -> None:
     one = tls_bench(kind, f"ssl_ca={keys.own}&ssl_disabled=true")
@@ -143,38 +143,40 @@ def test_connections_are_not_encrypted_where_it_is_turned_off(
 
 
 @by_kind
-def test_a_server_that_is_another_is_not_trusted(kind: type[Pool], keys: Keys, url: str) -> None:
+def test_a_server_with_another_certificate_is_not_trusted(
+    kind: type[Pool], keys: Keys, url: str
+) -> None:
     for options in (f"ssl_ca={keys.other}", "ssl_verify_cert=true", "ssl_verify_identity=true"):
         assert isinstance(first_error(kind, f"{url}?{options}"), pymysql.OperationalError)
-        sentence = told(f"{url}?{options}")
+        sentence = refusal(f"{url}?{options}")
         assert "can't be verified (self-signed certificate): name its authority's" in sentence
     misnamed = f"{url.replace('localhost', '127.0.0.1')}?ssl_ca={keys.own}&ssl_verify_identity=true"
     assert isinstance(first_error(kind, misnamed), pymysql.OperationalError)
-    assert "a certificate for another host: write the host" in told(misnamed)
+    assert "a certificate for another host: write the host" in refusal(misnamed)
 
 
 @by_kind
-def test_a_server_without_tls_is_not_used_where_tls_is_asked_for(
+def test_a_server_without_tls_is_refused_if_tls_is_asked_for(
     kind: type[Pool], keys: Keys, plain_url: str
 ) -> None:
     for options in (f"ssl_ca={keys.own}", "ssl_verify_cert=false"):
         error = first_error(kind, f"{plain_url}?{options}")
         assert isinstance(error, pymysql.OperationalError)
         assert error.args[0] == 2026
-        assert "doesn't offer TLS: remove the options" in told(f"{plain_url}?{options}")
+        assert "doesn't offer TLS: remove the options" in refusal(f"{plain_url}?{options}")
 
 
-def test_an_encrypted_run_is_seen_by_the_servers_view(keys: Keys, url: str) -> None:
+def test_the_server_monitor_connects_with_tls(keys: Keys, url: str) -> None:
     dsn = f"{url}?ssl_ca={keys.own}"
     assert "MariaDB" in reach(dsn).about
-    monitor = monitor_for(dsn, "nobody")
+    monitor = monitor_for(dsn, "unused")
     assert monitor is not None
     with closing(monitor):
         assert monitor.view() == ServerView()
         assert monitor._connection.ssl  # type: ignore[attr-defined]
 
 
-def test_a_long_encrypted_statement_can_be_cut_off(keys: Keys, tls_bench: Any) -> None:
+def test_a_long_encrypted_statement_can_be_aborted(keys: Keys, tls_bench: Any) -> None:
     one = tls_bench(QueuePool, f"ssl_ca={keys.own}")
     conn = one.pool.acquire()
 
@@ -193,20 +195,18 @@ def test_a_long_encrypted_statement_can_be_cut_off(keys: Keys, tls_bench: Any) -
 
 
 @by_kind
-def test_a_file_that_is_no_certificate_is_told_in_one_sentence(
-    kind: type[Pool], keys: Keys, url: str
-) -> None:
+def test_a_file_that_isnt_a_certificate_is_reported(kind: type[Pool], keys: Keys, url: str) -> None:
     locked = keys.folder / "locked.key"
     encrypt = ["openssl", "pkey", "-aes256", "-passout", "pass:s3cret", "-in", str(keys.own_key)]
     subprocess.run([*encrypt, "-out", str(locked)], check=True, capture_output=True)
-    for options, said in {
+    for options, message in {
         f"ssl_ca={keys.folder}/none.pem": "ssl_ca in the DSN names .*no such file",
         f"ssl_ca={keys.folder}": "ssl_ca in the DSN names .*is a directory",
         f"ssl_ca={keys.own_key}": "are not certificates with their key",
         f"ssl_cert={keys.own}&ssl_key={keys.other_key}": "PEM files that belong together",
         f"ssl_cert={keys.own}&ssl_key={locked}": "the key without a password",
     }.items():
-        with pytest.raises(InputError, match=said) as it:
+        with pytest.raises(InputError, match=message) as it:
             reach(f"{url}?{options}")
         assert str(first_error(kind, f"{url}?{options}")) == str(it.value)
         assert len(it.value.problems) == 1

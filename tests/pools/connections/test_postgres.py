@@ -27,7 +27,7 @@ def test_a_connection_is_counted_once_in_and_once_out(conninfo: str) -> None:
     assert (counter.came, counter.went) == (1, 1)
 
 
-def test_a_connection_is_counted_before_anybody_can_hold_it(conninfo: str) -> None:
+def test_a_connection_is_counted_before_it_can_be_used(conninfo: str) -> None:
     held: list[object] = []
     seen: list[int] = []
 
@@ -64,7 +64,7 @@ def test_a_connect_that_fails_counts_nothing(conninfo: str) -> None:
     assert (counter.came, counter.went) == (0, 0)
 
 
-def test_a_forgotten_connection_is_counted_out(conninfo: str) -> None:
+def test_a_garbage_collected_connection_is_counted_out(conninfo: str) -> None:
     counter = RecordingCounter()
     conn = psycopg2.connect(conninfo, connection_factory=counted_connection(counter))
     cycle: list[object] = [conn]
@@ -95,7 +95,7 @@ def test_each_counter_counts_its_own(conninfo: str) -> None:
     assert [(counter.came, counter.went) for counter in counters] == [(1, 1), (1, 1)]
 
 
-def test_an_interpreter_that_ends_with_open_connections_ends_in_silence(conninfo: str) -> None:
+def test_an_interpreter_that_exits_with_open_connections_prints_nothing(conninfo: str) -> None:
     program = """
         import sys, psycopg2
         from poolviz.pools.connections.postgres import counted_connection

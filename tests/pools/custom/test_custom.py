@@ -70,7 +70,7 @@ class Mine(SimpleConnectionPool):
     def getconn(self, key=None):
         return super().getconn(key)
 """
-# Not psycopg2's at all, and nothing says how it connects.
+# Not derived from psycopg2's pools; how it connects can't be known.
 QUEUE = """
 class Mine:
     def __init__(self, dsn, size=3, timeout=30):
@@ -105,7 +105,7 @@ def written(tmp_path: Path) -> Iterator[Written]:
 
 
 @pytest.mark.parametrize("source", [PLAIN, LOCKLESS])
-def test_a_subclass_of_psycopg2s_is_changed_as_it_is(
+def test_a_subclass_of_a_psycopg2_pool_is_changed_in_place(
     bench: Benches, written: Written, source: str
 ) -> None:
     kind = pool_class(written(source))
@@ -136,7 +136,7 @@ def test_a_subclass_of_the_simple_pool_is_for_one_client(bench: Benches, written
 
 
 @pytest.mark.parametrize("name", ["SimpleConnectionPool", "ThreadedConnectionPool"])
-def test_the_librarys_own_class_can_be_named(bench: Benches, name: str) -> None:
+def test_the_librarys_own_class_can_be_used(bench: Benches, name: str) -> None:
     one = bench(pool_class(f"psycopg2.pool:{name}"), minconn=0, maxconn=3)
     held = one.fill(3)
     one.change(maxconn=2)
@@ -146,14 +146,14 @@ def test_the_librarys_own_class_can_be_named(bench: Benches, name: str) -> None:
 
 
 @pytest.mark.parametrize("source", [SEMAPHORE, QUEUE, CREATOR])
-def test_what_keeps_its_own_count_is_made_anew(
+def test_a_class_with_counts_of_its_own_is_rebuilt(
     bench: Benches, written: Written, source: str
 ) -> None:
     kind = pool_class(written(source))
     most = kind.constructor.most  # type: ignore[attr-defined]
     assert all(limit.effect is Effect.REBUILD for limit in kind.limits.values())
-    rest = {"minconn": 1} if "minconn" in kind.limits else {}
-    one = bench(kind, **{most: 4}, **rest)
+    others = {"minconn": 1} if "minconn" in kind.limits else {}
+    one = bench(kind, **{most: 4}, **others)
     with Crowd(one, 8) as crowd:
         before = 4
         for number in (6, 2, 5, 1, 4):
@@ -167,7 +167,7 @@ def test_what_keeps_its_own_count_is_made_anew(
     until(one.agreed, "all agree")
 
 
-def test_a_connection_in_use_outlives_its_pool(bench: Benches, written: Written) -> None:
+def test_a_connection_in_use_outlives_its_rebuilt_pool(bench: Benches, written: Written) -> None:
     one = bench(pool_class(written(SEMAPHORE)), minconn=3, maxconn=3)
     held = one.acquire(2)
     one.change(maxconn=6)
@@ -178,7 +178,9 @@ def test_a_connection_in_use_outlives_its_pool(bench: Benches, written: Written)
     one.settle()
 
 
-def test_who_waits_at_the_old_pool_is_served_by_the_new(bench: Benches, written: Written) -> None:
+def test_callers_waiting_for_the_old_pool_are_served_by_the_new_one(
+    bench: Benches, written: Written
+) -> None:
     one = bench(pool_class(written(SEMAPHORE)), minconn=0, maxconn=1)
     held = one.fill(1)
     with waiting(one, 5) as waiters:
@@ -189,7 +191,9 @@ def test_who_waits_at_the_old_pool_is_served_by_the_new(bench: Benches, written:
 
 
 @pytest.mark.parametrize("source", [SEMAPHORE, PLAIN])
-def test_interrupt_opens_a_semaphore(bench: Benches, written: Written, source: str) -> None:
+def test_interrupt_wakes_callers_that_wait_for_a_semaphore(
+    bench: Benches, written: Written, source: str
+) -> None:
     one = bench(pool_class(written(source)), minconn=0, maxconn=1)
     held = one.fill(1)
     if source is SEMAPHORE:
@@ -202,7 +206,7 @@ def test_interrupt_opens_a_semaphore(bench: Benches, written: Written, source: s
     one.release(held)
 
 
-def test_connections_of_a_class_that_keeps_its_server_to_itself_are_counted_all_the_same(
+def test_connections_that_a_class_opens_itself_are_counted(
     bench: Benches, written: Written
 ) -> None:
     one = bench(pool_class(written(OF_ITS_OWN_SERVER)))
@@ -217,17 +221,17 @@ def test_connections_of_a_class_that_keeps_its_server_to_itself_are_counted_all_
     until(lambda: one.counter.open == 1, "its own minconn stays")
 
 
-def test_a_pool_that_cant_be_made_anew_goes_on_as_it_was(
+def test_a_pool_that_cant_be_rebuilt_goes_on_unchanged(
     bench: Benches, written: Written, closable_database: ClosableDatabase
 ) -> None:
     one = bench(
         pool_class(written(SEMAPHORE)), database=closable_database.name, minconn=1, maxconn=2
     )
-    closable_database.shut()
+    closable_database.refuse_connections()
     with pytest.raises(ServerError, match="Mine could not be rebuilt and goes on unchanged"):
         one.change(maxconn=5)
     one.release(one.acquire(1))
-    closable_database.open()
+    closable_database.allow_connections()
     one.change(maxconn=5)
     one.release(one.fill(5))
     one.settle()
@@ -267,7 +271,7 @@ def test_limits_are_read_from_the_constructor(written: Written) -> None:
     assert limits["maxconn"].slider == (1, 200)
 
 
-def test_what_a_class_says_of_itself_is_heeded_if_it_can_be(written: Written) -> None:
+def test_valid_attributes_of_a_class_are_used(written: Written) -> None:
     kind = pool_class(
         written(f"""{PLAIN[:-5]}
     waits, exhausted, live_limits = True, (KeyError,), 3
@@ -299,19 +303,19 @@ WRONG = {
 
 
 @pytest.mark.parametrize("source", WRONG)
-def test_what_cant_work_is_told_in_one_sentence(written: Written, source: str) -> None:
+def test_a_class_that_cant_work_is_refused_in_one_sentence(written: Written, source: str) -> None:
     id = written(source)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         pool_class(id)
-    assert WRONG[source] in str(told.value)
-    assert "own_pool.py:Mine" in str(told.value)
-    assert len(told.value.problems) == 1
-    assert "\n" not in str(told.value)
-    assert str(told.value).endswith(".")
+    assert WRONG[source] in str(error.value)
+    assert "own_pool.py:Mine" in str(error.value)
+    assert len(error.value.problems) == 1
+    assert "\n" not in str(error.value)
+    assert str(error.value).endswith(".")
 
 
 @pytest.mark.parametrize(
-    ("id", "said"),
+    ("id", "message"),
     [
         ("nowhere/pool.py:Mine", "there is no file .*nowhere/pool.py"),
         ("no_such_package.module:Mine", "there is no module no_such_package"),
@@ -323,19 +327,19 @@ def test_what_cant_work_is_told_in_one_sentence(written: Written, source: str) -
         ("psycopg2.pool:AbstractConnectionPool", "lacks getconn and putconn"),
     ],
 )
-def test_what_isnt_there_is_told_in_one_sentence(id: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_a_pool_that_cant_be_found_is_refused_in_one_sentence(id: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         pool_class(id)
 
 
-def test_a_file_that_was_mended_can_be_loaded(written: Written) -> None:
+def test_a_file_that_was_corrected_can_be_loaded(written: Written) -> None:
     with pytest.raises(InputError):
         pool_class(written("class Mine: pass"))
     kind = pool_class(written(PLAIN))
     assert pool_class(kind.id) is kind
 
 
-def test_a_constructor_that_raises_is_told_without_the_password(written: Written) -> None:
+def test_a_constructors_error_is_reported_without_the_password(written: Written) -> None:
     kind = pool_class(
         written("""
         class Mine(ThreadedConnectionPool):
@@ -344,9 +348,9 @@ def test_a_constructor_that_raises_is_told_without_the_password(written: Written
         """)
     )
     assert issubclass(kind, custom.ThreadPool)
-    with pytest.raises(InputError, match=r"Mine can't be made: .* ValueError: can't read") as told:
+    with pytest.raises(InputError, match=r"Mine can't be made: .* ValueError: can't read") as error:
         kind("host=nowhere password=s3cret", RecordingCounter(), {"maxconn": 3})
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(error.value)
 
 
 def test_a_limit_with_the_name_of_a_setting_is_refused(written: Written) -> None:
@@ -362,7 +366,7 @@ def test_a_limit_with_the_name_of_a_setting_is_refused(written: Written) -> None
     assert settings_for(pool_class("psycopg2.ThreadedConnectionPool")) is SETTINGS
 
 
-def test_a_module_is_found_in_the_working_folder_and_a_file_by_its_whole_path(
+def test_a_module_is_found_in_the_working_directory_and_a_file_by_its_absolute_path(
     written: Written, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     written(PLAIN)
@@ -371,11 +375,11 @@ def test_a_module_is_found_in_the_working_folder_and_a_file_by_its_whole_path(
     assert by_path.id == f"{tmp_path / 'own_pool.py'}:Mine"
     assert by_name.id == "own_pool:Mine"
     monkeypatch.chdir("/")
-    asked = f"from poolviz.pools.registry import pool_class; print(pool_class({by_path.id!r}).id)"
-    said = subprocess.run(
-        [sys.executable, "-c", asked], cwd="/", check=True, capture_output=True, text=True
+    program = f"from poolviz.pools.registry import pool_class; print(pool_class({by_path.id!r}).id)"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd="/", check=True, capture_output=True, text=True
     )
-    assert said.stdout.strip() == by_path.id
+    assert ended.stdout.strip() == by_path.id
     sys.modules.pop("own_pool")
     custom._loaded.pop("own_pool:Mine")
 
@@ -396,9 +400,7 @@ def test_the_engines_child_runs_it(conninfo: str, written: Written, source: str)
     assert all(set(sample.errors) <= {"PoolError"} for sample in heard.samples)
 
 
-def test_a_class_that_is_a_pool_of_poolviz_goes_by_its_path(
-    bench: Benches, written: Written
-) -> None:
+def test_a_thread_pool_of_the_users_is_loaded_by_its_path(bench: Benches, written: Written) -> None:
     kind = pool_class(
         written("""
         from poolviz.pools.psycopg2.pools import ThreadedConnectionPool as Base
@@ -435,7 +437,7 @@ def installed(
         custom._loaded.pop(id, None)
 
 
-def test_an_installed_package_brings_a_pool(
+def test_an_installed_package_offers_a_pool(
     installed: Callable[[str], tuple[Listing, ...]], bench: Benches
 ) -> None:
     found = installed("bringer.Mine = bringer:Mine\n")
@@ -448,7 +450,7 @@ def test_an_installed_package_brings_a_pool(
     one.settle()
 
 
-def test_a_broken_entry_point_is_listed_with_the_reason_and_breaks_nothing(
+def test_a_broken_entry_point_is_listed_with_the_reason(
     installed: Callable[[str], tuple[Listing, ...]],
 ) -> None:
     found = installed("broken = bringer.nothing:Mine\nsqlalchemy.QueuePool = bringer:Mine\n")
@@ -460,7 +462,9 @@ def test_a_broken_entry_point_is_listed_with_the_reason_and_breaks_nothing(
     assert pool_class("sqlalchemy.QueuePool").title == "SQLAlchemy QueuePool"
 
 
-def test_a_subclass_of_sqlalchemys_pool_goes_by_its_path(bench: Benches, written: Written) -> None:
+def test_a_subclass_of_sqlalchemys_pool_is_loaded_by_its_path(
+    bench: Benches, written: Written
+) -> None:
     kind = pool_class(
         written("""
         from sqlalchemy.pool import QueuePool

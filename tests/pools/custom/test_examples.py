@@ -1,4 +1,4 @@
-"""The worked examples: by path, under the contract of every pool, and what each adds."""
+"""The example pools: loaded by path, under the contract of every pool, and what each adds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def own_pool(one: Any) -> Any:
     return one.pool._current.pool
 
 
-def test_every_limit_of_the_examples_is_live_and_says_what_it_is() -> None:
+def test_every_limit_of_the_examples_is_changed_in_place_and_described() -> None:
     assert list(Recycling.limits) == ["minconn", "maxconn", "max_age", "max_idle", "timeout"]
     assert list(Verbose.limits) == ["minconn", "maxconn", "verbose"]
     for pool in (Recycling, Verbose):
@@ -65,10 +65,10 @@ def test_a_connection_that_is_too_old_is_not_lent(bench: Benches) -> None:
     one.release(held)
 
 
-def test_a_connection_that_rested_too_long_is_not_lent(bench: Benches) -> None:
+def test_a_connection_that_was_idle_too_long_is_not_lent(bench: Benches) -> None:
     one = bench(Recycling, minconn=3, maxconn=3, max_idle=0.05)
     began = time.monotonic()
-    until(lambda: time.monotonic() > began + 0.1, "they have rested")
+    until(lambda: time.monotonic() > began + 0.1, "they have been idle")
     held = one.acquire(1)
     assert (one.counter.came, one.counter.went) == (4, 3)
     one.release(held)
@@ -98,21 +98,21 @@ def test_a_caller_waits_for_its_timeout_and_no_longer(bench: Benches) -> None:
     one.release(held)
 
 
-def test_a_waiter_that_cant_connect_leaves_the_room_to_the_next(
+def test_a_waiting_caller_that_cant_connect_wakes_the_next(
     bench: Benches, closable_database: ClosableDatabase
 ) -> None:
     one = bench(Recycling, database=closable_database.name, minconn=0, maxconn=1, timeout=60.0)
     held = one.fill(1)
     with waiting(one, 2) as waiters:
-        closable_database.shut()
-        one.release(held)  # beyond minconn, so it is closed and whoever comes must connect
+        closable_database.refuse_connections()
+        one.release(held)  # beyond minconn, so it is closed, and the next caller connects
         errors = [waiter.finish().error for waiter in waiters]
     assert all(isinstance(error, psycopg2.OperationalError) for error in errors)
-    closable_database.open()
+    closable_database.allow_connections()
     one.release(one.fill(1))
 
 
-def test_closing_a_recycling_pool_sends_its_waiters_away(conninfo: str) -> None:
+def test_closing_a_recycling_pool_wakes_its_waiting_callers(conninfo: str) -> None:
     pool = Recycling.constructor.make(  # type: ignore[attr-defined]
         conninfo, psycopg2.extensions.connection, {**Recycling.limits.defaults(), "maxconn": 2}
     )
@@ -124,7 +124,7 @@ def test_closing_a_recycling_pool_sends_its_waiters_away(conninfo: str) -> None:
     assert all(conn.closed for conn in held)
 
 
-def test_a_verbose_pool_says_when_it_connects_and_only_then(
+def test_a_verbose_pool_logs_when_it_connects_and_only_then(
     bench: Benches, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "verbose_pool"):
@@ -136,7 +136,7 @@ def test_a_verbose_pool_says_when_it_connects_and_only_then(
     assert caplog.text.count("opened backend") == 3
 
 
-def test_check_connections_closes_the_dead_ones_alone(bench: Benches) -> None:
+def test_check_connections_closes_only_dead_ones(bench: Benches) -> None:
     one = bench(Verbose, minconn=3, maxconn=4)
     assert own_pool(one).check_connections() == 0
     held = one.acquire(1)

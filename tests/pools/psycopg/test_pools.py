@@ -39,7 +39,9 @@ def ours(request: pytest.FixtureRequest) -> Class:
 # Raising min_size
 
 
-def test_ours_opens_what_is_missing_when_min_size_is_raised(ours: Class, bench: Benches) -> None:
+def test_missing_connections_are_opened_when_min_size_is_raised(
+    ours: Class, bench: Benches
+) -> None:
     one = bench(ours, min_size=2, max_size=10)
     assert one.counter.open == 2
     one.release(one.fill(10))
@@ -57,7 +59,7 @@ def test_ours_opens_what_is_missing_when_min_size_is_raised(ours: Class, bench: 
 
 
 @pytest.mark.parametrize("kind", [Threads, Tasks, Null], ids=lambda kind: kind.id)
-def test_our_waiters_start_when_max_size_is_raised(kind: Class, bench: Benches) -> None:
+def test_waiting_callers_are_served_when_max_size_is_raised(kind: Class, bench: Benches) -> None:
     floor = {"min_size": 1} if "min_size" in kind.limits else {}
     one = bench(kind, max_size=1, timeout=LONG, **floor)
     held = one.fill(1)
@@ -71,7 +73,9 @@ def test_our_waiters_start_when_max_size_is_raised(kind: Class, bench: Benches) 
     assert one.counter.peak == one.counter.came == 6
 
 
-def test_waiters_of_a_null_pool_start_when_its_limit_is_lifted(bench: Benches) -> None:
+def test_waiting_callers_of_a_null_pool_are_served_when_its_limit_is_removed(
+    bench: Benches,
+) -> None:
     one = bench(Null, max_size=1, timeout=LONG)
     held = one.fill(1)
     with waiting(one, 8) as waiters:
@@ -85,7 +89,7 @@ def test_waiters_of_a_null_pool_start_when_its_limit_is_lifted(bench: Benches) -
 # Lowering
 
 
-def test_ours_closes_what_is_beyond_a_lowered_max_size(ours: Class, bench: Benches) -> None:
+def test_connections_beyond_a_lowered_max_size_are_closed(ours: Class, bench: Benches) -> None:
     one = bench(ours, min_size=2, max_size=6)
     held = one.fill(6)
     one.release(held[:3])
@@ -96,7 +100,7 @@ def test_ours_closes_what_is_beyond_a_lowered_max_size(ours: Class, bench: Bench
     one.settle()
 
 
-def test_our_null_pool_comes_down_while_somebody_waits(bench: Benches) -> None:
+def test_a_null_pool_reaches_a_lowered_limit_while_a_caller_waits(bench: Benches) -> None:
     one = bench(Null, max_size=3, timeout=LONG)
     held = one.fill(3)
     with waiting(one, 1) as (waiter,):
@@ -109,21 +113,21 @@ def test_our_null_pool_comes_down_while_somebody_waits(bench: Benches) -> None:
     assert one.counter.came == 3
 
 
-def test_a_place_whose_connection_cant_be_opened_is_the_first_to_go(
+def test_a_place_whose_connection_cant_be_opened_is_given_up_first(
     ours: Class, bench: Benches, closable_database: ClosableDatabase
 ) -> None:
     one = bench(ours, database=closable_database.name, min_size=4, max_size=4, timeout=LONG)
     held = one.fill(4)
-    closable_database.shut()
+    closable_database.refuse_connections()
     close = getattr(one.pool, "close_connection", None) or (lambda conn: conn.close())
     for conn in held[:2]:
         close(conn)
-    one.release(held[:2])  # the pool tries to open two others, in vain
+    one.release(held[:2])  # the pool fails to open two others
     one.change(min_size=2, max_size=2)
     one.use(*held[2:])
     one.release(held[2:])
     assert one.counter.open == one.pool.reported_counts().open == 2
-    closable_database.open()
+    closable_database.allow_connections()
     one.release(one.fill(2))
     one.settle()
 
@@ -133,12 +137,12 @@ def test_lost_places_beyond_a_lowered_limit_stay_empty(
 ) -> None:
     one = bench(ours, database=closable_database.name, min_size=4, max_size=4, timeout=LONG)
     held = one.fill(4)
-    closable_database.shut()
+    closable_database.refuse_connections()
     one.kill_backends()
     one.release(held)
     until(lambda: one.pool.reported_counts().open == 0, "none is open")
     one.change(min_size=2, max_size=2)
-    closable_database.open()
+    closable_database.allow_connections()
     until(lambda: one.counter.open == 2, "two are open")
     one.release(one.fill(2))
     one.settle()
@@ -147,7 +151,7 @@ def test_lost_places_beyond_a_lowered_limit_stay_empty(
 # How old, how long idle
 
 
-def test_ours_closes_idle_connections_by_a_changed_max_idle(ours: Class, bench: Benches) -> None:
+def test_a_changed_max_idle_applies_at_once(ours: Class, bench: Benches) -> None:
     one = bench(ours, min_size=1, max_size=4)
     one.release(one.fill(4))
     one.change(max_idle=300.0)
@@ -159,7 +163,7 @@ def test_ours_closes_idle_connections_by_a_changed_max_idle(ours: Class, bench: 
     assert one.counter.open == 4
 
 
-def test_ours_has_every_connection_keep_to_a_changed_lifetime(ours: Class, bench: Benches) -> None:
+def test_a_changed_lifetime_applies_to_every_connection(ours: Class, bench: Benches) -> None:
     one = bench(ours, min_size=1, max_size=1)
     one.release(one.fill(1))
     assert one.counter.came == 1
@@ -177,7 +181,7 @@ def test_ours_has_every_connection_keep_to_a_changed_lifetime(ours: Class, bench
 
 
 @pytest.mark.parametrize("kind", [Threads, Tasks, Null], ids=lambda kind: kind.id)
-def test_a_caller_waits_for_timeout_and_where_too_many_wait_not_at_all(
+def test_a_caller_waits_for_timeout_or_not_at_all_if_too_many_wait(
     kind: Class, bench: Benches
 ) -> None:
     floor = {"min_size": 1} if "min_size" in kind.limits else {}
@@ -185,11 +189,11 @@ def test_a_caller_waits_for_timeout_and_where_too_many_wait_not_at_all(
     held = one.fill(1)
     with waiting(one, 2):
         with pytest.raises(kind.refused):
-            one.hands.take()
+            one.holders.take()
         one.change(max_waiting=0, timeout=0.05)
         began = time.monotonic()
         with pytest.raises(PoolTimeout, match=r"after 0\.05 sec"):
-            one.hands.take()
+            one.holders.take()
         assert time.monotonic() - began >= 0.05
         assert one.pool.reported_counts().pending == 2
     assert set(kind.exhausted) == {PoolTimeout, TooManyRequests}
@@ -197,7 +201,7 @@ def test_a_caller_waits_for_timeout_and_where_too_many_wait_not_at_all(
     one.release(held)
 
 
-def test_our_books_do_not(ours: Class, bench: Benches) -> None:
+def test_callers_that_gave_up_dont_count_as_waiting(ours: Class, bench: Benches) -> None:
     one = bench(ours, min_size=1, max_size=1, timeout=0.01)
     held = one.fill(1)
     for _ in range(3):
@@ -210,7 +214,7 @@ def test_our_books_do_not(ours: Class, bench: Benches) -> None:
 # What a server or its absence does
 
 
-def test_a_connection_lost_while_idle_is_handed_out_and_replaced_once_it_is_back(
+def test_an_idle_connection_that_was_lost_is_replaced_when_it_is_released(
     ours: Class, bench: Benches
 ) -> None:
     one = bench(ours, min_size=1, max_size=1)
@@ -230,7 +234,9 @@ def test_a_null_pool_keeps_nothing(bench: Benches) -> None:
         assert (one.counter.came, one.counter.open) == (number, 0)
 
 
-def test_a_null_pool_lets_go_of_a_waiter_whose_connection_broke(bench: Benches) -> None:
+def test_a_waiting_caller_of_a_null_pool_gets_a_new_connection_for_a_broken_one(
+    bench: Benches,
+) -> None:
     one = bench(Null, max_size=1, timeout=LONG)
     held = one.fill(1)
     with waiting(one, 1) as (waiter,):
@@ -255,7 +261,9 @@ def test_close_ends_the_pools_own_threads(kind: Class, bench: Benches) -> None:
     one.release(held)
 
 
-def test_a_pool_that_cant_connect_says_why_and_leaves_no_thread(conninfo: str) -> None:
+def test_a_pool_that_cant_connect_raises_the_drivers_error_and_leaves_no_thread(
+    conninfo: str,
+) -> None:
     counter = RecordingCounter()
     nowhere = make_dsn(conninfo, dbname="no_such_database")
     with pytest.raises(psycopg.OperationalError, match="no_such_database"):
@@ -264,7 +272,7 @@ def test_a_pool_that_cant_connect_says_why_and_leaves_no_thread(conninfo: str) -
     assert counter.came == 0
 
 
-def test_empty_parameters_of_a_conninfo_are_left_out(conninfo: str) -> None:
+def test_empty_parameters_of_a_conninfo_are_removed(conninfo: str) -> None:
     odd = f"{conninfo} hostaddr='' connect_timeout=''"
     with pytest.raises(psycopg.Error):
         psycopg.connect(odd)
@@ -277,7 +285,7 @@ def test_empty_parameters_of_a_conninfo_are_left_out(conninfo: str) -> None:
 # The end
 
 
-def test_callers_that_come_while_everybody_is_sent_away_are_sent_away_too(
+def test_callers_that_arrive_during_an_interrupt_are_sent_away_too(
     bench: Benches,
 ) -> None:
     one = bench(Threads, min_size=1, max_size=2, timeout=LONG)
@@ -324,7 +332,7 @@ def test_tasks_cancelled_while_they_wait_lose_no_connection(conninfo: str) -> No
     assert counter.open == 0
 
 
-def test_sizes_to_and_fro_under_load_never_open_more_than_allowed(
+def test_changing_sizes_under_load_never_opens_more_than_allowed(
     ours: Class, bench: Benches
 ) -> None:
     one = bench(ours, min_size=0, max_size=6)

@@ -26,7 +26,7 @@ Simple = pool_class("psycopg2.SimpleConnectionPool")
 Persistent = pool_class("psycopg2.PersistentConnectionPool")
 
 
-def test_ours_holds_a_limit_lowered_below_the_number_in_use(bench: Benches) -> None:
+def test_a_limit_lowered_below_the_number_in_use_is_kept(bench: Benches) -> None:
     one = bench(Ours, minconn=2, maxconn=5)
     held = one.fill(5)
     one.change(maxconn=3)
@@ -40,7 +40,7 @@ def test_ours_holds_a_limit_lowered_below_the_number_in_use(bench: Benches) -> N
     one.release(held)
 
 
-def test_ours_frees_the_place_when_the_rollback_fails(bench: Benches) -> None:
+def test_a_failed_rollback_frees_the_place(bench: Benches) -> None:
     one = bench(Ours, minconn=1, maxconn=1)
     for _ in range(3):
         held = one.fill(1)
@@ -49,7 +49,7 @@ def test_ours_frees_the_place_when_the_rollback_fails(bench: Benches) -> None:
         assert one.pool.reported_counts().used == one.counter.open == 0
 
 
-def test_ours_opens_what_a_raised_minconn_wants_and_closes_what_a_lowered_one_does_not(
+def test_changing_minconn_opens_missing_and_closes_surplus_connections(
     bench: Benches,
 ) -> None:
     one = bench(Ours, minconn=2, maxconn=8)
@@ -66,7 +66,7 @@ def test_ours_opens_what_a_raised_minconn_wants_and_closes_what_a_lowered_one_do
     one.settle()
 
 
-def test_connections_beyond_minconn_are_closed_on_return_as_the_library_does(
+def test_connections_beyond_minconn_are_closed_on_release_as_in_the_library(
     bench: Benches,
 ) -> None:
     one = bench(Ours, minconn=2, maxconn=5)
@@ -74,16 +74,16 @@ def test_connections_beyond_minconn_are_closed_on_return_as_the_library_does(
     assert one.counter.open == 2
 
 
-def test_a_raised_minconn_that_cant_be_opened_is_in_force_all_the_same(
+def test_a_raised_minconn_applies_even_if_it_cant_be_opened(
     bench: Benches, closable_database: ClosableDatabase
 ) -> None:
     one = bench(Ours, database=closable_database.name, minconn=1, maxconn=5)
-    closable_database.shut()
+    closable_database.refuse_connections()
     with pytest.raises(ServerError, match=r"^minconn is 4 now, .* not currently accepting") as it:
         one.change(minconn=4)
     assert "\n" not in str(it.value)
     assert one.counter.open == 1
-    closable_database.open()
+    closable_database.allow_connections()
     held = one.fill(5)
     one.release(held)
     assert one.counter.open == 4
@@ -110,14 +110,14 @@ def test_a_caller_beyond_maxconn_never_waits(bench: Benches) -> None:
         assert one.pool.reported_counts().pending is None
 
 
-def test_a_pool_of_nothing_kept_connects_anew_each_time(bench: Benches) -> None:
+def test_a_pool_that_keeps_no_connection_connects_each_time(bench: Benches) -> None:
     one = bench(Ours, minconn=0, maxconn=3)
     for number in range(1, 4):
         one.release(one.acquire(1))
         assert (one.counter.came, one.counter.open) == (number, 0)
 
 
-def test_giving_back_twice_is_refused(bench: Benches) -> None:
+def test_releasing_twice_is_refused(bench: Benches) -> None:
     one = bench(Ours)
     held = one.acquire(1)
     one.release(held)
@@ -126,14 +126,14 @@ def test_giving_back_twice_is_refused(bench: Benches) -> None:
     one.settle()
 
 
-def test_a_failing_start_closes_what_it_had_opened(
+def test_a_failed_start_closes_the_connections_it_had_opened(
     conninfo: str, closable_database: ClosableDatabase
 ) -> None:
     class ConnectionCounter(RecordingCounter):
         def opened(self, seconds: float) -> None:
             super().opened(seconds)
             if self.came == 2:
-                closable_database.shut()
+                closable_database.refuse_connections()
 
     counter = ConnectionCounter()
     with pytest.raises(psycopg2.OperationalError, match="not currently accepting") as it:
@@ -258,7 +258,7 @@ def test_each_thread_keeps_its_own_connection(bench: Benches) -> None:
     assert one.counter.came == 3
 
 
-def test_the_connection_of_a_thread_that_ended_is_anothers(bench: Benches) -> None:
+def test_the_connection_of_a_thread_that_ended_is_reused(bench: Benches) -> None:
     one = bench(Persistent, minconn=0, maxconn=2)
     seen = set()
     for _ in range(6):
@@ -279,7 +279,7 @@ def test_a_thread_that_asks_twice_gets_the_same_connection(bench: Benches) -> No
         one.pool.release(second)
 
 
-def test_threads_that_rest_lose_their_connection_to_a_lowered_maxconn(bench: Benches) -> None:
+def test_a_lowered_maxconn_closes_connections_kept_for_threads(bench: Benches) -> None:
     one = bench(Persistent, minconn=0, maxconn=4)
     held = one.fill(4)
     one.release(held[:3])

@@ -47,7 +47,7 @@ def kill(admin: connection, pid: int) -> None:
 
 
 @pytest.mark.parametrize("raised", [{"max_overflow": 5}, {"pool_size": 6}, {"max_overflow": -1}])
-def test_our_waiters_start_when_the_limit_is_raised(
+def test_waiting_callers_are_served_when_the_limit_is_raised(
     conninfo: str, raised: dict[str, Value]
 ) -> None:
     async def exercise() -> None:
@@ -66,7 +66,7 @@ def test_our_waiters_start_when_the_limit_is_raised(
     asyncio.run(exercise())
 
 
-def test_a_lowered_limit_comes_down_with_each_connection_given_back(conninfo: str) -> None:
+def test_a_lowered_limit_applies_to_each_released_connection(conninfo: str) -> None:
     async def exercise() -> None:
         async with ours(conninfo, pool_size=4, max_overflow=0, pool_timeout=0) as pool:
             held = [await pool.acquire() for _ in range(4)]
@@ -105,7 +105,7 @@ def test_the_order_can_be_switched(conninfo: str) -> None:
     asyncio.run(exercise())
 
 
-def test_a_waiter_that_is_sent_away_as_it_is_woken_passes_its_turn_on(conninfo: str) -> None:
+def test_a_waiter_cancelled_when_it_is_woken_wakes_the_next(conninfo: str) -> None:
     async def exercise() -> None:
         async with ours(conninfo, pool_size=1, max_overflow=0, pool_timeout=LONG) as pool:
             held = await pool.acquire()
@@ -120,7 +120,7 @@ def test_a_waiter_that_is_sent_away_as_it_is_woken_passes_its_turn_on(conninfo: 
     asyncio.run(exercise())
 
 
-def test_many_waiters_that_are_sent_away_lose_nothing(conninfo: str) -> None:
+def test_many_cancelled_waiters_lose_no_connection(conninfo: str) -> None:
     async def exercise() -> None:
         async with ours(conninfo, pool_size=2, max_overflow=0, pool_timeout=LONG) as pool:
             held = [await pool.acquire() for _ in range(2)]
@@ -138,7 +138,7 @@ def test_many_waiters_that_are_sent_away_lose_nothing(conninfo: str) -> None:
     asyncio.run(exercise())
 
 
-def test_ours_doesnt(conninfo: str, admin: connection) -> None:
+def test_a_lost_connection_is_not_lent_again(conninfo: str, admin: connection) -> None:
     async def exercise() -> None:
         async with ours(conninfo, pool_size=1, max_overflow=0) as pool:
             for _ in range(2):
@@ -146,14 +146,14 @@ def test_ours_doesnt(conninfo: str, admin: connection) -> None:
                 raw = conn.driver_connection
                 kill(admin, raw.get_server_pid())
                 await until(raw.is_closed)
-                assert pool.counter.open == 1  # its client has it still
+                assert pool.counter.open == 1  # its client still holds it
                 await pool.release(conn)
                 assert pool.counter.open == 0
 
     asyncio.run(exercise())
 
 
-def test_a_statement_runs_in_a_transaction_that_ends_with_the_release(
+def test_a_statement_runs_in_a_transaction_that_release_ends(
     conninfo: str, admin: connection
 ) -> None:
     async def exercise() -> None:
@@ -170,7 +170,7 @@ def test_a_statement_runs_in_a_transaction_that_ends_with_the_release(
     asyncio.run(exercise())
 
 
-def test_a_server_that_refuses_is_no_exhaustion(conninfo: str) -> None:
+def test_a_refused_connection_doesnt_mean_an_exhausted_pool(conninfo: str) -> None:
     async def exercise() -> None:
         elsewhere = psycopg2.extensions.make_dsn(conninfo, dbname="no_such_database")
         async with ours(elsewhere) as pool:

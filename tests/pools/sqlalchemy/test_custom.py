@@ -17,11 +17,11 @@ from tests.pools.conftest import Benches
 
 
 class Plain(library.QueuePool):
-    """One that changes nothing."""
+    """One that overrides nothing."""
 
 
 class Asking(library.QueuePool):
-    """One that goes its own way."""
+    """One that overrides a method of ours."""
 
     def _do_get(self) -> Any:
         return super()._do_get()
@@ -36,7 +36,7 @@ class Trying(library.QueuePool):
 
 
 class Stack(library.Pool):
-    """One that is nothing but a Pool."""
+    """One that is derived from Pool alone."""
 
     def __init__(self, creator: Any, keep: int = 4) -> None:
         super().__init__(creator)
@@ -72,7 +72,7 @@ class Sharing(library.StaticPool):
 
 
 class Halfway(library.Pool):
-    """One that lacks what a pool needs."""
+    """One that lacks required methods."""
 
 
 class Demanding(library.NullPool):
@@ -92,14 +92,16 @@ def wrapped(cls: type[library.Pool]) -> Any:
 
 
 @pytest.mark.parametrize("cls", ALL)
-def test_it_says_what_it_is(cls: type[library.Pool]) -> None:
+def test_a_pool_is_described_by_its_class(cls: type[library.Pool]) -> None:
     kind = wrapped(cls)
     assert (kind.id, kind.title, kind.about) == (f"mine:{cls.__name__}", cls.__name__, cls.__doc__)
 
 
 @pytest.mark.parametrize("dialect", ["postgresql", "sqlite"])
 @pytest.mark.parametrize("cls", ALL)
-def test_a_crowd_is_served_whatever_changes(bench: Benches, cls: Any, dialect: str) -> None:
+def test_many_clients_are_served_while_limits_change(
+    bench: Benches, cls: Any, dialect: str
+) -> None:
     kind = wrapped(cls)
     one = bench(kind, dialect=dialect)
     with Crowd(one, 8) as crowd:
@@ -115,7 +117,7 @@ def test_a_crowd_is_served_whatever_changes(bench: Benches, cls: Any, dialect: s
 
 
 @pytest.mark.parametrize("cls", ALL)
-def test_close_leaves_a_connection_in_use_to_its_holder(bench: Benches, cls: Any) -> None:
+def test_close_leaves_a_connection_in_use_to_its_client(bench: Benches, cls: Any) -> None:
     one = bench(wrapped(cls))
     held = one.acquire(2)
     one.release([held.pop()])
@@ -128,7 +130,7 @@ def test_close_leaves_a_connection_in_use_to_its_holder(bench: Benches, cls: Any
     assert one.counter.open == 0
 
 
-def test_a_class_that_changes_nothing_has_the_librarys_limits_as_they_are(bench: Benches) -> None:
+def test_a_class_that_overrides_nothing_is_changed_in_place(bench: Benches) -> None:
     kind = wrapped(Plain)
     assert Effect.REBUILD not in {limit.effect for limit in kind.limits.values()}
     one = bench(kind, pool_size=1, max_overflow=0, pool_timeout=LONG)
@@ -145,7 +147,7 @@ def test_a_class_that_changes_nothing_has_the_librarys_limits_as_they_are(bench:
     one.settle()
 
 
-def test_who_waits_goes_over_to_the_pool_that_is_made_anew(bench: Benches) -> None:
+def test_waiting_callers_go_over_to_the_rebuilt_pool(bench: Benches) -> None:
     kind = wrapped(Trying)
     assert kind.limits["tries"].effect is Effect.REBUILD
     assert kind.limits["pool_size"].effect is Effect.NOW
@@ -167,7 +169,7 @@ def test_who_waits_goes_over_to_the_pool_that_is_made_anew(bench: Benches) -> No
     one.settle()
 
 
-def test_a_class_that_goes_its_own_way_is_made_anew(bench: Benches) -> None:
+def test_a_class_that_overrides_our_methods_is_rebuilt(bench: Benches) -> None:
     kind = wrapped(Asking)
     assert kind.limits["pool_size"].effect is Effect.REBUILD
     assert kind.limits["pool_timeout"].effect is Effect.NEW_REQUESTS
@@ -190,6 +192,6 @@ def test_a_class_that_goes_its_own_way_is_made_anew(bench: Benches) -> None:
         (ForTasks, "is an asyncio pool, .* derive ForTasks from"),
     ],
 )
-def test_what_cant_work_is_told_in_a_sentence(cls: Any, why: str) -> None:
+def test_a_class_that_cant_work_is_refused(cls: Any, why: str) -> None:
     with pytest.raises(InputError, match=why):
         wrapped(cls)

@@ -50,12 +50,14 @@ def round_trips(one: Bench, sleep: str) -> None:
 
 
 @by_kind
-def test_a_sqlite_connection_makes_its_round(bench: Benches, kind: Any) -> None:
+def test_a_sqlite_connection_is_acquired_used_and_released(bench: Benches, kind: Any) -> None:
     round_trips(bench(kind, dialect="sqlite"), "SELECT sleep(0.001)")
 
 
 @by_kind
-def test_a_mysql_connection_makes_its_round(mysql_url: str, bench: Benches, kind: Any) -> None:
+def test_a_mysql_connection_is_acquired_used_and_released(
+    mysql_url: str, bench: Benches, kind: Any
+) -> None:
     round_trips(bench(kind, dialect="mysql"), "SELECT SLEEP(0.001)")
 
 
@@ -64,13 +66,13 @@ def test_a_sleep_in_sqlite_takes_its_time(bench: Benches, kind: Any) -> None:
     one = bench(kind, dialect="sqlite")
     (conn,) = one.acquire(1)
     began = time.monotonic()
-    one.hands.do(conn, one.pool.execute, conn, "SELECT sleep(0.2)")
+    one.holders.do(conn, one.pool.execute, conn, "SELECT sleep(0.2)")
     assert time.monotonic() - began >= 0.2
     one.release([conn])
 
 
 @by_kind
-def test_a_long_statement_in_sqlite_can_be_cut_off(bench: Benches, kind: Any) -> None:
+def test_a_long_statement_in_sqlite_can_be_aborted(bench: Benches, kind: Any) -> None:
     one = bench(kind, dialect="sqlite")
     conn = one.pool.acquire()
     turn = one.pool.raw(conn).turn
@@ -87,7 +89,7 @@ def test_a_long_statement_in_sqlite_can_be_cut_off(bench: Benches, kind: Any) ->
 
 
 @by_kind
-def test_a_long_statement_in_mysql_can_be_cut_off(
+def test_a_long_statement_in_mysql_can_be_aborted(
     mysql_url: str, bench: Benches, kind: Any
 ) -> None:
     one = bench(kind, dialect="mysql")
@@ -110,7 +112,7 @@ def test_a_long_statement_in_mysql_can_be_cut_off(
     place.kill(one.name)  # the server would sleep on
 
 
-def test_a_connection_its_client_gave_back_is_not_cut_off(bench: Benches) -> None:
+def test_a_released_connection_is_not_aborted(bench: Benches) -> None:
     one = bench(KINDS[0], dialect="sqlite")
     conn = one.pool.acquire()
     one.pool.abort(conn, lambda: False)
@@ -118,7 +120,7 @@ def test_a_connection_its_client_gave_back_is_not_cut_off(bench: Benches) -> Non
     one.pool.release(conn)
 
 
-def test_they_go_on_in_ours(bench: Benches) -> None:
+def test_two_threads_share_a_sqlite_connection_without_a_deadlock(bench: Benches) -> None:
     one = bench(pool_class("sqlalchemy.StaticPool"), dialect="sqlite")
 
     def live() -> None:
@@ -131,7 +133,7 @@ def test_they_go_on_in_ours(bench: Benches) -> None:
     one.settle()
 
 
-def test_a_crowd_on_sqlite_while_the_limits_change(bench: Benches) -> None:
+def test_many_clients_are_served_on_sqlite_while_limits_change(bench: Benches) -> None:
     one = bench(KINDS[0], dialect="sqlite")
     with Crowd(one, 8) as crowd:
         for overflow in (0, 10, -1, 2):
@@ -140,7 +142,9 @@ def test_a_crowd_on_sqlite_while_the_limits_change(bench: Benches) -> None:
     one.settle()
 
 
-def test_a_crowd_on_mysql_while_the_limits_change(mysql_url: str, bench: Benches) -> None:
+def test_many_clients_are_served_on_mysql_while_limits_change(
+    mysql_url: str, bench: Benches
+) -> None:
     one = bench(KINDS[0], dialect="mysql")
     with Crowd(one, 8) as crowd:
         for overflow in (0, 10, -1, 2):
@@ -149,7 +153,7 @@ def test_a_crowd_on_mysql_while_the_limits_change(mysql_url: str, bench: Benches
     one.settle()
 
 
-def test_connections_that_mysql_ended_are_survived(mysql_url: str, bench: Benches) -> None:
+def test_connections_that_mysql_closed_are_replaced(mysql_url: str, bench: Benches) -> None:
     one = bench(KINDS[0], dialect="mysql", pool_size=3)
     held = one.acquire(3)
     one.kill_backends()
@@ -170,7 +174,7 @@ def test_mysql_is_reached_without_tls_unless_the_url_asks_for_it(mysql_url: str)
     assert (counter.came, counter.went) == (1, 1)
 
 
-def test_without_pymysql_one_sentence_says_what_to_install(
+def test_without_pymysql_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

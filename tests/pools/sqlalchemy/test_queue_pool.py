@@ -33,7 +33,9 @@ def pid(conn: Any) -> int:
 
 
 @pytest.mark.parametrize("raised", [{"max_overflow": 5}, {"pool_size": 6}, {"max_overflow": -1}])
-def test_our_waiters_start_when_the_limit_is_raised(bench: Benches, raised: dict[str, int]) -> None:
+def test_waiting_callers_are_served_when_the_limit_is_raised(
+    bench: Benches, raised: dict[str, int]
+) -> None:
     one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=LONG)
     held = one.fill(1)
     with waiting(one, 5) as waiters:
@@ -43,7 +45,7 @@ def test_our_waiters_start_when_the_limit_is_raised(bench: Benches, raised: dict
     one.settle()
 
 
-def test_waiters_connect_all_at_once(conninfo: str) -> None:
+def test_waiting_callers_connect_at_the_same_time(conninfo: str) -> None:
     together = threading.Barrier(20)
     parties = threading.Event()
 
@@ -66,21 +68,21 @@ def test_waiters_connect_all_at_once(conninfo: str) -> None:
     pool.change_limits(0, 0)
 
 
-def test_a_wait_keeps_the_deadline_it_came_with(bench: Benches) -> None:
+def test_a_wait_keeps_its_deadline(bench: Benches) -> None:
     one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=0.3)
     held = one.fill(1)
     waiter = Waiter(one.pool.acquire)
     until(lambda: one.pool.reported_counts().pending == 1, "it waits")
     one.change(pool_timeout=LONG)
     queue = one.pool._pool._pool  # type: ignore[attr-defined]
-    while waiter.is_alive():  # for ever, if each wake began the wait anew
+    while waiter.is_alive():  # for ever, if each wake started the wait again
         queue.wake(1)
         waiter.join(0.01)
     assert isinstance(waiter.error, exc.TimeoutError)
     one.release(held)
 
 
-def test_room_that_a_failed_connect_leaves_goes_to_the_next_waiter(
+def test_a_failed_connect_leaves_its_place_to_the_next_waiter(
     bench: Benches, closable_database: ClosableDatabase
 ) -> None:
     one = bench(
@@ -88,18 +90,18 @@ def test_room_that_a_failed_connect_leaves_goes_to_the_next_waiter(
     )
     held = one.fill(1)
     with waiting(one, 3) as waiters:
-        closable_database.shut()
+        closable_database.refuse_connections()
         one.change(pool_size=2)
         for waiter in waiters:
             assert isinstance(waiter.finish().error, psycopg2.OperationalError)
-    closable_database.open()
+    closable_database.allow_connections()
     assert one.pool.reported_counts().open == 1
     held += one.acquire(1)
     one.release(held)
     one.settle()
 
 
-def test_room_that_a_surplus_connection_leaves_late_goes_to_a_waiter(conninfo: str) -> None:
+def test_a_surplus_connection_leaves_its_place_to_a_waiter_when_closed(conninfo: str) -> None:
     closing, may_close = threading.Event(), threading.Event()
 
     class SlowToClose(connection):
@@ -132,7 +134,7 @@ def test_room_that_a_surplus_connection_leaves_late_goes_to_a_waiter(conninfo: s
 # Lowering a limit
 
 
-def test_ours_shrinks_with_each_connection_given_back(bench: Benches) -> None:
+def test_a_lowered_limit_applies_to_each_released_connection(bench: Benches) -> None:
     one = bench(Ours, pool_size=1, max_overflow=3, pool_timeout=0.01)
     held = one.fill(4)
     one.change(max_overflow=0)
@@ -145,7 +147,7 @@ def test_ours_shrinks_with_each_connection_given_back(bench: Benches) -> None:
     one.settle()
 
 
-def test_our_queue_keeps_to_a_lowered_bound(bench: Benches) -> None:
+def test_a_lowered_pool_size_bounds_the_idle_connections(bench: Benches) -> None:
     one = bench(Ours, pool_size=3, max_overflow=2)
     held = one.fill(5)
     one.release([held.pop(), held.pop()])
@@ -155,7 +157,7 @@ def test_our_queue_keeps_to_a_lowered_bound(bench: Benches) -> None:
     assert one.pool.reported_counts().open == one.counter.open == 1
 
 
-def test_waiters_get_what_comes_back_once_the_surplus_is_gone(bench: Benches) -> None:
+def test_waiters_are_served_once_the_surplus_is_closed(bench: Benches) -> None:
     one = bench(Ours, pool_size=4, max_overflow=0, pool_timeout=LONG)
     held = one.fill(4)
     with waiting(one, 3) as waiters:
@@ -164,9 +166,9 @@ def test_waiters_get_what_comes_back_once_the_surplus_is_gone(bench: Benches) ->
         assert one.counter.open == 2
         assert one.pool.reported_counts().pending == 3
         one.release([held.pop()])
-        until(lambda: one.pool.reported_counts().pending == 2, "one has it")
+        until(lambda: one.pool.reported_counts().pending == 2, "one is served")
         one.release([held.pop()])
-        until(lambda: one.pool.reported_counts().pending == 1, "two have it")
+        until(lambda: one.pool.reported_counts().pending == 1, "two are served")
         assert one.counter.open == one.counter.came - 2 == 2
         one.pool.interrupt()
         got = [waiter.finish().connection for waiter in waiters]
@@ -176,7 +178,7 @@ def test_waiters_get_what_comes_back_once_the_surplus_is_gone(bench: Benches) ->
 # No limit
 
 
-def test_no_limit_and_back_under_load(bench: Benches) -> None:
+def test_a_limit_can_be_removed_and_restored_under_load(bench: Benches) -> None:
     one = bench(Ours, pool_size=2, max_overflow=0, pool_timeout=LONG)
     with Crowd(one, 16) as crowd:
         for _ in range(4):
@@ -191,7 +193,7 @@ def test_no_limit_and_back_under_load(bench: Benches) -> None:
     one.settle()
 
 
-def test_without_a_limit_nobody_waits(bench: Benches) -> None:
+def test_without_a_limit_no_caller_waits(bench: Benches) -> None:
     one = bench(Ours, pool_size=1, max_overflow=-1, pool_timeout=0)
     held = one.acquire(12)
     assert one.counter.open == 12
@@ -202,24 +204,24 @@ def test_without_a_limit_nobody_waits(bench: Benches) -> None:
 # The other limits
 
 
-def test_a_timeout_says_what_the_library_says(bench: Benches, conninfo: str) -> None:
+def test_a_timeout_has_the_librarys_message(bench: Benches, conninfo: str) -> None:
     theirs = QueuePool(lambda: psycopg2.connect(conninfo), 1, 1, 0.01)  # type: ignore[arg-type]
     ours = bench(Ours, pool_size=1, max_overflow=1, pool_timeout=0.01)
     taken = [theirs.connect(), theirs.connect()]
     held = ours.fill(2)
-    with pytest.raises(exc.TimeoutError) as said:
+    with pytest.raises(exc.TimeoutError) as theirs_raised:
         theirs.connect()
-    with pytest.raises(exc.TimeoutError) as we_said:
+    with pytest.raises(exc.TimeoutError) as ours_raised:
         ours.pool.acquire()
-    assert str(we_said.value) == str(said.value)
-    assert we_said.value.code == said.value.code == "3o7r"
+    assert str(ours_raised.value) == str(theirs_raised.value)
+    assert ours_raised.value.code == theirs_raised.value.code == "3o7r"
     for conn in taken:
         conn.close()
     theirs.dispose()
     ours.release(held)
 
 
-def test_a_changed_timeout_holds_for_new_requests(bench: Benches) -> None:
+def test_a_changed_timeout_applies_to_new_requests(bench: Benches) -> None:
     one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=LONG)
     held = one.fill(1)
     with waiting(one, 1) as waiters:
@@ -234,7 +236,7 @@ def test_a_changed_timeout_holds_for_new_requests(bench: Benches) -> None:
         one.release([waiters[0].finish().connection])
 
 
-def test_a_changed_recycle_holds_from_the_next_time_a_connection_is_handed_out(
+def test_a_changed_recycle_applies_from_the_next_checkout(
     bench: Benches,
 ) -> None:
     one = bench(Ours, pool_size=1)
@@ -284,7 +286,7 @@ def test_the_order_can_be_switched(bench: Benches) -> None:
         one.release([conn])
 
 
-def test_other_limits_wake_nobody(bench: Benches) -> None:
+def test_other_limits_wake_no_waiter(bench: Benches) -> None:
     one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=LONG)
     held = one.fill(1)
     with waiting(one, 2):
@@ -314,7 +316,7 @@ def test_bounds_of_the_limits() -> None:
 # Ends
 
 
-def test_our_close_lets_nobody_in(bench: Benches) -> None:
+def test_acquire_raises_after_close(bench: Benches) -> None:
     one = bench(Ours, pool_size=3, max_overflow=0, pool_timeout=0)
     held = one.fill(3)
     one.pool.close()
@@ -324,7 +326,7 @@ def test_our_close_lets_nobody_in(bench: Benches) -> None:
     one.release(held)
 
 
-def test_a_forgotten_connection_comes_back_as_in_the_library(bench: Benches) -> None:
+def test_a_garbage_collected_connection_is_returned_as_in_the_library(bench: Benches) -> None:
     one = bench(Ours, pool_size=1, max_overflow=0, pool_timeout=0)
     conn = one.pool.acquire()
     first = pid(conn)

@@ -37,7 +37,7 @@ def rows(admin: connection, table: str) -> int:
 # NullPool
 
 
-def test_each_caller_of_nullpool_gets_a_connection_that_ends_with_it(bench: Benches) -> None:
+def test_each_caller_of_nullpool_gets_a_new_connection(bench: Benches) -> None:
     one = bench(Null)
     for number in (1, 2, 3):
         held = one.acquire(2)
@@ -50,7 +50,7 @@ def test_each_caller_of_nullpool_gets_a_connection_that_ends_with_it(bench: Benc
 # StaticPool
 
 
-def test_one_clients_rollback_undoes_what_another_does_in_staticpool(
+def test_a_rollback_undoes_the_work_of_another_client_in_staticpool(
     bench: Benches, admin: connection, table: str
 ) -> None:
     one = bench(Static)
@@ -64,7 +64,7 @@ def test_one_clients_rollback_undoes_what_another_does_in_staticpool(
     one.settle()
 
 
-def test_alone_in_staticpool_a_client_keeps_what_it_commits(
+def test_a_single_client_of_staticpool_keeps_what_it_commits(
     bench: Benches, admin: connection, table: str
 ) -> None:
     one = bench(Static)
@@ -77,9 +77,7 @@ def test_alone_in_staticpool_a_client_keeps_what_it_commits(
 
 
 @pytest.mark.parametrize("dialect", ["postgresql", "sqlite"])
-def test_ours_keeps_one_of_them_as_soon_as_the_others_are_given_back(
-    bench: Benches, dialect: str
-) -> None:
+def test_staticpool_keeps_one_connection_of_its_first_clients(bench: Benches, dialect: str) -> None:
     one = bench(Static, dialect=dialect)
     pool: Any = one.pool
     creator, barrier = pool._pool._creator, threading.Barrier(6)
@@ -98,7 +96,7 @@ def test_ours_keeps_one_of_them_as_soon_as_the_others_are_given_back(
     one.settle()
 
 
-def test_staticpool_is_closed_by_the_last_who_holds_it(bench: Benches) -> None:
+def test_staticpool_is_closed_when_the_last_client_releases_it(bench: Benches) -> None:
     one = bench(Static)
     first, last = one.pool.acquire(), one.pool.acquire()
     one.pool.close()
@@ -120,7 +118,7 @@ def test_a_thread_keeps_its_connection(bench: Benches) -> None:
     one.settle()
 
 
-def test_a_thread_too_many_has_a_connection_closed_in_use_as_in_the_library(
+def test_a_further_thread_closes_a_connection_in_use_as_in_the_library(
     bench: Benches,
 ) -> None:
     one = bench(Singleton, pool_size=2)
@@ -131,14 +129,14 @@ def test_a_thread_too_many_has_a_connection_closed_in_use_as_in_the_library(
     lost = [conn for conn in held if not one.works(conn)]
     assert len(lost) == 1
     assert held[2] not in lost
-    assert one.counter.open == one.pool.reported_counts().used == 3  # its client has it still
+    assert one.counter.open == one.pool.reported_counts().used == 3  # its client still holds it
     one.release(lost)
     assert one.counter.open == 2
     one.release([conn for conn in held if conn not in lost])
     one.settle()
 
 
-def test_a_lowered_size_closes_what_is_idle_at_once_and_the_rest_on_return(
+def test_a_lowered_size_closes_idle_connections_at_once_and_others_on_release(
     bench: Benches,
 ) -> None:
     one = bench(Singleton, pool_size=4)
@@ -156,7 +154,7 @@ def test_a_lowered_size_closes_what_is_idle_at_once_and_the_rest_on_return(
 # AssertionPool
 
 
-def test_only_one_of_two_threads_gets_that_of_ours(bench: Benches) -> None:
+def test_only_one_of_two_threads_is_served_by_assertionpool(bench: Benches) -> None:
     one = bench(Assertion)
     pool: Any = one.pool
     creator, inside, may_go_on = pool._pool._creator, threading.Event(), threading.Event()
@@ -182,7 +180,7 @@ def test_only_one_of_two_threads_gets_that_of_ours(bench: Benches) -> None:
 
 
 @pytest.mark.parametrize("kind", [Null, Static, Singleton, Assertion], ids=lambda kind: kind.id)
-def test_nobody_gets_in_after_the_end(bench: Benches, kind: Any) -> None:
+def test_acquire_raises_after_interrupt(bench: Benches, kind: Any) -> None:
     one = bench(kind)
     held = one.acquire(1)
     one.pool.interrupt()

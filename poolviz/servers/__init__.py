@@ -1,1 +1,1 @@
-"""The embedded PostgreSQL, the user's own server, and what a server says of itself."""
+"""The embedded PostgreSQL, and access to PostgreSQL, MySQL, MariaDB and SQLite."""

@@ -303,18 +303,28 @@ def _loopback(cluster: Cluster, binaries: Binaries) -> tuple[dict[str, str], str
     """Return the same for Windows, which has no peer authentication: the loopback interface, and a
     new password that isn't written to disk. Follows the manuals; not yet run on Windows."""
     password = secrets.token_urlsafe(24)
-    done = subprocess.run(
-        [binaries.program("postgres"), "--single", "-D", cluster.data, "postgres"],
-        input=f"ALTER ROLE {ROLE} PASSWORD '{password}'\n".encode(),
-        capture_output=True,
-        timeout=_START_LIMIT,
-        check=False,
-        env=watchdog.server_environment(),
-        creationflags=watchdog.NO_WINDOW,
-    )
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise ServerError(f"PostgreSQL can't be prepared in {cluster.folder} ({said[-1]}).")
+    problem = ""
+    try:
+        done = subprocess.run(
+            [binaries.program("postgres"), "--single", "-D", cluster.data, "postgres"],
+            input=f"ALTER ROLE {ROLE} PASSWORD '{password}'\n".encode(),
+            capture_output=True,
+            timeout=_START_LIMIT,
+            check=False,
+            env=watchdog.server_environment(),
+            creationflags=watchdog.NO_WINDOW,
+        )
+    except subprocess.TimeoutExpired:
+        problem = f"not within {_START_LIMIT:g} s"
+    else:
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            problem = said[-1] if said else "no reason given"
+    if problem:
+        raise ServerError(
+            f"PostgreSQL's password can't be set in {cluster.folder} ({problem}): set the "
+            "environment variable POOLVIZ_HOME to another folder."
+        )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

@@ -12,7 +12,6 @@ Private names used here, as in asyncpg 0.32.0:
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -26,15 +25,13 @@ from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.asyncpg import asyncpg_arguments
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
+from poolviz.pools.connections.library_logs import keep_off_terminal
 from poolviz.pools.listing import Listing
 
 LISTING = Listing("asyncpg.Pool", "asyncpg Pool", rank=40, drivers=("asyncpg",), extra="asyncpg")
 
 _MOST = 10_000
 _LONGEST = 86_400.0
-# asyncpg logs each failure to open min_size connections again, with its traceback, which would be
-# printed to the terminal if logging isn't set up.
-logging.getLogger("asyncpg.pool").addHandler(logging.NullHandler())
 
 
 class _HolderQueue(upstream._PoolConnectionHolderQueue):  # type: ignore[misc]
@@ -232,6 +229,7 @@ class AsyncpgPool(TaskPool):
     async def open(self) -> None:
         """Make the pool and open min_size connections. Raises asyncpg's error if it can't."""
         limits = self.initial_limits
+        keep_off_terminal("asyncpg.pool")  # each failure to reopen min_size, with its traceback
         ignore_loop_errors(_is_open_transaction, asyncio.get_running_loop())
         self._pool = ResizableAsyncpgPool(
             **asyncpg_arguments(self.conninfo),

@@ -27,7 +27,12 @@ from poolviz.pools.psycopg.pools import (
     MIN_SIZE,
     TIMEOUT,
 )
-from poolviz.pools.psycopg.resizable import START_TIMEOUT, ResizableBasePool, libpq_conninfo
+from poolviz.pools.psycopg.resizable import (
+    OPEN_TRANSACTION,
+    START_TIMEOUT,
+    ResizableBasePool,
+    libpq_conninfo,
+)
 
 LISTING = Listing(
     "psycopg_pool.AsyncConnectionPool",
@@ -170,6 +175,13 @@ class ResizableAsyncConnectionPool(ResizableBasePool, UpstreamPool[Any]):
         await super()._return_connection(conn, from_getconn)
 
     async def _reset_connection(self, conn: Any) -> None:
+        # As the library does next, but without a log record for each: here all connections come
+        # back in a transaction.
+        if conn.pgconn.transaction_status in OPEN_TRANSACTION:
+            try:
+                await conn.rollback()
+            except (Exception, asyncio.CancelledError):  # noqa: BLE001 - as the library
+                await conn.close()
         await super()._reset_connection(conn)
         if conn.closed:  # the library only drops it; closed by us, it is counted out
             await conn.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import deque
 from threading import Event
@@ -10,6 +9,7 @@ from typing import Any, Self
 
 from psycopg import Connection, OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, NullConnectionPool, PoolTimeout
 from psycopg_pool.base import AttemptWithBackoff, BasePool
 from psycopg_pool.pool import AddConnection, MaintenanceTask, ShrinkPool
@@ -18,13 +18,10 @@ from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped
 from poolviz.pools.connections.connect_faults import wait_to_connect
 from poolviz.pools.connections.counting import CountedConnection
+from poolviz.pools.connections.library_logs import keep_off_terminal
 
+OPEN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 START_TIMEOUT = 30.0  # seconds for the first connections: the default of the library's `wait`
-
-# The library warns of each connection that is given back in a transaction, which here are all.
-# Each warning would cost time, and be printed to the terminal if logging isn't set up.
-logging.getLogger("psycopg").addHandler(logging.NullHandler())
-logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def libpq_conninfo(conninfo: str) -> str:
@@ -44,6 +41,7 @@ class ResizableBasePool(BasePool):
     _waiting: deque[Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        keep_off_terminal("psycopg")  # each connection that can't be opened
         self.stopped = False
         self._opening = self._closing = 0
         self._start_error: Exception | None = None  # of the first connections
@@ -192,6 +190,13 @@ class ResizableSyncPool(ResizableBasePool, ConnectionPool[Any]):
         super()._return_connection(conn, from_getconn)
 
     def _reset_connection(self, conn: Any) -> None:
+        # As the library does next, but without a log record for each: here all connections come
+        # back in a transaction.
+        if conn.pgconn.transaction_status in OPEN_TRANSACTION:
+            try:
+                conn.rollback()
+            except Exception:  # noqa: BLE001 - whatever it is, the connection can't be used
+                conn.close()
         super()._reset_connection(conn)
         if conn.closed:  # the library only drops it; closed by us, it is counted out
             conn.close()

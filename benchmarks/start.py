@@ -3,9 +3,10 @@
 Three times, taken in turns: a bare Python process until it has imported PySide6 (QtCore, QtGui,
 QtWidgets), pyqtgraph and SQLAlchemy; poolviz from the command until its window is painted; and
 poolviz from the command until the first curves are drawn. The last two are taken off the screen of
-a virtual display: the window is painted when the blue of its Start button is there, and it measures
-when idle connections are drawn. A ratio is that of a start and the mean of the two bare processes
-before and after it, so that what else the machine does weighs on both; the result is the median.
+a virtual display: the window is painted when the blue of the sliders in its side panel is there,
+and it measures when idle connections are drawn. A ratio is that of a start and the mean of the two
+bare processes before and after it, which the rest of the machine slows down as much; the result is
+the median of the ratios.
 
 The first start of each program has an empty home, where the server's folder has to be made; the
 others reuse that home. `--bundle` names a packaged program, which starts in the same turns.
@@ -35,8 +36,10 @@ from poolviz.ui.style.colours import LIGHT
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = "from PySide6 import QtCore, QtGui, QtWidgets; import pyqtgraph, sqlalchemy"
+# Where to look for a colour (x, y, width, height): the window opens at the screen's top left.
+SIDE_PANEL, CHARTS = (0, 150, 300, 650), (300, 200, 1000, 400)
 LIMIT = 60.0  # seconds that a start may take
-PAUSE = 0.01  # seconds between two looks at the screen, which take CPU from the program
+PAUSE = 0.02  # seconds between two looks at the screen, which take CPU from the program
 GOALS = {"painted": 1.2, "measuring": 2.0}  # times the imports alone
 BUNDLE_OVER_SOURCE, BUNDLE_WARM, BUNDLE_FIRST = 1.5, 1.5, 3.0  # a ratio, and seconds
 
@@ -118,19 +121,21 @@ def start(command: Sequence[str], home: Path) -> dict[str, float]:
     began = perf_counter()
     process = subprocess.Popen(command, env=environment, cwd=ROOT)
     try:
-        painted = await_colour(LIGHT.accent, 2000, process.poll) - began
-        measuring = await_colour(LIGHT.idle, 30, process.poll) - began
+        painted = await_colour(LIGHT.accent, 1500, SIDE_PANEL, process.poll) - began
+        measuring = await_colour(LIGHT.idle, 30, CHARTS, process.poll) - began
     finally:
         process.terminate()
         process.wait(LIMIT)
     return {"painted": painted, "measuring": measuring}
 
 
-def await_colour(colour: str, points: int, ended: Callable[[], int | None]) -> float:
-    """The moment when at least `points` points of the screen have the colour."""
+def await_colour(
+    colour: str, points: int, area: tuple[int, int, int, int], ended: Callable[[], int | None]
+) -> float:
+    """The moment when at least `points` points in that area of the screen have the colour."""
     until, wanted = perf_counter() + LIMIT, QColor(colour).rgb() & 0xFFFFFF
     while perf_counter() < until and ended() is None:
-        image = QGuiApplication.primaryScreen().grabWindow(0).toImage()
+        image = QGuiApplication.primaryScreen().grabWindow(0, *area).toImage()
         taken = perf_counter()
         seen = np.frombuffer(image.constBits(), dtype=np.uint32) & 0xFFFFFF
         if np.count_nonzero(seen == wanted) >= points:

@@ -1,4 +1,4 @@
-"""Opens the window, and ends it cleanly in every way that it can end."""
+"""Opens the window and runs it until it ends, however it ends."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ _logger = logging.getLogger(__name__)
 
 
 def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | None = None) -> int:
-    """Open the window and run until it is closed; the exit status.
+    """Open the window, run it until it is closed, and return the exit status.
 
-    `start` is a scenario to run or a session to look at. Without a DSN the embedded server is
-    used and the run begins by itself; a server named by `dsn` waits for Start. InputError where
-    the scenario or the session is no good. The window closes `runner`.
+    `start` is a scenario to run or a session to show. Without a DSN the run starts at once on the
+    embedded server; on a server named by `dsn` the user starts it. The window closes `runner`.
+    Raises InputError if the scenario or the session can't be used.
     """
     session = start if isinstance(start, Path) else None
     draft = start if isinstance(start, Draft) else Draft()
     scenario = check_draft(draft)
     application = _application()
     settings = QSettings(str(home() / "settings.ini"), QSettings.Format.IniFormat)
-    look = ThemeManager(application, settings)
+    theme_manager = ThemeManager(application, settings)
     controller = Controller(SessionsFolder(home() / "sessions"), runner)
-    window = Window(controller, look, settings)
+    window = Window(controller, theme_manager, settings)
     mistakes: list[InputError] = []
 
     def fail(mistake: InputError) -> None:
@@ -82,7 +82,7 @@ def _application() -> QApplication:
 
 @contextmanager
 def _signals_close(window: Window) -> Iterator[None]:
-    """Ctrl+C and a polite kill close the window. The frame timer lets Python see them."""
+    """Close the window on SIGINT and SIGTERM. Python handles them when the frame timer fires."""
 
     def close(_number: int, _frame: FrameType | None) -> None:
         QTimer.singleShot(0, window, window.close)

@@ -1,4 +1,4 @@
-"""The lines over the charts that say what is the matter and what can be done about it."""
+"""The notices above the charts: what is wrong, and what can be done about it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from PySide6.QtWidgets import (
 
 from poolviz.ui.session.notices import Notice, Weight
 
-_HEIGHT = 37  # whether or not there is a button
-_PASSING = 6000  # milliseconds that a passing notice stays
-_SIGNS = {Weight.INFO: "ℹ", Weight.WARN: "▲", Weight.BAD: "●"}
+_HEIGHT = 37  # pixels, with or without a button
+_PASSING = 6000  # milliseconds that a passing notice is shown
+_ICONS = {Weight.INFO: "ℹ", Weight.WARN: "▲", Weight.BAD: "●"}
 _ORDER = (Weight.BAD, Weight.WARN, Weight.INFO)
-_MOST = 3  # lines at once: what matters less waits
+_MOST = 3  # lines shown at once, the most severe
 
 
 class Line(QFrame):
-    """One notice. Another on the same topic takes its place without a flicker."""
+    """One notice. Another one on the same topic replaces it without flickering."""
 
     def __init__(self, notice: Notice) -> None:
         super().__init__()
         self.setObjectName("banner")
-        self._sign, self._words, self.button = QLabel(), QLabel(), QPushButton()
+        self._icon, self._words, self.button = QLabel(), QLabel(), QPushButton()
         self._heading = QLabel()
         self._heading.setProperty("role", "name")
         self._heading.setTextFormat(Qt.TextFormat.PlainText)
-        self._sign.setProperty("role", "icon")
+        self._icon.setProperty("role", "icon")
         self._words.setWordWrap(True)
         self._words.setTextFormat(Qt.TextFormat.PlainText)
         self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -42,12 +42,12 @@ class Line(QFrame):
         close.setFixedWidth(28)
         close.setStyleSheet("padding:0; border:none")
         close.setToolTip("Dismiss")
-        close.setAccessibleName("stop")
+        close.setAccessibleName("dismiss")
         self.setMinimumHeight(_HEIGHT)
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 5, 8, 5)
         row.setSpacing(9)
-        row.addWidget(self._sign)
+        row.addWidget(self._icon)
         row.addWidget(self._heading)
         row.addWidget(self._words, 1)
         row.addWidget(self.button)
@@ -62,13 +62,13 @@ class Line(QFrame):
 
     @property
     def heading(self) -> str:
-        """What it is about, where that is said."""
+        """What the sentence is about; "" if that isn't shown."""
         return self._heading.text()
 
     def show_notice(self, notice: Notice) -> None:
-        """Say this instead."""
+        """Show `notice` in this line."""
         self.notice = notice
-        self._sign.setText(_SIGNS[notice.weight])
+        self._icon.setText(_ICONS[notice.weight])
         if self._words.text() != notice.sentence:
             self._words.setText(notice.sentence)
         self._heading.setText(notice.heading)
@@ -78,7 +78,7 @@ class Line(QFrame):
         self.close_button.setVisible(notice.closable)
         if self.property("level") != notice.weight.value:
             self.setProperty("level", notice.weight.value)
-            for part in (self, self._sign):
+            for part in (self, self._icon):
                 part.style().unpolish(part)
                 part.style().polish(part)
 
@@ -88,7 +88,7 @@ class Line(QFrame):
 
 
 class Banner(QWidget):
-    """The notices that stand, the gravest first, one line each."""
+    """The present notices, one line each, the most severe first."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -101,15 +101,15 @@ class Banner(QWidget):
 
     @property
     def sentences(self) -> dict[str, str]:
-        """What is being said, by topic."""
+        """The sentences shown, by topic."""
         return {topic: line.text for topic, line in self._lines.items()}
 
     def line(self, topic: str) -> Line | None:
-        """The line of a topic."""
+        """Return the line of a topic, if there is one."""
         return self._lines.get(topic)
 
     def say(self, notice: Notice) -> None:
-        """Show a notice, in place of what was said on its topic before."""
+        """Show a notice instead of the one on its topic that is shown now."""
         line = self._lines.get(notice.topic)
         if line is None:
             line = self._lines[notice.topic] = Line(notice)
@@ -121,7 +121,7 @@ class Banner(QWidget):
         self._arrange()
 
     def take_back(self, topic: str) -> None:
-        """Say no more on a topic."""
+        """Remove the notice on a topic."""
         line = self._lines.pop(topic, None)
         if line is not None:
             self._column.removeWidget(line)

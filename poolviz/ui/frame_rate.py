@@ -1,26 +1,26 @@
-"""How often the window paints: less when the machine is full, since it takes CPU from the load."""
+"""How often the window paints: less often on a busy machine, to leave its CPU to the load."""
 
 from __future__ import annotations
 
 FASTEST = 30.0
 SLOWEST = 15.0
-_FULL = 0.70  # share of the machine in use from where on painting slows down
-_OWN_SHARE = 0.30  # of a core: what painting may take before it slows down by itself
+_FULL = 0.70  # share of the machine in use above which painting slows down
+_OWN_SHARE = 0.30  # share of a core that painting may use
 
 
 class FrameRate:
-    """The frames a second that suit the machine's load and the cost of a frame."""
+    """The frame rate that suits the load of the machine and the cost of a frame."""
 
     def __init__(self) -> None:
         self._machine = 0.0
         self._cost = 0.0  # seconds of CPU a frame, smoothed
 
     def note_machine(self, share: float) -> None:
-        """How much of the machine is in use, from 0 to 1; requested once a second."""
+        """Take note of the share of the machine in use, from 0 to 1. Called once a second."""
         self._machine = share
 
     def note_frame(self, seconds: float) -> None:
-        """The GUI thread's CPU time of one frame, in seconds."""
+        """Take note of the GUI thread's CPU time for one frame, in seconds."""
         self._cost += 0.1 * (seconds - self._cost)
 
     @property

@@ -1,4 +1,4 @@
-"""The line at the bottom: how long, what is in view, and whether the figures can be trusted."""
+"""The status bar: duration, visible part, and whether the figures can be trusted."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.session.overload import Overload
 
-HEIGHT = 27  # with the line over it
-_LASTING = 2.0  # seconds of samples that a difference must last before it is said
-_SLOW = 15.0  # samples a second under which the sampler is late
+HEIGHT = 27  # pixels, with the line above it
+_LASTING = 2.0  # seconds of samples that a difference must last to be reported
+_SLOW = 15.0  # samples per second below which the sampler is late
 _NOMINAL = 20.0
 _MESSAGE = 10_000  # milliseconds
 
 
 class Agreement:
-    """Whether the meter, the pool's own reported_counts and the server count the same connections.
+    """Whether the meter, the pool and the server report the same number of open connections.
 
-    The three are read at slightly different moments while connections come and go, so only a
-    difference that lasts is one.
+    They are read at slightly different times while connections open and close, so that only a
+    difference that lasts counts.
     """
 
     def __init__(self) -> None:
-        self._counts_agreed = 0.0  # seconds since the run's start
+        self._counts_agreed = 0.0  # when, in seconds since the run's start
 
     def judge(self, recorder: Recorder) -> tuple[str, str]:
-        """What to say, and the role of the label that says it."""
+        """Return what to show, and the role of the label that shows it."""
         last = recorder.last
         if last is None:
             return "", ""
@@ -69,7 +69,7 @@ class Agreement:
 
 
 class StatusBar(QFrame):
-    """Reads the recorder and the charts when it is told to refresh."""
+    """Reads the recorder and the charts in `refresh`."""
 
     def __init__(self, charts: ChartsWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,7 +77,7 @@ class StatusBar(QFrame):
         self.setFixedHeight(HEIGHT)
         self._charts = charts
         self._agreement, self._overload = Agreement(), Overload()
-        self._since: tuple[float, int] | None = None  # t and index of an earlier sample
+        self._since: tuple[float, int] | None = None  # time and index of an earlier sample
         self._rate = _NOMINAL
         self._cpu = 0.0
         self._seen_index = -1
@@ -89,14 +89,13 @@ class StatusBar(QFrame):
         self.pill.setCursor(Qt.CursorShape.PointingHandCursor)
         self.pill.clicked.connect(charts.follow)
         self.agreement.setToolTip(
-            "Open connections as poolviz counts them, as the pool itself reports them, and as "
-            "the server sees them."
+            "Whether poolviz, the pool itself and the server count the same open connections."
         )
         self.cpu.setToolTip(
-            "The processor time of the engine: clients, pool and meter. At its limit the figures "
-            "may be its own rather than the pool's."
+            "CPU used by the engine: clients, pool and meter. Near a whole core the figures may "
+            "show its limit rather than the pool's."
         )
-        self.rate.setToolTip("Samples a second, as they really came.")
+        self.rate.setToolTip("Samples received per second.")
         self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
@@ -112,18 +111,18 @@ class StatusBar(QFrame):
             row.addWidget(widget)
 
     def say(self, words: str) -> None:
-        """Say what was done, for some seconds."""
+        """Show for some seconds what was done."""
         self.message.setText(words)
         self.message.setToolTip(words)
         self._quiet.start()
 
-    def begin(self) -> None:
-        """Another session: forget what was measured of the last one."""
+    def reset(self) -> None:
+        """Forget what was measured of the last session."""
         self._agreement, self._overload = Agreement(), Overload()
         self._since, self._rate, self._cpu, self._seen_index = None, _NOMINAL, 0.0, -1
 
     def refresh(self, recorder: Recorder | None, *, live: bool, viewing: Path | None) -> None:
-        """Show how things stand."""
+        """Show the present state. `viewing` is the file of a session that is shown."""
         last = recorder.last if recorder is not None else None
         for widget in (self.pill, self.span):
             widget.setVisible(last is not None)
@@ -159,11 +158,11 @@ class StatusBar(QFrame):
         if viewing is not None:
             words, hint = "● recorded", str(viewing)
         elif not live:
-            words, hint = "● ended", "The run is over; its session is kept."
+            words, hint = "● ended", "The run has ended. Its session is kept."
         elif charts.following:
-            words, hint = "● following", "The newest moment is in view."
+            words, hint = "● following", "The newest samples are visible."
         else:
-            words, hint = f"live ▸ {charts.behind:.0f} s behind", "Back to the newest moment (End)"
+            words, hint = f"live ▸ {charts.behind:.0f} s behind", "Go to the newest samples (End)"
         if self.pill.text() != words:
             self.pill.setText(words)
         self.pill.setToolTip(hint)
@@ -171,11 +170,9 @@ class StatusBar(QFrame):
 
 
 def _unseen(recorder: Recorder) -> str:
-    """Why the server has nothing to say, as half a sentence."""
+    """Return why there is no count of the server, in a few words."""
     version = recorder.began.environment.get("server version", "") if recorder.began else ""
-    return (
-        "SQLite has no server to ask" if version.startswith("SQLite") else "no view of the server"
-    )
+    return "SQLite has no server" if version.startswith("SQLite") else "no view of the server"
 
 
 def _show(label: QLabel, text: str, role: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The five figures over the charts, each with a small curve of the last minute."""
+"""The five figures above the charts, each with a curve of the last minute."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.ui.style.theme import Theme
 
 HEIGHT = 74
-SPAN = 60.0  # seconds that a small curve shows, and in a young run
-_YOUNG = 15.0  # at least these
+SPAN = 60.0  # seconds that a curve shows
+_YOUNG = 15.0  # seconds that it shows at least, when the run has just started
 POINTS = 90
-_RECENT = 2.0  # seconds that a figure is taken over: calm to read, quick to follow
+_RECENT = 2.0  # seconds that a figure is taken over: steady, but still prompt
 _NOTHING = "–"
 
 
 class Sparkline(QWidget):
-    """A small curve, from zero up, without axes."""
+    """A small curve without axes that starts at zero."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._places: NDArray[np.float64] = np.zeros(0)  # from 0, a minute ago, to 1, now
+        self._places: NDArray[np.float64] = np.zeros(0)  # from 0 (the start of the span) to 1 (now)
         self._values: NDArray[np.float64] = np.zeros(0)
         self._colour = QColor()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setMaximumWidth(92)
 
     def sizeHint(self) -> QSize:
-        """As in the drawing."""
+        """Return the usual size."""
         return QSize(92, 26)
 
     def set_colour(self, colour: str) -> None:
@@ -43,12 +43,12 @@ class Sparkline(QWidget):
         self.update()
 
     def show_curve(self, places: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        """Draw `values` at `places`, which go from 0 (left) to 1."""
+        """Draw `values` at `places`, from 0 (left) to 1 (right)."""
         self._places, self._values = places, np.nan_to_num(values)
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """One thin line."""
+        """Paint the curve."""
         if len(self._values) < 2:
             return
         width, height = self.width() - 2, self.height() - 4
@@ -62,7 +62,7 @@ class Sparkline(QWidget):
 
 
 class Tile(QFrame):
-    """A label, a figure with its unit, and a small curve."""
+    """A label, a figure with its unit, and a curve."""
 
     def __init__(self, label: str, help: str) -> None:
         super().__init__()
@@ -92,52 +92,51 @@ class Tile(QFrame):
         line.addWidget(self.curve, 0, Qt.AlignmentFlag.AlignBottom)
 
     def show_name(self, name: str) -> None:
-        """What the figure is of."""
+        """Set the label."""
         if self._label.text() != name:
             self._label.setText(name)
 
     def show_figure(self, value: str, unit: str = "", level: str = "") -> None:
-        """Show a figure; `level` warn or bad colours it."""
+        """Show a figure. `level`, "warn" or "bad", colours it."""
         for label, text in ((self._value, value), (self._unit, unit)):
             if label.text() != text:
                 label.setText(text)
-        _dress(self._value, "level", level)
+        _set_property(self._value, "level", level)
 
     def warn_of_unit(self, bad: bool) -> None:
-        """Colour what stands beside the figure."""
-        _dress(self._unit, "role", "bad" if bad else "tileUnit")
+        """Colour the unit if `bad`."""
+        _set_property(self._unit, "role", "bad" if bad else "tileUnit")
 
     @property
     def name(self) -> str:
-        """What the figure is of."""
+        """The label."""
         return self._label.text()
 
     @property
     def figure(self) -> str:
-        """What is shown, with its unit."""
+        """The figure with its unit."""
         return f"{self._value.text()} {self._unit.text()}".strip()
 
 
 class Tiles(QFrame):
-    """The row of five. Reads the recorder when it is told to refresh."""
+    """The row of tiles. Reads the recorder in `refresh`."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("tiles")
         self.setFixedHeight(HEIGHT)
-        self.active = Tile("Active", "Connections in use, of those the limits allow.")
+        self.active = Tile("Active", "Connections in use, and how many the limits allow.")
         self.waiting = Tile(
             "Waiting",
-            "Clients inside acquire, waiting for a connection. Beside them those that pause before "
-            "they ask again, or the requests of an open load that are due and that no client has "
-            "begun.",
+            "Clients that wait for a connection. In addition, clients that pause before another "
+            "attempt, or requests of an open load that are due and that no client has started.",
         )
         self.wait = Tile(
-            "Wait p95", "19 of 20 callers waited less than this for a connection, in the last 2 s."
+            "Wait p95", "The 95th percentile of the wait for a connection, over the last 2 s."
         )
-        self.throughput = Tile("Throughput", "Operations completed a second, over the last 2 s.")
+        self.throughput = Tile("Throughput", "Operations completed per second, over the last 2 s.")
         self.timeouts = Tile(
-            "Timeouts", "Callers who got no connection, and other errors, in the last minute."
+            "Timeouts", "Attempts that got no connection, and other errors, in the last minute."
         )
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -148,7 +147,7 @@ class Tiles(QFrame):
 
     @property
     def all(self) -> tuple[Tile, ...]:
-        """Every tile, from left to right."""
+        """The tiles from left to right."""
         return self.active, self.waiting, self.wait, self.throughput, self.timeouts
 
     def set_theme(self, theme: Theme) -> None:
@@ -158,7 +157,7 @@ class Tiles(QFrame):
             tile.curve.set_colour(colour)
 
     def refresh(self, recorder: Recorder | None) -> None:
-        """Show what the recorder has last seen."""
+        """Show the newest figures of `recorder`."""
         last = recorder.last if recorder is not None else None
         if recorder is None or last is None:
             for tile in self.all:
@@ -170,7 +169,7 @@ class Tiles(QFrame):
         full = last.capacity is not None and last.used.last >= last.capacity
         self.active.show_figure(f"{last.used.last}", capacity)
         self.waiting.show_figure(
-            f"{last.pending.last}", _besides(last), "warn" if full and last.pending.last else ""
+            f"{last.pending.last}", _backlog(last), "warn" if full and last.pending.last else ""
         )
         self.wait.show_figure(*_time(recent.wait_p95))
         self.throughput.show_figure(_count(recent.throughput), "ops/s")
@@ -178,7 +177,7 @@ class Tiles(QFrame):
         self._draw(recorder)
 
     def _draw(self, recorder: Recorder) -> None:
-        """The curves of the last minute, and what failed in it."""
+        """Draw the curves of the last minute, and show what failed in it."""
         end = recorder.duration
         view = recorder.view(max(end - SPAN, 0.0), end, POINTS)
         levels, lines = view.levels, view.lines
@@ -203,21 +202,21 @@ class Tiles(QFrame):
         self.timeouts.warn_of_unit(errors > 0)
 
 
-def _besides(last: Sample) -> str:
-    """Who else would like a connection: the requests that nobody has begun, or else who retries."""
+def _backlog(last: Sample) -> str:
+    """Return as text the requests that no client has started, or else the clients that retry."""
     if last.backlog.last:
-        return f"+ {_count(last.backlog.last)} not begun"
+        return f"+ {_count(last.backlog.last)} not started"
     return f"+ {last.retrying.last} retrying" if last.retrying.last else ""
 
 
 def _of_clients(last: Sample) -> str:
-    """How many clients are at work, where that changes by itself."""
+    """Return the number of clients as text if the load's shape varies it."""
     varies = last.load.get("arrivals") == "closed" and last.load.get("shape") != "constant"
     return f" of {last.clients:,} clients" if varies else ""
 
 
-def _dress(label: QLabel, name: str, value: str) -> None:
-    """Set a property that the style sheet knows, where it is another."""
+def _set_property(label: QLabel, name: str, value: str) -> None:
+    """Set a property that the style sheet uses, if it changes."""
     if (label.property(name) or "") != value:
         label.setProperty(name, value)
         label.style().unpolish(label)
@@ -225,7 +224,7 @@ def _dress(label: QLabel, name: str, value: str) -> None:
 
 
 def _time(seconds: float) -> tuple[str, str]:
-    """A wait in milliseconds, or in seconds from one on, with few enough figures to be calm."""
+    """Return a wait and its unit, milliseconds or seconds, with few digits to be steady."""
     if math.isnan(seconds):
         return _NOTHING, "ms"
     if seconds >= 1:
@@ -236,5 +235,5 @@ def _time(seconds: float) -> tuple[str, str]:
 
 
 def _count(value: float) -> str:
-    """A count with its thousands apart; short from a hundred thousand on."""
+    """Return a count with thousands separators, in thousands from a hundred thousand on."""
     return f"{value:,.0f}" if value < 100_000 else f"{value / 1000:,.0f} k"

@@ -1,4 +1,4 @@
-"""The window: puts the parts together, and drives them with one timer."""
+"""The window: its parts, and the timer that refreshes them."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from poolviz.ui.toolbar.preset_menu import PresetMenu
 from poolviz.ui.toolbar.toolbar import Toolbar
 from poolviz.ui.window_menu import WindowMenu
 
-_IDLE = 100  # milliseconds between two looks when nothing runs
-_FIGURES = 0.22  # seconds between two refreshes of the figures: calm to read
-_MACHINE = 1.0  # seconds between two looks at the machine's load
+_IDLE = 100  # milliseconds between two frames when nothing runs
+_FIGURES = 0.22  # seconds between two refreshes of the figures, so that they can be read
+_MACHINE = 1.0  # seconds between two measurements of the machine's load
 _HINTED, _GEOMETRY = "first/hinted", "window/geometry"
 _HINT = "Drag clients to 40 and watch callers wait."
-_HINT_DONE = 30  # clients from which on the hint has been taken
-_WATCH = "watch"  # the topic of what a scenario shows
+_HINT_DONE = 30  # clients from which on the hint is no longer needed
+_WATCH = "watch"  # the topic of what to watch in a scenario
 
 
 class Window(QMainWindow):
-    """Shows a controller. Closing it closes the controller."""
+    """Shows a controller, and closes it when it is closed."""
 
     def __init__(
         self, controller: Controller, theme_manager: ThemeManager, settings: QSettings
@@ -80,13 +80,13 @@ class Window(QMainWindow):
         self.charts.setFocus()
         self._timer.start(0)
 
-    # Putting together
+    # Construction
 
     def _lay_out(self) -> None:
         body = QHBoxLayout()
         body.setSpacing(0)
         body.addWidget(self.panel)
-        # What comes and goes must not move a slider from under the mouse.
+        # Notices that appear must not move a slider away from the pointer.
         beside = QVBoxLayout()
         beside.setSpacing(0)
         beside.addWidget(self.banner)
@@ -114,10 +114,10 @@ class Window(QMainWindow):
         controller.session_changed.connect(self._show_session)
         controller.values_changed.connect(self._show_values)
         controller.server_wanted.connect(self.ask_for_server)
-        controller.planned.connect(self._say_what_to_watch)
+        controller.planned.connect(self._show_what_to_watch)
         controller.notices.said.connect(self.banner.say)
         controller.notices.withdrawn.connect(self.banner.take_back)
-        self.panel.committed.connect(self._alter)
+        self.panel.committed.connect(self._change)
         self.panel.injected.connect(controller.inject)
         self.panel.mistaken.connect(self._complain)
         self.toolbar.own_server_wanted.connect(self.ask_for_server)
@@ -127,35 +127,37 @@ class Window(QMainWindow):
         self.export.failed.connect(self.banner.say)
         self.theme_manager.changed.connect(self._set_theme)
 
-    # What is done from here
+    # Actions
 
     def ask_for_server(self) -> None:
-        """Let the user name a server."""
+        """Open the dialog in which the user names a server."""
         from poolviz.ui.dialogs.server_dialog import ServerDialog  # noqa: PLC0415 - for a quick start
 
         dialog = ServerDialog(self.controller.file_worker, self._settings, self)
         dialog.chosen.connect(self.controller.connect_to)
         dialog.open()
 
-    def _alter(self, changes: dict[str, Value]) -> None:
+    def _change(self, changes: dict[str, Value]) -> None:
         clients = changes.get("clients", 0)
         if isinstance(clients, int) and clients >= _HINT_DONE:
             self.banner.take_back("hint")
         self.controller.change_settings(changes)
 
-    def _say_what_to_watch(self, scenario: Scenario) -> None:
-        """A scenario's title and what it tells people to look at, until that is dismissed."""
+    def _show_what_to_watch(self, scenario: Scenario) -> None:
+        """Show a scenario's title and what to watch, until that is dismissed."""
         watch = in_users_language(scenario.watch)
         if scenario.title or watch:
             self.banner.take_back("hint")
-            self.banner.say(Notice(_WATCH, watch or "It runs as written.", heading=scenario.title))
+            self.banner.say(
+                Notice(_WATCH, watch or "It runs as it is written.", heading=scenario.title)
+            )
         else:
             self.banner.take_back(_WATCH)
 
     def _complain(self, sentence: str) -> None:
         self.banner.say(Notice("value", sentence, Weight.WARN, passing=True))
 
-    # What is shown
+    # Display
 
     def _set_theme(self, theme: Theme) -> None:
         for part in (self.charts, self.tiles, self.panel, self.toolbar):
@@ -180,9 +182,7 @@ class Window(QMainWindow):
         if controller.viewing is not None:
             self.banner.take_back(_WATCH)
         hinted = self._settings.value(_HINTED, False, type=bool)
-        useful = (
-            not controller.pool.one_client and not controller.scenario.watch
-        )  # which says what to look at
+        useful = not controller.pool.one_client and not controller.scenario.watch
         if controller.state is State.RUNNING and useful and not hinted:
             self._settings.setValue(_HINTED, True)
             self.banner.say(Notice("hint", _HINT))
@@ -191,7 +191,7 @@ class Window(QMainWindow):
 
     def _show_session(self) -> None:
         self.charts.set_recorder(self.controller.recorder, live=self.controller.viewing is None)
-        self.status.begin()
+        self.status.reset()
         self._drawn = (None, -1)
 
     def _show_values(self) -> None:
@@ -202,7 +202,7 @@ class Window(QMainWindow):
         )
 
     def _frame(self) -> None:
-        """Take in the news, show them, and see how soon to come back."""
+        """Take in what other threads reported, show it, and schedule the next frame."""
         self.controller.poll()
         now = monotonic()
         self._measure(now)
@@ -212,7 +212,7 @@ class Window(QMainWindow):
         self._timer.start(self._frame_rate.milliseconds if busy else _IDLE)
 
     def _measure(self, now: float) -> None:
-        """What the last frame cost this thread, and how full the machine is."""
+        """Measure the CPU time of the last frame, and once a second the machine's load."""
         cpu = thread_time()
         self._frame_rate.note_frame(cpu - self._cpu_at if self._cpu_at else 0.0)
         self._cpu_at = cpu
@@ -238,19 +238,19 @@ class Window(QMainWindow):
             self._show_values()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """A scenario or a session may be dropped anywhere."""
+        """Accept a file that is a scenario or a session."""
         if _dropped(event) is not None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Open it."""
+        """Open the file that is dropped."""
         path = _dropped(event)
         if path is not None:
             event.acceptProposedAction()
             self.file_opener.open(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Leave nothing behind."""
+        """End the run, the server and the workers, and store the settings."""
         self._settings.setValue(_GEOMETRY, self.saveGeometry())
         self.hide()
         self._timer.stop()
@@ -260,7 +260,7 @@ class Window(QMainWindow):
 
 
 def _dropped(event: QDropEvent) -> Path | None:
-    """The file that is dropped, if there is one that can be opened."""
+    """Return the first dropped file that is a scenario or a session."""
     files = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
     known = [file for file in files if file.suffix.lower() in (SCENARIO, SESSION)]
     return known[0] if known else None

@@ -302,7 +302,7 @@ def test_the_embedded_server_restarts_under_the_run(window: Window, qtbot: QtBot
 def test_sqlite_says_what_it_hasnt_got(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
     plan(window)
     run_on(qtbot, window, f"sqlite:///{tmp_path}/file.db")
-    agrees = "pool agrees, SQLite has no server to ask"
+    agrees = "pool agrees, SQLite has no server"
     until(qtbot, lambda: window.status.agreement.text() == agrees)
     window.controller.change_settings({"statement": "read"})
     assert "not on SQLite" in window.banner.sentences["setting"]

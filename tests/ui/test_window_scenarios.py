@@ -354,11 +354,11 @@ def test_requests_that_nobody_has_begun_are_told_beside_who_waits(
         {"arrivals": "open", "rate": 200, "clients": 3, "hold_time": 0.1}
     )
     run_on(qtbot, window, conninfo)
-    until(qtbot, lambda: window.tiles.waiting.figure.endswith("not begun"))
+    until(qtbot, lambda: window.tiles.waiting.figure.endswith("not started"))
     until(
         qtbot,
         lambda: (
-            "not begun"
+            "not started"
             in [name.text for name in window.charts.canvas.chart_scene.connections.names]
         ),
     )

@@ -1,4 +1,4 @@
-"""Ticks, ranges and the words on the axes. Knows nothing of Qt."""
+"""Ticks, ranges and labels of the axes, without Qt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MINUS = "\N{MINUS SIGN}"
 
 _TOPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200)
-_REST = 2.0  # seconds that a range stays too large before it shrinks
+_REST = 2.0  # seconds that a range stays too wide before it shrinks
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis, and what stands there."""
+    """A position on an axis, and its label."""
 
     at: float
     text: str
 
 
 def nice_step(span: float, most: int, whole: bool = False) -> float:
-    """The smallest step of 1, 2 or 5 × 10ⁿ that goes at most `most` times into `span`."""
+    """Return the smallest step of 1, 2 or 5 × 10ⁿ that goes at most `most` times into `span`."""
     rough = max(span, 1e-12) / max(most, 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(n * power for n in (1, 2, 5, 10) if n * power >= rough * (1 - 1e-9))
@@ -51,7 +51,7 @@ def nice_step(span: float, most: int, whole: bool = False) -> float:
 
 
 def nice_top(need: float) -> float:
-    """A round number at or a little above `need`."""
+    """Return a round number equal to `need` or a little above it."""
     if need <= 0:
         return 0.0
     power = 10.0 ** math.floor(math.log10(need))
@@ -59,14 +59,14 @@ def nice_top(need: float) -> float:
 
 
 def ticks_up(top: float, most: int, whole: bool = False) -> list[Tick]:
-    """Ticks from 0 to `top`."""
+    """Return at most `most` ticks above 0, up to `top`."""
     step = nice_step(top, most, whole)
     count = math.floor(top / step + 1e-9)
     return [Tick(index * step, plain(index * step)) for index in range(count + 1)]
 
 
 def decades(low: float, high: float) -> list[Tick]:
-    """A tick at each power of ten from `low` to `high`, which are powers' exponents, of ms."""
+    """Return a tick at each power of ten between `low` and `high`, exponents of milliseconds."""
     first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
     return [Tick(power, _decade(power)) for power in range(first, last + 1)]
 
@@ -76,7 +76,7 @@ def _decade(power: int) -> str:
 
 
 def with_room(ticks: Sequence[Tick], place_of: Callable[[float], float], gap: float) -> list[Tick]:
-    """Those ticks that are at least `gap` apart where they are put; what is nearest 0 first."""
+    """Return the ticks that can be placed at least `gap` apart, those nearest 0 first."""
     kept: list[Tick] = []
     for tick in sorted(ticks, key=lambda tick: abs(tick.at)):
         if all(abs(place_of(tick.at) - place_of(other.at)) >= gap for other in kept):
@@ -85,14 +85,14 @@ def with_room(ticks: Sequence[Tick], place_of: Callable[[float], float], gap: fl
 
 
 def time_step(span: float, most: int) -> float:
-    """A step that a clock has, at most `most` times in `span`."""
+    """Return a step usual for times that fits at most `most` times into `span`."""
     rough = span / max(most, 1)
     hours = max(math.ceil(rough / 3600), 1)
     return next((float(step) for step in _TIME_STEPS if step >= rough - 1e-9), hours * 3600.0)
 
 
 def time_ticks(frame: Frame, most: int) -> list[Tick]:
-    """Ticks along the time axis, placed relative to the frame's end."""
+    """Return the ticks of the time axis, relative to the frame's end."""
     step = time_step(frame.span, most)
     if frame.live:
         count = math.floor(frame.span / step + 1e-9)
@@ -103,7 +103,7 @@ def time_ticks(frame: Frame, most: int) -> list[Tick]:
 
 
 def ago(seconds: float, step: float = 1.0) -> str:
-    """How long before now: `now`, `−20 s`, `−4 min`."""
+    """Return a time before now as text: `now`, `−20 s`, `−4 min`."""
     if seconds < 1e-9:
         return "now"
     if step >= 60 and step % 60 == 0:
@@ -112,7 +112,7 @@ def ago(seconds: float, step: float = 1.0) -> str:
 
 
 def clock(seconds: float, step: float = 1.0) -> str:
-    """Time since the start: `0:07`, `2:31`, `1:02:31`, with tenths where `step` has them."""
+    """Return a time since the start: `0:07`, `2:31`, `1:02:31`, with tenths if `step` has them."""
     tenths = round(seconds * 10)
     minutes, tenths = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
@@ -121,7 +121,7 @@ def clock(seconds: float, step: float = 1.0) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """A length of time as people say it: `12 s`, `3 min 12 s`, `1 h 4 min`."""
+    """Return a duration as text: `12 s`, `3 min 12 s`, `1 h 4 min`."""
     whole = int(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -131,7 +131,7 @@ def lasting(seconds: float) -> str:
 
 
 def plain(value: float) -> str:
-    """A number without noise: `0`, `0.5`, `1000`, `25k`, `1.2M`."""
+    """Return a number as a short text: `0`, `0.5`, `1000`, `25k`, `1.2M`."""
     for size, unit in ((1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             return f"{value / (1e6 if unit == 'M' else 1e3):.4g}{unit}"
@@ -139,7 +139,7 @@ def plain(value: float) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """A wait as the card shows it: `0.15 ms`, `38 ms`, `1.20 s`."""
+    """Return a wait as text: `0.15 ms`, `38 ms`, `1.20 s`."""
     size = seconds * 1e3
     if size >= 1000:
         return f"{seconds:.2f} s"
@@ -149,14 +149,14 @@ def milliseconds(seconds: float) -> str:
 
 
 class CalmRange:
-    """A range that grows at once, and shrinks only once it has been too wide for a while."""
+    """A range that grows at once, and shrinks only after it has been too wide for a while."""
 
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
         self._too_wide_since: float | None = None
 
     def fit(self, low: float, high: float, t: float, *, calm: bool) -> None:
-        """Hold `low` to `high`, at `t` seconds of the session; at once both ways if not `calm`."""
+        """Cover `low` to `high` at `t` seconds of the session; shrink at once unless `calm`."""
         since = self._too_wide_since
         if not calm:
             self._set(low, high)
@@ -174,26 +174,26 @@ class CalmRange:
 
 
 def highest(values: Floats, default: float = 0.0) -> float:
-    """The highest of `values` that is a number."""
+    """Return the highest of `values` that isn't NaN."""
     known = values[np.isfinite(values)]
     return float(known.max()) if len(known) else default
 
 
 def lowest(values: Floats, default: float = 0.0) -> float:
-    """The lowest of `values` that is a number."""
+    """Return the lowest of `values` that isn't NaN."""
     known = values[np.isfinite(values)]
     return float(known.min()) if len(known) else default
 
 
 def latest(values: Floats, count: int = 1) -> float:
-    """The mean of the last `count` values that are numbers; NaN where the end isn't one."""
+    """Return the mean of the last `count` values without NaN; NaN if the last one is NaN."""
     tail = values[-count:]
     known = tail[np.isfinite(tail)]
     return float(known.mean()) if len(known) else math.nan
 
 
 def steps(x: Floats, values: Floats) -> tuple[Floats, Floats]:
-    """A curve that holds each value until the next one, with no more corners than it needs.
+    """Return a curve that holds each value until the next one, with as few points as possible.
 
     Where the values are NaN the curve has a gap.
     """
@@ -210,12 +210,14 @@ def steps(x: Floats, values: Floats) -> tuple[Floats, Floats]:
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places at least `gap` apart, in [low, high], as near as can be to where they are `wanted`.
+    """Return positions in [low, high], at least `gap` apart and as near to `wanted` as possible.
 
     What is wanted higher (smaller) stays higher; equals keep their order.
     """
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
-    blocks: list[tuple[float, int]] = []  # (the sum of wishes for its first place, clients)
+    blocks: list[
+        tuple[float, int]
+    ] = []  # (sum of the positions wanted for its first member, members)
     for rank, index in enumerate(order):
         total, clients = wanted[index] - rank * gap, 1
         while blocks and blocks[-1][0] / blocks[-1][1] > total / clients:

@@ -1,4 +1,4 @@
-"""The widget that the charts are painted on: turns mouse and wheel into moves along time."""
+"""The widget that paints the charts, and emits what mouse and wheel ask for."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _PAN = 0.1  # of the width, a notch
 
 
 class Canvas(pg.GraphicsView):  # type: ignore[misc]
-    """Shows a ChartScene; says what the pointer asks for, and decides nothing."""
+    """Shows a ChartScene. Emits requests of the pointer; the owner decides what to do."""
 
-    panned = Signal(float)  # seconds; to the past where negative
-    zoomed = Signal(float, float)  # factor, the moment that stays where it is
-    follow_asked = Signal()
+    panned = Signal(float)  # seconds, to the past if negative
+    zoomed = Signal(float, float)  # factor, and the time that stays at its place
+    follow_requested = Signal()
     pointed = Signal(object)  # QPointF, or None when the pointer leaves
     laid_out = Signal()
 
@@ -41,20 +41,20 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
         self.chart_scene.set_theme(theme)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Lay the scene over the whole canvas, one unit a pixel."""
+        """Give the scene the size of the canvas, one unit a pixel."""
         super().resizeEvent(event)
         if event is not None:
             self.chart_scene.place(self.width(), self.height())
             self.laid_out.emit()
 
     def event(self, event: QEvent) -> bool:
-        """Keep pens as wide as they look when the window goes to another screen."""
+        """Keep the apparent width of pens when the window moves to another screen."""
         if event.type() in _RATIO_EVENTS:
             self.chart_scene.set_pixel_ratio(self.devicePixelRatioF())
         return bool(super().event(event))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom around the pointer; sideways, or with Shift, move along."""
+        """Zoom around the pointer; sideways or with Shift, pan."""
         turned, at = event.angleDelta(), event.position()
         sideways = turned.x() or (turned.y() if event.modifiers() & _SHIFT else 0)
         if sideways:
@@ -64,12 +64,12 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold of the time axis."""
+        """Start dragging the time axis."""
         if event.button() == Qt.MouseButton.LeftButton:
             self._dragged_from = event.position()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Drag the time axis, or move the crosshair."""
+        """Pan while dragging, otherwise move the crosshair."""
         if self._dragged_from is None:
             self.pointed.emit(event.position())
             return
@@ -83,18 +83,18 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
             self.pointed.emit(event.position())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let go."""
+        """Stop dragging."""
         if event.button() == Qt.MouseButton.LeftButton:
             self._dragged_from = None
             self.unsetCursor()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Back to the session's end."""
+        """Follow the session's end again."""
         if event.button() == Qt.MouseButton.LeftButton:
-            self.follow_asked.emit()
+            self.follow_requested.emit()
 
     def leaveEvent(self, event: QEvent) -> None:
-        """Take the crosshair away."""
+        """Hide the crosshair."""
         self.pointed.emit(None)
 
 

@@ -1,4 +1,4 @@
-"""What every chart is made of: a panel with its title, a grid, curves, and names at their ends."""
+"""The parts that all charts share: panel, title, grid, curves, and names at the curves' ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from poolviz.ui.charts.axes import Floats, Frame, Tick, spread, time_ticks, with
 from poolviz.ui.style.theme import Theme, ui_font
 
 LEFT, RIGHT, TOP, BOTTOM, TIME_AXIS = 44.0, 86.0, 28.0, 9.0, 22.0
-TITLE_AT = QPointF(12, 19)  # the first callback's baseline, from the panel's corner
+TITLE_AT = QPointF(12, 19)  # the baseline of the title, from the panel's corner
 _RADIUS = 9.0
 _TICK_ROOM = 12  # pixels from one number on the y axis to the next, at least
 _NAME_GAP = 13.0  # pixels between the baselines of two names
@@ -25,7 +25,7 @@ _MIDDLE = Qt.AlignmentFlag.AlignVCenter
 
 @dataclass(frozen=True)
 class Name:
-    """A curve's name at its right end, wanted at the height `y` of the curve's own scale."""
+    """A curve's name at its right end, if possible at the value `y` of the curve's scale."""
 
     text: str
     colour: str
@@ -34,7 +34,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the card under the pointer."""
+    """One line of the card beside the crosshair."""
 
     name: str
     value: str
@@ -51,7 +51,7 @@ class Scale:
 
 
 class Chart(QGraphicsObject):
-    """One panel. Subclasses own the curves; this class owns everything around them."""
+    """One chart. Subclasses own the curves, this class everything around them."""
 
     title = ""
     subtitle = ""
@@ -78,34 +78,34 @@ class Chart(QGraphicsObject):
         self.build()
         self.set_theme(theme)
 
-    # What a chart adds.
+    # To be defined by subclasses
 
     def build(self) -> None:
-        """Make the curves, once."""
+        """Create the curves. Called once."""
 
     def colour(self) -> None:
         """Give the curves the colours of `self.theme`."""
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
-        """Put `view` into the curves, the scale and the names; `x` is relative to the end."""
+        """Set curves, scale and names from `view`; `x` is relative to the end."""
 
     def clear(self) -> None:
-        """Take everything out of the curves."""
+        """Remove all data from the curves."""
 
     def figures(self, view: View, index: int) -> list[Figure]:
-        """What the card says of the bin `index`."""
+        """Return the card's lines for the bin `index`."""
         raise NotImplementedError
 
-    # What all charts have.
+    # Common to all charts
 
     @property
     def plot(self) -> QRectF:
-        """Where the curves are, in pixels from the panel's corner."""
+        """The area of the curves, in pixels from the panel's corner."""
         return self.size.adjusted(LEFT, TOP, -RIGHT, -self._bottom)
 
     @property
     def title_width(self) -> float:
-        """How far title and subtitle reach, in pixels from the panel's left side."""
+        """The right end of title and subtitle, in pixels from the panel's left side."""
         title = QFontMetricsF(self._title_font).horizontalAdvance(self.title)
         subtitle = QFontMetricsF(self._subtitle_font).horizontalAdvance(self.subtitle)
         return TITLE_AT.x() + title + 6 + subtitle
@@ -117,29 +117,29 @@ class Chart(QGraphicsObject):
         self.update()
 
     def set_pixel_ratio(self, ratio: float) -> None:
-        """How many pixels of the device a pixel here is: pens of curves are as wide."""
+        """Set the device pixels per pixel, which is the width of the curves' pens."""
         self.pixel_ratio = ratio
         for curve in self._segmented:
             curve.setSegmentedLineMode("on" if ratio > 1 else "off")
         self.colour()
 
     def place(self, rect: QRectF) -> None:
-        """Lay the panel over `rect`."""
+        """Move and resize the panel to `rect`."""
         self.prepareGeometryChange()
         self.setPos(rect.topLeft())
         self.size = QRectF(0, 0, rect.width(), rect.height())
         self.box.setGeometry(self.plot)
 
     def show_view(self, view: View, frame: Frame, *, calm: bool) -> None:
-        """Draw `view` within `frame`; a `calm` scale doesn't shrink at once."""
+        """Draw `view` in `frame`. With `calm`, the scale doesn't shrink at once."""
         self._show_frame(frame)
         self.draw(view, view.t - frame.end, frame, calm=calm)
         self.box.setYRange(self.scale_y.low, self.scale_y.high, padding=0)
-        self.box.prepareForPaint()  # now: left to the paint event, it would cause a second one
+        self.box.prepareForPaint()  # now, since the paint event would cause another one
         self.update()
 
     def show_nothing(self, frame: Frame) -> None:
-        """Draw the axes alone."""
+        """Draw only the axes."""
         self._show_frame(frame)
         self.clear()
         self.update()
@@ -150,22 +150,22 @@ class Chart(QGraphicsObject):
         self.box.setXRange(-frame.span, 0, padding=0)
 
     def x_of(self, relative: float) -> float:
-        """The pixel, from the panel's left side, of a time relative to the frame's end."""
+        """Return the x position in the panel of a time relative to the frame's end."""
         return self.plot.left() + (relative + self._span) / self._span * self.plot.width()
 
     def y_of(self, value: float) -> float:
-        """The pixel, from the panel's top, of a value on the y axis."""
+        """Return the y position in the panel of a value."""
         scale, plot = self.scale_y, self.plot
         return plot.bottom() - (value - scale.low) / (scale.high - scale.low) * plot.height()
 
     def boundingRect(self) -> QRectF:
-        """The panel."""
+        """Return the panel's area."""
         return self.size
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
-        """The panel, the title, the grid and all words; the curves paint themselves, over it."""
+        """Paint the panel, its title, grid and labels; the curves paint themselves over it."""
         self._paint_panel(painter)
         self._paint_grid(painter)
         self._paint_names(painter)
@@ -214,16 +214,16 @@ class Chart(QGraphicsObject):
             )
 
     def name_heights(self) -> list[float]:
-        """Where the names' middles are, in pixels from the panel's top; none covers another."""
+        """Return the y positions of the names' centres, so that none overlaps another."""
         wanted = [self.y_of(name.y) for name in self.names]
         return [
             round(y) for y in spread(wanted, _NAME_GAP, self.plot.top(), self.plot.bottom() - 2)
         ]
 
-    # What subclasses make their curves with.
+    # For subclasses, to create their curves
 
     def line(self, *, gaps: bool = False, joined: bool = False) -> pg.PlotCurveItem:
-        """A curve; with `gaps` it is broken where values are NaN.
+        """Return a new curve; with `gaps` it has one where a value is NaN.
 
         A pen wider than a device's pixel paints segment by segment: as one path it takes twenty
         times as long. Only dashes need the path `joined`, which is for curves of few corners.
@@ -237,13 +237,13 @@ class Chart(QGraphicsObject):
         return curve
 
     def area(self) -> pg.PlotCurveItem:
-        """What is between a curve and zero, filled; antialiasing would take four times as long."""
+        """Return a new area between curve and zero; antialiasing would be four times slower."""
         curve = pg.PlotCurveItem(pen=None, fillLevel=0, antialias=False, skipFiniteCheck=True)
         self.box.addItem(curve, ignoreBounds=True)
         return curve
 
     def pen(self, colour: str, *, dashed: bool = False) -> QPen:
-        """A pen for curves. It is cosmetic: its width knows nothing of the axes' scales."""
+        """Return a pen for curves. It is cosmetic: the axes' scales don't affect its width."""
         made = QPen(QColor(colour), self.pixel_ratio)
         made.setCosmetic(True)
         if dashed:
@@ -253,5 +253,5 @@ class Chart(QGraphicsObject):
 
 
 def snapped(pixel: float) -> float:
-    """The middle of the pixel, where a line of one pixel is sharp."""
+    """Return the centre of the pixel, where a line of one pixel is sharp."""
     return math.floor(pixel) + 0.5

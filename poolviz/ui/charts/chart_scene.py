@@ -1,4 +1,4 @@
-"""The three charts on one time axis with their marks: what the window shows and a picture holds."""
+"""The three charts on one time axis with their marks, as in the window and in exported images."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from poolviz.ui.style.theme import Theme, ui_font
 GAP = 6.0  # pixels between two panels
 _SHARES = (0.48, 0.28, 0.24)  # of the height
 _FINE = 1500  # bins at most, for counts
-_COARSE = 300  # bins at most, for percentiles and rates, which mean little over a few operations
-_CALM = 0.2  # seconds: their bins aren't shorter where as many as _FEW are shown
+_COARSE = 300  # bins at most, for percentiles and rates, which need many operations
+_CALM = 0.2  # seconds: their shortest bins, if at least _FEW are shown
 _FEW = 60
 
 
 class ChartScene(QGraphicsObject):
-    """Draws a stretch of a session. Knows nothing of following, mouse or keys."""
+    """Draws part of a session. Following, mouse and keys are its owners' concern."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -60,12 +60,12 @@ class ChartScene(QGraphicsObject):
             layer.update()
 
     def set_pixel_ratio(self, ratio: float) -> None:
-        """How many pixels of the device a pixel here is."""
+        """Set the device pixels per pixel."""
         for chart in self.charts:
             chart.set_pixel_ratio(ratio)
 
     def place(self, width: float, height: float) -> None:
-        """Lay the charts over `width` × `height` pixels."""
+        """Give the charts `width` × `height` pixels."""
         self.prepareGeometryChange()
         self.size = QRectF(0, 0, width, height)
         room, top = height - GAP * (len(self.charts) - 1), 0.0
@@ -79,11 +79,11 @@ class ChartScene(QGraphicsObject):
 
     @property
     def plots(self) -> list[QRectF]:
-        """Where the curves of each chart are."""
+        """The area of the curves of each chart."""
         return [chart.plot.translated(chart.pos()) for chart in self.charts]
 
     def show_frame(self, recorder: Recorder, frame: Frame, *, calm: bool = False) -> None:
-        """Draw what `recorder` holds of `frame`; `calm` scales don't shrink at once."""
+        """Draw the data of `recorder` in `frame`. With `calm`, scales don't shrink at once."""
         self.frame = frame
         fine = recorder.view(frame.start, frame.end, _FINE)
         seconds = min(frame.end, recorder.duration) - max(frame.start, 0.0)
@@ -93,7 +93,7 @@ class ChartScene(QGraphicsObject):
         self._draw(calm=calm)
 
     def show_nothing(self, frame: Frame) -> None:
-        """Draw axes and a word."""
+        """Draw empty charts and a hint."""
         self.frame, self._views, self._marks = frame, None, ()
         self._draw(calm=False)
 
@@ -125,16 +125,16 @@ class ChartScene(QGraphicsObject):
         self.marks.show_marks(shown, plots, room)
 
     def x_of(self, time: float) -> float:
-        """The pixel of a moment of the session."""
+        """Return the x position of a time of the session."""
         return self.connections.x_of(time - self.frame.end)
 
     def time_at(self, x: float) -> float:
-        """The moment of the session at a pixel."""
+        """Return the time of the session at an x position."""
         plot = self.plots[0]
         return self.frame.start + (x - plot.left()) / plot.width() * self.frame.span
 
     def point_at(self, at: QPointF) -> None:
-        """Show the crosshair and its card at a pixel, where there is something to say."""
+        """Show the crosshair and its card at a position that has data."""
         plots, views = self.plots, self._views
         time = self.time_at(at.x())
         inside = plots[0].left() <= at.x() <= plots[0].right()
@@ -149,21 +149,21 @@ class ChartScene(QGraphicsObject):
         self.crosshair.show_figures(at, plots, (clock(time, 0.1), back), groups)
 
     def point_nowhere(self) -> None:
-        """Take the crosshair away."""
+        """Hide the crosshair."""
         self.crosshair.setVisible(False)
 
     def boundingRect(self) -> QRectF:
-        """All of it."""
+        """Return the whole scene."""
         return self.size
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
-        """Nothing: its parts paint themselves."""
+        """Paint nothing: the parts paint themselves."""
 
 
 class _Empty(QGraphicsObject):
-    """What stands where no curve is yet."""
+    """The hint in empty charts."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -183,21 +183,21 @@ class _Empty(QGraphicsObject):
     ) -> None:
         middle = self._rect.center().y()
         line = QRectF(self._rect.left(), middle - 22, self._rect.width(), 22)
-        words = "The curves appear here as soon as a run begins."
+        words = "Start a run to see its curves here."
         wide = QFontMetricsF(self._font).horizontalAdvance(words) + 40
         painter.fillRect(
             QRectF(line.center().x() - wide / 2, line.top() - 6, wide, 56), QColor(self.theme.panel)
         )
         painter.setPen(QColor(self.theme.muted))
         painter.setFont(self._strong)
-        painter.drawText(line, Qt.AlignmentFlag.AlignCenter, "Nothing yet")
+        painter.drawText(line, Qt.AlignmentFlag.AlignCenter, "No data yet")
         painter.setPen(QColor(self.theme.faint))
         painter.setFont(self._font)
         painter.drawText(line.translated(0, 22), Qt.AlignmentFlag.AlignCenter, words)
 
 
 def _bin_at(view: View, time: float) -> int:
-    """The bin that the moment falls into."""
+    """Return the bin that contains a time."""
     return min(int(np.searchsorted(view.t, time)), len(view.t) - 1)
 
 

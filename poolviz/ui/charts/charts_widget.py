@@ -1,4 +1,4 @@
-"""The charts and the overview as one widget, drawn from a recorder alone."""
+"""The charts and the overview in one widget, which draws a recorder's data."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _ZOOM = 1.5  # a key press
 class ChartsWidget(QWidget):
     """The three charts and the overview, on one time axis.
 
-    Nothing is drawn but in `refresh`, and nothing there without news. Wheel and drag stop
-    following, never recording; a double click, End or `follow` goes back to it.
+    Draws only in `refresh`, and there only if something has changed. The wheel and dragging stop
+    following, but never the recording; a double click, End or `follow` follows again.
     """
 
     following_changed = Signal(bool)
@@ -33,7 +33,7 @@ class ChartsWidget(QWidget):
         self._timeline = Timeline()
         self._pointer: QPointF | None = None
         self._drawn: object = None  # what the charts were last drawn from
-        self._told = True  # what following_changed last said
+        self._was_following = True  # as last emitted by following_changed
         self.canvas = Canvas(theme, self)
         self.overview = Overview(theme, self)
         layout = QVBoxLayout(self)
@@ -46,45 +46,45 @@ class ChartsWidget(QWidget):
         self.setAccessibleName("Charts")
         self.canvas.panned.connect(self._pan)
         self.canvas.zoomed.connect(self._zoom)
-        self.canvas.follow_asked.connect(self.follow)
+        self.canvas.follow_requested.connect(self.follow)
         self.canvas.pointed.connect(self._point)
         self.overview.moved.connect(self._move_to)
         self._redraw()
 
     @property
     def following(self) -> bool:
-        """The newest sample is at the right end, and stays there."""
+        """The newest sample is at the right edge, and stays there."""
         return self._timeline.following
 
     @property
     def behind(self) -> float:
-        """Seconds from what is shown at the right end to the newest sample."""
+        """Seconds from the right edge to the newest sample."""
         return self._timeline.behind
 
     @property
     def span(self) -> float | None:
-        """Seconds that are shown while following; None for all."""
+        """Seconds shown while following; None for the whole session."""
         return self._timeline.span
 
     @property
     def frame(self) -> Frame:
-        """What is shown, in seconds since the session's start."""
+        """The visible part, in seconds since the session's start."""
         return self._timeline.frame
 
     def set_recorder(self, recorder: Recorder | None, *, live: bool = True) -> None:
-        """Show another session, following it; None shows empty charts.
+        """Show another session and follow it; None shows empty charts.
 
-        `live`: it grows until it has ended. One that was recorded doesn't, even if the program
-        that wrote it never came to say its end.
+        `live`: the session grows until it has ended. A recorded one doesn't, even if the program
+        that wrote it ended before the session did.
         """
         self._recorder, self._live = recorder, live
         self._timeline.follow()
         self._redraw()
 
     def refresh(self) -> None:
-        """Draw what is new. Costs next to nothing when nothing is."""
+        """Draw what has changed. Costs almost nothing if nothing has."""
         if self._recorder is not None:
-            self._redraw_news(calm=True)
+            self._redraw_changes(calm=True)
 
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
@@ -93,19 +93,19 @@ class ChartsWidget(QWidget):
         self._redraw()
 
     def set_span(self, seconds: float | None) -> None:
-        """Show so much of the session; None for all of it."""
+        """Show `seconds` of the session, or with None all of it."""
         self._timeline.set_span(seconds)
         self._redraw()
 
     def follow(self) -> None:
-        """Go back to the session's end, and stay there."""
+        """Go back to the session's end and follow it."""
         self._timeline.follow()
         self._redraw()
 
     def set_paused(self, paused: bool) -> None:
-        """Hold the view where it is while the recording goes on; or follow again."""
+        """Stop the view while the recording goes on, or follow again."""
         if paused:
-            self._timeline.stand()
+            self._timeline.pause()
         else:
             self._timeline.follow()
         self._redraw()
@@ -135,13 +135,13 @@ class ChartsWidget(QWidget):
                 super().keyPressEvent(event)
 
     def _focus_time(self) -> float:
-        """The moment under the crosshair; without one, the middle."""
+        """Return the time under the crosshair, or in the middle if there is none."""
         if self._pointer is not None:
             return self.canvas.chart_scene.time_at(self._pointer.x())
         return self.frame.end - self.frame.span / 2
 
     def _step(self, direction: int) -> None:
-        """Move the crosshair by a pixel's worth of time, but never by less than a sample."""
+        """Move the crosshair by two pixels, or by one sample if that is more."""
         plot = self.canvas.chart_scene.plots[0]
         step = max(2.0, plot.width() * 0.05 / self.frame.span)
         at = self._pointer or QPointF(plot.right(), plot.top() + 20)
@@ -150,15 +150,15 @@ class ChartsWidget(QWidget):
 
     def _pan(self, seconds: float) -> None:
         self._timeline.pan(seconds)
-        self._redraw_news(calm=False)
+        self._redraw_changes(calm=False)
 
     def _zoom(self, factor: float, around: float) -> None:
         self._timeline.zoom(factor, around)
-        self._redraw_news(calm=False)
+        self._redraw_changes(calm=False)
 
     def _move_to(self, end: float) -> None:
         self._timeline.move_to(end)
-        self._redraw_news(calm=False)
+        self._redraw_changes(calm=False)
 
     def _point(self, at: QPointF | None) -> None:
         self._pointer = at
@@ -168,11 +168,11 @@ class ChartsWidget(QWidget):
             self.canvas.chart_scene.point_at(at)
 
     def _redraw(self) -> None:
-        """Draw whether there is news or not."""
+        """Draw even if nothing has changed."""
         self._drawn = None
-        self._redraw_news(calm=False)
+        self._redraw_changes(calm=False)
 
-    def _redraw_news(self, *, calm: bool) -> None:
+    def _redraw_changes(self, *, calm: bool) -> None:
         recorder, timeline = self._recorder, self._timeline
         if recorder is not None:
             timeline.duration = recorder.duration
@@ -191,6 +191,6 @@ class ChartsWidget(QWidget):
             if self._pointer is not None:
                 self.canvas.chart_scene.point_at(self._pointer)
         self.overview.show_session(recorder, timeline.duration, frame)
-        if timeline.following != self._told:
-            self._told = timeline.following
-            self.following_changed.emit(self._told)
+        if timeline.following != self._was_following:
+            self._was_following = timeline.following
+            self.following_changed.emit(self._was_following)

@@ -1,4 +1,4 @@
-"""Connections: what is open stacked up, who waits drawn down from zero, the limit, the server."""
+"""Connections: open ones stacked upwards, waiting clients downwards, the limit, the server."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ from poolviz.ui.charts.axes import (
 )
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 
-_DEEPEST = 0.75  # what is below zero takes at most so much of what is above
-_FAR = 4.0  # a limit this many times higher than the curves is named, not drawn
+_DEEPEST = 0.75  # the most height below zero, as a share of that above
+_FAR = 4.0  # a limit this many times the curves' height is only named
 _HEADROOM = 1.14
 _LEAST_UP, _LEAST_DOWN = 5.0, 2.0
-_LATEST = 1.0  # seconds over which a name's height is averaged, so that it doesn't jump
+_LATEST = 1.0  # seconds of which a name shows the mean, so that it doesn't jump
 
 
 @dataclass(frozen=True)
 class _Stack:
-    """The cumulative curves, from zero outwards."""
+    """The cumulative curves, outwards from zero."""
 
-    kept: Floats  # in use, of the connections that the pool keeps
+    kept: Floats  # in use, among the connections that the pool keeps
     used: Floats
     open: Floats
     waiting: Floats
-    delayed: Floats  # waiting, and in back-off before asking again
-    due: Floats  # all these, and requests that no client has begun
+    delayed: Floats  # waiting, and backing off before another attempt
+    due: Floats  # all these, and requests that no client has started
 
 
 class Connections(Chart):
-    """The pool: active, overflow and idle over zero; under it clients that wait or retry, and the
-    requests of an open load that none of them has begun."""
+    """Active, overflow and idle connections above zero; below it the clients that wait or retry,
+    and the requests of an open load that no client has started."""
 
     title = "Connections"
     subtitle = "waiting below zero"
 
     def build(self) -> None:
-        """Back to front: each fill covers the lower part of the one behind it."""
+        """Create the areas back to front: each covers the lower part of the one behind it."""
         self._idle, self._overflow, self._kept = (self.area() for _ in range(3))
         self._crowd, self._backlog, self._retrying, self._waiting = (self.area() for _ in range(4))
         self._limit, self._server = self.line(gaps=True, joined=True), self.line(gaps=True)
         self._zero = self.line()
         self._range = CalmRange(-_LEAST_DOWN, _LEAST_UP)
-        self._squeeze = 1.0  # how much smaller a client below zero is than a connection above
+        self._squeeze = 1.0  # height of a client below zero over that of a connection above
 
     def colour(self) -> None:
-        """The theme's colours."""
+        """Set the theme's colours."""
         theme = self.theme
         for curve, colour in (
             (self._idle, theme.idle),
@@ -78,7 +78,7 @@ class Connections(Chart):
         self._zero.setPen(self.pen(theme.muted))
 
     def clear(self) -> None:
-        """Leave the axes."""
+        """Remove all but the axes."""
         for curve in self._curves():
             curve.clear()
         self.names = []
@@ -91,7 +91,7 @@ class Connections(Chart):
         return [*fills, *below, self._limit, self._server, self._zero]
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
-        """Stack the levels; the limit and the server's count go over them."""
+        """Stack the counts, and draw the limit and the server's count over them."""
         stack = _stack(view)
         limit, server = view.lines["capacity"], view.lines["server_total"]
         reach = max(highest(view.levels["open"].high), highest(server), 1.0)
@@ -118,7 +118,8 @@ class Connections(Chart):
         self.names = self._names(view, stack, shown=shown_limit > 0)
 
     def _rescale(self) -> None:
-        """One scale above and below zero, unless far more clients wait than connections are."""
+        """Use one scale above and below zero, unless far more clients wait than there are
+        connections."""
         up, down = self._range.high, -self._range.low
         self._squeeze = min(1.0, _DEEPEST * up / down)
         low, high = -down * self._squeeze * _HEADROOM, up * _HEADROOM
@@ -155,11 +156,11 @@ class Connections(Chart):
         if highest(stack.delayed - stack.waiting) > 0.05:
             names.append(Name("retrying", theme.retrying_name, -(waiting + delayed) * squeeze / 2))
         if highest(stack.due - stack.delayed) > 0.05:
-            names.append(Name("not begun", theme.backlog_name, -(delayed + due) * squeeze / 2))
+            names.append(Name("not started", theme.backlog_name, -(delayed + due) * squeeze / 2))
         return names
 
     def figures(self, view: View, index: int) -> list[Figure]:
-        """The counts of one bin."""
+        """Return the counts of one bin."""
         theme = self.theme
         stack = _stack(view)
         limit, server = view.lines["capacity"][index], view.lines["server_total"][index]
@@ -175,7 +176,7 @@ class Connections(Chart):
             found.append(Figure("retrying", _count(delayed - waiting), theme.retrying_name))
         if highest(stack.due - stack.delayed) > 0:
             backlog = _peaking(due - delayed, view.levels["backlog"], index)
-            found.append(Figure("not begun", backlog, theme.backlog_name))
+            found.append(Figure("not started", backlog, theme.backlog_name))
         if not math.isnan(limit):
             found.append(Figure("limit", f"{limit:.0f}", theme.text))
         if not math.isnan(server):
@@ -193,7 +194,7 @@ def _stack(view: View) -> _Stack:
 
 
 def _peaking(mean: float, band: Band, index: int) -> str:
-    """The mean, and the highest where that is another number of connections or clients."""
+    """Return the mean as text, and the highest if that rounds to another number."""
     high = float(band.high[index])
     return f"{_count(mean)}, peak {high:,.0f}" if high - mean >= 0.95 else _count(mean)
 

@@ -20,7 +20,7 @@ _SHADOW = 3
 
 
 class Crosshair(QGraphicsItem):
-    """Only there while the pointer is over the charts."""
+    """Visible while the pointer is over the charts."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Crosshair(QGraphicsItem):
         heading: tuple[str, str],
         groups: Sequence[Sequence[Figure]],
     ) -> None:
-        """A line at `at` through `plots`, and the card beside it, inside what the plots span."""
+        """Show a line at `at` through all `plots`, and the card beside it, within the plots."""
         self.prepareGeometryChange()
         self.heading, self.groups = heading, groups
         self._lines = [
@@ -68,7 +68,7 @@ class Crosshair(QGraphicsItem):
         return width + 2 * _PAD_X, rows + 2 * _PAD_Y
 
     def boundingRect(self) -> QRectF:
-        """The lines and the card."""
+        """Return the area of line and card."""
         bounds = self.card.adjusted(-_SHADOW - 2, -_SHADOW - 2, _SHADOW + 2, _SHADOW + 4)
         for line in self._lines:
             bounds = bounds.united(QRectF(line.p1(), line.p2()).adjusted(-1, -1, 1, 1))
@@ -77,7 +77,7 @@ class Crosshair(QGraphicsItem):
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
-        """The line, the card's shadow, the card, its rows."""
+        """Paint the line, then the card with its shadow and rows."""
         theme = self.theme
         painter.setPen(QPen(QColor(theme.faint), 1))
         painter.drawLines(self._lines)

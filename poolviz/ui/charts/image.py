@@ -1,4 +1,4 @@
-"""A session as one picture: its title, the charts, and what was run where."""
+"""A session as one image: its title, the charts, and the settings and versions of the run."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from poolviz.ui.charts.axes import Frame, lasting
 from poolviz.ui.charts.chart_scene import ChartScene
 from poolviz.ui.style.theme import Theme, ui_font
 
-WIDTH, CHARTS = 1280.0, 800.0  # of the picture and of its charts' height, in pixels at 1×
-SCALE = 2  # pixels of the picture for each of these
+WIDTH, CHARTS = 1280.0, 800.0  # pixels at scale 1: width of the image, height of the charts
+SCALE = 2  # pixels of the image for each of these
 _EDGE, _HEADER, _LINE = 16.0, 66.0, 17.0
 _LABEL = 76.0  # the width of the footer's first column
 _SERVER_FACTS = ("server", "server version", "max_connections")
 
 
 class SessionImage:
-    """Paints one session, all of it or a stretch. Belongs to the GUI thread."""
+    """Paints a session, or part of it. Used by the GUI thread alone."""
 
     def __init__(self, recorder: Recorder, theme: Theme) -> None:
         self._recorder = recorder
@@ -46,13 +46,13 @@ class SessionImage:
 
     @property
     def title(self) -> str:
-        """What the pool is called; its id where it isn't known here. Empty without a run."""
+        """The pool's title, or its id if it isn't installed here; "" without a run."""
         if self._pool is not None:
             return self._pool.title
         return self._recorder.began.scenario.pool if self._recorder.began else ""
 
     def paint(self, start: float, end: float) -> QImage:
-        """The picture of what happened between `start` and `end`, seconds of the session."""
+        """Return an image of the session between `start` and `end`, in seconds."""
         self._chart_scene.show_frame(self._recorder, Frame(start, end, live=False))
         footer = self._wrapped(self.paragraphs)
         height = _HEADER + CHARTS + 12 + len(footer) * _LINE + _EDGE
@@ -95,9 +95,9 @@ class SessionImage:
 
     @property
     def paragraphs(self) -> list[list[str]]:
-        """What is in the footer: paragraphs of facts."""
-        began, told = self._recorder.began, self._manifest
-        if began is None or told is None:
+        """Return the paragraphs of the footer: a label and its facts."""
+        began, manifest = self._recorder.began, self._manifest
+        if began is None or manifest is None:
             return []
         scenario, pool = began.scenario, self._pool
         versions = [
@@ -108,12 +108,12 @@ class SessionImage:
         return [
             ["Began with", *_settings(scenario.limits, pool.limits if pool else None)],
             ["Load", *_settings(_in_play(began), SETTINGS), f"seed {scenario.seed}"],
-            ["Measured", *_measured(told)],
+            ["Measured", *_measured(manifest)],
             ["With", *versions],
         ]
 
     def _wrapped(self, paragraphs: list[list[str]]) -> list[tuple[str, str]]:
-        """Lines of (what, facts), no wider than the picture, broken between two facts."""
+        """Return lines of (label, facts) that fit the image, broken between two facts."""
         metrics = QFontMetricsF(self._small)
         room = WIDTH - 2 * _EDGE - _LABEL - 4
         lines: list[tuple[str, str]] = []
@@ -140,7 +140,7 @@ class SessionImage:
 
 
 def _known(id: str) -> type[Pool] | None:
-    """The pool that goes by `id`; None where it isn't here any more, or can't be loaded."""
+    """Return the pool with this id; None if it isn't here any more, or can't be imported."""
     try:
         return pool_class(id)
     except InputError:
@@ -148,7 +148,7 @@ def _known(id: str) -> type[Pool] | None:
 
 
 def _server(environment: dict[str, str]) -> list[str]:
-    """The server in words, as far as it is known."""
+    """Return the name of the server, as far as it is known."""
     words = []
     if "server" in environment:
         words.append(
@@ -160,7 +160,7 @@ def _server(environment: dict[str, str]) -> list[str]:
 
 
 def _settings(values: dict[str, Value], declared: Parameters | None) -> list[str]:
-    """Limits or settings as people read them."""
+    """Return limits or settings as text."""
     known: Mapping[str, Parameter] = declared or {}
     return [
         f"{key} {known[key].show(value) if key in known else value}"
@@ -169,18 +169,18 @@ def _settings(values: dict[str, Value], declared: Parameters | None) -> list[str
 
 
 def _in_play(began: RunStarted) -> dict[str, Value]:
-    """The settings of the load that say something, without those that did nothing."""
-    said = to_draft(began, (), 0.0).load
-    return {key: value for key, value in began.scenario.load.items() if key in said}
+    """Return the settings of the load that had an effect."""
+    written = to_draft(began, (), 0.0).load
+    return {key: value for key, value in began.scenario.load.items() if key in written}
 
 
-def _measured(told: Manifest) -> list[str]:
-    sampling = told.sampling
+def _measured(manifest: Manifest) -> list[str]:
+    sampling = manifest.sampling
     return [
         f"{sampling.per_second:.0f} samples/s, {sampling.samples:,} taken, "
         f"{sampling.dropped:,} dropped",
-        " and ".join(told.loops) + " loop",
-        f"wait from {' or '.join(WAIT_FROM[loop] for loop in told.loops)} until there is a "
+        " and ".join(manifest.loops) + " loop",
+        f"wait from {' or '.join(WAIT_FROM[loop] for loop in manifest.loops)} until there is a "
         "connection",
         "percentiles of merged histograms, within 1 %",
     ]

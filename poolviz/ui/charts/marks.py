@@ -25,7 +25,7 @@ _ROWS = 2
 
 @dataclass(frozen=True)
 class Label:
-    """A label as it is painted; `hidden` marks beside it had no room for labels of their own."""
+    """A label and its position; `hidden` is the number of marks near it that have no label."""
 
     rect: QRectF
     text: str
@@ -35,8 +35,8 @@ class Label:
 
 @dataclass(frozen=True)
 class Room:
-    """Where labels go: rows from `top` down. The first one lies beside the title, and may reach
-    over the curves' names; the others lie over the plot."""
+    """The area for labels: rows from `top` down. The first row is beside the title and may extend
+    over the curves' names; the others are over the plot."""
 
     left: float
     title_right: float
@@ -46,7 +46,7 @@ class Room:
 
 
 def arrange(marks: Sequence[tuple[float, Mark]], room: Room, metrics: QFontMetricsF) -> list[Label]:
-    """The labels of `marks`, which are (x, mark) pairs in time's order; none covers another.
+    """Return labels of `marks`, (x, mark) pairs in order of time, so that none overlaps another.
 
     The newest come first, so that a mark that leaves on the left moves no label.
     """
@@ -66,7 +66,7 @@ def arrange(marks: Sequence[tuple[float, Mark]], room: Room, metrics: QFontMetri
 
 
 def _free_place(x: float, width: float, room: Room, taken: Sequence[Label]) -> QRectF | None:
-    """The first row where a label at `x` covers no other."""
+    """Return the first row in which a label at `x` overlaps no other."""
     for row in range(_ROWS):
         right = room.right if row == 0 else room.plot_right
         rect = QRectF(min(x + _GAP, right - width), room.top + row * (_HEIGHT + 2), width, _HEIGHT)
@@ -81,7 +81,7 @@ def _free_place(x: float, width: float, room: Room, taken: Sequence[Label]) -> Q
 def _with_hidden(
     labels: list[Label], hidden: int, room: Room, metrics: QFontMetricsF
 ) -> list[Label]:
-    """`labels` with the count of the marks that have none, where there is room for it."""
+    """Return `labels`, with the number of marks without a label where there is room for it."""
     text = f"+{hidden}"
     width = metrics.horizontalAdvance(text) + 2 * _PAD
     for beside in reversed(labels):
@@ -104,17 +104,20 @@ class MarksLayer(QGraphicsItem):
         self._font = ui_font(11)
         self._metrics = QFontMetricsF(self._font)
         self._size = QRectF()
-        self._lines: dict[bool, list[QLineF]] = {False: [], True: []}  # of faults: True
+        self._lines: dict[bool, list[QLineF]] = {
+            False: [],
+            True: [],
+        }  # by whether the mark is a fault
 
     def place(self, size: QRectF) -> None:
-        """Lie over `size`."""
+        """Set the size of the charts."""
         self.prepareGeometryChange()
         self._size = size
 
     def show_marks(
         self, marks: Sequence[tuple[float, Mark]], plots: Sequence[QRectF], room: Room
     ) -> None:
-        """`marks` as (x, mark) pairs in time's order, lines through all `plots`."""
+        """Show `marks`, (x, mark) pairs in order of time, as lines through all `plots`."""
         self.labels = arrange(marks, room, self._metrics)
         self._lines = {False: [], True: []}
         for x, mark in marks:
@@ -126,13 +129,13 @@ class MarksLayer(QGraphicsItem):
         self.update()
 
     def boundingRect(self) -> QRectF:
-        """All of the charts."""
+        """Return the area of the charts."""
         return self._size
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
-        """Lines, then labels over them."""
+        """Paint the lines, then the labels."""
         theme = self.theme
         dashed = QPen(QColor(theme.muted), 1)
         dashed.setDashPattern([3, 3])

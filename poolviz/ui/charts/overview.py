@@ -1,4 +1,4 @@
-"""The whole session as a thin curve, with its marks and the visible window, to be dragged."""
+"""The whole session as a small curve with its marks. The visible part can be dragged."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from poolviz.ui.style.theme import Theme, ui_font
 _HEIGHT = 34
 _TROUGH = 24.0
 _INSET = 4.0
-_THINNEST = 6.0  # pixels: a window of seconds in a session of hours can still be seen
+_THINNEST = 6.0  # pixels: seconds of a session of hours remain visible
 
 
 class Overview(QWidget):
-    """Redraws its curve only as often as the session grows by a pixel."""
+    """Redraws its curve only when the session has grown by a pixel."""
 
-    moved = Signal(float)  # the end of the window, in seconds since the start
+    moved = Signal(float)  # the end of the visible part, in seconds since the start
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,24 +32,24 @@ class Overview(QWidget):
         self._frame = Frame(-60.0, 0.0, live=True)
         self._curve: tuple[Floats, Floats] | None = None
         self._marks: tuple[tuple[float, bool], ...] = ()  # when, and whether it is a fault
-        self._shown_as = (0, 0.0, 0)  # recorder, duration, marks: what the curve was made of
-        self._grip: float | None = None  # seconds from the pointer to the window's end
+        self._shown_as = (0, 0.0, 0)  # recorder, duration, marks: the source of the curve
+        self._grip: float | None = None  # seconds from the pointer to the end of the visible part
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("The whole session. Drag the window to look back.")
+        self.setToolTip("The whole session. Drag the visible part to look back.")
         self.setAccessibleName("The whole session")
 
     def sizeHint(self) -> QSize:
-        """As in the drawing."""
+        """Return the usual size."""
         return QSize(400, _HEIGHT)
 
     @property
     def trough(self) -> QRectF:
-        """Where the session lies."""
+        """The area of the session."""
         return QRectF(LEFT, 4, self.width() - LEFT - RIGHT, _TROUGH)
 
     @property
     def window_rect(self) -> QRectF:
-        """Where the visible part lies, in pixels."""
+        """The area of the visible part."""
         trough = self.trough.adjusted(1, 1, -1, -1)
         left, right = self._x_of(self._frame.start), self._x_of(self._frame.end)
         left = max(min(left, right - _THINNEST), trough.left())
@@ -61,7 +61,7 @@ class Overview(QWidget):
         self.update()
 
     def show_session(self, recorder: Recorder | None, duration: float, frame: Frame) -> None:
-        """Show the session, `duration` seconds long, with `frame` as its visible part."""
+        """Show a session of `duration` seconds, `frame` of it as the visible part."""
         if recorder is None:
             self._curve, self._marks, self._duration = None, (), 0.0
             self._shown_as = (0, 0.0, 0)
@@ -90,11 +90,11 @@ class Overview(QWidget):
         return (x - trough.left()) / trough.width() * self._duration
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """As many bins as there are pixels, at the next refresh."""
+        """Redraw with one bin for each pixel at the next refresh."""
         self._shown_as = (0, 0.0, 0)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold of the window, or bring it to the pointer."""
+        """Start dragging the visible part, moved to the pointer if that is elsewhere."""
         if event.button() != Qt.MouseButton.LeftButton or not self._duration:
             return
         time = self._time_at(event.position().x())
@@ -105,17 +105,17 @@ class Overview(QWidget):
             self.moved.emit(time + self._grip)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Drag the window."""
+        """Drag the visible part."""
         if self._grip is not None:
             self.moved.emit(self._time_at(event.position().x()) + self._grip)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let go."""
+        """Stop dragging."""
         self._grip = None
         self.unsetCursor()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The trough, the curve, the marks, the window, how long the session is."""
+        """Paint the background, the curve, the marks, the visible part and the duration."""
         theme = self._theme
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

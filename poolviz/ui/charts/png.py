@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
 _LIBRARIES = "libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon0"
-_PATIENCE = 20.0  # seconds that a worker waits for the window to paint
+_PATIENCE = 20.0  # seconds that a worker waits for the GUI thread to paint
 _DOTS = 7559  # a metre: 192 an inch, twice the usual
 _SHORTEST = 0.1  # seconds
-_kept: list[QApplication] = []  # ours, where the process had none: it must outlive the fonts
+_kept: list[QApplication] = []  # made here if there was none; it must outlive the fonts
 
 
 def write(recorder: Recorder, paths: Sequence[Path]) -> None:
@@ -44,7 +44,7 @@ def png(
 
 
 def _painted(recorder: Recorder, theme: Theme, start: float, end: float) -> QImage:
-    """The picture, painted in the application's own thread."""
+    """Return the image, painted in the application's thread."""
     application = _application()
     from PySide6.QtCore import QThread, QTimer  # noqa: PLC0415
 
@@ -60,7 +60,7 @@ def _painted(recorder: Recorder, theme: Theme, start: float, end: float) -> QIma
     def reply() -> None:
         try:
             answer.set_result(paint())
-        except Exception as error:  # noqa: BLE001 - it goes back to who requested
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
             answer.set_exception(error)
 
     QTimer.singleShot(0, application, reply)
@@ -71,7 +71,7 @@ def _painted(recorder: Recorder, theme: Theme, start: float, end: float) -> QIma
 
 
 def _application() -> QApplication:
-    """The application of this process; one that needs no display where there is none yet."""
+    """Return the application of this process; if there is none, a new one without a display."""
     try:
         from PySide6.QtGui import QGuiApplication  # noqa: PLC0415 - its libraries are the missing
         from PySide6.QtWidgets import QApplication  # noqa: PLC0415

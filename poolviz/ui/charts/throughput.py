@@ -1,4 +1,4 @@
-"""Throughput: operations a second; timeouts and errors as bars from zero."""
+"""Throughput: operations per second as a line, timeouts and errors as bars."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 
 _LATEST = 1.0
 _LOWEST_TOP = 10.0
-_SHORTEST_BAR = 4.0  # pixels: one error among thousands of operations is still seen
+_SHORTEST_BAR = 4.0  # pixels: one error among thousands of operations remains visible
 _THINNEST_BAR = 2.0
 
 
 class Throughput(Chart):
-    """What the clients got done, and what went wrong, on one scale."""
+    """Completed operations, timeouts and errors per second, on one scale."""
 
     title = "Throughput"
     subtitle = "operations/s; errors as bars"
 
     def build(self) -> None:
-        """Bars behind the line."""
+        """Create the bars, then the line over them."""
         self._timeouts, self._errors = _bars(self.box), _bars(self.box)
         self._line = self.line()
         self._top = CalmRange(0.0, _LOWEST_TOP)
 
     def colour(self) -> None:
-        """Timeouts in the tone of waiting, errors in red."""
+        """Use the colour of waiting for timeouts, red for errors."""
         self._line.setPen(self.pen(self.theme.throughput))
         self._timeouts.setOpts(brush=QColor(self.theme.timeout_bar), pen=None)
         self._errors.setOpts(brush=QColor(self.theme.error_bar), pen=None)
 
     def clear(self) -> None:
-        """Leave the axes."""
+        """Remove all but the axes."""
         self._line.clear()
         for bars in (self._timeouts, self._errors):
             bars.setOpts(x=[], height=[], width=1)
@@ -44,7 +44,7 @@ class Throughput(Chart):
         self._set_scale()
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
-        """Errors stand on zero, timeouts on them."""
+        """Draw the line, and timeouts stacked on errors."""
         rate, timeouts, errors = (view.lines[n] for n in ("throughput", "timeouts", "errors"))
         wrong = timeouts + errors
         top = max(nice_top(max(highest(rate), highest(wrong))), _LOWEST_TOP)
@@ -78,7 +78,7 @@ class Throughput(Chart):
         self.scale_y = Scale(0.0, top * 1.05, ticks_up(top, 3))
 
     def figures(self, view: View, index: int) -> list[Figure]:
-        """The rates of one bin."""
+        """Return the rates of one bin."""
         theme = self.theme
         rate = view.lines["throughput"][index]
         found = [Figure("operations/s", f"{rate:,.0f}", theme.throughput)]
@@ -89,7 +89,7 @@ class Throughput(Chart):
 
 
 def _seen(height: Floats, least: float) -> Floats:
-    """Heights that can be seen, where they aren't zero."""
+    """Return the heights, those above zero made at least `least`."""
     seen: Floats = np.where(height > 0, np.maximum(height, least), 0.0)
     return seen
 

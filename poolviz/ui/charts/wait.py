@@ -27,23 +27,23 @@ _HEADROOM = 0.15
 
 
 class Wait(Chart):
-    """How long clients waited for a connection, in each bin: p50, p95 and p99."""
+    """The time that clients waited for a connection in each bin: p50, p95 and p99."""
 
     title = "Wait to acquire"
     subtitle = "ms, log"
 
     def build(self) -> None:
-        """The slowest goes over the others."""
+        """Create the curves, the slowest over the others."""
         self._lines = {share: self.line(gaps=True) for share in _SHARES}
         self._range = CalmRange(*_EMPTY)
 
     def colour(self) -> None:
-        """The slower, the stronger."""
+        """Use stronger colours for higher percentiles."""
         for share, curve in self._lines.items():
             curve.setPen(self.pen(getattr(self.theme, share)))
 
     def clear(self) -> None:
-        """Leave the axes."""
+        """Remove all but the axes."""
         for curve in self._lines.values():
             curve.clear()
         self.names = []
@@ -51,7 +51,7 @@ class Wait(Chart):
         self._set_scale()
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
-        """Logarithms of milliseconds; a gap where nothing was acquired."""
+        """Draw logarithms of milliseconds, with a gap where nothing was acquired."""
         powers = {share: _power(view.lines[f"wait_{share}"]) for share in _SHARES}
         for share, curve in self._lines.items():
             curve.setData(x, powers[share])
@@ -66,7 +66,7 @@ class Wait(Chart):
         ]
 
     def _fit(self, low: float, high: float, frame: Frame, *, calm: bool) -> None:
-        """Half decades, and at least two whole ones."""
+        """Fit the range in half decades, at least two decades wide."""
         if math.isnan(low):
             return
         low = max(math.floor(low * 2 - 0.2) / 2, _LOWEST)
@@ -78,7 +78,7 @@ class Wait(Chart):
         self.scale_y = Scale(low, high + _HEADROOM, decades(low, high))
 
     def figures(self, view: View, index: int) -> list[Figure]:
-        """The percentiles of one bin."""
+        """Return the percentiles of one bin."""
         found = []
         for share in reversed(_SHARES):
             wait = float(view.lines[f"wait_{share}"][index])

@@ -1,4 +1,4 @@
-"""Drops the tables that poolviz made on a server, once the user has said so."""
+"""Drops the tables that poolviz made on a server, after a question."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _TOPIC = "drop"
 
 
 def why_not(controller: Controller) -> str:
-    """Why no tables can be dropped now, in a sentence; empty where they can."""
+    """Return why no tables can be dropped now, as a sentence; "" if they can."""
     if controller.busy:
-        return "A run goes on, which may need them: stop it first."
+        return "A run is going on, which may need them: stop it first."
     if controller.target is None:
         return "No server is connected."
     if dialect_of(controller.target.conninfo) == SQLITE:
@@ -27,7 +27,7 @@ def why_not(controller: Controller) -> str:
 
 
 def ask_to_drop(controller: Controller, window: QWidget) -> None:
-    """Ask whether to drop them on the server chosen, and have it done by a worker."""
+    """Ask whether to drop the tables on the chosen server; a worker drops them."""
     target = controller.target
     if target is None or why_not(controller):
         return
@@ -37,24 +37,24 @@ def ask_to_drop(controller: Controller, window: QWidget) -> None:
 
 
 class Question(QDialog):
-    """Whether to drop the tables on a server, which it names."""
+    """Asks whether to drop the tables on a server, which it names."""
 
     def __init__(self, target: Target, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Drop poolviz' tables")
+        self.setWindowTitle("Drop the poolviz tables")
         self.setMinimumWidth(460)
         self.words = QLabel(f"Drop the tables in schema {SCHEMA} on {target.shown}?")
         self.words.setProperty("role", "name")
         note = QLabel(
-            "They are those that poolviz made; nothing else is touched. A load that needs them "
-            "makes them again."
+            "poolviz created them; nothing else is dropped. A load that needs them creates them "
+            "again."
         )
         note.setProperty("role", "note")
         for label in (self.words, note):
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
-        self.yes, self.no = QPushButton("Drop them"), QPushButton("Cancel")
+        self.yes, self.no = QPushButton("Drop tables"), QPushButton("Cancel")
         self.yes.setAutoDefault(False)
         self.no.setDefault(True)
         self.yes.clicked.connect(self.accept)

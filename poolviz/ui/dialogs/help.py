@@ -1,4 +1,4 @@
-"""What F1 shows: the keys, what poolviz is, and whose work comes with it."""
+"""The help window: keyboard shortcuts, version, and licences of the packaged program."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from poolviz.system.resources import resource
 KEYS = (
     ("F5", "Start"),
     ("Shift+F5", "Stop"),
-    ("M", "Mark the moment"),
-    ("Ctrl+Space", "Pause the view; the recording goes on"),
-    ("End", "Back to the newest moment"),
-    ("Ctrl+1 … 4", "Show 1, 5, 15 minutes, all"),
+    ("M", "Mark this moment"),
+    ("Ctrl+Space", "Pause the view, not the recording"),
+    ("End", "Go to the newest samples"),
+    ("Ctrl+1 … 4", "Show 1, 5 or 15 minutes, or all"),
     ("+ − 0", "Zoom the charts"),
-    ("← →", "Step the crosshair"),
+    ("← →", "Move the crosshair"),
     ("Ctrl+Z", "Undo a change"),
-    ("Ctrl+Shift+Z", "Redo it"),
+    ("Ctrl+Shift+Z", "Redo a change"),
     ("Ctrl+E", "Export the graphs"),
     ("Ctrl+S", "Save the session"),
-    ("Ctrl+Shift+S", "Save as a scenario"),
+    ("Ctrl+Shift+S", "Save as scenario"),
     ("Ctrl+O", "Open a scenario or a session"),
-    ("F9", "Side panel"),
+    ("F9", "Show or hide the side panel"),
     ("F11", "Full screen"),
 )
 
 
 class HelpDialog(QDialog):
-    """The keys and a word about the program."""
+    """The keyboard shortcuts and what poolviz is."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,7 +49,7 @@ class HelpDialog(QDialog):
         title.setProperty("role", "title")
         about = QLabel(
             "A laboratory for database connection pools: a real pool class under a synthetic "
-            "load, on a real server, with every limit changeable while it runs."
+            "load on a real server. Every limit can be changed while it runs."
         )
         about.setWordWrap(True)
         about.setProperty("role", "note")
@@ -74,17 +74,17 @@ class HelpDialog(QDialog):
         self.licences.setVisible(bool(licences()))
         for button in (self.licences, close):
             buttons.addWidget(button)
-        column_of_all = QVBoxLayout(self)
-        column_of_all.setContentsMargins(22, 20, 22, 16)
-        column_of_all.setSpacing(12)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(22, 20, 22, 16)
+        layout.setSpacing(12)
         for part in (title, about):
-            column_of_all.addWidget(part)
-        column_of_all.addLayout(grid)
-        column_of_all.addLayout(buttons)
+            layout.addWidget(part)
+        layout.addLayout(grid)
+        layout.addLayout(buttons)
 
 
 class LicencesDialog(QDialog):
-    """Whose work the packaged program brings along, and under which licences."""
+    """The licences of the software in the packaged program."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -105,7 +105,7 @@ class LicencesDialog(QDialog):
 
 
 def licences() -> str:
-    """The licences of all that was packaged with poolviz; "" where poolviz wasn't packaged."""
+    """Return the licences of the software packaged with poolviz; "" if it isn't packaged."""
     try:
         return resource("THIRD-PARTY.txt").read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Opens what poolviz keeps in files: scenarios, which are run, and sessions, which are shown."""
+"""Opens scenarios, which are run, and sessions, which are shown."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ _TOPIC = "scenario"
 
 @dataclass(frozen=True)
 class _Opened:
-    """A scenario that can be run, and the server that its file names, if any."""
+    """A checked scenario, and the server that its file names, if any."""
 
     scenario: Scenario
     dsn: str | None
 
 
 class FileOpener(QObject):
-    """Has files read by a worker, and hands what is in them to the controller; a file with mistakes
-    changes nothing."""
+    """Has a worker read files, and passes their contents to the controller.
+
+    A file with mistakes changes nothing.
+    """
 
     def __init__(self, controller: Controller, window: QWidget) -> None:
         super().__init__(window)
@@ -60,7 +62,7 @@ class FileOpener(QObject):
         dialog.open()
 
     def open(self, path: Path) -> None:
-        """Show a session, or run a scenario; on a server that isn't ours, Start does that."""
+        """Show a session, or run a scenario. On a server of the user's, Start runs it."""
         if path.suffix.lower() == SESSION:
             self._controller.view_session(path)
             return
@@ -114,8 +116,10 @@ class Mistakes(QDialog):
 
 
 def _read(path: Path, dsn: str | None) -> _Opened:
-    """The scenario in a file, as it can be run on the server it names, or else on that of `dsn`;
-    InputError holds every mistake."""
+    """Return the scenario in a file, checked for the server that it names, or else for `dsn`.
+
+    Raises InputError with every mistake.
+    """
     draft = read_draft(path)
     own = draft.dsn
     if own is None and dsn is not None:

@@ -1,4 +1,4 @@
-"""Asks for the user's own server, and tries it before it is used."""
+"""The dialog that asks for a server of the user's and tests it."""
 
 from __future__ import annotations
 
@@ -28,21 +28,23 @@ _KINDS = (
     ("SQLite", "sqlite:///file.db"),
 )
 _NOTES = {
-    POSTGRESQL: "The passwords of PGPASSWORD, PGPASSFILE and PGSERVICE are used too.",
+    POSTGRESQL: "PGPASSWORD, PGPASSFILE and PGSERVICE are used too.",
     MYSQL: "Options may follow the database: ?unix_socket=PATH, ?ssl_ca=FILE.",
-    SQLITE: "A file that isn't there yet is made by the first connection.",
+    SQLITE: "A file that doesn't exist is created by the first connection.",
 }
 
 
 def remember(settings: QSettings, target: Target) -> None:
-    """Offer this server the next time. Only one that was reached: what can't be read as a DSN
-    may have a piece of a password anywhere."""
+    """Store a server that was reached, for the next time the dialog opens.
+
+    A DSN that wasn't reached may contain a password anywhere.
+    """
     if not target.embedded:
         settings.setValue(_REMEMBERED, without_password(target.conninfo))
 
 
 class ServerDialog(QDialog):
-    """A DSN, a password, Test and Connect. The password is forgotten with the dialog."""
+    """Asks for a DSN and a password, which isn't kept after the dialog. Emits `chosen`."""
 
     chosen = Signal(str)
 
@@ -59,7 +61,7 @@ class ServerDialog(QDialog):
         self.dsn.setText(str(settings.value(_REMEMBERED, "")))
         self.dsn.setAccessibleName("DSN")
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
-        self.password.setPlaceholderText("if the server asks for one; never stored")
+        self.password.setPlaceholderText("if the server requires one; never stored")
         self.password.setAccessibleName("password")
         self.answer.setWordWrap(True)
         self.answer.setMinimumHeight(54)
@@ -77,8 +79,8 @@ class ServerDialog(QDialog):
 
     def _lay_out(self) -> None:
         words = QLabel(
-            "poolviz loads this server only when you press Start, creates nothing in it, and "
-            "opens\nno more connections than the pool's limits allow, and one to watch them."
+            "The load starts only when you press Start. It opens as many connections as the "
+            "pool's\nlimits allow, and one more to watch them."
         )
         words.setProperty("role", "note")
         form = QFormLayout()
@@ -112,7 +114,7 @@ class ServerDialog(QDialog):
         return with_password(self.dsn.text(), password) if password else self.dsn.text().strip()
 
     def _changed(self) -> None:
-        self._tries += 1  # what an earlier test finds out holds for another DSN
+        self._tries += 1  # the result of an earlier test is about another DSN
         dsn = self.dsn.text().strip()
         dialect = dialect_of(dsn)
         self.test_button.setEnabled(bool(dsn))
@@ -159,7 +161,7 @@ class ServerDialog(QDialog):
 
 
 def _kinds() -> QLabel:
-    """What a DSN looks like for each kind of server."""
+    """Return a label with an example DSN for each kind of server."""
     kinds = QLabel("\n".join(f"{kind}: {dsn}" for kind, dsn in _KINDS))
     kinds.setProperty("role", "note")
     kinds.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -19,7 +19,7 @@ from poolviz.ui.panel.section import SPACING, Fold, Rows, Section, link_button
 from poolviz.ui.style.theme import Theme
 
 WIDTH = 284
-_MARGIN = 14  # wider than a scroll bar
+_MARGIN = 14  # pixels, wider than a scroll bar
 _FAULTS = "Faults"
 
 
@@ -40,12 +40,12 @@ class ControlPanel(QFrame):
         super().__init__(parent)
         self.setObjectName("side")
         self.setFixedWidth(WIDTH)
-        # Lower than elsewhere, so that the usual rows fit the window as it opens.
+        # Lower than elsewhere, so that the usual rows fit into a new window.
         self.setStyleSheet("QAbstractSpinBox, QComboBox, QLineEdit { min-height: 18px; }")
         self._theme, self._settings = theme, settings
         self._pool: type[Pool] | None = None
         self._locked = ""
-        self._open: dict[str, bool] = {}  # the folds that were opened or closed
+        self._open: dict[str, bool] = {}  # whether a fold is open, once it was opened or closed
         self._declared: dict[str, Parameter] = {}
         self._values: tuple[Any, ...] = ({}, None, None)  # as last shown
         self._shown: dict[str, bool] = {}  # whether the row of each parameter is shown
@@ -91,7 +91,7 @@ class ControlPanel(QFrame):
         }
 
     def set_pool(self, pool: type[Pool]) -> None:
-        """Show the limits of another pool."""
+        """Show the limits of a pool, and the settings of the load that it takes."""
         self._pool, settings = pool, settings_for(pool)
         self.setUpdatesEnabled(False)
         self._pool_section = self._replaced(self._pool_section, "Pool", pool.limits, badges=True)

@@ -39,9 +39,9 @@ class FaultPanel(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.buttons: dict[str, QPushButton] = {}  # of the passing ones
+        self.buttons: dict[str, QPushButton] = {}  # of faults that happen once
         self.boxes: dict[str, ValueBox] = {}
-        self.rows: dict[str, Row] = {}  # of those that stand
+        self.rows: dict[str, Row] = {}  # of faults that stay on
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(SPACING)
@@ -56,17 +56,17 @@ class FaultPanel(QWidget):
                 self._add_button(key, fault.parameter.bare, label)
             else:
                 self._add_amount_button(fault, label)
-        self._reasons = dict.fromkeys(self.buttons, "")  # why a button is grey
+        self._reasons = dict.fromkeys(self.buttons, "")  # why a button is disabled
         for key, button in self.buttons.items():
             self._describe(key, button, "")
 
     @property
     def standing(self) -> dict[str, Value]:
-        """The faults that are shown to stand."""
+        """The faults that are shown as on."""
         return {k: row.value for k, row in self.rows.items() if row.value != row.parameter.default}
 
     def show_faults(self, standing: Mapping[str, Value], reasons: Mapping[str, str]) -> None:
-        """The faults that stand, and why some, or all of them, can't be had."""
+        """Show the faults that are on, and why some, or all, can't be injected now."""
         for key, row in self.rows.items():
             value = standing.get(key, row.parameter.default)
             row.show_value(value, "" if value == row.parameter.default else "on")
@@ -78,12 +78,12 @@ class FaultPanel(QWidget):
                 self._describe(key, button, reason)
 
     def end(self) -> None:
-        """Put an end to all that stands."""
+        """End all faults that are on."""
         for key in self.standing:
             self.injected.emit(key, self.rows[key].parameter.default)
 
     def set_theme(self, theme: Theme) -> None:
-        """Paint in other colours."""
+        """Change the colours."""
         for row in self.rows.values():
             row.set_theme(theme)
 

@@ -22,14 +22,16 @@ from poolviz.ui.panel.slider_scale import SliderScale
 from poolviz.ui.panel.value_box import ValueBox
 from poolviz.ui.style.theme import Theme
 
-_COMBO = 118  # pixels: the longest word there is
-_LONGEST_NOTE = 15  # callbacks that there is room for
+_COMBO = 118  # pixels, for the longest choice
+_LONGEST_NOTE = 15  # characters that fit
 REST = 250  # milliseconds without a movement after which a gesture is complete
 
 
 class Row(QWidget):
-    """Shows what is requested of one parameter and lets it be changed. One gesture, one
-    `committed`."""
+    """Shows the requested value of one parameter and lets it be changed.
+
+    Emits `committed` once for each gesture.
+    """
 
     committed = Signal(str, object)
     mistaken = Signal(str)
@@ -40,7 +42,7 @@ class Row(QWidget):
         self._shown: Value = parameter.default
         self._preview: Value | None = None
         self._badge_text = badge
-        self._reason = ""  # why the row is grey
+        self._reason = ""  # why the row is disabled
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST)
@@ -50,16 +52,16 @@ class Row(QWidget):
         self._grid.setVerticalSpacing(2)
         self._grid.addLayout(self._title(label), 0, 0)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.customContextMenuRequested.connect(self._offer)
+        self.customContextMenuRequested.connect(self._show_menu)
         self._describe()
 
     @property
     def value(self) -> Value:
-        """What the row shows: the preview while a gesture lasts."""
+        """The value shown: during a gesture its preview."""
         return self._shown if self._preview is None else self._preview
 
     def show_value(self, requested: Value, note: str = "") -> None:
-        """Show what is requested, and beside it what is still on its way there."""
+        """Show the requested value, and beside it a note about what is in force."""
         self._shown = requested
         if self._preview is None:
             self.paint_value(requested)
@@ -73,32 +75,31 @@ class Row(QWidget):
             self._badge.style().polish(self._badge)
 
     def set_reason(self, reason: str) -> None:
-        """Grey the row out and say why; an empty reason brings it back."""
+        """Disable the row and let its tooltip say why; "" enables it."""
         if reason != self._reason:
             self._reason = reason
             self.setEnabled(not reason)
             self._describe()
 
     def set_stops(self, low: float | None, high: float | None) -> None:
-        """The values that a neighbour's value keeps this one between."""
+        """Set the bounds that other parameters' values give this one."""
 
     def set_theme(self, theme: Theme) -> None:
-        """Paint in other colours."""
+        """Change the colours."""
 
     def paint_value(self, value: Value) -> None:
-        """Have the editor show `value`."""
+        """Show `value` in the editor."""
         raise NotImplementedError
 
     def preview(self, value: Value, *, resting: bool = True) -> None:
-        """Show `value` before it is requested for; with `resting` it is requested for after a
-        rest."""
+        """Show `value` before it is requested; with `resting`, request it after a pause."""
         self._preview = value
         self.paint_value(value)
         if resting:
             self._rest.start()
 
     def commit(self) -> None:
-        """The gesture is complete: ask for what it shows, if that is anything new."""
+        """End the gesture: request the value shown, if it is another one."""
         self._rest.stop()
         value, self._preview = self._preview, None
         if value is not None and value != self._shown:
@@ -106,12 +107,12 @@ class Row(QWidget):
             self.committed.emit(self.parameter.key, value)
 
     def reset(self) -> None:
-        """Ask for the default."""
+        """Request the default."""
         self.preview(self.parameter.default, resting=False)
         self.commit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """A double click on the name resets."""
+        """Reset on a double click on the name."""
         if event.type() == QEvent.Type.MouseButtonDblClick and isinstance(event, QMouseEvent):
             self.reset()
             return True
@@ -142,22 +143,22 @@ class Row(QWidget):
         # As rich text it is wrapped; one paragraph each.
         self.setToolTip("".join(f"<p>{part}</p>" for part in parts))
 
-    def _offer(self, where: QPoint) -> None:
+    def _show_menu(self, where: QPoint) -> None:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         default = self.parameter.default
         menu.addAction(f"Reset to {self.parameter.show(default) or 'empty'}", self.reset)
         for value, word in self.parameter.special.items():
-            menu.addAction(f"Set to {word}", partial(self._ask_for, value))
+            menu.addAction(f"Set to {word}", partial(self._request, value))
         menu.popup(self.mapToGlobal(where))
 
-    def _ask_for(self, value: Value) -> None:
+    def _request(self, value: Value) -> None:
         self.preview(self.parameter.check(value), resting=False)
         self.commit()
 
 
 class _Name(QLabel):
-    """A row's name, cut short where what stands beside it needs the room."""
+    """A row's name, elided if the editor beside it needs the room."""
 
     def minimumSizeHint(self) -> QSize:
         return QSize(24, super().minimumSizeHint().height())
@@ -173,7 +174,7 @@ class _Name(QLabel):
 
 
 class NumberRow(Row):
-    """A number: a slider for its usual span, a box for every value that it takes."""
+    """A number: a slider for its usual range, a box for every value allowed."""
 
     parameter: Numeric
 
@@ -189,27 +190,27 @@ class NumberRow(Row):
         self.box.setAccessibleName(label)
         self.slider.valueChanged.connect(self._slid)
         self.slider.sliderReleased.connect(self.commit)
-        self.slider.stepped.connect(self._wake)
+        self.slider.stepped.connect(self._step)
         self.box.stepped.connect(self._stepped)
         self.box.entered.connect(self._entered)
         self.box.mistyped.connect(self.mistaken)
         self.paint_value(parameter.default)
 
     def set_theme(self, theme: Theme) -> None:
-        """Paint in other colours."""
+        """Change the colours."""
         self.slider.set_theme(theme)
 
     def set_stops(self, low: float | None, high: float | None) -> None:
-        """The values that the slider stops at."""
+        """Set the values at which the slider stops."""
         scale = self._scale
         self._stops = (scale.low if low is None else low, scale.high if high is None else high)
         self.slider.set_stops(*(scale.position(stop) for stop in self._stops))
 
     def paint_value(self, value: Value) -> None:
-        """Slider and box show `value`."""
+        """Show `value` in slider and box."""
         self.box.show_value(value)
         if self.slider.isSliderDown():
-            return  # the knob is where the finger is
+            return  # the knob follows the pointer
         self.slider.blockSignals(True)
         self.slider.setValue(self._scale.position(float(value)))
         self.slider.blockSignals(False)
@@ -221,12 +222,12 @@ class NumberRow(Row):
         if clamped != position:
             self.paint_value(value)
 
-    def _wake(self, steps: int) -> None:
-        """Steps on the slider: as in the box, but within the stops."""
+    def _step(self, steps: int) -> None:
+        """Move by steps of the box, within the stops."""
         low, high = self._stops
         value = float(self.value)
         if value in self.parameter.special and not low <= value <= high:
-            moved = value if steps > 0 else high  # it stands at the right end
+            moved = value if steps > 0 else high  # it is shown at the right end
         else:
             moved = min(max(self.parameter.stepped(value, steps), low), max(high, value))
         self.preview(self.parameter.check(moved))
@@ -240,7 +241,7 @@ class NumberRow(Row):
 
 
 class SwitchRow(Row):
-    """On or off."""
+    """A switch: on or off."""
 
     def __init__(self, parameter: Switch, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
@@ -252,11 +253,11 @@ class SwitchRow(Row):
         self.paint_value(parameter.default)
 
     def set_theme(self, theme: Theme) -> None:
-        """Paint in other colours."""
+        """Change the colours."""
         self.toggle.set_theme(theme)
 
     def paint_value(self, value: Value) -> None:
-        """The switch shows `value`."""
+        """Show `value` in the switch."""
         self.toggle.setChecked(bool(value))
 
     def _clicked(self, on: bool) -> None:
@@ -265,7 +266,7 @@ class SwitchRow(Row):
 
 
 class _Combo(QComboBox):
-    """Turned by the wheel only when chosen, so that scrolling past changes nothing."""
+    """Ignores the wheel without focus, so that scrolling the panel changes nothing."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
@@ -275,7 +276,7 @@ class _Combo(QComboBox):
 
 
 class ChoiceRow(Row):
-    """One of a few words."""
+    """A choice of a few words."""
 
     parameter: Choice
 
@@ -291,7 +292,7 @@ class ChoiceRow(Row):
         self.paint_value(parameter.default)
 
     def paint_value(self, value: Value) -> None:
-        """The box shows `value`."""
+        """Show `value` in the box."""
         self.combo.setCurrentText(str(value))
 
     def _chosen(self, index: int) -> None:

@@ -1,4 +1,4 @@
-"""The slider and the switch, painted as the rest of the window is."""
+"""The slider and the switch, painted in the theme's colours."""
 
 from __future__ import annotations
 
@@ -39,50 +39,50 @@ class Slider(QAbstractSlider):
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
 
     def sizeHint(self) -> QSize:
-        """As high as the knob with its halo."""
+        """Return the height of the knob with its halo."""
         return QSize(120, _KNOB + 1)
 
     def set_theme(self, theme: Theme) -> None:
-        """Paint in other colours."""
+        """Change the colours."""
         self._theme = theme
         self.update()
 
     def set_stops(self, low: int, high: int) -> None:
-        """The positions that the knob stops at; the groove stays whole."""
+        """Set the positions at which the knob stops. The groove doesn't change."""
         self._stops = (max(low, self.minimum()), min(high, self.maximum()))
 
     def sliderChange(self, change: QAbstractSlider.SliderChange) -> None:
-        """Show where the knob is now."""
+        """Repaint the knob at its position."""
         super().sliderChange(change)
         self.update()
 
     def clamped(self, position: int) -> int:
-        """`position` within the stops."""
+        """Return `position`, limited to the stops."""
         low, high = self._stops
         return min(max(position, low), high)
 
     def x_of(self, position: int) -> float:
-        """Where the knob's middle is, in pixels."""
+        """Return the x position of the knob's centre."""
         return _KNOB / 2 + (self.width() - _KNOB) * position / max(self.maximum(), 1)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take the knob to the pointer."""
+        """Move the knob to the pointer."""
         if event.button() == Qt.MouseButton.LeftButton:
             self.setSliderDown(True)
             self._follow(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Drag."""
+        """Drag the knob."""
         if self.isSliderDown():
             self._follow(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let go, which tells `sliderReleased`."""
+        """Release the knob, which emits `sliderReleased`."""
         if event.button() == Qt.MouseButton.LeftButton and self.isSliderDown():
             self.setSliderDown(False)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Ask for a step: a position may be too small a part of a value to be one."""
+        """Emit `stepped`: a step of the value may be larger than one position."""
         steps = _STEPS.get(event.key())
         if steps is None:
             event.ignore()
@@ -90,7 +90,7 @@ class Slider(QAbstractSlider):
             self.stepped.emit(steps)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Turn only when chosen, so that scrolling past changes nothing."""
+        """Ignore the wheel without focus, so that scrolling the panel changes nothing."""
         if self.hasFocus() and event.angleDelta().y():
             self.stepped.emit(1 if event.angleDelta().y() > 0 else -1)
             event.accept()
@@ -102,7 +102,7 @@ class Slider(QAbstractSlider):
         self.setSliderPosition(self.clamped(round(share * self.maximum())))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The groove, its filled part, the knob."""
+        """Paint the groove, its filled part and the knob."""
         theme, x, y = self._theme, self.x_of(self.sliderPosition()), self.height() / 2
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -133,16 +133,16 @@ class Toggle(QAbstractButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
     def sizeHint(self) -> QSize:
-        """As in the drawing, and a pixel around it for the focus ring."""
+        """Return the usual size, with a pixel around it for the focus ring."""
         return QSize(32, 19)
 
     def set_theme(self, theme: Theme) -> None:
-        """Paint in other colours."""
+        """Change the colours."""
         self._theme = theme
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The track and the thumb."""
+        """Paint the track and the thumb."""
         theme, on = self._theme, self.isChecked()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

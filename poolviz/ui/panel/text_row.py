@@ -1,4 +1,4 @@
-"""Rows of the side panel whose values are words: a text, and the path of a file."""
+"""Rows of the side panel for a text and for a file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from poolviz.model.parameters import Parameter, Value
 from poolviz.ui.panel.row import Row
 from poolviz.ui.style.theme import Theme
 
-_HEIGHT = 22  # pixels, as of every editor in the panel
-_NAME = 118  # pixels that a file's name may take
+_HEIGHT = 22  # pixels, like every editor in the panel
+_NAME = 118  # pixels for a file's name
 
 
 class _Line(QLineEdit):
-    """One line that leaves undo and redo to the window, unless there is typing to take back."""
+    """A line edit that leaves undo and redo to the window unless its text was edited."""
 
     restored = Signal()
 
@@ -48,8 +48,8 @@ class _Line(QLineEdit):
             super().keyPressEvent(event)
 
 
-class _Sheet(QDialog):
-    """A text with room for many lines; what it holds is taken over with OK."""
+class _TextDialog(QDialog):
+    """A text of several lines. Emits `taken` with it on OK."""
 
     taken = Signal(str)
 
@@ -74,7 +74,10 @@ class _Sheet(QDialog):
 
 
 class TextRow(Row):
-    """A text on one line, with a sheet for longer ones. Enter or stopping the line asks for it."""
+    """A text on one line, with a dialog for longer ones.
+
+    The text is requested on Enter or when the line loses the focus.
+    """
 
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
@@ -90,7 +93,7 @@ class TextRow(Row):
         self.paint_value(parameter.default)
 
     def paint_value(self, value: Value) -> None:
-        """The line shows `value`, unless somebody is typing another."""
+        """Show `value`, unless another text is being typed."""
         if not (self.line.hasFocus() and self.line.isModified()):
             self._show(value)
 
@@ -116,13 +119,13 @@ class TextRow(Row):
             self.commit()
 
     def _write(self) -> None:
-        sheet = _Sheet(self.more.accessibleName(), self.parameter.help, str(self.value), self)
-        sheet.taken.connect(self._take)
-        sheet.open()
+        dialog = _TextDialog(self.more.accessibleName(), self.parameter.help, str(self.value), self)
+        dialog.taken.connect(self._take)
+        dialog.open()
 
 
 class FileRow(Row):
-    """A file: its name, and a button to choose one. The whole path is the name's tooltip."""
+    """The name of a file, with its path as tooltip, and a button to choose one."""
 
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
@@ -138,7 +141,7 @@ class FileRow(Row):
         self.paint_value(parameter.default)
 
     def paint_value(self, value: Value) -> None:
-        """The name of the file that `value` is the path of."""
+        """Show the name of the file at the path `value`."""
         name = Path(str(value)).name if value else "no file"
         fits = QFontMetrics(self.file.font()).elidedText(name, Qt.TextElideMode.ElideMiddle, _NAME)
         self.file.setText(fits)

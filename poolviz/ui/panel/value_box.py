@@ -1,4 +1,4 @@
-"""A box for one number or time: shows it as people write it, takes it as people type it."""
+"""A box for a number or a time, with its unit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _WIDTH, _HEIGHT = 64, 22
 
 
 class ValueBox(QAbstractSpinBox):
-    """Holds a value of one parameter. Stepping previews; Enter or stopping the box enters."""
+    """Holds a value of one parameter.
+
+    Emits `stepped` for each step, `entered` on Enter or when the box loses the focus.
+    """
 
     stepped = Signal(object)
     entered = Signal(object)
@@ -23,7 +26,7 @@ class ValueBox(QAbstractSpinBox):
         super().__init__(parent)
         self._parameter = parameter
         self._value: Value = parameter.default
-        self._typed = False  # somebody changed the text and hasn't entered it yet
+        self._typed = False  # the text was edited and not entered yet
         # The style sheet gives the arrows no width; with NoButtons it would give the text none.
         self.lineEdit().setTextMargins(8, 0, 8, 0)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -39,7 +42,7 @@ class ValueBox(QAbstractSpinBox):
         return self._value
 
     def show_value(self, value: Value) -> None:
-        """Show `value`, unless somebody is typing another."""
+        """Show `value`, unless another one is being typed."""
         if self._typed and self.hasFocus():
             return
         text = self._parameter.show(value)
@@ -49,11 +52,11 @@ class ValueBox(QAbstractSpinBox):
             self.lineEdit().setCursorPosition(0)
 
     def sizeHint(self) -> QSize:
-        """As in the drawing."""
+        """Return the usual size."""
         return QSize(_WIDTH, _HEIGHT)
 
     def stepBy(self, steps: int) -> None:
-        """The arrows, Page Up and Page Down, and the wheel."""
+        """Step by the arrow keys, Page Up, Page Down and the wheel."""
         self._typed = False
         value = self._parameter.check(self._parameter.stepped(float(self._value), steps))
         self.show_value(value)
@@ -61,16 +64,16 @@ class ValueBox(QAbstractSpinBox):
         self.stepped.emit(value)
 
     def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:
-        """Both ways; the bounds hold by themselves."""
+        """Allow steps both ways: `stepBy` keeps the bounds."""
         flag = QAbstractSpinBox.StepEnabledFlag
         return flag.StepUpEnabled | flag.StepDownEnabled
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        """Let anything be typed: what is wrong is said when it is entered."""
+        """Accept any text: it is checked when it is entered."""
         return QValidator.State.Acceptable, text, position
 
     def event(self, event: QEvent) -> bool:
-        """Leave undo and redo to the window, unless there is typing to take back."""
+        """Leave undo and redo to the window unless the text was edited."""
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
             keys = QKeySequence.StandardKey
             if not self._typed and (event.matches(keys.Undo) or event.matches(keys.Redo)):
@@ -79,14 +82,14 @@ class ValueBox(QAbstractSpinBox):
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape takes back what was typed."""
+        """Restore the value on Escape."""
         if event.key() == Qt.Key.Key_Escape and self._typed:
             self._restore()
             return
         super().keyPressEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Turn only when chosen, so that scrolling past changes nothing."""
+        """Ignore the wheel without focus, so that scrolling the panel changes nothing."""
         if self.hasFocus():
             super().wheelEvent(event)
         else:

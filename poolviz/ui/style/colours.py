@@ -1,4 +1,4 @@
-"""The colours, light and dark. Needs no Qt."""
+"""The colours of the light and the dark theme, without Qt."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Theme:
     p95: str
     p99: str
     bad: str
-    timeout_bar: str  # paler, for the line that crosses them
+    timeout_bar: str  # paler than the line that crosses the bars
     error_bar: str
     hover: str
     selected: str

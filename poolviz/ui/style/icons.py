@@ -1,4 +1,4 @@
-"""The few signs on the buttons, drawn as paths: sharp on every screen and in every theme."""
+"""The icons of the buttons, drawn as paths: sharp on every screen, in any colour."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
 _SIDE = 14  # pixels
-_SCALES = (1, 2, 3)  # device pixels a pixel
+_SCALES = (1, 2, 3)  # device pixels per pixel
 
 
 def icon(name: str, colour: str, faded: str | None = None) -> QIcon:
-    """The sign `name` in a colour; in `faded` on a button that is disabled."""
+    """Return the icon `name` in a colour, and in `faded` for a disabled button."""
     icon = QIcon()
     for mode, paint in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, faded or colour)):
         for scale in _SCALES:

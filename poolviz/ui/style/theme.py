@@ -1,4 +1,4 @@
-"""The look: colours, type and style sheet, light and dark."""
+"""Fonts, palette and style sheet of the two themes."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ __all__ = [
 
 _FAMILY = "Inter"
 _FACES = ("Inter-Regular.ttf", "Inter-Medium.ttf", "Inter-SemiBold.ttf")
-_LOADED = "poolviz fonts loaded"  # kept on the application: fonts go when it goes
+_LOADED = "poolviz fonts loaded"  # a property of the application, with which the fonts are unloaded
 
 
 def system_theme() -> Theme:
-    """The theme that the desktop asks for."""
+    """Return the theme that matches the desktop's."""
     scheme = QGuiApplication.styleHints().colorScheme()
     return DARK if scheme == Qt.ColorScheme.Dark else LIGHT
 
 
 def load_fonts() -> None:
-    """Make the bundled Inter known to Qt, once for each application."""
+    """Load the bundled font Inter, once for each application."""
     application = QGuiApplication.instance()
     if application is None or application.property(_LOADED):
         return
@@ -44,18 +44,18 @@ def load_fonts() -> None:
 
 
 def ui_font(px: float, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
-    """Inter at `px` pixels (whole ones: Qt knows no others), all its figures equally wide."""
+    """Return Inter in `px` pixels, rounded as Qt needs it, with figures of equal width."""
     load_fonts()
     font = QFont(_FAMILY)
     font.setPixelSize(round(px))
     font.setWeight(weight)
     font.setFeature(QFont.Tag("tnum"), 1)
-    font.setFeature(QFont.Tag("cv05"), 1)  # an l that is no I
+    font.setFeature(QFont.Tag("cv05"), 1)  # an l that differs from I
     return font
 
 
 def palette(theme: Theme) -> QPalette:
-    """What Qt paints by itself (selections, placeholders, links) in the theme's colours."""
+    """Return the palette: what the style sheet doesn't cover, such as selections and links."""
     colours = QPalette()
     for role, colour in (
         (QPalette.ColorRole.Window, theme.bg),
@@ -80,10 +80,9 @@ def palette(theme: Theme) -> QPalette:
 
 
 def stylesheet(theme: Theme) -> str:
-    """The style sheet of the whole application.
+    """Return the application's style sheet: `resources/themes/window.qss` in the theme's colours.
 
-    `resources/themes/window.qss` with the theme's colours put in; what a widget is, it says
-    by its object name or its `role`, `level` and `primary` properties.
+    Its selectors are object names and the properties `role`, `level` and `primary`.
     """
     sheet = Template(resource("themes/window.qss").read_text(encoding="utf-8"))
     return sheet.substitute(asdict(theme), images=resource("themes").as_posix())

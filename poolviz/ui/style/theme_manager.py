@@ -1,4 +1,4 @@
-"""The theme that is in use: the desktop's, light or dark, and the application painted in it."""
+"""The choice of a theme, and applying it to the application."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from poolviz.ui.style.theme import DARK, LIGHT, Theme, palette, stylesheet, syst
 
 CHOICES = ("system", "light", "dark")
 _KEY = "theme"
-_BASE = 13  # pixels of ordinary words
+_BASE = 13  # pixels of ordinary text
 
 
 class ThemeManager(QObject):
-    """Paints the application; tells when the theme is another."""
+    """Applies the chosen theme to the application. `changed` is emitted after each change."""
 
     changed = Signal(object)  # the Theme
 
@@ -26,10 +26,10 @@ class ThemeManager(QObject):
         application.setFont(ui_font(_BASE))
         application.styleHints().colorSchemeChanged.connect(self._desktop_changed)
         self.theme = self._wanted()
-        self._paint()
+        self._apply()
 
     def choose(self, choice: str) -> None:
-        """`system`, `light` or `dark`, kept for the next time."""
+        """Choose `system`, `light` or `dark`, and store the choice."""
         self.choice = choice
         self._settings.setValue(_KEY, choice)
         self._follow()
@@ -40,12 +40,12 @@ class ThemeManager(QObject):
     def _follow(self) -> None:
         if self._wanted() is not self.theme:
             self.theme = self._wanted()
-            self._paint()
+            self._apply()
             self.changed.emit(self.theme)
 
     def _wanted(self) -> Theme:
         return {"light": LIGHT, "dark": DARK}.get(self.choice) or system_theme()
 
-    def _paint(self) -> None:
+    def _apply(self) -> None:
         self._application.setPalette(palette(self.theme))
         self._application.setStyleSheet(stylesheet(self.theme))

@@ -1,4 +1,4 @@
-"""The export menu: every format there is, written by a worker."""
+"""The export menu: all export formats, written by a worker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LABELS = {_SCENARIO: "Save as scenario"}
 
 
 class ExportMenu(QMenu):
-    """Asks where to, has the file written, and says that it was."""
+    """Asks for a path and has a worker write the file. Emits a sentence for each step."""
 
     wrote = Signal(str)
     failed = Signal(object)  # a Notice
@@ -58,7 +58,7 @@ class ExportMenu(QMenu):
         )
 
     def save_scenario(self) -> None:
-        """Save the run that is shown as a scenario; before there is one, what Start would run."""
+        """Save the run that is shown as a scenario, or without one what Start would run."""
         recorder = self._controller.recorder
         if recorder is not None and recorder.last is not None:
             self._ask(_SCENARIO)

@@ -1,4 +1,4 @@
-"""The bar at the top: start and stop, the server, the pool, the preset, mark, export, the menu."""
+"""The toolbar: start and stop, server, pool, preset, mark, export, and the menu."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from poolviz.ui.style.theme import Theme
 from poolviz.ui.toolbar.pool_menu import PoolMenu
 from poolviz.ui.toolbar.preset_menu import as_tool_tip
 
-HEIGHT = 45  # with the line under it
-_NARROWEST = 110  # pixels that a button with a menu keeps, however little room there is
+HEIGHT = 45  # pixels, with the line below it
+_NARROWEST = 110  # pixels that a button with a menu has at least
 
 
 class Toolbar(QFrame):
-    """Shows the controller's state and passes on what is pressed."""
+    """Shows the controller's state and passes on what its buttons ask for."""
 
     own_server_wanted = Signal()
 
@@ -59,7 +59,7 @@ class Toolbar(QFrame):
         self.menu_button = _button("")
         self.run_button.clicked.connect(self._start_or_stop)
         self.mark_button.clicked.connect(controller.mark)
-        self.mark_button.setToolTip("Put a mark on the timeline, now (M)")
+        self.mark_button.setToolTip("Mark this moment on the timeline (M)")
         self.run_button.setMinimumWidth(82)
         self.menu_button.setAccessibleName("menu")
         self.menu_button.setToolTip("View, theme, files and help")
@@ -84,7 +84,7 @@ class Toolbar(QFrame):
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
-        """Draw the signs in other colours."""
+        """Draw the icons in other colours."""
         self._theme = theme
         self.mark_button.setIcon(icon("flag", theme.text, theme.faint))
         self.export_button.setIcon(icon("download", theme.text, theme.faint))
@@ -94,18 +94,18 @@ class Toolbar(QFrame):
     def refresh(self) -> None:
         """Show the controller's state."""
         controller, theme = self._controller, self._theme
-        words, sign, enabled = {
+        text, icon_name, enabled = {
             State.CONNECTING: ("Start", "play", False),
             State.READY: ("Start", "play", True),
             State.STARTING: ("Stop", "stop", True),
             State.RUNNING: ("Stop", "stop", True),
             State.STOPPING: ("Stopping…", "stop", False),
         }[controller.state]
-        self.run_button.setText(words)
-        self.run_button.setIcon(icon(sign, theme.on_accent, theme.faint))
+        self.run_button.setText(text)
+        self.run_button.setIcon(icon(icon_name, theme.on_accent, theme.faint))
         self.run_button.setEnabled(enabled)
         self.run_button.setToolTip(
-            "Start the load (F5)" if sign == "play" else "Stop the load (Shift+F5)"
+            "Start the load (F5)" if icon_name == "play" else "Stop the load (Shift+F5)"
         )
         self.mark_button.setEnabled(controller.state is State.RUNNING)
         recorder = controller.recorder
@@ -116,7 +116,7 @@ class Toolbar(QFrame):
         self._show_preset()
 
     def _show_preset(self) -> None:
-        """Its name, until something of it was altered."""
+        """Show the scenario's title until a value is changed."""
         scenario = self._controller.scenario
         self.preset_button.setText(f"Preset: {scenario.title}" if scenario.title else "Preset")
         self.preset_button.setToolTip(
@@ -130,7 +130,10 @@ class Toolbar(QFrame):
         self.server_button.setIcon(icon("dot", theme.overflow if connecting else reached))
         if controller.embedded:
             version = f" {target.version.split('.')[0]}" if target is not None else ""
-            name, about = f"Embedded PostgreSQL{version}", "The PostgreSQL that poolviz brings."
+            name, about = (
+                f"Embedded PostgreSQL{version}",
+                "The PostgreSQL server that poolviz starts.",
+            )
         elif target is not None:
             name, about = _short(target.shown), target.shown
         else:
@@ -167,8 +170,7 @@ class Toolbar(QFrame):
 
 
 class _DropDown(QPushButton):
-    """A button with a menu. Where the bar is too narrow its words are cut short, rather than the
-    window kept from being so narrow."""
+    """A button with a menu, whose text is elided if the window is narrow."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -202,8 +204,8 @@ def _drop_down(button: QPushButton, menu: QMenu) -> None:
 
 
 def _short(shown: str) -> str:
-    """A server's name that fits a button: without scheme and options, its end cut off. Of a file
-    the name."""
+    """Return a name of a server for a button: its address without scheme and options, elided, or
+    the name of a file."""
     name = shown.partition("://")[2].partition("?")[0]
     if dialect_of(shown) == SQLITE:
         name = PurePath(name).name.replace(":memory:", "") or "SQLite in memory"

@@ -143,14 +143,14 @@ def test_requests_that_nobody_has_begun_are_drawn_below_those_who_wait_and_retry
 ) -> None:
     calm = Tick(used=(5,), idle=(0,), pending=(2,), retrying=(1,))
     stack.set_recorder(fed(recorder, *[calm] * 100))
-    assert "not begun" not in names(stack, 0)
+    assert "not started" not in names(stack, 0)
     crowd = Tick(used=(5,), idle=(0,), pending=(2,), retrying=(1,), backlog=(2, 4))
     fed(recorder, *[crowd] * 100, since=100)
     stack.refresh()
     assert looks(stack, 2.5, -1) == LIGHT.wait
     assert looks(stack, 2.5, -2.5) == LIGHT.retrying
     assert looks(stack, 2.5, -4) == LIGHT.backlog
-    assert names(stack, 0)[-3:] == ["waiting", "retrying", "not begun"]
+    assert names(stack, 0)[-3:] == ["waiting", "retrying", "not started"]
     stack.set_theme(DARK)
     assert looks(stack, 2.5, -4) == DARK.backlog
 
@@ -164,7 +164,7 @@ def test_a_large_backlog_has_its_own_scale_and_is_told_under_the_pointer(
     scene = stack.canvas.chart_scene
     QTest.mouseMove(stack.canvas.viewport(), QPoint(int(scene.x_of(2.5)), 100))
     shown = {figure.name: figure.value for group in scene.crosshair.groups for figure in group}
-    assert shown["not begun"] == "1,250, peak 1,300"
+    assert shown["not started"] == "1,250, peak 1,300"
     assert shown["waiting"] == "40"
 
 

@@ -115,5 +115,5 @@ def test_where_nothing_can_be_dropped_the_entry_says_why(
         assert window.controller.state is State.RUNNING
     window.toolbar.menu_button.menu().aboutToShow.emit()
     assert not window.menu.drop_action.isEnabled()
-    reason = {"nowhere": "No server", "SQLite": "SQLite", "a run": "A run goes on"}[where]
+    reason = {"nowhere": "No server", "SQLite": "SQLite", "a run": "A run is going on"}[where]
     assert reason in window.menu.drop_action.toolTip()

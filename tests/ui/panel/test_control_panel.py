@@ -339,15 +339,15 @@ def test_a_text_is_asked_for_when_it_is_entered_or_left(panel: ControlPanel) -> 
     assert requested(spy) == [{"sql": "SELECT 1"}, {"sql": "SELECT 12"}]
 
 
-def test_a_text_of_several_lines_is_written_on_a_sheet(panel: ControlPanel, qtbot: QtBot) -> None:
+def test_a_text_of_several_lines_is_edited_in_a_dialog(panel: ControlPanel, qtbot: QtBot) -> None:
     spy = QSignalSpy(panel.committed)
     row = text_row(panel)
     lines = "SELECT 1; -- one\nSELECT 2"
     QTest.mouseClick(row.more, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: bool(row.findChildren(QDialog)), timeout=PATIENCE)
-    (sheet,) = row.findChildren(QDialog)
-    sheet.findChildren(QPlainTextEdit)[0].setPlainText(lines)
-    sheet.accept()
+    (dialog,) = row.findChildren(QDialog)
+    dialog.findChildren(QPlainTextEdit)[0].setPlainText(lines)
+    dialog.accept()
     assert requested(spy) == [{"sql": lines}]
     assert row.line.text() == lines
 

@@ -223,7 +223,7 @@ def check_statement(settings: Mapping[str, Value], dialect: str) -> None:
         others = [other.name for other in STATEMENTS if dialect in other.servers]
         raise InputError(
             f"statement is {kind.name}, which runs on "
-            f"{' and on '.join(_NAMES[server] for server in kind.servers)} and not on "
-            f"{_NAMES[dialect]}: take {', '.join(others[:-1])} or {others[-1]}."
+            f"{' and on '.join(_NAMES[server] for server in kind.servers)}, but not "
+            f"on {_NAMES[dialect]}: use {', '.join(others[:-1])} or {others[-1]}."
         )
     kind(settings, dialect)

@@ -29,7 +29,8 @@ SETTINGS = Parameters(
         default=8,
         maximum=MOST_CLIENTS,
         slider=(0, 100),
-        help="The number of clients that use the pool at once, each in its own thread or task.",
+        help="How many clients use the pool at once, each in its own thread or task. The default "
+        "is 1 for a pool that is made for one client.",
     ),
     *arrival_parameters(),
     *statement_parameters(),

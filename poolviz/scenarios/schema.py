@@ -12,7 +12,7 @@ import msgspec
 
 from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.settings import SETTINGS, settings_for
-from poolviz.model.parameters import Parameter, Parameters, seconds_schema
+from poolviz.model.parameters import INTEGER_LIMIT, Parameter, Parameters, seconds_schema
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import POOLS, listings
@@ -23,7 +23,7 @@ Schema: TypeAlias = dict[str, Any]
 _ONE_LINE = {"type": "string", "minLength": 1}
 _OWN_POOL = r"^.+:[A-Za-z_][A-Za-z0-9_.]*$"  # module:Class, file.py:Class
 _FIGURE = r"^\s*(\w+)\s*(>=|<=|==|!=|>|<)\s*\S.*$"
-_MOST = 2**63 - 1  # of a whole number in TOML
+_LARGEST = INTEGER_LIMIT - 1
 
 
 def as_json(figures: Iterable[str]) -> str:
@@ -69,7 +69,7 @@ def _top(figures: Iterable[str]) -> Schema:
         "load": _only("load"),
         "changes": {"type": "array", "items": {"$ref": "#/$defs/moment"}},
         "duration": seconds_schema(minimum=0, exclusive=True),
-        "seed": {"type": "integer", "minimum": -_MOST, "maximum": _MOST, "default": 1},
+        "seed": {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST, "default": 1},
         "fail_if": {
             "type": "array",
             "items": {

@@ -12,7 +12,7 @@ from typing import Any
 import tomli_w
 
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import suggest
+from poolviz.model.parameters import INTEGER_LIMIT, suggest
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
 from poolviz.scenarios.draft import Draft, Mistake, Source, on_one_line
 from poolviz.scenarios.toml_lines import KeyPath, lines_of
@@ -31,7 +31,6 @@ KEYS: Mapping[str, str] = {
     "fail_if": "Conditions that make the run fail, such as 'wait_p95 > 50ms'.",
 }
 _POSITION = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
-_LARGEST = 2**63  # beyond the whole numbers of TOML
 
 
 def read_draft(path: Path) -> Draft:
@@ -125,7 +124,7 @@ class _Reading:
     def seed(self) -> int:
         """Return the seed, by default 1."""
         seed = self._given.get("seed", 1)
-        if isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) < _LARGEST:
+        if isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) < INTEGER_LIMIT:
             return seed
         self._wrong(("seed",), f"is {shown(seed)}: it takes a whole number of at most 64 bits.")
         return 1
@@ -182,7 +181,7 @@ def shown(value: object) -> str:
         return f"'{value}'" if len(value) <= 80 else f"'{value[:80]}…'"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) and abs(value) >= _LARGEST:
+    if isinstance(value, int) and abs(value) >= INTEGER_LIMIT:
         return "a number of more than 64 bits"
     if isinstance(value, (int, float, datetime.date, datetime.time)):
         return str(value)

@@ -14,7 +14,7 @@ from poolviz.model.errors import ParameterError
 
 Value: TypeAlias = bool | int | float | str
 
-_WORD_SIZE = 2**63  # whole numbers from here on don't fit a message
+INTEGER_LIMIT = 2**63  # whole numbers from here on fit neither a message nor TOML
 
 
 class Effect(StrEnum):
@@ -115,7 +115,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
     def _refusal(self, value: object) -> ParameterError:
         """Return the error for a value that this parameter doesn't take."""
-        if isinstance(value, int) and abs(value) >= _WORD_SIZE:
+        if isinstance(value, int) and abs(value) >= INTEGER_LIMIT:
             shown = "a number of more than 64 bits"
         else:
             shown = f"'{value}'" if isinstance(value, str) else str(value)

@@ -7,11 +7,10 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from poolviz.model.parameters.base import Parameter, Value
+from poolviz.model.parameters.base import INTEGER_LIMIT, Parameter, Value
 
 _FINE = 1000  # positions of a slider whose values aren't counted one by one
 _SPAN = 1e4  # of a logarithmic slider that begins at zero: its end by its least value
-_LARGEST = 2**63  # the first whole number that a message can't carry
 
 
 class Numeric(Parameter, frozen=True, kw_only=True):
@@ -54,7 +53,7 @@ class Numeric(Parameter, frozen=True, kw_only=True):
     def check(self, value: object) -> int | float:
         """Return `value` as a number within the bounds, or a special one. Raises ParameterError."""
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            inside = self.minimum <= value <= self.maximum and abs(value) < _LARGEST
+            inside = self.minimum <= value <= self.maximum and abs(value) < INTEGER_LIMIT
             if (inside or value in self.special) and self._is_fit(value):
                 return self._converted(value)
         raise self._refusal(value)

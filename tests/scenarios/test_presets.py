@@ -162,8 +162,8 @@ def most_opened(samples: list[Sample], seconds: float) -> int:
     )
 
 
-def test_the_presets_are_these() -> None:
-    assert tuple(preset.name for preset in presets()) == NAMES
+def test_the_presets_of_these_tests_are_there() -> None:
+    assert set(NAMES) <= {preset.name for preset in presets()}
 
 
 @pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.name)

@@ -1,4 +1,8 @@
-"""The parts that all charts share: panel, title, grid, curves, and names at the curves' ends."""
+"""The parts that all charts share: panel, title, grid, curves, and names at the curves' ends.
+
+To add a chart, write one subclass of `Chart` in a file of its own, and name it in
+`ChartScene.charts`. What it draws comes from `View.lines` (see `sessions/resolutions.py`).
+"""
 
 from __future__ import annotations
 
@@ -55,6 +59,8 @@ class Chart(QGraphicsObject):
 
     title = ""
     subtitle = ""
+    share = 0.25  # of the height, in proportion to the other charts
+    fine = False  # draws counts, which allow narrow bins; percentiles and rates need wide ones
 
     def __init__(self, theme: Theme, *, with_time_axis: bool = False) -> None:
         super().__init__()

@@ -20,7 +20,6 @@ from poolviz.ui.charts.wait import Wait
 from poolviz.ui.style.theme import Theme, ui_font
 
 GAP = 6.0  # pixels between two panels
-_SHARES = (0.48, 0.28, 0.24)  # of the height
 _FINE = 1500  # bins at most, for counts
 _COARSE = 300  # bins at most, for percentiles and rates, which need many operations
 _CALM = 0.2  # seconds: their shortest bins, if at least _FEW are shown
@@ -69,8 +68,10 @@ class ChartScene(QGraphicsObject):
         self.prepareGeometryChange()
         self.size = QRectF(0, 0, width, height)
         room, top = height - GAP * (len(self.charts) - 1), 0.0
-        for chart, share in zip(self.charts, _SHARES, strict=True):
-            tall = round(room * share) if chart is not self.charts[-1] else height - top
+        whole = sum(chart.share for chart in self.charts)
+        for chart in self.charts:
+            last = chart is self.charts[-1]
+            tall = height - top if last else round(room * chart.share / whole)
             chart.place(QRectF(0, top, width, tall))
             top += tall + GAP
         self.marks.place(self.size)
@@ -102,7 +103,8 @@ class ChartScene(QGraphicsObject):
             return
         views = self._views
         self._empty.setVisible(views is None or not len(views[0].t))
-        for chart, which in zip(self.charts, (0, 1, 1), strict=True):
+        for chart in self.charts:
+            which = 0 if chart.fine else 1
             if views is None or not len(views[which].t):
                 chart.show_nothing(self.frame)
             else:
@@ -142,8 +144,9 @@ class ChartScene(QGraphicsObject):
             self.crosshair.setVisible(False)
             return
         groups = [
-            chart.figures(views[which], _bin_at(views[which], time))
-            for chart, which in zip(self.charts, (0, 1, 1), strict=True)
+            chart.figures(view, _bin_at(view, time))
+            for chart in self.charts
+            for view in (views[0 if chart.fine else 1],)
         ]
         back = ago(round(self.frame.end - time, 1)) if self.frame.live else ""
         self.crosshair.show_figures(at, plots, (clock(time, 0.1), back), groups)

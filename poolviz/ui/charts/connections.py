@@ -50,6 +50,8 @@ class Connections(Chart):
 
     title = "Connections"
     subtitle = "waiting below zero"
+    share = 0.48
+    fine = True
 
     def build(self) -> None:
         """Create the areas back to front: each covers the lower part of the one behind it."""

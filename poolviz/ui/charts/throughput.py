@@ -21,6 +21,7 @@ class Throughput(Chart):
 
     title = "Throughput"
     subtitle = "operations/s; errors as bars"
+    share = 0.24
 
     def build(self) -> None:
         """Create the bars, then the line over them."""

@@ -31,6 +31,7 @@ class Wait(Chart):
 
     title = "Wait to acquire"
     subtitle = "ms, log"
+    share = 0.28
 
     def build(self) -> None:
         """Create the curves, the slowest over the others."""

@@ -129,7 +129,7 @@ class Pareto(Distribution):
     """A minimum time with a heavy tail."""
 
     name = "pareto"
-    help = "a minimum time with a heavy tail: rare ones are far longer than all others"
+    help = "a minimum time with a heavy tail of rare ones that are far longer"
     uses_spread = True
 
     def __init__(self, mean: float, spread: float, file: str) -> None:  # noqa: ARG002

@@ -18,7 +18,7 @@ from poolviz.load.distributions import draw_of, time_parameters
 from poolviz.load.sql_script import SqlScript
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, sleep_statement
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Choice, Count, Parameter, Text, Value
+from poolviz.model.parameters import Choice, Count, Parameter, Text, Value, either
 from poolviz.model.scenario import Scenario
 
 # The tables are pgbench's, in a schema of their own. These are rows for each unit of scale.
@@ -68,7 +68,7 @@ class Sleep(Statement):
     """The server sleeps for a random time."""
 
     name = "sleep"
-    help = "the server sleeps for statement_time (pg_sleep); at 0 it is SELECT 1"
+    help = "the server sleeps for statement_time (pg_sleep), or runs SELECT 1 if that is 0"
     parameters = time_parameters(
         "statement",
         0.004,
@@ -127,8 +127,8 @@ class ReadWrite(Statement):
 
     name = "read_write"
     help = (
-        "pgbench's transaction of five statements: update an account, a teller and a branch, and "
-        "add a row of history"
+        "pgbench's transaction of five statements, which update an account, a teller and a branch "
+        "and add a row of history"
     )
     parameters = (_SCALE,)
     servers = (POSTGRESQL, MYSQL)
@@ -220,10 +220,10 @@ def check_statement(settings: Mapping[str, Value], dialect: str) -> None:
     """Raise InputError if the statement doesn't run on such a server, or has no SQL."""
     kind = statement_class(settings)
     if dialect not in kind.servers:
-        others = [other.name for other in STATEMENTS if dialect in other.servers]
+        others = either([other.name for other in STATEMENTS if dialect in other.servers])
         raise InputError(
             f"statement is {kind.name}, which runs on "
             f"{' and on '.join(_NAMES[server] for server in kind.servers)}, but not "
-            f"on {_NAMES[dialect]}: use {', '.join(others[:-1])} or {others[-1]}."
+            f"on {_NAMES[dialect]}: use {others}."
         )
     kind(settings, dialect)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from poolviz.load.faults.base import Fault, FaultConditions, FaultContext
 from poolviz.load.statements import STATEMENTS
 from poolviz.model.dialect import SQLITE
-from poolviz.model.parameters import Seconds, Switch, Value
+from poolviz.model.parameters import Seconds, Switch, Value, either
 
 _TABLE_STATEMENTS = tuple(statement.name for statement in STATEMENTS if statement.tables)
 
@@ -57,7 +57,7 @@ class LockTable(Fault):
         if conditions.load["statement"] not in _TABLE_STATEMENTS:
             return (
                 "This load touches no table that could be locked: it needs statement = "
-                f"{' or '.join(_TABLE_STATEMENTS)}."
+                f"{either(_TABLE_STATEMENTS)}."
             )
         return ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
@@ -69,7 +69,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
         sentences = [self.help, self._unit_help()]
         if self.only_when is not None:
             key, values = self.only_when
-            sentences.append(f"Only with {key} = {' or '.join(values)}.")
+            sentences.append(f"Only with {key} = {either(values)}.")
         sentences.append(self.effect_help)
         return " ".join(sentence for sentence in sentences if sentence)
 
@@ -120,3 +120,9 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
         else:
             shown = f"'{value}'" if isinstance(value, str) else str(value)
         return ParameterError(self.key, f"is {shown}: it takes {self.allowed()}.")
+
+
+def either(words: Sequence[str]) -> str:
+    """Return `words` as alternatives in a sentence: "a", "a or b", "a, b or c"."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from poolviz.model.errors import InputError, ParameterError
-from poolviz.model.parameters.base import Parameter, Value
+from poolviz.model.parameters.base import Parameter, Value, either
 
 _FEW = 12  # as many keys as a sentence may list
 
@@ -117,4 +117,4 @@ def unknown_key(key: str, *declared: Parameters) -> ParameterError:
 
 def _nearest(word: str, known: list[str]) -> str:
     near = difflib.get_close_matches(word, known, n=3)
-    return f"perhaps {' or '.join(near)} is meant" if near else ""
+    return f"perhaps {either(near)} is meant" if near else ""

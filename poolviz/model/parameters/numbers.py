@@ -241,9 +241,6 @@ class Number(Measure, frozen=True, kw_only=True):
     def _number_schema(self) -> dict[str, Any]:
         return {"type": "number"} | bounds_schema(self.minimum, self.maximum)
 
-    def _unit_help(self) -> str:
-        return f"In {self.unit}." if self.unit else ""
-
 
 def bounds_schema(minimum: float, maximum: float) -> dict[str, float]:
     """Return the bounds of a number as JSON Schema has them; an infinite maximum is left out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from poolviz.model.parameters.base import Parameter, Value
+from poolviz.model.parameters.base import Parameter, Value, either
 
 _ON = ("true", "on", "yes", "1")
 _OFF = ("false", "off", "no", "0")
@@ -76,7 +76,7 @@ class Choice(Parameter, frozen=True, kw_only=True):
 
     def allowed(self) -> str:
         """Return the choices: "fail or retry"."""
-        return " or ".join(self.choices)
+        return either(self.choices)
 
     def _type_schema(self) -> dict[str, Any]:
         return {"enum": list(self.choices)}

@@ -217,11 +217,11 @@ def test_a_stop_while_tables_are_made_leaves_none(
     plan(window)
     window.controller.change_settings({"statement": "read", "scale": 200})
     window.controller.connect_to(database, start=True)
-    until(qtbot, lambda: "tables" in window.banner.sentences)
+    until(qtbot, lambda: "preparation" in window.banner.sentences)
     window.controller.stop()
     until(qtbot, lambda: window.controller.state is State.READY)
     assert window.controller.recorder is None
-    assert not {"tables", "run"} & set(window.banner.sentences)
+    assert not {"preparation", "run"} & set(window.banner.sentences)
     assert tables_in(database) == []
 
 

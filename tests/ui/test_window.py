@@ -161,7 +161,7 @@ def test_another_pool_takes_over_the_load(window: Window, qtbot: QtBot, conninfo
     assert "psycopg2" in window.toolbar.pool_button.text()
 
 
-def test_a_killed_engine_is_said_and_a_new_one_starts(
+def test_a_killed_engine_is_reported_and_a_new_one_starts(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window)
@@ -182,7 +182,7 @@ def test_a_killed_engine_is_said_and_a_new_one_starts(
     assert "run" not in window.banner.sentences
 
 
-def test_a_lost_embedded_server_is_said_and_started_again(window: Window, qtbot: QtBot) -> None:
+def test_a_lost_embedded_server_is_reported_and_started_again(window: Window, qtbot: QtBot) -> None:
     plan(window)
     run_on(qtbot, window, None)
     recorder = window.controller.recorder
@@ -239,7 +239,7 @@ def test_the_users_own_server_is_not_loaded_before_start_is_pressed(
     assert "load" not in window.banner.sentences
 
 
-def test_m_marks_the_moment_but_not_while_somebody_types(
+def test_m_marks_the_moment_but_not_while_typing(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window)
@@ -324,7 +324,7 @@ def test_every_part_is_painted_in_both_themes(
     assert (corner.lightness() > 128) == (choice == "light")
 
 
-def test_a_hanging_engine_is_said_and_given_up_for_a_new_one(
+def test_a_hanging_engine_is_reported_and_replaced(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window)
@@ -342,7 +342,7 @@ def test_a_hanging_engine_is_said_and_given_up_for_a_new_one(
     assert "engine" not in window.banner.sentences
 
 
-def test_a_lost_server_of_the_users_is_said_and_the_curves_stay(
+def test_a_lost_server_of_the_users_is_reported_and_the_curves_stay(
     window: Window, qtbot: QtBot
 ) -> None:
     plan(window)

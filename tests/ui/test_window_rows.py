@@ -15,7 +15,7 @@ from tests.ui.running import operations, servers_home, until, until_counting, wi
 __all__ = ["servers_home", "window"]
 
 
-def test_rows_that_are_missing_are_told_at_the_end(window: Window, qtbot: QtBot) -> None:
+def test_rows_that_are_missing_are_reported_at_the_end(window: Window, qtbot: QtBot) -> None:
     window.controller.plan(complete_draft(open_scenario(Path("staticpool_corruption"))))
     window.controller.connect_to(None, start=True)
     until_counting(qtbot, window)

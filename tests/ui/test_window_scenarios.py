@@ -102,7 +102,7 @@ def press(
     key: Qt.Key,
     with_: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
 ) -> None:
-    """A key; the window has the focus again after a dialog, which here nobody gives it back."""
+    """Press a key in the active window: offscreen, a closed dialog doesn't give the focus back."""
     window.activateWindow()
     until(qtbot, window.isActiveWindow)
     QTest.keyClick(window, key, with_)
@@ -135,7 +135,7 @@ def test_every_preset_is_in_the_menu_and_says_what_to_watch(window: Window, qtbo
         assert preset.watch["en"].split("'")[0][:40] in actions[preset.name].toolTip()
 
 
-def test_a_user_who_reads_spanish_is_told_in_spanish(
+def test_a_user_who_reads_spanish_gets_spanish_texts(
     spanish: None, window: Window, qtbot: QtBot, own: Path
 ) -> None:
     preset = presets()[0]
@@ -302,11 +302,11 @@ def test_a_run_with_changes_and_faults_by_hand_is_saved_as_a_scenario_and_runs_a
     window.controller.start()
     until(qtbot, lambda: window.controller.recorder is not first)
     until(qtbot, lambda: recorder_of(window).ended is not None)
-    told = [(mark.kind, mark.key, mark.new) for mark in recorder_of(window).marks]
-    assert told == [(mark.kind, mark.key, mark.new) for mark in first.marks]
+    marks = [(mark.kind, mark.key, mark.new) for mark in recorder_of(window).marks]
+    assert marks == [(mark.kind, mark.key, mark.new) for mark in first.marks]
 
 
-def test_before_any_run_what_is_asked_for_is_saved(
+def test_before_any_run_what_is_requested_is_saved(
     window: Window, qtbot: QtBot, tmp_path: Path, own: Path
 ) -> None:
     window.controller.choose_server("host=nowhere")
@@ -346,7 +346,7 @@ def test_a_recorded_session_shows_its_faults_again(
     assert [(label.text, label.kind) for label in labels] == [("kill_backend", MarkKind.FAULT)]
 
 
-def test_requests_that_nobody_has_begun_are_told_beside_who_waits(
+def test_requests_that_no_client_has_started_are_shown_beside_those_that_wait(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window, pool_size=1, max_overflow=0)
@@ -364,7 +364,7 @@ def test_requests_that_nobody_has_begun_are_told_beside_who_waits(
     )
 
 
-def test_where_a_shape_moves_the_clients_their_number_is_told(
+def test_where_a_shape_moves_the_clients_their_number_is_shown(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window)

@@ -94,7 +94,7 @@ def test_a_server_is_tested_in_the_dialog_chosen_and_remembered(
 @pytest.mark.parametrize(
     "dsn", ["mysql://me@host/db", "postgresql://me:s3cret@127.0.0.1:1/db", "nonsense"]
 )
-def test_a_dsn_that_leads_nowhere_is_said_in_the_dialog(
+def test_a_dsn_that_leads_nowhere_is_reported_in_the_dialog(
     window: Window, qtbot: QtBot, dsn: str
 ) -> None:
     dialog = dialog_of(qtbot, window)
@@ -171,7 +171,7 @@ def test_mariadb_runs_in_the_window_and_its_password_is_not_kept(
     assert address.password not in written(window._settings)
 
 
-def test_a_pool_that_doesnt_run_on_the_server_is_said_and_not_started(
+def test_a_pool_that_doesnt_run_on_the_server_is_reported_and_not_started(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     plan(window)
@@ -192,7 +192,7 @@ def test_a_pool_that_doesnt_run_on_the_server_is_said_and_not_started(
     assert "load" not in window.banner.sentences
 
 
-def test_a_server_that_the_pool_doesnt_run_on_is_said_with_a_way_out(
+def test_a_server_that_the_pool_doesnt_run_on_is_reported_with_a_remedy(
     window: Window, qtbot: QtBot, tmp_path: Path
 ) -> None:
     plan(window, SIMPLE)

@@ -33,7 +33,7 @@ def answer(qtbot: QtBot, window: Window, *, yes: bool) -> str:
     return words
 
 
-def test_the_tables_are_dropped_once_the_user_has_said_so(
+def test_the_tables_are_dropped_once_the_user_has_confirmed(
     window: Window, qtbot: QtBot, conninfo: str
 ) -> None:
     try:

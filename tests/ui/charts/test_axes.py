@@ -109,7 +109,7 @@ def test_a_spike_starts_the_rest_anew() -> None:
     assert calm.high == 100
 
 
-def test_somebody_who_pans_gets_the_range_at_once() -> None:
+def test_panning_sets_the_range_at_once() -> None:
     calm = CalmRange(0, 100)
     calm.fit(0, 10, 1.0, calm=False)
     assert calm.high == 10

@@ -1,4 +1,4 @@
-"""What part of the session is shown, whatever somebody does."""
+"""Which part of the session is shown, however the user moves it."""
 
 from __future__ import annotations
 

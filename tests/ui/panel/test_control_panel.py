@@ -104,7 +104,7 @@ def test_every_limit_and_every_setting_has_a_row_that_shows_its_default(
         ("hold_spread", "1,5×", 1.5, "1.5×"),
     ],
 )
-def test_what_is_typed_is_asked_for_once(
+def test_what_is_typed_is_requested_once(
     panel: ControlPanel, key: str, typed: str, value: Value, shown: str
 ) -> None:
     show_all(panel)
@@ -119,7 +119,7 @@ def test_what_is_typed_is_asked_for_once(
     ("key", "typed"),
     [("clients", "many"), ("pool_size", "0"), ("hold_time", "-1s"), ("rate", "5×")],
 )
-def test_what_cant_be_taken_is_said_in_a_sentence_and_the_value_comes_back(
+def test_a_bad_value_is_reported_in_a_sentence_and_the_value_comes_back(
     panel: ControlPanel, key: str, typed: str
 ) -> None:
     committed, mistaken = QSignalSpy(panel.committed), QSignalSpy(panel.mistaken)
@@ -322,7 +322,7 @@ def text_row(panel: ControlPanel) -> TextRow:
     return row
 
 
-def test_a_text_is_asked_for_when_it_is_entered_or_left(panel: ControlPanel) -> None:
+def test_a_text_is_requested_when_it_is_entered_or_left(panel: ControlPanel) -> None:
     spy = QSignalSpy(panel.committed)
     row = text_row(panel)
     row.line.setFocus()
@@ -375,7 +375,7 @@ def test_a_file_is_chosen_and_shown_by_its_name(
     assert row.file.toolTip() == str(path)
 
 
-def test_faults_are_asked_for_by_buttons_and_sliders(panel: ControlPanel) -> None:
+def test_faults_are_injected_by_buttons_and_sliders(panel: ControlPanel) -> None:
     spy = QSignalSpy(panel.injected)
     panel.folds["Faults"].header.setChecked(True)
     faults = panel.faults

@@ -110,7 +110,7 @@ def test_a_pool_of_the_users_own_runs_from_its_file(
     assert len([a for a in actions(window) if a.data() == id]) == 1
 
 
-def test_of_a_file_with_several_pools_one_is_asked_for(
+def test_the_user_chooses_one_of_several_pools_in_a_file(
     window: Window, qtbot: QtBot, tmp_path: Path
 ) -> None:
     path = tmp_path / "two_pools.py"
@@ -134,7 +134,7 @@ def test_of_a_file_with_several_pools_one_is_asked_for(
         (CLASH, "has a parameter clients, which is a setting of the load"),
     ],
 )
-def test_a_file_that_has_no_pool_is_told_in_a_sentence_and_changes_nothing(
+def test_a_file_that_has_no_pool_is_reported_in_a_sentence_and_changes_nothing(
     window: Window, qtbot: QtBot, tmp_path: Path, source: str, said: str
 ) -> None:
     before = window.controller.pool.id

@@ -35,7 +35,7 @@ from poolviz.pools.listing import Listing
 LISTING = Listing("aiomysql.Pool", "aiomysql Pool", rank=60, drivers=("aiomysql",), extra="mysql")
 
 
-class _CountedConnection(CountedConnection, Connection):  # type: ignore[misc]
+class _CountedAiomysqlConnection(CountedConnection, Connection):  # type: ignore[misc]
     """An aiomysql connection that counts itself.
 
     A closed one leaves a task in `closing` until its socket is closed too: the end of a TLS
@@ -74,8 +74,8 @@ async def _wait_closed(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-async def _connect(**options: Any) -> _CountedConnection:
-    connection = _CountedConnection(**options)
+async def _connect(**options: Any) -> _CountedAiomysqlConnection:
+    connection = _CountedAiomysqlConnection(**options)
     await connection._connect()
     return connection
 

@@ -37,13 +37,13 @@ from poolviz.pools.listing import Listing
 LISTING = Listing("aiopg.Pool", "aiopg Pool", rank=50, drivers=("aiopg",), extra="aiopg")
 
 
-class _CountedConnection(CountedConnection, connection):
+class _CountedAiopgConnection(CountedConnection, connection):
     """A psycopg2 connection that connects in steps, and is counted once it is connected."""
 
 
 async def _connect(dsn: str, *, counter: ConnectionCounter, **options: Any) -> aiopg.Connection:
     began = await wait_to_connect_async(counter, OperationalError)
-    made = await aiopg.connect(dsn, connection_factory=_CountedConnection, **options)
+    made = await aiopg.connect(dsn, connection_factory=_CountedAiopgConnection, **options)
     made.raw.count_in(counter, began)
     return made
 

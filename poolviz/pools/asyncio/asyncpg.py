@@ -138,7 +138,7 @@ class ResizableAsyncpgPool(upstream.Pool):  # type: ignore[misc]
 
     def _remove(self, holder: upstream.PoolConnectionHolder) -> None:
         self._holders.remove(holder)
-        # Later in this iteration of the loop, when whoever gave it back is done with it.
+        # Later in this iteration of the loop, when its release is complete.
         self._loop.call_soon(holder.terminate)
 
 

@@ -56,8 +56,8 @@ def fill_with(connect: Callable[..., Any], library: ModuleType) -> FunctionType:
 class ResizableConditionPool(_Upstream):
     """A mixin before the library's pool, with limits that may be changed while it is in use.
 
-    Everything except `reported_counts` is called on the pool's loop. As in the library, whoever
-    holds `_cond` opens connections and hands out free ones; releasing one doesn't take it.
+    Everything except `reported_counts` is called on the pool's loop. As in the library, `_cond`
+    is held while connections are opened and free ones handed out, but not to release one.
     """
 
     def release(self, conn: Any) -> asyncio.Future[None]:

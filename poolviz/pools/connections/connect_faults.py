@@ -20,8 +20,8 @@ _POLL_INTERVAL = 0.1  # seconds until a fault that begins or ends is noticed by 
 class ConnectFaults:
     """Slows or refuses connections that are about to be made.
 
-    Every attribute is a single value, written by whoever injects a fault and read by whoever
-    connects, in any thread, so there is no lock.
+    Every attribute is a single value, written by the thread that injects a fault and read by those
+    that connect, so there is no lock.
     """
 
     def __init__(self) -> None:

@@ -14,8 +14,8 @@ def count_in(connection: Any, counter: ConnectionCounter, began: float) -> Calla
     """Count a connection as opened, and return the function that counts it as closed.
 
     `began` is the time (perf_counter) at which connecting began. The function counts once,
-    however often and from whichever threads it is called; if nobody has called it by the time
-    the connection is garbage collected, the connection is counted as closed then. Connections
+    however often and from whichever threads it is called; if it wasn't called by the time the
+    connection is garbage collected, the connection is counted as closed then. Connections
     that are open when the interpreter exits are not counted as closed.
     """
     counter.opened(perf_counter() - began)

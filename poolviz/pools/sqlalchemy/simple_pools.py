@@ -90,7 +90,7 @@ class ResizableStaticPool(StoppablePool, UpstreamStaticPool):
         self._held: dict[int, ConnectionPoolEntry] = {}
 
     def connect(self) -> PoolProxiedConnection:
-        """Return the connection, whoever holds it already."""
+        """Return the connection, even if other clients hold it."""
         proxy: Any = super().connect()
         self._held[id(proxy)] = proxy._connection_record
         return proxy  # type: ignore[no-any-return]
@@ -242,7 +242,7 @@ class ResizableAssertionPool(StoppablePool, UpstreamAssertionPool):
         """Close the connection now or, if it is out, when it is given back."""
         if self._conn is None:
             return
-        with self._serving:  # held for a moment only, for nobody connects: there is a connection
+        with self._serving:  # held for a moment only: there is a connection already
             record = None if self._checked_out else self._conn
             if record is not None:
                 self._conn = None

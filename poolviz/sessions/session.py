@@ -23,12 +23,12 @@ class Session:
 
     @classmethod
     def open(cls, path: Path) -> Session:
-        """Open the session file at `path`. InputError where it isn't one or is damaged."""
+        """Open the session file at `path`. InputError if it isn't one or is damaged."""
         return cls(Recorder.open(path))
 
     @property
     def path(self) -> Path | None:
-        """The session file; None where the run was recorded into a temporary one."""
+        """The session file; None if the run was recorded into a temporary one."""
         return self._recorder.path
 
     @property
@@ -66,7 +66,7 @@ class Session:
 
     def export(self, path: str | Path) -> tuple[Path, ...]:
         """Write the session in the format of the suffix of `path`; return the files that were
-        made. InputError where the suffix isn't known or a file can't be written."""
+        made. InputError if the suffix isn't known or a file can't be written."""
         path = Path(path)
         return exporter_for(path).export(self._recorder, path)
 

@@ -262,6 +262,6 @@ def next_round(value: float, direction: int) -> float:
     if direction < 0 and lead <= 1 + 1e-9:
         unit, lead = unit / 10, 10
     stride = unit / 10 if lead < 2 or (direction < 0 and lead <= 2 + 1e-9) else unit / 2
-    place = value / stride
-    target = math.floor(place + 1e-6) + 1 if direction > 0 else math.ceil(place - 1e-6) - 1
+    index = value / stride
+    target = math.floor(index + 1e-6) + 1 if direction > 0 else math.ceil(index - 1e-6) - 1
     return round(target * stride, 9)

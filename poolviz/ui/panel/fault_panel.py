@@ -23,7 +23,7 @@ class AmountButton(QWidget):
         super().__init__()
         self.button, self.box = _button(f"{label} ▸"), ValueBox(parameter)
         self.box.show_value(amount)
-        self.box.setAccessibleName(f"{label}, for how long")
+        self.box.setAccessibleName(f"{label}, amount")
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(SPACING)

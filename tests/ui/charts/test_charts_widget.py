@@ -39,9 +39,9 @@ def test_the_wheel_stops_following_but_not_recording(
     charts: ChartsWidget, recorder: Recorder, qtbot: QtBot
 ) -> None:
     charts.set_recorder(fed(recorder, *[BUSY] * 2000))
-    with qtbot.waitSignal(charts.following_changed) as told:
+    with qtbot.waitSignal(charts.following_changed) as shown:
         wheel(charts, 3)
-    assert told.args == [False]
+    assert shown.args == [False]
     shown = charts.frame
     assert shown.span < 60
     fed(recorder, *[BUSY] * 100, since=2000)
@@ -73,7 +73,7 @@ def test_every_way_to_follow_again(
 ) -> None:
     charts.set_recorder(fed(recorder, *[BUSY] * 2000))
     wheel(charts, 3)
-    with qtbot.waitSignal(charts.following_changed) as told:
+    with qtbot.waitSignal(charts.following_changed) as shown:
         if how == "double click":
             QTest.mouseDClick(
                 charts.canvas.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(300, 90)
@@ -82,7 +82,7 @@ def test_every_way_to_follow_again(
             QTest.keyClick(charts, Qt.Key.Key_End)
         else:
             charts.follow()
-    assert told.args == [True]
+    assert shown.args == [True]
     assert charts.frame.span == 60
 
 
@@ -188,13 +188,13 @@ def test_the_card_shows_the_values_under_the_pointer_and_is_hidden_with_it(
     assert not crosshair.isVisible()
     QTest.mouseMove(charts.canvas.viewport(), QPoint(600, 120))
     assert crosshair.isVisible()
-    told = {figure.name: figure.value for group in crosshair.groups for figure in group}
-    assert told["active"] == "10"
-    assert told["waiting"] == "6"
-    assert told["limit"] == "15"
-    assert told["server"] == "12"
-    assert told["operations/s"] == "600"
-    assert told["wait p50"] == "3.0 ms"
+    shown = {figure.name: figure.value for group in crosshair.groups for figure in group}
+    assert shown["active"] == "10"
+    assert shown["waiting"] == "6"
+    assert shown["limit"] == "15"
+    assert shown["server"] == "12"
+    assert shown["operations/s"] == "600"
+    assert shown["wait p50"] == "3.0 ms"
     QApplication.sendEvent(charts.canvas, QEvent(QEvent.Type.Leave))
     assert not crosshair.isVisible()
 

@@ -94,9 +94,9 @@ def test_a_picture_says_which_loop_it_was_and_draws_what_was_not_begun(tmp_path:
     load = {**SETTINGS.defaults(), "arrivals": "open", "rate": 250.0}
     scenario = Scenario(pool="sqlalchemy.QueuePool", limits=LIMITS, load=load)
     crowd = Tick(used=(5,), idle=(0,), pending=(4,), backlog=(9,))
-    told = [began(scenario=scenario), *map(SampleTaken, samples([crowd] * 100))]
+    reports = [began(scenario=scenario), *map(SampleTaken, samples([crowd] * 100))]
     with Recorder() as recorder:
-        record(recorder, told)
+        record(recorder, reports)
         facts = {heading: rest for heading, *rest in SessionImage(recorder, LIGHT).paragraphs}
         (tmp_path / "open.png").write_bytes(png(recorder))
     assert "open loop" in facts["Measured"]
@@ -140,7 +140,7 @@ def test_a_worker_may_ask_while_the_window_lives(
     def work() -> None:
         try:
             exporter_for(path).export(recorder, path)
-        except Exception as error:  # noqa: BLE001 - told to the test below
+        except Exception as error:  # noqa: BLE001 - reports to the test below
             failures.append(error)
 
     worker = threading.Thread(target=work)

@@ -18,10 +18,10 @@ in this order:
 3. A `ThreadPool` or `TaskPool` around it, with `id, title = LISTING.id, LISTING.title`, that
    declares its limits and says what they allow. No limit may have the name of a load setting.
 
-That makes the pool appear in `poolviz pools`, `--pool`, the window's menu and the schema, and
-`tests/pools/test_every_pool.py` tries it like all others: all limits, up and down, under load,
-against a real server. The new test file shows the library's own behaviour where the subclass
-departs from it.
+That makes the pool appear in `poolviz pools`, `--pool`, the window's menu and the schema, and the
+suites `tests/pools/test_every_pool*.py` try it like all others: all limits, up and down, under
+load, against a real server. The new test file tests what is particular to this pool; the
+library's own behaviour, where the subclass departs from it, is pinned in `tests/upstream/`.
 """
 
 from __future__ import annotations

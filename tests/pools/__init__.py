@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.pools.bench", "tests.pools.driven")
+pytest.register_assert_rewrite("tests.pools.bench", "tests.pools.contract", "tests.pools.driven")

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
-from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -21,8 +19,6 @@ from tests.pools.bench import (
     Bench,
     Crowd,
     Waiter,
-    can_have,
-    impatient,
     patient,
     pending,
     sized,
@@ -30,7 +26,8 @@ from tests.pools.bench import (
     until,
     waiting,
 )
-from tests.pools.conftest import Benches, ClosableDatabase, Places, main_dialect
+from tests.pools.conftest import Benches, Places, main_dialect
+from tests.pools.contract import clients, comes_to, has_all_its_places, one_or, room_for
 
 # Acquiring, holding, releasing
 
@@ -52,7 +49,7 @@ def test_pool_counter_and_server_agree_while_connections_are_held(
     kind: type[Pool], bench: Benches
 ) -> None:
     number = one_or(kind, 4)
-    one = bench(kind, **_room_for(kind, number))
+    one = bench(kind, **room_for(kind, number))
     held = one.acquire(number)
     distinct = 1 if kind.shares else number
     until(lambda: one.agreed() and one.uses(distinct), "all agree")
@@ -62,20 +59,6 @@ def test_pool_counter_and_server_agree_while_connections_are_held(
     one.use(*held[number // 2 :])
     one.release(held[number // 2 :])
     one.settle()
-
-
-def one_or(kind: type[Pool], number: int) -> int:
-    """`number` if the pool can lend so many at once, otherwise one."""
-    unlimited = kind.capacity(kind.limits.defaults()) is None
-    return number if kind.shares or unlimited or can_have(kind, number) else 1
-
-
-def _room_for(kind: type[Pool], number: int) -> dict[str, Value]:
-    """Limits that allow exactly `number` connections, if the pool has such limits."""
-    unlimited = kind.capacity(kind.limits.defaults()) is None
-    if kind.shares or unlimited or not can_have(kind, number):
-        return {}
-    return sized(kind, number, number // 2)
 
 
 def test_a_shared_connection_is_lent_to_every_caller(kind: type[Pool], bench: Benches) -> None:
@@ -104,10 +87,6 @@ def test_many_clients_are_served_on_every_server_that_a_pool_runs_on(
     one.settle()
     one.release(one.acquire(1))
     one.settle()
-
-
-def clients(kind: type[Pool], number: int) -> int:
-    return 1 if kind.one_client else number
 
 
 def clients_amid_changes(kind: type[Pool], number: int) -> int:
@@ -176,18 +155,11 @@ def test_a_lowered_limit_closes_idle_connections_at_once(
 ) -> None:
     one = bench(resizable, **sized(resizable, 6, 6))
     one.release(one.fill(6))
-    _comes_to(one, one.most_idle)
+    comes_to(one, one.most_idle)
     for capacity, kept in ((5, 3), (1, 1)):
         one.change(**sized(resizable, capacity, kept))
-        _comes_to(one, min(one.most_idle, capacity))
+        comes_to(one, min(one.most_idle, capacity))
     one.settle()
-
-
-def _comes_to(one: Bench, number: int) -> None:
-    until(
-        lambda: one.counter.open == number,
-        lambda: f"{number} are open, not {one.counter.open}: {one.pool.reported_counts()}",
-    )
 
 
 def test_surplus_connections_that_are_idle_are_closed_first(
@@ -200,7 +172,7 @@ def test_surplus_connections_that_are_idle_are_closed_first(
     one.release([held.pop(), held.pop(), held.pop()])
     for capacity, left in ((6, 6), (5, 5), (3, 4)):
         one.change(**sized(resizable, capacity, capacity))
-        _comes_to(one, left)
+        comes_to(one, left)
         until(lambda: one.uses(4), "four are in use")
     one.use(*held)
     one.release(held)
@@ -216,7 +188,7 @@ def test_a_lowered_limit_closes_connections_in_use_when_they_are_released(
     one.use(*held)
     for in_use in (5, 4, 3, 2):
         one.release([held.pop()])
-        _comes_to(one, in_use)
+        comes_to(one, in_use)
         assert one.refuses()
     one.use(*held)
     one.release([held.pop()])
@@ -240,7 +212,7 @@ def test_changing_limits_back_and_forth_loses_no_connection_in_use(
     one.release(held)
     one.settle()
     one.release(one.fill(4))
-    _comes_to(one, one.most_idle)
+    comes_to(one, one.most_idle)
 
 
 def _is_down_to(one: Bench, capacity: int) -> bool:
@@ -347,21 +319,9 @@ def test_any_changes_of_limits_under_load_lose_and_leave_nothing(
                 one.use(*held)
             one.release(held)
         one.settle()
-        _has_all_its_places(one)
+        has_all_its_places(one)
     one.settle_closed()
     one.place.forget(one.name)
-
-
-def _has_all_its_places(one: Bench) -> None:
-    one.change(**patient(one.kind))
-    if one.capacity is None or one.kind.shares:
-        one.release(one.acquire(1))
-        one.settle()
-        return
-    held = one.fill(one.capacity)
-    assert one.refuses()
-    one.release(held)
-    one.settle()
 
 
 def test_a_rebuilt_pool_leaves_connections_in_use_to_their_clients(
@@ -410,7 +370,7 @@ def test_as_many_waiting_callers_are_served_as_the_limit_allows(
         for capacity in (4, 5, 3, 8):
             room = max(capacity, one.counter.open)
             one.change(**sized(waiting_kind, capacity, 1))
-            _comes_to(one, room)
+            comes_to(one, room)
             until(lambda: pending(one) == 11 - room, "the rest wait")  # noqa: B023
         one.pool.interrupt()
         for waiter in waiters:
@@ -487,185 +447,4 @@ def test_callers_who_give_up_at_any_moment_lose_no_connection(
     for caller in callers:
         assert caller.finish().error is None
     one.settle()
-    _has_all_its_places(one)
-
-
-# Closing
-
-
-def test_close_leaves_only_connections_in_use_until_they_are_released(
-    kind: type[Pool], bench: Benches
-) -> None:
-    if not issubclass(kind, ThreadPool):
-        pytest.skip("tasks have given everything back by then")
-    number = one_or(kind, 4)
-    one = bench(kind, **_room_for(kind, number))
-    held = one.acquire(number)
-    back = number // 2
-    one.release(held[:back])
-    one.pool.close()
-    one.use(*held[back:])
-    in_use = 1 if kind.shares else number - back
-    until(lambda: one.backends() == in_use, "idle connections are closed")
-    one.use(*held[back:])
-    one.release(held[back:])
-    _comes_to(one, 0)
-    with pytest.raises(PoolStopped):
-        one.holders.take()
-    one.pool.close()
-
-
-def test_close_under_load_leaves_nothing(kind: type[Pool], bench: Benches) -> None:
-    one = bench(kind)
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.is_set():
-            try:
-                conn = one.pool.acquire()
-            except kind.exhausted:
-                continue
-            except PoolStopped:
-                return
-            one.pool.execute(conn, "SELECT 1")
-            one.pool.release(conn)
-
-    number = clients(kind, one.kind.kept(one.limits) if kind.takes_away else 12)
-    crowd = [Waiter(work) for _ in range(number)]
-    until(lambda: one.counter.came > 0, "they are at work")
-    one.pool.close()
-    over.set()
-    assert [caller.finish().error for caller in crowd] == [None] * len(crowd)
-    one.settle_closed()
-
-
-# Faults of the server
-
-
-def _recovers(one: Bench, number: int) -> None:
-    """Wait until `number` connections work again, after a few errors at most."""
-
-    def recovered() -> bool:
-        held = []
-        try:
-            for _ in range(number):
-                held.append(one.holders.take())
-        except Exception:  # noqa: BLE001 - each driver has its own
-            one.release_broken(held)
-            return False
-        working = [one.works(conn) for conn in held]
-        one.release_broken(held)
-        return all(working)
-
-    until(recovered, lambda: f"{number} work again: {one.pool.reported_counts()}")
-    one.settle()
-
-
-def test_connections_in_use_that_the_server_closes_cost_no_place(
-    kind: type[Pool], bench: Benches
-) -> None:
-    number = one_or(kind, 3)
-    one = bench(kind, **_room_for(kind, number))
-    held = one.acquire(number)  # each in its transaction, with the drivers that begin one
-    one.kill_backends()
-    one.release_broken(held)
-    _recovers(one, number)
-    held = one.acquire(number)
-    one.kill_backends()
-    for conn in held:
-        one.works(conn)  # or not: DBUtils reconnects without its client noticing
-    one.release_broken(held)
-    _recovers(one, number)
-    _has_all_its_places(one)
-
-
-def test_idle_connections_that_the_server_closes_cost_no_place(
-    kind: type[Pool], bench: Benches
-) -> None:
-    number = one_or(kind, 3)
-    one = bench(kind, **_room_for(kind, number))
-    one.release(one.acquire(number))
-    one.kill_backends()
-    _recovers(one, number)
-    _has_all_its_places(one)
-
-
-@pytest.mark.filterwarnings("ignore:Invalid transaction status:ResourceWarning")  # raised by aiopg
-@pytest.mark.parametrize("statement", ["SELECT no_such_column", "BEGIN"])
-def test_a_connection_released_in_any_state_is_clean_for_the_next_client(
-    kind: type[Pool], bench: Benches, statement: str
-) -> None:
-    one = bench(kind)
-    (conn,) = one.acquire(1)
-    with suppress(Exception):
-        one.holders.do(conn, one.pool.execute, conn, statement)
-    one.release([conn])
-    until(lambda: one.place.in_transaction(one.name) == 0, "no transaction is left open")
-    one.release(one.acquire(1))
-    one.settle()
-
-
-def test_a_connection_that_its_client_closes_costs_no_place(
-    kind: type[Pool], bench: Benches
-) -> None:
-    number = one_or(kind, 2)
-    one = bench(kind, **_room_for(kind, number))
-    for _ in range(3):
-        held = one.acquire(number)
-        close = getattr(one.pool, "close_connection", None) or (lambda c: one.pool.raw(c).close())
-        one.holders.do(held[0], close, held[0])
-        one.release(held)
-        one.settle()
-        _recovers(one, number)
-    _has_all_its_places(one)
-
-
-def test_failed_connects_cost_no_place_and_are_not_counted(
-    kind: type[Pool], bench: Benches, closable_database: ClosableDatabase
-) -> None:
-    if "postgresql" not in kind.servers:
-        pytest.skip("only PostgreSQL has a database that can be closed")
-    number = one_or(kind, 3)
-    if kind.shares or number == 1:
-        pytest.skip(f"{kind.id} has one connection, which is there by then")
-    one = bench(kind, database=closable_database.name, **_room_for(kind, number))
-    held = one.acquire(1)
-    one.change(**impatient(kind))
-    closable_database.refuse_connections()
-    came, here = one.counter.came, one.counter.open
-    refused = 0
-    while refused < 5:
-        try:
-            held.append(one.holders.take())  # those that were open before
-        except Exception:  # noqa: BLE001 - each driver has its own
-            refused += 1
-    assert len(held) <= here
-    assert one.counter.came == came
-    assert one.uses(len(held))
-    closable_database.allow_connections()
-    one.change(**patient(kind))
-    one.release(held)
-    _recovers(one, number)
-    _has_all_its_places(one)
-
-
-def test_a_pool_that_cant_connect_when_it_is_made_leaves_nothing(
-    kind: type[Pool], places: Places
-) -> None:
-    place = places(main_dialect(kind))
-    try:
-        one = Bench(kind, place, database="no_such_database", **impatient(kind))
-    except Exception as error:  # noqa: BLE001 - each driver has its own
-        assert "no_such_database" in str(error)
-        return
-    with one:
-        try:
-            one.holders.take()
-        except kind.exhausted:
-            pass  # it keeps trying in the background while its callers time out
-        except Exception as error:  # noqa: BLE001 - each driver has its own
-            assert "no_such_database" in str(error)
-        else:
-            pytest.fail("there is no such database")
-    one.settle_closed()
-    place.forget(one.name)
+    has_all_its_places(one)

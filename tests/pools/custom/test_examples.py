@@ -17,6 +17,7 @@ from poolviz.system.resources import resource
 from tests.pools.bench import Crowd, Waiter, until, waiting
 from tests.pools.conftest import Benches, ClosableDatabase
 from tests.pools.test_every_pool import *  # noqa: F403 - the whole contract, over these two
+from tests.pools.test_every_pool_faults import *  # noqa: F403 - as above
 
 Recycling = pool_class(f"{resource('examples/recycling_pool.py')}:RecyclingPool")
 Verbose = pool_class(f"{resource('examples/verbose_pool.py')}:VerbosePool")

@@ -15,6 +15,9 @@ def main() -> None:
 
         sys.exit(watchdog.main(sys.argv[2:]))
     if sys.argv[1:2] == ["_engine"]:
+        from poolviz.runs.engine_signals import ignore_signals  # noqa: PLC0415 - likewise
+
+        ignore_signals()
         from poolviz.runs import engine_child  # noqa: PLC0415 - likewise
 
         engine_child.main(sys.argv[2:])

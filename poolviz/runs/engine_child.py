@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -40,8 +39,6 @@ def main(arguments: Sequence[str]) -> None:
     handle, log_settings, *pools = arguments
     level, file = json.loads(log_settings)
     set_up_logging(level, Path(file) if file is not None else None)
-    # Ctrl+C reaches the whole terminal; the parent decides what becomes of the run.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for pool in pools:
         with suppress(Exception):  # the run reports it, should it have this pool
             pool_class(pool).import_library()

@@ -47,6 +47,7 @@ _SILENT_AFTER = 5.0  # seconds without any report before the engine is said to h
 _START_LIMIT = 20.0  # the same before its first report: it has libraries to load
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
+    "from poolviz.runs.engine_signals import ignore_signals; ignore_signals(); "
     "from poolviz.runs.engine_child import main; main(sys.argv[1:])"
 )
 _logger = logging.getLogger(__name__)

@@ -259,6 +259,32 @@ def test_a_command_whose_engine_dies_says_so_and_keeps_the_session(
     assert json.loads((tmp_path / "figures.json").read_text())["operations"] == kept > 0
 
 
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_ends_a_command_with_its_results(
+    conninfo: str, sign: signal.Signals
+) -> None:
+    arguments = ["run", "--dsn", conninfo, "--duration", "60", "--load", "clients=4", "--json"]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "poolviz", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+        start_new_session=True,
+    )
+    busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'poolviz-%'"
+    try:
+        wait_until(lambda: ask(conninfo, busy) > 0, "the load has started")
+        os.killpg(command.pid, sign)
+        out, err = command.communicate(timeout=60)
+    finally:
+        command.kill()
+        command.wait()
+    assert command.returncode == 130
+    assert json.loads(out)["connections"]["open_at_end"] == 0
+    assert "Traceback" not in err
+
+
 def the_engine_of(pid: int) -> psutil.Process:
     """The engine's process of a command."""
     found: list[psutil.Process] = []

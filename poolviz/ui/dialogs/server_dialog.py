@@ -79,8 +79,8 @@ class ServerDialog(QDialog):
 
     def _lay_out(self) -> None:
         words = QLabel(
-            "The load starts only when you press Start. It opens as many connections as the "
-            "pool's\nlimits allow, and one more to watch them."
+            "The load starts only when you press Start. It opens as many connections as\n"
+            "the pool's limits allow, and one more to watch them."
         )
         words.setProperty("role", "note")
         form = QFormLayout()

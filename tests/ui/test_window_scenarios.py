@@ -40,7 +40,7 @@ title = "Mine"
 pool = "psycopg2.ThreadedConnectionPool"
 seed = 9
 [watch]
-en = "ThemeManager here."
+en = "Watch the waits."
 es = "Mira aquí."
 [limits]
 minconn = 2
@@ -186,7 +186,7 @@ def test_on_a_server_that_isnt_ours_a_scenario_waits_for_start(
     until(qtbot, lambda: window.toolbar.preset_button.text() == "Preset: Mine")
     assert window.controller.state is State.READY
     assert window.controller.recorder is before
-    assert "The run opens up to 3 connections" in window.banner.sentences["load"]
+    assert "The run opens up to 5 connections" in window.banner.sentences["load"]
     press(qtbot, window, Qt.Key.Key_F5)
     until(qtbot, lambda: window.controller.recorder is not before)
     until_counting(qtbot, window)

@@ -131,7 +131,7 @@ def test_the_user_chooses_one_of_several_pools_in_a_file(
         ("x = 1\n", "has no class"),
         ("def (:\n", "can't be read as a Python file"),
         ("class P: ...\nraise RuntimeError('no luck')\n", "no luck"),
-        (CLASH, "has a parameter clients, which is a setting of the load"),
+        (CLASH, "has a parameter clients, which is also a setting of the load"),
     ],
 )
 def test_a_file_that_has_no_pool_is_reported_in_a_sentence_and_changes_nothing(

@@ -46,10 +46,15 @@ class SessionImage:
 
     @property
     def title(self) -> str:
-        """The pool's title, or its id if it isn't installed here; "" without a run."""
-        if self._pool is not None:
-            return self._pool.title
-        return self._recorder.began.scenario.pool if self._recorder.began else ""
+        """The scenario's title, if it has one, and the pool's; "" without a run.
+
+        A pool that isn't installed here has its id for a title.
+        """
+        if self._recorder.began is None:
+            return ""
+        scenario = self._recorder.began.scenario
+        pool = self._pool.title if self._pool is not None else scenario.pool
+        return f"{scenario.title} · {pool}" if scenario.title else pool
 
     def paint(self, start: float, end: float) -> QImage:
         """Return an image of the session between `start` and `end`, in seconds."""
@@ -80,7 +85,9 @@ class SessionImage:
             return
         painter.setPen(QColor(theme.text))
         painter.setFont(ui_font(18, QFont.Weight.DemiBold))
-        painter.drawText(QPointF(_EDGE + 2, 32), self.title)
+        metrics = QFontMetricsF(painter.font())
+        title = metrics.elidedText(self.title, Qt.TextElideMode.ElideRight, WIDTH - 2 * _EDGE - 90)
+        painter.drawText(QPointF(_EDGE + 2, 32), title)
         summary = self._recorder.summary()
         moment = datetime.fromtimestamp(began.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         words = [

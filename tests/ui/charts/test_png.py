@@ -152,6 +152,17 @@ def test_a_worker_may_ask_while_the_window_lives(
 
 
 @pytest.mark.usefixtures("qapp")
+def test_a_picture_is_headed_by_the_title_of_its_scenario() -> None:
+    titled = Scenario(pool="sqlalchemy.QueuePool", limits=LIMITS, load=LOAD, title="A burst " * 40)
+    with Recorder() as recorder:
+        record(recorder, [began(scenario=titled), *map(SampleTaken, samples(ticks(20)))])
+        image = SessionImage(recorder, LIGHT)
+        assert image.title == f"{titled.title} · SQLAlchemy QueuePool"
+        header = image.paint(0.0, 1.0).copy(0, 0, 2560, 90)  # at SCALE 2
+        assert LIGHT.faint in colours(header)  # the program's name has room at the right
+
+
+@pytest.mark.usefixtures("qapp")
 def test_a_picture_names_and_describes_a_pool_of_the_users_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(

@@ -162,10 +162,7 @@ class _Check:
         return suggest_key(key, sections[section])
 
     def _duration(self) -> float | None:
-        duration = self._seconds(("duration",), self._draft.duration)
-        if duration == 0:
-            self._wrong(("duration",), "is 0: it takes a time of more than 0 s.")
-        return duration
+        return self._seconds(("duration",), self._draft.duration, positive=True)
 
     def _changes(self, duration: float | None) -> list[tuple[int, Change]]:
         """Return the changes that are right in themselves, each with its index in the draft."""
@@ -270,12 +267,12 @@ class _Check:
             return right
         return parameter.in_folder(right, Path.cwd() / source.path.parent)
 
-    def _seconds(self, key_path: KeyPath, given: object) -> float | None:
+    def _seconds(self, key_path: KeyPath, given: object, *, positive: bool = False) -> float | None:
         """Return `given` as seconds; None, and a mistake noted, if it isn't a time."""
         if given is None:
             return None
         try:
-            return seconds_of(given)
+            return seconds_of(given, positive=positive)
         except ValueError as error:
             self._wrong(key_path, f"is {shown(given)}, {error}.")
             return None

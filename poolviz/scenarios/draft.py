@@ -152,8 +152,8 @@ def on_one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def seconds_of(given: object) -> float:
-    """Return `given`, a number or text with a unit, as seconds.
+def seconds_of(given: object, *, positive: bool = False) -> float:
+    """Return `given`, a number or text with a unit, as seconds; not 0 if it has to be `positive`.
 
     Raises ValueError, which goes on after the value: "which is not a time …".
     """
@@ -165,6 +165,7 @@ def seconds_of(given: object) -> float:
         seconds = math.inf
     except ValueError as error:
         raise ValueError(f"which {error}") from None
-    if not 0 <= seconds < math.inf:
-        raise ValueError("which is not a time from 0 s up")
+    if not 0 <= seconds < math.inf or (positive and not seconds):
+        least = "of more than 0 s" if positive else "from 0 s up"
+        raise ValueError(f"which is not a time {least}")
     return seconds

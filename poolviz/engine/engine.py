@@ -113,6 +113,7 @@ class Engine:
                 _logger.info("the pool could not be opened", exc_info=True)
             self._reports.put(RunEnded(0, str(described), described.exit_status))
             return
+        _logger.debug("%s is open for %s", kind.id, start.application_name)
         run: Run | None = None
         failure = ""
         try:
@@ -136,6 +137,7 @@ class Engine:
             failure = failure or _fault_of_poolviz(error)
         failure = failure or self._late_failure()
         open_at_end, rows = (0, None) if run is None else (run.open_at_end, run.rows)
+        _logger.debug("%s left %d connections open", start.application_name, open_at_end)
         self._reports.put(RunEnded(open_at_end, failure, 1 if failure else 0, rows))
 
     def _late_failure(self) -> str:

@@ -16,7 +16,8 @@ in this order:
    new driver needs. Private names of the library are listed in the file's docstring, in a table
    that `tests/upstream` checks.
 3. A `ThreadPool` or `TaskPool` around it, with `id, title = LISTING.id, LISTING.title`, that
-   declares its limits and says what they allow. No limit may have the name of a load setting.
+   declares its limits, each with `help` and with `effect_help`, which says in a sentence what a
+   change of it does, and says what they allow. No limit may have the name of a load setting.
 
 That makes the pool appear in `poolviz pools`, `--pool`, the window's menu and the schema, and the
 suites `tests/pools/test_every_pool*.py` try it like all others: all limits, up and down, under

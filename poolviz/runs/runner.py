@@ -322,7 +322,7 @@ class Runner:
         if scale:
             self.prepare_tables(run, scale)
         recorder = self._recorder(run, session, keep_at)
-        server, (child, self._spare) = self._server, (self._spare, None)
+        server, child = self._server, self._take_spare()
         restart = server.restart if server is not None and run.target.embedded else None
         _logger.info("run %s begins: %s on %s", run.name, run.scenario.pool, run.target.shown)
         try:
@@ -357,6 +357,14 @@ class Runner:
             server, self._server = self._server, None
             if server is not None:
                 server.stop()
+
+    def _take_spare(self) -> SpawnedEngine | None:
+        """Return the engine that was started early, if it is still alive."""
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.process.poll() is not None:
+            spare.close()
+            return None
+        return spare
 
     @staticmethod
     def _recorder(run: Run, session: Path | None, keep_at: Path | None) -> Recorder:

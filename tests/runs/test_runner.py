@@ -197,6 +197,20 @@ def test_an_engine_that_was_started_early_is_the_one_that_runs(
     assert run.wait(30)
 
 
+def test_an_engine_that_was_started_early_and_died_is_replaced(
+    runner: Runner, conninfo: str
+) -> None:
+    runner.warm_up()
+    assert runner._spare is not None
+    runner._spare.process.kill()
+    runner._spare.process.wait()
+    run = begun(runner, conninfo)
+    run.stop()
+    assert run.wait(30)
+    assert run.ended is not None
+    assert run.ended.failure == ""
+
+
 def test_a_runner_that_is_closed_during_everything_leaves_nothing(conninfo: str) -> None:
     with open_home() as home, pytest.MonkeyPatch.context() as patch:
         patch.setenv("POOLVIZ_HOME", str(home))

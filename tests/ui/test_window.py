@@ -149,6 +149,7 @@ def test_another_pool_takes_over_the_load(window: Window, qtbot: QtBot, conninfo
     run_on(qtbot, window, conninfo)
     first = window.controller.recorder
     menu = window.toolbar.pool_button.menu()
+    menu.aboutToShow.emit()
     next(action for action in menu.actions() if action.data() == THREADED).trigger()
     until(qtbot, lambda: set(window.panel.rows) >= {"minconn", "maxconn", "clients"})
     until(qtbot, lambda: window.controller.recorder is not first)

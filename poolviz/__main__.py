@@ -9,6 +9,9 @@ import sys
 def main() -> None:
     """Run the command line and end the process with its exit status."""
     _leave_library_path()
+    # numpy would start a thread for each core, which keeps it busy for a tenth of a second while
+    # the window, the engine and the server start; poolviz multiplies no matrices.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A packaged program has no other way to start the processes that belong to it.
     if sys.argv[1:2] == ["_watchdog"]:
         from poolviz.servers.embedded import watchdog  # noqa: PLC0415 - this process needs no more

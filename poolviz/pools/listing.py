@@ -69,10 +69,18 @@ def built_in_listings() -> tuple[Listing, ...]:
     return tuple(sorted(found, key=lambda listing: (listing.rank, listing.id)))
 
 
-def _listings_in(path: Path) -> Iterator[Listing]:
-    """Read the listings that the module at `path` assigns in its head."""
+@cache
+def built_in_listing(id: str) -> Listing | None:
+    """Return the listing of the built-in pool with this id, without parsing those of the others;
+    None if there is none."""
+    found = (each for path in _FOLDER.rglob("*.py") for each in _listings_in(path, f'"{id}"'))
+    return next((listing for listing in found if listing.id == id), None)
+
+
+def _listings_in(path: Path, containing: str = "") -> Iterator[Listing]:
+    """Read the listings that the module at `path` assigns in its head, if that holds a text."""
     source = _head(path)
-    if " = Listing(" not in source:
+    if " = Listing(" not in source or containing not in source:
         return
     module = ".".join((__package__, *path.relative_to(_FOLDER).with_suffix("").parts))
     module = module.removesuffix(".__init__")

@@ -10,7 +10,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.pools.base import Pool
 from poolviz.pools.custom import loader
-from poolviz.pools.listing import Listing, built_in_listings
+from poolviz.pools.listing import Listing, built_in_listing, built_in_listings
 
 _SERVERS = {
     POSTGRESQL: ("PostgreSQL", "postgresql://user@host/database"),
@@ -31,7 +31,7 @@ def listings() -> tuple[Listing, ...]:
 
 
 def _listing(id: str) -> Listing | None:
-    return next((listing for listing in listings() if listing.id == id), None)
+    return built_in_listing(id) or next((each for each in listings() if each.id == id), None)
 
 
 class _Pools(Mapping[str, type[Pool]]):

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ from poolviz.model.messages import (
     unpack_command,
 )
 from poolviz.pools.registry import pool_class
-from poolviz.runs.engine_process import STOP_LIMIT
+from poolviz.runs.engine_process import STOP_LIMIT, PipeEnd
 from poolviz.system.logs import set_up_logging
 
 
@@ -42,10 +40,10 @@ def main(arguments: Sequence[str]) -> None:
     for pool in pools:
         with suppress(Exception):  # the run reports it, should it have this pool
             pool_class(pool).import_library()
-    serve(_connection(int(handle)))
+    serve(PipeEnd(int(handle)))
 
 
-def serve(pipe: Connection[Any, Any]) -> None:
+def serve(pipe: PipeEnd[Any, Any]) -> None:
     """Take commands from `pipe` until it closes or the run is over."""
     engine: Engine | None = None
 
@@ -75,11 +73,3 @@ def serve(pipe: Connection[Any, Any]) -> None:
         if engine is not None:
             engine.stop()
             engine.wait(STOP_LIMIT)
-
-
-def _connection(handle: int) -> Connection[Any, Any]:
-    if sys.platform == "win32":
-        from multiprocessing.connection import PipeConnection  # noqa: PLC0415 - only there
-
-        return PipeConnection(handle)
-    return Connection(handle)

@@ -21,9 +21,9 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing import connection
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 from poolviz.model.messages import (
     AddNote,
@@ -40,6 +40,11 @@ from poolviz.model.messages import (
 )
 from poolviz.model.parameters import Value
 from poolviz.system.logs import current_log_settings
+
+if sys.platform == "win32":
+    PipeEnd: TypeAlias = connection.PipeConnection
+else:
+    PipeEnd: TypeAlias = connection.Connection
 
 ENGINE = "_engine"  # the argument by which a packaged program starts as an engine
 STOP_LIMIT = 4.0  # seconds that an engine has to stop
@@ -58,7 +63,7 @@ class SpawnedEngine:
     """A child that has been started and waits to be told what to run."""
 
     process: subprocess.Popen[bytes]
-    pipe: Connection[Any, Any]
+    pipe: PipeEnd[Any, Any]
 
     def close(self) -> None:
         """End the child."""

@@ -15,6 +15,7 @@ MINUS = "\N{MINUS SIGN}"
 _TOPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200)
 _REST = 2.0  # seconds that a range stays too wide before it shrinks
+LEFT, RIGHT, TOP, BOTTOM, TIME_AXIS = 44.0, 86.0, 28.0, 9.0, 22.0
 
 
 @dataclass(frozen=True)
@@ -230,3 +231,8 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     for rank, index in enumerate(order):
         found[index] = min(max(places[rank], low), low + max(room, 0.0)) + rank * gap
     return found
+
+
+def snapped(pixel: float) -> float:
+    """Return the centre of the pixel, where a line of one pixel is sharp."""
+    return math.floor(pixel) + 0.5

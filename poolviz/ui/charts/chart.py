@@ -6,7 +6,6 @@ To add a chart, write one subclass of `Chart` in a file of its own, and name it 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,10 +15,22 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
 from poolviz.sessions.resolutions import View
-from poolviz.ui.charts.axes import Floats, Frame, Tick, spread, time_ticks, with_room
+from poolviz.ui.charts.axes import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TIME_AXIS,
+    TOP,
+    Floats,
+    Frame,
+    Tick,
+    snapped,
+    spread,
+    time_ticks,
+    with_room,
+)
 from poolviz.ui.style.theme import Theme, ui_font
 
-LEFT, RIGHT, TOP, BOTTOM, TIME_AXIS = 44.0, 86.0, 28.0, 9.0, 22.0
 TITLE_AT = QPointF(12, 19)  # the baseline of the title, from the panel's corner
 _RADIUS = 9.0
 _TICK_ROOM = 12  # pixels from one number on the y axis to the next, at least
@@ -256,8 +267,3 @@ class Chart(QGraphicsObject):
             made.setDashPattern([5, 3])
             made.setCapStyle(Qt.PenCapStyle.FlatCap)
         return made
-
-
-def snapped(pixel: float) -> float:
-    """Return the centre of the pixel, where a line of one pixel is sharp."""
-    return math.floor(pixel) + 0.5

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Frame
-from poolviz.ui.charts.canvas import Canvas
 from poolviz.ui.charts.overview import Overview
 from poolviz.ui.charts.timeline import Timeline
 from poolviz.ui.style.theme import Theme
+
+if TYPE_CHECKING:
+    from poolviz.ui.charts.canvas import Canvas
 
 _MARGINS = (10, 8, 10, 2)
 _ZOOM = 1.5  # a key press
@@ -22,6 +26,9 @@ class ChartsWidget(QWidget):
 
     Draws only in `refresh`, and there only if something has changed. The wheel and dragging stop
     following, but never the recording; a double click, End or `follow` follows again.
+
+    The canvas is made once the widget was painted without it: importing pyqtgraph takes a third
+    of a start, and the rest of the window is there meanwhile.
     """
 
     following_changed = Signal(bool)
@@ -34,22 +41,55 @@ class ChartsWidget(QWidget):
         self._pointer: QPointF | None = None
         self._drawn: object = None  # what the charts were last drawn from
         self._was_following = True  # as last emitted by following_changed
-        self.canvas = Canvas(theme, self)
+        self._theme = theme
+        self._canvas: Canvas | None = None
+        self._canvas_due = False
+        self._place = QWidget()  # of the canvas
         self.overview = Overview(theme, self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*_MARGINS)
         layout.setSpacing(4)
-        layout.addWidget(self.canvas, 1)
+        layout.addWidget(self._place, 1)
         layout.addWidget(self.overview)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Charts")
-        self.canvas.panned.connect(self._pan)
-        self.canvas.zoomed.connect(self._zoom)
-        self.canvas.follow_requested.connect(self.follow)
-        self.canvas.pointed.connect(self._point)
         self.overview.moved.connect(self._move_to)
         self._redraw()
+
+    @property
+    def canvas(self) -> Canvas:
+        """The widget of the three charts, made when it is first asked for."""
+        if self._canvas is None:
+            from poolviz.ui.charts.canvas import Canvas  # noqa: PLC0415 - see the class
+
+            canvas = self._canvas = Canvas(self._theme, self)
+            self._replace_place(canvas)
+            canvas.panned.connect(self._pan)
+            canvas.zoomed.connect(self._zoom)
+            canvas.follow_requested.connect(self.follow)
+            canvas.pointed.connect(self._point)
+            self._redraw()
+        return self._canvas
+
+    def _replace_place(self, canvas: Canvas) -> None:
+        layout = self.layout()
+        assert layout is not None
+        layout.replaceWidget(self._place, canvas)
+        self._place.hide()
+        self._place.deleteLater()
+        canvas.show()
+        layout.activate()  # now, so that who asked for the canvas finds it in its size
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Have the canvas made after the widget was painted for the first time."""
+        super().paintEvent(event)
+        if not self._canvas_due:
+            self._canvas_due = True
+            QTimer.singleShot(0, self, self._make_canvas)
+
+    def _make_canvas(self) -> None:
+        _ = self.canvas
 
     @property
     def following(self) -> bool:
@@ -88,7 +128,9 @@ class ChartsWidget(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
-        self.canvas.set_theme(theme)
+        self._theme = theme
+        if self._canvas is not None:
+            self._canvas.set_theme(theme)
         self.overview.set_theme(theme)
         self._redraw()
 
@@ -182,14 +224,15 @@ class ChartsWidget(QWidget):
         frame = timeline.frame
         revision = recorder.revision if recorder is not None else -1
         news = (frame, revision if timeline.following else len(recorder.marks if recorder else ()))
-        if news != self._drawn:
+        if news != self._drawn and self._canvas is not None:
             self._drawn = news
+            scene = self._canvas.chart_scene
             if recorder is None or not timeline.duration:
-                self.canvas.chart_scene.show_nothing(frame)
+                scene.show_nothing(frame)
             else:
-                self.canvas.chart_scene.show_frame(recorder, frame, calm=calm)
+                scene.show_frame(recorder, frame, calm=calm)
             if self._pointer is not None:
-                self.canvas.chart_scene.point_at(self._pointer)
+                scene.point_at(self._pointer)
         self.overview.show_session(recorder, timeline.duration, frame)
         if timeline.following != self._was_following:
             self._was_following = timeline.following

@@ -8,7 +8,8 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
-from poolviz.ui.charts.chart import Figure, snapped
+from poolviz.ui.charts.axes import snapped
+from poolviz.ui.charts.chart import Figure
 from poolviz.ui.style.theme import Theme, ui_font
 
 _PAD_X, _PAD_Y = 12.0, 9.0

@@ -13,7 +13,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from poolviz.model.sample import Mark, MarkKind
-from poolviz.ui.charts.chart import snapped
+from poolviz.ui.charts.axes import snapped
 from poolviz.ui.style.theme import Theme, ui_font
 
 _HEIGHT = 17.0

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pyqtgraph.functions import arrayToQPolygonF
 from PySide6.QtCore import QLineF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from poolviz.model.sample import MarkKind
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.charts.axes import Floats, Frame, highest, lasting
-from poolviz.ui.charts.chart import LEFT, RIGHT, snapped
+from poolviz.ui.charts.axes import LEFT, RIGHT, Floats, Frame, highest, lasting, snapped
 from poolviz.ui.style.theme import Theme, ui_font
 
 _HEIGHT = 34
@@ -148,4 +146,7 @@ class Overview(QWidget):
             painter.drawLines([QLineF(place, top, place, bottom) for place in places])
         painter.setPen(QPen(QColor(self._theme.used), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
+        # Imported here since pyqtgraph takes a third of a start, and the window is painted before.
+        from pyqtgraph.functions import arrayToQPolygonF  # noqa: PLC0415
+
         painter.drawPolyline(arrayToQPolygonF(x, y))

@@ -45,6 +45,8 @@ def charts(qtbot: QtBot) -> ChartsWidget:
     made.resize(996, 690)
     made.show()
     qtbot.waitExposed(made)
+    qtbot.waitUntil(made.canvas.isVisible)  # made after the first paint
+    QApplication.processEvents()
     return made
 
 

@@ -156,6 +156,7 @@ def _figures(figures: Figures) -> list[str]:
         f"  operations    {figures.operations:,} in {figures.duration_s:.1f} s, "
         f"{figures.throughput_per_s or 0:,.1f} a second",
         f"  timeouts      {figures.timeouts:,}; errors {errors}",
+        *_first_errors(figures),
         f"  wait          {_times(figures.wait_time_s)}",
         f"  use           {_times(figures.use_time_s)}",
         f"  create        {_times(figures.create_time_s)}",
@@ -165,6 +166,15 @@ def _figures(figures: Figures) -> list[str]:
         f"{backlog}",
         f"  each client   {_clients(figures)}",
         *_load_generator(figures),
+    ]
+
+
+def _first_errors(figures: Figures) -> list[str]:
+    """Return a line for each kind of error: when the first one came, and what it said."""
+    return [
+        f"  {'first timeout' if kind.timeout else 'first error':13} {kind.name} at "
+        f"{kind.first_s:.1f} s{': ' + kind.message if kind.message else ''}"
+        for kind in figures.error_details
     ]
 
 

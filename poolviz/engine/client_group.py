@@ -11,12 +11,14 @@ from poolviz.engine.load_generator_monitor import LoadGeneratorMonitor
 from poolviz.load.arrival_schedule import ArrivalSchedule
 from poolviz.load.behaviour import Behaviour
 from poolviz.load.client_faults import ClientFaults
+from poolviz.load.error_kinds import ErrorKinds
 from poolviz.load.event_buffer import EventBuffer
 from poolviz.load.workload import Workload
 from poolviz.model.dialect import dialect_of
 from poolviz.model.parameters import Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import Pool
+from poolviz.servers.dispatch import passwords
 
 # Seconds after the start of a stop. Until the first, clients finish what they are doing; until the
 # next two, the server is asked to cancel their statements; then their connections are cut off, and
@@ -67,6 +69,7 @@ class ClientGroup(ABC, Generic[_Client]):
         self._workload: Workload | None = None
         self._stuck = 0
         self.client_faults = ClientFaults()
+        self.error_kinds = ErrorKinds(passwords(conninfo))
         self.active = 0  # clients that the load's shape lets work
         self._schedules: tuple[ArrivalSchedule, ...] = ()  # abandoned ones too; replaced whole
         self._working: list[_Client] = []
@@ -154,7 +157,16 @@ class ClientGroup(ABC, Generic[_Client]):
             client.leave()
         numbers = range(self._started, self._started + wanted - len(self._working))
         new = [
-            new_client(Behaviour(number, self._kind, workload, self.client_faults, self._seed))
+            new_client(
+                Behaviour(
+                    number,
+                    self._kind,
+                    workload,
+                    client_faults=self.client_faults,
+                    error_kinds=self.error_kinds,
+                    seed=self._seed,
+                )
+            )
             for number in numbers
         ]
         self._started += len(new)

@@ -110,6 +110,13 @@ def _taken(values: array[_Number], n: int) -> array[_Number]:
     return front
 
 
+def _taken_names(names: list[str]) -> list[str]:
+    """Remove and return what is in the list now."""
+    taken = names[:]
+    del names[: len(taken)]
+    return taken
+
+
 def _kinds_of(kinds: bytearray) -> NDArray[np.uint8]:
     return np.frombuffer(kinds, dtype=np.uint8)
 
@@ -130,6 +137,7 @@ class Tick:
         self.levels: dict[str, Level] = {}
         self.operations = self.timeouts = self.opened = self.closed = 0
         self.errors: Counter[str] = Counter()
+        self.timeout_names: Counter[str] = Counter()
         self.per_client: dict[int, int] = {}
         self.longest_waits: dict[int, float] = {}
         self.wait, self.use, self.create, self.retry = (Histogram() for _ in range(4))
@@ -195,9 +203,9 @@ class Meter:
         late: list[array[int]] = []
         for buffer in buffers:
             if buffer.errors:
-                names = buffer.errors[:]
-                del buffer.errors[: len(names)]
-                tick.errors.update(names)
+                tick.errors.update(_taken_names(buffer.errors))
+            if buffer.timeouts:
+                tick.timeout_names.update(_taken_names(buffer.timeouts))
             if buffer.own_waits:
                 own_waits += _taken(buffer.own_waits, len(buffer.own_waits))
             if not buffer.known:

@@ -14,7 +14,7 @@ from poolviz.engine.server_monitor import ServerMonitor
 from poolviz.model.load_generator import is_overloaded
 from poolviz.model.messages import Report, SampleTaken
 from poolviz.model.parameters import Value
-from poolviz.model.sample import TICK, Sample
+from poolviz.model.sample import TICK, ErrorKind, Sample
 from poolviz.pools.base import Pool
 
 _logger = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ class Sampler:
                 at = self._take()
                 self._segment += 1
             self._meter.begin_segment()
+            self._client_group.error_kinds.forget()
             self._faults = dict(faults)
             self._set_in_force(limits, load)
         return at
@@ -146,8 +147,17 @@ class Sampler:
             longest_waits=tick.longest_waits,
             faults=self._faults,
             overloaded=is_overloaded(cpu, lag),
+            timeout_names=dict(tick.timeout_names),
+            error_kinds=self._new_error_kinds(),
         )
         self._index += 1
         self._missed = 0
         self._emit(SampleTaken(sample))
         return sample.t
+
+    def _new_error_kinds(self) -> list[ErrorKind]:
+        """Return the kinds of errors that came for the first time in this segment."""
+        return [
+            ErrorKind(name, max((moment - self._began) * 1e-9, 0.0), message, timeout)
+            for name, timeout, moment, message in self._client_group.error_kinds.take()
+        ]

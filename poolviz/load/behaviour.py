@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from poolviz.load import event_buffer as events
 from poolviz.load.arrival_schedule import ArrivalSchedule
 from poolviz.load.client_faults import ClientFaults
+from poolviz.load.error_kinds import ErrorKinds
 from poolviz.load.event_buffer import EventBuffer
 from poolviz.load.workload import Workload
 from poolviz.pools.base import Pool, PoolStopped
@@ -62,6 +63,7 @@ class Behaviour:
     __slots__ = (
         "_actions",
         "_buffers",
+        "_error_kinds",
         "_leaked",
         "_operation",
         "_pool",
@@ -80,7 +82,9 @@ class Behaviour:
         number: int,
         pool: type[Pool],
         workload: Workload,
+        *,
         client_faults: ClientFaults,
+        error_kinds: ErrorKinds,
         seed: int,
     ) -> None:
         self.number = number
@@ -91,6 +95,7 @@ class Behaviour:
         self.stopping = False  # the operation in progress is the last one
         self.acquiring = False  # it is waiting for a connection
         self._buffers = [EventBuffer(number)]  # one for each connection of an operation
+        self._error_kinds = error_kinds
         self._leaked: list[Any] = []
         self._operation = 0
         self._pool = pool
@@ -228,6 +233,7 @@ class Behaviour:
             if pool.waits and not refused:
                 if late:
                     buffer.late.append(late)
+                self._buffers[0].timeouts.append(self._error_kinds.name(error, timeout=True))
                 return self._without(buffer, events.TIMED_OUT_LATE if late else events.TIMED_OUT)
             if not workload.retries:
                 return self._without(buffer, events.FAILED, error)
@@ -293,4 +299,4 @@ class Behaviour:
     def _failed(self, error: BaseException) -> None:
         # What the end of the run cuts short isn't an error of the pool or the server.
         if not self.stopping:
-            self._buffers[0].errors.append(type(error).__name__)
+            self._buffers[0].errors.append(self._error_kinds.name(error))

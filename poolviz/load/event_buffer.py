@@ -43,7 +43,7 @@ class EventBuffer:
 
     __slots__ = (
         "_kinds", "_last", "_stamps",
-        "errors", "known", "late", "note", "number", "own_waits", "stamp",
+        "errors", "known", "late", "note", "number", "own_waits", "stamp", "timeouts",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
@@ -54,7 +54,8 @@ class EventBuffer:
         self._last = 0  # the last stamp that was taken: there the next duration begins
         self.note = self._kinds.append
         self.stamp = stamper(self._stamps)
-        self.errors: list[str] = []  # names of exceptions
+        self.errors: list[str] = []  # names of exceptions (see `ErrorKinds`)
+        self.timeouts: list[str] = []  # the same of those that are counted as timeouts
         self.own_waits = array("d")  # seconds of each acquire that needed retries
         self.late = array("q")  # ns from when a request was due to its begin, added before a _LATE
 
@@ -77,4 +78,4 @@ class EventBuffer:
     @property
     def empty(self) -> bool:
         """Whether nothing is left to take."""
-        return not (self._stamps or self.errors or self.own_waits)
+        return not (self._stamps or self.errors or self.timeouts or self.own_waits)

@@ -43,6 +43,16 @@ class ServerView(msgspec.Struct, array_like=True, frozen=True):
         return self.active + self.idle + self.idle_in_transaction + self.other
 
 
+class ErrorKind(msgspec.Struct, array_like=True, frozen=True):
+    """What is known of a kind of error: its name, and when, in seconds since the run began, the
+    first one came, with which message. `timeout` says that it is counted as a timeout."""
+
+    name: str
+    first: float
+    message: str
+    timeout: bool = False
+
+
 class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """What one tick saw. In every sample idle + used = open.
 
@@ -63,6 +73,9 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     `cpu` is the share of one core that the load generator used within the last second, and `lag`
     how late, in seconds, the 99th of 100 timers of 10 ms fired within the last two. `overloaded`
     says that it was at its own limit, so that the figures may be its own rather than the pool's.
+
+    `errors` and `timeout_names` count by the names of exceptions, `timeouts` all timeouts. Each
+    kind that had not come before in the segment is in `error_kinds`.
     """
 
     index: int
@@ -98,6 +111,8 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     longest_waits: dict[int, float] = {}
     faults: dict[str, Value] = {}
     overloaded: bool = False
+    timeout_names: dict[str, int] = {}
+    error_kinds: list[ErrorKind] = []
 
 
 class MarkKind(StrEnum):

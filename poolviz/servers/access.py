@@ -30,6 +30,10 @@ class ServerAccess(ABC):
         """See `dispatch.without_password`; raises InputError if `dsn` can't be read."""
 
     @abstractmethod
+    def passwords(self, conninfo: str) -> tuple[str, ...]:
+        """See `dispatch.passwords`."""
+
+    @abstractmethod
     def with_application_name(self, conninfo: str, name: str) -> str:
         """See `dispatch.with_application_name`."""
 

@@ -54,6 +54,11 @@ def without_password(dsn: str) -> str:
         return ""
 
 
+def passwords(conninfo: str) -> tuple[str, ...]:
+    """Return the passwords in `conninfo`, which must not appear in any output."""
+    return _access(conninfo).passwords(conninfo)
+
+
 def with_application_name(conninfo: str, name: str) -> str:
     """Return `conninfo` with that application name, by which the server's views identify its
     connections. MySQL calls it program_name; SQLite has none. ValueError if a server would

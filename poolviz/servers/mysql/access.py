@@ -28,6 +28,10 @@ class MySQLAccess(ServerAccess):
         """Remove the password from the URL."""
         return target.without_password(dsn)
 
+    def passwords(self, conninfo: str) -> tuple[str, ...]:
+        """Return the password in the URL."""
+        return target.passwords(conninfo)
+
     def with_application_name(self, conninfo: str, name: str) -> str:
         """Set the connection attribute `program_name`."""
         return target.with_application_name(conninfo, name)

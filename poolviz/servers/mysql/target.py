@@ -48,6 +48,12 @@ def with_password(dsn: str, password: str) -> str:
     return msgspec.structs.replace(MySQLAddress.parse(dsn), password=password).url
 
 
+def passwords(conninfo: str) -> tuple[str, ...]:
+    """See `ServerAccess.passwords`."""
+    password = MySQLAddress.parse(conninfo).password
+    return (password,) if password else ()
+
+
 def without_password(dsn: str) -> str:
     """See `ServerAccess.without_password`. The URL is short if its options are the usual ones."""
     address = msgspec.structs.replace(MySQLAddress.parse(dsn), password="")

@@ -30,6 +30,10 @@ class PostgresAccess(ServerAccess):
         """Remove the keywords that hold passwords."""
         return target.without_password(dsn)
 
+    def passwords(self, conninfo: str) -> tuple[str, ...]:
+        """Return the keywords that hold passwords."""
+        return target.passwords(conninfo)
+
     def with_application_name(self, conninfo: str, name: str) -> str:
         """Set `application_name`."""
         return target.with_application_name(conninfo, name)

@@ -69,6 +69,13 @@ def without_password(dsn: str) -> str:
     return str(make_dsn(**{key: options[key] for key in options if key not in _SECRETS}))
 
 
+def passwords(conninfo: str) -> tuple[str, ...]:
+    """See `ServerAccess.passwords`. PGPASSWORD counts, too."""
+    options = _options(conninfo)
+    found = [*(options.get(key) for key in _SECRETS), os.environ.get("PGPASSWORD")]
+    return tuple(str(password) for password in found if password)
+
+
 def with_application_name(conninfo: str, name: str) -> str:
     """See `dispatch.with_application_name`."""
     check_application_name(name)

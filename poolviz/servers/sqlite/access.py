@@ -28,6 +28,10 @@ class SQLiteAccess(ServerAccess):
         file_of(dsn)
         return dsn
 
+    def passwords(self, conninfo: str) -> tuple[str, ...]:  # noqa: ARG002 - it has none
+        """Return none."""
+        return ()
+
     def with_application_name(self, conninfo: str, name: str) -> str:  # noqa: ARG002 - it has none
         """Return `conninfo`: SQLite's connections have no names."""
         return conninfo

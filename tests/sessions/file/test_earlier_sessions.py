@@ -25,7 +25,11 @@ def test_the_figures_are_those_that_were_printed_when_it_was_recorded() -> None:
     before = json.loads((DATA / "format-1.json").read_text())
     with Recorder.open(DATA / "format-1.poolviz") as recorder:
         now = json.loads(msgspec.json.encode(as_object(recorder.summary())))
-    assert {key: now[key] for key in before} == before
+    segments = [
+        {key: segment[key] for key in earlier}  # later versions add keys
+        for earlier, segment in zip(before["segments"], now["segments"], strict=True)
+    ]
+    assert {key: now[key] for key in before} | {"segments": segments} == before
 
 
 def test_every_message_in_it_is_read() -> None:

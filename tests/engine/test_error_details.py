@@ -1,0 +1,82 @@
+"""What fails in a run is told by kind: how often, when first, and what the first one said."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from poolviz.commands.console import table
+from poolviz.engine.engine import Engine
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import RunSummary
+from tests.engine.runs import QUEUE_POOL, changes, running, scenario
+
+PUTS_TWICE = """
+from psycopg2.pool import ThreadedConnectionPool
+
+class Mine(ThreadedConnectionPool):
+    def putconn(self, *args, **kwargs):
+        super().putconn(*args, **kwargs)
+        super().putconn(*args, **kwargs)
+"""
+HOSTILE = """
+from psycopg2.pool import ThreadedConnectionPool
+
+class Odd(Exception):
+    pass
+
+class Mine(ThreadedConnectionPool):
+    def getconn(self, key=None):
+        raise Odd("two\\nlines, and\\x1b[31m password='hidden-word' " + "x" * 1000)
+"""
+
+
+def summary_of(conninfo: str, what: object) -> RunSummary:
+    """The result of a run in this process, which is over by itself."""
+    with Recorder() as recorder:
+        with running(Engine, conninfo, what) as (engine, heard):  # type: ignore[arg-type]
+            assert engine.wait(60)
+        for report in heard.reports:
+            recorder.add(report)
+        return recorder.summary()
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "message"),
+    [
+        (PUTS_TWICE, "PoolError", "trying to put unkeyed connection"),
+        (HOSTILE, "Odd", "two lines, and [31m password=*** "),
+    ],
+)
+def test_the_first_error_of_a_kind_has_its_message(
+    conninfo: str, tmp_path: Path, source: str, name: str, message: str
+) -> None:
+    path = tmp_path / f"own_{name.lower()}.py"
+    path.write_text(textwrap.dedent(source))
+    what = scenario(f"{path}:Mine", clients=1, minconn=1, maxconn=2, duration=0.5)
+    summary = summary_of(conninfo, what)
+    kind = next(kind for kind in summary.error_details if kind.name == name)
+    assert kind.message.rstrip("x…") == message
+    assert (len(kind.message) <= 300, kind.timeout) == (True, False)
+    assert kind.count == summary.errors[name] > 1
+    assert 0 <= kind.first_s < 0.5
+    line = f"  first error   {name} at {kind.first_s:.1f} s: {kind.message}"
+    assert line in table(summary).splitlines()
+
+
+def test_timeouts_have_a_message_too_and_each_segment_its_first(conninfo: str) -> None:
+    what = scenario(
+        QUEUE_POOL, clients=3, duration=2.0, pool_size=1, max_overflow=0, pool_timeout=0.1,
+        statement_time=0.3, changes=changes((1.0, "think_time", 0.001)),
+    )  # fmt: skip
+    summary = summary_of(conninfo, what)
+    for figures in (summary, *summary.segments):
+        [kind] = figures.error_details
+        assert (kind.name, kind.timeout, kind.count) == ("TimeoutError", True, figures.timeouts)
+        assert kind.message.startswith("QueuePool limit of size 1 overflow 0 reached")
+    first, second = (segment.error_details[0].first_s for segment in summary.segments)
+    assert first < summary.segments[0].to_s <= second
+    assert summary.error_details[0].first_s == first
+    assert summary.errors == {}

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded.binaries import Binaries
-from poolviz.servers.embedded.watchdog import NO_WINDOW, server_environment
+from poolviz.servers.embedded.watchdog import NO_WINDOW, remove_remains, server_environment
 from poolviz.system.folders import home, make_folder
 from poolviz.system.os_account import OsAccount, user_name
 
@@ -167,14 +167,13 @@ class Cluster:
             path.chmod(0o644)  # the server's account reads them; there is no secret in them
 
     def clear_stale(self) -> None:
-        """End a server that an earlier poolviz left behind here, and remove its lock files."""
+        """End a server that an earlier poolviz left behind here, and remove what it left."""
         pid_file = self.data / "postmaster.pid"
         if pid_file.exists():
             from poolviz.servers.embedded.left_over import end_left_over  # noqa: PLC0415 - psutil
 
             end_left_over(self.data, _first_number(pid_file))
-        for stale in [pid_file, *self.data.glob(".s.PGSQL.*")]:
-            stale.unlink(missing_ok=True)
+        remove_remains(self.data)
 
     def log_end(self) -> str:
         """Return the last fatal message in the server's log, or its last line."""

@@ -148,6 +148,7 @@ class EmbeddedServer:
         stop += ["-D", str(self._cluster.data)]
         job = {
             "command": self._command,
+            "data": str(self._cluster.data),
             "user": account.uid if account else None,
             "group": account.gid if account else None,
             "stop": stop if _WINDOWS else None,
@@ -250,6 +251,9 @@ def _command(cluster: Cluster, binaries: Binaries, address: Mapping[str, str]) -
     settings = _SETTINGS | dict(address) | {"max_connections": str(MAX_CONNECTIONS)}
     if sys.platform == "linux" or (sys.platform == "darwin" and binaries.major > 14):
         settings["client_connection_check_interval"] = "1s"  # ends queries of clients that died
+    if not _WINDOWS:
+        # Files in the data folder, not in /dev/shm, where nobody finds those of a killed server.
+        settings["dynamic_shared_memory_type"] = "mmap"
     settings |= {"hba_file": str(cluster.hba), "ident_file": str(cluster.ident)}
     command = [str(binaries.program("postgres")), "-D", str(cluster.data)]
     return command + [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 _FIRST = 1e-7  # seconds: the first bucket's lower bound
 _GROWTH = 1.02
 _LOG_GROWTH = math.log(_GROWTH)
-_BUCKETS = 1400  # the last begins at 1.1e5 s
-_MIDDLES: NDArray[np.floating[Any]] = _FIRST * _GROWTH ** (np.arange(_BUCKETS) + 0.5)
-_CELL = np.dtype([("bucket", "<u2"), ("count", "<u4")])
+BUCKETS = 1400  # the last begins at 1.1e5 s
+_MIDDLES: NDArray[np.floating[Any]] = _FIRST * _GROWTH ** (np.arange(BUCKETS) + 0.5)
+CELL = np.dtype([("bucket", "<u2"), ("count", "<u4")])
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ class Histogram:
 
     def clear(self) -> None:
         """Set every count to zero."""
-        self._counts: NDArray[np.int64] = np.zeros(_BUCKETS, dtype=np.int64)
+        self._counts: NDArray[np.int64] = np.zeros(BUCKETS, dtype=np.int64)
         self.count = 0
         self.total = 0.0
         self.low = math.inf
@@ -64,8 +64,8 @@ class Histogram:
         if not len(seconds):
             return
         places = np.log(np.maximum(seconds, _FIRST) / _FIRST) / _LOG_GROWTH
-        buckets = np.minimum(places.astype(np.int64), _BUCKETS - 1)
-        self._counts += np.bincount(buckets, minlength=_BUCKETS)
+        buckets = np.minimum(places.astype(np.int64), BUCKETS - 1)
+        self._counts += np.bincount(buckets, minlength=BUCKETS)
         self.count += len(seconds)
         self.total += float(seconds.sum())
         self.low = min(self.low, float(seconds.min()))
@@ -75,7 +75,7 @@ class Histogram:
         """Add all the counts of `other`."""
         if not other.count:
             return
-        cells = np.frombuffer(other.cells, dtype=_CELL)
+        cells = np.frombuffer(other.cells, dtype=CELL)
         self._counts[cells["bucket"]] += cells["count"]
         self.count += other.count
         self.total += other.total
@@ -87,7 +87,7 @@ class Histogram:
         if not self.count:
             return Durations()
         filled = np.flatnonzero(self._counts)
-        cells = np.empty(len(filled), dtype=_CELL)
+        cells = np.empty(len(filled), dtype=CELL)
         cells["bucket"], cells["count"] = filled, self._counts[filled]
         return Durations(self.count, self.total, self.low, self.high, cells.tobytes())
 

@@ -17,7 +17,6 @@ from poolviz.model.histogram import Histogram
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.sample import TICK, Mark, Sample
 from poolviz.model.secrets import without_secrets
-from poolviz.sessions.file.format import pack
 from poolviz.sessions.file.reader import SessionReader
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.resolutions import Band, Resolutions, View
@@ -27,9 +26,8 @@ __all__ = ["Band", "Recent", "Recorder", "View"]
 
 _RECENT = 60.0  # seconds that `recent` can look back
 
-# What reading a record raises whose bytes are not those that were written.
-_WRONG_BYTES = (msgspec.MsgspecError, LookupError, TypeError, ValueError, ArithmeticError)
-_unpack_sample = msgspec.msgpack.Decoder(Sample).decode
+# What taking in samples raises that no run has, should the file's own checks let one through.
+_IMPOSSIBLE = (LookupError, TypeError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -78,14 +76,11 @@ class Recorder:
         was written by a newer poolviz."""
         reader = SessionReader(path)
         recorder = cls(reader=reader)
+        recorder.began, recorder.ended, recorder.marks = reader.began, reader.ended, reader.marks
         try:
-            recorder.began = msgspec.msgpack.decode(reader.meta["began"], type=RunStarted)
-            if "ended" in reader.meta:
-                recorder.ended = msgspec.msgpack.decode(reader.meta["ended"], type=RunEnded)
-            recorder.marks = tuple(msgspec.msgpack.decode(m, type=Mark) for m in reader.marks)
-            for body in reader.samples():
-                recorder._take(_unpack_sample(body))
-        except _WRONG_BYTES:
+            for sample in reader.samples():
+                recorder._take(sample)
+        except _IMPOSSIBLE:
             raise reader.damaged("what is in it is not what was written") from None
         recorder.revision = 1
         return recorder
@@ -102,6 +97,12 @@ class Recorder:
         return self._file.trouble
 
     @property
+    def missing(self) -> int:
+        """How many samples were taken and are not in the session, because the disk took none for
+        too long. The figures contain them while the run is recorded, and not later."""
+        return self._file.missing
+
+    @property
     def duration(self) -> float:
         """Seconds recorded: the end of the last sample."""
         return self.last.t if self.last is not None else 0.0
@@ -109,18 +110,17 @@ class Recorder:
     def add(self, report: Report) -> None:
         """Record a RunStarted, SampleTaken, MarkAdded or RunEnded; ignore other reports."""
         if isinstance(report, SampleTaken):
-            self._writer.add("samples", report.sample.t, pack(report.sample))
-            self._take(report.sample)
+            self._take(self._writer.add_sample(report.sample))
         elif isinstance(report, MarkAdded):
-            self._writer.add("marks", report.mark.t, pack(report.mark))
+            self._writer.add_mark(report.mark)
             self.marks += (report.mark,)
         elif isinstance(report, RunStarted):
             self.began = _without_secrets(report)
-            self._writer.put("began", pack(self.began))
+            self._writer.begin(self.began)
         elif isinstance(report, RunEnded):
             self.ended = report
             if self.began is not None:  # a run that never started leaves no session
-                self._writer.put("ended", pack(report))
+                self._writer.end(report)
         else:
             return
         self.revision += 1
@@ -149,8 +149,7 @@ class Recorder:
 
     def samples(self) -> Iterator[Sample]:
         """Yield every sample recorded until now, in order, from the file."""
-        for body in self._file.samples():
-            yield _unpack_sample(body)
+        yield from self._file.samples()
 
     def summary(self) -> RunSummary:
         """Return the figures so far, of the whole run and of each segment."""

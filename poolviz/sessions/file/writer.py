@@ -2,7 +2,8 @@
 
 Adding to the record never waits for the disk: rows are kept in memory until the writer thread has
 committed them, about once a second. If it can't (the disk is full), they stay in memory, `trouble`
-says so, and the writer tries again each second.
+says so, and the writer tries again each second. There is a bound to what is kept: later samples are
+counted in `missing`, and `trouble` says that too.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+
+import msgspec
 
 from poolviz.model.errors import InputError
+from poolviz.model.messages import RunEnded, RunStarted
+from poolviz.model.sample import Mark, Sample
 from poolviz.sessions.file.format import (
+    Counts,
     Row,
     create_tables,
     insert,
@@ -24,11 +30,13 @@ from poolviz.sessions.file.format import (
     read_page,
     write_session,
 )
+from poolviz.sessions.file.packing import Packer, counts_row, unpack_sample, with_settings
 from poolviz.sessions.file.reader import SessionReader, is_session
 from poolviz.system.files import atomic_write, check_writable
 
 _PERIOD = 0.75  # seconds that rows are gathered: with the commit itself, less than one
 _CLOSE_TIMEOUT = 30.0  # seconds that closing waits for the disk
+ROOM = 64_000_000  # bytes of samples that wait for the disk: hours of most runs
 
 _log = logging.getLogger(__name__)
 
@@ -37,49 +45,73 @@ class SessionWriter:
     """A session being recorded, at `path`, or in a temporary file of SQLite's own.
 
     The file appears with the first commit, whole; until then a session that was there before stays.
-    InputError if the path can't be written or holds something else than a session. `put` and `add`
-    are called by one thread, `samples` by any. The writer thread owns the connection; `_disk` lends
-    it to readers between two commits.
+    It is its owner's alone. InputError if the path can't be written or holds something else than a
+    session. One thread adds, any thread reads. The writer thread owns the connection; `_disk` lends
+    it to readers between two commits. At most `room` bytes of samples wait for the disk.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, room: int = ROOM) -> None:
         if path is not None:
             check_new_session(path)
         self.path = path
         self.trouble = ""
-        self._numbers = {"samples": 0, "marks": 0}
+        self._room = room
+        self._packer = Packer()
+        self._missing = 0
         self._unwritten: list[Row] = []
+        self._waiting = 0  # bytes of samples in there
         self._closing = False
-        self._changed = threading.Condition()  # guards the three above
+        self._changed = threading.Condition()  # guards the six above
         self._connection: sqlite3.Connection | None = None
         self._disk = threading.Lock()  # guards the connection
         self._writer = threading.Thread(target=self._write, name="session writer", daemon=True)
         self._writer.start()
 
-    def put(self, key: str, value: bytes) -> None:
-        """Record a value of the whole run. Returns at once."""
-        self._append(("meta", (key, value)))
+    @property
+    def missing(self) -> int:
+        """How many samples were not kept because too many waited for the disk."""
+        return self._missing
 
-    def add(self, table: Literal["samples", "marks"], t: float, body: bytes) -> None:
-        """Record a sample or a mark of the moment `t`. Returns at once."""
+    def begin(self, began: RunStarted) -> None:
+        """Record how the run began. Returns at once, as all that follow."""
         with self._changed:
-            number = self._numbers[table]
-            self._numbers[table] += 1
-            self._append((table, (number, t, body)))
+            self._append(self._packer.began(began))
 
-    def samples(self) -> Iterator[bytes]:
-        """Yield every packed sample that was added until now, in order."""
+    def end(self, ended: RunEnded) -> None:
+        """Record how the run ended."""
         with self._changed:
-            tail = [row for table, row in self._unwritten if table == "samples"]
-            end = self._numbers["samples"] - len(tail)
+            self._append(self._packer.ended(ended))
+
+    def add_mark(self, mark: Mark) -> None:
+        """Record a mark."""
+        with self._changed:
+            self._append(self._packer.mark(mark))
+
+    def add_sample(self, sample: Sample) -> Sample:
+        """Record a sample; return it with its settings shared with those of earlier samples."""
+        with self._changed:
+            if self._waiting > self._room:
+                self._missing += 1
+                return sample
+            shared, rows = self._packer.sample(sample)
+            self._append(*rows)
+            return shared
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield every sample that was recorded until now, in order."""
+        with self._changed:
+            tail = [row for row in self._unwritten if row[0] == "samples"]
+            end = self._packer.counts.samples - len(tail)
         first = 0
         while first < end:
             page = self._page(first, end)
+            if page is None:
+                yield from self._from_closed_file(first, end)
+                break
             first += len(page)
             yield from page
-        for _number, _t, body in tail:
-            assert isinstance(body, bytes)
-            yield body
+        for _, place, body in tail:
+            yield self._unpacked(int(place[0]), int(place[1]), body)
 
     def close(self) -> None:
         """Commit what is left and leave one single file. Waits for the disk, 30 s at most."""
@@ -93,21 +125,32 @@ class SessionWriter:
                 f"{_CLOSE_TIMEOUT:g} s."
             )
 
-    def _append(self, row: Row) -> None:
-        with self._changed:
-            if self._closing:
-                raise RuntimeError("The session is closed.")
-            self._unwritten.append(row)
-            self._changed.notify()
+    def _append(self, *rows: Row) -> None:
+        if self._closing:
+            raise RuntimeError("The session is closed.")
+        self._unwritten += rows
+        self._waiting += _bytes_of_samples(rows)
+        self._changed.notify()
 
-    def _page(self, first: int, end: int) -> list[bytes]:
-        """Some of the committed samples from number `first` on."""
+    def _page(self, first: int, end: int) -> list[Sample] | None:
+        """Some of the committed samples from number `first` on; None if the file was closed."""
         with self._disk:
-            if self._connection is not None:
-                return read_page(self._connection, first, end)
+            if self._connection is None:
+                return None
+            page = read_page(self._connection, first, end)
+        return [
+            self._unpacked(number, settings, body)
+            for number, (settings, body) in enumerate(page, start=first)
+        ]
+
+    def _from_closed_file(self, first: int, end: int) -> Iterator[Sample]:
         if self.path is None:
             raise RuntimeError("The session was not kept, and is closed.")
-        return SessionReader(self.path).page(first, end)
+        return islice(SessionReader(self.path).samples(), first, end)
+
+    def _unpacked(self, number: int, settings: int, body: bytes) -> Sample:
+        sample = unpack_sample(body, (number, settings))
+        return with_settings(sample, self._packer.settings[settings])
 
     def _write(self) -> None:
         """The writer thread: gather rows for a moment, commit them, and so on until the close."""
@@ -117,17 +160,18 @@ class SessionWriter:
                 self._changed.wait_for(lambda: self._closing or self._unwritten)
                 self._changed.wait_for(lambda: self._closing, _PERIOD)
                 rows, closing = list(self._unwritten), self._closing
+                counts = msgspec.structs.replace(self._packer.counts, missing=self._missing)
             if rows:
-                self._commit(rows)
+                self._commit(rows, counts)
         self._finish()
 
-    def _commit(self, rows: list[Row]) -> None:
+    def _commit(self, rows: list[Row], counts: Counts) -> None:
         try:
             with self._disk:
                 if self._connection is None:
-                    self._connection = self._create(rows)
+                    self._connection = self._create([*rows, counts_row(counts)])
                 else:
-                    insert(self._connection, rows)
+                    insert(self._connection, [*rows, counts_row(counts)])
         except Exception as error:  # noqa: BLE001 - logged; the rows are kept and tried again
             if not self.trouble:
                 _log.exception("can't write the session to %s", self._shown)
@@ -135,10 +179,13 @@ class SessionWriter:
                 f"Can't write the session to {self._shown} ({_reason(error)}): what is not yet "
                 "written is kept in memory until poolviz ends, or until that works again."
             )
+            if counts.missing:
+                self.trouble += f" {self._incomplete}"
             return
         with self._changed:
             del self._unwritten[: len(rows)]
-        self.trouble = ""
+            self._waiting -= _bytes_of_samples(rows)
+        self.trouble = self._incomplete
 
     def _create(self, rows: list[Row]) -> sqlite3.Connection:
         """Make a new session that holds `rows`, in one step, and connect to it."""
@@ -179,6 +226,15 @@ class SessionWriter:
             self._connection = None
 
     @property
+    def _incomplete(self) -> str:
+        if not self._missing:
+            return ""
+        return (
+            f"{self._missing:,} samples are missing in the session: the disk took none for so long "
+            "that there was no more room for them in memory."
+        )
+
+    @property
     def _shown(self) -> str:
         return f"{self.path or 'a temporary file'}"
 
@@ -205,6 +261,10 @@ def _check_replaceable(path: Path) -> None:
                 f"{path} is in use by a poolviz that is running: choose another name."
             ) from None
         # Otherwise it is damaged, and may be replaced like any other session.
+
+
+def _bytes_of_samples(rows: Iterable[Row]) -> int:
+    return sum(len(body) for table, _, body in rows if table == "samples")
 
 
 def _reason(error: Exception) -> str:

@@ -49,6 +49,8 @@ def test_a_session_in_a_folder_that_is_read_only_opens(
             process.send_signal(signal.SIGKILL)
         if "without" in how:
             path.with_name(path.name + "-shm").unlink()
+    for file in open_folder.iterdir():
+        file.chmod(0o644)  # a session is its owner's alone
     open_folder.chmod(0o555)
     before = sorted(open_folder.iterdir())
     with child(READ_ONLY, path) as process:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from poolviz.model.errors import InputError
 from poolviz.model.messages import SampleTaken
+from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.recorder import Recorder
 from tests.sessions.builders import (
+    Tick,
     began,
     change,
     digest,
@@ -236,3 +240,73 @@ def test_nothing_can_be_recorded_after_the_end(tmp_path: Path) -> None:
     with Recorder.open(tmp_path / "a.poolviz") as reopened, pytest.raises(RuntimeError):
         reopened.add(ended())
     assert os.listdir(tmp_path) == ["a.poolviz"]  # noqa: PTH208 - with what begins with a dot
+
+
+def test_a_session_and_what_is_beside_it_are_their_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.poolviz"
+    before = os.umask(0)
+    try:
+        with Recorder(path) as recorder:
+            record(recorder, [began(), *map(SampleTaken, samples(ticks(100)))])
+            wait_until(lambda: count_in(path) == 100)
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("a.poolviz", "a.poolviz-wal", "a.poolviz-shm"), 0o600)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed in /proc")
+def test_a_session_that_is_not_kept_is_its_owners_alone() -> None:
+    def temporary() -> list[Path]:
+        links = Path("/proc/self/fd").iterdir()
+        return [link for link in links if "etilqs" in os.path.realpath(link)]  # SQLite's own
+
+    assert not temporary()
+    with Recorder() as recorder:
+        record(recorder, [began(), *map(SampleTaken, samples(ticks(5000)))])
+        wait_until(temporary)
+        assert {file.stat().st_mode & 0o777 for file in temporary()} == {0o600}
+
+
+def test_settings_are_stored_once_for_as_long_as_they_are_in_force(tmp_path: Path) -> None:
+    path = tmp_path / "a.poolviz"
+    run = list(samples([Tick(segment=0)] * 50 + [Tick(segment=1, limits={"pool_size": 8})] * 50))
+    with Recorder(path) as recorder:
+        record(recorder, reports(run))
+    with closing(sqlite3.connect(path)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM settings").fetchone()
+    assert count == 2
+    with Recorder.open(path) as reopened:
+        kept = list(reopened.samples())
+    assert kept == run
+    assert kept[0].limits is kept[49].limits
+    assert kept[50].load is kept[99].load
+
+
+def test_samples_that_no_disk_takes_are_counted_once_there_is_no_room(tmp_path: Path) -> None:
+    path = tmp_path / "a.poolviz"
+    path.mkdir()  # nothing can be written there
+    run = list(samples(ticks(200)))
+    with pytest.raises(InputError):
+        SessionWriter(path)
+    path.rmdir()
+    writer = SessionWriter(path, room=20_000)
+    path.mkdir()
+    writer.begin(began())
+    for sample in run:
+        writer.add_sample(sample)
+    wait_until(lambda: "samples are missing in the session" in writer.trouble)
+    assert writer.trouble.startswith(f"Can't write the session to {path} (")
+    kept = list(writer.samples())
+    assert 0 < len(kept) < 200
+    assert writer.missing == 200 - len(kept)
+    path.rmdir()
+    writer.add_mark(change(1.0))  # marks always have room
+    writer.end(ended())
+    writer.close()
+    assert writer.trouble.startswith(f"{writer.missing:,} samples are missing in the session")
+    with Recorder.open(path) as recorder:
+        assert list(recorder.samples()) == kept
+        assert recorder.missing == writer.missing
+        assert recorder.ended == ended()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import run_started
-from poolviz.sessions.file.format import Row, pack, write_session
+from poolviz.sessions.file.format import Row, write_session
+from poolviz.sessions.file.packing import Packer, counts_row
 from poolviz.sessions.file.writer import check_new_session
 from poolviz.sessions.recorder import Recorder
 
@@ -17,13 +20,15 @@ def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
 
 
 def _rows(recorder: Recorder) -> Iterator[Row]:
-    yield "meta", ("began", pack(run_started(recorder)))
+    packer = Packer()
+    yield packer.began(run_started(recorder))
+    for mark in recorder.marks:
+        yield packer.mark(mark)
+    for sample in recorder.samples():
+        yield from packer.sample(sample)[1]
     if recorder.ended is not None:
-        yield "meta", ("ended", pack(recorder.ended))
-    for number, mark in enumerate(recorder.marks):
-        yield "marks", (number, mark.t, pack(mark))
-    for number, sample in enumerate(recorder.samples()):
-        yield "samples", (number, sample.t, pack(sample))
+        yield packer.ended(recorder.ended)
+    yield counts_row(msgspec.structs.replace(packer.counts, missing=recorder.missing))
 
 
 EXPORTER = Exporter("Session", _write, check_path=check_new_session)

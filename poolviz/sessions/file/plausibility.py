@@ -1,0 +1,141 @@
+"""Whether what a session file says can be: a file from elsewhere may hold anything.
+
+What fails here would make figures meaningless or have no end: times that don't rise, counts below
+zero, histograms that contradict themselves. Each check raises Damage, which says where.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from poolviz.model.histogram import BUCKETS, CELL, Durations
+from poolviz.model.messages import RunStarted
+from poolviz.model.sample import Level, Mark, Sample
+from poolviz.sessions.file.format import Damage
+
+_LATEST = 250_000_000_000.0  # Unix time, in the year 9892
+_LONGEST = 320_000_000.0  # seconds, ten years
+_MOST = 1e15  # of any count
+
+_COUNTS = ("operations", "timeouts", "opened", "closed", "missed", "clients")
+_LEVELS = tuple(field.name for field in msgspec.structs.fields(Sample) if field.type is Level)
+_HISTOGRAMS = tuple(
+    field.name for field in msgspec.structs.fields(Sample) if field.type is Durations
+)
+
+
+def check_start(began: RunStarted) -> None:
+    """Raise Damage if a run can't have begun so."""
+    if not 0 <= began.started <= _LATEST:
+        raise Damage(f"its run began at {began.started:g} s, which is no Unix time")
+    scenario = began.scenario
+    for seconds in (scenario.duration or 0.0, *(change.at for change in scenario.changes)):
+        if not 0 <= seconds < math.inf:
+            raise Damage(f"its scenario has a time of {seconds:g} s")
+
+
+def check_mark(mark: Mark, number: int) -> None:
+    """Raise Damage if a mark can't stand where it does."""
+    if not 0 <= mark.t <= _LONGEST:
+        raise Damage(f"mark {number} is at {mark.t:g} s")
+
+
+def check_samples(samples: Sequence[Sample], first: int, before: Sample | None) -> None:
+    """Raise Damage if one of successive samples can't be, or can't follow the one before.
+
+    `first` is the number of the first one, and `before` the sample that precedes it. Many are
+    checked at once, which takes a few microseconds for each.
+    """
+    _check_order(samples, first, before)
+    _check_numbers(samples, first)
+    for name in _LEVELS:
+        _check_levels(name, [getattr(sample, name) for sample in samples], first)
+    for name in _HISTOGRAMS:
+        _check_histograms(name, [getattr(sample, name) for sample in samples], first)
+    for sample, number in zip(samples, range(first, first + len(samples)), strict=True):
+        _check_words(sample, number)
+
+
+def _check_order(samples: Sequence[Sample], first: int, before: Sample | None) -> None:
+    last = before
+    for number, sample in enumerate(samples, start=first):
+        earlier = (-1, 0.0, 0) if last is None else (last.index, last.t, last.segment)
+        if not (earlier[1] <= sample.t <= _LONGEST and 0 <= sample.span <= _LONGEST):
+            raise Damage(
+                f"sample {number} is at {sample.t:g} s and lasted {sample.span:g} s, "
+                f"after one at {earlier[1]:g} s"
+            )
+        if sample.index <= earlier[0] or not earlier[2] <= sample.segment < _MOST:
+            raise Damage(f"sample {number} is out of order")
+        last = sample
+
+
+def _check_numbers(samples: Sequence[Sample], first: int) -> None:
+    what = "has a count that can't be"
+    counts = [[getattr(sample, name) for name in _COUNTS] for sample in samples]
+    _check_range(np.array(counts, dtype=np.float64), first, what)
+    others = [(sample.capacity or 0, sample.cpu, sample.lag) for sample in samples]
+    _check(np.abs(np.array(others, dtype=np.float64)) <= _MOST, first, what)
+
+
+def _check_levels(name: str, levels: Sequence[Level], first: int) -> None:
+    table = np.array([(e.last, e.low, e.high, e.mean) for e in levels], dtype=np.float64)
+    what = f"has a count of {name} that can't be"
+    _check(np.abs(table) <= _MOST, first, what)
+    _check(table[:, 1] <= table[:, 2], first, what)
+
+
+def _check_histograms(name: str, histograms: Sequence[Durations], first: int) -> None:
+    what = f"has {name} times that can't be"
+    table = np.array([(h.count, h.total, h.low, h.high) for h in histograms], dtype=np.float64)
+    _check_range(table, first, what)
+    sizes = np.array([len(h.cells) for h in histograms], dtype=np.int64)
+    _check(sizes % CELL.itemsize == 0, first, what)
+    cells = np.frombuffer(b"".join(h.cells for h in histograms), dtype=CELL)
+    filled = sizes // CELL.itemsize
+    owner = np.repeat(np.arange(len(histograms)), filled)
+    counted = np.bincount(owner, weights=cells["count"], minlength=len(histograms))
+    wrong = owner[cells["bucket"] >= BUCKETS]
+    right = (counted == table[:, 0]) & (table[:, 2] <= table[:, 3])
+    right[wrong] = False
+    # A bucket that is there twice would be counted once.
+    rising = (np.diff(cells["bucket"].astype(np.int64)) > 0) | (np.diff(owner) > 0)
+    right[owner[1:][~rising]] = False
+    _check(right, first, what)
+
+
+def _check_words(sample: Sample, number: int) -> None:
+    counts: Iterable[float] = chain(
+        sample.errors.values(),
+        sample.timeout_names.values(),
+        sample.per_client.values(),
+        sample.longest_waits.values(),
+        (kind.first for kind in sample.error_kinds),
+    )
+    reported = sample.reported_counts
+    seen = [reported.open or 0, reported.used or 0, reported.pending or 0]
+    if sample.server is not None:
+        server = sample.server
+        seen += [server.active, server.idle, server.idle_in_transaction, server.other]
+    if not (
+        all(0 <= count <= _MOST for count in counts)
+        and all(abs(count) <= _MOST for count in seen)
+        and all(abs(client) <= _MOST for client in chain(sample.per_client, sample.longest_waits))
+    ):
+        raise Damage(f"sample {number} has a count that can't be")
+
+
+def _check_range(table: NDArray[np.float64], first: int, what: str) -> None:
+    _check((table >= 0) & (table <= _MOST), first, what)
+
+
+def _check(right: NDArray[np.bool_], first: int, what: str) -> None:
+    """Raise Damage that names the first sample of which anything is not right."""
+    if not right.all():
+        raise Damage(f"sample {first + int(np.nonzero(~right)[0].min())} {what}")

@@ -33,4 +33,6 @@ def run_name(scenario: Scenario, started: float) -> str:
     )
     clients = f"c{scenario.load['clients']}" if "clients" in scenario.load else ""
     parts = ("poolviz", moment, pool, limits, clients)
-    return "_".join(re.sub(r"[^\w+-]+", "-", part) for part in parts if part)[:_LONGEST]
+    return "_".join(re.sub(r"[^\w+-]+", "-", part, flags=re.ASCII) for part in parts if part)[
+        :_LONGEST
+    ]

@@ -245,22 +245,25 @@ def check_new_session(path: Path) -> None:
     _check_replaceable(path)
 
 
+def is_being_recorded(path: Path) -> bool:
+    """Whether another writer, of this process or another, has the session open."""
+    try:
+        with closing(sqlite3.connect(path, timeout=0)) as connection:
+            # Leaving WAL mode needs the file exclusively, which fails if anyone uses it.
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.DatabaseError as error:
+        return is_busy(error)  # otherwise it is damaged, and nobody records into it
+    return False
+
+
 def _check_replaceable(path: Path) -> None:
     """Raise InputError if there is a file that isn't a session or that is being recorded."""
     if not path.exists():
         return
     if not is_session(path):
         raise InputError(f"{path} exists and is not a poolviz session: choose another name.")
-    try:
-        with closing(sqlite3.connect(path, timeout=0)) as connection:
-            # Leaving WAL mode needs the file exclusively, which fails if anyone uses it.
-            connection.execute("PRAGMA journal_mode = DELETE")
-    except sqlite3.DatabaseError as error:
-        if is_busy(error):
-            raise InputError(
-                f"{path} is in use by a poolviz that is running: choose another name."
-            ) from None
-        # Otherwise it is damaged, and may be replaced like any other session.
+    if is_being_recorded(path):
+        raise InputError(f"{path} is in use by a poolviz that is running: choose another name.")
 
 
 def _bytes_of_samples(rows: Iterable[Row]) -> int:

@@ -15,6 +15,7 @@ from poolviz.model.messages import RunStarted
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
+from poolviz.scenarios.draft import on_one_line
 from poolviz.sessions.export.manifest import WAIT_FROM, Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import to_draft
@@ -26,6 +27,8 @@ WIDTH, CHARTS = 1280.0, 800.0  # pixels at scale 1: width of the image, height o
 SCALE = 2  # pixels of the image for each of these
 _EDGE, _HEADER, _LINE = 16.0, 66.0, 17.0
 _LABEL = 76.0  # the width of the footer's first column
+_LONGEST = 300  # characters of one fact; a session may come from anywhere
+_MOST_LINES = 24  # of the footer
 _SERVER_FACTS = ("server", "server version", "max_connections")
 
 
@@ -86,7 +89,9 @@ class SessionImage:
         painter.setPen(QColor(theme.text))
         painter.setFont(ui_font(18, QFont.Weight.DemiBold))
         metrics = QFontMetricsF(painter.font())
-        title = metrics.elidedText(self.title, Qt.TextElideMode.ElideRight, WIDTH - 2 * _EDGE - 90)
+        title = metrics.elidedText(
+            _shown(self.title), Qt.TextElideMode.ElideRight, WIDTH - 2 * _EDGE - 90
+        )
         painter.drawText(QPointF(_EDGE + 2, 32), title)
         summary = self._recorder.summary()
         moment = datetime.fromtimestamp(began.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -98,7 +103,7 @@ class SessionImage:
         ]
         painter.setPen(QColor(theme.muted))
         painter.setFont(ui_font(12))
-        painter.drawText(QPointF(_EDGE + 2, 52), " · ".join(words))
+        painter.drawText(QPointF(_EDGE + 2, 52), " · ".join(map(_shown, words)))
 
     @property
     def paragraphs(self) -> list[list[str]]:
@@ -126,7 +131,9 @@ class SessionImage:
         lines: list[tuple[str, str]] = []
         for heading, *facts in paragraphs:
             what, line = heading, ""
-            for fact in facts:
+            for fact in map(_shown, facts):
+                if len(lines) == _MOST_LINES:
+                    return [*lines, (what, "…")]
                 longer = f"{line} · {fact}" if line else fact
                 if line and metrics.horizontalAdvance(longer) > room:
                     lines.append((what, line))
@@ -144,6 +151,11 @@ class SessionImage:
             painter.drawText(QPointF(left, y), what)
             painter.setPen(QColor(self._theme.muted))
             painter.drawText(QPointF(left + _LABEL, y), line)
+
+
+def _shown(text: str) -> str:
+    """Return text from a session as the image shows it: on one line, and not without end."""
+    return on_one_line(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
 def _known(id: str) -> type[Pool] | None:

@@ -21,6 +21,7 @@ _PAD = 6.0  # inside a label, left and right
 _GAP = 4.0  # between two labels, and from the line to its label
 _WIDEST = 190.0
 _ROWS = 2
+_LONGEST = 200  # characters that are measured; a label has room for some thirty
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def arrange(marks: Sequence[tuple[float, Mark]], room: Room, metrics: QFontMetri
     labels: list[Label] = []
     hidden = 0
     for x, mark in reversed(marks):
-        text = metrics.elidedText(mark.text, Qt.TextElideMode.ElideRight, _WIDEST)
+        text = metrics.elidedText(mark.text[:_LONGEST], Qt.TextElideMode.ElideRight, _WIDEST)
         width = metrics.horizontalAdvance(text) + 2 * _PAD
         rect = _free_place(x, width, room, labels)
         if rect is None:

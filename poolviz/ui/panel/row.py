@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from html import escape
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QWheelEvent
@@ -120,6 +121,8 @@ class Row(QWidget):
 
     def _title(self, label: str) -> QHBoxLayout:
         self._name, self._badge = _Name(label), QLabel(self._badge_text)
+        for words in (self._name, self._badge):  # a limit of a session may be called anything
+            words.setTextFormat(Qt.TextFormat.PlainText)
         self._name.setProperty("role", "name")
         self._badge.setProperty("role", "badge")
         self._badge.setVisible(bool(self._badge_text))
@@ -141,7 +144,7 @@ class Row(QWidget):
         default = parameter.show(parameter.default) or "empty"
         parts.append(f"Default {default}: double-click the name.")
         # As rich text it is wrapped; one paragraph each.
-        self.setToolTip("".join(f"<p>{part}</p>" for part in parts))
+        self.setToolTip("".join(f"<p>{escape(part)}</p>" for part in parts))
 
     def _show_menu(self, where: QPoint) -> None:
         menu = QMenu(self)

@@ -165,3 +165,15 @@ def test_the_manifest_says_whether_the_load_was_open_or_closed() -> None:
     assert made.loops == ("closed", "open")
     assert "Open loop" in made.load_model
     assert "from the call of acquire or the moment a request was due" in made.latency_from
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_text_in_a_csv_begins_like_a_formula(tmp_path: Path, text: str) -> None:
+    mark = Mark(t=0.1, kind=MarkKind.NOTE, text=text, key=text, old=text, new=-1.5)
+    path = tmp_path / "run.csv"
+    with Recorder() as recorder:
+        record(recorder, reports(run(), mark))
+        exporter_for(path).export(recorder, path)
+    (row,) = rows_of(tmp_path / "run.events.csv")
+    assert (row["key"], row["old"], row["text"]) == (f"'{text}",) * 3
+    assert row["new"] == "-1.5", "a number stays one"

@@ -233,17 +233,6 @@ def test_jobs_are_done_in_order_by_a_thread_and_reported_to_the_inbox() -> None:
     assert threads == ["poolviz test"] * 3
 
 
-def test_the_newest_sessions_are_kept_and_other_files_left_alone(tmp_path: Path) -> None:
-    others = [tmp_path / "mine.poolviz", tmp_path / "2026-01-01T000000.000Z.poolviz.bak"]
-    old = [tmp_path / f"2026-01-{day:02}T000000.000Z.poolviz" for day in range(1, 26)]
-    for path in [*others, *old, tmp_path / f"{old[0].name}-wal"]:
-        path.write_bytes(b"")
-    new = SessionsFolder(tmp_path).new_path()
-    assert not new.exists()
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {path.name for path in [*others, *old[-19:]]}
-
-
 def test_a_sessions_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "sessions"
     SessionsFolder(folder).new_path()

@@ -4,6 +4,9 @@
 only. The marks are in `NAME.events.csv`, and what was run and how it was measured is in
 `NAME.manifest.json`: many tools that read CSV accept neither text among numbers nor comments above
 the header.
+
+Spreadsheets take a text that begins with = + - or @ for a formula. Such a text among the events,
+which a note may be, has a ' before it. In the data no text begins so.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from poolviz.sessions.summary import RunSummary
 DATA = ("t_utc", "t_s", "series", "stat", "value", "unit", "segment")
 EVENTS = ("t_utc", "t_s", "kind", "key", "old", "new", "text", "segment")
 TIMES = ("wait", "use", "create", "retry")
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _UNITS = {"pending": "clients", "retrying": "clients", "backlog": "requests"}
 
@@ -114,7 +119,13 @@ def _events(
     for mark in recorder.marks:
         segment = max(bisect_right(begins, mark.t) - 1, 0)
         when = (utc(began.started + mark.t), mark.t)
-        yield (*when, mark.kind.value, mark.key, mark.old, mark.new, mark.text, segment)
+        what = (mark.kind.value, mark.key, mark.old, mark.new, mark.text)
+        yield (*when, *map(_cell, what), segment)
+
+
+def _cell(value: object) -> object:
+    """Return a value so that no spreadsheet evaluates it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 EXPORTER = Exporter("Data as CSV", _write, beside=(".events.csv", ".manifest.json"))

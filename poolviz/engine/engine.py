@@ -138,7 +138,8 @@ class Engine:
         failure = failure or self._late_failure()
         open_at_end, rows = (0, None) if run is None else (run.open_at_end, run.rows)
         _logger.debug("%s left %d connections open", start.application_name, open_at_end)
-        self._reports.put(RunEnded(open_at_end, failure, 1 if failure else 0, rows))
+        stopped = run is not None and run.stopped
+        self._reports.put(RunEnded(open_at_end, failure, 1 if failure else 0, rows, stopped))
 
     def _late_failure(self) -> str:
         """Return why a thread failed after the run's last command was taken; "" if none did."""

@@ -57,7 +57,7 @@ class Run:
 
     Commands that arrive while it goes on are taken from `commands`; reports go to `reports`. Once
     `end` was called, `open_at_end` is the number of connections that were left open, and `rows`
-    is what clients added, if that was counted.
+    is what clients added, if that was counted. `stopped` says that a StopRun ended it.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Run:
         self._resize_failed = False
         self.open_at_end = 0
         self.rows: Rows | None = None
+        self.stopped = False
         context = RunFaultContext(
             start.conninfo,
             start.application_name,
@@ -144,6 +145,7 @@ class Run:
                 continue
             match command:
                 case StopRun():
+                    self.stopped = True
                     return ""
                 case FailRun(sentence):
                     return sentence

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     `arguments` are the pipe's handle, the level and the file of the log as JSON, and perhaps the
     id of a pool, whose library is imported before the run is known.
     """
+    _end_with_parent()
     handle, log_settings, *pools = arguments
     level, file = json.loads(log_settings)
     set_up_logging(level, Path(file) if file is not None else None)
@@ -41,6 +45,34 @@ def main(arguments: Sequence[str]) -> None:
         with suppress(Exception):  # the run reports it, should it have this pool
             pool_class(pool).import_library()
     serve(PipeEnd(int(handle)))
+    # Not by the interpreter, which would wait for threads of a pool that never end.
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """End this process some seconds after the parent did, whatever its threads are doing.
+
+    Standard input is a pipe that closes with the parent. A pool that reads standard input finds it
+    empty.
+    """
+    try:
+        tether = os.dup(0)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    except OSError:
+        return  # started without one
+
+    def watch() -> None:
+        with suppress(OSError):
+            os.read(tether, 1)
+        time.sleep(2 * STOP_LIMIT)  # for an orderly end
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def serve(pipe: PipeEnd[Any, Any]) -> None:

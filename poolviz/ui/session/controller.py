@@ -24,6 +24,7 @@ from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
 from poolviz.runs.runner import Run, Runner
+from poolviz.scenarios.draft import on_one_line
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
@@ -42,6 +43,7 @@ _logger = logging.getLogger(__name__)
 _SETTLED = 0.5  # seconds after which a change that isn't in force yet is worth showing
 _WATCH = 1.0  # seconds between two looks at the embedded server
 _SERVER_PATIENCE = 20.0  # seconds that closing waits for engine and server; 1 is usual
+_FEW_KEYS, _LONGEST_KEY = 5, 40  # what a sentence names of a session's keys, and their characters
 _FILE_PATIENCE = 10.0  # seconds that closing waits for a file that is being written
 
 
@@ -409,7 +411,11 @@ class Controller(QObject):
         self._validate()
 
     def _validate(self) -> None:
-        """Check whether what is requested can be carried out."""
+        """Check whether what is requested can be carried out. The files that a session names are
+        read only once it is run."""
+        if self.viewing is not None:
+            self._warnings.take_back()
+            return
         self._validator.validate(
             dict(self._requested.load),
             dialect_of(self._server.dsn or ""),
@@ -417,12 +423,11 @@ class Controller(QObject):
         )
 
     def _validated(self) -> None:
+        if self.viewing is not None:
+            return  # what was validated is no longer shown
         self._current.change_to(self.values)
-        if self.viewing is None:
-            mistake = self._validator.mistake
-            self._warnings.show(self.pool, self.scenario, mistake, busy=self.busy)
-        else:
-            self._warnings.take_back()
+        mistake = self._validator.mistake
+        self._warnings.show(self.pool, self.scenario, mistake, busy=self.busy)
 
     # The session that is shown
 
@@ -433,14 +438,18 @@ class Controller(QObject):
             return
         assert recorder.began is not None
         source = recorder.last if recorder.last is not None else recorder.began.scenario
-        self._requested.take_pool(pool, pool.limits.complete(source.limits))
-        self._requested.take_load(source.load)
+        untaken = self._requested.take_recorded(pool, source.limits, source.load)
         self._plan, self.viewing = None, path
         self._current.forget()
         self.notices.take_all_back()
         self._set_recorder(recorder)
         self.changed.emit()
         self.values_changed.emit()
+        if untaken:
+            keys = ", ".join(on_one_line(key[:_LONGEST_KEY]) for key in untaken[:_FEW_KEYS])
+            more = f" and {len(untaken) - _FEW_KEYS} more" if len(untaken) > _FEW_KEYS else ""
+            sentence = f"{path.name} records values that can't be shown beside the charts: {keys}"
+            self.notices.say("session", f"{sentence}{more}.", Weight.WARN)
 
     def _live_sample(self) -> Sample | None:
         run = self._current.run

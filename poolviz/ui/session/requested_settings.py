@@ -45,6 +45,22 @@ class RequestedSettings:
         self.limits = dict(known if limits is None else limits)
         self._done, self._undone = [], []
 
+    def take_recorded(
+        self, pool: type[Pool], limits: Mapping[str, Value], load: Mapping[str, Value]
+    ) -> list[str]:
+        """Show what a session records, which may say anything. Return the keys of values that the
+        pool or the load doesn't take: their defaults stand in for them."""
+        known = {**pool.limits, **settings_for(pool)}
+        recorded = {**limits, **load}
+        taken = {
+            key: known[key].check(value)
+            for key, value in recorded.items()
+            if key in known and _takes(known[key], value)
+        }
+        self.take_pool(pool, pool.limits.defaults() | _of(taken, pool.limits))
+        self.take_load(self.settings.defaults() | _of(taken, self.settings))
+        return [key for key in recorded if key not in taken]
+
     def take_load(self, load: Mapping[str, Value]) -> None:
         """Request another load; settings that `load` doesn't name keep their values."""
         self._take(_of(load, self.load))
@@ -145,7 +161,7 @@ class RequestedSettings:
         return steps
 
 
-def _of(changes: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Value]:
+def _of(changes: Mapping[str, Value], values: Mapping[str, object]) -> dict[str, Value]:
     return {key: value for key, value in changes.items() if key in values}
 
 

@@ -62,11 +62,11 @@ def command(
     """Run a load on a pool without a window, and print what was measured.
 
     Times are in seconds or carry a unit: 50ms, 2min. The exit status is 0 when the run is done,
-    1 when it ended early, is incomplete or had no operation that succeeded, 2 for wrong use, 3 when
-    there is no server to work with, 99 when a condition of --fail-if came true, and 130 when
-    Ctrl+C, SIGTERM or SIGHUP ended it, with the result up to then.
+    1 when it ended early, 2 for wrong use, 3 when there is no server to work with, and 99 when a
+    condition of --fail-if came true.
     """
     from poolviz.commands.driver import run_draft  # noqa: PLC0415 - loads what a run needs
+    from poolviz.runs.runner import Runner  # noqa: PLC0415 - likewise
     from poolviz.scenarios.draft import Draft  # noqa: PLC0415 - likewise
     from poolviz.scenarios.presets import open_scenario  # noqa: PLC0415 - likewise
 
@@ -75,9 +75,11 @@ def command(
     draft = draft.with_fields(**{key: value for key, value in given.items() if value is not None})
     if pool is not None and scenario is not None:
         draft = draft.with_fields(limits={})
-    draft = _with_options(draft, limits, load, at)
-    draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])
-    return run_draft(draft, list(out), as_json=as_json, quiet=quiet)
+    with Runner() as runner:
+        runner.learn(draft.pool)
+        draft = _with_options(draft, limits, load, at)
+        draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])
+        return run_draft(draft, list(out), runner, as_json=as_json, quiet=quiet)
 
 
 def _with_options(

@@ -48,10 +48,12 @@ def command(ctx: click.Context, file: Path | None, dsn: str | None) -> int:
     if reason is not None:
         return _without_window(reason, start, dsn)
     draft = start if not isinstance(start, Path) else None
-    scenario = check_draft(draft or Draft())
+    draft = draft or Draft()
     with Runner() as runner:
+        runner.learn(draft.pool)
+        scenario = check_draft(draft)
         # Engine and server start while Qt is imported.
-        named = dsn is not None or isinstance(start, Path) or (draft is not None and draft.dsn)
+        named = dsn is not None or isinstance(start, Path) or draft.dsn
         runner.warm_up(scenario.pool, server=not named)
         with _collection_paused():
             error = qt_error()
@@ -88,6 +90,7 @@ def _without_window(reason: str, start: Draft | Path | None, dsn: str | None) ->
     """Run the scenario without a window, and leave its graphs and data in this folder."""
     from poolviz.commands.driver import run_draft  # noqa: PLC0415 - where there is no window
     from poolviz.runs.request import check_draft, with_duration  # noqa: PLC0415 - likewise
+    from poolviz.runs.runner import Runner  # noqa: PLC0415 - likewise
     from poolviz.scenarios.draft import Draft  # noqa: PLC0415 - likewise
     from poolviz.sessions.export.file_name import run_name  # noqa: PLC0415 - likewise
 
@@ -98,12 +101,14 @@ def _without_window(reason: str, start: Draft | Path | None, dsn: str | None) ->
     draft = start or Draft()
     if dsn is not None:
         draft = draft.with_fields(dsn=dsn)
-    scenario = with_duration(check_draft(draft))
-    name = run_name(scenario, time.time())
-    files = [Path(name + suffix) for suffix in (".csv", ".png")]
-    click.echo(
-        f"poolviz: {reason}, so {scenario.pool} runs for {scenario.duration:g} s without a window "
-        f"and writes its graphs and data to {files[1]} and {files[0]}.",
-        err=True,
-    )
-    return run_draft(draft, files, as_json=False, quiet=False)
+    with Runner() as runner:
+        runner.learn(draft.pool)
+        scenario = with_duration(check_draft(draft))
+        name = run_name(scenario, time.time())
+        files = [Path(name + suffix) for suffix in (".csv", ".png")]
+        click.echo(
+            f"poolviz: {reason}, so {scenario.pool} runs for {scenario.duration:g} s without a "
+            f"window and writes its graphs and data to {files[1]} and {files[0]}.",
+            err=True,
+        )
+        return run_draft(draft, files, runner, as_json=False, quiet=False)

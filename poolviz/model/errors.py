@@ -50,8 +50,3 @@ class ServerError(PoolvizError):
     def __init__(self, problem: str, code: str | None = None, *, advice: str = "") -> None:
         super().__init__(f"{problem}: {advice}" if advice else problem)
         self.problem, self.code, self.advice = problem, code, advice
-
-
-class OutputError(PoolvizError):
-    """The result can't be written to standard output. Nobody wants to read it if this has no
-    message."""

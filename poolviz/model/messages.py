@@ -5,12 +5,22 @@ from __future__ import annotations
 import msgspec
 
 from poolviz.model.parameters import Value
+from poolviz.model.pool_description import PoolDescription
 from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Scenario
 
 
+class DescribePool(msgspec.Struct, tag=True, frozen=True):
+    """Import the pool `id` and describe it. Sent before StartRun, if at all.
+
+    Answered by an ImportBegun, then by a PoolDescribed or a PoolUnusable.
+    """
+
+    id: str
+
+
 class StartRun(msgspec.Struct, tag=True, frozen=True):
-    """Run `scenario` on the server that `conninfo` names. Sent once, first.
+    """Run `scenario` on the server that `conninfo` names. Sent once.
 
     `environment` is what is known of that server already, without any secret, and comes back in
     RunStarted. `own_server` says that the sender has started the server, and will restart it on a
@@ -42,6 +52,22 @@ class AddNote(msgspec.Struct, tag=True, frozen=True):
 
 class StopRun(msgspec.Struct, tag=True, frozen=True):
     """Stop the run: clients end, connections are closed, and RunEnded follows."""
+
+
+class ImportBegun(msgspec.Struct, tag=True, frozen=True):
+    """The import that a DescribePool asks for begins now. An answer to it follows."""
+
+
+class PoolDescribed(msgspec.Struct, tag=True, frozen=True):
+    """The answer to DescribePool: a pool that can be used."""
+
+    description: PoolDescription
+
+
+class PoolUnusable(msgspec.Struct, tag=True, frozen=True):
+    """The answer to DescribePool: why the pool can't be used, in sentences."""
+
+    problems: tuple[str, ...]
 
 
 class RunStarted(msgspec.Struct, tag="Began", frozen=True):
@@ -115,20 +141,21 @@ class RunEnded(msgspec.Struct, tag="Ended", frozen=True):
     """The run is over, with `open_at_end` connections left open by the meter's count.
 
     `failure` says in one sentence why the run could not begin or go on, with the `exit_status` for
-    it; empty if it could. `rows` is there if the load added rows that could be counted. `stopped`
-    says that the run was told to end.
+    it; empty if it could. `rows` is there if the load added rows that could be counted.
     """
 
     open_at_end: int
     failure: str = ""
     exit_status: int = 0
     rows: Rows | None = None
-    stopped: bool = False
 
 
-Command = StartRun | ChangeSetting | AddNote | StopRun
+Command = DescribePool | StartRun | ChangeSetting | AddNote | StopRun
 Report = (
-    RunStarted
+    ImportBegun
+    | PoolDescribed
+    | PoolUnusable
+    | RunStarted
     | SampleTaken
     | MarkAdded
     | ChangeRefused

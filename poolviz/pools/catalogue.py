@@ -10,7 +10,7 @@ import msgspec
 from poolviz.model.parameters import Effect, Parameter
 from poolviz.pools.base import Pool, TaskPool
 from poolviz.pools.listing import Listing
-from poolviz.pools.registry import listings
+from poolviz.pools.registry import listings, missing_for, pool_class
 
 _APPLIES = {
     Effect.NOW: "a change applies at once",
@@ -31,7 +31,7 @@ def as_text() -> str:
 
 
 def _as_dict(listing: Listing) -> dict[str, Any]:
-    missing = listing.missing
+    missing = missing_for(listing)
     known = {
         "id": listing.id,
         "title": listing.title,
@@ -40,7 +40,7 @@ def _as_dict(listing: Listing) -> dict[str, Any]:
     }
     if missing:
         return known
-    pool = listing.load()
+    pool = pool_class(listing.id)
     return known | {
         "library": pool.library,
         "about": pool.about,
@@ -52,11 +52,11 @@ def _as_dict(listing: Listing) -> dict[str, Any]:
 
 
 def _as_text(listing: Listing) -> str:
-    missing = listing.missing
+    missing = missing_for(listing)
     if missing:
         needs = f"needs {' and '.join(listing.drivers)}: " if listing.drivers else ""
         return f"{listing.id}\n  ({needs}{missing})"
-    pool = listing.load()
+    pool = pool_class(listing.id)
     servers = ", ".join(pool.servers)
     lines = [pool.id, f"  {pool.about}", f"  Clients are {_clients(pool)}; servers: {servers}."]
     width = max([16, *map(len, pool.limits)])

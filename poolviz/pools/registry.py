@@ -1,15 +1,22 @@
-"""All pools by id: those that come with poolviz, those of installed packages, the user's own."""
+"""All pools by id: those that come with poolviz, those of installed packages, the user's own.
+
+A pool that isn't poolviz' own is imported in the engine's process alone, by `load_pool`. Any other
+process knows it by what that one told: `learn` takes it in, and `pool_class` returns it.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cache
 
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import suggest
+from poolviz.model.parameters import Value, suggest
+from poolviz.model.pool_description import PoolDescription
 from poolviz.pools.base import Pool
 from poolviz.pools.custom import loader
+from poolviz.pools.description import described_pool, recorded_pool
 from poolviz.pools.listing import Listing, built_in_listing, built_in_listings
 
 _SERVERS = {
@@ -30,21 +37,36 @@ def listings() -> tuple[Listing, ...]:
     return *own, *(each for each in loader.installed_listings() if each.id not in known)
 
 
-def _listing(id: str) -> Listing | None:
-    return built_in_listing(id) or next((each for each in listings() if each.id == id), None)
+def is_built_in(id: str) -> bool:
+    """Return whether a pool comes with poolviz, so that importing it runs no code of others."""
+    return built_in_listing(id) is not None
+
+
+def pool_id(id: str) -> str:
+    """Return the id by which a pool is known everywhere: `file.py:Class` with its absolute path.
+
+    Raises InputError, which suggests similar ids, if `id` can't be that of a pool.
+    """
+    if is_built_in(id) or any(each.id == id for each in listings()):
+        return id
+    if ":" in id:
+        return loader.absolute_id(id)
+    known = [listing.id for listing in listings()]
+    raise InputError(f"{id} is not a pool that poolviz knows: {suggest(id, known)}.")
 
 
 class _Pools(Mapping[str, type[Pool]]):
-    """The pools whose drivers are installed, by id; each is imported when it is looked up."""
+    """The pools of poolviz whose drivers are installed, by id; each is imported when it is looked
+    up."""
 
     def __getitem__(self, id: str) -> type[Pool]:
-        listing = _listing(id)
+        listing = built_in_listing(id)
         if listing is None:
             raise KeyError(id)
         return listing.load()
 
     def __iter__(self) -> Iterator[str]:
-        return (listing.id for listing in listings() if not listing.missing)
+        return (listing.id for listing in built_in_listings() if not listing.missing)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -52,25 +74,69 @@ class _Pools(Mapping[str, type[Pool]]):
 
 POOLS: Mapping[str, type[Pool]] = _Pools()
 
+_lock = threading.Lock()  # guards _learned
+_learned: dict[str, type[Pool] | InputError] = {}
+
 
 def pool_class(id: str) -> type[Pool]:
-    """Return the pool with this id, which may be a class of the user's: see `custom/loader.py`.
+    """Return the pool with this id. Imports nothing that isn't poolviz' own.
 
-    Raises InputError if there is none, which suggests similar ids, or if it can't be used.
+    Another pool, such as a class in a file of the user's, is returned as it was described to
+    `learn`; it has every attribute of the class, and can't be instantiated. Raises InputError if
+    there is no such pool, if it can't be used, or if nothing was learned of it yet.
     """
-    listing = _listing(id)
+    listing = built_in_listing(id)
     if listing is not None:
         return listing.load()
-    if ":" in id:
-        return loader.load(id)
-    known = [listing.id for listing in listings()]
-    raise InputError(f"{id} is not a pool that poolviz knows: {suggest(id, known)}.")
+    id = pool_id(id)
+    with _lock:
+        found = _learned.get(id)
+    if found is None:
+        raise InputError(f"{id} hasn't been loaded: choose it, or start a run with it.")
+    if isinstance(found, InputError):
+        raise InputError(*found.problems)
+    return found
 
 
-def is_users(kind: type[Pool]) -> bool:
-    """Return whether a pool is, or may run, code of the user's or of an installed package that
-    isn't known here."""
-    return built_in_listing(kind.id) is None or not kind.__module__.startswith("poolviz.")
+def shown_pool(id: str, limits: Mapping[str, Value]) -> type[Pool]:
+    """Return the pool of a session that recorded these `limits`, to be shown.
+
+    A pool that isn't poolviz' own is known by what the session says of it. Raises InputError if a
+    driver isn't installed.
+    """
+    listing = built_in_listing(id)
+    return recorded_pool(id, limits) if listing is None else listing.load()
+
+
+def missing_for(listing: Listing) -> str:
+    """Return what a pool on offer lacks: the command that installs its driver, or the sentence that
+    says why the package of others can't be used, as far as that was learned. Empty if nothing."""
+    with _lock:
+        found = _learned.get(listing.id)
+    return str(found) if isinstance(found, InputError) else listing.missing
+
+
+def learn(id: str, found: PoolDescription | InputError) -> None:
+    """Take in what the engine's process told of a pool, or why it can't be used.
+
+    It replaces what was known of that pool. Called from any thread.
+    """
+    kind = found if isinstance(found, InputError) else described_pool(found)
+    with _lock:
+        _learned[id] = kind
+
+
+def load_pool(id: str) -> type[Pool]:
+    """Import and return the pool with this id. Called in the engine's process alone.
+
+    Raises InputError if there is none, or if it can't be used, whatever the user's code does.
+    """
+    listing = built_in_listing(id)
+    if listing is not None:
+        return listing.load()
+    id = pool_id(id)
+    listing = next((each for each in listings() if each.id == id), None)
+    return loader.load(id) if listing is None else listing.load()
 
 
 def check_server(kind: type[Pool], dsn: str | None) -> None:

@@ -48,8 +48,7 @@ def run(
 
     The load runs in a process of its own, which never imports the caller's main module. Warnings
     are logged, and in `Result.warnings`. Raises `poolviz.PoolvizError`: InputError for mistakes in
-    the request, ServerError where there is no server, RunFailed where the run ended early: that has
-    the figures up to then as its `result`.
+    the request, ServerError where there is no server, RunFailed where the run ended early.
     """
     draft = _draft(scenario_or_path)
     given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
@@ -59,21 +58,16 @@ def run(
     draft = draft.with_values(limits=dict(limits or {}), load=dict(load or {}))
     if changes is not None:
         draft = draft.with_fields(changes=[dict(change) for change in changes])
-    request = RunRequest.of(draft)
     with Runner() as runner:
+        runner.learn(draft.pool)
+        request = RunRequest.of(draft)
         runner.warm_up()
         target = runner.reach(request.dsn, _logger.info)
         started = Run(request.scenario, target, _Log())
         runner.begin(started)
-        try:
-            while not started.wait(_LOOK):  # with an end, so that Ctrl+C is heard on every system
-                pass
-            runner.end_run()
-        except BaseException:
-            runner.end_run()
-            assert started.recorder is not None
-            started.recorder.close()
-            raise
+        while not started.wait(_LOOK):  # with an end, so that Ctrl+C is heard on every system
+            pass
+        runner.end_run()
     return _result(started)
 
 
@@ -121,12 +115,9 @@ def _draft(scenario: ScenarioLike) -> Draft:
 def _result(run: Run) -> Result:
     """Return what came of a run. RunFailed where it ended early."""
     assert run.ended is not None and run.recorder is not None
-    result = None
-    if run.recorder.began is None:
+    if run.ended.failure:
         run.recorder.close()
-    else:
-        figures = msgspec.structs.asdict(run.recorder.summary())
-        result = Result(**figures, session=Session(run.recorder), warnings=tuple(run.warnings))
-    if run.ended.failure or result is None:
-        raise RunFailed(run.ended, result)
-    return result
+        raise RunFailed(run.ended)
+    session = Session(run.recorder)
+    figures = msgspec.structs.asdict(run.recorder.summary())
+    return Result(**figures, session=session, warnings=tuple(run.warnings))

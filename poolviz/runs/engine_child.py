@@ -1,107 +1,136 @@
 """The engine's process: takes commands from its parent until the run is over.
 
-Nothing of the window or the command line is imported here. `main` runs in the main thread; the
-engine's own threads do the rest, and its reporter writes to the pipe.
+Nothing of the window or the command line is imported here. `main` runs in the main thread, and so
+does the import of a user's pool; the engine's own threads do the rest, and its reporter writes to
+the pipe.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import signal
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from poolviz.engine.engine import Engine
+from poolviz.model.errors import InputError
 from poolviz.model.messages import (
     AddNote,
     ChangeSetting,
+    DescribePool,
+    ImportBegun,
+    PoolDescribed,
+    PoolUnusable,
     Report,
     StartRun,
     StopRun,
     pack,
     unpack_command,
 )
-from poolviz.pools.registry import pool_class
-from poolviz.runs.engine_process import STOP_LIMIT, PipeEnd
+from poolviz.pools.custom.user_errors import phrase
+from poolviz.pools.description import describe
+from poolviz.pools.registry import load_pool
+from poolviz.runs.engine_process import STOP_LIMIT
+from poolviz.runs.engine_signals import ignore_signals
+from poolviz.runs.engine_trace import keep_trace, limit_import
+from poolviz.runs.spawned_engine import PIPE_LOST, PipeEnd
 from poolviz.system.logs import set_up_logging
+
+_logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Serve one run over the pipe whose end was inherited.
 
-    `arguments` are the pipe's handle, the level and the file of the log as JSON, and perhaps the
-    id of a pool, whose library is imported before the run is known.
+    `arguments` are the pipe's handle and settings as JSON: `log`, the level and the file of the
+    log, `trace`, the descriptor for `keep_trace`, and `pool`, the id of a pool of poolviz whose
+    library is imported before the run is known.
     """
-    _end_with_parent()
-    handle, log_settings, *pools = arguments
-    level, file = json.loads(log_settings)
+    handle, settings = arguments
+    given = json.loads(settings)
+    level, file = given["log"]
     set_up_logging(level, Path(file) if file is not None else None)
-    for pool in pools:
+    if given["trace"] is not None:
+        keep_trace(given["trace"])
+    if given["pool"] is not None:
         with suppress(Exception):  # the run reports it, should it have this pool
-            pool_class(pool).import_library()
-    serve(PipeEnd(int(handle)))
-    # Not by the interpreter, which would wait for threads of a pool that never end.
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):
-            stream.flush()
-    os._exit(0)
+            load_pool(given["pool"]).import_library()
+    _Child(PipeEnd(int(handle)), given["trace"]).serve()
 
 
-def _end_with_parent() -> None:
-    """End this process some seconds after the parent did, whatever its threads are doing.
+class _Child:
+    """Takes commands from `pipe` until it closes or the run is over."""
 
-    Standard input is a pipe that closes with the parent. A pool that reads standard input finds it
-    empty.
-    """
-    try:
-        tether = os.dup(0)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
-    except OSError:
-        return  # started without one
+    def __init__(self, pipe: PipeEnd[Any, Any], trace: int | None) -> None:
+        self._pipe, self._trace = pipe, trace
+        self._parent = os.getppid()
+        if sys.platform != "win32":
+            # A process that the user's code forks has no part in this.
+            os.register_at_fork(after_in_child=pipe.close)
 
-    def watch() -> None:
-        with suppress(OSError):
-            os.read(tether, 1)
-        time.sleep(2 * STOP_LIMIT)  # for an orderly end
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
-def serve(pipe: PipeEnd[Any, Any]) -> None:
-    """Take commands from `pipe` until it closes or the run is over."""
-    engine: Engine | None = None
-
-    def send(report: Report) -> None:
+    def serve(self) -> None:
+        """Take commands until there are no more; then end what the user's code has started."""
+        engine: Engine | None = None
         try:
-            pipe.send_bytes(pack(report))
-        except OSError:
-            os._exit(1)  # nobody is left to report to; the sockets close with the process
+            while True:
+                command = unpack_command(self._pipe.recv_bytes())
+                match command:
+                    case DescribePool(id):
+                        self._describe(id)
+                    case StartRun():
+                        engine = Engine(command, self._send)
+                    case _ if engine is None:
+                        continue
+                    case ChangeSetting(key, value):
+                        engine.change(key, value)
+                    case AddNote(text):
+                        engine.add_note(text)
+                    case StopRun():
+                        engine.stop()
+                        engine.wait(2 * STOP_LIMIT)
+                        return
+        except OSError:  # the user's code has closed the pipe, or this is a fork of the process
+            os._exit(PIPE_LOST)
+        except EOFError:
+            if engine is not None:
+                engine.stop()
+                engine.wait(STOP_LIMIT)
+            if os.getppid() != self._parent:
+                _end_group()
 
-    try:
-        while True:
-            command = unpack_command(pipe.recv_bytes())
-            match command:
-                case StartRun():
-                    engine = Engine(command, send)
-                case _ if engine is None:
-                    continue
-                case ChangeSetting(key, value):
-                    engine.change(key, value)
-                case AddNote(text):
-                    engine.add_note(text)
-                case StopRun():
-                    engine.stop()
-                    engine.wait(2 * STOP_LIMIT)
-                    return
-    except EOFError:
-        if engine is not None:
-            engine.stop()
-            engine.wait(STOP_LIMIT)
+    def _describe(self, id: str) -> None:
+        """Import a user's pool, and answer with what it is or why it can't be used."""
+        self._send(ImportBegun())
+        answer: Report
+        try:
+            with limit_import(self._trace):
+                kind = load_pool(id)
+                answer = PoolDescribed(describe(kind))
+                pack(answer)  # what is too large for a message is found here
+                with suppress(Exception):  # the run reports it
+                    kind.import_library()
+        except InputError as error:
+            answer = PoolUnusable(error.problems)
+        except BaseException as error:
+            _logger.info("a pool can't be described", exc_info=True)
+            answer = PoolUnusable((f"{id} can't be used: describing it raised {phrase(error)}.",))
+        ignore_signals()  # the user's code may have set others
+        self._send(answer)
+
+    def _send(self, report: Report) -> None:
+        try:
+            self._pipe.send_bytes(pack(report))
+        except OSError:
+            os._exit(PIPE_LOST)  # nobody is left to report to; the sockets close with the process
+
+
+def _end_group() -> None:
+    """End this process and those that the user's code has started: the parent, which would do so,
+    is gone."""
+    if sys.platform != "win32" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)

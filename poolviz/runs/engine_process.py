@@ -3,30 +3,15 @@
 A child takes part in one run. It speaks msgpack over a pipe and ends by itself when its parent's
 end of the pipe closes, however the parent ended. The parent kills a child that doesn't stop when
 it is told to.
-
-The child is a new interpreter that runs `engine_child` and nothing else: unlike a process of
-multiprocessing it never imports the caller's main module, so that a script without a guard, a
-notebook or `python -` may start one.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import multiprocessing
-import os
-import queue
 import signal
-import socket
-import struct
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing import connection
 from time import perf_counter
-from typing import Any, TypeAlias
 
 from poolviz.model.messages import (
     AddNote,
@@ -42,122 +27,12 @@ from poolviz.model.messages import (
     unpack_report,
 )
 from poolviz.model.parameters import Value
-from poolviz.system import interrupts
-from poolviz.system.logs import current_log_settings
+from poolviz.pools.registry import is_built_in
+from poolviz.runs.spawned_engine import START_LIMIT, SpawnedEngine, how_ended, spawn_engine
 
-if sys.platform == "win32":
-    PipeEnd: TypeAlias = connection.PipeConnection
-else:
-    PipeEnd: TypeAlias = connection.Connection
-
-ENGINE = "_engine"  # the argument by which a packaged program starts as an engine
 STOP_LIMIT = 4.0  # seconds that an engine has to stop
 _SILENT_AFTER = 5.0  # seconds without any report before the engine is said to hang
-_START_LIMIT = 20.0  # the same before its first report: it has libraries to load
-_GIVE_UP_AFTER = 30.0  # more seconds without any report until a silent engine is ended
-_MESSAGE_LIMIT = 5  # seconds for the rest of a message, once its beginning has crossed the pipe
-_LONGEST = 64 << 20  # bytes of a report; a sample of 2000 clients has 0.1 MB
-_MOST_COMMANDS = 1000  # that wait for an engine which doesn't take them
-_KILL_LIMIT = 5.0  # seconds for a killed process to be gone
-_LATEST_STOP = 3 * STOP_LIMIT  # for an engine that was told to stop and still reports
-_CLOSE_LIMIT = _LATEST_STOP + 3 * _MESSAGE_LIMIT + 2 * _KILL_LIMIT  # all of that together
-_LOOK = 0.25  # seconds between two looks at a silent engine
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
-    "from poolviz.runs.engine_signals import ignore_signals; ignore_signals(); "
-    "from poolviz.runs.engine_child import main; main(sys.argv[1:])"
-)
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SpawnedEngine:
-    """A child that has been started and waits to be told what to run."""
-
-    process: subprocess.Popen[bytes]
-    pipe: PipeEnd[Any, Any]
-
-    def close(self) -> None:
-        """End the child."""
-        self.pipe.close()
-        end_process(self.process)
-
-
-def _limit_waits(pipe: PipeEnd[Any, Any]) -> None:
-    """Give reading the rest of a message, and writing one, an end, whatever the child does: both
-    raise BlockingIOError then."""
-    if sys.platform != "win32":
-        with socket.socket(fileno=os.dup(pipe.fileno())) as end:
-            limit = struct.pack("ll", _MESSAGE_LIMIT, 0)  # a struct timeval
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-
-
-def spawn_engine(pool: str | None = None) -> SpawnedEngine:
-    """Start a child, which imports what every run needs while its parent goes on.
-
-    `pool` is the id of the pool that the run will probably have, whose library is imported too.
-    """
-    ours, theirs = multiprocessing.Pipe()
-    _limit_waits(ours)
-    handle = theirs.fileno()
-    options: dict[str, Any] = {"pass_fds": (handle,)}
-    if sys.platform == "win32":
-        os.set_handle_inheritable(handle, True)
-        startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
-        options = {"startupinfo": startup, "creationflags": subprocess.CREATE_NO_WINDOW}
-    try:
-        with interrupts.blocked():
-            process = subprocess.Popen(
-                _command(handle, pool),
-                stdin=subprocess.PIPE,  # closes with this process, however it ends
-                stdout=_standard_error(),
-                **options,
-            )
-    except BaseException:
-        ours.close()
-        raise
-    finally:
-        theirs.close()
-    return SpawnedEngine(process, ours)
-
-
-def _command(handle: int, pool: str | None) -> list[str]:
-    level, file = current_log_settings()
-    arguments = [str(handle), json.dumps([level, None if file is None else str(file)])]
-    if pool is not None:
-        arguments.append(pool)
-    if getattr(sys, "frozen", False):
-        return [sys.executable, ENGINE, *arguments]
-    # A pool of the user's own is found where the parent finds it.
-    places = json.dumps([place for place in sys.path if isinstance(place, str)])
-    return [sys.executable, "-c", _BOOT, *arguments, places]
-
-
-def _standard_error() -> int:
-    """Where the child's standard output goes, which a user's pool may print to: apart from the
-    results that this process prints."""
-    try:
-        os.fstat(2)
-    except OSError:
-        return subprocess.DEVNULL
-    return 2
-
-
-def end_process(process: subprocess.Popen[bytes], patience: float = 1.0) -> int | None:
-    """Wait for a process to end, and kill it after `patience` seconds; its exit status, or None if
-    even that didn't end it within 5 s."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        return process.wait(patience)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    try:
-        return process.wait(_KILL_LIMIT)
-    except subprocess.TimeoutExpired:
-        _logger.error("process %d can't be ended", process.pid)
-        return None
 
 
 class EngineProcess:
@@ -174,21 +49,16 @@ class EngineProcess:
         on_report: Callable[[Report], None],
         spawned: SpawnedEngine | None = None,
     ) -> None:
-        child = spawned or spawn_engine()
-        self._process, self._pipe = child.process, child.pipe
+        self._child = spawned or spawn_engine()
+        self._process, self._pipe = self._child.process, self._child.pipe
+        self._pool = start.scenario.pool
         self._on_report = on_report
-        # Commands wait here for the thread that writes them: an engine that doesn't read them, a
-        # stopped one for instance, must not block whoever gives them.
-        self._outbox: queue.Queue[bytes | None] = queue.Queue(_MOST_COMMANDS)
-        self._refused = False
+        self._sending = threading.Lock()  # a command is one small write to a pipe nobody fills
         self._stop_asked_at: float | None = None
         self._killed = False
         self._open = 0
-        self._failure = ""
         self._send(start)
-        self._writer = threading.Thread(target=self._write, name="engine commands", daemon=True)
         self._reader = threading.Thread(target=self._read, name="engine reports", daemon=True)
-        self._writer.start()
         self._reader.start()
 
     @property
@@ -230,137 +100,65 @@ class EngineProcess:
     def close(self) -> None:
         """End the run and the child. Blocks for a few seconds at most."""
         self.stop()
-        self._reader.join(_CLOSE_LIMIT)
-        if self._reader.is_alive():
-            _logger.error("the engine's reports didn't end")
+        self._reader.join()
 
     def _send(self, command: Command) -> None:
         try:
-            self._outbox.put_nowait(pack(command))
-        except queue.Full:
-            self._refused = True
-
-    def _write(self) -> None:
-        """Write commands to the pipe, until there are no more or nobody takes them."""
-        while (data := self._outbox.get()) is not None:
-            try:
-                self._pipe.send_bytes(data)
-            except OSError:
-                return  # the child is gone or hangs; the reader sees that too, and reports it
+            with self._sending:
+                self._pipe.send_bytes(pack(command))
+        except OSError:
+            return  # the child is gone; the reader sees that too, and reports it
 
     def _read(self) -> None:
         ended = None
         try:
             ended = self._until_ended()
-        except Exception as error:
-            if self._is_unreadable(error):
-                _logger.exception("a report of the engine can't be read")
-                self._failure = (
-                    f"The engine sent a report that can't be read ({_named(error)}) and was ended: "
-                    "what it recorded until then is kept; start again."
-                )
-                self._process.kill()
-        status = self._end()
-        self._deliver(ended or RunEnded(self._open, self._failure or self._death(status), 1))
-
-    def _is_unreadable(self, error: Exception) -> bool:
-        """Whether `error` is of a report, not of a child that is gone."""
-        if isinstance(error, BlockingIOError) or self._pipe.closed:
-            return True  # half a report, and no more of it; or one that is too long
-        return not isinstance(error, EOFError | OSError)
-
-    def _end(self) -> int | None:
-        """End both threads' work on the pipe, and the child; its exit status."""
-        try:
-            self._outbox.put_nowait(None)
-        except queue.Full:
-            self._process.kill()  # it takes no commands, so it wouldn't end by itself
-        self._writer.join(_LOOK)
-        if self._writer.is_alive():
-            self._process.kill()
-            self._writer.join(2 * _MESSAGE_LIMIT)
-        self._pipe.close()  # which ends the child, if it is still alive
-        return end_process(self._process)
-
-    def _deliver(self, report: Report) -> None:
-        """Hand a report on; what goes wrong there keeps none of the next ones back."""
-        try:
-            self._on_report(report)
+        except (EOFError, OSError):
+            pass  # the child is gone without a word: reported below
         except Exception:
-            _logger.exception("a report of the engine was not taken")
+            _logger.exception("The engine's reports can't be read")
+        finally:
+            with self._sending:
+                self._pipe.close()  # which ends the child, if it is still alive
+            status = self._child.end()
+        self._on_report(ended or RunEnded(self._open, self._death(status), 1))
 
     def _until_ended(self) -> RunEnded | None:
         """Hand every report on; the RunEnded, or None where the child had to be given up."""
-        # Silence is counted in looks, so that a suspended program doesn't take it for the child's.
-        silence, patience, told = 0.0, _START_LIMIT, False
+        heard, patience, silent = perf_counter(), START_LIMIT, False
         while True:
-            alive = self._process.poll() is None
-            if self._pipe.poll(_LOOK):
-                report = unpack_report(self._pipe.recv_bytes(_LONGEST))
+            if self._pipe.poll(0.25):
+                report = unpack_report(self._pipe.recv_bytes())
                 if isinstance(report, RunEnded):
                     return report
-                silence, patience = 0.0, _SILENT_AFTER
-                if told:
-                    told = False
-                    self._deliver(ProblemReported("engine", ""))
+                heard, patience = perf_counter(), _SILENT_AFTER
+                if silent:
+                    silent = False
+                    self._on_report(ProblemReported("engine", ""))
                 if isinstance(report, SampleTaken):
                     self._open = report.sample.open.last
-                self._deliver(report)
-            elif not alive:
-                return None  # and another process holds the pipe that it inherited
-            else:
-                silence += _LOOK
-            if self._overdue(silence):
-                self._process.kill()
-                return None
-            if silence > patience + _GIVE_UP_AFTER:
-                self._failure = (
-                    f"The engine hasn't answered for {silence:.0f} s and was ended: what it "
-                    "recorded until then is kept; start again."
-                )
-                self._process.kill()
-                return None
-            if not told and silence > patience:
-                told = True
+                self._on_report(report)
+            elif self._stop_asked_at is not None:
+                if perf_counter() - max(self._stop_asked_at, heard) > STOP_LIMIT:
+                    self._process.kill()
+                    return None
+            elif not silent and perf_counter() - heard > patience:
+                silent = True
                 sentence = (
                     f"The engine hasn't answered for {patience:g} s: stop the run to start again."
                 )
-                self._deliver(ProblemReported("engine", sentence))
-            if self._refused:
-                self._refused = False
-                sentence = "The engine takes no more changes: those made now are lost."
-                self._deliver(ProblemReported("commands", sentence))
+                self._on_report(ProblemReported("engine", sentence))
 
-    def _overdue(self, silence: float) -> bool:
-        """Whether the engine should have ended by now: it was told to, and is silent or goes on."""
-        if self._stop_asked_at is None:
-            return False
-        passed = perf_counter() - self._stop_asked_at
-        return passed > _LATEST_STOP or min(passed, silence) > STOP_LIMIT
-
-    def _death(self, status: int | None) -> str:
+    def _death(self, status: int) -> str:
         """Why there is no RunEnded of the child's own, in a sentence."""
         if self._killed:
             return "The engine was ended at once, before it could close its connections."
         if self._stop_asked_at is not None:
             return "The engine didn't stop when it was asked to and was ended."
-        if status is None:
-            how = f"can't be ended (process {self._process.pid})"
-        elif status < 0:
-            how = f"was killed by {_signal_name(-status)}"
-        else:
-            how = f"ended by itself with status {status}"
+        trace = self._child.last_trace()
+        if trace.place is not None and not is_built_in(self._pool):
+            return f"{self._pool} {how_ended(status, trace)}: what was recorded until then is kept."
+        how = f"ended by itself with status {status}"
+        if status < 0:
+            how = f"was killed by {signal.Signals(-status).name}"
         return f"The engine {how}: what it recorded until then is kept; start again."
-
-
-def _named(error: Exception) -> str:
-    if isinstance(error, BlockingIOError):
-        return f"half of it, and nothing more within {_MESSAGE_LIMIT} s"
-    return f"{type(error).__name__}: {error}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"

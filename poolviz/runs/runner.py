@@ -16,6 +16,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -25,7 +26,7 @@ import msgspec
 from poolviz.load.settings import check_load
 from poolviz.load.statements import needs_tables
 from poolviz.model.dialect import dialect_of
-from poolviz.model.errors import PoolvizError, ServerError
+from poolviz.model.errors import InputError, PoolvizError, ServerError
 from poolviz.model.messages import (
     ProblemReported,
     Report,
@@ -37,24 +38,18 @@ from poolviz.model.messages import (
 )
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
-from poolviz.runs.engine_process import EngineProcess, SpawnedEngine, spawn_engine
+from poolviz.pools.registry import is_built_in, learn, pool_class, pool_id
+from poolviz.runs.engine_process import EngineProcess
+from poolviz.runs.spawned_engine import SpawnedEngine, spawn_engine
 from poolviz.runs.warnings import RunWarning, tables_remain, warnings_before
 from poolviz.servers.dispatch import prepare_tables, reach
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.target import Target
 from poolviz.sessions.recorder import Recorder
 
-_RESTART_LIMIT = 30.0  # seconds to wait for a restart of the server that a run has left
 Say = Callable[[str], None]
 _logger = logging.getLogger(__name__)
 _numbers = itertools.count(1)
-
-
-class RunStopped(PoolvizError):
-    """A run that was stopped before it began."""
-
-    def __init__(self) -> None:
-        super().__init__("The run was stopped before it began.")
 
 
 class RunListener(Protocol):
@@ -94,7 +89,7 @@ class Run:
         self._lock = threading.Lock()  # guards what follows; held for an assignment
         self._restart: Callable[[], None] | None = None
         self._restarting: threading.Thread | None = None
-        self._failure: PoolvizError | None = None  # why the run fails, other than by its engine
+        self._restart_failure: ServerError | None = None
 
     @property
     def over(self) -> bool:
@@ -130,10 +125,10 @@ class Run:
         self._listener.warned(warning)
 
     def progress(self, sentence: str) -> None:
-        """Pass on what is being done before the load starts. RunStopped where the run was stopped
-        meanwhile, which leaves nothing half made."""
+        """Pass on what is being done before the load starts. PoolvizError where the run was
+        stopped meanwhile, which leaves nothing half made."""
         if self.stop_asked:
-            raise RunStopped
+            raise PoolvizError("The run was stopped before it began.")
         self._listener.progressed(sentence)
 
     def launch(
@@ -157,17 +152,17 @@ class Run:
         with self._lock:
             restarting = self._restarting
         if restarting is not None:
-            restarting.join(_RESTART_LIMIT)
+            restarting.join()
 
     def _hear(self, report: Report) -> None:
-        """Record a report and pass it on. Called by the engine's reader thread.
-
-        What goes wrong in recording makes the run fail at its end; what goes wrong in a listener is
-        logged. Neither keeps the next report from coming.
-        """
+        """Record a report and pass it on. Called by the engine's reader thread."""
+        assert self.recorder is not None
         if isinstance(report, RunEnded):
-            report = self._with_failure(report)
-        self._record(report)
+            report = self._with_restart_failure(report)
+        try:
+            self.recorder.add(report)
+        except PoolvizError as error:
+            self._listener.reported(self, ProblemReported("recorder", str(error)))
         if isinstance(report, SampleTaken):
             return
         if isinstance(report, RunStarted):
@@ -177,35 +172,11 @@ class Run:
         elif isinstance(report, RunEnded):
             self.ended = report
             _logger.info("run %s ended %s", self.name, report.failure or "as planned")
-        self._tell(report)
-        if isinstance(report, RunEnded):
-            self._over.set()
-
-    def _record(self, report: Report) -> None:
-        assert self.recorder is not None
-        try:
-            self.recorder.add(report)
-        except Exception as error:
-            known = isinstance(error, PoolvizError)
-            if not known:
-                _logger.exception("a report can't be recorded")
-            reason = str(error) if known else f"A part of the run wasn't recorded: {error!r}."
-            if self._fail(PoolvizError(reason)):
-                self._tell(ProblemReported("recorder", reason))
-
-    def _tell(self, report: Report) -> None:
-        """Pass a report on to the listener, whatever becomes of it there."""
         try:
             self._listener.reported(self, report)
-        except Exception:
-            _logger.exception("a report of run %s was not taken", self.name)
-
-    def _fail(self, reason: PoolvizError) -> bool:
-        """Have the run end as failed, for the first reason there is; False if there is one."""
-        with self._lock:
-            first = self._failure is None
-            self._failure = self._failure or reason
-        return first
+        finally:
+            if isinstance(report, RunEnded):
+                self._over.set()
 
     def _restart_server(self) -> None:
         """Have the server restarted by a thread of its own; requests that come meanwhile are
@@ -225,18 +196,18 @@ class Run:
         try:
             restart()
         except ServerError as error:
-            self._fail(error)
-        except Exception as error:
+            with self._lock:
+                self._restart_failure = error
+        except Exception:
             _logger.exception("restarting the server failed")
-            self._fail(PoolvizError(f"Restarting the server failed: {error!r}."))
         else:
             return
         if not self.stop_asked:
             self.stop()
 
-    def _with_failure(self, ended: RunEnded) -> RunEnded:
+    def _with_restart_failure(self, ended: RunEnded) -> RunEnded:
         with self._lock:
-            failure = self._failure
+            failure = self._restart_failure
         if failure is None or ended.failure:
             return ended
         return msgspec.structs.replace(ended, failure=str(failure), exit_status=failure.exit_status)
@@ -320,6 +291,30 @@ class Runner:
         if server and self._early is None and self._server is None:
             self._early = _EarlyServer()
 
+    def learn(self, *pools: str) -> None:
+        """Find out about pools that aren't poolviz' own: the engine of the next run imports them.
+
+        `registry.pool_class` knows each of them then, or why it can't be used. Blocks for some
+        seconds at most, for each that can't be imported.
+        """
+        known: list[str] = []
+        for id in pools:
+            with suppress(InputError):  # pool_class says the same
+                known.append(pool_id(id))
+        for id in known:
+            if not is_built_in(id):
+                learn(id, self._spare_for(id, *known).describe(id))
+
+    def _spare_for(self, *pools: str) -> SpawnedEngine:
+        """Return the spare engine, or a new one if that has imported other pools than these, or
+        the first of them already."""
+        spare = self._spare
+        if spare is None or not spare.alive or not spare.takes(*pools):
+            if spare is not None:
+                spare.close()
+            spare = self._spare = spawn_engine()
+        return spare
+
     def reach(self, dsn: str | None, say: Say) -> Target:
         """Return the server that `dsn` names, or the embedded one, started unless it runs.
 
@@ -343,20 +338,19 @@ class Runner:
 
         It is recorded into `session`. With `keep_at` instead, it is recorded there if that file
         can be written, else in memory, and `run.not_kept` says why. The run before is ended first.
-        PoolvizError where the run can't begin, RunStopped where it was stopped before.
+        PoolvizError where the run can't begin.
         """
         self.end_run()
         self._run = run
+        self._learn_again(run.scenario)
         check_load(run.scenario.load, dialect_of(run.target.conninfo))
         for warning in warnings_before(run.scenario, run.target):
             run.warn(warning)
         scale = needs_tables(run.scenario)
         if scale:
             self.prepare_tables(run, scale)
-        if run.stop_asked:
-            raise RunStopped
         recorder = self._recorder(run, session, keep_at)
-        server, child = self._server, self._take_spare()
+        server, child = self._server, self._take_spare(run.scenario.pool)
         restart = server.restart if server is not None and run.target.embedded else None
         _logger.info("run %s begins: %s on %s", run.name, run.scenario.pool, run.target.shown)
         try:
@@ -392,10 +386,25 @@ class Runner:
             if server is not None:
                 server.stop()
 
-    def _take_spare(self) -> SpawnedEngine | None:
-        """Return the engine that was started early, if it is still alive."""
+    def _learn_again(self, scenario: Scenario) -> None:
+        """Have the next engine import a pool that isn't poolviz' own, unless it did and the file is
+        the same. InputError where it can't be used, or has other limits than the scenario."""
+        if is_built_in(scenario.pool):
+            return
+        if self._spare is None or not self._spare.is_ready_for(scenario.pool):
+            self.learn(scenario.pool)
+        limits = pool_class(scenario.pool).limits
+        if limits.keys() != scenario.limits.keys():
+            raise InputError(
+                f"{scenario.pool} has changed, and its limits are {', '.join(limits)} now: choose "
+                "it again."
+            )
+        limits.complete(scenario.limits)
+
+    def _take_spare(self, pool: str) -> SpawnedEngine | None:
+        """Return the engine that was started early, if it is still alive and can run that pool."""
         spare, self._spare = self._spare, None
-        if spare is not None and spare.process.poll() is not None:
+        if spare is not None and not (spare.alive and spare.is_ready_for(pool)):
             spare.close()
             return None
         return spare

@@ -24,10 +24,10 @@ class RecyclingPool(ThreadedConnectionPool):
     timeout: The longest time that a caller waits for a connection before it gets a PoolError.
     """
 
-    # poolviz may set these three while the pool is in use: they are plain attributes that are
-    # read each time they matter. It can change minconn and maxconn of any class that, like this
-    # one, calls psycopg2's `_getconn` and `_putconn`.
-    live_limits = ("max_age", "max_idle", "timeout")
+    # poolviz may change these while the pool is in use: they are attributes that are read each
+    # time they matter, minconn and maxconn by psycopg2's `_getconn` and `_putconn`, which every
+    # method here calls. A change of a limit that isn't named here rebuilds the pool.
+    live_limits = ("minconn", "maxconn", "max_age", "max_idle", "timeout")
 
     def __init__(
         self,

@@ -27,8 +27,9 @@ class VerbosePool(ThreadedConnectionPool):
     verbose: Whether to log to standard error.
     """
 
-    # poolviz may set this while the pool is in use: it is a plain attribute.
-    live_limits = ("verbose",)
+    # poolviz may change these while the pool is in use: `verbose` is a plain attribute, and
+    # psycopg2's methods, which apply minconn and maxconn, do so for this class too.
+    live_limits = ("minconn", "maxconn", "verbose")
 
     def __init__(
         self, minconn: int, maxconn: int, *args: Any, verbose: bool = True, **kwargs: Any

@@ -12,7 +12,7 @@ from poolviz.load.settings import SETTINGS
 from poolviz.model.messages import ChangeRefused, MarkAdded, Report, RunEnded, SampleTaken, StartRun
 from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Change, Scenario
-from poolviz.pools.registry import pool_class
+from poolviz.pools.registry import load_pool
 from poolviz.runs.engine_process import EngineProcess
 
 PATIENCE = 30.0  # seconds for a condition that comes about in far less
@@ -27,13 +27,13 @@ def scenario(pool: str = QUEUE_POOL, **said: Any) -> Scenario:
     for key, value in said.items():
         if key in SETTINGS:
             load[key] = value
-        elif key in pool_class(pool).limits:
+        elif key in load_pool(pool).limits:
             limits[key] = value
         else:
             rest[key] = value
     return Scenario(
         pool=pool,
-        limits=pool_class(pool).limits.complete(limits),
+        limits=load_pool(pool).limits.complete(limits),
         load=SETTINGS.complete(load),
         **rest,
     )

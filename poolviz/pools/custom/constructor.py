@@ -1,11 +1,13 @@
-"""A user's own class with getconn and putconn: its limits, and how to call its constructor.
+"""A user's own class that lends connections: its limits, and how to call its constructor.
 
-Both are read from the constructor's signature.
+Both are read from the constructor's signature: the names, annotations and defaults of its
+parameters. What is required and isn't known there is asked for in a sentence.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,22 +15,37 @@ from typing import Any, NamedTuple
 
 import msgspec
 import psycopg2
-from psycopg2.extensions import connection
+from psycopg2.extensions import connection, parse_dsn
 from psycopg2.pool import AbstractConnectionPool
 
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Count, Effect, Parameter, Parameters, Seconds, Switch, Value
+from poolviz.model.parameters import (
+    INTEGER_LIMIT,
+    Count,
+    Effect,
+    Parameter,
+    Parameters,
+    Seconds,
+    Switch,
+    Value,
+)
 from poolviz.pools.psycopg2.pools import MAXCONN, MINCONN
 from poolviz.pools.psycopg2.resizable import (
     ResizablePsycopg2Pool,
     made_resizable,
-    relies_on_library,
+    overrides_library,
 )
 
 _Kinds = inspect.Parameter
 _DSN = ("dsn", "conninfo", "connection_string", "database_url", "url")
 _CREATOR = ("creator", "connect")
 _FACTORY = "connection_factory"
+# Parameters that say where the server is, one by one, by libpq's names for them.
+_PARTS = {
+    **{name: name for name in ("host", "port", "user", "password", "dbname")},
+    **dict.fromkeys(("database", "db"), "dbname"),
+    **{"hostname": "host", "username": "user"},
+}
 _LEAST = ("minconn", "min_size", "minsize", "min_connections")
 _MOST = ("maxconn", "max_size", "maxsize", "max_connections", "pool_size", "size")
 _TIMES = {"timeout", "age", "lifetime", "delay", "interval", "seconds", "recycle", "ttl"}
@@ -66,7 +83,11 @@ class PoolConstructor:
         given: dict[str, Any] = {key: value for key, value in limits.items() if key in named}
         positional = [limits[key] for key in self.passed_on]
         others: dict[str, Any] = {} if _FACTORY in named else {_FACTORY: factory}
+        if not issubclass(self.cls, AbstractConnectionPool):
+            others = {}  # it may pass them on to another driver; connections are counted when lent
         given |= {_FACTORY: factory} if _FACTORY in named else {}
+        if not _takes_server_whole(self.signature):
+            given |= _parts_given(named, conninfo)
         for name in _CREATOR:
             if name in named:
                 given[name] = _creator(conninfo, factory)
@@ -76,7 +97,7 @@ class PoolConstructor:
             given[dsn] = conninfo
         elif spread.args:
             positional.append(conninfo)
-        else:
+        elif spread.kwargs:
             others |= {"dsn": conninfo, **{key: limits[key] for key in self.passed_on}}
         if spread.args:
             given[spread.args] = tuple(positional)
@@ -88,6 +109,23 @@ class PoolConstructor:
         if issubclass(cls, ResizablePsycopg2Pool):
             cls = type(cls.__name__, (cls,), {"__module__": cls.__module__, "factory": factory})
         return cls(*bound.args, **bound.kwargs)
+
+
+def _takes_server_whole(signature: inspect.Signature) -> bool:
+    """Return whether a constructor takes the server's address in one argument, or a function that
+    connects to it."""
+    return any(name in signature.parameters for name in (*_DSN, *_CREATOR))
+
+
+def _parts_given(named: Mapping[str, inspect.Parameter], conninfo: str) -> dict[str, Any]:
+    """Return the parts of the server's address that a constructor has parameters for."""
+    parts = parse_dsn(conninfo)
+    given: dict[str, Any] = {}
+    for name, part in _PARTS.items():
+        if name in named and (part in parts or named[name].default is _Kinds.empty):
+            value = parts.get(part, "5432" if part == "port" else "")
+            given[name] = int(value) if part == "port" and value.isdigit() else value
+    return given
 
 
 def _creator(conninfo: str, factory: type[connection]) -> Callable[..., connection]:
@@ -126,14 +164,16 @@ def constructor_of(cls: type[Any], id: str) -> PoolConstructor:
     passed_on: tuple[str, ...] = ()
     if issubclass(cls, AbstractConnectionPool):
         made = made_resizable(cls)
-        if issubclass(made, ResizablePsycopg2Pool) and relies_on_library(cls):
+        if issubclass(made, ResizablePsycopg2Pool) and not overrides_library(cls):
             in_place |= {"minconn", "maxconn"}
         if not {"minconn", "maxconn"} & set(parameters) and any(_spread(signature)):
             passed_on = ("minconn", "maxconn")
             unnamed = {key: _Kinds(key, _Kinds.POSITIONAL_OR_KEYWORD) for key in passed_on}
             parameters = unnamed | parameters
-    least = next((name for name in _LEAST if name in parameters), None)
-    most = next((name for name in _MOST if name in parameters), None)
+    least, most = (
+        next((name for name in names if name in parameters and _is_whole(parameters[name])), None)
+        for names in (_LEAST, _MOST)
+    )
     limits = [_limit(cls, each, in_place, least, most) for each in parameters.values()]
     return PoolConstructor(
         cls=made,
@@ -154,9 +194,9 @@ def _declared_in_place(cls: type[Any]) -> frozenset[str]:
 
 def _check_constructor(signature: inspect.Signature, id: str) -> None:
     """Raise InputError if the constructor requires something unknown, or can't be told a server."""
-    known = {*_DSN, *_CREATOR, _FACTORY}
+    known = {*_DSN, *_CREATOR, *_PARTS, _FACTORY}
     required = [
-        name
+        parameter
         for name, parameter in signature.parameters.items()
         if parameter.default is _Kinds.empty
         and parameter.kind not in (_Kinds.VAR_POSITIONAL, _Kinds.VAR_KEYWORD)
@@ -164,14 +204,17 @@ def _check_constructor(signature: inspect.Signature, id: str) -> None:
         and not _is_limit(parameter)
     ]
     if required:
+        names = " and ".join(parameter.name for parameter in required)
+        first = required[0].name
         raise InputError(
-            f"{id} can't be made: its constructor requires {' and '.join(required)}, and poolviz "
-            "passes minconn, maxconn and what psycopg2.connect takes, such as dsn; give the "
-            "others defaults."
+            f"{id} can't be made: its constructor requires {names}, and poolviz passes the server "
+            "(dsn, or host, port, user, password and dbname) and limits such as minconn and "
+            f"maxconn; give {first} a default in the constructor's signature, and if that is a "
+            f"number, set it by --limit {first}=VALUE."
         )
     spread = _spread(signature)
-    places = (*_DSN, *_CREATOR)
-    if not (spread.args or spread.kwargs or any(name in signature.parameters for name in places)):
+    takes = any(name in signature.parameters for name in ("host", "dbname", "database", "db"))
+    if not (any(spread) or takes or _takes_server_whole(signature)):
         raise InputError(
             f"{id} can't be made: its constructor takes no server; give it a parameter dsn, or "
             "*args and **kwargs to pass on to psycopg2.connect."
@@ -179,12 +222,25 @@ def _check_constructor(signature: inspect.Signature, id: str) -> None:
 
 
 def _is_limit(parameter: inspect.Parameter) -> bool:
-    """Return whether a parameter is a number or a switch, by its default or a known name."""
-    if parameter.kind in (_Kinds.VAR_POSITIONAL, _Kinds.VAR_KEYWORD):
+    """Return whether a parameter is a number or a switch, by its default or a known name.
+
+    A number that no limit can hold, such as infinity, is none: it keeps its default, as one that
+    has no upper bound.
+    """
+    if parameter.kind in (_Kinds.VAR_POSITIONAL, _Kinds.VAR_KEYWORD) or parameter.name in _PARTS:
         return False
-    if parameter.default is _Kinds.empty:
+    default = parameter.default
+    if default is _Kinds.empty:
         return parameter.name in (*_LEAST, *_MOST)
-    return isinstance(parameter.default, (bool, int, float))
+    if not isinstance(default, (bool, int, float)):
+        return False
+    return math.isfinite(default) and abs(default) < INTEGER_LIMIT
+
+
+def _is_whole(parameter: inspect.Parameter) -> bool:
+    """Return whether a limit may stand for a number of connections."""
+    default = parameter.default
+    return default is _Kinds.empty or (not isinstance(default, bool) and default == int(default))
 
 
 def _limit(
@@ -204,6 +260,7 @@ def _limit(
         if default is not _Kinds.empty:
             changes["default"] = number = int(default)
             changes["minimum"] = min(known.minimum, number)
+            changes["maximum"] = max(known.maximum, number)
             changes["slider"] = (changes["minimum"], max(known.slider[1], number))
         if not of_library:
             changes["help"] = (
@@ -228,6 +285,8 @@ def _plain(parameter: inspect.Parameter) -> Parameter:
     help = f"The constructor's parameter {key}."
     if isinstance(default, bool):
         return Switch(key=key, default=default, help=help)
+    # Subclasses of the two, such as members of an IntEnum, are stored as the plain number.
+    default = float(default) if isinstance(default, float) else int(default)
     is_time = isinstance(default, float) or parameter.annotation in (float, "float")
     least = min(0, default)
     if is_time or _TIMES & set(key.split("_")):
@@ -244,7 +303,7 @@ def _plain(parameter: inspect.Parameter) -> Parameter:
     highest = max(_HIGHEST, default)
     return Count(
         key=key,
-        default=default,
+        default=int(default),
         help=help,
         minimum=least,
         maximum=highest,

@@ -1,14 +1,18 @@
 """Load a user's own pool: `package.module:Class`, `path/to/file.py:Class`, or an installed one.
 
+This runs the user's code, and so is done in the engine's process alone. Whatever that code raises
+becomes an InputError that names the line.
+
 The class may be
-- a subclass of psycopg2's AbstractConnectionPool, or any other class with getconn and putconn
-  (`custom/pool.py`): its limits are read from its constructor;
+- a subclass of psycopg2's AbstractConnectionPool, or any other class with getconn and putconn, or
+  with a pair of methods of other names (`custom/methods.py`): its limits are read from its
+  constructor's signature (`custom/pool.py`);
 - a subclass of SQLAlchemy's Pool (`sqlalchemy/custom.py`);
 - a ThreadPool or TaskPool, which declares everything itself.
 
-A class with getconn and putconn may have these attributes: `live_limits`, the names of the
-parameters that may be set as attributes of a pool in use; `waits` and `exhausted`, which mean
-what they mean in `base.py`. A line `name: …` in its docstring is the help of the parameter `name`.
+A class of the first kind may have these attributes: `live_limits`, the names of the parameters
+that may be set as attributes of a pool in use; `waits` and `exhausted`, which mean what they mean
+in `base.py`. A line `name: …` in its docstring is the help of the parameter `name`.
 
 An installed package offers a pool by an entry point in the group `poolviz.pools`, whose name is
 the pool's id and whose object is such a class.
@@ -20,6 +24,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import stat
 import sys
 import threading
 from dataclasses import dataclass
@@ -27,40 +32,45 @@ from functools import reduce
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
+from poolviz.pools.custom.methods import lacking
+from poolviz.pools.custom.places import place_of_error
+from poolviz.pools.custom.user_errors import message_of, phrase
 from poolviz.pools.listing import Listing
 
 _GROUP = "poolviz.pools"
 _DECLARED = ("title", "library", "about", "limits", "waits", "exhausted")
+_LARGEST = 10_000_000  # bytes of a pool's file
 _lock = threading.RLock()  # one import at a time; guards _loaded
 _loaded: dict[str, type[Pool]] = {}
 
 
 @dataclass(frozen=True)
 class InstalledListing(Listing):
-    """The pool of an entry point; `module` is its object reference, `package.module:Class`."""
+    """The pool of an entry point; `module` is its object reference, `package.module:Class`.
 
-    @property
-    def missing(self) -> str:
-        """Why this pool can't be used, in a sentence; empty if it can. Imports the package."""
-        try:
-            self.load()
-        except InputError as error:
-            return str(error)
-        return ""
+    Whether it can be used is known only once it is imported, so it never says what is missing.
+    """
 
     def load(self) -> type[Pool]:
         """Import and return the pool's class. Raises InputError if it can't be used."""
-        with _lock:
-            if self.id not in _loaded:
-                where, _, name = self.module.partition(":")
-                found = _find(_import(where, self.module), name, self.module)
-                _loaded[self.id] = _pool_around(found, self.id)
-            return _loaded[self.id]
+        return _loaded_once(self.id, _parse(self.module))
+
+
+class _Reference(NamedTuple):
+    """A class in a file or, where there is no `path`, in the module `where`."""
+
+    where: str
+    path: Path | None
+    name: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.path or self.where}:{self.name}"
 
 
 def installed_listings() -> tuple[Listing, ...]:
@@ -69,23 +79,62 @@ def installed_listings() -> tuple[Listing, ...]:
     return tuple(InstalledListing(id, id, module=points[id].value) for id in sorted(points))
 
 
-def load(id: str) -> type[Pool]:
-    """Return the pool for `module:Class` or `file.py:Class`.
+def absolute_id(id: str) -> str:
+    """Return `module:Class` or `file.py:Class` with the file's absolute path, so that it means the
+    same in any working directory. Raises InputError if it doesn't name a class."""
+    return _parse(id).id
 
-    Its own id has the file's absolute path, so that it means the same in any working directory.
+
+def source_of(id: str) -> Path | None:
+    """Return the file that an id from `absolute_id` names; None for a class in a module."""
+    where = id.rpartition(":")[0]
+    return Path(where) if _is_file_name(where) else None
+
+
+def load(id: str) -> type[Pool]:
+    """Import and return the pool for `module:Class` or `file.py:Class`.
+
     Raises InputError if it can't be loaded or used.
     """
+    reference = _parse(id)
+    return _loaded_once(reference.id, reference)
+
+
+def _parse(id: str) -> _Reference:
     where, _, name = id.strip().rpartition(":")
-    path = Path(where).expanduser().resolve() if _is_file_name(where) else None
-    id = f"{path or where}:{name}"
+    shown = id.strip().encode("unicode_escape").decode()
+    try:
+        path = Path(where).expanduser().resolve() if _is_file_name(where) else None
+        if path is not None:
+            path.is_symlink()  # raises OSError for names that no system call takes
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links, ~nobody
+        raise InputError(f"{shown} can't be loaded: {message_of(error)}.") from None
     if not where or not all(part.isidentifier() for part in name.split(".")):
         raise InputError(
-            f"{id} doesn't name a class: write package.module:Class or path/to/file.py:Class."
+            f"{shown} doesn't name a class: write package.module:Class or path/to/file.py:Class."
         )
+    return _Reference(where, path, name)
+
+
+def _loaded_once(id: str, reference: _Reference) -> type[Pool]:
+    """Return the pool for a class, which is imported unless that was done.
+
+    Raises InputError for whatever the user's code raises.
+    """
     with _lock:
         if id not in _loaded:
+            where, path, name = reference
             module = _import(where, id) if path is None else _import_file(path, id)
-            _loaded[id] = _pool_around(_find(module, name, id), id)
+            try:
+                _loaded[id] = _pool_around(_find(module, name, id), id)
+            except InputError:
+                raise
+            except BaseException as error:
+                if place_of_error(error) is None:
+                    raise
+                raise InputError(
+                    f"{id} can't be used: the class raised {phrase(error)}."
+                ) from error
         return _loaded[id]
 
 
@@ -105,15 +154,22 @@ def _import(name: str, id: str) -> ModuleType:
                 "poolviz in the directory that contains it."
             ) from None
         raise _import_failed(error, id) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise _import_failed(error, id) from error
 
 
 def _import_file(path: Path, id: str) -> ModuleType:
-    """Import a file as a module with a unique name; the file can import others beside it."""
-    if not path.is_file():
-        raise InputError(f"{id} can't be loaded: there is no file {path}.")
+    """Import a file as a module with a unique name, or by its own in the package that it is in.
+
+    The file can import others beside it.
+    """
+    _check_file(path, id)
+    package = _package_of(path)
+    if package is not None:
+        return _import(package, id)
     name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]  # another class of the file was loaded
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{id} can't be loaded: {path.name} is not a Python file (.py).")
@@ -122,27 +178,54 @@ def _import_file(path: Path, id: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
+    except BaseException as error:
+        sys.modules.pop(name, None)
         raise _import_failed(error, id) from error
-    return module
+    return sys.modules.get(name, module)
+
+
+def _check_file(path: Path, id: str) -> None:
+    """Raise InputError if `path` isn't a file that could be a module's source."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise InputError(f"{id} can't be loaded: there is no file {path}.") from None
+    except OSError as error:
+        raise InputError(f"{id} can't be loaded: {error.strerror}: {path}.") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{id} can't be loaded: {path} isn't a regular file.")
+    if status.st_size > _LARGEST:
+        raise InputError(
+            f"{id} can't be loaded: {path.name} has {status.st_size / 1e6:,.0f} MB, and a pool's "
+            f"file may have {_LARGEST / 1e6:.0f} MB at most."
+        )
+
+
+def _package_of(path: Path) -> str | None:
+    """Return the name by which a file is imported as a part of its package, so that its relative
+    imports work; None if it is in none, or if that name means another module."""
+    root, names = path.parent, [path.stem]
+    while (root / "__init__.py").is_file() and root.name.isidentifier():
+        names.insert(0, root.name)
+        root = root.parent
+    if len(names) == 1 or not path.stem.isidentifier():
+        return None
+    _add_to_path(root)
+    found = importlib.util.find_spec(names[0])
+    ours = root / names[0] / "__init__.py"
+    if found is None or found.origin is None or Path(found.origin).resolve() != ours:
+        return None
+    return ".".join(names)
 
 
 def _add_to_path(folder: Path) -> None:
-    """Let modules be imported from `folder`, after all others.
-
-    The engine's child process is given this path too.
-    """
+    """Let modules be imported from `folder`, after all others."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 
 
 def _import_failed(error: BaseException, id: str) -> InputError:
-    message = " ".join(str(error).split()).rstrip(".")
-    return InputError(
-        f"{id} can't be loaded: importing it raised {type(error).__name__}"
-        f"{': ' + message if message else ''}."
-    )
+    return InputError(f"{id} can't be loaded: importing it raised {phrase(error)}.")
 
 
 def _find(module: ModuleType, name: str, id: str) -> type[Any]:
@@ -165,7 +248,6 @@ def _is_own_class(value: object, module: ModuleType) -> bool:
 def _pool_around(cls: type[Any], id: str) -> type[Pool]:
     """Return a pool for a class of any kind. Raises InputError that says what the class lacks."""
     own = issubclass(cls, Pool)
-    lacks = [] if own else [name for name in ("getconn", "putconn") if not hasattr(cls, name)]
     sqlalchemy = sys.modules.get("sqlalchemy.pool")
     if inspect.isabstract(cls):
         missing = " and ".join(sorted(cls.__abstractmethods__))
@@ -176,8 +258,8 @@ def _pool_around(cls: type[Any], id: str) -> type[Pool]:
         return wrap_pool_class(cls, id)
     if own:
         return _with_id(cls, id)
-    if lacks:
-        raise InputError(f"{id} is not a connection pool: it lacks {' and '.join(lacks)}.")
+    if lacks := lacking(cls):
+        raise InputError(f"{id} is not a connection pool: it lacks {lacks}.")
     from poolviz.pools.custom.pool import wrap  # noqa: PLC0415 - imports psycopg2
 
     return wrap(cls, id)

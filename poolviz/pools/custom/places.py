@@ -32,7 +32,8 @@ class Place:
         """Return the place and its source: `own.py, line 12, in getconn: time.sleep(60)`."""
         source = linecache.getline(self.file, self.line).strip()[:_MOST_OF_A_LINE]
         shown = "".join(c for c in source if c.isprintable())
-        place = f"{Path(self.file).name}, line {self.line}, in {self.function}"
+        inside = "" if self.function == "<module>" else f", in {self.function}"
+        place = f"{Path(self.file).name}, line {self.line}{inside}"
         return f"{place}: {shown}" if shown else place
 
 
@@ -40,8 +41,10 @@ def place_of_error(error: BaseException) -> Place | None:
     """Return where in the user's code an exception was raised or passed through.
 
     That is the innermost line of the user's own files; if there is none, of an installed library.
-    None if there is neither.
+    None if there is neither. A syntax error is in the line that it names.
     """
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return Place(error.filename, error.lineno, "<module>")
     steps, traceback = [], error.__traceback__
     while traceback is not None:
         steps.append((traceback.tb_frame, traceback.tb_lineno))
@@ -74,14 +77,22 @@ def _outwards(frame: FrameType | None) -> Iterator[tuple[FrameType, int]]:
 
 
 def _innermost(steps: Iterable[tuple[FrameType, int]]) -> Place | None:
-    """Return the first place of the user's own files, else of an installed library."""
+    return innermost(
+        Place(frame.f_code.co_filename, line, frame.f_code.co_name) for frame, line in steps
+    )
+
+
+def innermost(places: Iterable[Place]) -> Place | None:
+    """Return the first place of the user's own files, else of an installed library.
+
+    `places` are the lines of a stack, the innermost first.
+    """
     library: Place | None = None
-    for frame, line in steps:
-        code = frame.f_code
-        file = code.co_filename
-        if file.startswith(("<", _POOLVIZ)):
+    for place in places:
+        file = place.file
+        # What isn't absolute is a frozen module, or a packaged program's own.
+        if not Path(file).is_absolute() or file.startswith(_POOLVIZ):
             continue
-        place = Place(file, line, code.co_name)
         if file.startswith(_INSTALLED):
             library = library or place
         elif not file.startswith(_STANDARD):

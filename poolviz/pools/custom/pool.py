@@ -1,4 +1,4 @@
-"""A user's own class with getconn and putconn, as a ThreadPool.
+"""A user's own class that lends connections, by getconn and putconn for instance, as a ThreadPool.
 
 Private names used here, as in Python 3.11 to 3.13:
     threading.Condition: _waiters
@@ -8,11 +8,12 @@ Private names used here, as in Python 3.11 to 3.13:
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import psycopg2
 from psycopg2 import pool as upstream
@@ -23,18 +24,39 @@ from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
 from poolviz.pools.connections.counting import count_in
+from poolviz.pools.connections.library_logs import keep_off_terminal
 from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.custom.constructor import PoolConstructor, constructor_of
+from poolviz.pools.custom.methods import (
+    LendingMethods,
+    Loan,
+    borrow,
+    check_methods,
+    lending_methods,
+)
+from poolviz.pools.custom.user_errors import phrase
 from poolviz.pools.psycopg2.pools import ONE_THREAD, not_all_opened
 from poolviz.pools.psycopg2.resizable import ResizablePsycopg2Pool, idle_and_used
 
 _CLOSE_METHODS = ("closeall", "close", "dispose", "shutdown")
 _MORE_THAN_CALLERS = 5_000
 _LOCK_TIMEOUT = 0.2  # seconds to wait for a lock that may be held while its holder connects
+# Attributes by which proxies of SQLAlchemy, DBUtils and others give the driver's connection.
+_BEHIND = ("driver_connection", "dbapi_connection", "_con")
+_DEEPEST = 4  # proxies within each other
 
 
 def wrap(cls: type[Any], id: str) -> type[ThreadPool]:
-    """Return a ThreadPool for `cls`. Raises InputError as `constructor_of` does."""
+    """Return a ThreadPool for `cls`, which has methods to lend connections.
+
+    Raises InputError as `constructor_of` does, or if a method can't be called by threads.
+    """
+    methods = lending_methods(cls)
+    assert methods is not None, f"{id} can't lend connections"
+    check_methods(cls, methods, id)
+    library = _library_of(cls)
+    if library.logger:
+        keep_off_terminal(library.logger)
     constructor = constructor_of(cls, id)
     limits = constructor.limits
     about = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
@@ -48,11 +70,33 @@ def wrap(cls: type[Any], id: str) -> type[ThreadPool]:
         "about": about if about.endswith(".") else f"{cls.__name__}, a class of your own.",
         "limits": limits,
         "waits": waits if isinstance(waits, bool) else any("timeout" in key for key in limits),
-        "exhausted": exhausted if _are_errors(exhausted) else CustomPool.exhausted,
+        "library": library.distribution,
+        "exhausted": exhausted if _are_errors(exhausted) else (*CustomPool.exhausted, *_timeouts()),
         "one_client": ONE_THREAD.format(cls.__name__) if simple else "",
         "constructor": constructor,
+        "methods": methods,
     }
     return type(cls.__name__, (CustomPool,), declared)
+
+
+class _Library(NamedTuple):
+    """The library that a class is derived from: its distribution, and the logger that warns of
+    what a run does on purpose."""
+
+    distribution: str
+    logger: str = ""
+
+
+def _library_of(cls: type[Any]) -> _Library:
+    if any(base.__module__.startswith("psycopg_pool.") for base in cls.__mro__):
+        return _Library("psycopg-pool", "psycopg")
+    return _Library(CustomPool.library)
+
+
+def _timeouts() -> tuple[type[Exception], ...]:
+    """Return the errors of libraries that are loaded which say that no connection was free."""
+    psycopg_pool = sys.modules.get("psycopg_pool")
+    return () if psycopg_pool is None else (psycopg_pool.PoolTimeout,)
 
 
 def _are_errors(given: object) -> bool:
@@ -64,7 +108,7 @@ def _are_errors(given: object) -> bool:
 class _Generation:
     """One pool of the user's class, from its making until its last connection was given back.
 
-    `callers` counts those that are in its getconn or hold one of its connections; `retired` says
+    `callers` counts those that are acquiring or hold one of its connections; `retired` says
     that a newer pool has taken over. The lock of the CustomPool guards both.
     """
 
@@ -75,19 +119,19 @@ class _Generation:
         self.callers = 0
         self.retired = False
 
-    def give_back(self, connection: Any) -> None:
+    def take_back(self, loan: Loan) -> None:
         """Give a connection back to the pool that lent it."""
         known = isinstance(self.pool, upstream.AbstractConnectionPool)
         if self.retired and known:
-            connection.close()  # psycopg2's pools discard closed connections
+            loan.connection.close()  # psycopg2's pools discard closed connections
         try:
-            self.pool.putconn(connection)
+            loan.give_back()
         except psycopg2.Error:
             if not known:
                 raise
             # The rollback failed, so the connection is lost; psycopg2 would lose its place too.
-            connection.close()
-            self.pool.putconn(connection)
+            loan.connection.close()
+            self.pool.putconn(loan.connection)
 
     def close_idle(self) -> None:
         """Close idle connections, if the pool is of a kind whose idle connections are known."""
@@ -98,9 +142,8 @@ class _Generation:
     def end(self) -> None:
         """Close the pool. Nobody holds a connection of it any more, or waits for one."""
         for name in _CLOSE_METHODS:
-            close = getattr(self.pool, name, None)
-            if callable(close):
-                close()
+            if callable(getattr(type(self.pool), name, None)):  # not what a __getattr__ answers
+                getattr(self.pool, name)()
                 break
         self.pool = None  # a pool without such a method closes its connections when collected
 
@@ -131,13 +174,33 @@ class _LentConnections:
                 connection = reference()
                 if connection is None:
                     del self._known[key]  # counted out when it was garbage collected
-                elif getattr(connection, "closed", False):
+                elif _is_closed(connection):
                     count_out()
                     del self._known[key]
 
 
+def _is_closed(connection: Any) -> bool:
+    try:
+        return bool(getattr(connection, "closed", False))
+    except Exception:  # noqa: BLE001 - a property of the user's
+        return False
+
+
+def _driver_connection(connection: Any) -> Any:
+    """Return the driver's connection behind a proxy of a pool; what has none is the connection."""
+    for _ in range(_DEEPEST):
+        names = (name for name in _BEHIND if hasattr(type(connection), name))
+        own = getattr(connection, "__dict__", {})
+        name = next(names, next((each for each in _BEHIND if each in own), None))
+        behind = None if name is None else getattr(connection, name, None)
+        if behind is None or not hasattr(behind, "cursor"):
+            break
+        connection = behind
+    return connection
+
+
 class CustomPool(ThreadPool):
-    """Any class with getconn and putconn; rebuilt for a limit that can't be changed in place.
+    """Any class that lends connections; rebuilt for a limit that can't be changed in place.
 
     `_lock` guards which caller uses which generation. It is never held while the user's code runs.
     """
@@ -146,6 +209,7 @@ class CustomPool(ThreadPool):
     exhausted = (upstream.PoolError, TimeoutError, queue.Empty)
     limits: ClassVar[Parameters]
     constructor: ClassVar[PoolConstructor]
+    methods: ClassVar[LendingMethods]
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
@@ -166,13 +230,13 @@ class CustomPool(ThreadPool):
         self._uncounted = _LentConnections(counter)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._lent: dict[int, list[_Generation]] = {}  # by the connection's id
+        self._lent: dict[int, list[tuple[_Generation, Loan]]] = {}  # by the connection's id
         self._limits = dict(limits)
         self._current = self._make(limits)
         self._generations: tuple[_Generation, ...] = (self._current,)  # replaced as a whole
 
     def acquire(self) -> Any:
-        """Return a connection. Raises what the class raises."""
+        """Return a connection. Raises what the class raises, or NotAConnection."""
         began = perf_counter()
         while True:
             with self._lock:
@@ -181,7 +245,7 @@ class CustomPool(ThreadPool):
                 generation = self._current
                 generation.callers += 1
             try:
-                connection = generation.pool.getconn()
+                loan = borrow(generation.pool, self.methods)
             except BaseException:
                 self._leave(generation)
                 if self._stopped.is_set():
@@ -190,10 +254,11 @@ class CustomPool(ThreadPool):
                     continue  # it was closed while this caller waited: ask the next one
                 raise
             break
-        if not isinstance(connection, self._factory):
-            self._uncounted.lent(connection, began)
+        connection = loan.connection
+        if not isinstance(behind := _driver_connection(connection), self._factory):
+            self._uncounted.lent(behind, began)
         with self._lock:
-            self._lent.setdefault(id(connection), []).append(generation)
+            self._lent.setdefault(id(connection), []).append((generation, loan))
         if self._stopped.is_set():
             self.release(connection)  # which wakes the next caller that waits
             raise PoolStopped
@@ -205,15 +270,18 @@ class CustomPool(ThreadPool):
             lenders = self._lent.get(id(connection))
             if not lenders:
                 raise upstream.PoolError("this connection is not lent")
-            generation = lenders.pop()
+            generation, loan = lenders.pop()
             if not lenders:
                 del self._lent[id(connection)]
         try:
-            generation.give_back(connection)
+            generation.take_back(loan)
         finally:
-            if not isinstance(connection, self._factory):
-                self._uncounted.count_closed()
+            self._uncounted.count_closed()
             self._leave(generation)
+
+    def raw(self, connection: Any) -> Any:
+        """Return the driver's connection behind a proxy that the class lends."""
+        return _driver_connection(connection)
 
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Apply the limits, in place or in a new pool.
@@ -292,13 +360,12 @@ class CustomPool(ThreadPool):
             pool = self.constructor.make(self._conninfo, self._factory, limits)
         except psycopg2.Error:
             raise
-        except Exception as error:
+        except BaseException as error:
             password = parse_dsn(self._conninfo).get("password")
-            message = " ".join(str(error).split()).rstrip(".")
-            message = message.replace(password, "***") if password else message
+            raised = phrase(error)
+            raised = raised.replace(password, "***") if password else raised
             raise InputError(
-                f"{self.id} can't be made: its constructor raised {type(error).__name__}"
-                f"{': ' + message if message else ''}."
+                f"{self.id} can't be made: its constructor raised {raised}."
             ) from error
         return _Generation(pool)
 
@@ -347,7 +414,10 @@ def _waiting(pool: Any) -> Iterator[int]:
 
 
 def _attributes(pool: Any) -> list[Any]:
-    return list(getattr(pool, "__dict__", {}).values())
+    try:
+        return list(vars(pool).values())
+    except TypeError:  # it has __slots__
+        return []
 
 
 def _wake(pool: Any, *, over: bool) -> None:

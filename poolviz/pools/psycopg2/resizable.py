@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dis
-import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import CodeType
 from typing import Any, ClassVar, Self
 
 import psycopg2
@@ -15,6 +12,11 @@ from psycopg2 import pool as upstream
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_UNKNOWN, connection
 
 from poolviz.pools.base import PoolStopped
+
+# The methods of psycopg2's pools that apply minconn and maxconn, or decide about a connection.
+_LIMITED = frozenset(
+    ("__init__", "__new__", "_connect", "_getconn", "_putconn", "getconn", "putconn")
+)
 
 
 class ResizablePsycopg2Pool(upstream.AbstractConnectionPool):
@@ -300,64 +302,19 @@ def made_resizable(cls: type[upstream.AbstractConnectionPool]) -> type[Any]:
         return type(
             cls.__name__, (cls, base), {"__module__": cls.__module__, "__doc__": cls.__doc__}
         )
-    except TypeError:  # it forbids subclasses, or has an incompatible layout
+    except Exception:  # noqa: BLE001 - it forbids subclasses, or has an incompatible layout
         return cls
 
 
-def relies_on_library(cls: type[Any]) -> bool:
-    """Return whether minconn and maxconn of a pool of this class can be changed in place.
+def overrides_library(cls: type[Any]) -> bool:
+    """Return whether a user's class, or a base of it that isn't psycopg2's, has a method of its own
+    for something that changing minconn and maxconn in place depends on.
 
-    They can if each of the library's methods that the class overrides calls the library's, and
-    its constructor only passes the two on.
+    What such a method does with the two can't be known, so that the pool has to be rebuilt.
     """
-    calls = {
-        "__init__": {"__init__"},
-        "_getconn": {"_getconn"},
-        "_putconn": {"_putconn"},
-        "getconn": {"getconn", "_getconn"},
-        "putconn": {"putconn", "_putconn"},
-    }
     for owner in cls.__mro__:
         if owner.__module__ == upstream.AbstractConnectionPool.__module__:
-            break
-        for name, any_of in calls.items():
-            method = vars(owner).get(name)
-            if method is not None and not any_of & _names_in(method):
-                return False
-        if _keeps_limits(vars(owner).get("__init__")):
             return False
-    return True
-
-
-def _code_of(method: Any) -> Iterator[CodeType]:
-    """Yield the code of a method, and of everything defined within it."""
-    code = getattr(inspect.unwrap(method), "__code__", None)
-    left = [code] if code is not None else []
-    while left:
-        found = left.pop()
-        yield found
-        left += [constant for constant in found.co_consts if isinstance(constant, CodeType)]
-
-
-def _names_in(method: Callable[..., Any]) -> set[str]:
-    return {name for code in _code_of(method) for name in code.co_names}
-
-
-def _keeps_limits(init: Any) -> bool:
-    """Return whether a constructor uses its minconn or maxconn more than once."""
-    if init is None:
-        return False
-    for code in _code_of(init):
-        used = [
-            name
-            for instruction in dis.get_instructions(code)
-            if instruction.opname.startswith("LOAD_")
-            for name in (
-                instruction.argval
-                if isinstance(instruction.argval, tuple)
-                else (instruction.argval,)
-            )
-        ]
-        if used.count("minconn") > 1 or used.count("maxconn") > 1:
+        if not _LIMITED.isdisjoint(vars(owner)):
             return True
     return False

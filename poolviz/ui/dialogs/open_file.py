@@ -17,8 +17,9 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.model.scenario import Scenario
+from poolviz.pools.registry import is_built_in
 from poolviz.runs.request import check_draft
-from poolviz.scenarios.draft import DraftError
+from poolviz.scenarios.draft import Draft, DraftError
 from poolviz.scenarios.toml_file import read_draft
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, sentence_of
@@ -69,9 +70,20 @@ class FileOpener(QObject):
         controller = self._controller
         target = controller.target
         dsn = None if controller.embedded or target is None else target.conninfo
-        controller.file_worker.do(
-            lambda: _read(path, dsn), self._take, lambda error: self._refuse(path, error)
-        )
+
+        def refuse(error: Exception) -> None:
+            self._refuse(path, error)
+
+        def check(draft: Draft) -> None:
+            controller.file_worker.do(lambda: _checked(draft, dsn), self._take, refuse)
+
+        def learn(draft: Draft) -> None:
+            if is_built_in(draft.pool):
+                check(draft)
+            else:
+                controller.learn([draft.pool], lambda _: check(draft), refuse)
+
+        controller.file_worker.do(lambda: read_draft(path), learn, refuse)
 
     def _take(self, opened: _Opened) -> None:
         self._controller.notices.take_back(_TOPIC)
@@ -115,12 +127,11 @@ class Mistakes(QDialog):
         column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
 
 
-def _read(path: Path, dsn: str | None) -> _Opened:
-    """Return the scenario in a file, checked for the server that it names, or else for `dsn`.
+def _checked(draft: Draft, dsn: str | None) -> _Opened:
+    """Return the scenario of a file, checked for the server that it names, or else for `dsn`.
 
     Raises InputError with every mistake.
     """
-    draft = read_draft(path)
     own = draft.dsn
     if own is None and dsn is not None:
         draft = draft.with_fields(dsn=dsn)

@@ -8,7 +8,7 @@ one inbox, which the window's frame timer empties: no Qt signal crosses a thread
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
@@ -22,7 +22,7 @@ from poolviz.model.parameters import Value
 from poolviz.model.sample import MarkKind, Sample
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.pools.base import Pool
-from poolviz.pools.registry import pool_class
+from poolviz.pools.registry import pool_class, shown_pool
 from poolviz.runs.runner import Run, Runner
 from poolviz.scenarios.draft import on_one_line
 from poolviz.servers.target import Target
@@ -237,10 +237,11 @@ class Controller(QObject):
     def choose_pool(self, id: str) -> None:
         """Choose another pool. A run that goes on ends, and one with the new pool begins if that
         runs on the chosen server. InputError where there is no such pool."""
-        if id == self.pool.id and self.viewing is None:
+        pool = pool_class(id)
+        if pool is self.pool and self.viewing is None:
             return
         again = self.busy
-        self._requested.take_pool(pool_class(id))
+        self._requested.take_pool(pool)
         self._plan = None
         self._current.leave_pool()
         self.changed.emit()
@@ -284,6 +285,15 @@ class Controller(QObject):
         """Have a worker do something to the server; a run that is started meanwhile begins
         afterwards."""
         self._run_worker.do(work, then, failed)
+
+    def learn(
+        self,
+        pools: Sequence[str],
+        then: Callable[[None], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Have a worker find out about pools, so that they can be chosen: see `Runner.learn`."""
+        self._run_worker.do(lambda: self._runner.learn(*pools), then, failed)
 
     def mark(self) -> None:
         """Put a mark on the timeline, now."""
@@ -373,8 +383,11 @@ class Controller(QObject):
         self._current.begin(scenario, target)
 
     def _record(self, run: Run) -> None:
-        """Show the record of a run that has begun."""
+        """Show the record of a run that has begun, and the limits as its pool declares them now."""
         self.viewing = None
+        pool = pool_class(run.scenario.pool)
+        if pool.id == self.pool.id and dict(pool.limits) != dict(self.pool.limits):
+            self._requested.take_pool(pool, run.scenario.limits)
         self._set_recorder(run.recorder)
 
     def _end(self, run: Run) -> None:
@@ -464,13 +477,15 @@ class Controller(QObject):
 
 
 def _open_session(path: Path) -> tuple[Recorder, type[Pool]]:
-    """Return a recorded session and the pool it ran, whose library may take long to load;
-    InputError where it can't be shown. Called in a worker's thread."""
+    """Return a recorded session and the pool it ran, whose library may take long to load; no code
+    that isn't poolviz' own is imported. InputError where it can't be shown. Called in a worker's
+    thread."""
     recorder = Recorder.open(path)
     try:
         if recorder.began is None:
             raise InputError(f"{path} holds no run that could be shown.")
-        return recorder, pool_class(recorder.began.scenario.pool)
+        source = recorder.last if recorder.last is not None else recorder.began.scenario
+        return recorder, shown_pool(recorder.began.scenario.pool, source.limits)
     except BaseException:
         recorder.close()
         raise

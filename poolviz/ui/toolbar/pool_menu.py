@@ -13,7 +13,7 @@ from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
 from poolviz.pools.base import Pool
 from poolviz.pools.listing import Listing
-from poolviz.pools.registry import listings, pool_class
+from poolviz.pools.registry import is_built_in, listings, missing_for, pool_class
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, log_fault, sentence_of
 
@@ -22,7 +22,7 @@ class PoolMenu(QMenu):
     """Lets the user choose the controller's pool. Its entries are made when it is first opened.
 
     A library is loaded when its pool is chosen, and by a worker: the GUI thread would be blocked
-    for too long.
+    for too long. Code that isn't poolviz' own is loaded by the engine's process alone.
     """
 
     def __init__(self, controller: Controller, parent: QWidget) -> None:
@@ -42,9 +42,8 @@ class PoolMenu(QMenu):
             listed = listings()
             for listing in listed:
                 self._add(listing.id, listing.title)
-            # Whether a package's own pool can be used is known only once it is loaded.
             self._controller.file_worker.do(
-                lambda: [(each, each.missing) for each in listed], self._disable, log_fault
+                lambda: [(each, missing_for(each)) for each in listed], self._disable, log_fault
             )
         self._show_chosen()
 
@@ -77,6 +76,12 @@ class PoolMenu(QMenu):
         return action
 
     def _choose(self, id: str) -> None:
+        if is_built_in(id):
+            self._load(id)
+        else:
+            self._controller.learn([id], lambda _: self._load(id), self._complain)
+
+    def _load(self, id: str) -> None:
         self._controller.file_worker.do(lambda: usable(id), self._take, self._complain)
 
     def _take(self, pool: type[Pool]) -> None:
@@ -97,7 +102,17 @@ class PoolMenu(QMenu):
 
     def _read_file(self, name: str) -> None:
         self._controller.file_worker.do(
-            lambda: pools_in(Path(name)), self._choose_from, self._complain
+            lambda: classes_in(Path(name)), self._learn_all, self._complain
+        )
+
+    def _learn_all(self, ids: list[str]) -> None:
+        """Find out which of a file's classes are pools."""
+        self._controller.learn(
+            ids,
+            lambda _: self._controller.file_worker.do(
+                lambda: usable_of(ids), self._choose_from, self._complain
+            ),
+            self._complain,
         )
 
     def _choose_from(self, pools: list[type[Pool]]) -> None:
@@ -122,19 +137,29 @@ def usable(id: str) -> type[Pool]:
     return pool
 
 
-def pools_in(path: Path) -> list[type[Pool]]:
-    """Return the pool classes that a file defines. Raises InputError if there is none."""
+def classes_in(path: Path) -> list[str]:
+    """Return the classes that a file defines, as ids of pools, without running it.
+
+    Raises InputError if there is none.
+    """
     try:
         tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"{path} can't be read as a Python file: {error}.") from error
-    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    names = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    if not names:
+        raise InputError(f"{path} has no class, and so no pool.")
+    return [f"{path}:{name}" for name in names]
+
+
+def usable_of(ids: list[str]) -> list[type[Pool]]:
+    """Return those of the pools `ids` that can be used; the first's InputError if none can."""
     pools, refusals = [], []
-    for name in classes:
+    for id in ids:
         try:
-            pools.append(usable(f"{path}:{name}"))
+            pools.append(usable(id))
         except InputError as refusal:
             refusals.append(refusal)
     if not pools:
-        raise refusals[0] if refusals else InputError(f"{path} has no class, and so no pool.")
+        raise refusals[0]
     return pools

@@ -12,15 +12,15 @@ from psycopg2.pool import PoolError
 
 from poolviz.model.parameters import Effect
 from poolviz.pools.base import Pool
-from poolviz.pools.registry import pool_class
+from poolviz.pools.registry import load_pool
 from poolviz.system.resources import resource
 from tests.pools.bench import Crowd, Waiter, until, waiting
 from tests.pools.conftest import Benches, ClosableDatabase
 from tests.pools.test_every_pool import *  # noqa: F403 - the whole contract, over these two
 from tests.pools.test_every_pool_faults import *  # noqa: F403 - as above
 
-Recycling = pool_class(f"{resource('examples/recycling_pool.py')}:RecyclingPool")
-Verbose = pool_class(f"{resource('examples/verbose_pool.py')}:VerbosePool")
+Recycling = load_pool(f"{resource('examples/recycling_pool.py')}:RecyclingPool")
+Verbose = load_pool(f"{resource('examples/verbose_pool.py')}:VerbosePool")
 
 
 @pytest.fixture(params=[Recycling, Verbose], ids=lambda pool: pool.title)

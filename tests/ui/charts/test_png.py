@@ -18,8 +18,8 @@ from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
 from poolviz.model.messages import SampleTaken
 from poolviz.model.scenario import Scenario
-from poolviz.pools.custom import loader as custom
-from poolviz.pools.registry import pool_class
+from poolviz.pools.description import describe
+from poolviz.pools.registry import learn, load_pool
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.image import SessionImage
@@ -171,14 +171,13 @@ def test_a_picture_names_and_describes_a_pool_of_the_users_own(tmp_path: Path) -
         "    def __init__(self, minconn, maxconn, patience_timeout: float = 2.0, **kwargs):\n"
         "        super().__init__(minconn, maxconn, **kwargs)\n"
     )
-    pool = pool_class(f"{path}:MyPool")
+    pool = load_pool(f"{path}:MyPool")
     scenario = Scenario(pool=pool.id, limits=pool.limits.defaults(), load=LOAD)
     with Recorder() as recorder:
         record(recorder, [began(scenario=scenario), *map(SampleTaken, samples(ticks(20)))])
-        known = SessionImage(recorder, LIGHT)
-        custom._loaded.pop(pool.id)
-        path.unlink()
         unknown = SessionImage(recorder, LIGHT)
+        learn(pool.id, describe(pool))
+        known = SessionImage(recorder, LIGHT)
         assert (known.title, unknown.title) == ("MyPool", pool.id)
         assert known.paint(0.0, 1.0) != unknown.paint(0.0, 1.0)
         assert "patience_timeout 2 s" in known.paragraphs[0]

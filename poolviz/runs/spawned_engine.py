@@ -1,0 +1,244 @@
+"""A child process for the engine: started, asked about a user's pool, and ended.
+
+The child is a new interpreter that runs `engine_child` and nothing else: unlike a process of
+multiprocessing it never imports the caller's main module, so that a script without a guard, a
+notebook or `python -` may start one.
+
+A user's pool is imported there alone, in the child that then runs it. That code may start processes
+of its own: child and descendants are a process group, which ends with the child.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from multiprocessing import connection
+from typing import Any, TypeAlias
+
+from poolviz.model.errors import InputError
+from poolviz.model.messages import (
+    DescribePool,
+    PoolDescribed,
+    PoolUnusable,
+    pack,
+    unpack_report,
+)
+from poolviz.model.pool_description import PoolDescription
+from poolviz.pools.custom.loader import source_of
+from poolviz.pools.registry import is_built_in
+from poolviz.runs.engine_trace import IMPORT_LIMIT, LastTrace, TracePipe
+from poolviz.system.logs import current_log_settings
+
+if sys.platform == "win32":
+    PipeEnd: TypeAlias = connection.PipeConnection
+else:
+    PipeEnd: TypeAlias = connection.Connection
+
+ENGINE = "_engine"  # the argument by which a packaged program starts as an engine
+PIPE_LOST = 86  # the exit status of a child that can't read or write its pipe any more
+START_LIMIT = 20.0  # seconds that a child may take to load what every run needs
+_MARGIN = 1.5  # seconds more than its own limit, after which a child that imports is killed
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
+    "from poolviz.runs.engine_signals import ignore_signals; ignore_signals(); "
+    "from poolviz.runs.engine_child import main; main(sys.argv[1:])"
+)
+
+
+class SpawnedEngine:
+    """A child that has been started and waits to be told what to run."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], pipe: PipeEnd[Any, Any], trace: TracePipe | None
+    ) -> None:
+        self.process, self.pipe, self.trace = process, pipe, trace
+        self._imported: dict[str, object] = {}  # the pools it was asked about: their files' states
+        self._last: LastTrace | None = None
+
+    @property
+    def alive(self) -> bool:
+        """The child hasn't ended."""
+        return self.process.poll() is None
+
+    def takes(self, id: str, *others: str) -> bool:
+        """Return whether it hasn't imported the pool `id` yet, nor any but the `others`."""
+        return id not in self._imported and self._imported.keys() <= set(others)
+
+    def is_ready_for(self, id: str) -> bool:
+        """Return whether it can run the pool `id` now: it is one of poolviz and no code of a user's
+        was imported, or it is the user's and was imported from the file as it is now."""
+        if is_built_in(id):
+            return not self._imported
+        same_source = {each.rpartition(":")[0] for each in self._imported}
+        ours = self._imported.get(id)
+        return ours is not None and ours == _state(id) and len(same_source) == 1
+
+    def describe(self, id: str) -> PoolDescription | InputError:
+        """Have the child import a pool of the user's; what it tells, or why it can't be used.
+
+        Blocks until then, `IMPORT_LIMIT` and the child's start at most. A child that doesn't
+        answer is ended. `id` is one from `registry.pool_id`.
+        """
+        self._imported[id] = _state(id)
+        try:
+            self.pipe.send_bytes(pack(DescribePool(id)))
+            if self.pipe.poll(START_LIMIT):  # it says at first that it begins
+                self.pipe.recv_bytes()
+                if self.pipe.poll(IMPORT_LIMIT + _MARGIN):
+                    match unpack_report(self.pipe.recv_bytes()):
+                        case PoolDescribed(description):
+                            return description
+                        case PoolUnusable(problems):
+                            return InputError(*problems)
+        except (EOFError, OSError):
+            pass  # it has ended or closed the pipe
+        return InputError(f"{id} can't be loaded: {self._why_silent()}.")
+
+    def end(self, patience: float = 1.0) -> int:
+        """Wait for the child to end, and kill it after `patience` seconds; its exit status.
+
+        What it has started ends with it.
+        """
+        if self._last is None:
+            status = _end(self.process, patience)
+            self._last = self.trace.read() if self.trace is not None else LastTrace()
+            if self.trace is not None:
+                self.trace.close()
+            return status
+        return self.process.wait()
+
+    def close(self) -> None:
+        """End the child."""
+        self.pipe.close()
+        self.end()
+
+    def last_trace(self) -> LastTrace:
+        """Return what the child that has ended told of its end."""
+        return self._last or LastTrace()
+
+    def _why_silent(self) -> str:
+        """End a child that doesn't answer; why it doesn't, as part of a sentence."""
+        hangs = self.alive and not self.pipe.closed and not _is_readable(self.pipe)
+        place = self.trace.ask(self.process.pid) if hangs and self.trace is not None else None
+        if hangs:
+            self.process.kill()
+        self.pipe.close()
+        status = self.end()
+        trace = self.last_trace()
+        if hangs or trace.timed_out:
+            where = trace.place or place
+            return (
+                f"{f'{where}: ' if where else ''}its import hasn't ended after {IMPORT_LIMIT:g} s. "
+                "Connect, wait and start threads in the constructor, not where the file is imported"
+            )
+        return f"importing it {how_ended(status, trace)}"
+
+
+def how_ended(status: int, trace: LastTrace) -> str:
+    """Return how a process ended that should have gone on, as part of a sentence."""
+    where = f" ({trace.place})" if trace.place is not None else ""
+    if trace.what:
+        return f"ended the process by {trace.what}{where}"
+    if status < 0:
+        with suppress(ValueError):
+            return f"ended the process by {signal.Signals(-status).name}{where}"
+    if status == PIPE_LOST:
+        return "closed the pipe by which poolviz and the pool's process talk: close own files only"
+    return f"ended the process with status {status}"
+
+
+def spawn_engine(pool: str | None = None) -> SpawnedEngine:
+    """Start a child, which imports what every run needs while its parent goes on.
+
+    `pool` is the id of the pool that the run will probably have, whose library is imported too if
+    it is one of poolviz.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    handle = theirs.fileno()
+    trace = None if sys.platform == "win32" else TracePipe()
+    options: dict[str, Any] = {}
+    if sys.platform == "win32":
+        os.set_handle_inheritable(handle, True)
+        startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
+        options = {"startupinfo": startup, "creationflags": subprocess.CREATE_NO_WINDOW}
+    elif trace is not None:
+        options = {"pass_fds": (handle, trace.write), "process_group": 0}
+    known = pool if pool is not None and is_built_in(pool) else None
+    try:
+        process = subprocess.Popen(
+            _command(handle, trace, known),
+            stdin=subprocess.DEVNULL,
+            stdout=_standard_error(),
+            **options,
+        )
+    except BaseException:
+        ours.close()
+        if trace is not None:
+            trace.close()
+        raise
+    finally:
+        theirs.close()
+        if trace is not None:
+            trace.close_write()
+    return SpawnedEngine(process, ours, trace)
+
+
+def _command(handle: int, trace: TracePipe | None, pool: str | None) -> list[str]:
+    level, file = current_log_settings()
+    settings = {
+        "trace": None if trace is None else trace.write,
+        "log": [level, None if file is None else str(file)],
+        "pool": pool,
+    }
+    arguments = [str(handle), json.dumps(settings)]
+    if getattr(sys, "frozen", False):
+        return [sys.executable, ENGINE, *arguments]
+    # A pool of the user's own is found where the parent finds it.
+    places = json.dumps([place for place in sys.path if isinstance(place, str)])
+    return [sys.executable, "-c", _BOOT, *arguments, places]
+
+
+def _standard_error() -> int:
+    """Where the child's standard output goes, which a user's pool may print to: apart from the
+    results that this process prints."""
+    try:
+        os.fstat(2)
+    except OSError:
+        return subprocess.DEVNULL
+    return 2
+
+
+def _state(id: str) -> object:
+    """Return what changes when the file of a user's pool is written; "" for one in a module."""
+    path = source_of(id)
+    try:
+        status = path.stat() if path is not None else None
+    except OSError:
+        return "missing"
+    return "" if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def _is_readable(pipe: PipeEnd[Any, Any]) -> bool:
+    """Return whether something can be read from a pipe, which may be its end."""
+    try:
+        return pipe.poll(0)
+    except (EOFError, OSError):
+        return True
+
+
+def _end(process: subprocess.Popen[bytes], patience: float) -> int:
+    """Wait for a child to end, kill it after `patience` seconds, and end its group."""
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    if sys.platform != "win32":
+        # Its number can't be another group's while a process of its own group is left.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()

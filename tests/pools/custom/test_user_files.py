@@ -1,0 +1,187 @@
+"""Users' pool files that hang, raise, exit or crash: a run of each ends in time, in one sentence.
+
+Each is run by the real command on a real server. The sentence names the file and, where that can
+be known, the line; no traceback of poolviz is printed, and no process stays behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.servers.fixtures import PROJECT, wait_until
+
+HEAD = """
+import ctypes, os, signal, sys, threading, time
+from psycopg2.pool import ThreadedConnectionPool
+"""
+MINE = "\nclass Mine(ThreadedConnectionPool):\n    pass\n"
+BUSY_IN_C = "ctypes.PyDLL(None).sleep(60)"  # which holds Python's lock
+WAIT = 60.0  # seconds: more than any of these takes, and less than a test may
+
+
+@dataclass(frozen=True)
+class Done:
+    status: int
+    out: str
+    err: str
+    seconds: float
+
+
+Write = Callable[[str], str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a file with a class Mine, and returns the pool's id."""
+
+    def write(source: str) -> str:
+        path = tmp_path / "own_pool.py"
+        path.write_text(HEAD.lstrip() + textwrap.dedent(source))
+        return f"{path}:Mine"
+
+    return write
+
+
+def run(pool: str, conninfo: str, *options: str, duration: float = 1) -> Done:
+    """Run a pool by the command; nothing that was started is left."""
+    environment = {**os.environ, "POOLVIZ_TEST_MARK": f"{time.monotonic_ns()}"}
+    began = time.monotonic()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "poolviz", "run", "--pool", pool, "--dsn", conninfo),
+            *("--duration", str(duration), "--load", "clients=2", *options),
+        ],
+        capture_output=True,
+        timeout=WAIT,
+        check=False,
+        cwd=PROJECT,
+        env=environment,
+    )
+    seconds = time.monotonic() - began
+    wait_until(lambda: not _marked(environment["POOLVIZ_TEST_MARK"]), "no process is left")
+    err = done.stderr.decode(errors="replace")
+    assert "Traceback" not in err or "own_pool" in err, err
+    assert "poolviz/" not in err.replace(str(PROJECT), ""), err
+    return Done(done.returncode, done.stdout.decode(errors="replace"), err, seconds)
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    """The processes that were started with a mark in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("POOLVIZ_TEST_MARK") == mark:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
+
+
+def line_of(source: str, words: str) -> str:
+    """Where words stand in a file that `write` wrote, as sentences name it."""
+    lines = (HEAD.lstrip() + textwrap.dedent(source)).splitlines()
+    return f"own_pool.py, line {next(i for i, text in enumerate(lines, 1) if words in text)}"
+
+
+SLOW = "hasn't ended after"
+AT_IMPORT = {
+    "sleeps": ("def connect():\n    time.sleep(600)\nconnect()", "time.sleep(600)", SLOW),
+    "waits for a lock": ("a = threading.Lock()\na.acquire()\na.acquire()", None, SLOW),
+    "is busy": ("while True:\n    pass", None, SLOW),
+    "holds the lock of Python": (BUSY_IN_C, BUSY_IN_C, SLOW),
+    "pauses": ("signal.pause()", "signal.pause()", SLOW),
+    "raises": ("raise ValueError('no luck')", "no luck", "ValueError: no luck"),
+    "raises a BaseException": ("raise BaseException('odd')", "odd", "BaseException: odd"),
+    "raises KeyboardInterrupt": ("raise KeyboardInterrupt", "raise", "KeyboardInterrupt"),
+    "raises GeneratorExit": ("raise GeneratorExit", "raise", "GeneratorExit"),
+    "raises what can't be shown": (
+        "class Odd(Exception):\n    def __str__(self): raise ValueError('no')\nraise Odd",
+        "raise Odd",
+        "its __str__ raised ValueError",
+    ),
+    "calls sys.exit": ("sys.exit(3)", "sys.exit(3)", "SystemExit: 3"),
+    "calls os._exit": ("os._exit(3)", "os._exit(3)", "os._exit(3)"),
+    "exits with 0": ("os._exit(0)", "os._exit(0)", "os._exit(0)"),
+    "aborts": ("os.abort()", "os.abort()", "a crash, aborted"),
+    "crashes": ("ctypes.string_at(0)", "ctypes.string_at(0)", "a crash, segmentation fault"),
+    "kills itself": ("os.kill(os.getpid(), 9)", "os.kill", "os.kill("),
+    "closes all files": ("os.closerange(3, 200)", None, "closed the pipe"),
+    "asks": ("input('password: ')", "input(", "EOFError"),
+}
+
+
+@pytest.mark.parametrize("name", AT_IMPORT)
+def test_a_file_that_cant_be_imported_is_one_sentence(
+    conninfo: str, write: Write, name: str
+) -> None:
+    source, line, said = AT_IMPORT[name]
+    done = run(write(source + MINE), conninfo)
+    assert done.status == 2, done
+    assert said in done.err, done
+    assert len(done.err.splitlines()) == 1, done
+    if line is not None:
+        assert line_of(source, line) in done.err, done
+    assert "own_pool.py" in done.err
+    assert done.seconds < 20, done  # 10 s on a machine that does nothing else
+
+
+HARMLESS = {
+    "an endless thread": "threading.Thread(target=time.sleep, args=(600,)).start()",
+    "an endless exit hook": "import atexit\natexit.register(time.sleep, 600)",
+    "standard output closed": "sys.stdout.close()",
+    "standard streams closed": "os.close(1)\nos.close(2)",
+    "another folder": "os.chdir('/')",
+    "handlers of signals": "signal.signal(signal.SIGTERM, signal.SIG_DFL)",
+    "standard output replaced": "import io\nsys.stdout = sys.stderr = io.StringIO()",
+    "logging set up": "import logging\nlogging.basicConfig(level=logging.DEBUG)",
+    "a process": "if not os.fork():\n    time.sleep(600)",
+    "a process that goes on": "os.fork()",
+    "a daemon": "import subprocess\nsubprocess.Popen(['sleep', '600'])",
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_a_file_does_besides_doesnt_disturb_its_run(
+    conninfo: str, write: Write, name: str
+) -> None:
+    done = run(write(HARMLESS[name] + MINE), conninfo, "--json")
+    assert done.status == 0, done
+    assert json.loads(done.out)["operations"] > 0
+    assert done.seconds < 25, done
+
+
+def test_a_file_is_executed_once_and_its_prints_are_kept_apart(
+    conninfo: str, write: Write, tmp_path: Path
+) -> None:
+    pool = write(f"""
+    with open({str(tmp_path / "executed")!r}, "a") as file:
+        file.write(f"{{os.getpid()}}\\n")
+    print("imported " * 10_000)
+
+    class Mine(ThreadedConnectionPool):
+        def __init__(self, *args, **kwargs):
+            with open({str(tmp_path / "made")!r}, "a") as file:
+                file.write("made\\n")
+            super().__init__(*args, **kwargs)
+
+        def getconn(self, key=None):
+            print("checked out")
+            return super().getconn(key)
+    """)
+    done = run(pool, conninfo, "--json", "--limit", "maxconn=3")
+    assert done.status == 0, done.err[-300:]
+    assert json.loads(done.out)["operations"] > 0
+    assert "checked out" in done.err
+    assert len((tmp_path / "executed").read_text().splitlines()) == 1
+    assert (tmp_path / "made").read_text() == "made\n"

@@ -17,6 +17,7 @@ import click
 from poolviz import commands
 from poolviz.commands.options import LOG_OPTIONS, set_up_logging
 from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.text import sentence
 from poolviz.model.version import VERSION
 
 _WINDOW = "window"  # the command that `poolviz` without one means
@@ -114,5 +115,5 @@ def run_command_line(arguments: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _complain(sentence: str) -> None:
-    click.echo(f"poolviz: {sentence}", file=sys.stderr)
+def _complain(mistake: str) -> None:
+    click.echo(f"poolviz: {sentence(mistake)}", file=sys.stderr)

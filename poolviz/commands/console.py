@@ -16,6 +16,7 @@ from poolviz.model.messages import ChangeRefused, ProblemReported, Report
 from poolviz.model.parameters import show_seconds
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Scenario
+from poolviz.model.text import sentence
 from poolviz.runs.runner import Run
 from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.recorder import Recorder
@@ -25,9 +26,9 @@ _LINE_EVERY = 5.0  # seconds, where lines can't be overwritten
 _WORTH_A_WARNING = 0.05  # of a run: less than that at its limit, the load generator is not named
 
 
-def say(sentence: str) -> None:
+def say(words: str) -> None:
     """Print a sentence of its own to standard error."""
-    click.echo(f"poolviz: {sentence}", err=True)
+    click.echo(f"poolviz: {sentence(words)}", err=True)
 
 
 def names_of(files: Sequence[Path]) -> str:

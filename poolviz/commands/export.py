@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from poolviz.commands import options
+
 
 @click.command(short_help="Write a recorded session in other formats.")
-@click.argument("session", type=click.Path(path_type=Path))
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+@click.argument("session", type=options.FILE)
+@click.argument("files", nargs=-1, required=True, type=options.FILE, metavar="FILE…")
 def command(session: Path, files: tuple[Path, ...]) -> None:
     """Write a recorded session in other formats, each by its file's suffix."""
     from poolviz.commands.console import names_of, say  # noqa: PLC0415 - loads numpy

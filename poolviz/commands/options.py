@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -12,6 +13,21 @@ from poolviz.system import logs
 _LEVEL, _FILE = "log_level", "log_file"  # names of parameters
 _EXAMPLES = {"--limit": "maxconn=8", "--load": "clients=20", "--at": "3:maxconn=8"}
 
+
+class _File(click.Path):
+    """The path of a file, which is not looked at here: whoever uses it says what is wrong."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,  # noqa: ARG002 - click's
+        ctx: click.Context | None,  # noqa: ARG002 - likewise
+    ) -> Path:
+        """Return the path."""
+        return Path(value)
+
+
+FILE = _File()
 dsn = click.option(
     "--dsn",
     metavar="URL",
@@ -39,7 +55,7 @@ LOG_OPTIONS: list[click.Parameter] = [
     ),
     click.Option(
         [_FILE, "--log"],
-        type=click.Path(path_type=Path),
+        type=FILE,
         metavar="FILE",
         help="Write the log to this file.",
     ),

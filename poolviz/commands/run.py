@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Run a load on a pool without a window, and print what was measured.")
-@click.argument("scenario", type=click.Path(path_type=Path), required=False)
+@click.argument("scenario", type=options.FILE, required=False)
 @options.dsn
 @click.option("--pool", metavar="ID", help="The pool to run, as `poolviz pools` lists them.")
 @click.option("--limit", "limits", metavar="KEY=VALUE", multiple=True, help="A limit of the pool.")
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     "--out",
     metavar="FILE",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=options.FILE,
     help=f"Write a file in the format of its suffix: {' '.join(suffixes())}.",
 )
 @click.option(
@@ -78,7 +78,8 @@ def command(
     with Runner() as runner:
         runner.learn(draft.pool)
         draft = _with_options(draft, limits, load, at)
-        draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])
+        if fail_if:
+            draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])
         return run_draft(draft, list(out), runner, as_json=as_json, quiet=quiet)
 
 

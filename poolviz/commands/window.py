@@ -21,7 +21,7 @@ _SESSION = ".poolviz"
 
 
 @click.command(hidden=True)
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=options.FILE, required=False)
 @options.dsn
 @click.pass_context
 def command(ctx: click.Context, file: Path | None, dsn: str | None) -> int:

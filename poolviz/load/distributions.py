@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar, TextIO, TypeAlias
 
@@ -29,12 +30,14 @@ from poolviz.model.parameters import (
     parse_seconds,
     show_seconds,
 )
+from poolviz.system.files import reason, resolved
 
 Draw: TypeAlias = Callable[[random.Random], float]  # returns seconds
 
 _GROUP = "how times vary"
 _LONGEST = 3600.0  # seconds that a time in a file may last: as long as a mean may be
-_LARGEST = 128 << 20  # bytes that a file may have
+_LARGEST = 32 << 20  # bytes that a file may have
+_MOST = 1_000_000  # times that a file may have, which takes a second or two to read
 
 
 class Distribution(ABC):
@@ -264,6 +267,14 @@ def _time(text: str) -> float:
     return seconds
 
 
+def _expanded(file: str) -> Path:
+    """Return the path, in which ~ may stand for the folder of a user."""
+    try:
+        return Path(file).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{file} can't be read: {error}.") from None
+
+
 def read_column(file: str, parse: Callable[[str], float], takes: str) -> array[float]:
     """Return the first column of a text or CSV file, each cell parsed by `parse`.
 
@@ -271,17 +282,16 @@ def read_column(file: str, parse: Callable[[str], float], takes: str) -> array[f
     changed. Raises InputError, which names the file and the line, if `parse` raises ValueError;
     `takes` says what a cell should be.
     """
+    path = resolved(_expanded(file))
     try:
-        path = Path(file).expanduser().resolve()
         status = path.stat()
         if not path.is_file():
             raise InputError(f"{file} is not a file: name a file of numbers, one per line.")
         if status.st_size > _LARGEST:
             raise InputError(f"{file} is too large: give a file of at most {_LARGEST >> 20} MB.")
         return _read_column(path, (status.st_mtime_ns, status.st_size), parse, takes)
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{file} can't be read: {reason}.") from None
+    except OSError as error:
+        raise InputError(f"{file} can't be read: {reason(error)}.") from None
     except (UnicodeDecodeError, csv.Error):
         raise InputError(f"{file} is not a text or CSV file: each line takes {takes}.") from None
 
@@ -297,6 +307,8 @@ def _read_column(
     with path.open(encoding="utf-8-sig", newline="") as stream:
         first = True
         for line, cell in _first_cells(stream):
+            if len(values) == _MOST:
+                raise InputError(f"{path} is too long: give a file of at most {_MOST:,} times.")
             try:
                 values.append(parse(cell))
             except ValueError:
@@ -311,10 +323,13 @@ def _read_column(
 
 def _first_cells(stream: TextIO) -> Iterator[tuple[int, str]]:
     """Yield each row's first line number and first cell; quoted cells may span lines."""
-    lines = ["\n" if line.lstrip().startswith("#") else line for line in stream]
-    sample = next((line for line in lines if line.strip()), "")
+    lines = ("\n" if line.lstrip().startswith("#") else line for line in stream)
+    skipped: list[str] = []
+    sample = ""
+    while not sample.strip() and (sample := next(lines, "")):
+        skipped.append(sample)
     delimiter = next((character for character in sample if character in ",;\t"), ",")
-    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    rows = csv.reader(chain(skipped, lines), delimiter=delimiter, skipinitialspace=True)
     line = 1
     for row in rows:
         cell = row[0].partition("#")[0].strip() if row else ""

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from poolviz.model.text import sentence
+
+MOST_PROBLEMS = 20  # that one error spells out; of others it has the number
+
 
 class PoolvizError(Exception):
-    """An error with a message for the user. `exit_status` is the status of a command it ends."""
+    """An error with a message for the user. `exit_status` is the status of a command it ends.
+
+    Whatever is quoted in the message, it is printable, of bounded length, and has no password.
+    """
 
     exit_status = 1
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(sentence(message))
+
 
 class InputError(PoolvizError):
-    """Wrong use or bad input. `problems` has one sentence for each mistake that was found."""
+    """Wrong use or bad input. `problems` has one sentence for each mistake that was found.
+
+    Of more than `MOST_PROBLEMS` it has the first ones, and a sentence with the number of the
+    others; `more` is how many of them the caller hasn't even worded.
+    """
 
     exit_status = 2
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+    def __init__(self, *problems: str, more: int = 0) -> None:
+        self.problems = _first_of(problems, more)
+        Exception.__init__(self, "\n".join(self.problems))
 
     @staticmethod
     def merged(errors: Iterable[InputError]) -> InputError:
@@ -49,4 +63,13 @@ class ServerError(PoolvizError):
 
     def __init__(self, problem: str, code: str | None = None, *, advice: str = "") -> None:
         super().__init__(f"{problem}: {advice}" if advice else problem)
-        self.problem, self.code, self.advice = problem, code, advice
+        self.problem, self.code, self.advice = sentence(problem), code, advice
+
+
+def _first_of(problems: tuple[str, ...], more: int) -> tuple[str, ...]:
+    """Return as many problems as are spelled out, each as a sentence, and the number of others."""
+    first = tuple(sentence(problem) for problem in problems[:MOST_PROBLEMS])
+    left = len(problems) - len(first) + more
+    if not left:
+        return first
+    return (*first, f"… and {left:,} more {'mistake' if left == 1 else 'mistakes'}.")

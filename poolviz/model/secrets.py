@@ -8,7 +8,8 @@ _KEY = r"\w*passw(?:or)?d"  # also sslpassword, PGPASSWORD, ssl_key_passwd
 _PATTERNS = (
     # ://user:PASSWORD@host. A password may hold an @ or a space that should have been escaped, so
     # everything up to the last @ of the line counts, unless another URL begins before it.
-    (re.compile(r"(://[^:/@\s]*):(?:(?!://)[^\n])*@"), r"\1@"),
+    # But for the words of an example in a message; and a path has but one slash of the two.
+    (re.compile(r"(:/{1,2}(?!user:password@host)[^:/@\s]*):(?:(?!://)[^\n])*@"), r"\1@"),
     # ?password=… in a URL's query.
     (re.compile(rf"([?&]{_KEY}=)[^&\s'\"]*", re.IGNORECASE), r"\1***"),
     # password='…' of libpq's keywords, SQL and Python, where a repr() around it may have put

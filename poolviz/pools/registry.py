@@ -14,6 +14,7 @@ from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value, suggest
 from poolviz.model.pool_description import PoolDescription
+from poolviz.model.text import is_text
 from poolviz.pools.base import Pool
 from poolviz.pools.custom import loader
 from poolviz.pools.description import described_pool, recorded_pool
@@ -49,6 +50,8 @@ def pool_id(id: str) -> str:
     """
     if is_built_in(id) or any(each.id == id for each in listings()):
         return id
+    if not is_text(id):
+        raise InputError(f"{id} can't be a pool: it contains NUL or bytes that aren't text.")
     if ":" in id:
         return loader.absolute_id(id)
     known = [listing.id for listing in listings()]

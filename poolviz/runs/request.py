@@ -16,6 +16,7 @@ from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.thresholds import Threshold
+from poolviz.system.files import is_same_file
 
 SESSION = ".poolviz"
 _USUAL_DURATION = 20.0  # seconds, where the scenario has no duration
@@ -49,10 +50,10 @@ class RunRequest:
         """
         scenario = with_duration(check_draft(draft))
         check_server(pool_class(scenario.pool), draft.dsn)
-        for path in out:
-            if draft.source is not None and path.resolve() == draft.source.path.resolve():
-                raise InputError(f"--out {path} is the scenario itself: choose another name.")
         exports = check_exports(out)
+        for path in out:
+            if draft.source is not None and is_same_file(path, draft.source.path):
+                raise InputError(f"--out {path} is the scenario itself: choose another name.")
         session = next((path for path in out if path.suffix.lower() == SESSION), None)
         if session is not None:
             del exports[session]

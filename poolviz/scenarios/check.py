@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,9 @@ from poolviz.scenarios.draft import Draft, Mistake, seconds_of
 from poolviz.scenarios.toml_file import shown
 from poolviz.scenarios.toml_lines import KeyPath
 
+MOST_CHANGES = 10_000  # of a scenario
+MOST_CONDITIONS = 1000
+
 
 class Declared(NamedTuple):
     """Everything that a run can set: its pool's limits, the settings of the load, and faults."""
@@ -37,10 +41,14 @@ class Declared(NamedTuple):
 
     def find(self, key: str) -> Parameter:
         """Return the parameter `key` of any kind. Raises ParameterError, with the nearest keys."""
-        for parameters in self:
-            if key in parameters:
-                return parameters[key]
-        raise unknown_key(key, *self)
+        found = self.get(key)
+        if found is None:
+            raise unknown_key(key, *self)
+        return found
+
+    def get(self, key: str) -> Parameter | None:
+        """Return the parameter `key` of any kind, None if there is none."""
+        return next((parameters[key] for parameters in self if key in parameters), None)
 
 
 def declared(pool: str) -> Declared:
@@ -73,6 +81,7 @@ class _Check:
     def __init__(self, draft: Draft) -> None:
         self.mistakes = list(draft.mistakes)
         self._draft = draft
+        self._unsound = {mistake.key_path for mistake in draft.mistakes}
         self._pool = self._find_pool()
         self._known = self._find_parameters()
 
@@ -99,6 +108,8 @@ class _Check:
 
     def check_conditions(self, parse: Callable[[str], object]) -> None:
         """Check each condition of `fail_if` by parsing it."""
+        if self._are_too_many("fail_if", len(self._draft.fail_if), MOST_CONDITIONS):
+            return
         for index, text in enumerate(self._draft.fail_if):
             key_path = ("fail_if", index)
             if not self._is_sound(key_path):
@@ -139,8 +150,7 @@ class _Check:
         values: dict[str, Value] = {}
         for key, value in given.items():
             if key not in parameters:
-                near = self._suggest(key, section)
-                self._wrong((section, key), f"is no {parameters.noun}: {near}.")
+                self._wrong((section, key), partial(self._unknown, key, section))
             else:
                 right = self._value((section, key), parameters[key], value)
                 values |= {} if right is None else {key: right}
@@ -150,6 +160,14 @@ class _Check:
             self._wrong((section, error.key), error.problem)
             return None
         return complete if len(values) == len(given) else None
+
+    def _unknown(self, key: str, section: str) -> str:
+        """Return what is wrong with a key that a section doesn't know."""
+        near = self._suggest(key, section)
+        return f"is no {self._section(section).noun}: {near}."
+
+    def _section(self, section: str) -> Parameters:
+        return self._known.limits if section == "limits" else self._known.load
 
     def _suggest(self, key: str, section: str) -> str:
         """Return half a sentence for a key that a section doesn't know."""
@@ -167,6 +185,8 @@ class _Check:
     def _changes(self, duration: float | None) -> list[tuple[int, Change]]:
         """Return the changes that are right in themselves, each with its index in the draft."""
         changes: list[tuple[int, Change]] = []
+        if self._are_too_many("changes", len(self._draft.changes), MOST_CHANGES):
+            return changes
         for index, written in enumerate(self._draft.changes):
             if not self._is_sound(("changes", index)):
                 continue
@@ -191,12 +211,12 @@ class _Check:
         return in_file(("changes", index)) and not in_file(("duration",))
 
     def _changed(self, key_path: KeyPath, key: str, value: object) -> Value | None:
-        try:
-            return self._value(key_path, self._known.find(key), value)
-        except ParameterError as error:
-            if self._pool is not None:  # whose limits would otherwise be unknown keys
-                self._wrong(key_path, error.problem)
-            return None
+        parameter = self._known.get(key)
+        if parameter is not None:
+            return self._value(key_path, parameter, value)
+        if self._pool is not None:  # whose limits would otherwise be unknown keys
+            self._wrong(key_path, lambda: unknown_key(key, *self._known).problem)
+        return None
 
     def _in_order(
         self,
@@ -278,9 +298,15 @@ class _Check:
             return None
 
     def _is_sound(self, key_path: KeyPath) -> bool:
-        return all(mistake.key_path != key_path for mistake in self._draft.mistakes)
+        return key_path not in self._unsound
 
-    def _wrong(self, key_path: KeyPath, problem: str) -> None:
+    def _are_too_many(self, key: str, number: int, most: int) -> bool:
+        """Note that an array has too many elements, if it has."""
+        if number > most:
+            self._wrong((key,), f"has {number:,} elements: it takes at most {most:,}.")
+        return number > most
+
+    def _wrong(self, key_path: KeyPath, problem: str | Callable[[], str]) -> None:
         """Note a problem that goes on after the name of the key."""
         self.mistakes.append(Mistake(key_path, problem))
 

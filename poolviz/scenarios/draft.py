@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from poolviz.model.errors import InputError
+from poolviz.model.errors import MOST_PROBLEMS, InputError
 from poolviz.model.parameters import parse_seconds
 from poolviz.model.scenario import DEFAULT_POOL
+from poolviz.model.text import shortened
 from poolviz.scenarios.toml_lines import KeyPath
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -23,21 +24,26 @@ class Mistake(NamedTuple):
     """What is wrong with one key of a draft, () for none.
 
     `problem` goes on after the name of the key ("is 3: it takes …"). If it is a `sentence` of its
-    own, it follows the name after a colon, and needs no name where the draft isn't a file.
+    own, it follows the name after a colon, and needs no name where the draft isn't a file. A
+    function returns it where finding the words takes long, as for the key that may have been meant.
     """
 
     key_path: KeyPath
-    problem: str
+    problem: str | Callable[[], str]
     sentence: bool = False
 
 
 class DraftError(InputError):
-    """Every mistake in a draft. `problems` say in which file and line each of them is;
-    `problems_in_file` are the same without the name of the file."""
+    """The mistakes in a draft, of which there are `count`. `problems` say in which file and line
+    each of them is; `problems_in_file` are the same without the name of the file."""
 
-    def __init__(self, problems: Sequence[str], problems_in_file: Sequence[str]) -> None:
-        super().__init__(*problems)
-        self.problems_in_file = tuple(problems_in_file)
+    def __init__(
+        self, problems: Sequence[str], problems_in_file: Sequence[str], count: int
+    ) -> None:
+        more = count - len(problems)
+        super().__init__(*problems, more=more)
+        self.problems_in_file = InputError(*problems_in_file, more=more).problems
+        self.count = count
 
 
 @dataclass(frozen=True)
@@ -95,19 +101,21 @@ class Draft(msgspec.Struct, kw_only=True):
         """Return the error for `mistakes`, in the order of the file's lines."""
         lines = self.source.lines if self.source is not None else {}
         ordered = sorted(mistakes, key=lambda mistake: lines.get(mistake.key_path, math.inf))
+        first = ordered[:MOST_PROBLEMS]
         return DraftError(
-            [self._described(mistake, name_file=True) for mistake in ordered],
-            [self._described(mistake, name_file=False) for mistake in ordered],
+            [self._described(mistake, name_file=True) for mistake in first],
+            [self._described(mistake, name_file=False) for mistake in first],
+            len(ordered),
         )
 
     def _described(self, mistake: Mistake, *, name_file: bool) -> str:
         key_path, problem, sentence = mistake
+        if not isinstance(problem, str):
+            problem = problem()
         if not key_path or (sentence and self._needs_no_name(key_path)):
-            text = problem
-        else:
-            colon = ":" if sentence else ""
-            text = f"{self._name(key_path, name_file=name_file)}{colon} {problem}"
-        return on_one_line(text)
+            return problem
+        colon = ":" if sentence else ""
+        return f"{self._name(key_path, name_file=name_file)}{colon} {problem}"
 
     def _needs_no_name(self, key_path: KeyPath) -> bool:
         """Return whether a whole sentence about the key says enough without naming it."""
@@ -142,14 +150,10 @@ def dotted(key_path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            key = part if _BARE_KEY.fullmatch(part) else f'"{part}"'
+            key = shortened(part, 80)
+            key = key if _BARE_KEY.fullmatch(key) else f'"{key}"'
             text += f".{key}" if text else key
     return text
-
-
-def on_one_line(text: str) -> str:
-    """Return `text` with unprintable characters, such as line ends, written as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def seconds_of(given: object, *, positive: bool = False) -> float:

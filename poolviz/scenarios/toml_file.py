@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import tomli_w
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import INTEGER_LIMIT, suggest
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
-from poolviz.scenarios.draft import Draft, Mistake, Source, on_one_line
-from poolviz.scenarios.toml_lines import KeyPath, lines_of
+from poolviz.model.text import on_one_line, shortened
+from poolviz.scenarios.draft import Draft, Mistake, Source
+from poolviz.scenarios.toml_lines import KeyPath, lines_of, nests_deeper
+from poolviz.system.files import read_bytes
 
 # The keys of a scenario, with the help for each.
 KEYS: Mapping[str, str] = {
@@ -30,6 +33,8 @@ KEYS: Mapping[str, str] = {
     "seed": "The seed of the random numbers. The same seed repeats them.",
     "fail_if": "Conditions that make the run fail, such as 'wait_p95 > 50ms'.",
 }
+LARGEST = 1 << 20  # bytes of a file
+DEEPEST = 32  # levels of tables and arrays in a file; those of a scenario are few
 _POSITION = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
 
 
@@ -38,20 +43,18 @@ def read_draft(path: Path) -> Draft:
 
     Raises InputError if the file can't be read, or isn't TOML, with the line and column.
     """
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InputError(on_one_line(f"Can't read {path}: {why}.")) from None
+    data = read_bytes(path, LARGEST)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}, line {line}: it is not text in UTF-8.") from None
     try:
+        if nests_deeper(text, DEEPEST):
+            raise RecursionError
         draft = draft_of(tomllib.loads(text), Source(path, lines_of(text)))
     except ValueError as error:
-        raise InputError(on_one_line(_not_toml(path, text, error))) from None
+        raise InputError(_not_toml(path, text, error)) from None
     except RecursionError:
         raise InputError(f"{path} is not a scenario: it is nested too deeply.") from None
     draft.pool = _from_its_folder(path, draft.pool)
@@ -142,8 +145,8 @@ class _Reading:
         texts: dict[str, str] = {}
         for language, text in self.table("watch").items():
             if language not in LANGUAGES:
-                near = suggest(language, list(LANGUAGES))
-                self._wrong(("watch", language), f"is not a language of poolviz: {near}.")
+                known = partial(_unknown, "is not a language of poolviz", language, LANGUAGES)
+                self._wrong(("watch", language), known)
             elif not isinstance(text, str):
                 self._wrong(("watch", language), f"is {shown(text)}: it takes a text.")
             else:
@@ -169,16 +172,20 @@ class _Reading:
         """Note keys that no scenario has."""
         for key in self._given:
             if key not in KEYS:
-                self._wrong((key,), f"is no key of a scenario: {suggest(key, list(KEYS))}.")
+                self._wrong((key,), partial(_unknown, "is no key of a scenario", key, tuple(KEYS)))
 
-    def _wrong(self, key_path: KeyPath, problem: str) -> None:
+    def _wrong(self, key_path: KeyPath, problem: str | Callable[[], str]) -> None:
         self.mistakes.append(Mistake(key_path, problem))
+
+
+def _unknown(what: str, word: str, known: Sequence[str]) -> str:
+    return f"{what}: {suggest(word, known)}."
 
 
 def shown(value: object) -> str:
     """Return a value as a message shows it, much as TOML writes it."""
     if isinstance(value, str):
-        return f"'{value}'" if len(value) <= 80 else f"'{value[:80]}…'"
+        return f"'{shortened(value, 80)}'"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and abs(value) >= INTEGER_LIMIT:

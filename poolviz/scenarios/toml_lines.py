@@ -19,6 +19,34 @@ _TEXTS = (  # the longer delimiters first; a text may end with quotes of its own
     re.compile(r"'[^']*'"),
 )
 _PLAIN = re.compile(r"[^,\]}#\n]+")  # a number, a date, true or false
+_TOKENS = re.compile(
+    rf"(?P<void>#[^\n]*|{_TEXTS[0].pattern}|{_TEXTS[1].pattern}|"
+    r""""(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
+    r"|(?P<open>[\[{])|(?P<close>[\]}])|(?P<dot>\.)|(?P<end>[,=\n])",
+    re.DOTALL,
+)
+
+
+def nests_deeper(text: str, most: int) -> bool:
+    """Return whether tables and arrays in `text`, which needn't be TOML, are nested deeper.
+
+    The time that a parser takes grows with the square of the depth, which a file may have by keys
+    with many dots and by brackets within brackets.
+    """
+    depth = dots = 0
+    for token in _TOKENS.finditer(text):
+        match token.lastgroup:
+            case "dot":
+                dots += 1
+            case "end":
+                dots = 0
+            case "open":
+                depth += 1
+            case "close":
+                depth -= 1
+        if depth > most or dots > most:
+            return True
+    return False
 
 
 def lines_of(text: str) -> dict[KeyPath, int]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.text import is_text
 from poolviz.servers.access import ServerAccess
 from poolviz.servers.fault_injection import FaultInjection
 from poolviz.servers.monitor import Monitor
@@ -114,7 +115,12 @@ def describe_error(error: Exception, conninfo: str) -> PoolvizError | None:
 
 
 def _access(conninfo: str) -> ServerAccess:
-    """Return the implementation for a DSN or conninfo. InputError if its driver is missing."""
+    """Return the implementation for a DSN or conninfo. InputError if its driver is missing, or if
+    it contains what no driver takes."""
+    if not is_text(conninfo):
+        raise InputError(
+            "The DSN contains a NUL character, or bytes that aren't text: remove them."
+        )
     dialect = dialect_of(conninfo)
     if dialect == SQLITE:
         from poolviz.servers.sqlite.access import SQLiteAccess  # noqa: PLC0415 - when needed

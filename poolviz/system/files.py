@@ -1,4 +1,4 @@
-"""Writing files that are there whole or not at all.
+"""Files that users name: read if they are ordinary and not too large, written whole or not at all.
 
 A file is written under another name in the folder where it is to be, and renamed once it is
 complete. Whatever fails before that leaves the folder as it was.
@@ -8,12 +8,70 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from poolviz.model.errors import InputError
+
+
+def resolved(path: Path) -> Path:
+    """Return `path` as an absolute one that passes through no link; it needn't exist.
+
+    Whatever a user names goes through here first. Raises InputError if it can't be a path.
+    """
+    try:
+        found = path.resolve()
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.stat()  # raises for a name that is too long, and for links in a circle
+    except RuntimeError:  # which is how Python 3.11 and 3.12 report those
+        why = "its links lead to each other in a circle"
+    except (OSError, ValueError) as error:
+        why = reason(error)
+    else:
+        return found
+    raise InputError(f"Can't use the path {path}: {why}.")
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Return whether both paths lead to the same file, by links of either kind too."""
+    if resolved(one) == resolved(other):
+        return True
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them doesn't exist
+        return False
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Return the contents of an ordinary file of at most `most` bytes, or raise InputError.
+
+    Nothing else is read: a pipe or a device might never end.
+    """
+    try:
+        # Without O_NONBLOCK opening a pipe waits until somebody writes to it.
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"Can't read {path}: it is not an ordinary file.")
+            data = file.read(most + 1) or b""  # None where there is nothing to read yet
+    except (OSError, ValueError) as error:
+        raise InputError(f"Can't read {path}: {reason(error)}.") from None
+    if len(data) > most:
+        size = f"{most >> 20} MB" if most >= 1 << 20 else f"{most >> 10} kB"
+        raise InputError(f"Can't read {path}: it is larger than {size}.")
+    return data
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Return why a path can't be used, for a sentence."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeError):
+        return "it contains characters that no file's name can have"
+    return "it contains a NUL character" if "null" in str(error) else str(error)
 
 
 @contextmanager
@@ -50,6 +108,7 @@ def write_text(path: Path, text: str) -> None:
 
 def check_writable(path: Path) -> None:
     """Raise InputError if no file can be written at `path`. Leaves nothing behind."""
+    target = resolved(path)
     try:
         if path.is_dir():
             raise InputError(f"Can't write {path}: it is a folder, give the name of a file.")
@@ -63,10 +122,14 @@ def check_writable(path: Path) -> None:
         elif not path.parent.is_dir():
             raise InputError(f"Can't write {path}: {path.parent} is not a folder.")
         # `exists` above raises for a name that is too long; this, for a folder that takes no file.
-        with tempfile.TemporaryFile(dir=path.resolve().parent):
+        with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:
         raise cannot_write(path, error) from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:

@@ -13,6 +13,7 @@ from typing import NamedTuple, TextIO
 
 from poolviz.model.errors import InputError
 from poolviz.model.secrets import without_secrets
+from poolviz.system.files import resolved
 from poolviz.system.folders import log_folder, make_folder
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -47,6 +48,8 @@ def set_up_logging(level: str = COMMAND_LEVEL, file: Path | None = None) -> None
     """
     if level not in LEVELS:
         raise InputError(f"There is no log level {level!r}: it is one of {', '.join(LEVELS)}.")
+    if file is not None and resolved(file).is_fifo():  # opening it might wait for ever
+        raise InputError(f"Can't write the log to {file}: it is a pipe, choose a file with --log.")
     try:
         handler = _StderrHandler() if file is None else _file_handler(file, rotate=False)
     except OSError as error:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from poolviz.model.errors import InputError
-from poolviz.system.files import atomic_write, check_writable, write_text
+from poolviz.system.files import (
+    atomic_write,
+    check_writable,
+    is_same_file,
+    read_bytes,
+    resolved,
+    write_text,
+)
 
 
 def test_files_appear_at_the_end_of_the_block_and_not_before(tmp_path: Path) -> None:
@@ -79,3 +87,44 @@ def test_a_path_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "old.csv").write_text("old")
     check_writable(tmp_path / "old.csv")
     assert (tmp_path / "old.csv").read_text() == "old"
+
+
+def test_a_path_that_cant_be_one_is_refused(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.csv"
+    loop.symlink_to(loop)
+    for path in (loop, loop / "a.csv", tmp_path / "a\0.csv", tmp_path / "\ud800.csv"):
+        for use in (check_writable, resolved, lambda path: read_bytes(path, 1)):
+            with pytest.raises(InputError) as caught:
+                use(path)
+            (problem,) = caught.value.problems
+            assert problem.isprintable()
+    assert list(tmp_path.iterdir()) == [loop]
+
+
+def test_bytes_that_arent_text_may_be_a_name(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.txt"))
+    write_text(path, "x")
+    assert read_bytes(path, 1) == b"x"
+
+
+def test_only_ordinary_files_of_a_bounded_size_are_read(tmp_path: Path) -> None:
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.write_bytes(b"12345")
+    assert read_bytes(file, 5) == b"12345"
+    with pytest.raises(InputError, match=r"it is larger than 0 kB"):
+        read_bytes(file, 4)
+    for path in (pipe, tmp_path, Path("/dev/zero"), tmp_path / "none"):
+        with pytest.raises(InputError, match="Can't read"):
+            read_bytes(path, 5)
+
+
+def test_a_file_is_the_same_by_every_link_to_it(tmp_path: Path) -> None:
+    file, soft, hard = tmp_path / "file", tmp_path / "soft", tmp_path / "hard"
+    file.touch()
+    soft.symlink_to(file)
+    hard.hardlink_to(file)
+    assert is_same_file(soft, file)
+    assert is_same_file(hard, file)
+    assert is_same_file(tmp_path / "x" / ".." / "none", tmp_path / "none")
+    assert not is_same_file(tmp_path / "none", file)

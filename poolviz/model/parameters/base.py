@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 import msgspec
 
 from poolviz.model.errors import ParameterError
+from poolviz.model.text import on_one_line, shortened
 
 Value: TypeAlias = bool | int | float | str
 
@@ -118,7 +119,8 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(value, int) and abs(value) >= INTEGER_LIMIT:
             shown = "a number of more than 64 bits"
         else:
-            shown = f"'{value}'" if isinstance(value, str) else str(value)
+            shown = on_one_line(str(value))
+            shown = f"'{shortened(shown, 80)}'" if isinstance(value, str) else shown
         return ParameterError(self.key, f"is {shown}: it takes {self.allowed()}.")
 
 

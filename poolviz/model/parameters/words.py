@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from poolviz.model.parameters.base import Parameter, Value, either
+from poolviz.model.text import is_text
 
 _ON = ("true", "on", "yes", "1")
+_LONGEST = 1 << 20  # characters of a text
 _OFF = ("false", "off", "no", "0")
 
 
@@ -83,19 +85,19 @@ class Choice(Parameter, frozen=True, kw_only=True):
 
 
 class Text(Parameter, frozen=True, kw_only=True):
-    """Any text, of any number of lines, that a database takes: without NUL."""
+    """Any text, of any number of lines, that a database takes: without NUL, at most 1 MB."""
 
     kind = "text"
 
     default: str
 
     def parse(self, text: str) -> str:
-        """Return `text`. Raises ParameterError if it contains NUL."""
+        """Return `text`. Raises ParameterError as `check` does."""
         return self.check(text)
 
     def check(self, value: object) -> str:
-        """Return `value` if it is text without NUL. Raises ParameterError."""
-        if isinstance(value, str) and "\0" not in value:
+        """Return `value` if it is text without NUL, of at most 1 MB. Raises ParameterError."""
+        if isinstance(value, str) and len(value) <= _LONGEST and is_text(value):
             return value
         raise self._refusal(value)
 

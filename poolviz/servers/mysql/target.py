@@ -7,7 +7,7 @@ from contextlib import closing
 import msgspec
 import pymysql  # type: ignore[import-untyped]
 
-from poolviz.model.errors import ServerError
+from poolviz.model.errors import InputError, ServerError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.servers.mysql.connection import connect
 from poolviz.servers.mysql.errors import describe_error
@@ -31,6 +31,10 @@ def reach(dsn: str) -> Target:
             used = int(cursor.fetchone()[1])
     except (pymysql.Error, OSError) as error:
         raise describe_error(error, address.url) or ServerError(str(error)) from None
+    except ValueError:  # of a host that can't be a name, or a path with a NUL in it
+        raise InputError(
+            f"{address.shown} can't be the address of a server: check the host in the DSN."
+        ) from None
     free = [most - used + 1]  # the connection that counted is closed by now
     free += [for_user - of_user + 1] if for_user else []
     return Target(

@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 from poolviz.model.errors import InputError, ServerError
 from poolviz.servers.target import Target
+from poolviz.system.files import resolved
 
 _HOW = "sqlite:///file.db for a file in this folder, sqlite:////folder/file.db for any other"
 
@@ -35,12 +36,15 @@ def file_of(url: str) -> Path | None:
 
 
 def _check(path: Path) -> None:
+    resolved(path)
     if not path.parent.is_dir():
         raise ServerError(f"There is no folder {path.parent} for the SQLite database {path.name}.")
     if path.is_dir():
         raise ServerError(f"{path} is a folder: name a file for the SQLite database.")
     if not path.exists():
         return
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise ServerError(f"{path} is not an ordinary file: name one for the SQLite database.")
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
             connection.execute("PRAGMA schema_version").fetchone()

@@ -17,7 +17,7 @@ from pathlib import Path
 from poolviz.model.errors import InputError
 from poolviz.model.messages import RunEnded, RunStarted
 from poolviz.model.sample import Mark, Sample
-from poolviz.scenarios.draft import on_one_line
+from poolviz.model.text import on_one_line
 from poolviz.sessions.file.format import (
     APPLICATION_ID,
     FORMAT,

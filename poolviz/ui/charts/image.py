@@ -13,9 +13,9 @@ from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
 from poolviz.model.messages import RunStarted
 from poolviz.model.parameters import Parameter, Parameters, Value
+from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
-from poolviz.scenarios.draft import on_one_line
 from poolviz.sessions.export.manifest import WAIT_FROM, Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import to_draft

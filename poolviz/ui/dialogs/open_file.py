@@ -90,29 +90,28 @@ class FileOpener(QObject):
         self._controller.perform(opened.scenario, opened.dsn)
 
     def _refuse(self, path: Path, error: Exception) -> None:
-        mistakes = error.problems_in_file if isinstance(error, DraftError) else ()
-        if len(mistakes) > 1:
-            Mistakes(path, mistakes, self._window).open()
+        if isinstance(error, DraftError) and error.count > 1:
+            Mistakes(path, error, self._window).open()
         else:
             self._controller.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
 
 
 class Mistakes(QDialog):
-    """Every mistake in a file, to be read and copied. `mistakes` don't name the file."""
+    """The mistakes in a file, to be read and copied, without its name."""
 
-    def __init__(self, path: Path, mistakes: tuple[str, ...], parent: QWidget) -> None:
+    def __init__(self, path: Path, error: DraftError, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Mistakes in a scenario")
         self.resize(640, 320)
-        heading = QLabel(f"{path.name} has {len(mistakes)} mistakes. Nothing was changed.")
+        heading = QLabel(f"{path.name} has {error.count:,} mistakes. Nothing was changed.")
         heading.setProperty("role", "title")
         place = QLabel(str(path))
         place.setProperty("role", "note")
         for label in (heading, place):
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
-        self.words = QPlainTextEdit("\n".join(mistakes))
+        self.words = QPlainTextEdit("\n".join(error.problems_in_file))
         self.words.setReadOnly(True)
         self.words.setAccessibleName("mistakes")
         close = QPushButton("Close")

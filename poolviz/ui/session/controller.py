@@ -21,10 +21,10 @@ from poolviz.model.messages import ProblemReported
 from poolviz.model.parameters import Value
 from poolviz.model.sample import MarkKind, Sample
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
+from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class, shown_pool
 from poolviz.runs.runner import Run, Runner
-from poolviz.scenarios.draft import on_one_line
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder

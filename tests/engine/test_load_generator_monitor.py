@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from time import perf_counter
+from time import perf_counter, process_time
+
+import pytest
 
 from poolviz.engine.load_generator_monitor import LoadGeneratorMonitor
 from poolviz.model.load_generator import LAG_LIMIT
@@ -40,11 +42,18 @@ def test_a_blocked_loop_shows_as_lag() -> None:
         loop.close()
 
 
-def test_the_processor_time_of_this_process_is_measured() -> None:
+def test_the_processor_time_of_this_process_in_the_last_second_is_measured() -> None:
+    began, used = perf_counter(), process_time()
     monitor = LoadGeneratorMonitor()
-    until = perf_counter() + 0.2
-    while perf_counter() < until:
+    while process_time() < used + 0.3:
         pass
-    cpu = monitor.cpu()
+    busy, later_used = monitor.cpu(), process_time()
+    assert busy == pytest.approx((later_used - used) / (perf_counter() - began), rel=0.1)
+    wait_until(lambda: perf_counter() > began + 2.5, "that second is over")
+    monitor.cpu()  # nothing older than this is kept, but for the last before it
+    began, used = perf_counter(), process_time()
+    wait_until(lambda: perf_counter() > began + 1.1, "another second is over")
+    idle = monitor.cpu()
     monitor.close()
-    assert 0.1 < cpu < 16
+    assert idle == pytest.approx((process_time() - used) / (perf_counter() - began), abs=0.05)
+    assert idle < 0.5 * busy

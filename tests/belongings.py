@@ -1,0 +1,205 @@
+"""What a process holds at a moment, so that what a test or a round of chaos leaves is named.
+
+Each finder returns what exists by identity, with words that name it. What belongs to another
+process isn't seen: temporary files are those of a folder that this process has for itself, and
+shared memory counts when no other program can be using it.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Hashable
+from contextlib import closing, suppress
+from multiprocessing import resource_tracker
+from pathlib import Path
+
+import psutil
+import psycopg2
+
+from poolviz.servers.embedded.server import EmbeddedServer
+
+Found = dict[Hashable, str]
+_DESCRIPTORS = Path("/proc/self/fd")
+_SEGMENTS = Path("/proc/sysvipc/shm")
+_SHARED = Path("/dev/shm")
+_TO_BE_REMOVED = 0o1000  # in the mode of a segment that ends with its last user
+
+
+def belongings(running: EmbeddedServer | None = None) -> Found:
+    """Return all that this process holds: with `running`, its connections to that server too."""
+    found = _connections(running)
+    for finder in FINDERS:
+        found |= finder()
+    return found
+
+
+def beyond(earlier: Found, running: EmbeddedServer | None = None) -> list[str]:
+    """Return the names of what exists now and didn't earlier."""
+    if new := _new(earlier, belongings(running)):
+        gc.collect()  # what only waits for its cycle to be broken isn't left behind
+        _let_qt_delete()
+        new = _new(earlier, belongings(running))
+    return new
+
+
+def _new(earlier: Found, now: Found) -> list[str]:
+    return [name for key, name in now.items() if key not in earlier]
+
+
+def threads() -> Found:
+    """Return the threads that Python started, with where that was, if they know it."""
+    found: Found = {}
+    for thread in threading.enumerate():
+        # A dummy stands for a thread that Python didn't start, and can stay after its end.
+        if not isinstance(thread, threading._DummyThread):
+            where = getattr(thread, "_started_at", "a place unknown")
+            found["thread", id(thread)] = f"thread {thread.name!r}, started at {where}"
+    return found
+
+
+def processes() -> Found:
+    """Return the children of this process, with their commands."""
+    multiprocessing.active_children()  # reaps those that ended
+    found: Found = {}
+    for process in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            command = process.cmdline() or [process.name()]
+            # Python's own helper of spawned children, which lasts as long as this process.
+            if not any("resource_tracker" in part for part in command):
+                name = f"process {process.pid} ({process.status()}): {' '.join(command)[:200]}"
+                found["process", process.pid, process.create_time()] = name
+    return found
+
+
+def descriptors() -> Found:
+    """Return open files, pipes and sockets; a socket with its addresses. Linux alone tells."""
+    if not _DESCRIPTORS.is_dir():
+        return {}
+    found: Found = {}
+    tracker = resource_tracker._resource_tracker._fd  # type: ignore[attr-defined]
+    sockets = None
+    for entry in _DESCRIPTORS.iterdir():
+        with suppress(OSError):  # that of this very listing is closed by now
+            target = str(entry.readlink())
+            if int(entry.name) == tracker:
+                continue
+            name = f"file descriptor {entry.name}: {target}"
+            if target.startswith("socket:"):
+                sockets = _addresses() if sockets is None else sockets
+                name = f"socket {entry.name}: {sockets.get(int(entry.name), target)}"
+            found["descriptor", entry.name, target] = name
+    return found
+
+
+def _addresses() -> dict[int, str]:
+    with suppress(psutil.Error, OSError):
+        return {
+            each.fd: f"{each.laddr or '-'} to {each.raddr or '-'} {each.status}"
+            for each in psutil.Process().net_connections("all")
+        }
+    return {}
+
+
+def shared_memory() -> Found:
+    """Return shared memory, except what another program used when it was first seen here."""
+    found: Found = {}
+    if _SEGMENTS.exists():
+        for row in _SEGMENTS.read_text().splitlines()[1:]:
+            _, segment, mode, size, creator, *_ = row.split()
+            if not int(mode, 8) & _TO_BE_REMOVED:
+                name = f"shared memory: segment {segment} of {size} bytes, by process {creator}"
+                found["segment", segment, creator] = name
+    if _SHARED.is_dir():
+        for entry in _SHARED.iterdir():
+            with suppress(OSError):
+                found["shared", entry.name, entry.stat().st_ino] = f"shared memory: {entry}"
+    for key in found.keys() - _foreign.keys():
+        _foreign[key] = _is_of_others(key)
+    return {key: name for key, name in found.items() if not _foreign[key]}
+
+
+_foreign: dict[Hashable, bool] = {}  # of shared memory: whether another program used it
+
+
+def _is_of_others(key: Hashable) -> bool:
+    """Return whether processes use that shared memory, none of which is below this one."""
+    assert isinstance(key, tuple)
+    ours = {os.getpid(), *(each.pid for each in psutil.Process().children(recursive=True))}
+    if key[0] == "segment":
+        return psutil.pid_exists(int(key[2])) and int(key[2]) not in ours
+    users = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with suppress(OSError):
+            if f"{_SHARED}/{key[1]}\n" in maps.read_text():
+                users.add(int(maps.parent.name))
+    return bool(users) and not users & ours
+
+
+def temporary_files() -> Found:
+    """Return what lies in the folder of temporary files, `own_temporary_folder`'s if that is it."""
+    return {
+        ("temporary", entry.name): f"temporary {'folder' if entry.is_dir() else 'file'} {entry}"
+        for entry in Path(tempfile.gettempdir()).iterdir()
+    }
+
+
+def qt_objects() -> Found:
+    """Return Qt's windows and the timers that are active."""
+    if "PySide6.QtWidgets" not in sys.modules:
+        return {}
+    import shiboken6
+    from PySide6.QtCore import QTimer
+    from PySide6.QtWidgets import QApplication
+
+    found: Found = {}
+    if isinstance(QApplication.instance(), QApplication):
+        for widget in QApplication.topLevelWidgets():
+            address, *_ = shiboken6.getCppPointer(widget)
+            title = widget.windowTitle() or widget.objectName() or "without a name"
+            found["widget", address] = f"widget {type(widget).__name__} ({title})"
+    for timer in shiboken6.getAllValidWrappers():
+        if isinstance(timer, QTimer) and timer.isActive():
+            address, *_ = shiboken6.getCppPointer(timer)
+            owner = type(timer.parent()).__name__ if timer.parent() else "nobody"
+            name = f"timer of {owner}, every {timer.interval()} ms"
+            found["timer", address] = name
+    return found
+
+
+def _let_qt_delete() -> None:
+    """Let Qt delete what it was told to delete later."""
+    if "PySide6.QtWidgets" in sys.modules:
+        from PySide6.QtCore import QCoreApplication, QEvent
+
+        if QCoreApplication.instance() is not None:
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+            QCoreApplication.processEvents()
+
+
+FINDERS: tuple[Callable[[], Found], ...] = (
+    threads,
+    processes,
+    descriptors,
+    shared_memory,
+    temporary_files,
+    qt_objects,
+)
+
+
+def _connections(running: EmbeddedServer | None) -> Found:
+    """Return poolviz' connections to a server, if that runs."""
+    if running is None or not running.alive:
+        return {}
+    with closing(psycopg2.connect(running.conninfo, application_name="guard")) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid, application_name, state, query FROM pg_stat_activity"
+                " WHERE application_name LIKE 'poolviz%%'"
+            )
+            return {("connection", row[0]): f"server connection {row}" for row in cursor.fetchall()}

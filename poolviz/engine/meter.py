@@ -286,6 +286,9 @@ class Meter:
         opened, used = states["open"], states["used"]
         if self._shares:
             used = states["used"] = np.minimum(used, opened)
+        else:
+            # A driver may find a connection lost while a client has it: it is open until released.
+            opened = states["open"] = np.maximum(opened, used)
         # A request that one schedule hands to the next may be seen to begin before it is due.
         states["backlog"] = np.maximum(states["backlog"], 0)
         states["idle"] = opened - used

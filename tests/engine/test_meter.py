@@ -64,6 +64,21 @@ def test_a_spike_between_two_ticks_shows_in_the_highest_value() -> None:
     assert tick.levels["pending"].last == 0
 
 
+def test_a_connection_that_is_lost_in_use_is_open_until_it_is_released() -> None:
+    connections, buffer = ConnectionEventBuffer(), EventBuffer(0)
+    meter = Meter(connections)
+    connections.opened(0.001)
+    operate(buffer, events.REQUESTED, events.ACQUIRED)
+    connections.closed()
+    lost = meter.tick([buffer], kept=0)
+    check_levels(lost)
+    assert (lost.closed, lost.levels["open"].last, lost.levels["used"].last) == (1, 1, 1)
+    operate(buffer, events.BROKEN)
+    after = meter.tick([buffer], kept=0)
+    check_levels(after)
+    assert (after.levels["open"].last, after.levels["used"].last, meter.open) == (0, 0, 0)
+
+
 def spend(seconds: float) -> None:
     """Let time pass without giving the processor away."""
     until = perf_counter() + seconds

@@ -36,6 +36,8 @@ from poolviz.system.files import atomic_write, check_writable
 
 _PERIOD = 0.75  # seconds that rows are gathered: with the commit itself, less than one
 _CLOSE_TIMEOUT = 30.0  # seconds that closing waits for the disk
+# What a disk, or a file in the way, does to writing. It is told in a sentence.
+_EXPECTED = (OSError, sqlite3.Error, InputError)
 ROOM = 64_000_000  # bytes of samples that wait for the disk: hours of most runs
 
 _log = logging.getLogger(__name__)
@@ -174,7 +176,9 @@ class SessionWriter:
                     insert(self._connection, [*rows, counts_row(counts)])
         except Exception as error:  # noqa: BLE001 - logged; the rows are kept and tried again
             if not self.trouble:
-                _log.exception("can't write the session to %s", self._shown)
+                # What `trouble` says whole is nobody's mistake to look into.
+                level = logging.INFO if isinstance(error, _EXPECTED) else logging.ERROR
+                _log.log(level, "can't write the session to %s", self._shown, exc_info=True)
             self.trouble = (
                 f"Can't write the session to {self._shown} ({_reason(error)}): what is not yet "
                 "written is kept in memory until poolviz ends, or until that works again."

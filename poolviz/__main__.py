@@ -8,6 +8,13 @@ import sys
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
+    if sys.argv[1:2] not in (["_watchdog"], ["_engine"]):
+        # Before anything that takes its time: a signal that comes earlier ends Python itself.
+        from poolviz.system import interrupts  # noqa: PLC0415 - not for those two
+
+        interrupts.install()
+        _open_standard_descriptors()
+        interrupts.listen()
     _leave_library_path()
     # numpy would start a thread for each core, which keeps it busy for a tenth of a second while
     # the window, the engine and the server start; poolviz multiplies no matrices.
@@ -25,9 +32,23 @@ def main() -> None:
 
         engine_child.main(sys.argv[2:])
         return
+    from poolviz.system.standard_streams import set_up_standard_streams  # noqa: PLC0415 - likewise
+
+    set_up_standard_streams()
     from poolviz.commands.cli import run_command_line  # noqa: PLC0415 - the child needs none of it
 
-    sys.exit(run_command_line(sys.argv[1:]))
+    status = run_command_line(sys.argv[1:])
+    sys.exit(interrupts.INTERRUPTED if interrupts.interrupted() else status)
+
+
+def _open_standard_descriptors() -> None:
+    """Open descriptors 0 to 2 on nothing where they are closed: a file or a pipe that is opened
+    later would get such a number, and with it what is printed."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
 
 
 def _leave_library_path() -> None:

@@ -19,6 +19,7 @@ from poolviz.commands.options import LOG_OPTIONS, set_up_logging
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.text import sentence
 from poolviz.model.version import VERSION
+from poolviz.system.interrupts import INTERRUPTED
 
 _WINDOW = "window"  # the command that `poolviz` without one means
 _SHARED = frozenset({"cli", "console", "driver", "examination", "options"})  # hold no command
@@ -95,7 +96,7 @@ def run_command_line(arguments: list[str]) -> int:
     try:
         status: Any = group.main(arguments, prog_name="poolviz", standalone_mode=False)
     except click.exceptions.Abort:
-        return 130
+        return INTERRUPTED
     except click.NoSuchOption as error:
         near = " or ".join(error.possibilities or ())
         path = error.ctx.command_path if error.ctx is not None else "poolviz"
@@ -110,7 +111,8 @@ def run_command_line(arguments: list[str]) -> int:
             _complain(problem)
         return error.exit_status
     except PoolvizError as error:
-        _complain(str(error))
+        if str(error):
+            _complain(str(error))
         return error.exit_status
     return status if isinstance(status, int) else 0
 

@@ -126,7 +126,10 @@ class Console:
 
 def table(summary: RunSummary, marks: Sequence[Mark] = ()) -> str:
     """Return the result for people: the whole run, its faults, and each segment of several."""
-    lines = [f"{summary.pool} on {summary.server}", *_figures(summary)]
+    lines = [f"{summary.pool} on {summary.server}"]
+    if summary.incomplete_reason is not None:
+        lines.append(f"  incomplete    {summary.incomplete_reason}")
+    lines += _figures(summary)
     if summary.rows is not None:
         lines.append(f"  rows          {summary.rows.sentence}")
     faults = [f"{mark.text} at {mark.t:.1f} s" for mark in marks if mark.kind is MarkKind.FAULT]

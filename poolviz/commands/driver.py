@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from threading import Timer
 
 import click
 import msgspec
 
 from poolviz.commands.console import Console, say, table
+from poolviz.model.errors import PoolvizError
 from poolviz.runs.exports import write_exports
 from poolviz.runs.request import RunRequest
-from poolviz.runs.result import RunFailed
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.runner import Run, Runner, RunStopped
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.summary import as_object
+from poolviz.sessions.summary import RunSummary, as_object
+from poolviz.system.interrupts import INTERRUPTED, end_at_once, handled_by, interrupted
 
-INTERRUPTED, THRESHOLD_CROSSED = 130, 99
+EARLY, THRESHOLD_CROSSED = 1, 99
 _LOOK = 0.1  # seconds between two looks at the run
+_BEGIN_LIMIT = 5.0  # seconds that what precedes a run may go on after a signal
 
 
 def run_draft(draft: Draft, out: list[Path], runner: Runner, *, as_json: bool, quiet: bool) -> int:
     """Run what `draft` says, print the result, write the files; return the exit status.
 
     `runner` has learned of the pool. Whatever is wrong with the request is found before the load
-    begins. Raises RunFailed where the
-    run ends early, once everything that was recorded is written.
+    begins. A run that ends early, by a signal or a failure, has the result and the files of what
+    was recorded.
     """
     request = RunRequest.of(draft, out)
     console = Console(request.scenario.duration or 0.0, quiet=quiet)
@@ -38,61 +36,89 @@ def run_draft(draft: Draft, out: list[Path], runner: Runner, *, as_json: bool, q
     runner.warm_up(request.scenario.pool)
     target = runner.reach(request.dsn, console.say)
     run = Run(request.scenario, target, console)
-    with _signals(run) as signals:
-        runner.begin(run, request.session)
+    with handled_by(lambda: _stop(run)):
+        try:
+            runner.begin(run, request.session)
+        except RunStopped:
+            return INTERRUPTED
         assert run.recorder is not None
         with run.recorder as recorder:
-            while not run.wait(_LOOK):
-                console.show(recorder)
-            runner.end_run()
+            try:
+                while not run.wait(_LOOK):
+                    console.show(recorder)
+            finally:
+                runner.end_run()
             console.end()
-            return _finish(request, run, recorder, console, as_json=as_json) or (
-                INTERRUPTED if signals else 0
-            )
+            return _finish(request, run, recorder, console, as_json=as_json)
+
+
+def _stop(run: Run) -> None:
+    """End the run because of a signal: with all its results, once it has begun."""
+    run.stop()
+    if run.engine is None:
+        # Making tables on a server that doesn't answer, for instance.
+        limit = Timer(_BEGIN_LIMIT, lambda: end_at_once() if run.engine is None else None)
+        limit.daemon = True
+        limit.start()
 
 
 def _finish(
     request: RunRequest, run: Run, recorder: Recorder, console: Console, *, as_json: bool
 ) -> int:
-    """Write the files and print the result; 99 where a condition of --fail-if came true."""
+    """Write the files, print the result and what is wrong with it; return the exit status."""
     assert run.ended is not None
-    if recorder.trouble:
-        console.say(recorder.trouble)
-    files = list(write_exports(recorder, request.exports)) if recorder.began else []
-    if request.session is not None and recorder.began:
-        files.append(request.session)
-    console.wrote(files)
-    if run.ended.failure:
-        raise RunFailed(run.ended)
+    if recorder.began is None:  # there is nothing to show
+        if run.ended.failure:
+            say(run.ended.failure)
+        return INTERRUPTED if interrupted() else run.ended.exit_status or EARLY
+    written = _write_files(request, recorder, console)
     summary = recorder.summary()
     if as_json:
         click.echo(msgspec.json.encode(as_object(summary, recorder.marks)))
     else:
         click.echo(table(summary, recorder.marks))
     crossed = [found for each in request.thresholds if (found := each.crossed(summary))]
-    for sentence in crossed:
-        say(sentence)
-    return THRESHOLD_CROSSED if crossed else 0
+    nobody = no_success(summary)
+    for sentence in (summary.incomplete_reason, *crossed, nobody):
+        if sentence:
+            say(sentence)
+    if interrupted():
+        return INTERRUPTED
+    if not (summary.complete and written):
+        return run.ended.exit_status or EARLY
+    if crossed:
+        return THRESHOLD_CROSSED
+    return EARLY if nobody else 0
 
 
-@contextmanager
-def _signals(run: Run) -> Iterator[list[int]]:
-    """Have Ctrl+C and a polite kill end the run with all its results; a second one ends it at
-    once, and so does one that comes before the load has started."""
-    seen: list[int] = []
+def _write_files(request: RunRequest, recorder: Recorder, console: Console) -> bool:
+    """Write the files that were asked for; False if one of them could not be written."""
+    files: list[Path] = []
+    whole = True
+    if request.session is not None:
+        recorder.close()  # whether it could be written to its end shows only now
+    for path, exporter in request.exports.items():
+        try:
+            files += write_exports(recorder, {path: exporter})
+        except PoolvizError as error:
+            say(str(error))
+            whole = False
+    if request.session is not None and not recorder.trouble:
+        files.append(request.session)
+    console.wrote(files)
+    return whole
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        again = bool(seen) or run.engine is None
-        seen.append(number)
-        run.stop()
-        if again:
-            raise KeyboardInterrupt
 
-    before: Mapping[int, Any] = {
-        number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def no_success(summary: RunSummary) -> str:
+    """Return the sentence about a run in which no operation succeeded although some were begun;
+    "" if one did."""
+    connections = summary.connections
+    begun = (connections.pending_max, connections.used_max, connections.backlog_max)
+    if summary.operations or not (summary.errors or summary.timeouts or any(begun)):
+        return ""
+    most = max(summary.error_details, key=lambda kind: kind.count, default=None)
+    if most is None:
+        return "No operation succeeded: those that were begun had not ended when the run did."
+    often = "once" if most.count == 1 else f"{most.count:,} times"
+    said = f" ({most.message.rstrip('.')})" if most.message else ""
+    return f"No operation succeeded: {most.name} was raised {often}{said}."

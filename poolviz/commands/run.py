@@ -62,8 +62,9 @@ def command(
     """Run a load on a pool without a window, and print what was measured.
 
     Times are in seconds or carry a unit: 50ms, 2min. The exit status is 0 when the run is done,
-    1 when it ended early, 2 for wrong use, 3 when there is no server to work with, and 99 when a
-    condition of --fail-if came true.
+    1 when it ended early, is incomplete or had no operation that succeeded, 2 for wrong use, 3 when
+    there is no server to work with, 99 when a condition of --fail-if came true, and 130 when
+    Ctrl+C, SIGTERM or SIGHUP ended it, with the result up to then.
     """
     from poolviz.commands.driver import run_draft  # noqa: PLC0415 - loads what a run needs
     from poolviz.runs.runner import Runner  # noqa: PLC0415 - likewise

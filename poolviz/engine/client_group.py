@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from poolviz.engine.load_generator_monitor import LoadGeneratorMonitor
+from poolviz.engine.pool_calls import PoolBlocked, Problem
 from poolviz.load.arrival_schedule import ArrivalSchedule
 from poolviz.load.behaviour import Behaviour
 from poolviz.load.client_faults import ClientFaults
@@ -15,9 +17,12 @@ from poolviz.load.error_kinds import ErrorKinds
 from poolviz.load.event_buffer import EventBuffer
 from poolviz.load.workload import Workload
 from poolviz.model.dialect import dialect_of
+from poolviz.model.error_text import name_of, sentence_part
 from poolviz.model.parameters import Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import Pool
+from poolviz.pools.custom.places import Place, place_of_error
+from poolviz.pools.registry import is_users
 from poolviz.servers.dispatch import passwords
 
 # Seconds after the start of a stop. Until the first, clients finish what they are doing; until the
@@ -25,7 +30,50 @@ from poolviz.servers.dispatch import passwords
 # until the last they have time to end.
 FINISH_UNTIL, CANCEL_UNTIL, CANCEL_AGAIN_UNTIL, CUT_UNTIL = 0.1, 0.6, 1.1, 1.6
 
-ClientFailed = Callable[[int, BaseException], None]
+OPEN_LIMIT = 6.0  # seconds without a new connection until a pool that opens is given up
+CLOSE_LIMIT = 2.0  # seconds for a pool to close; what it leaves open ends with the process
+
+_START = "clients that can't be started"  # a topic of problems
+_PAUSES = (0.05, 1.0)  # seconds before a client that failed starts again: the first, the longest
+
+_logger = logging.getLogger(__name__)
+
+
+def backoff(failures: int) -> float:
+    """Return how many seconds a client pauses that failed after `failures` earlier times."""
+    first, longest = _PAUSES
+    return min(first * 2.0 ** min(failures, 10), longest)
+
+
+class ClientEvents:
+    """What clients tell their group, each in its own thread or on its loop."""
+
+    def __init__(self, on_problem: Problem) -> None:
+        self._on_problem = on_problem
+        self._named: set[str] = set()  # the errors that were told
+        self.lost = False  # a client has ended that wasn't asked to
+
+    def failed(self, behaviour: Behaviour, error: BaseException) -> None:
+        """Count an error that ended what a client does. It is to begin again."""
+        if behaviour.stopping:
+            return
+        behaviour.failed(error)
+        name = name_of(error)
+        if name in self._named:
+            return
+        self._named.add(name)
+        _logger.info("client %d ended", behaviour.number, exc_info=error)
+        place = place_of_error(error)
+        self._on_problem(
+            "clients",
+            f"Client {behaviour.number} was ended by {sentence_part(error)}"
+            f"{f' ({place})' if place else ''}, and was started again.",
+        )
+
+    def ended(self, number: int) -> None:
+        """Note that a client's thread or task is gone, and is to be replaced."""
+        _logger.info("client %d is gone", number)
+        self.lost = True
 
 
 class GroupClient(Protocol):
@@ -46,6 +94,10 @@ class GroupClient(Protocol):
     def alive(self) -> bool:
         """Whether the client has yet to end."""
 
+    @property
+    def place(self) -> Place | None:
+        """Where in the user's code the client is."""
+
 
 _Client = TypeVar("_Client", bound=GroupClient)
 
@@ -54,17 +106,17 @@ class ClientGroup(ABC, Generic[_Client]):
     """Owns a pool and its clients.
 
     The control thread calls every method but `buffers`, `take` and `reported_counts`, which belong
-    to whoever takes a sample. `on_client_failure` gets the number of a client and what it ended
-    by, if it ended other than by being stopped; it is called in the client's thread or loop.
+    to whoever takes a sample. `on_problem` gets a topic and a sentence, from any thread, where
+    clients end other than by being stopped, or can't be started. The run goes on.
     """
 
-    def __init__(
-        self, kind: type[Pool], conninfo: str, seed: int, on_client_failure: ClientFailed
-    ) -> None:
+    def __init__(self, kind: type[Pool], conninfo: str, seed: int, on_problem: Problem) -> None:
         self._kind = kind
         self._dialect = dialect_of(conninfo)
         self._seed = seed
-        self._on_client_failure = on_client_failure
+        self._on_problem = on_problem
+        self._events = ClientEvents(on_problem)
+        self._too_few = False  # the system has no threads for all clients
         self._started = 0
         self._workload: Workload | None = None
         self._stuck = 0
@@ -126,6 +178,15 @@ class ClientGroup(ABC, Generic[_Client]):
         """Return a monitor whose timers run where the clients do."""
         return LoadGeneratorMonitor()
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether clients are missing that could be started now: `complete`, now and then."""
+        return self._too_few or self._events.lost
+
+    @abstractmethod
+    def complete(self) -> None:
+        """Start clients in place of those that ended or couldn't be started."""
+
     @abstractmethod
     def follow_shape(self) -> None:
         """Let as many clients work as the load's shape says now."""
@@ -150,7 +211,16 @@ class ClientGroup(ABC, Generic[_Client]):
         for client in self._working:
             client.behaviour.workload = workload
             client.wake()
+        self._complete(new_client)
+
+    def _complete(self, new_client: Callable[[Behaviour], _Client]) -> None:
+        """Have as many clients as the load asks for, if the system has threads for them."""
+        workload = self._workload
+        if workload is None:
+            return
+        self._events.lost = False
         wanted = workload.arrivals.most(workload.clients)
+        self._working = [client for client in self._working if client.alive]
         surplus = self._working[wanted:]
         del self._working[wanted:]
         for client in surplus:
@@ -169,13 +239,38 @@ class ClientGroup(ABC, Generic[_Client]):
             )
             for number in numbers
         ]
-        self._started += len(new)
-        self._working += new
-        self._all = (*(c for c in self._all if c.alive or _has_events(c)), *new)
+        before = self._working
+        self._working = before + new
         self._follow_shape()
         self._set_stuck(self._stuck)
-        for client in new:
-            client.start()
+        self._all = (*(c for c in self._all if c.alive or _has_events(c)), *new)
+        started = self._start(new)
+        self._started += started
+        if started < len(new):
+            self._working = before + new[:started]
+            missing = set(map(id, new[started:]))
+            self._all = tuple(client for client in self._all if id(client) not in missing)
+
+    def _start(self, clients: list[_Client]) -> int:
+        """Start clients until the system has no thread for one; return how many were started."""
+        for place, client in enumerate(clients):
+            try:
+                client.start()
+            except (RuntimeError, MemoryError, OSError) as error:
+                if not self._too_few:
+                    self._too_few = True
+                    _logger.info("a client can't be started", exc_info=True)
+                    self._on_problem(
+                        _START,
+                        f"{len(clients) - place} of {len(self._working)} clients can't be started "
+                        f"({sentence_part(error)}), and the run goes on without them: the system "
+                        "allows no more threads. They are started once it does.",
+                    )
+                return place
+        if self._too_few:
+            self._too_few = False
+            self._on_problem(_START, "")
+        return len(clients)
 
     def _follow_shape(self) -> None:
         if self._workload is None:
@@ -197,6 +292,32 @@ class ClientGroup(ABC, Generic[_Client]):
 
     def _remaining(self) -> list[_Client]:
         return [client for client in self._all if client.alive]
+
+    def _tell_remaining(self) -> None:
+        """Report the clients that nothing has ended, with the place of one."""
+        remaining = self._remaining()
+        if not remaining:
+            return
+        places = [f" Client {c.behaviour.number} is at {c.place}." for c in remaining if c.place]
+        self._on_problem(
+            "stop",
+            f"{len(remaining)} {'client' if len(remaining) == 1 else 'clients'} didn't end, "
+            f"whatever was tried.{''.join(places[:1])}",
+        )
+
+    def _give_up_closing(self, error: PoolBlocked) -> None:
+        """Go on without a pool that doesn't close. Raises the error if the pool is the user's own,
+        which is to blame; a library's pool may wait for a server that doesn't answer."""
+        if is_users(self._kind):
+            raise error
+        self._on_problem("stop", str(error))
+
+    def _tell_error(self, what: str, error: BaseException) -> None:
+        """Report what the user's pool raised in a call that nothing depends on."""
+        _logger.info("%s failed", what, exc_info=error)
+        place = place_of_error(error)
+        where = f" ({place})" if place else ""
+        self._on_problem("stop", f"{what} raised {sentence_part(error)}{where}.")
 
 
 def _has_events(client: GroupClient) -> bool:

@@ -3,11 +3,13 @@
 Threads of the engine. `control` opens the pool, changes limits and the load, and ends the run.
 `sampler` takes a sample each tick, under a small lock, since `control` takes one too at each
 change. `reporter` delivers reports, so that neither ever waits for a pipe. `server monitor` asks
-the server. Each client is a thread, or a task on one `loop`. A passing fault has a thread.
+the server. Each client is a thread, or a task on one `loop`. A passing fault has a thread. `pool
+calls` opens, resizes and closes a pool for `control`, which gives up a call that doesn't return;
+`pool counts` asks a user's pool for its counts. `watchdog` ends a run that doesn't end.
 
 An unexpected exception in `control`, `sampler` or `reporter` is logged and ends the run with a
-failure. In a client, a fault or the server monitor it is logged and reported, and the run goes on
-without that client, fault or view.
+failure. In a fault or the server monitor it is logged and reported, and the run goes on without
+that fault or view. A client that fails is counted, reported, and started again.
 """
 
 from __future__ import annotations
@@ -21,10 +23,13 @@ from typing import Any
 
 from poolviz.engine.client_group import ClientGroup
 from poolviz.engine.meter import ConnectionEventBuffer
-from poolviz.engine.pool_errors import describe_error
+from poolviz.engine.pool_calls import Patience
+from poolviz.engine.pool_errors import describe_error, pool_raised
 from poolviz.engine.run import FailRun, Run, RunCommand
+from poolviz.engine.run_time import RunTime
 from poolviz.engine.task_client_group import TaskClientGroup
 from poolviz.engine.thread_client_group import ThreadClientGroup
+from poolviz.model.error_text import sentence_part
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import (
     AddNote,
@@ -37,9 +42,13 @@ from poolviz.model.messages import (
 )
 from poolviz.model.parameters import Value
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
+from poolviz.pools.custom.places import place_of_error, place_of_thread
 from poolviz.pools.registry import load_pool
-from poolviz.servers.dispatch import with_application_name
+from poolviz.servers.dispatch import passwords, with_application_name
 
+# Seconds after a run should have ended: when it is said to take long, and when it is given up.
+_END_SLOW, _END_LIMIT = 3.0, 9.0
+_LOOK = 0.5  # seconds between two looks of the watchdog
 _logger = logging.getLogger(__name__)
 
 
@@ -56,9 +65,12 @@ class Engine:
         self._connections = ConnectionEventBuffer()
         self._commands: queue.SimpleQueue[RunCommand] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+        self._run_time = RunTime()
+        self._over = threading.Event()  # the control thread has reported the run's end
         self._threads = [
             threading.Thread(target=self._control, name="control", daemon=True),
             threading.Thread(target=self._report, name="reporter", daemon=True),
+            threading.Thread(target=self._watch, name="watchdog", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -73,9 +85,11 @@ class Engine:
         self._commands.put(AddNote(text))
 
     def stop(self) -> None:
-        """End the run. RunEnded is reported within about two seconds."""
+        """End the run. RunEnded is reported within about two seconds, or ten if the pool or the
+        server doesn't let go."""
         # The control thread may be resizing the pool and wait for a connection that is held up.
         self._connections.connect_faults.disable()
+        self._run_time.stop()
         self._commands.put(StopRun())
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -92,17 +106,43 @@ class Engine:
             report = self._reports.get()
             try:
                 self._on_report(report)
-            except Exception as error:
+            except BaseException as error:
                 if not failed:
                     _logger.exception("delivering a report failed")
                     failed = True
+                    sentence = sentence_part(error)
                     self._commands.put(
-                        FailRun(f"The run was ended because it couldn't be recorded: {error!r}.")
+                        FailRun(f"The run was ended because it couldn't be recorded: {sentence}.")
                     )
             if isinstance(report, RunEnded):
                 return
 
+    def _watch(self) -> None:
+        """Report the end of a run that should have ended long ago, whatever holds it up."""
+        told = False
+        while not self._over.wait(_LOOK):
+            over_for = self._run_time.over_for
+            if over_for > _END_LIMIT:
+                place = place_of_thread(self._threads[0].ident)
+                where = f" It is at {place}." if place else ""
+                _logger.error("the run doesn't end; the control thread is at %s", place)
+                failure = f"The run didn't end within {_END_LIMIT:g} s and was given up.{where}"
+                self._reports.put(RunEnded(0, failure, 1))
+                return
+            if over_for > _END_SLOW and not told:
+                told = True
+                self._report_problem("stop", "The end of the run takes long.")
+
     def _control(self) -> None:
+        try:
+            ended = self._run()
+        except BaseException as error:  # noqa: BLE001 - logged and reported
+            ended = RunEnded(0, self._failure(error), 1)
+        self._over.set()
+        self._reports.put(ended)
+
+    def _run(self) -> RunEnded:
+        """Open the pool and run the scenario on it, from beginning to end."""
         start = self._start
         try:
             kind = load_pool(start.scenario.pool)
@@ -111,8 +151,7 @@ class Engine:
             described = describe_error(error, start.conninfo)
             if error is not described:
                 _logger.info("the pool could not be opened", exc_info=True)
-            self._reports.put(RunEnded(0, str(described), described.exit_status))
-            return
+            return RunEnded(0, str(described), described.exit_status)
         _logger.debug("%s is open for %s", kind.id, start.application_name)
         run: Run | None = None
         failure = ""
@@ -124,21 +163,24 @@ class Engine:
                 connections=self._connections,
                 commands=self._commands,
                 reports=self._reports,
+                run_time=self._run_time,
             )
             failure = run.run()
         except BaseException as error:  # noqa: BLE001 - logged and reported
-            failure = _fault_of_poolviz(error)
+            failure = self._failure(error)
+        self._run_time.stop()  # no call of the pool may take longer from here on
         try:
             if run is None:
                 client_group.close()
             else:
                 run.end()
         except BaseException as error:  # noqa: BLE001 - logged and reported
-            failure = failure or _fault_of_poolviz(error)
+            failure = failure or self._failure(error)
         failure = failure or self._late_failure()
         open_at_end, rows = (0, None) if run is None else (run.open_at_end, run.rows)
         _logger.debug("%s left %d connections open", start.application_name, open_at_end)
-        self._reports.put(RunEnded(open_at_end, failure, 1 if failure else 0, rows))
+        stopped = run is not None and run.stopped
+        return RunEnded(open_at_end, failure, 1 if failure else 0, rows, stopped)
 
     def _late_failure(self) -> str:
         """Return why a thread failed after the run's last command was taken; "" if none did."""
@@ -152,6 +194,7 @@ class Engine:
         """Open the pool, with a group of the clients that it is made for."""
         scenario = self._start.scenario
         conninfo = with_application_name(self._start.conninfo, self._start.application_name)
+        patience = Patience(self._run_time, self._report_problem)
         if issubclass(kind, TaskPool):
             return TaskClientGroup(
                 kind,
@@ -159,7 +202,8 @@ class Engine:
                 self._connections,
                 scenario.limits,
                 scenario.seed,
-                on_client_failure=self._report_client_failure,
+                patience=patience,
+                on_problem=self._report_problem,
             )
         if issubclass(kind, ThreadPool):
             return ThreadClientGroup(
@@ -168,16 +212,21 @@ class Engine:
                 self._connections,
                 scenario.limits,
                 scenario.seed,
-                on_client_failure=self._report_client_failure,
+                patience=patience,
+                on_problem=self._report_problem,
             )
         raise PoolvizError(f"{kind.id} is neither a ThreadPool nor a TaskPool.")
 
-    def _report_client_failure(self, number: int, error: BaseException) -> None:
-        sentence = f"Client {number} ended unexpectedly, and the run goes on without it: {error!r}."
-        self._reports.put(ProblemReported("clients", sentence))
+    def _report_problem(self, topic: str, sentence: str) -> None:
+        self._reports.put(ProblemReported(topic, sentence))
 
-
-def _fault_of_poolviz(error: BaseException) -> str:
-    """Log an unexpected exception, which is being handled, and return the sentence for it."""
-    _logger.exception("the run failed")
-    return f"The engine failed, which is a fault of poolviz: {error!r}."
+    def _failure(self, error: BaseException) -> str:
+        """Log an exception that ended the run, and return the sentence for it."""
+        if isinstance(error, PoolvizError):
+            return str(error)
+        secrets = passwords(self._start.conninfo)
+        if place_of_error(error) is not None:
+            _logger.info("the pool failed", exc_info=error)
+            return pool_raised(error, secrets)
+        _logger.error("the run failed", exc_info=error)
+        return f"The engine failed, which is a fault of poolviz: {sentence_part(error, secrets)}."

@@ -9,6 +9,7 @@ from time import perf_counter
 
 from poolviz.load.client_faults import ClientFaults
 from poolviz.load.faults import FAULTS, Fault
+from poolviz.model.error_text import sentence_part
 from poolviz.model.errors import PoolvizError, ServerError
 from poolviz.model.parameters import Value
 from poolviz.pools.connections.connect_faults import ConnectFaults
@@ -94,8 +95,11 @@ class FaultInjector:
         thread = threading.Thread(
             target=self._run, args=(key, fault, value), name=f"fault {key}", daemon=True
         )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            return f"{key} can't be injected: {error}."
         self._threads[key] = thread
-        thread.start()
         return ""
 
     def close(self, timeout: float = 1.0) -> None:
@@ -110,9 +114,10 @@ class FaultInjector:
             fault.inject(self._context, value)
         except PoolvizError as error:
             self._fail(key, str(error))
-        except Exception as error:
+        except BaseException as error:
             _logger.exception("fault %s failed", key)
-            self._fail(key, f"{key} failed, which is a fault of poolviz: {error!r}.")
+            sentence = f"{key} failed, which is a fault of poolviz: {sentence_part(error)}."
+            self._fail(key, sentence)
         else:
             if key in self._failed:
                 self._failed.discard(key)

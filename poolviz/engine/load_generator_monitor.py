@@ -49,7 +49,7 @@ class LoadGeneratorMonitor:
         """Stop measuring."""
         self._closed.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(1.0)
 
     def _fired(self) -> float:
         """Record that a timer fired; return the seconds until the next is due."""

@@ -80,6 +80,7 @@ class ConnectionEventBuffer:
 
     def __init__(self) -> None:
         self._opened, self._closed = array("q"), array("q")
+        self._taken = 0
         self._durations = array("d")
         self._stamp_opened, self._stamp_closed = stamper(self._opened), stamper(self._closed)
         self.connect_faults = ConnectFaults()
@@ -94,10 +95,17 @@ class ConnectionEventBuffer:
         """Record that a connection was closed."""
         self._stamp_closed()
 
+    @property
+    def opened_so_far(self) -> int:
+        """Number of connections that were ever opened. May be read from any thread."""
+        return self._taken + len(self._opened)
+
     def take(self, until: int) -> tuple[array[int], array[int], array[float]]:
         """Take the stamps of openings and of closings up to `until`, and how long openings took."""
+        opened = _taken(self._opened, bisect_right(self._opened, until))
+        self._taken += len(opened)
         return (
-            _taken(self._opened, bisect_right(self._opened, until)),
+            opened,
             _taken(self._closed, bisect_right(self._closed, until)),
             _taken(self._durations, len(self._durations)),
         )

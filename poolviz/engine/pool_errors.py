@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from poolviz.model.error_text import sentence_part
 from poolviz.model.errors import PoolvizError
+from poolviz.pools.custom.places import place_of_error
 from poolviz.servers import dispatch
 
 
@@ -11,4 +15,11 @@ def describe_error(error: BaseException, conninfo: str) -> PoolvizError:
     if isinstance(error, PoolvizError):
         return error
     described = dispatch.describe_error(error, conninfo) if isinstance(error, Exception) else None
-    return described or PoolvizError(f"The pool raised {type(error).__name__}: {error}".strip())
+    return described or PoolvizError(pool_raised(error, dispatch.passwords(conninfo)))
+
+
+def pool_raised(error: BaseException, passwords: Collection[str] = ()) -> str:
+    """Return the sentence for an error of the user's own pool: what it raised, and where."""
+    place = place_of_error(error)
+    where = f" ({place})" if place is not None else ""
+    return f"The pool raised {sentence_part(error, passwords)}{where}."

@@ -13,13 +13,16 @@ from poolviz.engine.client_group import ClientGroup
 from poolviz.engine.environment import describe_environment
 from poolviz.engine.fault_injector import FaultInjector, RunFaultContext
 from poolviz.engine.meter import ConnectionEventBuffer
+from poolviz.engine.pool_calls import PoolBlocked
 from poolviz.engine.pool_errors import describe_error
 from poolviz.engine.row_audit import RowAudit
+from poolviz.engine.run_time import RunTime
 from poolviz.engine.sampler import Sampler
 from poolviz.engine.server_monitor import ServerMonitor
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import check_load, settings_for
 from poolviz.model.dialect import dialect_of
+from poolviz.model.error_text import sentence_part
 from poolviz.model.errors import InputError
 from poolviz.model.messages import (
     AddNote,
@@ -37,8 +40,10 @@ from poolviz.model.messages import (
 from poolviz.model.parameters import Parameters, Value, unknown_key
 from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.pools.base import Pool
+from poolviz.servers.dispatch import passwords
 
 _MOST_WAITING = 200  # reports that wait to be delivered; with more, the sampler skips ticks
+_COMPLETE_EVERY = 1.0  # seconds between two looks at whether clients are missing
 _Values: TypeAlias = Mapping[str, Value]
 
 
@@ -57,7 +62,7 @@ class Run:
 
     Commands that arrive while it goes on are taken from `commands`; reports go to `reports`. Once
     `end` was called, `open_at_end` is the number of connections that were left open, and `rows`
-    is what clients added, if that was counted.
+    is what clients added, if that was counted. `stopped` says that a StopRun ended it.
     """
 
     def __init__(
@@ -69,8 +74,10 @@ class Run:
         connections: ConnectionEventBuffer,
         commands: queue.SimpleQueue[RunCommand],
         reports: queue.SimpleQueue[Report],
+        run_time: RunTime,
     ) -> None:
         scenario = start.scenario
+        self._run_time = run_time
         self._scenario, self._kind, self._client_group = scenario, kind, client_group
         self._conninfo, self._own_server = start.conninfo, start.own_server
         self._commands, self._reports = commands, reports
@@ -81,6 +88,7 @@ class Run:
         self._resize_failed = False
         self.open_at_end = 0
         self.rows: Rows | None = None
+        self.stopped = False
         context = RunFaultContext(
             start.conninfo,
             start.application_name,
@@ -109,8 +117,12 @@ class Run:
             emit=reports.put,
             ready=lambda: reports.qsize() < _MOST_WAITING,
             on_failure=lambda error: commands.put(
-                FailRun(f"The run was ended because no sample could be taken: {error!r}.")
+                FailRun(
+                    "The run was ended because no sample could be taken: "
+                    f"{sentence_part(error, passwords(start.conninfo))}."
+                )
             ),
+            on_no_counts=lambda sentence: self._report_problem("counts", sentence),
         )
         self._sampler.start(self._limits, self._load)
 
@@ -124,6 +136,8 @@ class Run:
             schedule.setdefault(change.at, {})[change.key] = change.value
         due = sorted(schedule)
         end = self._scenario.duration
+        if end is not None:
+            self._run_time.end_in(end - self._sampler.now())
         if due and due[0] == 0:
             self._change(schedule[due.pop(0)])  # before the first client starts
         self._row_audit.start(self._load)
@@ -134,6 +148,8 @@ class Run:
                 continue
             if end is not None and self._sampler.now() >= end:
                 return ""
+            if self._client_group.incomplete:
+                self._client_group.complete()
             if self._client_group.varies:
                 self._client_group.follow_shape()
             try:
@@ -144,6 +160,7 @@ class Run:
                 continue
             match command:
                 case StopRun():
+                    self.stopped = True
                     return ""
                 case FailRun(sentence):
                     return sentence
@@ -168,12 +185,11 @@ class Run:
     def _finish_audit(self) -> None:
         self.rows = self._row_audit.finish(self._client_group.committed())
 
-    def _seconds_until(self, moments: list[float]) -> float | None:
-        """Return how long to wait for a command, at most until the first of `moments`."""
-        soon = max(min(moments) - self._sampler.now(), 0.0) if moments else None
-        if not self._client_group.varies:
-            return soon
-        return TICK if soon is None else min(soon, TICK)
+    def _seconds_until(self, moments: list[float]) -> float:
+        """Return how long to wait for a command, at most until the first of `moments`, or until
+        clients may be missing."""
+        soon = max(min(moments) - self._sampler.now(), 0.0) if moments else _COMPLETE_EVERY
+        return min(soon, TICK if self._client_group.varies else _COMPLETE_EVERY)
 
     def _change(self, changes: _Values) -> None:
         """Apply changes of one moment: they share a segment, and each has its mark."""
@@ -246,7 +262,9 @@ class Run:
         """Apply limits to the pool. If it can't connect as they require, the run goes on."""
         try:
             self._client_group.resize(limits)
-        except Exception as error:  # noqa: BLE001 - each driver has errors of its own
+        except PoolBlocked:
+            raise  # until the end of the run: no further change could be made
+        except BaseException as error:  # noqa: BLE001 - each pool and driver has its own
             self._resize_failed = True
             self._report_problem("resize", str(describe_error(error, self._conninfo)))
         else:

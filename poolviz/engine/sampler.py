@@ -10,13 +10,16 @@ from typing import Any
 
 from poolviz.engine.client_group import ClientGroup
 from poolviz.engine.meter import ConnectionEventBuffer, Meter
+from poolviz.engine.pool_counts import PoolCounts
 from poolviz.engine.server_monitor import ServerMonitor
 from poolviz.model.load_generator import is_overloaded
 from poolviz.model.messages import Report, SampleTaken
 from poolviz.model.parameters import Value
 from poolviz.model.sample import TICK, ErrorKind, Sample
 from poolviz.pools.base import Pool
+from poolviz.pools.registry import is_users
 
+_STOP_LIMIT = 1.0  # seconds for the sampler to finish a sample
 _logger = logging.getLogger(__name__)
 
 
@@ -25,7 +28,8 @@ class Sampler:
 
     The control thread calls every method. `_lock` guards the meter and the segment's state, which
     both threads use. A tick for which `ready` is False is skipped and counted as missed. If taking
-    a sample fails, `on_failure` is called once in the sampler's thread, which ends.
+    a sample fails, `on_failure` is called once in the sampler's thread, which ends. `on_no_counts`
+    gets a sentence while the pool's own counts can't be had, and an empty one when they can again.
     """
 
     def __init__(
@@ -37,10 +41,12 @@ class Sampler:
         server_monitor: ServerMonitor,
         emit: Callable[[Report], None],
         ready: Callable[[], bool],
-        on_failure: Callable[[Exception], None],
+        on_failure: Callable[[BaseException], None],
+        on_no_counts: Callable[[str], None],
     ) -> None:
         self._kind, self._client_group, self._server_monitor = kind, client_group, server_monitor
         self._emit, self._ready, self._on_failure = emit, ready, on_failure
+        self._counts = PoolCounts(client_group.reported_counts, on_no_counts, apart=is_users(kind))
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._failed = False
@@ -80,14 +86,20 @@ class Sampler:
         return at
 
     def stop(self) -> int:
-        """Take the last sample, and return how many connections are open then."""
+        """Take the last sample, and return how many connections are open then. TimeoutError if
+        the sample before it isn't ready within a second."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(_STOP_LIMIT)
         self._load_monitor.close()
-        with self._lock:
+        self._counts.close()
+        if not self._lock.acquire(timeout=_STOP_LIMIT):
+            raise TimeoutError("a sample took too long")
+        try:
             if not self._failed:
                 self._take()
             return self._meter.open
+        finally:
+            self._lock.release()
 
     def _set_in_force(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> None:
         self._limits, self._load = dict(limits), dict(load)
@@ -96,7 +108,7 @@ class Sampler:
     def _run(self) -> None:
         try:
             self._tick()
-        except Exception as error:
+        except BaseException as error:
             _logger.exception("taking a sample failed")
             self._failed = True
             self._on_failure(error)
@@ -138,7 +150,7 @@ class Sampler:
             load=self._load,
             capacity=self._capacity,
             per_client=tick.per_client,
-            reported_counts=self._client_group.reported_counts(),
+            reported_counts=self._counts.read(),
             server=self._server_monitor.take(),
             missed=self._missed,
             cpu=cpu,

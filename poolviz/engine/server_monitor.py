@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from poolviz.model.error_text import sentence_part
 from poolviz.model.sample import ServerView
 from poolviz.servers.dispatch import monitor_for
 from poolviz.servers.monitor import Monitor
@@ -55,10 +56,11 @@ class ServerMonitor:
             return
         try:
             self._watch(self._monitor)
-        except Exception as error:
+        except BaseException as error:
             _logger.exception("the server monitor ended")
             self._on_problem(
-                f"The server's own view is missing, which is a fault of poolviz: {error!r}."
+                f"The server's own view is missing, which is a fault of poolviz: "
+                f"{sentence_part(error)}."
             )
 
     def _watch(self, monitor: Monitor) -> None:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 
-from poolviz.engine.client_group import ClientFailed
+from poolviz.engine.client_group import ClientEvents, backoff
 from poolviz.load.behaviour import Behaviour
 from poolviz.pools.base import TaskPool
-
-_logger = logging.getLogger(__name__)
+from poolviz.pools.custom.places import Place, place_of_coroutine
 
 
 class TaskClient:
     """A client that is a task. Every method is called on the loop."""
 
-    def __init__(self, behaviour: Behaviour, pool: TaskPool, on_failure: ClientFailed) -> None:
+    def __init__(self, behaviour: Behaviour, pool: TaskPool, events: ClientEvents) -> None:
         self.behaviour = behaviour
         self._pool = pool
-        self._on_failure = on_failure
+        self._events = events
         self._wakeup: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start the client."""
         name = f"client {self.behaviour.number}"
-        self._task = asyncio.get_running_loop().create_task(
-            self.behaviour.live(_Actions(self._pool, self._sleep)), name=name
-        )
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=name)
         self._task.add_done_callback(self._done)
 
     def leave(self) -> None:
@@ -52,23 +48,45 @@ class TaskClient:
         return self._task is not None and not self._task.done()
 
     @property
+    def place(self) -> Place | None:
+        """Where in the user's code the client is."""
+        return None if self._task is None else place_of_coroutine(self._task.get_coro())
+
+    @property
     def task(self) -> asyncio.Task[None]:
         """The task of a client that was started."""
         if self._task is None:
             raise RuntimeError("The client wasn't started.")
         return self._task
 
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            try:
+                if failures:
+                    await self._sleep(backoff(failures - 1))
+                await self.behaviour.live(_Actions(self._pool, self._sleep))
+                return
+            except GeneratorExit:
+                raise  # the loop is gone, and no further step is possible
+            except BaseException as error:  # noqa: BLE001 - reported
+                # Errors of pools and drivers are figures of their own. What arrives here cancelled
+                # the task during a pause, or is a fault of poolviz.
+                self._events.failed(self.behaviour, error)
+                if self.behaviour.stopping:
+                    return
+                failures += 1
+
     def _done(self, task: asyncio.Task[None]) -> None:
-        # Errors of pools and drivers are figures. What arrives here is a fault of poolviz, or a
-        # SystemExit of the user's own pool.
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            _logger.error("client %d ended", self.behaviour.number, exc_info=error)
-            self._on_failure(self.behaviour.number, error)
+        if not task.cancelled():
+            task.exception()  # which was reported; asyncio would print it, if nobody asked for it
+        if not self.behaviour.stopping:
+            self._events.ended(self.behaviour.number)
 
     async def _sleep(self, seconds: float) -> None:
         if self.behaviour.stopping:
             return
+        _forget_cancellations()
         loop = asyncio.get_running_loop()
         wakeup = self._wakeup = loop.create_future()
         timer = loop.call_later(seconds, _end, wakeup)
@@ -82,6 +100,14 @@ class TaskClient:
 def _end(wakeup: asyncio.Future[None]) -> None:
     if not wakeup.done():
         wakeup.set_result(None)
+
+
+def _forget_cancellations() -> None:
+    """Let a client that goes on after it was cancelled count as not cancelled, which
+    `asyncio.timeout` and task groups rely on."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
 
 
 class _Actions:

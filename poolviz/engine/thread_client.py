@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from poolviz.engine.client_group import ClientFailed
+from poolviz.engine.client_group import ClientEvents, backoff
 from poolviz.load.behaviour import Behaviour
 from poolviz.pools.base import ThreadPool
-
-_logger = logging.getLogger(__name__)
+from poolviz.pools.custom.places import Place, place_of_thread
 
 
 class ThreadClient:
     """A client that is a thread. The control thread calls every public method."""
 
-    def __init__(self, behaviour: Behaviour, pool: ThreadPool, on_failure: ClientFailed) -> None:
+    def __init__(self, behaviour: Behaviour, pool: ThreadPool, events: ClientEvents) -> None:
         self.behaviour = behaviour
         self._pool = pool
-        self._on_failure = on_failure
+        self._events = events
         # To sleep is to wait for this lock, which only `wake` releases.
         self._wakeup = threading.Lock()
         self._wakeup.acquire()
@@ -30,7 +28,7 @@ class ThreadClient:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start the client."""
+        """Start the client. RuntimeError if the system has no thread for it."""
         self._thread.start()
 
     def leave(self) -> None:
@@ -53,6 +51,11 @@ class ThreadClient:
         """Whether the client has yet to end."""
         return self._thread.is_alive()
 
+    @property
+    def place(self) -> Place | None:
+        """Where in the user's code the client is."""
+        return place_of_thread(self._thread.ident)
+
     def cut(self) -> None:
         """Shut down the connection that the client holds, which ends any statement on it."""
         actions = self._actions
@@ -65,17 +68,28 @@ class ThreadClient:
 
     def _run(self) -> None:
         try:
+            failures = 0
+            while not self._live():
+                self._sleep(backoff(failures))
+                failures += 1
+        finally:
+            if not self.behaviour.stopping:
+                self._events.ended(self.behaviour.number)
+
+    def _live(self) -> bool:
+        """Carry the behaviour out; return False if something else than its end has ended it."""
+        try:
             self.behaviour.live(self._actions).send(None)
         except StopIteration:
-            return  # which is how a coroutine returns
-        # Errors of pools and drivers are figures. What arrives here is a fault of poolviz, or a
-        # SystemExit of the user's own pool.
-        except BaseException as error:
-            _logger.exception("client %d ended", self.behaviour.number)
-            self._on_failure(self.behaviour.number, error)
+            return True  # which is how a coroutine returns
+        except BaseException as error:  # noqa: BLE001 - reported
+            failed: BaseException = error
         else:
-            suspended = RuntimeError("a step of a client that is a thread waited for an event loop")
-            self._on_failure(self.behaviour.number, suspended)
+            failed = RuntimeError("a step of a client that is a thread waited for an event loop")
+        # Errors of pools and drivers are figures of their own. What arrives here was raised from
+        # outside into the thread, or is a fault of poolviz.
+        self._events.failed(self.behaviour, failed)
+        return self.behaviour.stopping
 
     def _sleep(self, seconds: float) -> None:
         # The wake that came with `stopping` may have ended an earlier sleep of the same operation.

@@ -21,9 +21,6 @@ from poolviz.load.event_buffer import EventBuffer
 from poolviz.load.workload import Workload
 from poolviz.pools.base import Pool, PoolStopped
 
-# What ends a step early: the pool was stopped, or the task was cancelled, as only the end of a run
-# does. Then all that is left to do is to release.
-_STOPPED = (PoolStopped, CancelledError)
 _UNTIL_WOKEN = 3600.0  # seconds
 _NOTHING_DUE = 0.5  # seconds after which a client checks again for a request
 
@@ -167,7 +164,7 @@ class Behaviour:
         self.acquiring = True
         try:
             connection = await actions.acquire()
-        except (Exception, CancelledError) as error:  # noqa: BLE001 - `_denied` tells them apart
+        except BaseException as error:  # noqa: BLE001 - `_denied` tells them apart
             connection = await self._denied(workload, buffer, late, error)
             if connection is None:
                 return False
@@ -194,8 +191,8 @@ class Behaviour:
                 if workload.hold is not None:
                     await actions.sleep(workload.hold(self._rng))
                 done = True
-        except (Exception, CancelledError) as error:  # noqa: BLE001 - what drivers raise are figures
-            self._failed(error)
+        except BaseException as error:  # noqa: BLE001 - what pools and drivers raise are figures
+            self.failed(error)
         if (
             client_faults.leak_every
             and done
@@ -208,8 +205,8 @@ class Behaviour:
         buffer.stamp()
         try:
             await actions.release(connection)
-        except (Exception, CancelledError) as error:  # noqa: BLE001 - as above
-            self._failed(error)
+        except BaseException as error:  # noqa: BLE001 - as above
+            self.failed(error)
             done = False
         return done
 
@@ -224,7 +221,11 @@ class Behaviour:
         refusals, began = 0, perf_counter()
         while True:
             self.acquiring = False
-            if isinstance(error, _STOPPED):
+            # The end of a run stops the pool or cancels the task. Then all that is left to do is
+            # to release. A cancellation that comes from somewhere else is an error.
+            if isinstance(error, PoolStopped) or (
+                self.stopping and isinstance(error, CancelledError)
+            ):
                 self.stopping = True
                 return self._without(buffer, events.FAILED)
             refused = isinstance(error, pool.refused)
@@ -249,7 +250,7 @@ class Behaviour:
             self.acquiring = True
             try:
                 connection = await self._actions.acquire()
-            except (Exception, CancelledError) as again:  # noqa: BLE001 - as above
+            except BaseException as again:  # noqa: BLE001 - as above
                 error = again
             else:
                 self._got(buffer, late)
@@ -269,7 +270,7 @@ class Behaviour:
         buffer.note(event)
         buffer.stamp()
         if error is not None:
-            self._failed(error)
+            self.failed(error)
 
     def _leak(self, buffer: EventBuffer, connection: Any) -> None:
         """Keep a connection until the end of the run."""
@@ -286,8 +287,8 @@ class Behaviour:
             buffer.stamp()
             try:
                 await self._actions.release(connection)
-            except (Exception, CancelledError) as error:  # noqa: BLE001 - as above
-                self._failed(error)
+            except BaseException as error:  # noqa: BLE001 - as above
+                self.failed(error)
 
     def _make_buffers(self, number: int) -> None:
         """Make `number` buffers: one for each connection of an operation."""
@@ -296,7 +297,14 @@ class Behaviour:
             buffer.known = True  # by its first buffer
             self._buffers.append(buffer)
 
-    def _failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
+        """Count an error. Called in the client's own thread or task.
+
+        Raises GeneratorExit if the client's coroutine is being closed, which allows no further
+        step.
+        """
         # What the end of the run cuts short isn't an error of the pool or the server.
         if not self.stopping:
             self._buffers[0].errors.append(self._error_kinds.name(error))
+        elif isinstance(error, GeneratorExit):
+            raise error

@@ -66,6 +66,11 @@ class ServerError(PoolvizError):
         self.problem, self.code, self.advice = sentence(problem), code, advice
 
 
+class OutputError(PoolvizError):
+    """The result can't be written to standard output. Nobody wants to read it if this has no
+    message."""
+
+
 def _first_of(problems: tuple[str, ...], more: int) -> tuple[str, ...]:
     """Return as many problems as are spelled out, each as a sentence, and the number of others."""
     first = tuple(sentence(problem) for problem in problems[:MOST_PROBLEMS])

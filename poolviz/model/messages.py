@@ -141,13 +141,15 @@ class RunEnded(msgspec.Struct, tag="Ended", frozen=True):
     """The run is over, with `open_at_end` connections left open by the meter's count.
 
     `failure` says in one sentence why the run could not begin or go on, with the `exit_status` for
-    it; empty if it could. `rows` is there if the load added rows that could be counted.
+    it; empty if it could. `rows` is there if the load added rows that could be counted. `stopped`
+    says that the run was told to end.
     """
 
     open_at_end: int
     failure: str = ""
     exit_status: int = 0
     rows: Rows | None = None
+    stopped: bool = False
 
 
 Command = DescribePool | StartRun | ChangeSetting | AddNote | StopRun

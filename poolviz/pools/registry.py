@@ -142,6 +142,12 @@ def load_pool(id: str) -> type[Pool]:
     return loader.load(id) if listing is None else listing.load()
 
 
+def is_users(kind: type[Pool]) -> bool:
+    """Return whether a pool is, or may run, code of the user's or of an installed package that
+    isn't known here."""
+    return built_in_listing(kind.id) is None or not kind.__module__.startswith("poolviz.")
+
+
 def check_server(kind: type[Pool], dsn: str | None) -> None:
     """Raise InputError if a pool doesn't run on the server of `dsn`.
 

@@ -48,7 +48,8 @@ def run(
 
     The load runs in a process of its own, which never imports the caller's main module. Warnings
     are logged, and in `Result.warnings`. Raises `poolviz.PoolvizError`: InputError for mistakes in
-    the request, ServerError where there is no server, RunFailed where the run ended early.
+    the request, ServerError where there is no server, RunFailed where the run ended early: that has
+    the figures up to then as its `result`.
     """
     draft = _draft(scenario_or_path)
     given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
@@ -65,9 +66,15 @@ def run(
         target = runner.reach(request.dsn, _logger.info)
         started = Run(request.scenario, target, _Log())
         runner.begin(started)
-        while not started.wait(_LOOK):  # with an end, so that Ctrl+C is heard on every system
-            pass
-        runner.end_run()
+        try:
+            while not started.wait(_LOOK):  # with an end, so that Ctrl+C is heard on every system
+                pass
+            runner.end_run()
+        except BaseException:
+            runner.end_run()
+            assert started.recorder is not None
+            started.recorder.close()
+            raise
     return _result(started)
 
 
@@ -115,9 +122,12 @@ def _draft(scenario: ScenarioLike) -> Draft:
 def _result(run: Run) -> Result:
     """Return what came of a run. RunFailed where it ended early."""
     assert run.ended is not None and run.recorder is not None
-    if run.ended.failure:
+    result = None
+    if run.recorder.began is None:
         run.recorder.close()
-        raise RunFailed(run.ended)
-    session = Session(run.recorder)
-    figures = msgspec.structs.asdict(run.recorder.summary())
-    return Result(**figures, session=session, warnings=tuple(run.warnings))
+    else:
+        figures = msgspec.structs.asdict(run.recorder.summary())
+        result = Result(**figures, session=Session(run.recorder), warnings=tuple(run.warnings))
+    if run.ended.failure or result is None:
+        raise RunFailed(run.ended, result)
+    return result

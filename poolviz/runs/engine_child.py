@@ -12,6 +12,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -51,6 +53,7 @@ def main(arguments: Sequence[str]) -> None:
     log, `trace`, the descriptor for `keep_trace`, and `pool`, the id of a pool of poolviz whose
     library is imported before the run is known.
     """
+    _end_with_parent()
     handle, settings = arguments
     given = json.loads(settings)
     level, file = given["log"]
@@ -61,6 +64,35 @@ def main(arguments: Sequence[str]) -> None:
         with suppress(Exception):  # the run reports it, should it have this pool
             load_pool(given["pool"]).import_library()
     _Child(PipeEnd(int(handle)), given["trace"]).serve()
+    # Not by the interpreter, which would wait for threads of a pool that never end.
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """End this process some seconds after the parent did, whatever its threads are doing.
+
+    Standard input is a pipe that closes with the parent. A pool that reads standard input finds it
+    empty.
+    """
+    try:
+        tether = os.dup(0)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    except OSError:
+        return  # started without one
+
+    def watch() -> None:
+        with suppress(OSError):
+            os.read(tether, 1)
+        time.sleep(2 * STOP_LIMIT)  # for an orderly end
+        _end_group()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 class _Child:

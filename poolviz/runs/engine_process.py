@@ -8,6 +8,7 @@ it is told to.
 from __future__ import annotations
 
 import logging
+import queue
 import signal
 import threading
 from collections.abc import Callable
@@ -28,10 +29,23 @@ from poolviz.model.messages import (
 )
 from poolviz.model.parameters import Value
 from poolviz.pools.registry import is_built_in
-from poolviz.runs.spawned_engine import START_LIMIT, SpawnedEngine, how_ended, spawn_engine
+from poolviz.runs.spawned_engine import (
+    KILL_LIMIT,
+    MESSAGE_LIMIT,
+    START_LIMIT,
+    SpawnedEngine,
+    how_ended,
+    spawn_engine,
+)
 
 STOP_LIMIT = 4.0  # seconds that an engine has to stop
 _SILENT_AFTER = 5.0  # seconds without any report before the engine is said to hang
+_GIVE_UP_AFTER = 30.0  # more seconds without any report until a silent engine is ended
+_LONGEST = 64 << 20  # bytes of a report; a sample of 2000 clients has 0.1 MB
+_MOST_COMMANDS = 1000  # that wait for an engine which doesn't take them
+_LATEST_STOP = 3 * STOP_LIMIT  # for an engine that was told to stop and still reports
+_CLOSE_LIMIT = _LATEST_STOP + 3 * MESSAGE_LIMIT + 2 * KILL_LIMIT  # all of that together
+_LOOK = 0.25  # seconds between two looks at a silent engine
 _logger = logging.getLogger(__name__)
 
 
@@ -53,12 +67,18 @@ class EngineProcess:
         self._process, self._pipe = self._child.process, self._child.pipe
         self._pool = start.scenario.pool
         self._on_report = on_report
-        self._sending = threading.Lock()  # a command is one small write to a pipe nobody fills
+        # Commands wait here for the thread that writes them: an engine that doesn't read them, a
+        # stopped one for instance, must not block whoever gives them.
+        self._outbox: queue.Queue[bytes | None] = queue.Queue(_MOST_COMMANDS)
+        self._refused = False
         self._stop_asked_at: float | None = None
         self._killed = False
         self._open = 0
+        self._failure = ""
         self._send(start)
+        self._writer = threading.Thread(target=self._write, name="engine commands", daemon=True)
         self._reader = threading.Thread(target=self._read, name="engine reports", daemon=True)
+        self._writer.start()
         self._reader.start()
 
     @property
@@ -100,65 +120,140 @@ class EngineProcess:
     def close(self) -> None:
         """End the run and the child. Blocks for a few seconds at most."""
         self.stop()
-        self._reader.join()
+        self._reader.join(_CLOSE_LIMIT)
+        if self._reader.is_alive():
+            _logger.error("the engine's reports didn't end")
 
     def _send(self, command: Command) -> None:
         try:
-            with self._sending:
-                self._pipe.send_bytes(pack(command))
-        except OSError:
-            return  # the child is gone; the reader sees that too, and reports it
+            self._outbox.put_nowait(pack(command))
+        except queue.Full:
+            self._refused = True
+
+    def _write(self) -> None:
+        """Write commands to the pipe, until there are no more or nobody takes them."""
+        while (data := self._outbox.get()) is not None:
+            try:
+                self._pipe.send_bytes(data)
+            except OSError:
+                return  # the child is gone or hangs; the reader sees that too, and reports it
 
     def _read(self) -> None:
         ended = None
         try:
             ended = self._until_ended()
-        except (EOFError, OSError):
-            pass  # the child is gone without a word: reported below
+        except Exception as error:
+            if self._is_unreadable(error):
+                _logger.exception("a report of the engine can't be read")
+                self._failure = (
+                    f"The engine sent a report that can't be read ({_named(error)}) and was ended: "
+                    "what it recorded until then is kept; start again."
+                )
+                self._process.kill()
+        status = self._end()
+        self._deliver(ended or RunEnded(self._open, self._failure or self._death(status), 1))
+
+    def _is_unreadable(self, error: Exception) -> bool:
+        """Whether `error` is of a report, not of a child that is gone."""
+        if isinstance(error, BlockingIOError) or self._pipe.closed:
+            return True  # half a report, and no more of it; or one that is too long
+        return not isinstance(error, EOFError | OSError)
+
+    def _end(self) -> int | None:
+        """End both threads' work on the pipe, and the child; its exit status."""
+        try:
+            self._outbox.put_nowait(None)
+        except queue.Full:
+            self._process.kill()  # it takes no commands, so it wouldn't end by itself
+        self._writer.join(_LOOK)
+        if self._writer.is_alive():
+            self._process.kill()
+            self._writer.join(2 * MESSAGE_LIMIT)
+        self._pipe.close()  # which ends the child, if it is still alive
+        return self._child.end()
+
+    def _deliver(self, report: Report) -> None:
+        """Hand a report on; what goes wrong there keeps none of the next ones back."""
+        try:
+            self._on_report(report)
         except Exception:
-            _logger.exception("The engine's reports can't be read")
-        finally:
-            with self._sending:
-                self._pipe.close()  # which ends the child, if it is still alive
-            status = self._child.end()
-        self._on_report(ended or RunEnded(self._open, self._death(status), 1))
+            _logger.exception("a report of the engine was not taken")
 
     def _until_ended(self) -> RunEnded | None:
         """Hand every report on; the RunEnded, or None where the child had to be given up."""
-        heard, patience, silent = perf_counter(), START_LIMIT, False
+        # Silence is counted in looks, so that a suspended program doesn't take it for the child's.
+        silence, patience, told = 0.0, START_LIMIT, False
         while True:
-            if self._pipe.poll(0.25):
-                report = unpack_report(self._pipe.recv_bytes())
+            alive = self._process.poll() is None
+            if self._pipe.poll(_LOOK):
+                report = unpack_report(self._pipe.recv_bytes(_LONGEST))
                 if isinstance(report, RunEnded):
                     return report
-                heard, patience = perf_counter(), _SILENT_AFTER
-                if silent:
-                    silent = False
-                    self._on_report(ProblemReported("engine", ""))
+                silence, patience = 0.0, _SILENT_AFTER
+                if told:
+                    told = False
+                    self._deliver(ProblemReported("engine", ""))
                 if isinstance(report, SampleTaken):
                     self._open = report.sample.open.last
-                self._on_report(report)
-            elif self._stop_asked_at is not None:
-                if perf_counter() - max(self._stop_asked_at, heard) > STOP_LIMIT:
-                    self._process.kill()
-                    return None
-            elif not silent and perf_counter() - heard > patience:
-                silent = True
+                self._deliver(report)
+            elif not alive:
+                return None  # and another process holds the pipe that it inherited
+            else:
+                silence += _LOOK
+            if self._overdue(silence):
+                self._process.kill()
+                return None
+            if silence > patience + _GIVE_UP_AFTER:
+                self._failure = (
+                    f"The engine hasn't answered for {silence:.0f} s and was ended: what it "
+                    "recorded until then is kept; start again."
+                )
+                self._process.kill()
+                return None
+            if not told and silence > patience:
+                told = True
                 sentence = (
                     f"The engine hasn't answered for {patience:g} s: stop the run to start again."
                 )
-                self._on_report(ProblemReported("engine", sentence))
+                self._deliver(ProblemReported("engine", sentence))
+            if self._refused:
+                self._refused = False
+                sentence = "The engine takes no more changes: those made now are lost."
+                self._deliver(ProblemReported("commands", sentence))
 
-    def _death(self, status: int) -> str:
+    def _overdue(self, silence: float) -> bool:
+        """Whether the engine should have ended by now: it was told to, and is silent or goes on."""
+        if self._stop_asked_at is None:
+            return False
+        passed = perf_counter() - self._stop_asked_at
+        return passed > _LATEST_STOP or min(passed, silence) > STOP_LIMIT
+
+    def _death(self, status: int | None) -> str:
         """Why there is no RunEnded of the child's own, in a sentence."""
         if self._killed:
             return "The engine was ended at once, before it could close its connections."
         if self._stop_asked_at is not None:
             return "The engine didn't stop when it was asked to and was ended."
         trace = self._child.last_trace()
-        if trace.place is not None and not is_built_in(self._pool):
+        if status is not None and trace.place is not None and not is_built_in(self._pool):
             return f"{self._pool} {how_ended(status, trace)}: what was recorded until then is kept."
-        how = f"ended by itself with status {status}"
-        if status < 0:
-            how = f"was killed by {signal.Signals(-status).name}"
+        if status is None:
+            how = f"can't be ended (process {self._process.pid})"
+        elif status < 0:
+            how = f"was killed by {_signal_name(-status)}"
+        else:
+            how = f"ended by itself with status {status}"
         return f"The engine {how}: what it recorded until then is kept; start again."
+
+
+def _named(error: Exception) -> str:
+    if isinstance(error, BlockingIOError):
+        return f"half of it, and nothing more within {MESSAGE_LIMIT} s"
+    return f"{type(error).__name__}: {error}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 _FOR_THE_PARENT = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -13,3 +14,6 @@ def ignore_signals() -> None:
     for name in _FOR_THE_PARENT:
         if number := getattr(signal, name, None):  # Windows has no SIGHUP
             signal.signal(number, signal.SIG_IGN)
+            if sys.platform != "win32":
+                # Blocked by the parent while it started this process, whose first steps take time.
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})

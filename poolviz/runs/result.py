@@ -14,14 +14,6 @@ from poolviz.sessions.session import Session
 from poolviz.sessions.summary import RunSummary, as_object
 
 
-class RunFailed(PoolvizError):
-    """A run that ended early, with the sentence that says why."""
-
-    def __init__(self, ended: RunEnded) -> None:
-        super().__init__(ended.failure)
-        self.exit_status = ended.exit_status or 1
-
-
 class Result(RunSummary, frozen=True, kw_only=True):
     """The figures of a run, under the names of `poolviz run --json`, and where they come from.
 
@@ -54,3 +46,16 @@ class Result(RunSummary, frozen=True, kw_only=True):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class RunFailed(PoolvizError):
+    """A run that ended early, with the sentence that says why.
+
+    `result` has the figures up to then, and the session; None if the load never began. Close it
+    like that of a run that didn't fail.
+    """
+
+    def __init__(self, ended: RunEnded, result: Result | None = None) -> None:
+        super().__init__(ended.failure)
+        self.exit_status = ended.exit_status or 1
+        self.result = result

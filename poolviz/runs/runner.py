@@ -47,9 +47,17 @@ from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.target import Target
 from poolviz.sessions.recorder import Recorder
 
+_RESTART_LIMIT = 30.0  # seconds to wait for a restart of the server that a run has left
 Say = Callable[[str], None]
 _logger = logging.getLogger(__name__)
 _numbers = itertools.count(1)
+
+
+class RunStopped(PoolvizError):
+    """A run that was stopped before it began."""
+
+    def __init__(self) -> None:
+        super().__init__("The run was stopped before it began.")
 
 
 class RunListener(Protocol):
@@ -89,7 +97,7 @@ class Run:
         self._lock = threading.Lock()  # guards what follows; held for an assignment
         self._restart: Callable[[], None] | None = None
         self._restarting: threading.Thread | None = None
-        self._restart_failure: ServerError | None = None
+        self._failure: PoolvizError | None = None  # why the run fails, other than by its engine
 
     @property
     def over(self) -> bool:
@@ -125,10 +133,10 @@ class Run:
         self._listener.warned(warning)
 
     def progress(self, sentence: str) -> None:
-        """Pass on what is being done before the load starts. PoolvizError where the run was
-        stopped meanwhile, which leaves nothing half made."""
+        """Pass on what is being done before the load starts. RunStopped where the run was stopped
+        meanwhile, which leaves nothing half made."""
         if self.stop_asked:
-            raise PoolvizError("The run was stopped before it began.")
+            raise RunStopped
         self._listener.progressed(sentence)
 
     def launch(
@@ -152,17 +160,17 @@ class Run:
         with self._lock:
             restarting = self._restarting
         if restarting is not None:
-            restarting.join()
+            restarting.join(_RESTART_LIMIT)
 
     def _hear(self, report: Report) -> None:
-        """Record a report and pass it on. Called by the engine's reader thread."""
-        assert self.recorder is not None
+        """Record a report and pass it on. Called by the engine's reader thread.
+
+        What goes wrong in recording makes the run fail at its end; what goes wrong in a listener is
+        logged. Neither keeps the next report from coming.
+        """
         if isinstance(report, RunEnded):
-            report = self._with_restart_failure(report)
-        try:
-            self.recorder.add(report)
-        except PoolvizError as error:
-            self._listener.reported(self, ProblemReported("recorder", str(error)))
+            report = self._with_failure(report)
+        self._record(report)
         if isinstance(report, SampleTaken):
             return
         if isinstance(report, RunStarted):
@@ -172,11 +180,35 @@ class Run:
         elif isinstance(report, RunEnded):
             self.ended = report
             _logger.info("run %s ended %s", self.name, report.failure or "as planned")
+        self._tell(report)
+        if isinstance(report, RunEnded):
+            self._over.set()
+
+    def _record(self, report: Report) -> None:
+        assert self.recorder is not None
+        try:
+            self.recorder.add(report)
+        except Exception as error:
+            known = isinstance(error, PoolvizError)
+            if not known:
+                _logger.exception("a report can't be recorded")
+            reason = str(error) if known else f"A part of the run wasn't recorded: {error!r}."
+            if self._fail(PoolvizError(reason)):
+                self._tell(ProblemReported("recorder", reason))
+
+    def _tell(self, report: Report) -> None:
+        """Pass a report on to the listener, whatever becomes of it there."""
         try:
             self._listener.reported(self, report)
-        finally:
-            if isinstance(report, RunEnded):
-                self._over.set()
+        except Exception:
+            _logger.exception("a report of run %s was not taken", self.name)
+
+    def _fail(self, reason: PoolvizError) -> bool:
+        """Have the run end as failed, for the first reason there is; False if there is one."""
+        with self._lock:
+            first = self._failure is None
+            self._failure = self._failure or reason
+        return first
 
     def _restart_server(self) -> None:
         """Have the server restarted by a thread of its own; requests that come meanwhile are
@@ -196,18 +228,18 @@ class Run:
         try:
             restart()
         except ServerError as error:
-            with self._lock:
-                self._restart_failure = error
-        except Exception:
+            self._fail(error)
+        except Exception as error:
             _logger.exception("restarting the server failed")
+            self._fail(PoolvizError(f"Restarting the server failed: {error!r}."))
         else:
             return
         if not self.stop_asked:
             self.stop()
 
-    def _with_restart_failure(self, ended: RunEnded) -> RunEnded:
+    def _with_failure(self, ended: RunEnded) -> RunEnded:
         with self._lock:
-            failure = self._restart_failure
+            failure = self._failure
         if failure is None or ended.failure:
             return ended
         return msgspec.structs.replace(ended, failure=str(failure), exit_status=failure.exit_status)
@@ -338,7 +370,7 @@ class Runner:
 
         It is recorded into `session`. With `keep_at` instead, it is recorded there if that file
         can be written, else in memory, and `run.not_kept` says why. The run before is ended first.
-        PoolvizError where the run can't begin.
+        PoolvizError where the run can't begin, RunStopped where it was stopped before.
         """
         self.end_run()
         self._run = run
@@ -349,6 +381,8 @@ class Runner:
         scale = needs_tables(run.scenario)
         if scale:
             self.prepare_tables(run, scale)
+        if run.stop_asked:
+            raise RunStopped
         recorder = self._recorder(run, session, keep_at)
         server, child = self._server, self._take_spare(run.scenario.pool)
         restart = server.restart if server is not None and run.target.embedded else None

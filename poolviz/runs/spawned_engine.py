@@ -11,9 +11,12 @@ of its own: child and descendants are a process group, which ends with the child
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from contextlib import suppress
@@ -32,6 +35,7 @@ from poolviz.model.pool_description import PoolDescription
 from poolviz.pools.custom.loader import source_of
 from poolviz.pools.registry import is_built_in
 from poolviz.runs.engine_trace import IMPORT_LIMIT, LastTrace, TracePipe
+from poolviz.system import interrupts
 from poolviz.system.logs import current_log_settings
 
 if sys.platform == "win32":
@@ -42,12 +46,15 @@ else:
 ENGINE = "_engine"  # the argument by which a packaged program starts as an engine
 PIPE_LOST = 86  # the exit status of a child that can't read or write its pipe any more
 START_LIMIT = 20.0  # seconds that a child may take to load what every run needs
+MESSAGE_LIMIT = 5  # seconds for the rest of a message, once its beginning has crossed the pipe
+KILL_LIMIT = 5.0  # seconds for a killed process to be gone
 _MARGIN = 1.5  # seconds more than its own limit, after which a child that imports is killed
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
     "from poolviz.runs.engine_signals import ignore_signals; ignore_signals(); "
     "from poolviz.runs.engine_child import main; main(sys.argv[1:])"
 )
+_logger = logging.getLogger(__name__)
 
 
 class SpawnedEngine:
@@ -58,7 +65,8 @@ class SpawnedEngine:
     ) -> None:
         self.process, self.pipe, self.trace = process, pipe, trace
         self._imported: dict[str, object] = {}  # the pools it was asked about: their files' states
-        self._last: LastTrace | None = None
+        self._last: LastTrace | None = None  # what it told of its end, once it has ended
+        self._status: int | None = None
 
     @property
     def alive(self) -> bool:
@@ -99,18 +107,18 @@ class SpawnedEngine:
             pass  # it has ended or closed the pipe
         return InputError(f"{id} can't be loaded: {self._why_silent()}.")
 
-    def end(self, patience: float = 1.0) -> int:
-        """Wait for the child to end, and kill it after `patience` seconds; its exit status.
+    def end(self, patience: float = 1.0) -> int | None:
+        """Wait for the child to end, and kill it after `patience` seconds; its exit status, or None
+        if even that didn't end it within `KILL_LIMIT`.
 
         What it has started ends with it.
         """
         if self._last is None:
-            status = _end(self.process, patience)
+            self._status = _end(self.process, patience)
             self._last = self.trace.read() if self.trace is not None else LastTrace()
             if self.trace is not None:
                 self.trace.close()
-            return status
-        return self.process.wait()
+        return self._status
 
     def close(self) -> None:
         """End the child."""
@@ -136,6 +144,8 @@ class SpawnedEngine:
                 f"{f'{where}: ' if where else ''}its import hasn't ended after {IMPORT_LIMIT:g} s. "
                 "Connect, wait and start threads in the constructor, not where the file is imported"
             )
+        if status is None:
+            return "its process can't be ended"
         return f"importing it {how_ended(status, trace)}"
 
 
@@ -152,6 +162,16 @@ def how_ended(status: int, trace: LastTrace) -> str:
     return f"ended the process with status {status}"
 
 
+def _limit_waits(pipe: PipeEnd[Any, Any]) -> None:
+    """Give reading the rest of a message, and writing one, an end, whatever the child does: both
+    raise BlockingIOError then."""
+    if sys.platform != "win32":
+        with socket.socket(fileno=os.dup(pipe.fileno())) as end:
+            limit = struct.pack("ll", MESSAGE_LIMIT, 0)  # a struct timeval
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
 def spawn_engine(pool: str | None = None) -> SpawnedEngine:
     """Start a child, which imports what every run needs while its parent goes on.
 
@@ -159,6 +179,7 @@ def spawn_engine(pool: str | None = None) -> SpawnedEngine:
     it is one of poolviz.
     """
     ours, theirs = multiprocessing.Pipe()
+    _limit_waits(ours)
     handle = theirs.fileno()
     trace = None if sys.platform == "win32" else TracePipe()
     options: dict[str, Any] = {}
@@ -170,12 +191,13 @@ def spawn_engine(pool: str | None = None) -> SpawnedEngine:
         options = {"pass_fds": (handle, trace.write), "process_group": 0}
     known = pool if pool is not None and is_built_in(pool) else None
     try:
-        process = subprocess.Popen(
-            _command(handle, trace, known),
-            stdin=subprocess.DEVNULL,
-            stdout=_standard_error(),
-            **options,
-        )
+        with interrupts.blocked():
+            process = subprocess.Popen(
+                _command(handle, trace, known),
+                stdin=subprocess.PIPE,  # closes with this process, however it ends
+                stdout=_standard_error(),
+                **options,
+            )
     except BaseException:
         ours.close()
         if trace is not None:
@@ -231,14 +253,20 @@ def _is_readable(pipe: PipeEnd[Any, Any]) -> bool:
         return True
 
 
-def _end(process: subprocess.Popen[bytes], patience: float) -> int:
+def _end(process: subprocess.Popen[bytes], patience: float) -> int | None:
     """Wait for a child to end, kill it after `patience` seconds, and end its group."""
-    try:
+    if process.stdin is not None:
+        process.stdin.close()
+    with suppress(subprocess.TimeoutExpired):
         process.wait(patience)
-    except subprocess.TimeoutExpired:
+    if process.returncode is None:
         process.kill()
     if sys.platform != "win32":
         # Its number can't be another group's while a process of its own group is left.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    return process.wait()
+    try:
+        return process.wait(KILL_LIMIT)
+    except subprocess.TimeoutExpired:
+        _logger.error("process %d can't be ended", process.pid)
+        return None

@@ -154,7 +154,7 @@ class Recorder:
     def summary(self) -> RunSummary:
         """Return the figures so far, of the whole run and of each segment."""
         with self._lock:
-            return self._summary_builder.summary(self.began, self.ended)
+            return self._summary_builder.summary(self.began, self.ended, self.trouble)
 
     def recent(self, seconds: float) -> Recent:
         """Return the figures of the last `seconds`, at most 60."""

@@ -114,11 +114,14 @@ class RunSummary(Figures, frozen=True, kw_only=True):
     """The figures of a whole run.
 
     `server` describes the server, if known. `rows` compares the rows that clients committed with
-    those that are there, if the load added rows.
+    those that are there, if the load added rows. `incomplete_reason` is a sentence that says why a
+    run isn't `complete`: it failed, was stopped before its time, or couldn't be recorded.
     """
 
     pool: str | None
     server: str | None
+    complete: bool
+    incomplete_reason: str | None
     rows: Rows | None
     segments: list[SegmentSummary]
 
@@ -129,6 +132,8 @@ def as_object(summary: RunSummary, marks: Sequence[Mark] = ()) -> dict[str, Any]
     return {
         "pool": summary.pool,
         "server": summary.server,
+        "complete": summary.complete,
+        "incomplete_reason": summary.incomplete_reason,
         **msgspec.structs.asdict(summary),
         "marks": [msgspec.structs.asdict(mark) for mark in marks],
     }
@@ -293,17 +298,33 @@ class SummaryBuilder:
         self._current.add(sample)
         self._last = sample
 
-    def summary(self, began: RunStarted | None, ended: RunEnded | None) -> RunSummary:
-        """Return the figures so far, of the whole run and of each segment."""
+    def summary(
+        self, began: RunStarted | None, ended: RunEnded | None, trouble: str = ""
+    ) -> RunSummary:
+        """Return the figures so far, of the whole run and of each segment. `trouble` says in a
+        sentence why the record isn't whole."""
+        reason = _incomplete_reason(began, ended) or trouble
         current = [] if self._last is None else [_segment(self._current, self._last)]
         figures = self._whole.figures(None if ended is None else ended.open_at_end)
         return RunSummary(
             pool=None if began is None else began.scenario.pool,
             server=None if began is None else began.environment.get("server"),
+            complete=not reason,
+            incomplete_reason=reason or None,
             rows=None if ended is None else ended.rows,
             segments=[*self._closed, *current],
             **msgspec.structs.asdict(figures),
         )
+
+
+def _incomplete_reason(began: RunStarted | None, ended: RunEnded | None) -> str:
+    """Return why a run isn't complete, in a sentence; "" if it is."""
+    if ended is None:
+        return "The record ends before the run did."
+    planned = None if began is None else began.scenario.duration
+    if not ended.failure and ended.stopped and planned is not None:
+        return f"The run was stopped before its {planned:g} s were over."
+    return ended.failure
 
 
 def _per_client(figures: Collection[float]) -> PerClient:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from poolviz.model.errors import InputError
+from poolviz.system.interrupts import half_written
 
 
 def resolved(path: Path) -> Path:
@@ -86,6 +87,7 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
     drafts = tuple(
         target.with_name(f".poolviz-{secrets.token_hex(6)}{target.suffix}") for target in targets
     )
+    half_written.update(map(str, drafts))
     try:
         yield drafts
         for draft, target in zip(drafts, targets, strict=True):
@@ -93,6 +95,7 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
     finally:
         for draft in drafts:
             draft.unlink(missing_ok=True)
+        half_written.difference_update(map(str, drafts))
 
 
 def write_text(path: Path, text: str) -> None:

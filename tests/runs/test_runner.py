@@ -261,19 +261,21 @@ def test_a_command_whose_engine_dies_says_so_and_keeps_the_session(
         command.kill()
         command.wait()
     assert command.returncode == 1
-    assert out == ""
     failures = [line for line in err.splitlines() if "The engine was killed by" in line]
     assert len(failures) == 1
     assert sign.name in failures[0]
+    printed = json.loads(out)
+    assert (printed["complete"], sign.name in printed["incomplete_reason"]) == (False, True)
     assert "Traceback" not in err
     with Recorder.open(session) as recorder:
         assert isinstance(recorder.ended, RunEnded)
         assert sign.name in recorder.ended.failure
         kept = recorder.summary().operations
     assert json.loads((tmp_path / "figures.json").read_text())["operations"] == kept > 0
+    assert printed["operations"] == kept
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_whole_group_ends_a_command_with_its_results(
     conninfo: str, sign: signal.Signals
 ) -> None:

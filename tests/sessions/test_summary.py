@@ -149,7 +149,10 @@ def test_it_becomes_the_object_that_the_command_line_prints() -> None:
         *("operations_per_client", "server_backends_max", "samples", "samples_dropped"),
         *("longest_wait_per_client_s", "load_generator"),
     }
-    assert set(shown) == {"pool", "server", "rows", "segments"} | figures
+    assert set(shown) == {
+        *("pool", "server", "complete", "incomplete_reason", "rows", "segments"),
+        *figures,
+    }
     for segment in shown["segments"]:
         assert set(segment) == {"from_s", "to_s", "limits", "load", "faults"} | figures
     for times in ("wait_time_s", "use_time_s", "create_time_s", "retry_time_s"):

@@ -208,6 +208,8 @@ def main(_arguments: list[str]) -> int:
         if hasattr(signal, name):
             # Not SIG_IGN, which the server would inherit.
             signal.signal(getattr(signal, name), lambda *_: None)
+            if sys.platform != "win32":  # blocked while this process was started
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {getattr(signal, name)})
     line = _read_line()
     if not line.endswith(b"\n"):
         return 0

@@ -63,6 +63,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     percentiles: str = PERCENTILES
     sampling: Sampling
     failure: str
+    complete: bool
+    incomplete_reason: str | None
 
 
 def manifest(recorder: Recorder) -> Manifest:
@@ -82,6 +84,8 @@ def manifest(recorder: Recorder) -> Manifest:
         latency_from=_LATENCY_FROM.format(" or ".join(WAIT_FROM[loop] for loop in loops)),
         sampling=Sampling(1 / TICK, summary.samples, summary.samples_dropped),
         failure="" if recorder.ended is None else recorder.ended.failure,
+        complete=summary.complete,
+        incomplete_reason=summary.incomplete_reason,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import signal
 import sqlite3
 from contextlib import closing
@@ -313,3 +314,38 @@ def test_samples_that_no_disk_takes_are_counted_once_there_is_no_room(tmp_path: 
         assert list(recorder.samples()) == kept
         assert recorder.missing == writer.missing
         assert recorder.ended == ended()
+
+
+RECORD_AS_A_RUN_DOES = """
+import sys, time
+from pathlib import Path
+from poolviz.model.messages import SampleTaken
+from poolviz.sessions.recorder import Recorder
+from tests.sessions.builders import began, samples, ticks
+recorder = Recorder(Path(sys.argv[1]))
+recorder.add(began())
+due = time.perf_counter()
+for sample in samples(ticks(100_000)):
+    recorder.add(SampleTaken(sample))
+    print(sample.index, flush=True)
+    due += 0.05
+    time.sleep(max(due - time.perf_counter(), 0))
+"""
+
+
+@pytest.mark.on_demand
+@pytest.mark.parametrize("trial", range(20))
+def test_a_kill_at_any_moment_loses_less_than_a_second(tmp_path: Path, trial: int) -> None:
+    path = tmp_path / "killed.poolviz"
+    last = random.Random(trial).randrange(25, 90)
+    with child(RECORD_AS_A_RUN_DOES, path) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= last:
+                break
+        process.send_signal(signal.SIGKILL)
+        added = int((process.stdout.readlines() or [line])[-1]) + 1
+    with Recorder.open(path) as recorder:
+        kept = list(recorder.samples())
+    assert added - 20 <= len(kept) <= added + 1
+    assert digest(kept) == digest(itertools.islice(samples(ticks(100_000)), len(kept)))

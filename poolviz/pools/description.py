@@ -29,6 +29,8 @@ _KINDS: dict[str, type[Parameter]] = {
     each.kind: each for each in (Choice, Count, File, Number, Seconds, Switch, Text)
 }
 _SERVERS = (POSTGRESQL, MYSQL, SQLITE)
+_LONGEST, _MOST_LIMITS = 80, 100  # of a session's pool: characters of a name, limits
+_LONGEST_TEXT, _GREATEST = 10_000, 1e12  # of its limits: characters, and any number
 _ATTRIBUTES = (
     *("id", "title", "library", "about", "waits", "servers", "nests", "transactional", "shares"),
     *("one_client", "takes_away", "lingers"),
@@ -100,8 +102,13 @@ def described_pool(description: PoolDescription) -> type[Pool]:
 
 def recorded_pool(id: str, limits: Mapping[str, Value]) -> type[Pool]:
     """Return a class for a pool of which no more is known than a session records: its id, and
-    `limits`, which become the defaults. It can't be instantiated."""
-    shown = id.rpartition(":")[2] or id
+    `limits`, which become the defaults. It can't be instantiated.
+
+    The session may say anything: limits that no pool has are left out.
+    """
+    name = (id.rpartition(":")[2] or id)[:_LONGEST]
+    shown = "".join(c if c.isprintable() else "?" for c in name) or "A pool without a name"
+    showable = {key: value for key, value in limits.items() if _is_showable(key, value)}
     return described_pool(
         PoolDescription(
             id=id,
@@ -109,7 +116,7 @@ def recorded_pool(id: str, limits: Mapping[str, Value]) -> type[Pool]:
             library="",
             about=f"{shown}, a class of your own.",
             asyncio=False,
-            limits=tuple(_recorded_limit(key, value) for key, value in limits.items()),
+            limits=tuple(_recorded_limit(*limit) for limit in [*showable.items()][:_MOST_LIMITS]),
             capacity=ConnectionBound(),
             kept=ConnectionBound(),
             waits=True,
@@ -122,6 +129,14 @@ def recorded_pool(id: str, limits: Mapping[str, Value]) -> type[Pool]:
             lingers=False,
         )
     )
+
+
+def _is_showable(key: str, value: Value) -> bool:
+    if not (key.isprintable() and 0 < len(key) <= _LONGEST):
+        return False
+    if isinstance(value, str):
+        return "\0" not in value and len(value) <= _LONGEST_TEXT
+    return abs(value) <= _GREATEST  # which NaN is not
 
 
 def _recorded_limit(key: str, value: Value) -> LimitDescription:

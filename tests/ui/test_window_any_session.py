@@ -3,6 +3,7 @@ what no run has recorded is a sentence."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from pytestqt.qtbot import QtBot
 from poolviz.model.messages import MarkAdded, SampleTaken
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.sessions.recorder import Recorder
+from poolviz.ui.toolbar.pool_menu import PoolMenu
 from poolviz.ui.window import Window
 from tests.sessions.builders import LIMITS, LOAD, began, ended, samples, ticks
-from tests.ui.running import servers_home, until, window
+from tests.ui.running import GENTLE, servers_home, until, until_counting, window
 
 __all__ = ["servers_home", "window"]
 
@@ -109,3 +111,51 @@ def test_no_text_of_a_session_is_taken_for_markup(
             assert widget.textFormat().name == "PlainText"
         if isinstance(widget, QPushButton):
             assert "<img" not in widget.text()
+
+
+MARKING = """
+from pathlib import Path
+from psycopg2.pool import ThreadedConnectionPool
+Path({marker!r}).write_text("executed")
+class Own(ThreadedConnectionPool):
+    pass
+"""
+
+
+def test_a_pool_of_the_users_own_is_executed_only_when_a_run_with_it_starts(
+    window: Window, qtbot: QtBot, conninfo: str, tmp_path: Path
+) -> None:
+    code, marker = tmp_path / "own.py", tmp_path / "executed"
+    code.write_text(MARKING.format(marker=str(marker)))
+    limits: dict[str, Any] = {"minconn": 1, "maxconn": 3}
+    path = session(tmp_path / "a.poolviz", pool=f"{code}:Own", limits=limits, load=GENTLE)
+    show(qtbot, window, path)
+    assert window.toolbar.pool_button.text() == "Own"
+    assert {key: window.panel.rows[key].value for key in limits} == limits
+    for menu in window.findChildren(PoolMenu):
+        menu.fill()
+    window.controller.connect_to(conninfo)
+    until(qtbot, lambda: window.controller.target is not None)
+    picture = tmp_path / "a.png"
+    recorder = window.controller.recorder
+    assert recorder is not None
+    window.export._write(window.export.formats[".png"], recorder, picture)
+    until(qtbot, picture.exists)
+    window.repaint()
+    assert not marker.exists()
+    window.controller.start()
+    until_counting(qtbot, window)
+    assert marker.exists()
+    assert "own" not in sys.modules
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: repr(value)[:12])
+def test_limits_of_an_unknown_pool_that_cant_be_shown_are_named(
+    window: Window, qtbot: QtBot, tmp_path: Path, value: Any
+) -> None:
+    limits = {"size": 3, "odd": value, MARKUP: value, "": value, "\0": value}
+    path = session(tmp_path / "a.poolviz", pool="nothing:\0" + MARKUP, limits=limits)
+    show(qtbot, window, path)
+    assert window.panel.rows["size"].value == 3
+    assert "records values that can't be shown" in window.banner.sentences["session"]
+    assert len(window.toolbar.pool_button.text()) < 100

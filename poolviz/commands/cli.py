@@ -104,7 +104,7 @@ def run_command_line(arguments: list[str]) -> int:
         _complain(f"There is no option {error.option_name}: {hint}.")
         return error.exit_code
     except click.ClickException as error:
-        _complain(error.format_message())
+        _complain(f"{error.format_message().rstrip('.')}.")
         return error.exit_code
     except InputError as error:
         for problem in error.problems:

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import ClassVar, TextIO, TypeAlias
 
@@ -37,7 +37,7 @@ Draw: TypeAlias = Callable[[random.Random], float]  # returns seconds
 _GROUP = "how times vary"
 _LONGEST = 3600.0  # seconds that a time in a file may last: as long as a mean may be
 _LARGEST = 32 << 20  # bytes that a file may have
-_MOST = 1_000_000  # times that a file may have, which takes a second or two to read
+_MOST = 1_000_000  # lines that a file may have, which take a second or two to read
 
 
 class Distribution(ABC):
@@ -307,8 +307,6 @@ def _read_column(
     with path.open(encoding="utf-8-sig", newline="") as stream:
         first = True
         for line, cell in _first_cells(stream):
-            if len(values) == _MOST:
-                raise InputError(f"{path} is too long: give a file of at most {_MOST:,} times.")
             try:
                 values.append(parse(cell))
             except ValueError:
@@ -323,7 +321,7 @@ def _read_column(
 
 def _first_cells(stream: TextIO) -> Iterator[tuple[int, str]]:
     """Yield each row's first line number and first cell; quoted cells may span lines."""
-    lines = ("\n" if line.lstrip().startswith("#") else line for line in stream)
+    lines = ("\n" if line.lstrip().startswith("#") else line for line in islice(stream, _MOST))
     skipped: list[str] = []
     sample = ""
     while not sample.strip() and (sample := next(lines, "")):
@@ -336,3 +334,5 @@ def _first_cells(stream: TextIO) -> Iterator[tuple[int, str]]:
         if cell:
             yield line, cell
         line = rows.line_num + 1
+    if stream.readline():
+        raise InputError(f"{stream.name} is too long: give a file of at most {_MOST:,} lines.")

@@ -9,13 +9,14 @@ from typing import TypeAlias
 
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
+from poolviz.model.text import shortened
 
 # Returns the value of a parameter for a client's random numbers, its number and its operation's.
 _Number: TypeAlias = Callable[[random.Random, int, int], int]
 
 _HOW = ":client, :n or :random(LOW,HIGH)"
 _PARAMETER = r"(?<![\w\])]):(?:random\s*\([^()]*\)|[A-Za-z_]\w*)"  # not in a slice: [1:n]
-_RANDOM = re.compile(r":random\s*\(\s*([+-]?\d+)\s*,\s*([+-]?\d+)\s*\)")
+_RANDOM = re.compile(r":random\s*\(\s*([+-]?\d{1,18})\s*,\s*([+-]?\d{1,18})\s*\)")
 _LINE, _BLOCK = r"--[^\n]*", r"/\*.*?\*/"
 _PLAIN, _ESCAPED = r"{0}(?:[^{0}]|{0}{0})*{0}", r"{0}(?:[^{0}\\]|\\.|{0}{0})*{0}"
 # Where a colon or a semicolon means nothing: in comments, which are void, and in quoted text.
@@ -109,17 +110,17 @@ def _number(parameter: str) -> _Number:
         return lambda rng, client, operation: client  # noqa: ARG005
     if parameter == ":n":
         return lambda rng, client, operation: operation  # noqa: ARG005
+    shown = shortened(parameter, 80)
     if not re.match(r":random\b", parameter):
-        raise InputError(f"sql has {parameter}, which is not a parameter: it takes {_HOW}.")
+        raise InputError(f"sql has {shown}, which is not a parameter: it takes {_HOW}.")
     bounds = _RANDOM.fullmatch(parameter)
     if bounds is None:
         raise InputError(
-            f"sql has {parameter}: it takes two whole numbers, such as :random(1,1000)."
+            f"sql has {shown}: it takes two whole numbers of at most 18 digits, such as "
+            ":random(1,1000)."
         )
     low, high = int(bounds[1]), int(bounds[2])
     if low > high:
-        raise InputError(
-            f"sql has {parameter}, whose second number is less than the first: swap them."
-        )
+        raise InputError(f"sql has {shown}, whose second number is less than the first: swap them.")
     span = high - low + 1
     return lambda rng, client, operation: low + int(rng.random() * span)  # noqa: ARG005

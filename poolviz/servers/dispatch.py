@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.secrets import without_secrets
 from poolviz.model.text import is_text
 from poolviz.servers.access import ServerAccess
 from poolviz.servers.fault_injection import FaultInjection
@@ -47,12 +48,13 @@ def with_password(dsn: str, password: str) -> str:
 
 
 def without_password(dsn: str) -> str:
-    """Return `dsn` in a form that may be stored, or "" if it can't be read, because then any part
-    of it might be a password."""
+    """Return `dsn` in a form that may be stored, or "" if it can't be read or has a password where
+    none belongs, because then any part of it might be one."""
     try:
-        return _access(dsn.strip()).without_password(dsn.strip())
+        stored = _access(dsn.strip()).without_password(dsn.strip())
     except InputError:
         return ""
+    return stored if stored == without_secrets(stored) else ""
 
 
 def passwords(conninfo: str) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.target import Target
 from poolviz.sessions.recorder import Recorder
 
+_CANCEL_LIMIT = 20.0  # seconds to wait for a start of the server that is cancelled
 _RESTART_LIMIT = 30.0  # seconds to wait for a restart of the server that a run has left
 Say = Callable[[str], None]
 _logger = logging.getLogger(__name__)
@@ -251,6 +252,7 @@ class _EarlyServer:
     def __init__(self) -> None:
         self._server: EmbeddedServer | None = None
         self._error: Exception | None = None
+        self._cancelled = threading.Event()
         self._lock = threading.Lock()  # guards the two below, and each call of `say`
         self._words = ""
         self._say: Say | None = None
@@ -270,14 +272,17 @@ class _EarlyServer:
         return self._server
 
     def stop(self) -> None:
-        """Stop the server, once it has started."""
-        self._thread.join()
-        if self._server is not None:
+        """Stop the server, or its start."""
+        self._cancelled.set()
+        self._thread.join(_CANCEL_LIMIT)
+        if self._thread.is_alive():  # its processes end with this one
+            _logger.error("the start of the server could not be cancelled")
+        elif self._server is not None:
             self._server.stop()
 
     def _start(self) -> None:
         try:
-            self._server = EmbeddedServer.start(self._progress)
+            self._server = EmbeddedServer.start(self._progress, self._cancelled)
         except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
             self._error = error
 

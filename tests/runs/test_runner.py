@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import psutil
@@ -182,13 +182,8 @@ def ask_text(connection: psycopg2.extensions.connection, question: str) -> str:
 def test_an_engine_that_was_started_early_is_the_one_that_runs(
     runner: Runner, conninfo: str
 ) -> None:
-    before = {child.pid for child in psutil.Process().children()}
     runner.warm_up(server=True)
-    (early,) = {
-        child.pid
-        for child in psutil.Process().children()
-        if child.pid not in before and "engine_child" in " ".join(child.cmdline())
-    }
+    early = the_engine_of(os.getpid()).pid
     run = begun(runner, conninfo)
     assert run.engine is not None
     assert run.engine.pid == early
@@ -306,11 +301,10 @@ def the_engine_of(pid: int) -> psutil.Process:
     found: list[psutil.Process] = []
 
     def there() -> bool:
-        found[:] = [
-            child
-            for child in psutil.Process(pid).children()
-            if "engine_child" in " ".join(child.cmdline())
-        ]
+        for child in psutil.Process(pid).children():
+            with suppress(psutil.Error):  # it has ended meanwhile
+                if "engine_child" in " ".join(child.cmdline()):
+                    found.append(child)
         return bool(found)
 
     wait_until(there, "the engine's process is there")

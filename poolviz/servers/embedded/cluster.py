@@ -10,25 +10,36 @@ base/1/ …             for a second poolviz at the same time
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import secrets
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock, Timeout
 
 from poolviz.model.errors import ServerError
+from poolviz.servers.embedded import watchdog
 from poolviz.servers.embedded.binaries import Binaries
-from poolviz.servers.embedded.watchdog import NO_WINDOW, remove_remains, server_environment
+from poolviz.system import interrupts
 from poolviz.system.folders import home, make_folder
 from poolviz.system.os_account import OsAccount, user_name
 
 ROLE = "postgres"  # the server's one role, a superuser
 _AT_ONCE = 100  # servers of different poolviz processes at the same time
 _INITDB_LIMIT = 120.0  # seconds; 0.5 is usual
+_STOP_LIMIT = 15.0  # seconds; more than the watchdog takes until it kills the server
+_KILL_LIMIT = 5.0  # seconds for a killed watchdog to be gone
+_POLL = 0.005  # seconds between two looks at initdb
+_LEAST_SPACE = 1 << 20  # bytes; with less, PostgreSQL can't even log why it doesn't start
+_logger = logging.getLogger(__name__)
 
 
 def base_folder() -> Path:
@@ -108,8 +119,9 @@ class Cluster:
         except OSError:
             return False
 
-    def make(self, binaries: Binaries) -> None:
-        """Replace the data by a new database cluster. `data` appears only when it is complete."""
+    def make(self, binaries: Binaries, cancelled: threading.Event | None = None) -> None:
+        """Replace the data by a new database cluster. `data` appears only when it is complete.
+        Raises ServerError, soon if `cancelled` is set."""
         if self.data.exists():
             shutil.rmtree(self.data)
         for leftover in self.folder.glob("data-new-*"):
@@ -123,28 +135,39 @@ class Cluster:
         command += ["-E", "UTF8", "--locale=C"]
         # The server reads `self.hba` instead of the pg_hba.conf that this writes.
         command += ["--auth=reject", "--no-sync", "--wal-segsize=1"]
-        try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_INITDB_LIMIT,
-                check=False,
-                cwd=self.folder.anchor,
-                env=server_environment(),
-                creationflags=NO_WINDOW,
-                **(self.account.popen() if self.account else {}),
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise self._initdb_failed(str(error)) from None
-        if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if "error:" in line]
-            raise self._initdb_failed(
-                (errors or done.stderr.splitlines() or ["no reason given"])[-1]
-            )
+        self._run_initdb(command, new, cancelled or threading.Event())
         new.rename(self.data)
+
+    def _run_initdb(self, command: list[str], new: Path, cancelled: threading.Event) -> None:
+        """Run initdb below a watchdog, so that it ends with poolviz. ServerError if it fails."""
+        process = spawn_watchdog(self.folder, subprocess.PIPE)
+        assert process.stdin is not None and process.stderr is not None
+        account = self.account
+        job = {
+            "command": command,
+            "makes": str(new),
+            "user": account.uid if account else None,
+            "group": account.gid if account else None,
+        }
+        try:
+            with suppress(BrokenPipeError):  # it has ended, which shows below
+                process.stdin.write(json.dumps(job).encode() + b"\n")
+            until = time.monotonic() + _INITDB_LIMIT
+            while process.poll() is None:
+                if cancelled.wait(_POLL):
+                    raise ServerError("PostgreSQL's start was cancelled.")
+                if time.monotonic() > until:
+                    raise self._initdb_failed(f"not within {_INITDB_LIMIT:g} s")
+            if process.returncode:
+                if sys.platform != "win32":  # whoever may still hold the pipe
+                    os.set_blocking(process.stderr.fileno(), False)
+                said = (process.stderr.read() or b"").decode(errors="replace").splitlines()
+                errors = [line for line in said if "error:" in line]
+                silent = f"it ended with status {process.returncode}"
+                raise self._initdb_failed((errors or said or [silent])[-1])
+        finally:
+            process.stdin.close()
+            end_watchdog(process)
 
     def _initdb_failed(self, reason: str) -> ServerError:
         who = f" as the user {self.account.name}" if self.account else ""
@@ -173,7 +196,7 @@ class Cluster:
             from poolviz.servers.embedded.left_over import end_left_over  # noqa: PLC0415 - psutil
 
             end_left_over(self.data, _first_number(pid_file))
-        remove_remains(self.data)
+        watchdog.remove_remains(self.data)
 
     def log_end(self) -> str:
         """Return the last fatal message in the server's log, or its last line."""
@@ -182,7 +205,47 @@ class Cluster:
         except OSError:
             lines = []
         fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
-        return (fatal or lines or ["its log is empty"])[-1]
+        return (fatal or lines or [self._why_silent()])[-1]
+
+    def _why_silent(self) -> str:
+        with suppress(OSError):
+            if shutil.disk_usage(self.folder).free < _LEAST_SPACE:
+                return "there is no space left on its disk"
+        return "its log is empty"
+
+
+def spawn_watchdog(folder: Path, messages: IO[bytes] | int) -> subprocess.Popen[bytes]:
+    """Start a watchdog, which waits for its job and ends when its standard input does. What it and
+    its program say goes to `messages`."""
+    if getattr(sys, "frozen", False):
+        command = [sys.executable, "_watchdog"]
+    else:
+        command = [sys.executable, "-I", "-S", str(Path(watchdog.__file__))]
+    with interrupts.blocked():
+        return subprocess.Popen(
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            cwd=folder.anchor,
+            start_new_session=True,  # so that Ctrl+C in the terminal doesn't reach the server
+            creationflags=watchdog.NO_WINDOW | watchdog.OWN_GROUP,
+        )
+
+
+def end_watchdog(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a watchdog whose standard input was closed, and kill it if it doesn't end."""
+    try:
+        process.wait(_STOP_LIMIT)
+    except subprocess.TimeoutExpired:
+        _logger.warning("The watchdog didn't end PostgreSQL within %g s", _STOP_LIMIT)
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_KILL_LIMIT)
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def _first_number(path: Path) -> int | None:

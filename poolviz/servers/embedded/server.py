@@ -20,7 +20,13 @@ from typing import Self
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded import watchdog
 from poolviz.servers.embedded.binaries import Binaries, find_binaries
-from poolviz.servers.embedded.cluster import ROLE, Cluster, base_folder
+from poolviz.servers.embedded.cluster import (
+    ROLE,
+    Cluster,
+    base_folder,
+    end_watchdog,
+    spawn_watchdog,
+)
 from poolviz.servers.target import Target
 from poolviz.system.folders import private_opener
 from poolviz.system.os_account import server_account
@@ -32,7 +38,7 @@ _WINDOWS = sys.platform == "win32"
 _PORT = 5432  # only in the name of the socket; nothing listens on the network
 _SOCKET_LIMIT = 100  # bytes of a socket's whole path; the kernels allow 103 to 107
 _START_LIMIT = 60.0  # seconds until a start is given up; 0.1 is usual
-_STOP_LIMIT = 15.0  # seconds; more than the watchdog takes until it kills the server
+_STOP_LIMIT = 25.0  # seconds to wait for a stop in another thread; more than that takes
 _POLL = 0.002  # seconds between two reads of the lock file while the server starts
 
 # Without fsync and full page writes, killed processes lose nothing: the kernel has what they wrote.
@@ -74,12 +80,18 @@ class EmbeddedServer:
         self._process_lock = threading.Lock()  # held while processes are started or ended
 
     @classmethod
-    def start(cls, progress: Callable[[str], None] = lambda _: None) -> Self:
+    def start(
+        cls,
+        progress: Callable[[str], None] = lambda _: None,
+        cancelled: threading.Event | None = None,
+    ) -> Self:
         """Start a server and wait until it accepts connections: 0.1 s, or 1 s the first time.
 
         `progress` is called in this thread with a sentence without its full stop. Raises
-        ServerError, one sentence that says why there is no server.
+        ServerError, one sentence that says why there is no server. Another thread may set
+        `cancelled` to have this raise soon.
         """
+        cancelled = cancelled or threading.Event()
         account = server_account()
         base = base_folder()
         binaries = find_binaries(account, base)
@@ -87,7 +99,7 @@ class EmbeddedServer:
         try:
             cluster.write_access()
             cluster.clear_stale()
-            return cls._start_on(cluster, binaries, progress)
+            return cls._start_on(cluster, binaries, progress, cancelled)
         except OSError as error:
             cluster.release()
             raise ServerError(
@@ -100,7 +112,11 @@ class EmbeddedServer:
 
     @classmethod
     def _start_on(
-        cls, cluster: Cluster, binaries: Binaries, progress: Callable[[str], None]
+        cls,
+        cluster: Cluster,
+        binaries: Binaries,
+        progress: Callable[[str], None],
+        cancelled: threading.Event,
     ) -> Self:
         """Start a server on the cluster's data, or on new data if there is none that works."""
         if cluster.fits(binaries):
@@ -108,31 +124,33 @@ class EmbeddedServer:
             problem = ""
             for _ in range(2):  # the watchdog of a killed poolviz may still be stopping its server
                 try:
-                    return cls._launch(cluster, binaries)
+                    return cls._launch(cluster, binaries, cancelled)
                 except ServerError as error:
+                    if cancelled.is_set():
+                        raise
                     problem = str(error)
                 cluster.clear_stale()
             _logger.warning("The data in %s is created again. %s", cluster.folder, problem)
             progress("Its data can't be used any more and is created again")
         progress(f"Preparing PostgreSQL {binaries.version} for its first start")
-        cluster.make(binaries)
+        cluster.make(binaries, cancelled)
         progress(f"Starting PostgreSQL {binaries.version}")
-        return cls._launch(cluster, binaries)
+        return cls._launch(cluster, binaries, cancelled)
 
     @classmethod
-    def _launch(cls, cluster: Cluster, binaries: Binaries) -> Self:
+    def _launch(cls, cluster: Cluster, binaries: Binaries, cancelled: threading.Event) -> Self:
         """Try once to start a server. If this raises, no process is left."""
         address, conninfo = _loopback(cluster, binaries) if _WINDOWS else _socket(cluster)
         server = cls(cluster, binaries, address, conninfo)
-        server._bring_up()
+        server._bring_up(cancelled)
         return server
 
-    def _bring_up(self) -> None:
+    def _bring_up(self, cancelled: threading.Event) -> None:
         """Let the watchdog start the server. If this raises, no process is left."""
         overdue = threading.Timer(_START_LIMIT, self._watchdog.kill)  # which ends every wait below
         overdue.start()
         try:
-            self._await_ready()
+            self._await_ready(cancelled)
         except BaseException:
             self._end_processes()
             raise
@@ -140,7 +158,7 @@ class EmbeddedServer:
             overdue.cancel()
             overdue.join()
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, cancelled: threading.Event) -> None:
         """Give the watchdog its job, and return once the server accepts connections."""
         assert self._watchdog.stdin is not None and self._watchdog.stdout is not None
         account = self._cluster.account
@@ -159,6 +177,8 @@ class EmbeddedServer:
         pid = json.loads(answer)["pid"] if answer else None
         pid_file = self._cluster.data / "postmaster.pid"
         while pid is not None and self._watchdog.poll() is None and not self._stopping:
+            if cancelled.is_set():
+                raise ServerError("PostgreSQL's start was cancelled.")
             if _ready(pid_file, pid):
                 _logger.info("PostgreSQL %s runs in %s", self.version, self._cluster.folder)
                 return
@@ -197,7 +217,7 @@ class EmbeddedServer:
             try:
                 self._end_processes()
                 self._watchdog = _spawn_watchdog(self._cluster)
-                self._bring_up()
+                self._bring_up(threading.Event())
             except (ServerError, OSError) as error:
                 if not self._stopping:
                     reason = str(error).removesuffix(".")
@@ -210,7 +230,7 @@ class EmbeddedServer:
         with self._guard:
             first, self._stopping = not self._stopping, True
         if not first:
-            self._stopped.wait(_STOP_LIMIT + 10)
+            self._stopped.wait(_STOP_LIMIT)
             return
         try:
             with self._process_lock:
@@ -221,16 +241,10 @@ class EmbeddedServer:
 
     def _end_processes(self) -> None:
         """Let the watchdog stop the server; if it doesn't, end both."""
-        assert self._watchdog.stdin is not None and self._watchdog.stdout is not None
+        assert self._watchdog.stdin is not None
         with suppress(BrokenPipeError):
             self._watchdog.stdin.close()
-        try:
-            self._watchdog.wait(_STOP_LIMIT)
-        except subprocess.TimeoutExpired:
-            _logger.warning("The watchdog didn't stop PostgreSQL within %g s", _STOP_LIMIT)
-            self._watchdog.kill()
-            self._watchdog.wait()
-        self._watchdog.stdout.close()
+        end_watchdog(self._watchdog)
         self._cluster.clear_stale()
         _logger.info("PostgreSQL in %s has ended", self._cluster.folder)
 
@@ -260,22 +274,9 @@ def _command(cluster: Cluster, binaries: Binaries, address: Mapping[str, str]) -
 
 
 def _spawn_watchdog(cluster: Cluster) -> subprocess.Popen[bytes]:
-    """Start the watchdog, which waits for its job and ends when its standard input does."""
-    if getattr(sys, "frozen", False):
-        command = [sys.executable, "_watchdog"]
-    else:
-        command = [sys.executable, "-I", "-S", str(Path(watchdog.__file__))]
+    """Start the watchdog of a server, which logs to the cluster's log."""
     with open(cluster.log, "wb", opener=private_opener) as log:
-        return subprocess.Popen(
-            command,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            cwd=cluster.folder.anchor,
-            start_new_session=True,  # so that Ctrl+C in the terminal doesn't reach the server
-            creationflags=watchdog.NO_WINDOW | watchdog.OWN_GROUP,
-        )
+        return spawn_watchdog(cluster.folder, log)
 
 
 def _ready(pid_file: Path, pid: int) -> bool:

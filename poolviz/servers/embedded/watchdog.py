@@ -7,7 +7,8 @@ The watchdog runs as a program of its own, so it imports nothing but the standar
 The first line of its input is the job as JSON: `command` (the server's), `data` (its data folder),
 `user` and `group` (the account to run it under, or null), `stop` (a command that stops the server
 where signals can't, or null). It answers with one line, `{"pid": …}`, once the server's process
-exists.
+exists. A job with `makes` instead of `data` and `stop` is a program that makes that folder, such as
+initdb: it isn't answered, and the folder is removed if poolviz ends first.
 
 A server that is killed can't remove what it shares with its processes: lock files, its socket, and
 a segment of System V memory. On Linux the watchdog has the kernel remove that segment with the last
@@ -20,6 +21,7 @@ import ctypes
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -202,6 +204,30 @@ def _read_line() -> bytes:
     return line
 
 
+def _make(job: dict[str, Any]) -> int:
+    """Run a program that makes a folder; end it and remove the folder if poolviz ends first."""
+    program = _start(job)
+    poolviz_ended = threading.Event()
+
+    def end_with_poolviz() -> None:
+        while os.read(0, 4096):
+            pass
+        poolviz_ended.set()
+        program.terminate()  # initdb then removes what it made
+        try:
+            program.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            program.kill()
+
+    watcher = threading.Thread(target=end_with_poolviz, daemon=True)
+    watcher.start()
+    status = program.wait()
+    if poolviz_ended.is_set():
+        watcher.join(STOP_LIMIT)
+        shutil.rmtree(job["makes"], ignore_errors=True)
+    return status if status >= 0 else 128 - status
+
+
 def main(_arguments: list[str]) -> int:
     """Run one server until it ends or standard input does; return its exit status."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
@@ -214,6 +240,8 @@ def main(_arguments: list[str]) -> int:
     if not line.endswith(b"\n"):
         return 0
     job = json.loads(line)
+    if "makes" in job:
+        return _make(job)
     _adopt_orphans()
     server = _start(job)
     data = Path(job["data"])

@@ -92,8 +92,8 @@ class Recorder:
 
     @property
     def trouble(self) -> str:
-        """A sentence while the session can't be written, else empty. What is recorded meanwhile is
-        kept in memory."""
+        """A sentence while the session can't be written, or if samples are missing in it; else
+        empty. What is recorded while it can't be written is kept in memory."""
         return self._file.trouble
 
     @property

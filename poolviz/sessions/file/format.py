@@ -85,10 +85,23 @@ class Counts(msgspec.Struct, array_like=True, frozen=True):
     ended: bool = False
     missing: int = 0
 
+    @property
+    def trouble(self) -> str:
+        """A sentence if samples are missing, else empty."""
+        if not self.missing:
+            return ""
+        return (
+            f"{self.missing:,} samples are missing in the session: the disk took none for so long "
+            "that there was no more room for them in memory."
+        )
+
 
 class Damage(Exception):
     """What is in a file is not what was written. The text goes on after "is damaged: "."""
 
+
+# What SQLite raises of a damaged file. Its message may hold bytes of the file that are no text.
+SQLITE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 pack = msgspec.msgpack.Encoder().encode
 

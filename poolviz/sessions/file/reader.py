@@ -21,6 +21,7 @@ from poolviz.model.text import on_one_line
 from poolviz.sessions.file.format import (
     APPLICATION_ID,
     FORMAT,
+    SQLITE_ERRORS,
     Counts,
     Damage,
     Place,
@@ -47,10 +48,8 @@ class SessionReader:
     """A session file opened for reading. The file is open only while something is read from it.
 
     Raises InputError if it isn't a session, is damaged, or is of a newer format. `missing` samples
-    were taken and could not be kept.
+    were taken and could not be kept, which `trouble` says in a sentence.
     """
-
-    trouble = ""  # SessionWriter has it too
 
     def __init__(self, path: Path) -> None:
         _check_readable(path)
@@ -59,7 +58,7 @@ class SessionReader:
             self.began: RunStarted = contents.began()
             self.ended: RunEnded | None = contents.ended()
             self.marks: tuple[Mark, ...] = tuple(contents.marks())
-            self.missing = contents.counts.missing
+            self.missing, self.trouble = contents.counts.missing, contents.counts.trouble
 
     def samples(self) -> Iterator[Sample]:
         """Yield every sample in order; InputError if the file is damaged."""
@@ -76,6 +75,8 @@ class SessionReader:
                 return InputError(f"{self.path} is being written by another program: try again.")
             if primary_code(why) == sqlite3.SQLITE_NOTADB:
                 return _not_a_session(self.path)
+        if isinstance(why, UnicodeDecodeError):
+            why = "there are bytes in it that are no text"
         shown = on_one_line(str(why))[:_SHOWN]  # SQLite's messages hold names from the file
         return InputError(f"{self.path} is damaged and can't be opened: {shown}.")
 
@@ -87,7 +88,7 @@ class SessionReader:
                 connection.execute("BEGIN")  # what is read is of one moment
                 version = _format_of(self.path, connection)
                 yield _Contents(connection, version, _size(self.path, connection))
-            except (sqlite3.DatabaseError, Damage) as error:
+            except (*SQLITE_ERRORS, Damage) as error:
                 raise self.damaged(error) from None
 
 
@@ -203,7 +204,7 @@ def is_session(path: Path) -> bool:
     try:
         with _connected(path) as connection:
             return pragma(connection, "application_id") == APPLICATION_ID
-    except sqlite3.DatabaseError:
+    except SQLITE_ERRORS:
         return False
 
 

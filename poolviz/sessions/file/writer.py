@@ -183,13 +183,12 @@ class SessionWriter:
                 f"Can't write the session to {self._shown} ({_reason(error)}): what is not yet "
                 "written is kept in memory until poolviz ends, or until that works again."
             )
-            if counts.missing:
-                self.trouble += f" {self._incomplete}"
+            self.trouble = f"{self.trouble} {counts.trouble}".rstrip()
             return
         with self._changed:
             del self._unwritten[: len(rows)]
             self._waiting -= _bytes_of_samples(rows)
-        self.trouble = self._incomplete
+        self.trouble = counts.trouble
 
     def _create(self, rows: list[Row]) -> sqlite3.Connection:
         """Make a new session that holds `rows`, in one step, and connect to it."""
@@ -230,15 +229,6 @@ class SessionWriter:
             self._connection = None
 
     @property
-    def _incomplete(self) -> str:
-        if not self._missing:
-            return ""
-        return (
-            f"{self._missing:,} samples are missing in the session: the disk took none for so long "
-            "that there was no more room for them in memory."
-        )
-
-    @property
     def _shown(self) -> str:
         return f"{self.path or 'a temporary file'}"
 
@@ -257,6 +247,8 @@ def is_being_recorded(path: Path) -> bool:
             connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.DatabaseError as error:
         return is_busy(error)  # otherwise it is damaged, and nobody records into it
+    except UnicodeDecodeError:
+        return False  # likewise
     return False
 
 

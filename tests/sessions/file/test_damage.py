@@ -3,6 +3,7 @@ or is refused in one sentence, soon, and nothing in it is executed."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import struct
 from collections.abc import Callable, Iterable
@@ -35,12 +36,12 @@ from poolviz.sessions.recorder import Recorder
 from tests.sessions.builders import began, change, digest, durations, ended, samples, ticks
 from tests.sessions.file.recording import recorded
 
-FEW = settings(
-    max_examples=60,
+# A test takes a sixth of as many inputs as are asked for.
+property_test = settings(
+    max_examples=max(60, int(os.environ.get("POOLVIZ_FUZZ", "0")) // 6),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-MANY = settings(FEW, max_examples=5000)
 
 
 def content(path: Path) -> tuple[object, ...]:
@@ -82,7 +83,12 @@ def expected(whole: Path) -> tuple[object, ...]:
     return content(whole)
 
 
-def check_a_flipped_bit(
+part = st.floats(0, 1, exclude_max=True)
+
+
+@property_test
+@given(at=part)
+def test_a_flipped_bit_is_found(
     whole: Path, expected: tuple[object, ...], tmp_path: Path, at: float
 ) -> None:
     data = bytearray(whole.read_bytes())
@@ -93,27 +99,7 @@ def check_a_flipped_bit(
     opens_the_same_or_is_refused(path, expected)
 
 
-part = st.floats(0, 1, exclude_max=True)
-
-
-@FEW
-@given(at=part)
-def test_a_flipped_bit_is_found(
-    whole: Path, expected: tuple[object, ...], tmp_path: Path, at: float
-) -> None:
-    check_a_flipped_bit(whole, expected, tmp_path, at)
-
-
-@pytest.mark.on_demand
-@MANY
-@given(at=part)
-def test_flipped_bits_are_found(
-    whole: Path, expected: tuple[object, ...], tmp_path: Path, at: float
-) -> None:
-    check_a_flipped_bit(whole, expected, tmp_path, at)
-
-
-@FEW
+@property_test
 @given(at=part)
 def test_a_session_cut_anywhere_is_refused(whole: Path, tmp_path: Path, at: float) -> None:
     data = whole.read_bytes()
@@ -122,7 +108,7 @@ def test_a_session_cut_anywhere_is_refused(whole: Path, tmp_path: Path, at: floa
     sentence(path)
 
 
-@FEW
+@property_test
 @given(at=part, junk=st.binary(min_size=1, max_size=5000))
 def test_overwritten_bytes_are_found(
     whole: Path, expected: tuple[object, ...], tmp_path: Path, at: float, junk: bytes
@@ -212,6 +198,14 @@ def test_a_schema_that_cant_be_parsed_is_damage(whole: Path, tmp_path: Path) -> 
     sentence(path)
 
 
+def test_a_schema_that_is_no_text_is_damage(whole: Path, tmp_path: Path) -> None:
+    data = whole.read_bytes()
+    for name in (b"CREATE TABLE marks", b"idx INTEGER", b"tablesettings"):
+        path = tmp_path / "text.poolviz"
+        path.write_bytes(data.replace(name, b"\x80" * len(name)))
+        sentence(path)
+
+
 def test_a_body_of_many_megabytes_is_not_read(whole: Path, tmp_path: Path) -> None:
     path = tmp_path / "large.poolviz"
     path.write_bytes(whole.read_bytes())
@@ -246,7 +240,7 @@ FLOATS = st.sampled_from(
     [float("nan"), float("inf"), -float("inf"), -1.0, -0.0, 0.0, 5e-324, 1e15, 3e8, 1e300, 2.5e11]
 )
 TEXTS = st.sampled_from(
-    ["", "x" * 10**6, "=1+1", "<img src=x>", "a\n[limits]\nb", "\x00\x1b", "../../x", "\u202e"]
+    ["", "x" * 10**5, "=1+1", "<img src=x>", "a\n[limits]\nb", "\x00\x1b", "../../x", "\u202e"]
 )
 VALUES = st.one_of(NUMBERS, FLOATS, TEXTS, st.booleans())
 TABLES = st.dictionaries(TEXTS, VALUES, max_size=3)
@@ -333,7 +327,7 @@ def used_or_refused(path: Path, check: Callable[[Recorder], None] = lambda _: No
 RUN = list(samples(ticks(6)))
 
 
-@FEW
+@property_test
 @given(where=st.integers(0, 5), fields=hostile(Sample))
 def test_a_sample_that_cant_be_is_refused_or_harmless(
     tmp_path: Path, where: int, fields: dict[str, Any]
@@ -345,7 +339,7 @@ def test_a_sample_that_cant_be_is_refused_or_harmless(
     used_or_refused(path)
 
 
-@FEW
+@property_test
 @given(fields=hostile(RunStarted), scenario=hostile(Scenario), at=FLOATS, value=VALUES)
 def test_a_beginning_that_cant_be_is_refused_or_harmless(
     tmp_path: Path, fields: dict[str, Any], scenario: dict[str, Any], at: float, value: Any
@@ -357,7 +351,7 @@ def test_a_beginning_that_cant_be_is_refused_or_harmless(
     used_or_refused(path)
 
 
-@FEW
+@property_test
 @given(fields=hostile(Mark))
 def test_a_mark_that_cant_be_is_refused_or_harmless(tmp_path: Path, fields: dict[str, Any]) -> None:
     path = tmp_path / "a.poolviz"

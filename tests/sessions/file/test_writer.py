@@ -14,6 +14,7 @@ import pytest
 
 from poolviz.model.errors import InputError
 from poolviz.model.messages import SampleTaken
+from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.recorder import Recorder
 from tests.sessions.builders import (
@@ -314,6 +315,12 @@ def test_samples_that_no_disk_takes_are_counted_once_there_is_no_room(tmp_path: 
         assert list(recorder.samples()) == kept
         assert recorder.missing == writer.missing
         assert recorder.ended == ended()
+        summary = recorder.summary()
+        assert (summary.complete, summary.incomplete_reason) == (False, writer.trouble)
+        copy = tmp_path / "copy.poolviz"
+        exporter_for(copy).export(recorder, copy)
+    with Recorder.open(copy) as recorder:
+        assert recorder.trouble == writer.trouble
 
 
 RECORD_AS_A_RUN_DOES = """

@@ -161,7 +161,7 @@ def _figures(figures: Figures) -> list[str]:
         f"{figures.throughput_per_s or 0:,.1f} a second",
         f"  timeouts      {figures.timeouts:,}; errors {errors}",
         *_first_errors(figures),
-        f"  wait          {_times(figures.wait_time_s)}",
+        f"  wait          {_times(figures.wait_time_s)}{_unfinished(figures)}",
         f"  use           {_times(figures.use_time_s)}",
         f"  create        {_times(figures.create_time_s)}",
         f"  connections   used {connections.used_mean or 0:.2f} on average, {connections.used_max} "
@@ -180,6 +180,11 @@ def _first_errors(figures: Figures) -> list[str]:
         f"{kind.first_s:.1f} s{': ' + kind.message if kind.message else ''}"
         for kind in figures.error_details
     ]
+
+
+def _unfinished(figures: Figures) -> str:
+    count = figures.waits_unfinished
+    return f", {count:,} of them unfinished" if count else ""
 
 
 def _clients(figures: Figures) -> str:

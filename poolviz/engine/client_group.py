@@ -6,6 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Mapping
+from time import perf_counter_ns
 from typing import Generic, Protocol, TypeVar
 
 from poolviz.engine.load_generator_monitor import LoadGeneratorMonitor
@@ -156,14 +157,16 @@ class ClientGroup(ABC, Generic[_Client]):
         """Return the event buffers of all clients, including those that have ended."""
         return [buffer for client in self._all for buffer in client.behaviour.buffers]
 
-    def take(self, until: int) -> tuple[array[int], array[int]]:
+    def take(self, until: int) -> tuple[array[int], array[int], array[int]]:
         """Take the moments, up to `until`, when requests of an open load came due, and those when
-        requests were dropped that no client had begun."""
-        due, dropped = array("q"), array("q")
+        requests were dropped that no client had begun, with the ns that each had waited."""
+        due, dropped, waited = array("q"), array("q"), array("q")
         for schedule in self._schedules:
             due += schedule.take_due(until)
-            dropped += schedule.take_dropped(until)
-        return due, dropped
+            moments, waits = schedule.take_dropped(until)
+            dropped += moments
+            waited += waits
+        return due, dropped, waited
 
     @property
     def varies(self) -> bool:
@@ -194,6 +197,13 @@ class ClientGroup(ABC, Generic[_Client]):
     @abstractmethod
     def set_stuck(self, clients: int) -> None:
         """Let that many clients keep their connection until they are freed or the run ends."""
+
+    def _abandon_requests(self) -> None:
+        """Give up the requests of an open load that no client has begun: the run ends."""
+        now = perf_counter_ns()
+        for schedule in self._schedules:
+            if not schedule.followed:
+                schedule.abandon(now)
 
     def _set_load(
         self, load: Mapping[str, Value], new_client: Callable[[Behaviour], _Client]

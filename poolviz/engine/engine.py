@@ -37,6 +37,7 @@ from poolviz.model.messages import (
     ProblemReported,
     Report,
     RunEnded,
+    ServerRestarted,
     StartRun,
     StopRun,
 )
@@ -83,6 +84,10 @@ class Engine:
     def add_note(self, text: str) -> None:
         """Put a note on the timeline, now."""
         self._commands.put(AddNote(text))
+
+    def server_restarted(self) -> None:
+        """Let the fault end for which the server was restarted."""
+        self._commands.put(ServerRestarted())
 
     def stop(self) -> None:
         """End the run. RunEnded is reported within about two seconds, or ten if the pool or the

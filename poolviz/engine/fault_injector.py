@@ -16,15 +16,16 @@ from poolviz.pools.connections.connect_faults import ConnectFaults
 from poolviz.servers.dispatch import fault_injection_for
 from poolviz.servers.fault_injection import FaultInjection
 
+_LOOK = 0.1  # seconds between two looks at whether the run has ended
 _logger = logging.getLogger(__name__)
 
 
 class RunFaultContext:
     """What the faults of one run act on (a `load.faults.FaultContext`).
 
-    `set_stuck` makes that many clients hang; the control thread calls it. `restart_server` asks
-    whoever started the server to restart it, and returns at once. Everything else may be called
-    from any thread.
+    `set_stuck` makes that many clients hang; the control thread calls it. `request_restart` asks
+    whoever started the server to restart it, who answers by `server_restarted`. Everything else may
+    be called from any thread.
     """
 
     def __init__(
@@ -35,10 +36,11 @@ class RunFaultContext:
         connect_faults: ConnectFaults,
         client_faults: ClientFaults,
         set_stuck: Callable[[int], None],
-        restart_server: Callable[[], None],
+        request_restart: Callable[[], None],
     ) -> None:
         self.connect_faults, self.client_faults = connect_faults, client_faults
-        self.set_stuck, self.restart_server = set_stuck, restart_server
+        self.set_stuck, self._request_restart = set_stuck, request_restart
+        self._restarted = threading.Event()
         self._injection = fault_injection_for(conninfo, application_name)
         self._ended = threading.Event()
 
@@ -49,6 +51,17 @@ class RunFaultContext:
     def lock_tables(self, seconds: float) -> None:
         """Lock poolviz' own tables for `seconds`, or until the run ends."""
         self._server().lock_tables(seconds, self.wait)
+
+    def restart_server(self) -> None:
+        """Have the server restarted, and wait until it is back or the run has ended."""
+        self._restarted.clear()
+        self._request_restart()
+        while not self._restarted.wait(_LOOK) and not self._ended.is_set():
+            pass
+
+    def server_restarted(self) -> None:
+        """Note that the server is back."""
+        self._restarted.set()
 
     def wait(self, seconds: float) -> bool:
         """Wait for `seconds`; True if the run ended before that."""
@@ -70,18 +83,35 @@ class FaultInjector:
     owned here until `close`.
 
     `on_problem` is called in those threads with a fault's key and a sentence if the fault failed,
-    and with an empty sentence when it succeeds after that. The run goes on.
+    and with an empty sentence when it succeeds after that. The run goes on. `on_over` is called
+    there with the key of a fault that lasts, when it is over.
     """
 
-    def __init__(self, context: RunFaultContext, on_problem: Callable[[str, str], None]) -> None:
-        self._context, self._on_problem = context, on_problem
+    def __init__(
+        self,
+        context: RunFaultContext,
+        on_problem: Callable[[str, str], None],
+        on_over: Callable[[str], None],
+    ) -> None:
+        self._context, self._on_problem, self._on_over = context, on_problem, on_over
         self._threads: dict[str, threading.Thread] = {}
         self._failed: set[str] = set()  # keys; each is written by its own fault's thread only
+
+    def why_not(self, key: str) -> str:
+        """Return why a fault can't be injected now, in a sentence: it is still in progress."""
+        before = self._threads.get(key)
+        if before is not None and before.is_alive():
+            return f"{key} is still in progress: wait until it is over."
+        return ""
+
+    def server_restarted(self) -> None:
+        """Note that the server is back that was asked to be restarted."""
+        self._context.server_restarted()
 
     def inject(self, key: str, value: Value) -> str:
         """Set a standing fault to `value`, or start a passing one; its default means no fault.
 
-        Return why it isn't done, in a sentence, if the same fault is still in progress; else "".
+        Return why it isn't done, in a sentence; else "".
         """
         fault = FAULTS[key]()
         if fault.standing:
@@ -89,9 +119,8 @@ class FaultInjector:
             return ""
         if value == fault.parameter.default:
             return ""
-        before = self._threads.get(key)
-        if before is not None and before.is_alive():
-            return f"{key} is still in progress: wait until it is over."
+        if busy := self.why_not(key):
+            return busy
         thread = threading.Thread(
             target=self._run, args=(key, fault, value), name=f"fault {key}", daemon=True
         )
@@ -122,6 +151,9 @@ class FaultInjector:
             if key in self._failed:
                 self._failed.discard(key)
                 self._on_problem(key, "")
+        finally:
+            if fault.lasts:
+                self._on_over(key)
 
     def _fail(self, key: str, sentence: str) -> None:
         if not self._context.wait(0):  # else the end of the run is why it failed

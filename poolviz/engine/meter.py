@@ -18,7 +18,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from time import perf_counter_ns
 from typing import Protocol, TypeVar
 
@@ -47,7 +47,7 @@ _EFFECTS = {
         *(events.REQUESTED, events.RETRIED, events.BEGUN),
         down=(
             *(*_GOT, events.TIMED_OUT, events.TIMED_OUT_LATE),
-            *(events.FAILED, events.REFUSED),
+            *(events.FAILED, events.REFUSED, events.CUT_SHORT, events.CUT_SHORT_LATE),
         ),
     ),
     "retrying": _effects(events.REFUSED, down=(events.RETRIED, events.GAVE_UP)),
@@ -64,8 +64,9 @@ def _those(*kinds: int) -> NDArray[np.bool_]:
     return np.isin(np.arange(_NUMBERS), kinds)
 
 
-_LATE = _those(events.ACQUIRED_LATE, events.TIMED_OUT_LATE)
-_WAITED = _those(events.ACQUIRED, events.TIMED_OUT) | _LATE
+_LATE = _those(events.ACQUIRED_LATE, events.TIMED_OUT_LATE, events.CUT_SHORT_LATE)
+_CUT_SHORT = _those(events.CUT_SHORT, events.CUT_SHORT_LATE)
+_WAITED = _those(events.ACQUIRED, events.TIMED_OUT) | _LATE | _CUT_SHORT
 _WAITED_IN_VAIN = _WAITED | _those(events.FAILED)  # a client that gets nothing has only these
 _TIMED_OUT = _those(events.TIMED_OUT, events.TIMED_OUT_LATE)
 _USED = _those(events.RELEASED, events.BROKEN, events.RETURNED)
@@ -132,18 +133,19 @@ def _kinds_of(kinds: bytearray) -> NDArray[np.uint8]:
 class RequestTimes(Protocol):
     """When the requests of an open load come due."""
 
-    def take(self, until: int) -> tuple[array[int], array[int]]:
+    def take(self, until: int) -> tuple[array[int], array[int], array[int]]:
         """Take the moments up to `until` when requests came due, and those when requests were
-        dropped that no client had begun."""
+        dropped that no client had begun, with the ns that each of the latter had waited."""
 
 
 class Tick:
-    """What happened between two moments: levels, counts and durations."""
+    """What happened between two moments: levels, counts and durations. `unfinished` of the waits
+    were ended by the end of the run, or weren't over: the true ones are longer."""
 
     def __init__(self, start: int, end: int) -> None:
         self.start, self.end = start, end
         self.levels: dict[str, Level] = {}
-        self.operations = self.timeouts = self.opened = self.closed = 0
+        self.operations = self.timeouts = self.opened = self.closed = self.unfinished = 0
         self.errors: Counter[str] = Counter()
         self.timeout_names: Counter[str] = Counter()
         self.per_client: dict[int, int] = {}
@@ -174,16 +176,28 @@ class Meter:
         self._longest.clear()
 
     def tick(
-        self, buffers: Iterable[EventBuffer], kept: int, requests: RequestTimes | None = None
+        self,
+        buffers: Collection[EventBuffer],
+        kept: int,
+        requests: RequestTimes | None = None,
+        *,
+        last: bool = False,
     ) -> Tick:
-        """Return what happened since the last tick. More than `kept` connections are overflow."""
+        """Return what happened since the last tick. More than `kept` connections are overflow.
+
+        In the `last` tick of a run, clients that still wait count with their wait up to then.
+        """
         until = perf_counter_ns()
         tick = Tick(self._then, until)
         opened, closed, durations = self._connections.take(until)
         tick.opened, tick.closed = len(opened), len(closed)
         tick.create.add(np.frombuffer(durations, dtype=np.float64))
         stamps, kinds = self._take_clients(buffers, tick, until)
-        due, dropped = requests.take(until) if requests is not None else (array("q"), array("q"))
+        none = array("q")
+        due, dropped, waited = requests.take(until) if requests is not None else (none, none, none)
+        self._add_unfinished(tick, np.frombuffer(waited, dtype=np.int64))
+        if last:
+            self._count_waiting(tick, buffers)
         # Of one moment, connections open before they are used and requests are due before they
         # begin.
         streams = (
@@ -241,6 +255,22 @@ class Meter:
             self._count(tick, kinds, since, starts, owners)
         return stamps, kinds
 
+    def _count_waiting(self, tick: Tick, buffers: Collection[EventBuffer]) -> None:
+        """Count the waits of clients that are in acquire at the end of `tick`."""
+        waits = []
+        for buffer in buffers:
+            if buffer.waiting_since:
+                wait = tick.end - buffer.waiting_since
+                waits.append(wait)
+                if wait > self._longest.get(buffer.number, 0):
+                    self._longest[buffer.number] = wait
+                    tick.longest_waits[buffer.number] = wait * _NS
+        self._add_unfinished(tick, np.array(waits, dtype=np.int64))
+
+    def _add_unfinished(self, tick: Tick, waits: NDArray[np.int64]) -> None:
+        tick.wait.add(waits.astype(np.float64) * _NS)
+        tick.unfinished += len(waits)
+
     def _count(
         self,
         tick: Tick,
@@ -266,6 +296,7 @@ class Meter:
                 tick.longest_waits[number] = wait * _NS
         tick.operations = int(np.count_nonzero(done))
         tick.timeouts = int(np.count_nonzero(_TIMED_OUT[kinds]))
+        tick.unfinished += int(np.count_nonzero(_CUT_SHORT[kinds]))
         seconds = since.astype(np.float64) * _NS
         tick.wait.add(seconds[_WAITED[kinds]])
         tick.use.add(seconds[_USED[kinds]])

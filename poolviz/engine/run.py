@@ -33,6 +33,7 @@ from poolviz.model.messages import (
     Report,
     Rows,
     RunStarted,
+    ServerRestarted,
     ServerRestartRequested,
     StartRun,
     StopRun,
@@ -54,7 +55,14 @@ class FailRun:
     sentence: str
 
 
-RunCommand: TypeAlias = ChangeSetting | AddNote | StopRun | FailRun
+@dataclass(frozen=True)
+class FaultOver:
+    """A fault that lasts for a time is over. Sent by the thread of the fault."""
+
+    key: str
+
+
+RunCommand: TypeAlias = ChangeSetting | AddNote | ServerRestarted | StopRun | FailRun | FaultOver
 
 
 class Run:
@@ -84,7 +92,8 @@ class Run:
         self._dialect = dialect_of(start.conninfo)
         self._settings = settings_for(kind)
         self._limits, self._load = dict(scenario.limits), dict(scenario.load)
-        self._faults = FAULT_PARAMETERS.defaults()  # passing ones always have their default here
+        # Those in force; others have their default here.
+        self._faults = FAULT_PARAMETERS.defaults()
         self._resize_failed = False
         self.open_at_end = 0
         self.rows: Rows | None = None
@@ -95,9 +104,11 @@ class Run:
             connect_faults=connections.connect_faults,
             client_faults=client_group.client_faults,
             set_stuck=client_group.set_stuck,
-            restart_server=lambda: reports.put(ServerRestartRequested()),
+            request_restart=lambda: reports.put(ServerRestartRequested()),
         )
-        self._fault_injector = FaultInjector(context, self._report_problem)
+        self._fault_injector = FaultInjector(
+            context, self._report_problem, lambda key: commands.put(FaultOver(key))
+        )
         self._row_audit = RowAudit(
             start.conninfo, lambda sentence: self._report_problem("rows", sentence)
         )
@@ -168,6 +179,10 @@ class Run:
                     self._mark(self._sampler.now(), MarkKind.NOTE, text)
                 case ChangeSetting(key, value):
                     self._change({key: value})
+                case ServerRestarted():
+                    self._fault_injector.server_restarted()
+                case FaultOver(key):
+                    self._end_fault(key)
 
     def end(self) -> None:
         """Stop the faults, the clients, the pool, the sampler and the server monitor."""
@@ -199,15 +214,15 @@ class Run:
         except InputError as error:
             self._refuse(changes, old, str(error))
             return
-        standing = {key: v for key, v in faults.items() if FAULTS[key].standing}
-        same = (limits, load) == (self._limits, self._load)
-        if same and all(self._faults[key] == value for key, value in standing.items()):
+        faults = self._startable(faults, old)
+        in_force = self._faults | {
+            key: v for key, v in faults.items() if FAULTS[key].standing or self._begins(key, v)
+        }
+        if (limits, load, in_force) == (self._limits, self._load, self._faults):
             at = self._sampler.now()
         else:
-            self._faults |= standing
-            default = FAULT_PARAMETERS.defaults()
-            in_force = {key: v for key, v in self._faults.items() if v != default[key]}
-            at = self._sampler.begin_segment(limits, load, in_force)
+            self._faults = in_force
+            at = self._begin_segment(limits, load)
         if limits != self._limits:
             self._resize(limits)
         self._limits = limits
@@ -244,6 +259,37 @@ class Run:
                 raise InputError(reason)
         return limits, load, faults
 
+    def _startable(self, faults: _Values, old: _Values) -> _Values:
+        """Return the faults that can be injected now, and refuse the others."""
+        refused = {
+            key: why_not
+            for key, value in faults.items()
+            if self._begins(key, value) and (why_not := self._fault_injector.why_not(key))
+        }
+        for key, why_not in refused.items():
+            self._refuse([key], old, why_not)
+        return {key: value for key, value in faults.items() if key not in refused}
+
+    @staticmethod
+    def _begins(key: str, value: Value) -> bool:
+        """Return whether that is the beginning of a fault which lasts for a time."""
+        return FAULTS[key].lasts and value != FAULT_PARAMETERS[key].default
+
+    def _begin_segment(self, limits: _Values, load: _Values) -> float:
+        """Begin a segment, and return when, in seconds since the run began."""
+        default = FAULT_PARAMETERS.defaults()
+        in_force = {key: v for key, v in self._faults.items() if v != default[key]}
+        return self._sampler.begin_segment(limits, load, in_force)
+
+    def _end_fault(self, key: str) -> None:
+        """Begin the segment after a fault that lasted for a time."""
+        before, default = self._faults[key], FAULT_PARAMETERS[key].default
+        if before == default:
+            return
+        self._faults = self._faults | {key: default}
+        at = self._begin_segment(self._limits, self._load)
+        self._mark(at, MarkKind.FAULT, f"{key} over", key=key, old=before, new=default)
+
     def _inject(self, at: float, key: str, value: Value, old: _Values) -> None:
         """Start a fault, or end a standing one."""
         declared = FAULT_PARAMETERS[key]
@@ -255,6 +301,8 @@ class Run:
         why_not = self._fault_injector.inject(key, value)
         if why_not:
             self._refuse([key], old, why_not)
+            if FAULTS[key].lasts:
+                self._commands.put(FaultOver(key))
         elif value != declared.default:
             self._mark(at, MarkKind.FAULT, declared.phrase(value), key=key, new=value)
 

@@ -96,7 +96,7 @@ class Sampler:
             raise TimeoutError("a sample took too long")
         try:
             if not self._failed:
-                self._take()
+                self._take(last=True)
             return self._meter.open
         finally:
             self._lock.release()
@@ -126,9 +126,10 @@ class Sampler:
                 self._missed += passed - 1
                 self._take()
 
-    def _take(self) -> float:
+    def _take(self, *, last: bool = False) -> float:
         """Take a sample and report it; return its end, in seconds since the run began."""
-        tick = self._meter.tick(self._client_group.buffers(), self._kept, self._client_group)
+        buffers = self._client_group.buffers()
+        tick = self._meter.tick(buffers, self._kept, self._client_group, last=last)
         cpu, lag = self._load_monitor.cpu(), self._load_monitor.lag
         span = (tick.end - tick.start) * 1e-9
         sample = Sample(
@@ -161,6 +162,7 @@ class Sampler:
             overloaded=is_overloaded(cpu, lag),
             timeout_names=dict(tick.timeout_names),
             error_kinds=self._new_error_kinds(),
+            waits_unfinished=tick.unfinished,
         )
         self._index += 1
         self._missed = 0

@@ -115,6 +115,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
 
     def stop(self, cancel_statements: Callable[[], None]) -> None:
         """Stop every client. Those that wait for a connection are cancelled at once."""
+        self._abandon_requests()
         for client in self._all:
             client.behaviour.stopping = True  # also where the loop is blocked and can't be asked
         try:

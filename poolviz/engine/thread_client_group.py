@@ -78,6 +78,7 @@ class ThreadClientGroup(ClientGroup[ThreadClient]):
     def stop(self, cancel_statements: Callable[[], None]) -> None:
         """Stop every client; one that nothing else ends loses its socket."""
         began = perf_counter()
+        self._abandon_requests()
         for client in self._all:
             client.leave()
         self._try("Interrupting the pool's callers", self._pool.interrupt)

@@ -74,6 +74,7 @@ class ArrivalSchedule:
         self._successor: ArrivalSchedule | None = None
         self._abandoned = False
         self._dropped = array("q")  # the moments at which due requests were given up
+        self._waited = array("q")  # ns that each of these had waited by then
         carries_on = before is not None and same_stream(before._settings, settings)
         if not carries_on:
             self._spacing = spacing(settings, random.Random(f"{seed}/arrivals"))
@@ -105,7 +106,9 @@ class ArrivalSchedule:
                 if schedule._end is not None and due > schedule._end:
                     return
                 if schedule._abandoned:
-                    schedule._dropped.append(schedule._clock())
+                    now = schedule._clock()
+                    schedule._dropped.append(now)
+                    schedule._waited.append(max(now - due, 0))
                 elif schedule._successor is None:
                     heappush(schedule._waiting, due)
                 schedule = schedule._successor
@@ -132,14 +135,16 @@ class ArrivalSchedule:
             end = self._close(at)
             self._abandoned = True
             self._dropped.extend([end] * len(self._waiting))
+            self._waited.extend(end - due for due in self._waiting)
             self._waiting = []
 
-    def take_dropped(self, until: int) -> array[int]:
-        """Return the moments up to `until` at which requests were given up, each only once."""
+    def take_dropped(self, until: int) -> tuple[array[int], array[int]]:
+        """Return the moments up to `until` at which requests were given up, and how many ns each
+        had waited then, each only once."""
         with self._lock:
             count = bisect_right(self._dropped, until)
-            taken = self._dropped[:count]
-            del self._dropped[:count]
+            taken = self._dropped[:count], self._waited[:count]
+            del self._dropped[:count], self._waited[:count]
             return taken
 
     @property

@@ -227,7 +227,9 @@ class Behaviour:
                 self.stopping and isinstance(error, CancelledError)
             ):
                 self.stopping = True
-                return self._without(buffer, events.FAILED)
+                if late:
+                    buffer.late.append(late)
+                return self._without(buffer, events.CUT_SHORT_LATE if late else events.CUT_SHORT)
             refused = isinstance(error, pool.refused)
             if not refused and not isinstance(error, pool.exhausted):
                 return self._without(buffer, events.FAILED, error)

@@ -23,7 +23,10 @@ TIMED_OUT_LATE = 11  # acquire gave up; `late` has the time since the request wa
 RETURNED = 12  # the client releases a further connection of one operation
 LEAKED = 13  # the operation is done, and its connection isn't released
 RECLAIMED = 14  # a leaked connection is released at the end of the run
-KINDS = 15
+CUT_SHORT = 15  # the end of the run ended acquire
+CUT_SHORT_LATE = 16  # the same of a request of an open load; `late` as with ACQUIRED_LATE
+KINDS = 17
+_WAITING = frozenset({REQUESTED, RETRIED, BEGUN})
 
 
 def stamper(stamps: array[int]) -> Callable[[], None]:
@@ -42,7 +45,7 @@ class EventBuffer:
     """
 
     __slots__ = (
-        "_kinds", "_last", "_stamps",
+        "_kinds", "_last", "_last_kind", "_stamps",
         "errors", "known", "late", "note", "number", "own_waits", "stamp", "timeouts",
     )  # fmt: skip
 
@@ -52,6 +55,7 @@ class EventBuffer:
         self._kinds = bytearray()
         self._stamps = array("q")
         self._last = 0  # the last stamp that was taken: there the next duration begins
+        self._last_kind = KINDS
         self.note = self._kinds.append
         self.stamp = stamper(self._stamps)
         self.errors: list[str] = []  # names of exceptions (see `ErrorKinds`)
@@ -72,8 +76,14 @@ class EventBuffer:
             return None
         taken = stamps[:n], kinds[:n], self._last
         del stamps[:n], kinds[:n]
-        self._last = taken[0][-1]
+        self._last, self._last_kind = taken[0][-1], taken[1][-1]
         return taken
+
+    @property
+    def waiting_since(self) -> int:
+        """The moment at which the client called acquire, if it is still waiting by what was taken;
+        else 0."""
+        return self._last if self._last_kind in _WAITING else 0
 
     @property
     def empty(self) -> bool:

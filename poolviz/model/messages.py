@@ -50,6 +50,10 @@ class AddNote(msgspec.Struct, tag=True, frozen=True):
     text: str
 
 
+class ServerRestarted(msgspec.Struct, tag=True, frozen=True):
+    """The server was restarted, as a ServerRestartRequested asked."""
+
+
 class StopRun(msgspec.Struct, tag=True, frozen=True):
     """Stop the run: clients end, connections are closed, and RunEnded follows."""
 
@@ -152,7 +156,7 @@ class RunEnded(msgspec.Struct, tag="Ended", frozen=True):
     stopped: bool = False
 
 
-Command = DescribePool | StartRun | ChangeSetting | AddNote | StopRun
+Command = DescribePool | StartRun | ChangeSetting | AddNote | ServerRestarted | StopRun
 Report = (
     ImportBegun
     | PoolDescribed

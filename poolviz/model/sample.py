@@ -64,7 +64,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     ended within the tick, in seconds. `longest_waits` has the longest wait of each client since
     the segment began, if it grew.
 
-    `limits`, `load` and `faults`, which are those that stand, are in force at the end of the tick.
+    `limits`, `load` and `faults` are in force at the end of the tick.
     `capacity` is how many connections the limits allow, None if any number. `backlog` counts the
     requests of an open load that are due and that no client has begun, `clients` the clients that
     work. `missed` counts ticks that came too late and became part of this one: only the borders
@@ -75,7 +75,8 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     says that it was at its own limit, so that the figures may be its own rather than the pool's.
 
     `errors` and `timeout_names` count by the names of exceptions, `timeouts` all timeouts. Each
-    kind that had not come before in the segment is in `error_kinds`.
+    kind that had not come before in the segment is in `error_kinds`. `waits_unfinished` of the
+    durations in `wait` were not over when the run ended: the true ones are longer.
     """
 
     index: int
@@ -113,6 +114,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     overloaded: bool = False
     timeout_names: dict[str, int] = {}
     error_kinds: list[ErrorKind] = []
+    waits_unfinished: int = 0
 
 
 class MarkKind(StrEnum):

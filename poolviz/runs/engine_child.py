@@ -29,6 +29,7 @@ from poolviz.model.messages import (
     PoolDescribed,
     PoolUnusable,
     Report,
+    ServerRestarted,
     StartRun,
     StopRun,
     pack,
@@ -122,6 +123,8 @@ class _Child:
                         engine.change(key, value)
                     case AddNote(text):
                         engine.add_note(text)
+                    case ServerRestarted():
+                        engine.server_restarted()
                     case StopRun():
                         engine.stop()
                         engine.wait(2 * STOP_LIMIT)

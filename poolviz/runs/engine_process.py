@@ -22,6 +22,7 @@ from poolviz.model.messages import (
     Report,
     RunEnded,
     SampleTaken,
+    ServerRestarted,
     StartRun,
     StopRun,
     pack,
@@ -99,6 +100,10 @@ class EngineProcess:
     def add_note(self, text: str) -> None:
         """Put a note on the timeline, now."""
         self._send(AddNote(text))
+
+    def server_restarted(self) -> None:
+        """Say that the server was restarted, as the engine had asked."""
+        self._send(ServerRestarted())
 
     def stop(self) -> None:
         """End the run. RunEnded comes within a few seconds, or the child is killed."""

@@ -234,6 +234,10 @@ class Run:
             _logger.exception("restarting the server failed")
             self._fail(PoolvizError(f"Restarting the server failed: {error!r}."))
         else:
+            with self._lock:
+                self._restarting = None  # the next request needs a restart of its own
+            if self.engine is not None:
+                self.engine.server_restarted()
             return
         if not self.stop_asked:
             self.stop()

@@ -77,8 +77,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured. Times in seconds.
 
     `retry_time_s` is the time from a client's first refusal to the connection that it got by
-    retrying; it is not part of `wait_time_s`. `samples_dropped` counts ticks that were skipped:
-    what happened in them is in the next sample.
+    retrying; it is not part of `wait_time_s`. `waits_unfinished` of the waits in `wait_time_s` were
+    not over when the run or its open load ended, and count with the time until then.
+    `samples_dropped` counts ticks that were skipped: what happened in them is in the next sample.
     """
 
     duration_s: float
@@ -88,6 +89,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     errors: dict[str, int]
     error_details: list[ErrorDetails]
     wait_time_s: Summary
+    waits_unfinished: int
     use_time_s: Summary
     create_time_s: Summary
     retry_time_s: Summary
@@ -191,6 +193,7 @@ class Totals:
         earlier = before.error_details if before is not None else None
         self.error_details: _ErrorDetails = _ErrorDetails(earlier)
         self.per_client: Counter[int] = Counter()
+        self.waits_unfinished = 0
         self.wait, self.use = Histogram(), Histogram()
         self.create, self.retry = Histogram(), Histogram()
         self.open_max = self.used_max = self.overflow_max = 0
@@ -211,6 +214,7 @@ class Totals:
         self._used_area += sample.used.mean * sample.span
         self.operations += sample.operations
         self.timeouts += sample.timeouts
+        self.waits_unfinished += sample.waits_unfinished
         self.opened += sample.opened
         self.closed += sample.closed
         self.open = sample.open.last
@@ -256,6 +260,7 @@ class Totals:
             errors=dict(sorted(self.errors.items())),
             error_details=self.error_details.details(),
             wait_time_s=self.wait.summary(),
+            waits_unfinished=self.waits_unfinished,
             use_time_s=self.use.summary(),
             create_time_s=self.create.summary(),
             retry_time_s=self.retry.summary(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+from poolviz.load.faults import FAULTS
 from poolviz.load.settings import SETTINGS
 from poolviz.model.messages import RunStarted
 from poolviz.model.parameters import Parameters, Value
@@ -28,6 +29,7 @@ def to_draft(began: RunStarted, marks: Iterable[Mark], duration: float) -> Draft
         {"at": round(mark.t, _DIGITS), mark.key: mark.new}
         for mark in marks
         if mark.kind in (MarkKind.CHANGE, MarkKind.FAULT) and mark.key and mark.new is not None
+        if not _ends_by_itself(mark)
     ]
     return Draft(
         title=scenario.title,
@@ -40,6 +42,12 @@ def to_draft(began: RunStarted, marks: Iterable[Mark], duration: float) -> Draft
         seed=scenario.seed,
         fail_if=list(scenario.fail_if),
     )
+
+
+def _ends_by_itself(mark: Mark) -> bool:
+    """Whether a mark is the end of a fault that lasts for a time, which its beginning brings."""
+    fault = FAULTS.get(mark.key or "")
+    return fault is not None and fault.lasts and mark.new == fault.parameter.default
 
 
 def to_toml(began: RunStarted, marks: Iterable[Mark], duration: float) -> str:

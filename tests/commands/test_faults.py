@@ -32,6 +32,9 @@ def test_a_run_goes_on_through_a_restart_of_its_own_server(
     assert result["errors"]["OperationalError"] > 0
     assert result["connections"]["opened"] > result["connections"]["open_max"]
     assert result["connections"]["open_at_end"] == 0
+    before, during, after = (segment["faults"] for segment in result["segments"])
+    assert (before, during, after) == ({}, {"restart_server": True}, {})
+    assert result["segments"][2]["operations"] > 0
 
 
 def test_a_server_that_does_not_come_back_ends_the_run_with_its_sentence(home: Path) -> None:

@@ -65,9 +65,10 @@ class Faults:
             connect_faults=self.connect_faults,
             client_faults=self.client_faults,
             set_stuck=self.stuck.append,
-            restart_server=lambda: self.restarts.append(True),
+            request_restart=lambda: self.restarts.append(True),
         )
-        self.injector = FaultInjector(self.context, self.problems)
+        self.over: list[str] = []
+        self.injector = FaultInjector(self.context, self.problems, self.over.append)
 
 
 @contextmanager
@@ -351,7 +352,10 @@ def test_a_locked_table_makes_the_load_wait(conninfo: str, tables: None) -> None
         before = heard.operations()
         heard.until(lambda h: h.operations() > before + 20, "the load goes on")
     assert heard.of(ProblemReported) == []
-    assert [(m.kind, m.text) for m in heard.marks] == [(MarkKind.FAULT, "lock_table 750 ms")]
+    assert [(m.kind, m.text) for m in heard.marks] == [
+        (MarkKind.FAULT, "lock_table 750 ms"),
+        (MarkKind.FAULT, "lock_table over"),
+    ]
 
 
 def test_a_restart_loses_every_connection_and_the_load_goes_on(home: Any) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from poolviz.engine.engine import Engine
 from poolviz.model.sample import MarkKind
+from poolviz.servers import dispatch
+from poolviz.sessions.recorder import Recorder
 from tests.engine.runs import PSYCOPG2, QUEUE_POOL, Heard, changes, running, scenario
 
 ASYNCPG, PSYCOPG = "asyncpg.Pool", "psycopg_pool.ConnectionPool"
@@ -110,8 +112,49 @@ def test_refused_connections_are_errors_for_as_long_as_they_last(pool: str, conn
         )  # fmt: skip
         before = heard.operations()
         heard.until(lambda h: h.operations() > before + 100, "the pool goes on")
-    assert marks_of(heard) == [("refuse_connections", 0.5), ("kill_all_backends", True)]
+    assert marks_of(heard) == [
+        ("refuse_connections", 0.5),
+        ("kill_all_backends", True),
+        ("refuse_connections", 0.0),
+    ]
     clean_end(heard)
+
+
+@pytest.mark.parametrize(("key", "seconds"), [("refuse_connections", 0.4), ("lock_table", 0.4)])
+def test_a_fault_that_lasts_makes_a_segment_with_marks_at_both_ends(
+    conninfo: str, key: str, seconds: float
+) -> None:
+    dispatch.prepare_tables(conninfo, 1)
+    what = scenario(
+        clients=2, duration=2.0, statement="read_write", changes=changes((0.5, key, seconds))
+    )  # fmt: skip
+    with running(Engine, conninfo, what) as (engine, heard):
+        assert engine.wait(30)
+    begin, end = heard.marks
+    assert (begin.kind, begin.key, begin.new) == (MarkKind.FAULT, key, seconds)
+    assert (end.kind, end.key, end.old, end.new) == (MarkKind.FAULT, key, seconds, 0.0)
+    assert end.text == f"{key} over"
+    assert end.t - begin.t >= 0.4
+    with Recorder() as recorder:
+        for report in heard.reports:
+            recorder.add(report)
+        segments = recorder.summary().segments
+    assert [segment.faults for segment in segments] == [{}, {key: seconds}, {}]
+    assert [segment.to_s for segment in segments[:2]] == pytest.approx([begin.t, end.t])
+    clean_end(heard)
+
+
+def test_a_fault_that_is_still_in_progress_makes_no_second_segment(conninfo: str) -> None:
+    with running(Engine, conninfo, scenario(clients=2)) as (engine, heard):
+        engine.change("refuse_connections", 600.0)
+        heard.until(lambda h: len(h.marks) == 1, "it has begun")
+        engine.change("refuse_connections", 0.1)
+        heard.until(lambda h: h.refused, "the second is refused")
+        heard.until(lambda h: h.samples and h.samples[-1].t > heard.marks[0].t + 0.3, "samples")
+    assert heard.refused[0].reason.startswith("refuse_connections is still in progress")
+    assert max(sample.segment for sample in heard.samples) <= 1
+    assert heard.samples[-1].faults == {"refuse_connections": 600.0}
+    assert len(heard.marks) == 1
 
 
 def test_a_fault_that_is_impossible_here_is_refused_with_the_reason(conninfo: str) -> None:

@@ -331,13 +331,17 @@ def test_a_fault_that_fails_unexpectedly_is_reported(
         connect_faults=ConnectFaults(),
         client_faults=ClientFaults(),
         set_stuck=lambda clients: None,
-        restart_server=restart,
+        request_restart=restart,
     )
-    injector = FaultInjector(context, lambda key, sentence: reported.append((key, sentence)))
+    over: list[str] = []
+    injector = FaultInjector(
+        context, lambda key, sentence: reported.append((key, sentence)), over.append
+    )
     with caplog.at_level(logging.ERROR):
         assert injector.inject("restart_server", True) == ""
         wait_until(lambda: reported, "the problem is reported")
         injector.close(PATIENCE)
     sentence = "restart_server failed, which is a fault of poolviz: RuntimeError: no owner."
     assert reported == [("restart_server", sentence)]
+    assert over == ["restart_server"]
     assert [record.name for record in caplog.records] == ["poolviz.engine.fault_injector"]

@@ -145,6 +145,7 @@ def test_it_becomes_the_object_that_the_command_line_prints() -> None:
     shown = json.loads(msgspec.json.encode(summed(list(samples(RUN)), open_at_end=0)))
     figures = {
         *("duration_s", "operations", "throughput_per_s", "timeouts", "errors", "error_details"),
+        "waits_unfinished",
         *("wait_time_s", "use_time_s", "create_time_s", "retry_time_s", "connections"),
         *("operations_per_client", "server_backends_max", "samples", "samples_dropped"),
         *("longest_wait_per_client_s", "load_generator"),

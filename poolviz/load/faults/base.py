@@ -46,7 +46,8 @@ class FaultContext(Protocol):
         """
 
     def restart_server(self) -> None:
-        """Have the server that poolviz started stopped and started again, and return at once."""
+        """Have the server that poolviz started stopped and started again. Returns when it is back,
+        or the run has ended."""
 
     def set_stuck(self, clients: int) -> None:
         """Make `clients` clients hang while they hold a connection. For standing faults only."""
@@ -59,13 +60,15 @@ class Fault(ABC):
     """Something that goes wrong during a run.
 
     `parameter` declares its key and its amount; the default means that nothing is wrong. A
-    `standing` fault stays on until it is set to its default; any other one happens and is over.
+    `standing` fault stays on until it is set to its default; any other one happens and is over. One
+    that `lasts` for a time is in force until then, and makes a segment of the run.
     `first_amount` is what the window offers for one of the latter, unless it is a switch. `rank`
     orders the faults wherever they are listed, lowest first.
     """
 
     parameter: ClassVar[Parameter]
     standing: ClassVar[bool] = False
+    lasts: ClassVar[bool] = False
     first_amount: ClassVar[float] = 2.0
     rank: ClassVar[int] = 1000
 

@@ -18,6 +18,7 @@ class RefuseConnections(Fault):
         help="How long every attempt of the pool to connect is refused. Existing connections are "
         "not affected.",
     )
+    lasts = True
     rank = 40
 
     def inject(self, context: FaultContext, value: Value) -> None:

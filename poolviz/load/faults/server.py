@@ -19,6 +19,7 @@ class RestartServer(Fault):
         help="Restart the server that poolviz started: every connection is lost, and none can be "
         "opened until it is back.",
     )
+    lasts = True
     rank = 30
 
     @classmethod
@@ -31,7 +32,7 @@ class RestartServer(Fault):
         return ""
 
     def inject(self, context: FaultContext, value: Value) -> None:  # noqa: ARG002
-        """Request the restart."""
+        """Request the restart, and wait until the server is back."""
         context.restart_server()
 
 
@@ -47,6 +48,7 @@ class LockTable(Fault):
         help="How long another connection locks poolviz's tables, so that every statement on them "
         "waits, as behind an ALTER TABLE.",
     )
+    lasts = True
     rank = 50
 
     @classmethod

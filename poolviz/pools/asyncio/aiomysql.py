@@ -1,8 +1,8 @@
 """aiomysql's pool, for MySQL and MariaDB. A caller waits without a bound: poolviz adds a timeout.
 
 Private names used here, as in aiomysql 0.3.2:
-    Pool: _acquire _fill_free_pool _recycle
-    Connection: _connect _request_authentication _ssl_context _writer
+    Pool: _acquire _conn_kwargs _loop _recycle
+    Connection: _connect _reader _request_authentication _ssl_context _writer
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from poolviz.pools.asyncio.condition_pool import (
     LONGEST,
     ConditionTaskPool,
     ResizableConditionPool,
-    fill_with,
     size_limits,
 )
 from poolviz.pools.base import ConnectionCounter
@@ -84,7 +83,15 @@ class ResizableAiomysqlPool(ResizableConditionPool, upstream.Pool):  # type: ign
     """aiomysql's pool, with limits that may be changed while it is in use."""
 
     timeout = 0.0  # seconds that acquire may take; the library has no such limit
-    _fill_free_pool = fill_with(_connect, upstream)
+
+    async def connect(self) -> _CountedAiomysqlConnection:
+        """Return a new connection, made as the library does."""
+        return await _connect(echo=False, loop=self._loop, **self._conn_kwargs)
+
+    def is_lost(self, conn: Any) -> bool:
+        """Return whether the server has closed a connection, or said that it will."""
+        reader = conn._reader
+        return bool(reader.at_eof() or reader.exception() or reader.eof_received)
 
     def change_times(self, timeout: float, recycle: float) -> None:
         """Apply both."""

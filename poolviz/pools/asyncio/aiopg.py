@@ -1,7 +1,7 @@
 """aiopg's pool, which uses psycopg2 in its asynchronous mode.
 
 Private names used here, as in aiopg 1.4.0:
-    Pool: _acquire _fill_free_pool _free _recycle _timeout _used
+    Pool: _acquire _conn_kwargs _dsn _free _recycle _timeout _used
     Connection: _timeout
 """
 
@@ -25,7 +25,6 @@ from poolviz.pools.asyncio.condition_pool import (
     LONGEST,
     ConditionTaskPool,
     ResizableConditionPool,
-    fill_with,
     size_limits,
 )
 from poolviz.pools.asyncio.loop_errors import ignore_loop_errors
@@ -51,13 +50,17 @@ async def _connect(dsn: str, *, counter: ConnectionCounter, **options: Any) -> a
 class ResizableAiopgPool(ResizableConditionPool, upstream.Pool):
     """aiopg's pool, with limits that may be changed while it is in use."""
 
-    _fill = fill_with(_connect, upstream)
+    async def connect(self) -> aiopg.Connection:
+        """Return a new connection, made as the library does with the arguments of `make`."""
+        types: dict[str, Any] = {"enable_json": True, "enable_hstore": True, "enable_uuid": True}
+        return await _connect(
+            self._dsn, timeout=self._timeout, echo=False, **types, **self._conn_kwargs
+        )
 
-    async def _fill_free_pool(self, override_min: bool) -> None:
-        for conn in self._free:
-            if conn.closed:
-                conn.close()  # lost: the library only drops it; closed by us, it is counted out
-        await self._fill(override_min)
+    def is_lost(self, conn: Any) -> bool:
+        """Return whether a connection is closed. The library only drops it; closed by us, it is
+        counted out."""
+        return bool(conn.closed)
 
     def release(self, conn: Any) -> asyncio.Future[None]:
         """Give a connection back; as in the library, one in a transaction is closed.

@@ -3,7 +3,7 @@
 Both let callers wait on one asyncio.Condition, and neither can be resized.
 
 Private names used here, as in aiopg 1.4.0 and aiomysql 0.3.2:
-    Pool: _cond _fill_free_pool _free _minsize _used _wakeup
+    Pool: _acquiring _cond _fill_free_pool _free _loop _minsize _recycle _used _wakeup
 Private names used here, as in Python 3.11 to 3.13:
     asyncio.Condition: _lock _waiters
     asyncio.Lock: _waiters
@@ -14,8 +14,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
-from types import FunctionType, ModuleType
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from poolviz.model.parameters import Count, Seconds, Value
@@ -31,34 +30,60 @@ class _Upstream:
 
     if TYPE_CHECKING:
         _minsize: int
+        _acquiring: int
+        _recycle: float
+        _loop: asyncio.AbstractEventLoop
         _free: deque[Any]
         _used: set[Any]
         _cond: asyncio.Condition
         maxsize: int
         size: int
 
-        async def _fill_free_pool(self, override_min: bool) -> None: ...
         async def _wakeup(self) -> None: ...
         def release(self, conn: Any) -> asyncio.Future[None]: ...
         def close(self) -> None: ...
         async def wait_closed(self) -> None: ...
 
 
-def fill_with(connect: Callable[..., Any], library: ModuleType) -> FunctionType:
-    """Return the library's `_fill_free_pool`, which calls `connect` instead of the library's.
-
-    The library has no hook for that. This is its own code with other globals.
-    """
-    code = library.Pool._fill_free_pool.__code__
-    return FunctionType(code, {**vars(library), "connect": connect})
-
-
 class ResizableConditionPool(_Upstream):
     """A mixin before the library's pool, with limits that may be changed while it is in use.
 
     Everything except `reported_counts` is called on the pool's loop. As in the library, `_cond`
-    is held while connections are opened and free ones handed out, but not to release one.
+    is held while connections are opened and free ones handed out, but not to release one. The
+    libraries' `_fill_free_pool` has no hook for how to connect, so that it is written anew here.
     """
+
+    @abstractmethod
+    async def connect(self) -> Any:
+        """Return a new connection, which is counted."""
+
+    @abstractmethod
+    def is_lost(self, conn: Any) -> bool:
+        """Return whether a free connection can't be used any more."""
+
+    async def _fill_free_pool(self, override_min: bool) -> None:
+        """Do as the libraries do: drop free connections that are lost or too old, open missing ones
+        up to minsize, and with `override_min` another one if none is free and there may be one."""
+        for _ in range(len(self._free)):
+            conn = self._free[-1]
+            too_old = -1 < self._recycle < self._loop.time() - conn.last_usage
+            if too_old or self.is_lost(conn):
+                self._free.pop()
+                conn.close()
+            else:
+                self._free.rotate()
+        while self.size < self._minsize:
+            await self._open_another()
+        if override_min and not self._free and self.size < self.maxsize:
+            await self._open_another()
+
+    async def _open_another(self) -> None:
+        self._acquiring += 1
+        try:
+            self._free.append(await self.connect())
+            self._cond.notify()
+        finally:
+            self._acquiring -= 1
 
     def release(self, conn: Any) -> asyncio.Future[None]:
         """Give a connection back, as in the library, with two differences.

@@ -33,6 +33,7 @@ from poolviz.pools.registry import is_built_in
 from poolviz.runs.spawned_engine import (
     KILL_LIMIT,
     MESSAGE_LIMIT,
+    PIPE_LOST,
     START_LIMIT,
     SpawnedEngine,
     how_ended,
@@ -46,6 +47,7 @@ _LONGEST = 64 << 20  # bytes of a report; a sample of 2000 clients has 0.1 MB
 _MOST_COMMANDS = 1000  # that wait for an engine which doesn't take them
 _LATEST_STOP = 3 * STOP_LIMIT  # for an engine that was told to stop and still reports
 _CLOSE_LIMIT = _LATEST_STOP + 3 * MESSAGE_LIMIT + 2 * KILL_LIMIT  # all of that together
+_ASK_AFTER = 7.0  # seconds without any report before a user's pool is asked where it is
 _LOOK = 0.25  # seconds between two looks at a silent engine
 _logger = logging.getLogger(__name__)
 
@@ -187,14 +189,14 @@ class EngineProcess:
     def _until_ended(self) -> RunEnded | None:
         """Hand every report on; the RunEnded, or None where the child had to be given up."""
         # Silence is counted in looks, so that a suspended program doesn't take it for the child's.
-        silence, patience, told = 0.0, START_LIMIT, False
+        silence, patience, told, asked = 0.0, START_LIMIT, False, False
         while True:
             alive = self._process.poll() is None
             if self._pipe.poll(_LOOK):
                 report = unpack_report(self._pipe.recv_bytes(_LONGEST))
                 if isinstance(report, RunEnded):
                     return report
-                silence, patience = 0.0, _SILENT_AFTER
+                silence, patience, asked = 0.0, _SILENT_AFTER, False
                 if told:
                     told = False
                     self._deliver(ProblemReported("engine", ""))
@@ -208,6 +210,10 @@ class EngineProcess:
             if self._overdue(silence):
                 self._process.kill()
                 return None
+            if silence > _ASK_AFTER and not asked:
+                asked = True
+                if self._hangs_in_users_code(silence):
+                    return None
             if silence > patience + _GIVE_UP_AFTER:
                 self._failure = (
                     f"The engine hasn't answered for {silence:.0f} s and was ended: what it "
@@ -226,6 +232,19 @@ class EngineProcess:
                 sentence = "The engine takes no more changes: those made now are lost."
                 self._deliver(ProblemReported("commands", sentence))
 
+    def _hangs_in_users_code(self, silence: float) -> bool:
+        """Whether a silent engine is in the code of a user's pool, which holds Python's lock for as
+        long: then it is ended, for nothing there can go on."""
+        place = None if is_built_in(self._pool) else self._child.ask()
+        if place is None:
+            return False
+        self._failure = (
+            f"{self._pool} has kept all threads from running for {silence:.0f} s and was ended: it "
+            f"is at {place}. What was recorded until then is kept."
+        )
+        self._process.kill()
+        return True
+
     def _overdue(self, silence: float) -> bool:
         """Whether the engine should have ended by now: it was told to, and is silent or goes on."""
         if self._stop_asked_at is None:
@@ -240,7 +259,8 @@ class EngineProcess:
         if self._stop_asked_at is not None:
             return "The engine didn't stop when it was asked to and was ended."
         trace = self._child.last_trace()
-        if status is not None and trace.place is not None and not is_built_in(self._pool):
+        told = trace.place is not None or status == PIPE_LOST
+        if status is not None and told and not is_built_in(self._pool):
             return f"{self._pool} {how_ended(status, trace)}: what was recorded until then is kept."
         if status is None:
             how = f"can't be ended (process {self._process.pid})"

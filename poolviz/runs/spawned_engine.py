@@ -33,6 +33,7 @@ from poolviz.model.messages import (
 )
 from poolviz.model.pool_description import PoolDescription
 from poolviz.pools.custom.loader import source_of
+from poolviz.pools.custom.places import Place
 from poolviz.pools.registry import is_built_in
 from poolviz.runs.engine_trace import IMPORT_LIMIT, LastTrace, TracePipe
 from poolviz.system import interrupts
@@ -125,6 +126,11 @@ class SpawnedEngine:
         self.pipe.close()
         self.end()
 
+    def ask(self) -> Place | None:
+        """Return the line of the user's code in which the child is; None if it can't be known.
+        Blocks for half a second."""
+        return None if self.trace is None else self.trace.ask(self.process.pid)
+
     def last_trace(self) -> LastTrace:
         """Return what the child that has ended told of its end."""
         return self._last or LastTrace()
@@ -132,7 +138,7 @@ class SpawnedEngine:
     def _why_silent(self) -> str:
         """End a child that doesn't answer; why it doesn't, as part of a sentence."""
         hangs = self.alive and not self.pipe.closed and not _is_readable(self.pipe)
-        place = self.trace.ask(self.process.pid) if hangs and self.trace is not None else None
+        place = self.ask() if hangs else None
         if hangs:
             self.process.kill()
         self.pipe.close()

@@ -242,7 +242,10 @@ def _find(module: ModuleType, name: str, id: str) -> type[Any]:
 
 
 def _is_own_class(value: object, module: ModuleType) -> bool:
-    return isinstance(value, type) and value.__module__ == module.__name__
+    try:
+        return isinstance(value, type) and value.__module__ == module.__name__
+    except BaseException:  # noqa: BLE001 - a metaclass of the user's
+        return False
 
 
 def _pool_around(cls: type[Any], id: str) -> type[Pool]:

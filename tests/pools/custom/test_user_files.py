@@ -185,3 +185,71 @@ def test_a_file_is_executed_once_and_its_prints_are_kept_apart(
     assert "checked out" in done.err
     assert len((tmp_path / "executed").read_text().splitlines()) == 1
     assert (tmp_path / "made").read_text() == "made\n"
+
+
+def during(method: str, action: str) -> str:
+    """A pool one of whose methods does something the second time that it is called, or the first
+    if that is the only one."""
+    first = method in ("__init__", "closeall")
+    arguments = "self, *args, **kwargs"
+    return f"""
+calls = 0
+
+class Mine(ThreadedConnectionPool):
+    def {method}({arguments}):
+        global calls
+        calls += 1
+        if calls > {0 if first else 5}:
+            {action}
+        return super().{method}(*args, **kwargs)
+"""
+
+
+METHODS = ("__init__", "getconn", "putconn", "closeall")
+# What is done, and what the sentence says: of the constructor, and of other methods.
+ACTIONS = {
+    "sleeps": ("time.sleep(600)", None),
+    "is busy": ("while True: pass", None),
+    "raises": ("raise ValueError('no luck')", "ValueError: no luck"),
+    "raises a BaseException": ("raise BaseException('odd')", "BaseException: odd"),
+    "raises KeyboardInterrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "raises GeneratorExit": ("raise GeneratorExit", "GeneratorExit"),
+    "calls sys.exit": ("sys.exit(3)", "SystemExit: 3"),
+    "calls os._exit": ("os._exit(3)", "os._exit(3)"),
+    "crashes": ("ctypes.string_at(0)", "a crash, segmentation fault"),
+    "kills itself": ("os.kill(os.getpid(), 9)", "os.kill("),
+    "closes all files": ("os.closerange(3, 200)", "closed the pipe"),
+    "holds the lock of Python": (BUSY_IN_C, "has kept all threads from running"),
+}
+CASES = [
+    pytest.param(
+        method,
+        name,
+        id=f"{method} {name}",
+        marks=() if (row + column) % len(METHODS) == 0 else pytest.mark.on_demand,
+    )
+    for row, name in enumerate(ACTIONS)
+    for column, method in enumerate(METHODS)
+]
+DEADLY = ("calls os._exit", "crashes", "kills itself", "closes all files")
+
+
+@pytest.mark.parametrize(("method", "name"), CASES)
+def test_a_run_ends_in_time_whatever_a_pool_does_in_it(
+    conninfo: str, write: Write, method: str, name: str
+) -> None:
+    action, said = ACTIONS[name]
+    source = during(method, action)
+    done = run(write(source), conninfo, "--json")
+    assert done.seconds < 30, done  # 10 s on a machine that does nothing else
+    lives = name not in (*DEADLY, "holds the lock of Python")
+    if lives and method in ("getconn", "putconn"):
+        assert done.status in (0, 1), done  # what the clients met is in the result
+        where, words = (done.err, action) if said is None else (done.out, said.partition(":")[0])
+        assert words in where, done
+        return
+    assert done.status == (2 if lives and said and method == "__init__" else 1), done
+    last = done.err.splitlines()[-1]
+    assert said is None or said in last, done
+    if name != "closes all files":
+        assert line_of(source, action) in last, done

@@ -146,6 +146,21 @@ def ticks(count: int, seed: int = 1, clients: int = 40) -> Iterator[Tick]:
         )
 
 
+def far_apart(run: Iterable[Sample]) -> Iterator[Sample]:
+    """The greatest times and counts that a session may have."""
+    for number, sample in enumerate(run):
+        count = 10**15 * (number % 2)
+        yield msgspec.structs.replace(
+            sample,
+            index=2**62 + number,
+            t=number * 3e7,
+            span=0.0,
+            segment=number * 10**13,
+            operations=10**15,
+            open=Level(count, -(10**15), count, float(count)),
+        )
+
+
 def change(t: float, key: str = "pool_size", old: Value = 5, new: Value = 8) -> Mark:
     return Mark(t=t, kind=MarkKind.CHANGE, text=f"{key} {old}→{new}", key=key, old=old, new=new)
 

@@ -4,20 +4,23 @@ what no run has recorded is a sentence."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from poolviz.model.messages import MarkAdded, SampleTaken
-from poolviz.model.sample import Mark, MarkKind
+from poolviz.model.sample import Mark, MarkKind, Sample
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.toolbar.pool_menu import PoolMenu
 from poolviz.ui.window import Window
-from tests.sessions.builders import LIMITS, LOAD, began, ended, samples, ticks
+from tests.sessions.builders import LIMITS, LOAD, began, ended, far_apart, samples, ticks
 from tests.ui.running import GENTLE, servers_home, until, until_counting, window
 
 __all__ = ["servers_home", "window"]
@@ -25,12 +28,12 @@ __all__ = ["servers_home", "window"]
 MARKUP = "<img src='file:///x.png'><a href='http://x'>" + "x" * 100_000
 
 
-def session(path: Path, **scenario: Any) -> Path:
+def session(path: Path, run: Iterable[Sample] | None = None, **scenario: Any) -> Path:
     """A session of a scenario, with the same limits and load in every sample."""
     what = msgspec.structs.replace(began().scenario, **scenario)
     with Recorder(path) as recorder:
         recorder.add(began(scenario=what, environment={"server version": MARKUP}))
-        for sample in samples(ticks(100)):
+        for sample in run or samples(ticks(100)):
             recorder.add(
                 SampleTaken(msgspec.structs.replace(sample, limits=what.limits, load=what.load))
             )
@@ -98,6 +101,18 @@ def test_a_file_that_a_session_names_is_not_read(
     controller.file_worker.do(lambda: 1, answers.append)
     until(qtbot, lambda: answers == [1])
     assert controller._validator.mistake == ""
+
+
+def test_times_and_counts_that_no_run_has_are_drawn(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = session(tmp_path / "a.poolviz", far_apart(samples(ticks(10))))
+    show(qtbot, window, path)
+    for key in (Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_Plus, Qt.Key.Key_Minus):
+        QTest.keyClick(window.charts, key)
+        window.controller.poll()
+        window.repaint()
+    assert window.controller.viewing == path
 
 
 def test_no_text_of_a_session_is_taken_for_markup(

@@ -148,6 +148,7 @@ def write_session(path: Path, rows: Iterable[Row]) -> None:
     so will be those that SQLite makes beside it."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = MEMORY")  # what fails is removed as a whole
         create_tables(connection)
         insert(connection, rows)
 

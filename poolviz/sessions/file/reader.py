@@ -40,6 +40,7 @@ _CANNOT_OPEN = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 _LONGEST_BODY = 8_000_000  # bytes
 _LONGEST_SQL = 10_000  # characters; the tables need a hundred each
 _SHOWN = 200  # characters of a message
+_KEPT = 100_000_000  # bytes of all that is kept in memory: marks and settings
 _FEW = 10  # rows that `meta` may have
 _AT_ONCE = 500  # samples that are checked together
 
@@ -179,11 +180,15 @@ class _Contents:
     def _rows(self, table: str, columns: str, count: int) -> Iterator[tuple[Place, bytes]]:
         """Yield the rows of a numbered table, each as its place and body."""
         number = 0
+        most = self._left if table == "samples" else min(self._left, _KEPT)
+        floor = self._left - most
         query = f"SELECT {columns}, body FROM {table} ORDER BY idx"
         for *place, sealed in self._connection.execute(query):
             if place[0] != number or not all(isinstance(each, int) for each in place):
                 raise Damage(f"{table} are missing or there twice, at number {number}")
             yield tuple(place), self._opened(table, tuple(place), sealed)
+            if self._left < floor:
+                raise Damage(f"it has more {table} than a run makes")
             number += 1
         if self._version > 1 and number != count:
             raise Damage(f"it has {number} {table} and had {count}")

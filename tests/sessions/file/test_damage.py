@@ -233,6 +233,17 @@ def test_pages_that_are_there_many_times_are_read_once(whole: Path, tmp_path: Pa
     assert "samples are missing or there twice" in sentence(path)
 
 
+def test_marks_without_end_are_not_kept_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "marks.poolviz"
+    written(path, began(), RUN, [change(0.1)] * 200)
+    with Recorder.open(path) as recorder:
+        assert len(recorder.marks) == 200
+    monkeypatch.setattr("poolviz.sessions.file.reader._KEPT", 5_000)
+    assert "it has more marks than a run makes" in sentence(path)
+
+
 # What a session may say that no run ever did
 
 NUMBERS = st.sampled_from([-1, 0, 1, 10**6, 2**31, 2**53, 2**63 - 1, -(2**63), 2**64 - 1])

@@ -10,12 +10,12 @@ import pytest
 from PySide6.QtGui import QImage
 
 from poolviz.model.messages import MarkAdded, SampleTaken
-from poolviz.model.sample import Level, Mark, MarkKind, Sample
+from poolviz.model.sample import Mark, MarkKind, Sample
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.image import SessionImage
 from poolviz.ui.charts.png import png
 from poolviz.ui.style.colours import LIGHT
-from tests.sessions.builders import began, samples, ticks
+from tests.sessions.builders import began, far_apart, samples, ticks
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -40,21 +40,6 @@ def session(path: Path, run: Iterator[Sample]) -> Recorder:
         for kind in MarkKind:
             recorder.add(MarkAdded(Mark(t=0.1, kind=kind, text=LONG, key=LONG, new=LONG)))
     return Recorder.open(path)
-
-
-def far_apart(run: Iterator[Sample]) -> Iterator[Sample]:
-    """The greatest times and counts that a session may have."""
-    for number, sample in enumerate(run):
-        count = 10**15 * (number % 2)
-        yield msgspec.structs.replace(
-            sample,
-            index=2**62 + number,
-            t=number * 3e7,
-            span=0.0,
-            segment=number * 10**13,
-            operations=10**15,
-            open=Level(count, -(10**15), count, float(count)),
-        )
 
 
 @pytest.mark.parametrize("scale", ["usual", "far apart"])

@@ -32,6 +32,7 @@ from poolviz.model.parameters import Value
 from poolviz.pools.registry import is_built_in
 from poolviz.runs.spawned_engine import (
     KILL_LIMIT,
+    LONGEST,
     MESSAGE_LIMIT,
     PIPE_LOST,
     START_LIMIT,
@@ -43,7 +44,6 @@ from poolviz.runs.spawned_engine import (
 STOP_LIMIT = 4.0  # seconds that an engine has to stop
 _SILENT_AFTER = 5.0  # seconds without any report before the engine is said to hang
 _GIVE_UP_AFTER = 30.0  # more seconds without any report until a silent engine is ended
-_LONGEST = 64 << 20  # bytes of a report; a sample of 2000 clients has 0.1 MB
 _MOST_COMMANDS = 1000  # that wait for an engine which doesn't take them
 _LATEST_STOP = 3 * STOP_LIMIT  # for an engine that was told to stop and still reports
 _CLOSE_LIMIT = _LATEST_STOP + 3 * MESSAGE_LIMIT + 2 * KILL_LIMIT  # all of that together
@@ -162,7 +162,7 @@ class EngineProcess:
 
     def _is_unreadable(self, error: Exception) -> bool:
         """Whether `error` is of a report, not of a child that is gone."""
-        if isinstance(error, BlockingIOError) or self._pipe.closed:
+        if isinstance(error, BlockingIOError) or not self._pipe.readable:
             return True  # half a report, and no more of it; or one that is too long
         return not isinstance(error, EOFError | OSError)
 
@@ -193,7 +193,7 @@ class EngineProcess:
         while True:
             alive = self._process.poll() is None
             if self._pipe.poll(_LOOK):
-                report = unpack_report(self._pipe.recv_bytes(_LONGEST))
+                report = unpack_report(self._pipe.recv_bytes(LONGEST))
                 if isinstance(report, RunEnded):
                     return report
                 silence, patience, asked = 0.0, _SILENT_AFTER, False

@@ -23,6 +23,8 @@ from contextlib import suppress
 from multiprocessing import connection
 from typing import Any, TypeAlias
 
+import msgspec
+
 from poolviz.model.errors import InputError
 from poolviz.model.messages import (
     DescribePool,
@@ -49,6 +51,7 @@ PIPE_LOST = 86  # the exit status of a child that can't read or write its pipe a
 START_LIMIT = 20.0  # seconds that a child may take to load what every run needs
 MESSAGE_LIMIT = 5  # seconds for the rest of a message, once its beginning has crossed the pipe
 KILL_LIMIT = 5.0  # seconds for a killed process to be gone
+LONGEST = 64 << 20  # bytes of a report; a sample of 2000 clients has 0.1 MB
 _MARGIN = 1.5  # seconds more than its own limit, after which a child that imports is killed
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
@@ -97,15 +100,22 @@ class SpawnedEngine:
         try:
             self.pipe.send_bytes(pack(DescribePool(id)))
             if self.pipe.poll(START_LIMIT):  # it says at first that it begins
-                self.pipe.recv_bytes()
+                self.pipe.recv_bytes(LONGEST)
                 if self.pipe.poll(IMPORT_LIMIT + _MARGIN):
-                    match unpack_report(self.pipe.recv_bytes()):
+                    match unpack_report(self.pipe.recv_bytes(LONGEST)):
                         case PoolDescribed(description):
                             return description
                         case PoolUnusable(problems):
                             return InputError(*problems)
         except (EOFError, OSError):
             pass  # it has ended or closed the pipe
+        except (msgspec.MsgspecError, ValueError, MemoryError):
+            _logger.exception("an answer of a pool's process can't be read")
+            self.close()
+            return InputError(
+                f"{id} can't be loaded: it writes into the pipe by which poolviz and the pool's "
+                "process talk. Write to own files only."
+            )
         return InputError(f"{id} can't be loaded: {self._why_silent()}.")
 
     def end(self, patience: float = 1.0) -> int | None:

@@ -251,7 +251,7 @@ def test_the_handlers_stand_before_anything_heavy_is_imported() -> None:
 
 
 def test_an_engine_is_deaf_to_signals_from_its_first_instant(trial: Trial) -> None:
-    from poolviz.runs.engine_process import spawn_engine
+    from poolviz.runs.spawned_engine import spawn_engine
 
     engine = spawn_engine()
     try:

@@ -89,6 +89,10 @@ class Engine:
         """Let the fault end for which the server was restarted."""
         self._commands.put(ServerRestarted())
 
+    def report_problem(self, topic: str, sentence: str) -> None:
+        """Report a problem, or with an empty sentence that it is over."""
+        self._reports.put(ProblemReported(topic, sentence))
+
     def stop(self) -> None:
         """End the run. RunEnded is reported within about two seconds, or ten if the pool or the
         server doesn't let go."""
@@ -136,7 +140,7 @@ class Engine:
                 return
             if over_for > _END_SLOW and not told:
                 told = True
-                self._report_problem("stop", "The end of the run takes long.")
+                self.report_problem("stop", "The end of the run takes long.")
 
     def _control(self) -> None:
         try:
@@ -199,7 +203,7 @@ class Engine:
         """Open the pool, with a group of the clients that it is made for."""
         scenario = self._start.scenario
         conninfo = with_application_name(self._start.conninfo, self._start.application_name)
-        patience = Patience(self._run_time, self._report_problem)
+        patience = Patience(self._run_time, self.report_problem)
         if issubclass(kind, TaskPool):
             return TaskClientGroup(
                 kind,
@@ -208,7 +212,7 @@ class Engine:
                 scenario.limits,
                 scenario.seed,
                 patience=patience,
-                on_problem=self._report_problem,
+                on_problem=self.report_problem,
             )
         if issubclass(kind, ThreadPool):
             return ThreadClientGroup(
@@ -218,12 +222,9 @@ class Engine:
                 scenario.limits,
                 scenario.seed,
                 patience=patience,
-                on_problem=self._report_problem,
+                on_problem=self.report_problem,
             )
         raise PoolvizError(f"{kind.id} is neither a ThreadPool nor a TaskPool.")
-
-    def _report_problem(self, topic: str, sentence: str) -> None:
-        self._reports.put(ProblemReported(topic, sentence))
 
     def _failure(self, error: BaseException) -> str:
         """Log an exception that ended the run, and return the sentence for it."""

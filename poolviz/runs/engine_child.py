@@ -42,6 +42,7 @@ from poolviz.runs.engine_process import STOP_LIMIT
 from poolviz.runs.engine_signals import ignore_signals
 from poolviz.runs.engine_trace import keep_trace, limit_import
 from poolviz.runs.spawned_engine import PIPE_LOST, PipeEnd
+from poolviz.runs.stray_errors import catch_stray_errors
 from poolviz.system.logs import set_up_logging
 
 _logger = logging.getLogger(__name__)
@@ -102,21 +103,23 @@ class _Child:
     def __init__(self, pipe: PipeEnd[Any, Any], trace: int | None) -> None:
         self._pipe, self._trace = pipe, trace
         self._parent = os.getppid()
+        self._engine: Engine | None = None
+        catch_stray_errors(self._tell)
         if sys.platform != "win32":
             # A process that the user's code forks has no part in this.
             os.register_at_fork(after_in_child=pipe.close)
 
     def serve(self) -> None:
         """Take commands until there are no more; then end what the user's code has started."""
-        engine: Engine | None = None
         try:
             while True:
                 command = unpack_command(self._pipe.recv_bytes())
+                engine = self._engine
                 match command:
                     case DescribePool(id):
                         self._describe(id)
                     case StartRun():
-                        engine = Engine(command, self._send)
+                        self._engine = Engine(command, self._send)
                     case _ if engine is None:
                         continue
                     case ChangeSetting(key, value):
@@ -132,9 +135,9 @@ class _Child:
         except OSError:  # the user's code has closed the pipe, or this is a fork of the process
             os._exit(PIPE_LOST)
         except EOFError:
-            if engine is not None:
-                engine.stop()
-                engine.wait(STOP_LIMIT)
+            if self._engine is not None:
+                self._engine.stop()
+                self._engine.wait(STOP_LIMIT)
             if os.getppid() != self._parent:
                 _end_group()
 
@@ -156,6 +159,11 @@ class _Child:
             answer = PoolUnusable((f"{id} can't be used: describing it raised {phrase(error)}.",))
         ignore_signals()  # the user's code may have set others
         self._send(answer)
+
+    def _tell(self, sentence: str) -> None:
+        """Report what a thread has ended by. Called in that thread."""
+        if self._engine is not None:
+            self._engine.report_problem("threads", sentence)
 
     def _send(self, report: Report) -> None:
         try:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from poolviz.model.secrets import without_secrets
+
 _POOLVIZ = f"{Path(__file__).parents[2]}{os.sep}"
 _STANDARD = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
 _INSTALLED = tuple(sysconfig.get_path(name) for name in ("purelib", "platlib"))
@@ -31,7 +33,7 @@ class Place:
     def __str__(self) -> str:
         """Return the place and its source: `own.py, line 12, in getconn: time.sleep(60)`."""
         source = linecache.getline(self.file, self.line).strip()[:_MOST_OF_A_LINE]
-        shown = "".join(c for c in source if c.isprintable())
+        shown = without_secrets("".join(c for c in source if c.isprintable()))
         inside = "" if self.function == "<module>" else f", in {self.function}"
         place = f"{Path(self.file).name}, line {self.line}{inside}"
         return f"{place}: {shown}" if shown else place

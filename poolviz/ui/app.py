@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import logging
-import signal
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
 
-from PySide6.QtCore import QCoreApplication, QSettings, QTimer
+from PySide6.QtCore import QCoreApplication, QSettings
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -22,10 +16,12 @@ from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.system.folders import home
+from poolviz.system.interrupts import INTERRUPTED, handled_by, interrupted
 from poolviz.system.resources import resource
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.style.theme_manager import ThemeManager
+from poolviz.ui.unexpected import UnexpectedErrors, contained
 from poolviz.ui.window import Window
 
 _logger = logging.getLogger(__name__)
@@ -43,31 +39,56 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
     scenario = check_draft(draft)
     application = _application()
     settings = QSettings(str(home() / "settings.ini"), QSettings.Format.IniFormat)
-    theme_manager = ThemeManager(application, settings)
     controller = Controller(SessionsFolder(home() / "sessions"), runner)
-    window = Window(controller, theme_manager, settings)
+    try:
+        window = Window(controller, ThemeManager(application, settings), settings)
+    except BaseException:
+        controller.close()
+        raise
     mistakes: list[InputError] = []
+
+    def close() -> None:
+        window.close()
 
     def fail(mistake: InputError) -> None:
         mistakes.append(mistake)
-        window.close()
+        close()
 
-    with _unexpected_errors_shown(window), _signals_close(window):
-        window.show()
-        dsn = dsn if dsn is not None else draft.dsn
-        if session is not None:
-            controller.choose_server(dsn)
-            controller.view_session(session, fail)
-        else:
-            controller.plan(scenario)
-            controller.connect_to(dsn, start=dsn is None)
+    def end() -> None:
+        """Close the window, with its session whole. Called by the thread that hears of signals."""
+        _logger.info("a signal closes the window")
+        controller.inbox.post(close)
+
+    with unexpected_errors_shown(window), handled_by(end):
         try:
+            with contained():
+                window.show()
+                _logger.info("the window is open")
+                dsn = dsn if dsn is not None else draft.dsn
+                if session is not None:
+                    controller.choose_server(dsn)
+                    controller.view_session(session, fail)
+                else:
+                    controller.plan(scenario)
+                    controller.connect_to(dsn, start=dsn is None)
             status = application.exec()
         finally:
             window.close()
     if mistakes:
         raise mistakes[0]
-    return status
+    return INTERRUPTED if interrupted() else status
+
+
+def unexpected_errors_shown(window: Window) -> UnexpectedErrors:
+    """Return what takes the unexpected errors of every thread, while it is entered, and shows them
+    as a notice that stays until it is dismissed."""
+
+    def tell(sentence: str) -> None:
+        folder = window.menu.open_log_folder
+        notice = Notice("fault", sentence, Weight.BAD, "Open log folder", folder)
+        window.controller.inbox.post(lambda: window.banner.say(notice))
+
+    return UnexpectedErrors(tell)
 
 
 def _application() -> QApplication:
@@ -78,44 +99,3 @@ def _application() -> QApplication:
     QGuiApplication.setDesktopFileName("poolviz")
     QGuiApplication.setWindowIcon(QIcon(str(resource("icon.svg"))))
     return application
-
-
-@contextmanager
-def _signals_close(window: Window) -> Iterator[None]:
-    """Close the window on SIGINT and SIGTERM. Python handles them when the frame timer fires."""
-
-    def close(_number: int, _frame: FrameType | None) -> None:
-        QTimer.singleShot(0, window, window.close)
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, close) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _unexpected_errors_shown(window: Window) -> Iterator[None]:
-    """Log an unexpected error with its traceback and show it as a notice, from every thread."""
-
-    def show(kind: type[BaseException], error: BaseException | None, trace: object) -> None:
-        where = trace if isinstance(trace, TracebackType) else None
-        _logger.critical("unexpected error", exc_info=(kind, error or kind(), where))
-        sentence = (
-            f"Something unexpected happened in poolviz ({kind.__name__}: {error}). Please report "
-            "it with the log: the menu opens its folder."
-        )
-        notice = Notice("fault", sentence, Weight.BAD)
-        window.controller.inbox.post(lambda: window.banner.say(notice))
-
-    def show_of_thread(args: threading.ExceptHookArgs) -> None:
-        show(args.exc_type, args.exc_value, args.exc_traceback)
-
-    before = sys.excepthook, threading.excepthook
-    sys.excepthook, threading.excepthook = show, show_of_thread
-    try:
-        yield
-    finally:
-        sys.excepthook, threading.excepthook = before

@@ -44,6 +44,8 @@ class Line(QFrame):
         close.setToolTip("Dismiss")
         close.setAccessibleName("dismiss")
         self.setMinimumHeight(_HEIGHT)
+        # A child, so that it ends with the line and the window.
+        self.shown_long_enough = QTimer(self, singleShot=True, interval=_PASSING)
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 5, 8, 5)
         row.setSpacing(9)
@@ -68,6 +70,10 @@ class Line(QFrame):
     def show_notice(self, notice: Notice) -> None:
         """Show `notice` in this line."""
         self.notice = notice
+        if notice.passing:
+            self.shown_long_enough.start()
+        else:
+            self.shown_long_enough.stop()
         self._icon.setText(_ICONS[notice.weight])
         if self._words.text() != notice.sentence:
             self._words.setText(notice.sentence)
@@ -113,11 +119,10 @@ class Banner(QWidget):
         line = self._lines.get(notice.topic)
         if line is None:
             line = self._lines[notice.topic] = Line(notice)
-            line.close_button.clicked.connect(lambda: self.take_back(notice.topic))
+            for dismissed in (line.close_button.clicked, line.shown_long_enough.timeout):
+                dismissed.connect(lambda: self.take_back(notice.topic))
         else:
             line.show_notice(notice)
-        if notice.passing:
-            QTimer.singleShot(_PASSING, line, lambda: self._pass(notice))
         self._arrange()
 
     def take_back(self, topic: str) -> None:
@@ -128,11 +133,6 @@ class Banner(QWidget):
             line.hide()
             line.deleteLater()
             self._arrange()
-
-    def _pass(self, notice: Notice) -> None:
-        line = self._lines.get(notice.topic)
-        if line is not None and line.notice is notice:
-            self.take_back(notice.topic)
 
     def _arrange(self) -> None:
         lines = sorted(self._lines.values(), key=lambda line: _ORDER.index(line.notice.weight))

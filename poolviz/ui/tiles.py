@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLay
 from poolviz.model.sample import Sample
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.style.theme import Theme
+from poolviz.ui.unexpected import contained
 
 HEIGHT = 74
 SPAN = 60.0  # seconds that a curve shows
@@ -47,6 +48,7 @@ class Sparkline(QWidget):
         self._places, self._values = places, np.nan_to_num(values)
         self.update()
 
+    @contained()
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the curve."""
         if len(self._values) < 2:

@@ -7,7 +7,14 @@ from time import monotonic, thread_time
 
 from PySide6.QtCore import QSettings, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QHBoxLayout,
+    QMainWindow,
+    QVBoxLayout,
+    QWidget,
+)
 
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
@@ -26,6 +33,7 @@ from poolviz.ui.tiles import Tiles
 from poolviz.ui.toolbar.export_menu import ExportMenu
 from poolviz.ui.toolbar.preset_menu import PresetMenu
 from poolviz.ui.toolbar.toolbar import Toolbar
+from poolviz.ui.unexpected import contained
 from poolviz.ui.window_menu import WindowMenu
 
 _IDLE = 100  # milliseconds between two frames when nothing runs
@@ -52,6 +60,7 @@ class Window(QMainWindow):
         self._drawn: tuple[object, int] = (None, -1)  # recorder and revision last shown
         self._figures_at = self._cpu_at = 0.0
         self._machine_at = monotonic()
+        self._closed = False
         self.charts = ChartsWidget(theme)
         self.tiles = Tiles(theme)
         self.banner = Banner()
@@ -161,7 +170,8 @@ class Window(QMainWindow):
 
     def _set_theme(self, theme: Theme) -> None:
         for part in (self.charts, self.tiles, self.panel, self.toolbar):
-            part.set_theme(theme)
+            with contained():
+                part.set_theme(theme)
         self._drawn = (None, -1)
 
     def _show_state(self) -> None:
@@ -202,14 +212,19 @@ class Window(QMainWindow):
         )
 
     def _frame(self) -> None:
-        """Take in what other threads reported, show it, and schedule the next frame."""
-        self.controller.poll()
+        """Take in what other threads reported, show it, and schedule the next frame, whatever
+        fails in this one."""
         now = monotonic()
-        self._measure(now)
+        with contained():
+            self.controller.poll()
+        with contained():
+            self._measure(now)
         if self.isVisible() and not self.isMinimized():
-            self._draw(now)
+            with contained():
+                self._draw(now)
         busy = self.controller.busy or self.controller.state is State.CONNECTING
-        self._timer.start(self._frame_rate.milliseconds if busy else _IDLE)
+        if not self._closed:  # by what came in
+            self._timer.start(self._frame_rate.milliseconds if busy else _IDLE)
 
     def _measure(self, now: float) -> None:
         """Measure the CPU time of the last frame, and once a second the machine's load."""
@@ -231,17 +246,20 @@ class Window(QMainWindow):
         if now - self._figures_at >= _FIGURES and (news or self.controller.busy):
             self._figures_at = now
             self._drawn = shown
-            self.tiles.refresh(recorder)
-            self.status.refresh(
-                recorder, live=self.controller.busy, viewing=self.controller.viewing
-            )
+            live, viewing = self.controller.busy, self.controller.viewing
+            with contained():
+                self.tiles.refresh(recorder)
+            with contained():
+                self.status.refresh(recorder, live=live, viewing=viewing)
             self._show_values()
 
+    @contained()
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept a file that is a scenario or a session."""
         if _dropped(event) is not None:
             event.acceptProposedAction()
 
+    @contained()
     def dropEvent(self, event: QDropEvent) -> None:
         """Open the file that is dropped."""
         path = _dropped(event)
@@ -249,14 +267,31 @@ class Window(QMainWindow):
             event.acceptProposedAction()
             self.file_opener.open(path)
 
+    @contained()
     def closeEvent(self, event: QCloseEvent) -> None:
-        """End the run, the server and the workers, and store the settings."""
-        self._settings.setValue(_GEOMETRY, self.saveGeometry())
-        self.hide()
-        self._timer.stop()
-        self.controller.close()
-        self._settings.sync()
+        """End the run, the server and the workers, and store the settings. What fails in one
+        step doesn't keep the others from being taken."""
         event.accept()
+        if self._closed:
+            return
+        self._closed = True
+        steps = (self._store_geometry, self._close_dialogs, self.hide, self.controller.close)
+        for step in steps:
+            with contained():
+                step()
+        for timer in self.findChildren(QTimer):
+            timer.stop()
+
+    def _store_geometry(self) -> None:
+        self._settings.setValue(_GEOMETRY, self.saveGeometry())
+        self._settings.sync()
+
+    def _close_dialogs(self) -> None:
+        """Close what is open over the window, which would outlast it."""
+        while (menu := QApplication.activePopupWidget()) is not None and menu.close():
+            pass
+        for dialog in self.findChildren(QDialog):
+            dialog.close()
 
 
 def _dropped(event: QDropEvent) -> Path | None:

@@ -58,7 +58,7 @@ class WindowMenu(QMenu):
         self.addMenu(self._theme_menu(theme_manager))
         self.addSeparator()
         self.drop_action = self._add(self, "Drop the poolviz tables…", "", self._drop_tables)
-        self._add(self, "Open log folder", "", self._open_log_folder)
+        self._add(self, "Open log folder", "", self.open_log_folder)
         self.addSeparator()
         self._add(self, "Keys and about", "F1", self._show_help)
         self._add(self, "Quit", "Ctrl+Q", window.close)
@@ -138,7 +138,7 @@ class WindowMenu(QMenu):
 
         ask_to_drop(self._controller, self._window)
 
-    def _open_log_folder(self) -> None:
+    def open_log_folder(self) -> None:
         """Show the folder of log files in the desktop's file manager."""
         folder = log_folder()
         try:

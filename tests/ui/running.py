@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
 import pytest
-from PySide6.QtCore import QSettings
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QSettings, QTimer
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from poolviz.scenarios.check import complete_draft
@@ -22,6 +23,7 @@ from poolviz.ui.window import Window
 from tests.servers.fixtures import open_home
 
 PATIENCE = 30_000  # milliseconds: a bound for a noisy machine, not an expectation
+WORKERS = ("poolviz file worker", "poolviz run worker")
 THREADED = "psycopg2.ThreadedConnectionPool"
 
 # A load that leaves the machine idle: the tests are about what happens, not how fast.
@@ -46,8 +48,19 @@ def open_window(application: QApplication, folder: Path) -> Iterator[Window]:
         yield window
     finally:
         window.close()
+        left = left_of(window)
         window.deleteLater()
         QApplication.processEvents()
+    assert not left, f"the closed window left {left}"
+
+
+def left_of(window: Window) -> list[str]:
+    """What a window that was closed should have ended: timers, its dialogs and menus, threads."""
+    timers = [timer for timer in window.findChildren(QTimer) if timer.isActive()]
+    widgets = [window, *window.findChildren(QWidget)]
+    shown = [widget for widget in widgets if widget.isWindow() and widget.isVisible()]
+    threads = [each for each in threading.enumerate() if each.name in WORKERS]
+    return [repr(each) for each in (*timers, *shown, *threads)]
 
 
 @pytest.fixture

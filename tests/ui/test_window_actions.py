@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,18 @@ from tests.ui.running import plan, run_on, servers_home, until, until_counting, 
 __all__ = ["servers_home", "window"]
 
 ENDS = "Quit"  # tried last
+
+
+class Shows(StrEnum):
+    """What a window shows when an action is tried."""
+
+    NOTHING = "no run yet"
+    RUN = "a run"
+    ENDED = "a run that has ended"
+    SESSION = "an opened session"
+
+
+every_state = pytest.mark.parametrize("state", Shows)
 
 
 class FolderOpener(QObject):
@@ -113,7 +127,7 @@ def name_of(widget: QWidget) -> str:
     return f"{type(widget).__name__} {widget.accessibleName() or text or widget.objectName()}"
 
 
-@pytest.mark.parametrize("state", [State.READY, State.RUNNING])
+@every_state
 def test_every_action_works(
     window: Window,
     qtbot: QtBot,
@@ -121,7 +135,7 @@ def test_every_action_works(
     *,
     caplog: pytest.LogCaptureFixture,
     opened_folders: list[Path],
-    state: State,
+    state: Shows,
 ) -> None:
     come_to(state, window, qtbot, conninfo)
     open_menus(window)
@@ -143,9 +157,9 @@ def test_every_action_works(
     assert not window.isVisible()
 
 
-@pytest.mark.parametrize("state", [State.READY, State.RUNNING])
+@every_state
 def test_every_shortcut_works(
-    window: Window, qtbot: QtBot, conninfo: str, caplog: pytest.LogCaptureFixture, state: State
+    window: Window, qtbot: QtBot, conninfo: str, caplog: pytest.LogCaptureFixture, state: Shows
 ) -> None:
     come_to(state, window, qtbot, conninfo)
     keys = {action.shortcut().toString(): action for action in actions_of(window)}
@@ -167,9 +181,9 @@ def test_every_shortcut_works(
         come_to(state, window, qtbot, conninfo)
 
 
-@pytest.mark.parametrize("state", [State.READY, State.RUNNING])
+@every_state
 def test_every_button_works(
-    window: Window, qtbot: QtBot, conninfo: str, caplog: pytest.LogCaptureFixture, state: State
+    window: Window, qtbot: QtBot, conninfo: str, caplog: pytest.LogCaptureFixture, state: Shows
 ) -> None:
     come_to(state, window, qtbot, conninfo)
     for fold in window.panel.folds.values():
@@ -198,19 +212,56 @@ def test_f9_hides_the_side_panel_and_shows_it_again(window: Window) -> None:
         assert window.panel.isVisible() is visible
 
 
-def come_to(state: State, window: Window, qtbot: QtBot, conninfo: str) -> None:
-    """Have the window in that state again, on the same server and with its side panel."""
+def come_to(state: Shows, window: Window, qtbot: QtBot, conninfo: str) -> None:
+    """Have the window show that again, on the same server."""
     controller = window.controller
-    if controller.state is state and (state is State.RUNNING or controller.target is not None):
+    # What a run has left can't be taken away again.
+    wanted = (state, Shows.ENDED) if state is Shows.NOTHING else (state,)
+    if shows(window) in wanted:
         return
-    if state is State.RUNNING:
-        until(qtbot, lambda: controller.state in (State.READY, State.RUNNING))
+    until(qtbot, lambda: controller.state in (State.READY, State.RUNNING))
+    if state is Shows.RUN:
         if controller.state is not State.RUNNING:
             plan(window)
             run_on(qtbot, window, conninfo)
         until_counting(qtbot, window)
-        return
-    controller.stop()
-    until(qtbot, lambda: not controller.busy and controller.state is not State.CONNECTING)
-    controller.connect_to(conninfo)
-    until(qtbot, lambda: controller.state is State.READY and controller.target is not None)
+    elif state is Shows.NOTHING:
+        controller.stop()
+        until(qtbot, lambda: not controller.busy and controller.state is not State.CONNECTING)
+        controller.connect_to(conninfo)
+    elif state is Shows.ENDED:
+        come_to(Shows.RUN, window, qtbot, conninfo)
+        controller.stop()
+    else:
+        session = window.controller.sessions_folder / "opened.poolviz"
+        if not session.exists():
+            record_session(window, qtbot, conninfo, session)
+        controller.view_session(session)
+    until(qtbot, lambda: shows(window) in wanted)
+
+
+def shows(window: Window) -> Shows | None:
+    """What a window shows; None where that isn't settled."""
+    controller = window.controller
+    if controller.state is State.RUNNING:
+        return Shows.RUN
+    if controller.state is not State.READY:
+        return None
+    if controller.viewing is not None:
+        return Shows.SESSION
+    if controller.target is None:
+        return None
+    ended = controller.recorder is not None and controller.recorder.ended is not None
+    return Shows.ENDED if ended else Shows.NOTHING
+
+
+def record_session(window: Window, qtbot: QtBot, conninfo: str, path: Path) -> None:
+    """Have the window record a run, and keep its session at `path`."""
+    come_to(Shows.ENDED, window, qtbot, conninfo)
+    recorder = window.controller.recorder
+    assert recorder is not None and recorder.path is not None
+    window.controller.file_worker.do(recorder.close)
+    recorded = recorder.path
+    beside = recorded.with_name(f"{recorded.name}-wal")
+    until(qtbot, lambda: recorded.exists() and not beside.exists())
+    shutil.copy(recorded, path)

@@ -16,9 +16,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from poolviz import open_session
+from poolviz.system.interrupts import INTERRUPTED
 from tests.servers.fixtures import open_home
 
 PATIENCE = 30.0  # seconds
+SAME = 0.25  # seconds in which signals count as one
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 
@@ -61,7 +64,13 @@ def samples(home: Path) -> int:
     return 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def log_of(home: Path) -> str:
+    """What the program has logged."""
+    path = home / "logs" / "poolviz.log"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_program_begins_by_itself_and_a_signal_ends_it_cleanly(
     home: Path, number: signal.Signals
 ) -> None:
@@ -70,11 +79,35 @@ def test_the_program_begins_by_itself_and_a_signal_ends_it_cleanly(
         family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0
+    assert process.returncode == INTERRUPTED
     assert out == ""
     assert not [line for line in err.splitlines() if "propagateSizeHints" not in line]
     until(lambda: not any(each.is_running() for each in family))
     assert not list(home.glob("sessions/*-wal"))
+    (path,) = home.glob("sessions/2*.poolviz")
+    with open_session(path) as session:
+        assert session.summary().samples > 20
+
+
+def test_a_second_signal_ends_the_program_at_once_and_nothing_is_left(home: Path) -> None:
+    with poolviz(home) as process:
+        until(lambda: samples(home) > 20)
+        family = psutil.Process(process.pid).children(recursive=True)
+        engine = next(each for each in family if "engine_child" in " ".join(each.cmdline()))
+        engine.suspend()  # so that closing has to wait for it
+        process.send_signal(signal.SIGTERM)
+        until(lambda: "a signal closes the window" in log_of(home))
+        threading.Event().wait(2 * SAME)  # sooner, it would count as the first one
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=PATIENCE)
+        engine.resume()
+    assert process.returncode == INTERRUPTED
+    assert list(home.glob("sessions/*-wal"))  # it didn't wait for the engine
+    assert "Traceback" not in err
+    until(lambda: not any(each.is_running() for each in family))
+    (path,) = home.glob("sessions/2*.poolviz")
+    with open_session(path) as session:
+        assert session.summary().samples > 20
 
 
 def test_a_killed_program_leaves_no_process_and_its_session_can_be_opened(home: Path) -> None:
@@ -87,10 +120,10 @@ def test_a_killed_program_leaves_no_process_and_its_session_can_be_opened(home: 
     until(lambda: not any(each.is_running() for each in family))
     (session,) = home.glob("sessions/2*.poolviz")
     with poolviz(home, str(session)) as process:
-        until(lambda: _has_window_up(process))
+        until(lambda: log_of(home).count("the window is open") == 2)
         process.terminate()
         _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0
+    assert process.returncode == INTERRUPTED
     assert "Traceback" not in err
 
 
@@ -112,10 +145,3 @@ def test_bad_input_is_one_sentence_and_no_server_is_started(
     assert process.returncode == 2
     assert len([line for line in err.splitlines() if "propagateSizeHints" not in line]) == 1
     assert not (home / "postgres").exists()
-
-
-def _has_window_up(process: subprocess.Popen[str]) -> bool:
-    """Its window takes the signals that close it."""
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
-    return bool(caught >> (signal.SIGTERM - 1) & 1)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QGraphicsView, QWidget
 
 from poolviz.ui.charts.chart_scene import ChartScene
 from poolviz.ui.style.theme import Theme
+from poolviz.ui.unexpected import contained
 
 _NOTCH = 120.0  # one click of an ordinary wheel
 _ZOOM = 1.25  # a notch
@@ -40,6 +41,7 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
         self.setBackgroundBrush(QColor(theme.bg))
         self.chart_scene.set_theme(theme)
 
+    @contained()
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Give the scene the size of the canvas, one unit a pixel."""
         super().resizeEvent(event)
@@ -49,10 +51,15 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
 
     def event(self, event: QEvent) -> bool:
         """Keep the apparent width of pens when the window moves to another screen."""
-        if event.type() in _RATIO_EVENTS:
-            self.chart_scene.set_pixel_ratio(self.devicePixelRatioF())
+        with contained():
+            self._follow_screen(event)
         return bool(super().event(event))
 
+    def _follow_screen(self, event: QEvent) -> None:
+        if event.type() in _RATIO_EVENTS:
+            self.chart_scene.set_pixel_ratio(self.devicePixelRatioF())
+
+    @contained()
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom around the pointer; sideways or with Shift, pan."""
         turned, at = event.angleDelta(), event.position()
@@ -63,11 +70,13 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
             self.zoomed.emit(_ZOOM ** (-turned.y() / _NOTCH), self.chart_scene.time_at(at.x()))
         event.accept()
 
+    @contained()
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Start dragging the time axis."""
         if event.button() == Qt.MouseButton.LeftButton:
             self._dragged_from = event.position()
 
+    @contained()
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Pan while dragging, otherwise move the crosshair."""
         if self._dragged_from is None:
@@ -82,17 +91,20 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
             )
             self.pointed.emit(event.position())
 
+    @contained()
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Stop dragging."""
         if event.button() == Qt.MouseButton.LeftButton:
             self._dragged_from = None
             self.unsetCursor()
 
+    @contained()
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Follow the session's end again."""
         if event.button() == Qt.MouseButton.LeftButton:
             self.follow_requested.emit()
 
+    @contained()
     def leaveEvent(self, event: QEvent) -> None:
         """Hide the crosshair."""
         self.pointed.emit(None)

@@ -30,6 +30,7 @@ from poolviz.ui.charts.axes import (
     with_room,
 )
 from poolviz.ui.style.theme import Theme, ui_font
+from poolviz.ui.unexpected import contained
 
 TITLE_AT = QPointF(12, 19)  # the baseline of the title, from the panel's corner
 _RADIUS = 9.0
@@ -179,6 +180,7 @@ class Chart(QGraphicsObject):
         """Return the panel's area."""
         return self.size
 
+    @contained()
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:

@@ -11,13 +11,14 @@ from poolviz.model.sample import Mark
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import Frame, ago, clock
-from poolviz.ui.charts.chart import Chart
+from poolviz.ui.charts.chart import Chart, Figure
 from poolviz.ui.charts.connections import Connections
 from poolviz.ui.charts.crosshair import Crosshair
 from poolviz.ui.charts.marks import MarksLayer, Room
 from poolviz.ui.charts.throughput import Throughput
 from poolviz.ui.charts.wait import Wait
 from poolviz.ui.style.theme import Theme, ui_font
+from poolviz.ui.unexpected import contained
 
 GAP = 6.0  # pixels between two panels
 _FINE = 1500  # bins at most, for counts
@@ -104,12 +105,21 @@ class ChartScene(QGraphicsObject):
         views = self._views
         self._empty.setVisible(views is None or not len(views[0].t))
         for chart in self.charts:
-            which = 0 if chart.fine else 1
-            if views is None or not len(views[which].t):
-                chart.show_nothing(self.frame)
-            else:
-                chart.show_view(views[which], self.frame, calm=calm)
-        self._draw_marks()
+            with contained():  # the others are drawn even so
+                self._draw_chart(chart, calm=calm)
+        with contained():
+            self._draw_marks()
+
+    def _draw_chart(self, chart: Chart, *, calm: bool) -> None:
+        view = self._views[0 if chart.fine else 1] if self._views is not None else None
+        if view is None or not len(view.t):
+            chart.show_nothing(self.frame)
+            return
+        try:
+            chart.show_view(view, self.frame, calm=calm)
+        except BaseException:
+            chart.show_nothing(self.frame)  # rather than old curves on a newer axis
+            raise
 
     def _draw_marks(self) -> None:
         frame, plots = self.frame, self.plots
@@ -143,11 +153,11 @@ class ChartScene(QGraphicsObject):
         if not inside or views is None or not _within(views[0], time):
             self.crosshair.setVisible(False)
             return
-        groups = [
-            chart.figures(view, _bin_at(view, time))
-            for chart in self.charts
-            for view in (views[0 if chart.fine else 1],)
-        ]
+        groups: list[list[Figure]] = []
+        for chart in self.charts:
+            view = views[0 if chart.fine else 1]
+            with contained():
+                groups.append(chart.figures(view, _bin_at(view, time)))
         back = ago(round(self.frame.end - time, 1)) if self.frame.live else ""
         self.crosshair.show_figures(at, plots, (clock(time, 0.1), back), groups)
 
@@ -159,6 +169,7 @@ class ChartScene(QGraphicsObject):
         """Return the whole scene."""
         return self.size
 
+    @contained()
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
@@ -181,6 +192,7 @@ class _Empty(QGraphicsObject):
     def boundingRect(self) -> QRectF:
         return self._rect
 
+    @contained()
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:

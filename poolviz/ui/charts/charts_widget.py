@@ -13,9 +13,11 @@ from poolviz.ui.charts.axes import Frame
 from poolviz.ui.charts.overview import Overview
 from poolviz.ui.charts.timeline import Timeline
 from poolviz.ui.style.theme import Theme
+from poolviz.ui.unexpected import contained
 
 if TYPE_CHECKING:
     from poolviz.ui.charts.canvas import Canvas
+    from poolviz.ui.charts.chart_scene import ChartScene
 
 _MARGINS = (10, 8, 10, 2)
 _ZOOM = 1.5  # a key press
@@ -81,6 +83,7 @@ class ChartsWidget(QWidget):
         canvas.show()
         layout.activate()  # now, so that who asked for the canvas finds it in its size
 
+    @contained()
     def paintEvent(self, event: QPaintEvent) -> None:
         """Have the canvas made after the widget was painted for the first time."""
         super().paintEvent(event)
@@ -152,6 +155,7 @@ class ChartsWidget(QWidget):
             self._timeline.follow()
         self._redraw()
 
+    @contained()
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """End follows, Home goes to the start, + − 0 zoom, arrows step the crosshair."""
         frame = self._timeline.frame
@@ -214,6 +218,14 @@ class ChartsWidget(QWidget):
         self._drawn = None
         self._redraw_changes(calm=False)
 
+    def _draw_scene(self, scene: ChartScene, frame: Frame, *, calm: bool) -> None:
+        if self._recorder is None or not self._timeline.duration:
+            scene.show_nothing(frame)
+        else:
+            scene.show_frame(self._recorder, frame, calm=calm)
+        if self._pointer is not None:
+            scene.point_at(self._pointer)
+
     def _redraw_changes(self, *, calm: bool) -> None:
         recorder, timeline = self._recorder, self._timeline
         if recorder is not None:
@@ -226,14 +238,10 @@ class ChartsWidget(QWidget):
         news = (frame, revision if timeline.following else len(recorder.marks if recorder else ()))
         if news != self._drawn and self._canvas is not None:
             self._drawn = news
-            scene = self._canvas.chart_scene
-            if recorder is None or not timeline.duration:
-                scene.show_nothing(frame)
-            else:
-                scene.show_frame(recorder, frame, calm=calm)
-            if self._pointer is not None:
-                scene.point_at(self._pointer)
-        self.overview.show_session(recorder, timeline.duration, frame)
+            with contained():
+                self._draw_scene(self._canvas.chart_scene, frame, calm=calm)
+        with contained():
+            self.overview.show_session(recorder, timeline.duration, frame)
         if timeline.following != self._was_following:
             self._was_following = timeline.following
             self.following_changed.emit(self._was_following)

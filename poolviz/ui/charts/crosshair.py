@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from poolviz.ui.charts.axes import snapped
 from poolviz.ui.charts.chart import Figure
 from poolviz.ui.style.theme import Theme, ui_font
+from poolviz.ui.unexpected import contained
 
 _PAD_X, _PAD_Y = 12.0, 9.0
 _LINE = 17.0
@@ -75,6 +76,7 @@ class Crosshair(QGraphicsItem):
             bounds = bounds.united(QRectF(line.p1(), line.p2()).adjusted(-1, -1, 1, 1))
         return bounds
 
+    @contained()
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:

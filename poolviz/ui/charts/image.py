@@ -22,6 +22,7 @@ from poolviz.sessions.to_scenario import to_draft
 from poolviz.ui.charts.axes import Frame, lasting
 from poolviz.ui.charts.chart_scene import ChartScene
 from poolviz.ui.style.theme import Theme, ui_font
+from poolviz.ui.unexpected import collected
 
 WIDTH, CHARTS = 1280.0, 800.0  # pixels at scale 1: width of the image, height of the charts
 SCALE = 2  # pixels of the image for each of these
@@ -60,7 +61,12 @@ class SessionImage:
         return f"{scenario.title} · {pool}" if scenario.title else pool
 
     def paint(self, start: float, end: float) -> QImage:
-        """Return an image of the session between `start` and `end`, in seconds."""
+        """Return an image of the session between `start` and `end`, in seconds. Raises what a
+        part that can't be drawn raises, rather than leaving it out."""
+        with collected():
+            return self._painted(start, end)
+
+    def _painted(self, start: float, end: float) -> QImage:
         self._chart_scene.show_frame(self._recorder, Frame(start, end, live=False))
         footer = self._wrapped(self.paragraphs)
         height = _HEADER + CHARTS + 12 + len(footer) * _LINE + _EDGE

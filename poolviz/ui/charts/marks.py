@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.ui.charts.axes import snapped
 from poolviz.ui.style.theme import Theme, ui_font
+from poolviz.ui.unexpected import contained
 
 _HEIGHT = 17.0
 _PAD = 6.0  # inside a label, left and right
@@ -133,6 +134,7 @@ class MarksLayer(QGraphicsItem):
         """Return the area of the charts."""
         return self._size
 
+    @contained()
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:

@@ -10,6 +10,7 @@ from poolviz.model.sample import MarkKind
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import LEFT, RIGHT, Floats, Frame, highest, lasting, snapped
 from poolviz.ui.style.theme import Theme, ui_font
+from poolviz.ui.unexpected import contained
 
 _HEIGHT = 34
 _TROUGH = 24.0
@@ -87,10 +88,12 @@ class Overview(QWidget):
         trough = self.trough.adjusted(_INSET, 0, -_INSET, 0)
         return (x - trough.left()) / trough.width() * self._duration
 
+    @contained()
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Redraw with one bin for each pixel at the next refresh."""
         self._shown_as = (0, 0.0, 0)
 
+    @contained()
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Start dragging the visible part, moved to the pointer if that is elsewhere."""
         if event.button() != Qt.MouseButton.LeftButton or not self._duration:
@@ -102,16 +105,19 @@ class Overview(QWidget):
         if not inside:
             self.moved.emit(time + self._grip)
 
+    @contained()
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Drag the visible part."""
         if self._grip is not None:
             self.moved.emit(self._time_at(event.position().x()) + self._grip)
 
+    @contained()
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Stop dragging."""
         self._grip = None
         self.unsetCursor()
 
+    @contained()
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the background, the curve, the marks, the visible part and the duration."""
         theme = self._theme

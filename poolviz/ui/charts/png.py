@@ -60,7 +60,7 @@ def _painted(recorder: Recorder, theme: Theme, start: float, end: float) -> QIma
     def reply() -> None:
         try:
             answer.set_result(paint())
-        except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             answer.set_exception(error)
 
     QTimer.singleShot(0, application, reply)

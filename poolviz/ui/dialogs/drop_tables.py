@@ -84,7 +84,7 @@ def _drop(controller: Controller, target: Target) -> None:
             _TOPIC, " ".join([sentence, *(f"{note}." for note in notes)]), passing=True
         )
 
-    def failed(error: Exception) -> None:
+    def failed(error: BaseException) -> None:
         controller.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
 
     controller.notices.say(_TOPIC, f"Dropping the tables in {where}…", closable=False)

@@ -71,7 +71,7 @@ class FileOpener(QObject):
         target = controller.target
         dsn = None if controller.embedded or target is None else target.conninfo
 
-        def refuse(error: Exception) -> None:
+        def refuse(error: BaseException) -> None:
             self._refuse(path, error)
 
         def check(draft: Draft) -> None:
@@ -89,7 +89,7 @@ class FileOpener(QObject):
         self._controller.notices.take_back(_TOPIC)
         self._controller.perform(opened.scenario, opened.dsn)
 
-    def _refuse(self, path: Path, error: Exception) -> None:
+    def _refuse(self, path: Path, error: BaseException) -> None:
         if isinstance(error, DraftError) and error.count > 1:
             Mistakes(path, error, self._window).open()
         else:

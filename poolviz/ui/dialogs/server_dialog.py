@@ -139,7 +139,7 @@ class ServerDialog(QDialog):
         self.test_button.setEnabled(True)
         self._show(f"✓ {target.product} {target.version}; {room(target)}.", "good")
 
-    def _failed(self, attempt: int, error: Exception) -> None:
+    def _failed(self, attempt: int, error: BaseException) -> None:
         if not isinstance(error, PoolvizError):
             raise error
         if self._open and attempt == self._tries:

@@ -22,6 +22,7 @@ from poolviz.ui.panel.slider import Slider, Toggle
 from poolviz.ui.panel.slider_scale import SliderScale
 from poolviz.ui.panel.value_box import ValueBox
 from poolviz.ui.style.theme import Theme
+from poolviz.ui.unexpected import contained
 
 _COMBO = 118  # pixels, for the longest choice
 _LONGEST_NOTE = 15  # characters that fit
@@ -115,7 +116,8 @@ class Row(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Reset on a double click on the name."""
         if event.type() == QEvent.Type.MouseButtonDblClick and isinstance(event, QMouseEvent):
-            self.reset()
+            with contained():
+                self.reset()
             return True
         return super().eventFilter(watched, event)
 
@@ -166,6 +168,7 @@ class _Name(QLabel):
     def minimumSizeHint(self) -> QSize:
         return QSize(24, super().minimumSizeHint().height())
 
+    @contained()
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.width() >= self.sizeHint().width():
             super().paintEvent(event)
@@ -271,6 +274,7 @@ class SwitchRow(Row):
 class _Combo(QComboBox):
     """Ignores the wheel without focus, so that scrolling the panel changes nothing."""
 
+    @contained()
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
             super().wheelEvent(event)

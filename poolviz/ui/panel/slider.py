@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QSizePolicy, QWidget
 
 from poolviz.ui.style.theme import Theme
+from poolviz.ui.unexpected import contained
 
 _KNOB = 14  # pixels across
 _GROOVE = 3
@@ -51,6 +52,7 @@ class Slider(QAbstractSlider):
         """Set the positions at which the knob stops. The groove doesn't change."""
         self._stops = (max(low, self.minimum()), min(high, self.maximum()))
 
+    @contained()
     def sliderChange(self, change: QAbstractSlider.SliderChange) -> None:
         """Repaint the knob at its position."""
         super().sliderChange(change)
@@ -65,22 +67,26 @@ class Slider(QAbstractSlider):
         """Return the x position of the knob's centre."""
         return _KNOB / 2 + (self.width() - _KNOB) * position / max(self.maximum(), 1)
 
+    @contained()
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Move the knob to the pointer."""
         if event.button() == Qt.MouseButton.LeftButton:
             self.setSliderDown(True)
             self._follow(event)
 
+    @contained()
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Drag the knob."""
         if self.isSliderDown():
             self._follow(event)
 
+    @contained()
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Release the knob, which emits `sliderReleased`."""
         if event.button() == Qt.MouseButton.LeftButton and self.isSliderDown():
             self.setSliderDown(False)
 
+    @contained()
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Emit `stepped`: a step of the value may be larger than one position."""
         steps = _STEPS.get(event.key())
@@ -89,6 +95,7 @@ class Slider(QAbstractSlider):
         else:
             self.stepped.emit(steps)
 
+    @contained()
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Ignore the wheel without focus, so that scrolling the panel changes nothing."""
         if self.hasFocus() and event.angleDelta().y():
@@ -101,6 +108,7 @@ class Slider(QAbstractSlider):
         share = (event.position().x() - _KNOB / 2) / max(self.width() - _KNOB, 1)
         self.setSliderPosition(self.clamped(round(share * self.maximum())))
 
+    @contained()
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the groove, its filled part and the knob."""
         theme, x, y = self._theme, self.x_of(self.sliderPosition()), self.height() / 2
@@ -141,6 +149,7 @@ class Toggle(QAbstractButton):
         self._theme = theme
         self.update()
 
+    @contained()
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the track and the thumb."""
         theme, on = self._theme, self.isChecked()

@@ -23,6 +23,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import Parameter, Value
 from poolviz.ui.panel.row import Row
 from poolviz.ui.style.theme import Theme
+from poolviz.ui.unexpected import contained
 
 _HEIGHT = 22  # pixels, like every editor in the panel
 _NAME = 118  # pixels for a file's name
@@ -41,6 +42,7 @@ class _Line(QLineEdit):
                 return False
         return super().event(event)
 
+    @contained()
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self.isModified():
             self.restored.emit()

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Numeric, Value
+from poolviz.ui.unexpected import contained
 
 _WIDTH, _HEIGHT = 64, 22
 
@@ -55,6 +56,7 @@ class ValueBox(QAbstractSpinBox):
         """Return the usual size."""
         return QSize(_WIDTH, _HEIGHT)
 
+    @contained()
     def stepBy(self, steps: int) -> None:
         """Step by the arrow keys, Page Up, Page Down and the wheel."""
         self._typed = False
@@ -81,6 +83,7 @@ class ValueBox(QAbstractSpinBox):
                 return False
         return super().event(event)
 
+    @contained()
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Restore the value on Escape."""
         if event.key() == Qt.Key.Key_Escape and self._typed:
@@ -88,6 +91,7 @@ class ValueBox(QAbstractSpinBox):
             return
         super().keyPressEvent(event)
 
+    @contained()
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Ignore the wheel without focus, so that scrolling the panel changes nothing."""
         if self.hasFocus():

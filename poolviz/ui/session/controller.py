@@ -37,6 +37,7 @@ from poolviz.ui.session.requested_settings import RequestedSettings, Step
 from poolviz.ui.session.server_choice import ServerChoice
 from poolviz.ui.session.warnings import Warnings
 from poolviz.ui.session.worker import Inbox, Outcome, Worker
+from poolviz.ui.unexpected import contained
 
 _logger = logging.getLogger(__name__)
 
@@ -280,7 +281,7 @@ class Controller(QObject):
         self,
         work: Callable[[], Outcome],
         then: Callable[[Outcome], None],
-        failed: Callable[[Exception], None],
+        failed: Callable[[BaseException], None],
     ) -> None:
         """Have a worker do something to the server; a run that is started meanwhile begins
         afterwards."""
@@ -290,7 +291,7 @@ class Controller(QObject):
         self,
         pools: Sequence[str],
         then: Callable[[None], None],
-        failed: Callable[[Exception], None],
+        failed: Callable[[BaseException], None],
     ) -> None:
         """Have a worker find out about pools, so that they can be chosen: see `Runner.learn`."""
         self._run_worker.do(lambda: self._runner.learn(*pools), then, failed)
@@ -307,7 +308,7 @@ class Controller(QObject):
     ) -> None:
         """Show a recorded session. Ends a run. A failure is shown, or handed to `on_failure`."""
 
-        def failed(error: Exception) -> None:
+        def failed(error: BaseException) -> None:
             if on_failure is not None and isinstance(error, InputError):
                 on_failure(error)
             else:
@@ -328,8 +329,10 @@ class Controller(QObject):
         now = monotonic()
         if now - self._watched > _WATCH:
             self._watched = now
-            self._watch()
-        self._warnings.watch(self._live_sample())
+            with contained():
+                self._watch()
+        with contained():
+            self._warnings.watch(self._live_sample())
 
     def close(self) -> None:
         """End the run, the server and the workers; blocks until they are gone."""
@@ -338,7 +341,8 @@ class Controller(QObject):
         self._closed = True
         self._after = None
         self._server.give_up()
-        self.stop()
+        with contained():  # whoever hears of it may fail; the server is stopped even so
+            self.stop()
         self._run_worker.do(self._runner.close, failed=log_fault)
         if not self._run_worker.close(_SERVER_PATIENCE):
             _logger.error("Engine or server did not end in time; they end with this process.")

@@ -151,7 +151,7 @@ class CurrentRun(QObject):
         self.settings_changed.emit()
         self.changed.emit()
 
-    def _not_begun(self, run: Run, error: Exception) -> None:
+    def _not_begun(self, run: Run, error: BaseException) -> None:
         self._end(run, RunEnded(0, "" if run.stop_asked else sentence_of(error), 1))
 
     def _prepare_tables(self, run: Run, pending: PendingChanges, scale: int) -> None:
@@ -161,7 +161,7 @@ class CurrentRun(QObject):
             self._notices.take_back(_PROGRESS)
             pending.tables_made()
 
-        def failed(error: Exception) -> None:
+        def failed(error: BaseException) -> None:
             self._notices.take_back(_PROGRESS)
             if pending is self._pending and not run.stop_asked:
                 self._notices.say("value", sentence_of(error), Weight.WARN)

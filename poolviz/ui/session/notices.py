@@ -76,7 +76,7 @@ class Notices(QObject):
             self.take_back(topic)
 
 
-def sentence_of(error: Exception) -> str:
+def sentence_of(error: BaseException) -> str:
     """Return what went wrong, for the banner; an unexpected error is also logged."""
     if isinstance(error, PoolvizError):
         return str(error)
@@ -84,6 +84,6 @@ def sentence_of(error: Exception) -> str:
     return f"Something unexpected happened: {error!r}."
 
 
-def log_fault(error: Exception) -> None:
+def log_fault(error: BaseException) -> None:
     """Log an unexpected error with its traceback."""
     _logger.error("%s", error, exc_info=error)

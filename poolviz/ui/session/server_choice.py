@@ -93,7 +93,7 @@ class ServerChoice(QObject):
         self._notices.take_back("server")
         self.reached.emit(target, self._start)
 
-    def _fail(self, attempt: int, error: Exception) -> None:
+    def _fail(self, attempt: int, error: BaseException) -> None:
         if attempt != self._attempt:
             return
         self._attempt = 0

@@ -9,6 +9,8 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import TypeVar
 
+from poolviz.ui.unexpected import contained
+
 Outcome = TypeVar("Outcome")
 _TURN = 0.005  # seconds
 
@@ -24,9 +26,13 @@ class Inbox:
         self._callbacks.append(callback)
 
     def deliver(self) -> None:
-        """Make the calls that have come in, in their order. Called by the GUI thread."""
+        """Make the calls that have come in, in their order. Called by the GUI thread.
+
+        One that raises is reported and doesn't keep the later ones from being made.
+        """
         for _ in range(len(self._callbacks)):
-            self._callbacks.popleft()()
+            with contained():
+                self._callbacks.popleft()()
 
 
 class Worker:
@@ -42,17 +48,18 @@ class Worker:
         self,
         work: Callable[[], Outcome],
         then: Callable[[Outcome], None] = lambda _: None,
-        failed: Callable[[Exception], None] | None = None,
+        failed: Callable[[BaseException], None] | None = None,
     ) -> None:
         """Do `work` in the thread, then call `then` or `failed` in the GUI thread.
 
-        Without `failed`, an exception is raised again in the GUI thread.
+        Without `failed`, an exception is raised again in the GUI thread, where it is reported. One
+        such as SystemExit ends the job only, not the thread.
         """
 
         def job() -> None:
             try:
                 outcome = work()
-            except Exception as error:  # noqa: BLE001 - handed to whoever asked for the work
+            except BaseException as error:  # noqa: BLE001 - handed to whoever asked for the work
                 self._inbox.post(_failing(failed, error))
             else:
                 self._inbox.post(lambda: then(outcome))
@@ -76,7 +83,9 @@ class Worker:
             job()
 
 
-def _failing(failed: Callable[[Exception], None] | None, error: Exception) -> Callable[[], None]:
+def _failing(
+    failed: Callable[[BaseException], None] | None, error: BaseException
+) -> Callable[[], None]:
     """Return the callback that reports `error`."""
 
     def callback() -> None:

@@ -100,7 +100,7 @@ class ExportMenu(QMenu):
             names = " and ".join(file.name for file in files)
             self.wrote.emit(f"Wrote {names} to {path.parent}")
 
-        def failed(error: Exception) -> None:
+        def failed(error: BaseException) -> None:
             self.failed.emit(Notice("export", sentence_of(error), Weight.BAD))
 
         self.wrote.emit(f"Writing {path.name}…")

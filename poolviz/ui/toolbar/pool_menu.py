@@ -88,7 +88,7 @@ class PoolMenu(QMenu):
         self._controller.choose_pool(pool.id)
         self._show_chosen()
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: BaseException) -> None:
         self._controller.notices.say("pool", sentence_of(error), Weight.WARN)
         self._show_chosen()
 

@@ -25,6 +25,7 @@ from poolviz.ui.style.icons import icon
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.toolbar.pool_menu import PoolMenu
 from poolviz.ui.toolbar.preset_menu import as_tool_tip
+from poolviz.ui.unexpected import contained
 
 HEIGHT = 45  # pixels, with the line below it
 _NARROWEST = 110  # pixels that a button with a menu has at least
@@ -180,6 +181,7 @@ class _DropDown(QPushButton):
         hint = self.sizeHint()
         return QSize(min(hint.width(), _NARROWEST), hint.height())
 
+    @contained()
     def paintEvent(self, event: QPaintEvent) -> None:
         option = QStyleOptionButton()
         self.initStyleOption(option)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytestqt.qtbot import QtBot
 
 from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.settings import SETTINGS
@@ -213,7 +215,7 @@ def test_the_window_paints_15_to_30_times_a_second_and_less_when_the_machine_is_
     assert frame_rate.frames_per_second == SLOWEST <= idle
 
 
-def test_jobs_are_done_in_order_by_a_thread_and_reported_to_the_inbox() -> None:
+def test_jobs_are_done_in_order_by_a_thread_and_reported_to_the_inbox(qtbot: QtBot) -> None:
     inbox = Inbox()
     worker = Worker("test", inbox)
     found: list[object] = []
@@ -224,12 +226,15 @@ def test_jobs_are_done_in_order_by_a_thread_and_reported_to_the_inbox() -> None:
             found.append,
         )
     worker.do(lambda: 1 / 0, found.append, lambda error: found.append(type(error)))
+    worker.do(lambda: sys.exit(4), found.append, lambda error: found.append(type(error)))
     worker.do(lambda: math.sqrt(-1), found.append)
+    worker.do(lambda: "the last", found.append)
     assert worker.close(30)
     assert found == []
-    with pytest.raises(ValueError, match="math domain"):
+    with qtbot.capture_exceptions() as unexpected:
         inbox.deliver()
-    assert found == [0, 1, 2, ZeroDivisionError]
+    assert found == [0, 1, 2, ZeroDivisionError, SystemExit, "the last"]
+    assert [str(error) for _, error, _ in unexpected] == ["math domain error"]
     assert threads == ["poolviz test"] * 3
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from threading import Timer
 
@@ -9,10 +10,11 @@ import click
 import msgspec
 
 from poolviz.commands.console import Console, say, table
+from poolviz.load.statements import ACCOUNTS, SCHEMA
 from poolviz.model.errors import PoolvizError
 from poolviz.runs.exports import write_exports
 from poolviz.runs.request import RunRequest
-from poolviz.runs.runner import Run, Runner, RunStopped
+from poolviz.runs.runner import Run, Runner, RunStopped, TablesNotAllowed
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import RunSummary, as_object
@@ -23,22 +25,31 @@ _LOOK = 0.1  # seconds between two looks at the run
 _BEGIN_LIMIT = 5.0  # seconds that what precedes a run may go on after a signal
 
 
-def run_draft(draft: Draft, out: list[Path], runner: Runner, *, as_json: bool, quiet: bool) -> int:
+def run_draft(
+    draft: Draft,
+    out: list[Path],
+    runner: Runner,
+    *,
+    as_json: bool,
+    quiet: bool,
+    create_tables: bool = False,
+) -> int:
     """Run what `draft` says, print the result, write the files; return the exit status.
 
     `runner` has learned of the pool. Whatever is wrong with the request is found before the load
     begins. A run that ends early, by a signal or a failure, has the result and the files of what
-    was recorded.
+    was recorded. Without `create_tables`, whoever sits at the terminal is asked before tables are
+    created on a server that isn't poolviz' own.
     """
     request = RunRequest.of(draft, out)
     console = Console(request.scenario.duration or 0.0, quiet=quiet)
     console.introduce(request.scenario)
     runner.warm_up(request.scenario.pool)
     target = runner.reach(request.dsn, console.say)
-    run = Run(request.scenario, target, console)
+    run = Run(request.scenario, target, console, may_create_tables=create_tables)
     with handled_by(lambda: _stop(run)):
         try:
-            runner.begin(run, request.session)
+            _begin(runner, run, request.session)
         except RunStopped:
             return INTERRUPTED
         assert run.recorder is not None
@@ -50,6 +61,30 @@ def run_draft(draft: Draft, out: list[Path], runner: Runner, *, as_json: bool, q
                 runner.end_run()
             console.end()
             return _finish(request, run, recorder, console, as_json=as_json)
+
+
+def _begin(runner: Runner, run: Run, session: Path | None) -> None:
+    """Begin the run, with the consent to create tables that it may need."""
+    try:
+        runner.begin(run, session)
+    except TablesNotAllowed as refusal:
+        if not _agrees_to_tables(refusal):
+            raise
+        run.may_create_tables = True
+        runner.begin(run, session)
+
+
+def _agrees_to_tables(refusal: TablesNotAllowed) -> bool:
+    """Ask whether tables may be created, where someone is there to be asked."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
+        return False
+    tables = f"schema {SCHEMA}, with {refusal.scale * ACCOUNTS:,} accounts"
+    question = f"poolviz: Create {tables}, on {refusal.target.shown}?"
+    try:
+        with handled_by(end_at_once):  # nothing has begun
+            return click.confirm(question, err=True)
+    except click.Abort:  # the terminal was closed
+        return False
 
 
 def _stop(run: Run) -> None:

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     help=f"Write a file in the format of its suffix: {' '.join(suffixes())}.",
 )
 @click.option(
+    "--create-tables",
+    is_flag=True,
+    help="Allow the tables of read and read_write, in a schema poolviz, on your own server.",
+)
+@click.option(
     "--fail-if",
     metavar="CONDITION",
     multiple=True,
@@ -56,6 +61,7 @@ def command(
     seed: int | None,
     out: tuple[Path, ...],
     fail_if: tuple[str, ...],
+    create_tables: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -81,7 +87,14 @@ def command(
         draft = _with_options(draft, limits, load, at)
         if fail_if:
             draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])
-        return run_draft(draft, list(out), runner, as_json=as_json, quiet=quiet)
+        return run_draft(
+            draft,
+            list(out),
+            runner,
+            as_json=as_json,
+            quiet=quiet,
+            create_tables=create_tables,
+        )
 
 
 def _with_options(

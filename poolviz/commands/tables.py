@@ -14,7 +14,8 @@ from poolviz.commands import options
 def command(dsn: str | None, scale: int, drop: bool) -> None:
     """Make the tables that the statements read and read_write work on, in a schema poolviz.
 
-    A run makes them by itself where they are missing; this makes or drops them without a run.
+    A run makes them where they are missing, on your own server only with --create-tables; this
+    makes or drops them without a run.
     """
     from poolviz.commands.console import say  # noqa: PLC0415 - loads what a run needs
     from poolviz.load.settings import SETTINGS  # noqa: PLC0415 - likewise

@@ -36,6 +36,7 @@ def run(
     duration: float | str | None = None,
     dsn: str | None = None,
     seed: int | None = None,
+    create_tables: bool = False,
 ) -> Result:
     """Run a load on a pool, wait for its end, and return what was measured.
 
@@ -44,7 +45,9 @@ def run(
     arguments take precedence over it: `pool` is an id of `poolviz pools` or `file.py:Class`,
     `limits` and `load` hold parameters by their names, and each of `changes` is a mapping such as
     `{"at": 3, "maxconn": 8}`. Times are in seconds, or text with a unit ("50ms"). Without a
-    `dsn` the run goes to a PostgreSQL that poolviz starts and ends.
+    `dsn` the run goes to a PostgreSQL that poolviz starts and ends. On a server of yours, the
+    tables of the statements read and read_write are created in a schema `poolviz` only with
+    `create_tables`.
 
     The load runs in a process of its own, which never imports the caller's main module. Warnings
     are logged, and in `Result.warnings`. Raises `poolviz.PoolvizError`: InputError for mistakes in
@@ -64,7 +67,7 @@ def run(
         request = RunRequest.of(draft)
         runner.warm_up()
         target = runner.reach(request.dsn, _logger.info)
-        started = Run(request.scenario, target, _Log())
+        started = Run(request.scenario, target, _Log(), may_create_tables=create_tables)
         runner.begin(started)
         try:
             while not started.wait(_LOOK):  # with an end, so that Ctrl+C is heard on every system

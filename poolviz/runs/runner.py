@@ -44,6 +44,7 @@ from poolviz.runs.spawned_engine import SpawnedEngine, spawn_engine
 from poolviz.runs.warnings import RunWarning, tables_remain, warnings_before
 from poolviz.servers.dispatch import prepare_tables, reach
 from poolviz.servers.embedded.server import EmbeddedServer
+from poolviz.servers.tables import TablesMissing
 from poolviz.servers.target import Target
 from poolviz.sessions.recorder import Recorder
 
@@ -59,6 +60,21 @@ class RunStopped(PoolvizError):
 
     def __init__(self) -> None:
         super().__init__("The run was stopped before it began.")
+
+
+class TablesNotAllowed(InputError):
+    """A run needs tables of `scale` on a user's server, who hasn't allowed to create them.
+
+    `present` is the scale of smaller ones that would be replaced; 0 without any.
+    """
+
+    def __init__(self, target: Target, scale: int, present: int) -> None:
+        super().__init__(
+            f"The tables that this load needs aren't on {target.shown}, and poolviz creates "
+            "nothing there unless you allow it: with --create-tables, or create_tables=True in "
+            "Python."
+        )
+        self.target, self.scale, self.present = target, scale, present
 
 
 class RunListener(Protocol):
@@ -79,11 +95,19 @@ class Run:
     """One run: what it runs, its engine, its record.
 
     `engine` and `recorder` are set once, by `Runner.begin`. `started` and `ended` follow the
-    engine's reports.
+    engine's reports. `may_create_tables` is the user's consent to tables on a server of his.
     """
 
-    def __init__(self, scenario: Scenario, target: Target, listener: RunListener) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        target: Target,
+        listener: RunListener,
+        *,
+        may_create_tables: bool = False,
+    ) -> None:
         self.scenario, self.target = scenario, target
+        self.may_create_tables = may_create_tables
         # A fault finds the run's connections on the server by its name: no other run may have it.
         self.name = f"poolviz-{os.getpid()}-{next(_numbers)}-{secrets.token_hex(4)}"
         self.warnings: list[RunWarning] = []
@@ -129,9 +153,10 @@ class Run:
         return self._over.wait(timeout)
 
     def warn(self, warning: RunWarning) -> None:
-        """Keep a warning and pass it on."""
-        self.warnings.append(warning)
-        self._listener.warned(warning)
+        """Keep a warning and pass it on, once."""
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+            self._listener.warned(warning)
 
     def progress(self, sentence: str) -> None:
         """Pass on what is being done before the load starts. RunStopped where the run was stopped
@@ -379,7 +404,8 @@ class Runner:
 
         It is recorded into `session`. With `keep_at` instead, it is recorded there if that file
         can be written, else in memory, and `run.not_kept` says why. The run before is ended first.
-        PoolvizError where the run can't begin, RunStopped where it was stopped before.
+        PoolvizError where the run can't begin, RunStopped where it was stopped before. After
+        TablesNotAllowed it may be begun again, with the user's consent.
         """
         self.end_run()
         self._run = run
@@ -403,10 +429,17 @@ class Runner:
             raise
 
     def prepare_tables(self, run: Run, scale: int) -> None:
-        """Make the tables of that scale that `run` needs, if they aren't there. PoolvizError where
-        they can't be made, or the run is stopped meanwhile, which leaves nothing half made."""
-        if prepare_tables(run.target.conninfo, scale, run.progress) and not run.target.embedded:
-            run.warn(RunWarning("tables", tables_remain(run.target)))
+        """Make the tables of that scale that `run` needs, if they aren't there. TablesNotAllowed
+        where they aren't and that needs the user's consent; PoolvizError where they can't be made,
+        or the run is stopped meanwhile, which leaves nothing half made."""
+        target = run.target
+        create = target.embedded or run.may_create_tables
+        try:
+            made = prepare_tables(target.conninfo, scale, run.progress, create=create)
+        except TablesMissing as missing:
+            raise TablesNotAllowed(target, scale, missing.scale) from None
+        if made and not target.embedded:
+            run.warn(RunWarning("tables", tables_remain(target)))
 
     def end_run(self) -> None:
         """End the run that goes on, and its engine. Its record stays open to be read."""

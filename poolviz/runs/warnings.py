@@ -91,13 +91,13 @@ def _too_few_connections(scenario: Scenario, target: Target) -> str:
 
 
 def _tables_to_create(scenario: Scenario, target: Target) -> str:
-    """Return the sentence about tables that the run creates on a user's server; else ""."""
+    """Return the sentence about tables that the run needs on a user's server; else ""."""
     scale = needs_tables(scenario)
     if not scale or target.embedded:
         return ""
     return (
-        f"The statements of this load need tables: schema {SCHEMA}, with {scale * ACCOUNTS:,} "
-        f"accounts, is created on {target.shown} unless it is there already."
+        f"This load needs tables on {target.shown}: schema {SCHEMA}, with {scale * ACCOUNTS:,} "
+        "accounts. Unless they are there already, poolviz creates them only if you allow it."
     )
 
 

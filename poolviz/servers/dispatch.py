@@ -81,15 +81,18 @@ def fault_injection_for(conninfo: str, application_name: str) -> FaultInjection 
     return _access(conninfo).fault_injection(conninfo, application_name)
 
 
-def prepare_tables(conninfo: str, scale: int, progress: Progress = lambda _: None) -> bool:
+def prepare_tables(
+    conninfo: str, scale: int, progress: Progress = lambda _: None, *, create: bool = True
+) -> bool:
     """Make sure that the tables exist, of `scale` at least; return whether they were created.
 
+    Without `create` nothing is created, and TablesMissing is raised where that would be needed.
     `progress` is called in this thread. Raises InputError for SQLite, and ServerError, with what
     to do about it, if the schema holds something else or this user lacks a privilege. After an
     error or an interruption, either the earlier tables are there or none.
     """
     with _access(conninfo).tables(conninfo) as tables:
-        return tables.prepare(scale, progress)
+        return tables.prepare(scale, progress, create=create)
 
 
 def drop_tables(conninfo: str, progress: Progress = lambda _: None) -> bool:

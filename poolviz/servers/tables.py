@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from poolviz.load.statements import ACCOUNTS, SCHEMA
-from poolviz.model.errors import ServerError
+from poolviz.model.errors import PoolvizError, ServerError
 
 NOTE = "made"
 MARK = "made by poolviz, which drops it on request"  # the comment that marks a table as ours
@@ -52,11 +52,20 @@ class Found:
     others: tuple[str, ...] = ()  # what is in it that poolviz didn't create
 
 
+class TablesMissing(PoolvizError):
+    """The tables aren't there, and weren't created because that isn't allowed. `scale` is that of
+    smaller ones that are; 0 without any."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__(f"The tables in schema {SCHEMA} are missing or too small.")
+        self.scale = scale
+
+
 class Tables(ABC):
     """The tables on one server, over one connection. Used by one thread. Everything raises
     ServerError in one sentence."""
 
-    def prepare(self, scale: int, progress: Callable[[str], None]) -> bool:
+    def prepare(self, scale: int, progress: Callable[[str], None], *, create: bool) -> bool:
         """See `dispatch.prepare_tables`."""
         found = self._find()
         _refuse_foreign(found)
@@ -64,6 +73,8 @@ class Tables(ABC):
             self._check_privileges()
             self._empty_history()
             return False
+        if not create:
+            raise TablesMissing(found.scale)
         tables = f"tables of scale {scale} with {scale * ACCOUNTS:,} accounts"
         if found.scale:
             progress(f"Replacing the tables of scale {found.scale} in schema {SCHEMA}: {tables}")

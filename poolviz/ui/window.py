@@ -25,6 +25,7 @@ from poolviz.ui.frame_rate import FrameRate
 from poolviz.ui.language import in_users_language
 from poolviz.ui.panel.control_panel import ControlPanel
 from poolviz.ui.session.controller import Controller, State
+from poolviz.ui.session.current_run import TablesQuestion
 from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.statusbar import StatusBar
 from poolviz.ui.style.theme import Theme
@@ -123,6 +124,7 @@ class Window(QMainWindow):
         controller.session_changed.connect(self._show_session)
         controller.values_changed.connect(self._show_values)
         controller.server_wanted.connect(self.ask_for_server)
+        controller.tables_wanted.connect(self._ask_for_tables)
         controller.planned.connect(self._show_what_to_watch)
         controller.notices.said.connect(self.banner.say)
         controller.notices.withdrawn.connect(self.banner.take_back)
@@ -145,6 +147,11 @@ class Window(QMainWindow):
         dialog = ServerDialog(self.controller.file_worker, self._settings, self)
         dialog.chosen.connect(self.controller.connect_to)
         dialog.open()
+
+    def _ask_for_tables(self, question: TablesQuestion) -> None:
+        from poolviz.ui.dialogs.create_tables import CreateTablesDialog  # noqa: PLC0415 - as above
+
+        CreateTablesDialog(question, self).open()
 
     def _change(self, changes: dict[str, Value]) -> None:
         clients = changes.get("clients", 0)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +15,12 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
+import poolviz
 from poolviz.commands.cli import run_command_line
 from tests.servers.fixtures import ask
+
+if sys.platform != "win32":
+    import pty
 
 QUICK = ("--load", "clients=2", "--load", "hold_time=0", "--load", "think_time=1ms", "--json")
 
@@ -47,7 +54,8 @@ def schemas(dsn: str) -> int:
 
 def test_a_run_that_writes_makes_its_tables_and_says_so(run: Any, dsn: str) -> None:
     status, out, err = run(
-        *("run", "--dsn", dsn, "--load", "statement=read_write", "--duration", "1", *QUICK)
+        *("run", "--dsn", dsn, "--load", "statement=read_write", "--duration", "1", *QUICK),
+        "--create-tables",
     )
     result = json.loads(out)
     assert status == 0
@@ -61,11 +69,51 @@ def test_a_run_that_writes_makes_its_tables_and_says_so(run: Any, dsn: str) -> N
 def test_a_run_that_changes_to_reading_later_has_its_tables_by_then(run: Any, dsn: str) -> None:
     status, out, err = run(
         *("run", "--dsn", dsn, "--load", "statement=select_1", "--duration", "0.8", *QUICK),
-        *("--at", "0.4:statement=read"),
+        *("--at", "0.4:statement=read", "--create-tables"),
     )
     assert status == 0
     assert json.loads(out)["errors"] == {}
     assert "Creating schema poolviz" in err
+
+
+def test_nothing_is_created_on_a_users_server_that_was_not_allowed(run: Any, dsn: str) -> None:
+    request = ("run", "--dsn", dsn, "--load", "statement=read", "--duration", "0.3", *QUICK)
+    status, out, err = run(*request)
+    assert (status, out) == (2, "")
+    assert "creates nothing there unless you allow it: with --create-tables" in err
+    assert schemas(dsn) == 0
+    with pytest.raises(poolviz.PoolvizError, match="create_tables=True"):
+        poolviz.run(load={"statement": "read"}, dsn=dsn, duration=0.3)
+    assert schemas(dsn) == 0
+    run("tables", "--dsn", dsn)
+    assert run(*request)[0] == 0  # they are there now
+    status, _, err = run(*request, "--load", "scale=2")
+    assert status == 2
+    assert ask(dsn, "SELECT count(*) FROM poolviz.accounts") == 100_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 2), ("\n", 2), ("\x04", 2)])
+def test_at_a_terminal_the_user_is_asked(dsn: str, answer: str, status: int) -> None:
+    command = [sys.executable, "-m", "poolviz", "run", "--dsn", dsn, "--duration", "0.3", *QUICK]
+    terminal, end = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [*command, "--load", "statement=read"], stdin=end, stderr=end, stdout=subprocess.PIPE
+        ) as process:
+            shown = ""
+            while "[y/N]" not in shown:
+                shown += os.read(terminal, 1000).decode()
+            assert schemas(dsn) == 0
+            os.write(terminal, answer.encode())
+            assert process.stdout is not None
+            out = process.stdout.read()
+            assert process.wait(60) == status
+    finally:
+        os.close(end)
+        os.close(terminal)
+    assert bool(out) == (status == 0)
+    assert schemas(dsn) == (1 if status == 0 else 0)
 
 
 def test_a_run_that_needs_no_tables_makes_none(run: Any, dsn: str) -> None:

@@ -119,7 +119,8 @@ def test_a_run_that_is_stopped_while_its_tables_are_made_begins_nothing(
             run.stop()
 
     scenario = check_draft(Draft(load={"statement": "read", "scale": 2}))
-    run = Run(scenario, runner.reach(conninfo, lambda _: None), StopsAtOnce())
+    target = runner.reach(conninfo, lambda _: None)
+    run = Run(scenario, target, StopsAtOnce(), may_create_tables=True)
     drop_tables(conninfo)
     try:
         with pytest.raises(PoolvizError, match="stopped before it began"):

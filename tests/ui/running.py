@@ -17,6 +17,7 @@ from pytestqt.qtbot import QtBot
 from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.folder import SessionsFolder
+from poolviz.ui.dialogs.create_tables import CreateTablesDialog
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.style.theme_manager import ThemeManager
 from poolviz.ui.window import Window
@@ -76,6 +77,16 @@ def plan(window: Window, pool: str = "sqlalchemy.QueuePool", **limits: object) -
     """Have the window take over a gentle scenario."""
     draft = Draft(pool=pool, limits=dict(limits), load=dict(GENTLE))
     window.controller.plan(complete_draft(draft))
+
+
+def allow_tables(window: Window) -> None:
+    """Answer each question whether tables may be created, with the button that allows it."""
+
+    def press(_question: object) -> None:
+        for dialog in window.findChildren(CreateTablesDialog):
+            dialog.yes.click()
+
+    window.controller.tables_wanted.connect(press)
 
 
 def run_on(qtbot: QtBot, window: Window, dsn: str | None) -> None:

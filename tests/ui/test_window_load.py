@@ -17,11 +17,14 @@ from pytestqt.qtbot import QtBot
 
 from poolviz.model.parameters import Value
 from poolviz.model.sample import MarkKind
+from poolviz.servers.dispatch import prepare_tables
+from poolviz.ui.dialogs.create_tables import CreateTablesDialog
 from poolviz.ui.panel.row import ChoiceRow, NumberRow
 from poolviz.ui.panel.text_row import TextRow
 from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
 from tests.ui.running import (
+    allow_tables,
     operations,
     plan,
     run_on,
@@ -164,8 +167,9 @@ def test_tables_are_announced_made_before_the_load_and_stay(
     until(qtbot, lambda: window.controller.target is not None)
     assert "Nothing is created there." in window.banner.sentences["load"]
     window.controller.change_settings({"statement": "read_write"})
-    assert "schema poolviz, with 100,000 accounts, is created" in window.banner.sentences["tables"]
+    assert "only if you allow it" in window.banner.sentences["tables"]
     assert tables_in(database) == []
+    allow_tables(window)
     said: list[str] = []
     window.controller.notices.said.connect(lambda notice: said.append(notice.sentence))
     window.controller.start()
@@ -181,6 +185,7 @@ def test_a_change_waits_for_the_tables_it_needs_while_the_run_goes_on(
 ) -> None:
     plan(window)
     run_on(qtbot, window, database)
+    allow_tables(window)
     choose(window, "statement", "read")
     window.controller.change_settings({"hold_time": 0.02})
     until(qtbot, lambda: in_force(window, "hold_time") == 0.02)
@@ -211,10 +216,98 @@ def test_tables_that_cant_be_had_leave_the_statement_as_it_was(
     assert tables_in(database) == ["mine"]
 
 
+def dialog_of(qtbot: QtBot, window: Window) -> CreateTablesDialog:
+    """The question about tables, once it is shown."""
+    until(qtbot, lambda: bool(window.findChildren(CreateTablesDialog)))
+    (dialog,) = window.findChildren(CreateTablesDialog)
+    assert dialog.isVisible()
+    return dialog
+
+
+def press_and_wait(qtbot: QtBot, window: Window, *, yes: bool) -> None:
+    """Answer the question about tables, and wait until it is gone."""
+    dialog = dialog_of(qtbot, window)
+    (dialog.yes if yes else dialog.no).click()
+    until(qtbot, lambda: not window.findChildren(CreateTablesDialog))
+
+
+def test_tables_are_created_on_a_users_server_only_once_that_was_allowed(
+    window: Window, qtbot: QtBot, database: str
+) -> None:
+    controller = window.controller
+    plan(window)
+    controller.change_settings({"statement": "read"})
+    controller.connect_to(database, start=True)
+    dialog = dialog_of(qtbot, window)
+    assert controller.target is not None
+    assert controller.target.shown in dialog.words.text()
+    press_and_wait(qtbot, window, yes=False)
+    assert controller.state is State.READY
+    assert controller.recorder is None
+    assert tables_in(database) == []
+    controller.start()
+    press_and_wait(qtbot, window, yes=True)
+    until_counting(qtbot, window)
+    assert len(tables_in(database)) > 3
+    controller.stop()
+    until(qtbot, lambda: controller.state is State.READY)
+    ask(database, "DROP SCHEMA poolviz CASCADE")
+    controller.start()  # on the same server, of the same scale: it isn't asked again
+    until_counting(qtbot, window)
+    controller.stop()
+    until(qtbot, lambda: controller.state is State.READY)
+    controller.change_settings({"scale": 2})
+    controller.start()
+    press_and_wait(qtbot, window, yes=False)
+    assert controller.state is State.READY
+
+
+def test_a_change_that_needs_tables_asks_and_is_taken_back_where_that_is_refused(
+    window: Window, qtbot: QtBot, database: str
+) -> None:
+    plan(window)
+    run_on(qtbot, window, database)
+    window.controller.change_settings({"statement": "read", "hold_time": 0.03})
+    dialog_of(qtbot, window)
+    until(qtbot, lambda: in_force(window, "hold_time") == 0.03)
+    press_and_wait(qtbot, window, yes=False)
+    assert window.controller.values["statement"] == "sleep"
+    assert tables_in(database) == []
+    window.controller.change_settings({"statement": "read"})
+    press_and_wait(qtbot, window, yes=True)
+    until(qtbot, lambda: in_force(window, "statement") == "read")
+    assert errors(window) == 0
+
+
+def test_a_question_that_outlasts_its_run_changes_nothing(
+    window: Window, qtbot: QtBot, database: str
+) -> None:
+    plan(window)
+    run_on(qtbot, window, database)
+    window.controller.change_settings({"statement": "read"})
+    dialog_of(qtbot, window)
+    window.controller.stop()
+    until(qtbot, lambda: window.controller.state is State.READY)
+    press_and_wait(qtbot, window, yes=True)
+    assert window.controller.state is State.READY
+    assert tables_in(database) == []
+
+
+def test_tables_that_are_there_raise_no_question(
+    window: Window, qtbot: QtBot, database: str
+) -> None:
+    prepare_tables(database, 1)
+    plan(window)
+    window.controller.change_settings({"statement": "read"})
+    run_on(qtbot, window, database)
+    assert not window.findChildren(CreateTablesDialog)
+
+
 def test_a_stop_while_tables_are_made_leaves_none(
     window: Window, qtbot: QtBot, database: str
 ) -> None:
     plan(window)
+    allow_tables(window)
     window.controller.change_settings({"statement": "read", "scale": 200})
     window.controller.connect_to(database, start=True)
     until(qtbot, lambda: "preparation" in window.banner.sentences)

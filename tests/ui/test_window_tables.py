@@ -13,7 +13,7 @@ from poolviz.ui.dialogs.drop_tables import Question
 from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
 from tests.servers.fixtures import ask
-from tests.ui.running import plan, run_on, servers_home, until, until_counting, window
+from tests.ui.running import allow_tables, plan, run_on, servers_home, until, until_counting, window
 
 __all__ = ["servers_home", "window"]
 
@@ -70,6 +70,7 @@ def test_a_load_that_is_started_while_they_are_dropped_makes_them_again(
             cursor.execute("SELECT * FROM poolviz.accounts LIMIT 1")
         answer(qtbot, window, yes=True)
         until(qtbot, lambda: ask(conninfo, waiting) > 0)
+        allow_tables(window)
         window.controller.start()
         reader.rollback()
         until_counting(qtbot, window)

@@ -80,7 +80,8 @@ class ServerDialog(QDialog):
     def _lay_out(self) -> None:
         words = QLabel(
             "The load starts only when you press Start. It opens as many connections as\n"
-            "the pool's limits allow, and one more to watch them."
+            "the pool's limits allow, and one more to watch them. Nothing is created there,\n"
+            "except the tables of the statements read and read_write, and only if you allow it."
         )
         words.setProperty("role", "note")
         form = QFormLayout()

@@ -66,6 +66,7 @@ class Controller(QObject):
     values_changed = Signal()  # other settings are requested
     server_wanted = Signal()  # the user is to name a server
     planned = Signal(object)  # a Scenario was taken over
+    tables_wanted = Signal(object)  # a TablesQuestion is to be answered by the user
 
     def __init__(
         self,
@@ -112,6 +113,7 @@ class Controller(QObject):
         self._current.settings_changed.connect(self._show_values)
         self._current.ended.connect(self._end)
         self._current.restart_wanted.connect(self._start_again)
+        self._current.tables_wanted.connect(self.tables_wanted.emit)
 
     # What there is to show
 

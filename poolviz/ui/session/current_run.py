@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
 from poolviz.load.faults import FAULTS
+from poolviz.load.statements import needs_tables
 from poolviz.model.messages import (
     ChangeRefused,
     MarkAdded,
@@ -19,7 +21,7 @@ from poolviz.model.messages import (
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Scenario
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.runner import Run, Runner, TablesNotAllowed
 from poolviz.runs.warnings import RunWarning
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
@@ -32,6 +34,18 @@ from poolviz.ui.session.worker import Inbox, Worker
 _PROGRESS = "preparation"  # a topic of notices
 
 
+@dataclass(frozen=True)
+class TablesQuestion:
+    """Whether tables of `scale` may be created on a user's server; `present` is the scale of those
+    that they replace, 0 without any. One of the two is called with the answer."""
+
+    target: Target
+    scale: int
+    present: int
+    allow: Callable[[], None]
+    refuse: Callable[[], None]
+
+
 class CurrentRun(QObject):
     """At most one run at a time, and what is changed in it. Belongs to the GUI thread; `worker`
     does what blocks, and the engine's reader thread only posts to the inbox."""
@@ -41,6 +55,7 @@ class CurrentRun(QObject):
     settings_changed = Signal()  # other settings are requested, or other faults in force
     ended = Signal(object)  # the Run
     restart_wanted = Signal()  # the user wants the run ended and another one begun
+    tables_wanted = Signal(object)  # a TablesQuestion
 
     def __init__(
         self,
@@ -59,6 +74,7 @@ class CurrentRun(QObject):
         self._run: Run | None = None
         self._over = True
         self._pending: PendingChanges | None = None  # once the engine is there
+        self._allowed: dict[str, int] = {}  # the largest scale that the user allowed, by server
         self.faults = ActiveFaults()
 
     @property
@@ -84,7 +100,8 @@ class CurrentRun(QObject):
     def begin(self, scenario: Scenario, target: Target) -> None:
         """Start a run on a server that was reached."""
         self._notices.take_all_back()
-        run = self._run = Run(scenario, target, self)
+        allowed = self._may_create(target, needs_tables(scenario))
+        run = self._run = Run(scenario, target, self, may_create_tables=allowed)
         self._over, self._pending = False, None
         self.faults.begin(run)
         self._worker.do(
@@ -152,7 +169,12 @@ class CurrentRun(QObject):
         self.changed.emit()
 
     def _not_begun(self, run: Run, error: BaseException) -> None:
-        self._end(run, RunEnded(0, "" if run.stop_asked else sentence_of(error), 1))
+        if not isinstance(error, TablesNotAllowed):
+            self._end(run, RunEnded(0, "" if run.stop_asked else sentence_of(error), 1))
+            return
+        self._end(run, RunEnded(0))
+        if run is self._run and self._over and not run.stop_asked:
+            self._ask_for_tables(error, self.restart_wanted.emit, lambda: None)
 
     def _prepare_tables(self, run: Run, pending: PendingChanges, scale: int) -> None:
         """Have the tables made that a change needs, while the run goes on."""
@@ -161,15 +183,46 @@ class CurrentRun(QObject):
             self._notices.take_back(_PROGRESS)
             pending.tables_made()
 
-        def failed(error: BaseException) -> None:
-            self._notices.take_back(_PROGRESS)
-            if pending is self._pending and not run.stop_asked:
-                self._notices.say("value", sentence_of(error), Weight.WARN)
+        def go_on() -> bool:
+            return pending is self._pending and not run.stop_asked
+
+        def allowed() -> None:
+            if go_on():
+                self._prepare_tables(run, pending, scale)
+
+        def refused() -> None:
+            if go_on():
                 for key, value in pending.tables_failed().items():
                     self._requested.refuse(key, value)
                 self.settings_changed.emit()
 
+        def failed(error: BaseException) -> None:
+            self._notices.take_back(_PROGRESS)
+            if not go_on():
+                return
+            if isinstance(error, TablesNotAllowed):
+                self._ask_for_tables(error, allowed, refused)
+            else:
+                self._notices.say("value", sentence_of(error), Weight.WARN)
+                refused()
+
+        run.may_create_tables = self._may_create(run.target, scale)
         self._worker.do(lambda: self._runner.prepare_tables(run, scale), made, failed)
+
+    def _may_create(self, target: Target, scale: int) -> bool:
+        """Whether the user has allowed tables of that scale on that server."""
+        return self._allowed.get(target.shown, 0) >= scale
+
+    def _ask_for_tables(
+        self, missing: TablesNotAllowed, allowed: Callable[[], None], refused: Callable[[], None]
+    ) -> None:
+        def allow() -> None:
+            shown = missing.target.shown
+            self._allowed[shown] = max(missing.scale, self._allowed.get(shown, 0))
+            allowed()
+
+        question = TablesQuestion(missing.target, missing.scale, missing.present, allow, refused)
+        self.tables_wanted.emit(question)
 
     def _hear(self, run: Run, report: Report) -> None:
         if run is not self._run:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_KEY = r"\w*passw(?:or)?d"  # also sslpassword, PGPASSWORD, ssl_key_passwd
+# Also sslpassword, PGPASSWORD, ssl_key_passwd, MYSQL_PWD, and what was meant by pasword.
+_KEY = r"\w*(?:pass?w(?:or)?d|pwd)"
 _PATTERNS = (
     # ://user:PASSWORD@host. A password may hold an @ or a space that should have been escaped, so
     # everything up to the last @ of the line counts, unless another URL begins before it.

@@ -229,6 +229,7 @@ def spawn_watchdog(folder: Path, messages: IO[bytes] | int) -> subprocess.Popen[
             stdout=subprocess.PIPE,
             stderr=messages,
             cwd=folder.anchor,
+            env={key: value for key, value in os.environ.items() if not key.startswith("PG")},
             start_new_session=True,  # so that Ctrl+C in the terminal doesn't reach the server
             creationflags=watchdog.NO_WINDOW | watchdog.OWN_GROUP,
         )

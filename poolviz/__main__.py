@@ -37,8 +37,7 @@ def main() -> None:
     set_up_standard_streams()
     from poolviz.commands.cli import run_command_line  # noqa: PLC0415 - the child needs none of it
 
-    status = run_command_line(sys.argv[1:])
-    sys.exit(interrupts.INTERRUPTED if interrupts.interrupted() else status)
+    sys.exit(run_command_line(sys.argv[1:]))
 
 
 def _open_standard_descriptors() -> None:

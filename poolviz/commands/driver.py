@@ -60,7 +60,8 @@ def run_draft(
             finally:
                 runner.end_run()
             console.end()
-            return _finish(request, run, recorder, console, as_json=as_json)
+            status = _finish(request, run, recorder, console, as_json=as_json)
+    return INTERRUPTED if interrupted() else status
 
 
 def _begin(runner: Runner, run: Run, session: Path | None) -> None:
@@ -105,7 +106,7 @@ def _finish(
     if recorder.began is None:  # there is nothing to show
         if run.ended.failure:
             say(run.ended.failure)
-        return INTERRUPTED if interrupted() else run.ended.exit_status or EARLY
+        return run.ended.exit_status or EARLY
     written = _write_files(request, recorder, console)
     summary = recorder.summary()
     if as_json:
@@ -117,8 +118,6 @@ def _finish(
     for sentence in (summary.incomplete_reason, *crossed, nobody):
         if sentence:
             say(sentence)
-    if interrupted():
-        return INTERRUPTED
     if not (summary.complete and written):
         return run.ended.exit_status or EARLY
     if crossed:

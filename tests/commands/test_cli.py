@@ -18,6 +18,7 @@ from poolviz.commands.cli import run_command_line
 from poolviz.load.settings import SETTINGS
 from poolviz.model.scenario import LANGUAGES
 from poolviz.pools.registry import POOLS
+from poolviz.runs.runner import Runner
 from poolviz.scenarios.presets import presets
 from poolviz.scenarios.toml_file import read_draft
 from poolviz.sessions.recorder import Recorder
@@ -358,3 +359,45 @@ def test_the_package_runs_from_the_source_tree() -> None:
     process = poolviz("--version", cwd=PROJECT)
     out, _ = process.communicate(timeout=60)
     assert out.startswith("poolviz ")
+
+
+def test_a_run_in_which_nothing_succeeds_ends_with_1_and_says_why(run: Any, conninfo: str) -> None:
+    load = ("--load", "statement=sql", "--load", "sql=SELEC 1")
+    status, out, err = run("run", "--dsn", conninfo, *SHORT, *load, "--json", "--quiet")
+    result = json.loads(out)
+    assert (status, result["operations"], result["complete"]) == (1, 0, True)
+    assert err.startswith("poolviz: No operation succeeded: SyntaxError was raised ")
+    assert 'times (syntax error at or near "SELEC"' in err
+    assert len(err.splitlines()) == 1
+    crossed = run("run", "--dsn", conninfo, *SHORT, *load, "--quiet", "--fail-if", "errors > 0")
+    assert crossed[0] == 99
+    assert "No operation succeeded" in crossed[2]
+
+
+def test_a_run_in_which_nobody_is_asked_for_anything_is_done(run: Any, conninfo: str) -> None:
+    for load in (("clients=0",), ("arrivals=open", "rate=0"), ("think_time=600",)):
+        options = [part for each in load for part in ("--load", each)]
+        status, out, err = run("run", "--dsn", conninfo, *SHORT, *options, "--json", "--quiet")
+        result = json.loads(out)
+        assert (status, err, result["complete"]) == (0, "", True), load
+        if load != ("think_time=600",):
+            assert result["operations"] == 0
+
+
+def test_a_file_that_cannot_be_written_at_the_end_takes_no_other_with_it(
+    run: Any, conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    begin = Runner.begin
+
+    def begin_and_lose_a_folder(*arguments: Any, **named: Any) -> None:
+        begin(*arguments, **named)
+        folder.rmdir()
+
+    monkeypatch.setattr(Runner, "begin", begin_and_lose_a_folder)
+    files = ("--out", "gone/a.csv", "--out", "b.json")
+    status, out, err = run("run", "--dsn", conninfo, *SHORT, *files, "--json", "--quiet")
+    assert (status, len(err.splitlines())) == (1, 1)
+    assert "gone/a.csv" in err
+    assert json.loads(out)["operations"] == json.loads(Path("b.json").read_text())["operations"]

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 import poolviz
+from poolviz.model.messages import Report, SampleTaken
+from poolviz.runs.runner import Run
+from tests.servers.fixtures import open_home, wait_until
 
 QUICK = {"clients": 3, "statement": "select_1", "think_time": 0.01}
 SCRIPT = """
@@ -115,3 +121,58 @@ def test_every_name_of_the_api_is_there() -> None:
     assert set(poolviz.__all__) <= set(dir(poolviz))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = poolviz.nothing
+
+
+def test_a_run_that_fails_has_what_was_measured_until_then(tmp_path: Path) -> None:
+    with open_home() as home, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POOLVIZ_HOME", str(home))
+
+        def kill_the_engine() -> None:
+            engine = wait_until(the_engine, "the engine is there")
+            wait_until(busy.is_set, "the load has begun")
+            engine.kill()
+
+        busy = threading.Event()
+        hear = Run._hear
+
+        def hear_and_tell(run: Run, report: Report) -> None:
+            hear(run, report)
+            if isinstance(report, SampleTaken) and report.sample.operations:
+                busy.set()
+
+        patch.setattr(Run, "_hear", hear_and_tell)
+        killer = threading.Thread(target=kill_the_engine)
+        killer.start()
+        with pytest.raises(poolviz.RunFailed, match="was killed by SIGKILL") as failed:
+            poolviz.run(load=QUICK, duration=60)
+        killer.join()
+    assert failed.value.exit_status == 1
+    assert failed.value.result is not None
+    with failed.value.result as result:
+        assert result.operations > 0
+        assert (result.complete, result.incomplete_reason) == (False, str(failed.value))
+        assert sum(sample.operations for sample in result.session.samples()) == result.operations
+        assert result.to_dict()["complete"] is False
+        saved = tmp_path / "kept.json"
+        result.session.export(saved)
+    manifest = json.loads(saved.read_text())["manifest"]
+    assert (manifest["complete"], manifest["failure"]) == (False, str(failed.value))
+
+
+def the_engine() -> psutil.Process | None:
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if "engine_child" in " ".join(child.cmdline()):
+                return child
+    return None
+
+
+def test_a_run_whose_pool_cannot_be_opened_has_no_result(conninfo: str) -> None:
+    with pytest.raises(poolviz.PoolvizError) as failed:
+        poolviz.run(
+            pool="psycopg2.ThreadedConnectionPool",
+            load=QUICK,
+            duration=0.3,
+            dsn=f"{conninfo} options='-c no.such=1 -c nonsense'",
+        )
+    assert getattr(failed.value, "result", None) is None

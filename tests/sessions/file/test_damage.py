@@ -3,9 +3,11 @@ or is refused in one sentence, soon, and nothing in it is executed."""
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import struct
+import tomllib
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
@@ -331,6 +333,12 @@ def used_or_refused(path: Path, check: Callable[[Recorder], None] = lambda _: No
         for suffix in (".csv", ".json", ".toml", ".poolviz"):
             target = path.parent / f"out{suffix}"
             exporter_for(target).export(recorder, target)
+        assert recorder.began is not None
+        scenario = tomllib.loads((path.parent / "out.toml").read_text("utf-8"))
+        assert scenario.get("title", "") == recorder.began.scenario.title
+        assert scenario["pool"] == recorder.began.scenario.pool
+        figures = json.loads((path.parent / "out.json").read_bytes())
+        assert figures["samples"] == recorder.summary().samples
         again = content(path.parent / "out.poolviz")[0]
         assert pack(again) == pack(recorder.began), "as bytes, for NaN is not equal to itself"
 

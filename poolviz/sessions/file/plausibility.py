@@ -23,11 +23,13 @@ _LATEST = 250_000_000_000.0  # Unix time, in the year 9892
 _LONGEST = 320_000_000.0  # seconds, ten years
 _MOST = 1e15  # of any count
 
-_COUNTS = ("operations", "timeouts", "opened", "closed", "missed", "clients")
-_LEVELS = tuple(field.name for field in msgspec.structs.fields(Sample) if field.type is Level)
-_HISTOGRAMS = tuple(
-    field.name for field in msgspec.structs.fields(Sample) if field.type is Durations
-)
+
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in msgspec.structs.fields(Sample) if field.type is kind)
+
+
+_COUNTS = tuple(name for name in _fields(int) if name not in ("index", "segment"))
+_LEVELS, _HISTOGRAMS = _fields(Level), _fields(Durations)
 
 
 def check_start(began: RunStarted) -> None:

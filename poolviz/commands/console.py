@@ -23,6 +23,7 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import Figures, RunSummary, SegmentSummary
 
 _LINE_EVERY = 5.0  # seconds, where lines can't be overwritten
+_OTHER_BY, _OTHER_SHARE = 0.5, 0.2  # from which difference on the pool's own count is shown
 _WORTH_A_WARNING = 0.05  # of a run: less than that at its limit, the load generator is not named
 
 
@@ -168,6 +169,7 @@ def _figures(figures: Figures) -> list[str]:
         f"at most; {connections.open_max} open at most, {connections.opened} opened, "
         f"{connections.open_at_end} open at the end; {connections.pending_max} waiting at most"
         f"{backlog}",
+        *_other_counts(figures),
         f"  each client   {_clients(figures)}",
         *_load_generator(figures),
     ]
@@ -185,6 +187,20 @@ def _first_errors(figures: Figures) -> list[str]:
 def _unfinished(figures: Figures) -> str:
     count = figures.waits_unfinished
     return f", {count:,} of them unfinished" if count else ""
+
+
+def _other_counts(figures: Figures) -> list[str]:
+    """Return the pool's own count of connections in use, where it differs much from that of the
+    clients: the pool or a client has lost some."""
+    reported, used = figures.reported_counts, figures.connections.used_mean or 0.0
+    if reported.used_mean is None or abs(reported.used_mean - used) < max(
+        _OTHER_BY, _OTHER_SHARE * used
+    ):
+        return []
+    return [
+        f"  pool's count  used {reported.used_mean:.2f} on average, {reported.used_max} at most, "
+        "which isn't what the clients hold"
+    ]
 
 
 def _clients(figures: Figures) -> str:

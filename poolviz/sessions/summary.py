@@ -39,6 +39,16 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
     open_at_end: int
 
 
+class ReportedConnections(msgspec.Struct, frozen=True, kw_only=True):
+    """The pool's own counts, as it told them at the end of each sample; None for those that it
+    doesn't have. `used_mean` is weighted by time."""
+
+    open_max: int | None
+    used_max: int | None
+    used_mean: float | None
+    pending_max: int | None
+
+
 class PerClient(msgspec.Struct, frozen=True):
     """A figure over all clients, including those with nothing to count: how evenly the pool serves
     them."""
@@ -94,6 +104,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     create_time_s: Summary
     retry_time_s: Summary
     connections: Connections
+    reported_counts: ReportedConnections
     operations_per_client: PerClient
     longest_wait_per_client_s: PerClient
     load_generator: LoadGenerator
@@ -177,6 +188,34 @@ class _ErrorDetails:
         )
 
 
+class _Reported:
+    """The pool's own counts over samples."""
+
+    def __init__(self) -> None:
+        self._highest: dict[str, int] = {}
+        self._span = self._used_area = 0.0
+
+    def add(self, sample: Sample) -> None:
+        """Add the next sample."""
+        counts = sample.reported_counts
+        for name in ("open", "used", "pending"):
+            count: int | None = getattr(counts, name)
+            if count is not None:
+                self._highest[name] = max(self._highest.get(name, 0), count)
+        if counts.used is not None:
+            self._span += sample.span
+            self._used_area += counts.used * sample.span
+
+    def counts(self) -> ReportedConnections:
+        """Return the counts so far."""
+        return ReportedConnections(
+            open_max=self._highest.get("open"),
+            used_max=self._highest.get("used"),
+            used_mean=self._used_area / self._span if self._span else None,
+            pending_max=self._highest.get("pending"),
+        )
+
+
 class Totals:
     """Sums over samples. `begin` is in seconds; None takes it from the first sample. `before` are
     those of the run of which this is a segment.
@@ -202,6 +241,7 @@ class Totals:
         self.cpu_max = self.lag_max = self.strained = 0.0
         self.backends_max: int | None = None
         self._span = self._used_area = 0.0
+        self._reported = _Reported()
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
@@ -212,6 +252,7 @@ class Totals:
         self.missed += sample.missed
         self._span += sample.span
         self._used_area += sample.used.mean * sample.span
+        self._reported.add(sample)
         self.operations += sample.operations
         self.timeouts += sample.timeouts
         self.waits_unfinished += sample.waits_unfinished
@@ -276,6 +317,7 @@ class Totals:
                 backlog_max=self.backlog_max,
                 open_at_end=self.open if open_at_end is None else open_at_end,
             ),
+            reported_counts=self._reported.counts(),
             operations_per_client=_per_client(self.per_client.values()),
             longest_wait_per_client_s=_per_client(waits),
             load_generator=LoadGenerator(self.cpu_max, self.lag_max, self.strained),

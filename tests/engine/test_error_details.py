@@ -21,6 +21,13 @@ class Mine(ThreadedConnectionPool):
         super().putconn(*args, **kwargs)
         super().putconn(*args, **kwargs)
 """
+NEVER_PUTS = """
+from psycopg2.pool import ThreadedConnectionPool
+
+class Mine(ThreadedConnectionPool):
+    def putconn(self, conn=None, key=None, close=False):
+        pass
+"""
 HOSTILE = """
 from psycopg2.pool import ThreadedConnectionPool
 
@@ -64,6 +71,20 @@ def test_the_first_error_of_a_kind_has_its_message(
     assert 0 <= kind.first_s < 0.5
     line = f"  first error   {name} at {kind.first_s:.1f} s: {kind.message}"
     assert line in table(summary).splitlines()
+
+
+def test_a_pool_that_takes_nothing_back_is_shown_by_its_own_count(
+    conninfo: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "own_never.py"
+    path.write_text(textwrap.dedent(NEVER_PUTS))
+    what = scenario(f"{path}:Mine", clients=4, minconn=1, maxconn=3, duration=1.0)
+    summary = summary_of(conninfo, what)
+    assert summary.reported_counts.used_max == 3
+    assert summary.reported_counts.used_mean is not None
+    assert summary.reported_counts.used_mean > 2
+    assert (summary.connections.used_mean or 0) < 1
+    assert "  pool's count  used " in table(summary)
 
 
 def test_timeouts_have_a_message_too_and_each_segment_its_first(conninfo: str) -> None:

@@ -146,6 +146,7 @@ def test_it_becomes_the_object_that_the_command_line_prints() -> None:
     figures = {
         *("duration_s", "operations", "throughput_per_s", "timeouts", "errors", "error_details"),
         "waits_unfinished",
+        "reported_counts",
         *("wait_time_s", "use_time_s", "create_time_s", "retry_time_s", "connections"),
         *("operations_per_client", "server_backends_max", "samples", "samples_dropped"),
         *("longest_wait_per_client_s", "load_generator"),

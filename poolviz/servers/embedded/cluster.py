@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -38,6 +39,7 @@ _INITDB_LIMIT = 120.0  # seconds; 0.5 is usual
 _STOP_LIMIT = 15.0  # seconds; more than the watchdog takes until it kills the server
 _KILL_LIMIT = 5.0  # seconds for a killed watchdog to be gone
 _POLL = 0.005  # seconds between two looks at initdb
+_ERROR = re.compile(r"\b(?:error|FATAL|PANIC):\s*(.+)")  # in what PostgreSQL's programs say
 _LEAST_SPACE = 1 << 20  # bytes; with less, PostgreSQL can't even log why it doesn't start
 _logger = logging.getLogger(__name__)
 
@@ -135,7 +137,11 @@ class Cluster:
         command += ["-E", "UTF8", "--locale=C"]
         # The server reads `self.hba` instead of the pg_hba.conf that this writes.
         command += ["--auth=reject", "--no-sync", "--wal-segsize=1"]
-        self._run_initdb(command, new, cancelled or threading.Event())
+        try:
+            self._run_initdb(command, new, cancelled or threading.Event())
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
         new.rename(self.data)
 
     def _run_initdb(self, command: list[str], new: Path, cancelled: threading.Event) -> None:
@@ -162,19 +168,19 @@ class Cluster:
                 if sys.platform != "win32":  # whoever may still hold the pipe
                     os.set_blocking(process.stderr.fileno(), False)
                 said = (process.stderr.read() or b"").decode(errors="replace").splitlines()
-                errors = [line for line in said if "error:" in line]
-                silent = f"it ended with status {process.returncode}"
-                raise self._initdb_failed((errors or said or [silent])[-1])
+                errors = [found[1] for line in said if (found := _ERROR.search(line))]
+                silent = f"initdb ended with status {process.returncode}"
+                raise self._initdb_failed((errors or said or [silent])[0])
         finally:
             process.stdin.close()
             end_watchdog(process)
 
     def _initdb_failed(self, reason: str) -> ServerError:
         who = f" as the user {self.account.name}" if self.account else ""
+        passable = " that every user can pass through" if self.account else ""
         return ServerError(
             f"PostgreSQL can't create its data in {self.folder}{who} ({reason}): set the "
-            "environment variable POOLVIZ_HOME to a folder"
-            f"{' that every user can pass through' if self.account else ' with room to write'}."
+            f"environment variable POOLVIZ_HOME to a folder{passable} with room to write."
         )
 
     def write_access(self) -> None:

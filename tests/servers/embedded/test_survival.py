@@ -6,13 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from poolviz.model.errors import ServerError
 from poolviz.servers.embedded.binaries import find_binaries
+from poolviz.servers.embedded.cluster import Cluster
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.embedded.watchdog import server_environment
 from poolviz.system.os_account import server_account
@@ -168,3 +172,39 @@ def test_data_of_an_interrupted_initdb_is_never_used(home: Path) -> None:
     (unfinished / "PG_VERSION").write_text("18\n")
     assert_next_start_works(home)
     assert not unfinished.exists()
+
+
+@pytest.mark.parametrize("megabytes", [8, 20])
+def test_a_full_disk_is_the_reason_that_is_given(
+    home: Path, monkeypatch: pytest.MonkeyPatch, megabytes: int
+) -> None:
+    small = home / "small"
+    small.mkdir(mode=0o711)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0711", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        monkeypatch.setenv("POOLVIZ_HOME", str(small))
+        with pytest.raises(ServerError, match=r"No space left on device.*with room to write"):
+            EmbeddedServer.start()
+        assert not list(small.rglob("data*"))
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+@pytest.mark.parametrize("moment", ["Preparing", "Starting"])
+def test_a_start_that_is_cancelled_ends_soon_and_leaves_nothing(home: Path, moment: str) -> None:
+    cancelled = threading.Event()
+
+    def progress(words: str) -> None:
+        if words.startswith(moment):
+            cancelled.set()
+
+    before = psutil.Process().children()
+    began = time.monotonic()
+    with pytest.raises(ServerError, match="cancelled"):
+        EmbeddedServer.start(progress, cancelled)
+    assert time.monotonic() - began < 15
+    assert psutil.Process().children() == before
+    assert not list(home.rglob("data-new-*"))
+    Cluster.claim(home / "postgres", None).release()  # its folder is free

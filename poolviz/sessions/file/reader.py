@@ -37,7 +37,7 @@ from poolviz.sessions.file.packing import settings_of, unpack, unpack_sample, wi
 from poolviz.sessions.file.plausibility import check_mark, check_samples, check_start
 
 _CANNOT_OPEN = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-_LONGEST_BODY = 8_000_000  # bytes
+_LONGEST_BODY = 32_000_000  # bytes
 _LONGEST_SQL = 10_000  # characters; the tables need a hundred each
 _SHOWN = 200  # characters of a message
 _KEPT = 100_000_000  # bytes of all that is kept in memory: marks and settings

@@ -413,6 +413,17 @@ def test_the_sentence_says_which_sample_cant_be(
     assert why in sentence(tmp_path / "a.poolviz")
 
 
+def test_whatever_a_pool_of_the_users_reports_its_session_opens(tmp_path: Path) -> None:
+    run = [*RUN]
+    odd = ReportedCounts(-1, 2**64 - 1, -(2**63))
+    run[3] = msgspec.structs.replace(run[3], reported_counts=odd, capacity=-(2**63))
+    path = tmp_path / "a.poolviz"
+    written(path, began(), run)
+    with Recorder.open(path) as recorder:
+        assert list(recorder.samples())[3].reported_counts == odd
+    used_or_refused(path)
+
+
 @pytest.mark.parametrize("started", [float("nan"), float("inf"), -1.0, 3.2e12])
 def test_a_start_at_no_time_is_a_sentence(tmp_path: Path, started: float) -> None:
     written(tmp_path / "a.poolviz", began(started=started), RUN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import metadata
 
 import psutil
@@ -21,11 +22,21 @@ def describe_environment(pool: type[Pool], known: Mapping[str, str]) -> dict[str
         "poolviz": VERSION,
         "python": platform.python_version(),
         "pool class": pool.id,
-        **{name: metadata.version(name) for name in (pool.library, "psycopg2-binary")},
+        **_versions(pool.library, "psycopg2-binary"),
         "libpq": _libpq(),
         "machine": f"{platform.system()} {platform.release()} {platform.machine()}, "
         f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.1f} GiB",
     }
+
+
+def _versions(*distributions: str) -> dict[str, str]:
+    """Return the versions of distributions, as far as they are installed: a user's pool may name
+    any."""
+    found = {}
+    for name in distributions:
+        with suppress(metadata.PackageNotFoundError, ValueError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _libpq() -> str:

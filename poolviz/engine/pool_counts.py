@@ -15,6 +15,7 @@ from poolviz.pools.custom.places import place_of_error, place_of_thread
 _PATIENCE = 0.02  # seconds that a sample waits for a pool's counts
 _OLD = 0.2  # seconds after which an answer is of another moment than the sample
 _SLOW = 1.0  # seconds after which counts that don't come are reported
+_LONG = 15  # samples on end for which two counts differ, so that they aren't of two moments
 _MOST = 2**31
 _NO_COUNTS = ReportedCounts()
 _logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class PoolCounts:
     ) -> None:
         self._counts, self._on_problem = counts, on_problem
         self._failed = False
+        self._apart_for = 0  # samples on end
         self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[ReportedCounts | BaseException] = queue.SimpleQueue()
         self._asked_at: float | None = None
@@ -52,6 +54,17 @@ class PoolCounts:
             self._tell_failure(counts)
             return _NO_COUNTS
         return counts
+
+    def compare(self, counts: ReportedCounts, held: int) -> None:
+        """Tell once if a user's pool counts more connections in use than clients hold, for `_LONG`
+        samples on end: some aren't given back."""
+        used = counts.used if self._thread is not None else None
+        self._apart_for = self._apart_for + 1 if used is not None and used > held else 0
+        if self._apart_for == _LONG:
+            self._on_problem(
+                f"The pool itself counts {used} connections in use while clients hold {held}: "
+                "connections that clients have released didn't come back into the pool."
+            )
 
     def close(self) -> None:
         """Let the thread end, once the pool has answered."""

@@ -132,6 +132,8 @@ class Sampler:
         tick = self._meter.tick(buffers, self._kept, self._client_group, last=last)
         cpu, lag = self._load_monitor.cpu(), self._load_monitor.lag
         span = (tick.end - tick.start) * 1e-9
+        counts = self._counts.read()
+        self._counts.compare(counts, tick.levels["used"].high)
         sample = Sample(
             index=self._index,
             t=(tick.end - self._began) * 1e-9,
@@ -151,7 +153,7 @@ class Sampler:
             load=self._load,
             capacity=self._capacity,
             per_client=tick.per_client,
-            reported_counts=self._counts.read(),
+            reported_counts=counts,
             server=self._server_monitor.take(),
             missed=self._missed,
             cpu=cpu,

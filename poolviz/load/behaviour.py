@@ -19,7 +19,7 @@ from poolviz.load.client_faults import ClientFaults
 from poolviz.load.error_kinds import ErrorKinds
 from poolviz.load.event_buffer import EventBuffer
 from poolviz.load.workload import Workload
-from poolviz.pools.base import Pool, PoolStopped
+from poolviz.pools.base import Pool, PoolStopped, a_connection
 
 _UNTIL_WOKEN = 3600.0  # seconds
 _NOTHING_DUE = 0.5  # seconds after which a client checks again for a request
@@ -163,7 +163,7 @@ class Behaviour:
         buffer.stamp()
         self.acquiring = True
         try:
-            connection = await actions.acquire()
+            connection = a_connection(await actions.acquire())
         except BaseException as error:  # noqa: BLE001 - `_denied` tells them apart
             connection = await self._denied(workload, buffer, late, error)
             if connection is None:
@@ -251,7 +251,7 @@ class Behaviour:
             buffer.stamp()
             self.acquiring = True
             try:
-                connection = await self._actions.acquire()
+                connection = a_connection(await self._actions.acquire())
             except BaseException as again:  # noqa: BLE001 - as above
                 error = again
             else:

@@ -66,6 +66,17 @@ class ConnectRefused(Exception):
     """Raised by `ConnectionCounter.check`: no connection may be made now. Its text says why."""
 
 
+class NotAConnection(Exception):
+    """A user's pool gave something else than a connection. The text says what."""
+
+
+def a_connection(given: T) -> T:
+    """Return what a pool's `acquire` gave. Raises NotAConnection if that is None."""
+    if given is None:
+        raise NotAConnection("acquire returned None")
+    return given
+
+
 class PoolStopped(Exception):
     """Raised by `acquire` once `interrupt` was called: the run is over."""
 

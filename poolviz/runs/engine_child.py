@@ -41,10 +41,13 @@ from poolviz.pools.registry import load_pool
 from poolviz.runs.engine_process import STOP_LIMIT
 from poolviz.runs.engine_signals import ignore_signals
 from poolviz.runs.engine_trace import keep_trace, limit_import
-from poolviz.runs.spawned_engine import PIPE_LOST, PipeEnd
+from poolviz.runs.spawned_engine import BROKEN, PIPE_LOST, PipeEnd
 from poolviz.runs.stray_errors import catch_stray_errors
 from poolviz.system.logs import set_up_logging
 
+# Kept here, for the user's code may replace them.
+_exit, _getppid = os._exit, os.getppid
+_THREAD_LIMIT = 3.0  # seconds that a new thread may take to run
 _logger = logging.getLogger(__name__)
 
 
@@ -65,12 +68,20 @@ def main(arguments: Sequence[str]) -> None:
     if given["pool"] is not None:
         with suppress(Exception):  # the run reports it, should it have this pool
             load_pool(given["pool"]).import_library()
-    _Child(PipeEnd(int(handle)), given["trace"]).serve()
+    child = _Child(PipeEnd(int(handle)), given["trace"])
+    try:
+        child.serve()
+    except BaseException:
+        if not child.imported:
+            raise
+        with suppress(BaseException):  # the user's code may have replaced anything
+            _logger.info("the engine's process failed", exc_info=True)
+        _exit(BROKEN)
     # Not by the interpreter, which would wait for threads of a pool that never end.
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    os._exit(0)
+    _exit(0)
 
 
 def _end_with_parent() -> None:
@@ -92,7 +103,7 @@ def _end_with_parent() -> None:
             os.read(tether, 1)
         time.sleep(2 * STOP_LIMIT)  # for an orderly end
         _end_group()
-        os._exit(1)
+        _exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
@@ -102,7 +113,8 @@ class _Child:
 
     def __init__(self, pipe: PipeEnd[Any, Any], trace: int | None) -> None:
         self._pipe, self._trace = pipe, trace
-        self._parent = os.getppid()
+        self._parent = _getppid()
+        self.imported = False  # code of the user's
         self._engine: Engine | None = None
         catch_stray_errors(self._tell)
         if sys.platform != "win32":
@@ -133,21 +145,23 @@ class _Child:
                         engine.wait(2 * STOP_LIMIT)
                         return
         except OSError:  # the user's code has closed the pipe, or this is a fork of the process
-            os._exit(PIPE_LOST)
+            _exit(PIPE_LOST)
         except EOFError:
             if self._engine is not None:
                 self._engine.stop()
                 self._engine.wait(STOP_LIMIT)
-            if os.getppid() != self._parent:
+            if _getppid() != self._parent:
                 _end_group()
 
     def _describe(self, id: str) -> None:
         """Import a user's pool, and answer with what it is or why it can't be used."""
         self._send(ImportBegun())
+        self.imported = True
         answer: Report
         try:
             with limit_import(self._trace):
                 kind = load_pool(id)
+                _check_threads(id)
                 answer = PoolDescribed(describe(kind))
                 pack(answer)  # what is too large for a message is found here
                 with suppress(Exception):  # the run reports it
@@ -169,7 +183,20 @@ class _Child:
         try:
             self._pipe.send_bytes(pack(report))
         except OSError:
-            os._exit(PIPE_LOST)  # nobody is left to report to; the sockets close with the process
+            _exit(PIPE_LOST)  # nobody is left to report to; the sockets close with the process
+
+
+def _check_threads(id: str) -> None:
+    """Raise InputError if the user's code has changed Python so that no thread can be started."""
+    started: threading.Event | None = None
+    with suppress(BaseException):
+        started = threading.Event()
+        threading.Thread(target=started.set, name="check", daemon=True).start()
+    if started is None or not started.wait(_THREAD_LIMIT):
+        raise InputError(
+            f"{id} can't be used: since it was imported, no thread can be started in its process, "
+            "and clients are threads; don't replace parts of the module threading."
+        )
 
 
 def _end_group() -> None:

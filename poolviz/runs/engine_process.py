@@ -31,6 +31,7 @@ from poolviz.model.messages import (
 from poolviz.model.parameters import Value
 from poolviz.pools.registry import is_built_in
 from poolviz.runs.spawned_engine import (
+    BROKEN,
     KILL_LIMIT,
     LONGEST,
     MESSAGE_LIMIT,
@@ -259,7 +260,7 @@ class EngineProcess:
         if self._stop_asked_at is not None:
             return "The engine didn't stop when it was asked to and was ended."
         trace = self._child.last_trace()
-        told = trace.place is not None or status == PIPE_LOST
+        told = trace.place is not None or status in (BROKEN, PIPE_LOST)
         if status is not None and told and not is_built_in(self._pool):
             return f"{self._pool} {how_ended(status, trace)}: what was recorded until then is kept."
         if status is None:

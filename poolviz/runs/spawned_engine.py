@@ -48,6 +48,7 @@ else:
 
 ENGINE = "_engine"  # the argument by which a packaged program starts as an engine
 PIPE_LOST = 86  # the exit status of a child that can't read or write its pipe any more
+BROKEN = 87  # that of a child which fails for what the user's code has done to Python
 START_LIMIT = 20.0  # seconds that a child may take to load what every run needs
 MESSAGE_LIMIT = 5  # seconds for the rest of a message, once its beginning has crossed the pipe
 KILL_LIMIT = 5.0  # seconds for a killed process to be gone
@@ -175,6 +176,8 @@ def how_ended(status: int, trace: LastTrace) -> str:
             return f"ended the process by {signal.Signals(-status).name}{where}"
     if status == PIPE_LOST:
         return "closed the pipe by which poolviz and the pool's process talk: close own files only"
+    if status == BROKEN:
+        return "changed Python so that poolviz can't run in the same process"
     return f"ended the process with status {status}"
 
 

@@ -12,8 +12,10 @@ from time import perf_counter
 import psycopg2
 import pytest
 
+from poolviz.engine import environment
 from poolviz.engine.engine import Engine
 from poolviz.model.messages import ProblemReported, RunStarted
+from poolviz.pools.registry import load_pool
 from poolviz.runs.engine_process import EngineProcess
 from tests.engine.runs import PSYCOPG2, QUEUE_POOL, Heard, changes, running, scenario
 from tests.servers.fixtures import wait_until
@@ -264,13 +266,25 @@ def test_the_same_seed_draws_the_same_times() -> None:
 def test_a_run_that_cannot_be_started_ends_with_a_sentence(
     conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from poolviz.pools.registry import pool_class
+    def fail() -> str:
+        raise RuntimeError("no version")
 
-    monkeypatch.setattr(pool_class(PSYCOPG2), "library", "no-such-distribution")
+    monkeypatch.setattr(environment, "_libpq", fail)
     with running(Engine, conninfo, scenario(PSYCOPG2)) as (engine, heard):
         assert engine.wait(30)
     assert heard.ended.exit_status == 1
-    assert "no-such-distribution" in heard.ended.failure
+    assert "no version" in heard.ended.failure
+
+
+def test_a_library_that_isnt_installed_is_left_out_of_what_a_run_was_measured_with(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_pool(PSYCOPG2), "library", "no-such-distribution")
+    with running(Engine, conninfo, scenario(PSYCOPG2, duration=0.2)) as (engine, heard):
+        assert engine.wait(30)
+    assert heard.ended.failure == ""
+    began = heard.of(RunStarted)[0]
+    assert "no-such-distribution" not in began.environment
 
 
 def test_an_unreachable_server_ends_the_run_with_a_sentence() -> None:

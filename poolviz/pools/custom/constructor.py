@@ -7,7 +7,6 @@ parameters. What is required and isn't known there is asked for in a sentence.
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from psycopg2.pool import AbstractConnectionPool
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import (
-    INTEGER_LIMIT,
     Count,
     Effect,
     Parameter,
@@ -29,6 +27,7 @@ from poolviz.model.parameters import (
     Switch,
     Value,
 )
+from poolviz.pools.constructor_defaults import limit_value
 from poolviz.pools.psycopg2.pools import MAXCONN, MINCONN
 from poolviz.pools.psycopg2.resizable import (
     ResizablePsycopg2Pool,
@@ -232,9 +231,7 @@ def _is_limit(parameter: inspect.Parameter) -> bool:
     default = parameter.default
     if default is _Kinds.empty:
         return parameter.name in (*_LEAST, *_MOST)
-    if not isinstance(default, (bool, int, float)):
-        return False
-    return math.isfinite(default) and abs(default) < INTEGER_LIMIT
+    return limit_value(default) is not None
 
 
 def _is_whole(parameter: inspect.Parameter) -> bool:
@@ -281,12 +278,11 @@ def _limit(
 
 def _plain(parameter: inspect.Parameter) -> Parameter:
     """Return a limit for a parameter of which only the name and the default are known."""
-    key, default = parameter.name, parameter.default
+    key, default = parameter.name, limit_value(parameter.default)
+    assert default is not None, f"{key} can't be a limit"
     help = f"The constructor's parameter {key}."
     if isinstance(default, bool):
         return Switch(key=key, default=default, help=help)
-    # Subclasses of the two, such as members of an IntEnum, are stored as the plain number.
-    default = float(default) if isinstance(default, float) else int(default)
     is_time = isinstance(default, float) or parameter.annotation in (float, "float")
     least = min(0, default)
     if is_time or _TIMES & set(key.split("_")):

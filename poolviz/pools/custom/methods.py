@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from poolviz.model.errors import InputError
+from poolviz.pools.base import NotAConnection
 
 # Where several are there, the first pair is meant.
 _PAIRS: dict[str, tuple[str, ...]] = {
@@ -34,10 +35,6 @@ _PAIRS: dict[str, tuple[str, ...]] = {
 }
 # Without a method for it, these give connections that go back when they are closed.
 _GIVEN_BACK_BY_CLOSE = ("get_connection", "get_conn", "connection", "connect")
-
-
-class NotAConnection(Exception):
-    """A user's pool gave something else than a connection. The text says what."""
 
 
 class LendingMethods(NamedTuple):

@@ -24,7 +24,8 @@ from sqlalchemy.pool import Pool as UpstreamPool
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Count, Effect, Parameter, Parameters, Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
+from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool, a_connection
+from poolviz.pools.constructor_defaults import limit_value
 from poolviz.pools.sqlalchemy.base import (
     MOST,
     POOL_PRE_PING,
@@ -155,11 +156,12 @@ class _CustomSQLAlchemyPool(SQLAlchemyPool):
         return create_engine(self._driver.url, pool=pool).pool
 
     def acquire(self) -> PoolProxiedConnection:
-        """Return a connection of the current pool. Raises what the class raises."""
+        """Return a connection of the current pool. Raises what the class raises, or
+        NotAConnection."""
         while True:
             pool = self._pool
             try:
-                return pool.connect()
+                return a_connection(pool.connect())
             except PoolStopped:
                 if self._stopped or pool is self._pool:
                     raise
@@ -299,12 +301,13 @@ def _own_limits(cls: type[UpstreamPool]) -> list[Parameter]:
     ]
 
 
-def _limit(name: str, default: object) -> Parameter | None:
+def _limit(name: str, given: object) -> Parameter | None:
     help = f"The constructor's parameter {name}."
+    default = limit_value(given)
+    if default is None:
+        return None
     if isinstance(default, bool):
         return Switch(key=name, default=default, help=help)
-    if not isinstance(default, (int, float)):
-        return None
     bounds: dict[str, Any] = {
         "minimum": min(0, default),
         "maximum": max(MOST, default),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from poolviz.model.errors import InputError
-from poolviz.model.messages import RunEnded
+from poolviz.model.messages import ProblemReported, RunEnded
 from poolviz.model.parameters import Count, Seconds
 from poolviz.pools.base import Pool, TaskPool
 from poolviz.pools.registry import load_pool, pool_class, pool_id
@@ -61,19 +61,28 @@ def learned(runner: Runner, pool: str) -> type[Pool]:
     return pool_class(pool)
 
 
-def run(runner: Runner, conninfo: str, pool: str) -> tuple[RunSummary, RunEnded]:
-    """Run a pool for a moment, and return the figures and the end."""
+def run(
+    runner: Runner,
+    conninfo: str,
+    pool: str,
+    problems: list[str] | None = None,
+    **limits: object,
+) -> tuple[RunSummary, RunEnded]:
+    """Run a pool for a moment, and return the figures and the end; sentences on what went wrong
+    are added to `problems`."""
     runner.learn(pool)
     load = {"clients": 3, "statement_time": 0.001, "hold_time": 0, "think_time": 0.002}
     heard = Heard()
     run = Run(
-        check_draft(Draft(pool=pool, load=load, duration=0.5, dsn=conninfo)),
+        check_draft(Draft(pool=pool, limits=limits, load=load, duration=1.0, dsn=conninfo)),
         reach(conninfo),
         heard,
     )
     runner.begin(run)
     assert run.wait(30.0), heard.reports
     runner.end_run()
+    if problems is not None:
+        problems += [each.sentence for each in heard.reports if isinstance(each, ProblemReported)]
     assert run.recorder is not None and run.ended is not None
     with run.recorder as recorder:
         return recorder.summary(), run.ended
@@ -192,6 +201,35 @@ def test_what_is_no_connection_is_an_error_that_says_what_came_back(
     summary, _ = run(runner, conninfo, write(source + "\n    def putconn(self, conn): pass"))
     assert (summary.operations, summary.connections.opened) == (0, 0)
     assert [kind.message for kind in summary.error_details] == [said]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from sqlalchemy.pool import QueuePool\nclass Mine(QueuePool):\n"
+        "    def connect(self): return None",
+        "from poolviz.pools.psycopg2.pools import ThreadedConnectionPool as Base\n"
+        "class Mine(Base):\n    title = 'Mine'\n    def acquire(self): return None",
+    ],
+)
+def test_a_pool_of_another_kind_that_gives_none_is_an_error_that_says_so(
+    conninfo: str, runner: Runner, write: Write, source: str
+) -> None:
+    summary, _ = run(runner, conninfo, write(source))
+    assert summary.operations == 0
+    assert [kind.message for kind in summary.error_details] == ["acquire returned None"]
+
+
+def test_a_pool_that_takes_nothing_back_is_told_by_its_own_count(
+    conninfo: str, runner: Runner, write: Write
+) -> None:
+    pool = write(
+        "class Mine(ThreadedConnectionPool):\n    def putconn(self, *_, **__): pass",
+    )
+    heard: list[str] = []
+    summary, _ = run(runner, conninfo, pool, problems=heard, maxconn=4, minconn=1)
+    assert summary.operations == 4
+    assert [sentence for sentence in heard if "itself counts 4 connections in use" in sentence]
 
 
 def test_connections_behind_an_engines_proxies_are_counted(

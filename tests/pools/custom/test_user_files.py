@@ -117,6 +117,12 @@ AT_IMPORT = {
     "crashes": ("ctypes.string_at(0)", "ctypes.string_at(0)", "a crash, segmentation fault"),
     "kills itself": ("os.kill(os.getpid(), 9)", "os.kill", "os.kill("),
     "closes all files": ("os.closerange(3, 200)", None, "closed the pipe"),
+    "replaces threads": ("threading.Thread = None", None, "no thread can be started"),
+    "replaces what Python needs": (
+        "import builtins\nbuiltins.len = None",
+        None,
+        "changed Python so that poolviz can't run",
+    ),
     "asks": ("input('password: ')", "input(", "EOFError"),
 }
 
@@ -145,6 +151,9 @@ HARMLESS = {
     "handlers of signals": "signal.signal(signal.SIGTERM, signal.SIG_DFL)",
     "standard output replaced": "import io\nsys.stdout = sys.stderr = io.StringIO()",
     "logging set up": "import logging\nlogging.basicConfig(level=logging.DEBUG)",
+    "functions of time replaced": "time.sleep = time.time = time.monotonic = lambda *_: 0.0",
+    "sockets replaced": "import socket\nsocket.socket = None",
+    "modules out of reach": "sys.path.clear()",
     "a process": "if not os.fork():\n    time.sleep(600)",
     "a process that goes on": "os.fork()",
     "a daemon": "import subprocess\nsubprocess.Popen(['sleep', '600'])",

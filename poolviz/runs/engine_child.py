@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from poolviz.engine.engine import Engine
 from poolviz.model.errors import InputError
 from poolviz.model.messages import (
@@ -29,6 +31,7 @@ from poolviz.model.messages import (
     PoolDescribed,
     PoolUnusable,
     Report,
+    RunEnded,
     ServerRestarted,
     StartRun,
     StopRun,
@@ -144,6 +147,12 @@ class _Child:
                         engine.stop()
                         engine.wait(2 * STOP_LIMIT)
                         return
+        except msgspec.MsgspecError:
+            _logger.exception("a command can't be read")
+            sentence = (
+                "The engine was sent a command that can't be read and has ended: start again."
+            )
+            self._send(RunEnded(0, sentence, 1))
         except OSError:  # the user's code has closed the pipe, or this is a fork of the process
             _exit(PIPE_LOST)
         except EOFError:

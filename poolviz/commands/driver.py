@@ -14,7 +14,7 @@ from poolviz.load.statements import ACCOUNTS, SCHEMA
 from poolviz.model.errors import PoolvizError
 from poolviz.runs.exports import write_exports
 from poolviz.runs.request import RunRequest
-from poolviz.runs.runner import Run, Runner, RunStopped, TablesNotAllowed
+from poolviz.runs.runner import Run, Runner, TablesNotAllowed
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import RunSummary, as_object
@@ -50,8 +50,10 @@ def run_draft(
     with handled_by(lambda: _stop(run)):
         try:
             _begin(runner, run, request.session)
-        except RunStopped:
-            return INTERRUPTED
+        except PoolvizError:
+            if interrupted():  # whatever became of what was under way
+                return INTERRUPTED
+            raise
         assert run.recorder is not None
         with run.recorder as recorder:
             try:

@@ -51,6 +51,7 @@ from poolviz.system.logs import set_up_logging
 # Kept here, for the user's code may replace them.
 _exit, _getppid = os._exit, os.getppid
 _THREAD_LIMIT = 3.0  # seconds that a new thread may take to run
+_IDLE_LIMIT = 1.0  # seconds to end for a process that runs nothing
 _logger = logging.getLogger(__name__)
 
 
@@ -61,7 +62,8 @@ def main(arguments: Sequence[str]) -> None:
     log, `trace`, the descriptor for `keep_trace`, and `pool`, the id of a pool of poolviz whose
     library is imported before the run is known.
     """
-    _end_with_parent()
+    begun = threading.Event()
+    _end_with_parent(begun)
     handle, settings = arguments
     given = json.loads(settings)
     level, file = given["log"]
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str]) -> None:
     if given["pool"] is not None:
         with suppress(Exception):  # the run reports it, should it have this pool
             load_pool(given["pool"]).import_library()
-    child = _Child(PipeEnd(int(handle)), given["trace"])
+    child = _Child(PipeEnd(int(handle)), given["trace"], begun)
     try:
         child.serve()
     except BaseException:
@@ -87,8 +89,9 @@ def main(arguments: Sequence[str]) -> None:
     _exit(0)
 
 
-def _end_with_parent() -> None:
-    """End this process some seconds after the parent did, whatever its threads are doing.
+def _end_with_parent(begun: threading.Event) -> None:
+    """End this process some seconds after the parent did, whatever its threads are doing: soon
+    unless a run has `begun`, whose connections are closed first.
 
     Standard input is a pipe that closes with the parent. A pool that reads standard input finds it
     empty.
@@ -104,7 +107,7 @@ def _end_with_parent() -> None:
     def watch() -> None:
         with suppress(OSError):
             os.read(tether, 1)
-        time.sleep(2 * STOP_LIMIT)  # for an orderly end
+        time.sleep(2 * STOP_LIMIT if begun.is_set() else _IDLE_LIMIT)  # for an orderly end
         _end_group()
         _exit(1)
 
@@ -114,8 +117,8 @@ def _end_with_parent() -> None:
 class _Child:
     """Takes commands from `pipe` until it closes or the run is over."""
 
-    def __init__(self, pipe: PipeEnd[Any, Any], trace: int | None) -> None:
-        self._pipe, self._trace = pipe, trace
+    def __init__(self, pipe: PipeEnd[Any, Any], trace: int | None, begun: threading.Event) -> None:
+        self._pipe, self._trace, self._begun = pipe, trace, begun
         self._parent = _getppid()
         self.imported = False  # code of the user's
         self._engine: Engine | None = None
@@ -134,6 +137,7 @@ class _Child:
                     case DescribePool(id):
                         self._describe(id)
                     case StartRun():
+                        self._begun.set()
                         self._engine = Engine(command, self._send)
                     case _ if engine is None:
                         continue

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
@@ -182,16 +181,17 @@ def test_a_listener_that_raises_keeps_no_report_back(
     )
 
 
+@pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("block", ["time.sleep(600)", "threading.Event().wait()"])
-def test_an_engine_whose_main_thread_is_kept_ends_with_its_parent(
-    tmp_path: Path, block: str
-) -> None:
+def test_an_engine_whose_main_thread_is_kept_ends_with_its_parent(block: str, begun: bool) -> None:
     """A pool's module, for instance, that blocks while it is imported."""
     head = (
         "import sys, threading, time\n"
         "from poolviz.runs import engine_child\n"
-        "engine_child.STOP_LIMIT = 0.1\n"
-        "engine_child._end_with_parent()\n"
+        "engine_child.STOP_LIMIT = 0.5\n"
+        "begun = threading.Event()\n"
+        f"{'begun.set()' if begun else ''}\n"
+        "engine_child._end_with_parent(begun)\n"
     )
     engine = subprocess.Popen(
         [sys.executable, "-c", head + block], stdin=subprocess.PIPE, cwd=PROJECT

@@ -17,7 +17,7 @@ from poolviz.runs.request import RunRequest
 from poolviz.runs.runner import Run, Runner, TablesNotAllowed
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.summary import RunSummary, as_object
+from poolviz.sessions.summary import as_object, no_success
 from poolviz.system.interrupts import INTERRUPTED, end_at_once, handled_by, interrupted
 
 EARLY, THRESHOLD_CROSSED = 1, 99
@@ -143,18 +143,3 @@ def _write_files(request: RunRequest, recorder: Recorder, console: Console) -> b
         files.append(request.session)
     console.wrote(files)
     return whole
-
-
-def no_success(summary: RunSummary) -> str:
-    """Return the sentence about a run in which no operation succeeded although some were begun;
-    "" if one did."""
-    connections = summary.connections
-    begun = (connections.pending_max, connections.used_max, connections.backlog_max)
-    if summary.operations or not (summary.errors or summary.timeouts or any(begun)):
-        return ""
-    most = max(summary.error_details, key=lambda kind: kind.count, default=None)
-    if most is None:
-        return "No operation succeeded: those that were begun had not ended when the run did."
-    often = "once" if most.count == 1 else f"{most.count:,} times"
-    said = f" ({most.message.rstrip('.')})" if most.message else ""
-    return f"No operation succeeded: {most.name} was raised {often}{said}."

@@ -20,7 +20,7 @@ from poolviz.model.secrets import without_secrets
 from poolviz.sessions.file.reader import SessionReader
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.resolutions import Band, Resolutions, View
-from poolviz.sessions.summary import RunSummary, SummaryBuilder
+from poolviz.sessions.summary import ErrorDetails, RunSummary, SummaryBuilder
 
 __all__ = ["Band", "Recent", "Recorder", "View"]
 
@@ -155,6 +155,11 @@ class Recorder:
         """Return the figures so far, of the whole run and of each segment."""
         with self._lock:
             return self._summary_builder.summary(self.began, self.ended, self.trouble)
+
+    def error_details(self) -> list[ErrorDetails]:
+        """Return every kind of error and timeout of the run so far, which costs little."""
+        with self._lock:
+            return self._summary_builder.error_details()
 
     def recent(self, seconds: float) -> Recent:
         """Return the figures of the last `seconds`, at most 60."""

@@ -152,6 +152,21 @@ def as_object(summary: RunSummary, marks: Sequence[Mark] = ()) -> dict[str, Any]
     }
 
 
+def no_success(summary: RunSummary) -> str:
+    """Return the sentence about a run in which no operation succeeded although some were begun;
+    "" if one did."""
+    connections = summary.connections
+    begun = (connections.pending_max, connections.used_max, connections.backlog_max)
+    if summary.operations or not (summary.errors or summary.timeouts or any(begun)):
+        return ""
+    most = max(summary.error_details, key=lambda kind: kind.count, default=None)
+    if most is None:
+        return "No operation succeeded: those that were begun had not ended when the run did."
+    often = "once" if most.count == 1 else f"{most.count:,} times"
+    said = f" ({most.message.rstrip('.')})" if most.message else ""
+    return f"No operation succeeded: {most.name} was raised {often}{said}."
+
+
 class _ErrorDetails:
     """Counts errors and timeouts by name, with the first of each. `before` are those of the whole
     run, whose messages stand in where a segment has none of its own."""
@@ -344,6 +359,10 @@ class SummaryBuilder:
         self._whole.add(sample)
         self._current.add(sample)
         self._last = sample
+
+    def error_details(self) -> list[ErrorDetails]:
+        """Return the kinds of errors and timeouts so far."""
+        return self._whole.error_details.details()
 
     def summary(
         self, began: RunStarted | None, ended: RunEnded | None, trouble: str = ""

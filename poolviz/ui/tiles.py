@@ -105,10 +105,6 @@ class Tile(QFrame):
                 label.setText(text)
         _set_property(self._value, "level", level)
 
-    def warn_of_unit(self, bad: bool) -> None:
-        """Colour the unit if `bad`."""
-        _set_property(self._unit, "role", "bad" if bad else "tileUnit")
-
     @property
     def name(self) -> str:
         """The label."""
@@ -137,8 +133,10 @@ class Tiles(QFrame):
             "Wait p95", "The 95th percentile of the wait for a connection, over the last 2 s."
         )
         self.throughput = Tile("Throughput", "Operations completed per second, over the last 2 s.")
-        self.timeouts = Tile(
-            "Timeouts", "Attempts that got no connection, and other errors, in the last minute."
+        self.failures = Tile(
+            "Failures",
+            "Timeouts, which are attempts that got no connection in time, and other errors, in the "
+            "last minute. Each kind stands below with its first message.",
         )
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -150,7 +148,7 @@ class Tiles(QFrame):
     @property
     def all(self) -> tuple[Tile, ...]:
         """The tiles from left to right."""
-        return self.active, self.waiting, self.wait, self.throughput, self.timeouts
+        return self.active, self.waiting, self.wait, self.throughput, self.failures
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in other colours."""
@@ -198,10 +196,17 @@ class Tiles(QFrame):
             tile.curve.show_curve(places, values)
         spans = np.diff(view.t, prepend=0.0 if end <= SPAN else view.t[:1])
         timeouts, errors = (round(float(lines[of] @ spans)) for of in ("timeouts", "errors"))
-        self.timeouts.show_figure(
-            _count(timeouts), f"errors {_count(errors)}", "bad" if timeouts else ""
+        failed = timeouts + errors
+        self.failures.show_figure(
+            _count(failed), _kinds_of_failures(timeouts, errors), "bad" if failed else ""
         )
-        self.timeouts.warn_of_unit(errors > 0)
+
+
+def _kinds_of_failures(timeouts: int, errors: int) -> str:
+    """Return what failures are, as text."""
+    if timeouts and errors:
+        return f"{_count(errors)} errors"
+    return "timeouts" if timeouts else "errors" if errors else ""
 
 
 def _backlog(last: Sample) -> str:

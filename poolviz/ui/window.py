@@ -21,6 +21,7 @@ from poolviz.model.scenario import Scenario
 from poolviz.ui.banner import Banner
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
+from poolviz.ui.errors_panel import ErrorsPanel
 from poolviz.ui.frame_rate import FrameRate
 from poolviz.ui.language import in_users_language
 from poolviz.ui.panel.control_panel import ControlPanel
@@ -65,6 +66,7 @@ class Window(QMainWindow):
         self.charts = ChartsWidget(theme)
         self.tiles = Tiles(theme)
         self.banner = Banner()
+        self.errors = ErrorsPanel()
         self.panel = ControlPanel(theme, settings)
         self.status = StatusBar(self.charts)
         self.export = ExportMenu(controller, settings, self)
@@ -100,6 +102,7 @@ class Window(QMainWindow):
         beside = QVBoxLayout()
         beside.setSpacing(0)
         beside.addWidget(self.banner)
+        beside.addWidget(self.errors)
         beside.addWidget(self.charts, 1)
         body.addLayout(beside, 1)
         middle = QWidget()
@@ -254,8 +257,9 @@ class Window(QMainWindow):
             self._figures_at = now
             self._drawn = shown
             live, viewing = self.controller.busy, self.controller.viewing
-            with contained():
-                self.tiles.refresh(recorder)
+            for part in (self.tiles, self.errors):
+                with contained():
+                    part.refresh(recorder)
             with contained():
                 self.status.refresh(recorder, live=live, viewing=viewing)
             self._show_values()

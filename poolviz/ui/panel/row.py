@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from html import escape
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.model.parameters import Choice, Numeric, Parameter, Switch, Value
+from poolviz.ui.elided_label import ElidedLabel
 from poolviz.ui.panel.slider import Slider, Toggle
 from poolviz.ui.panel.slider_scale import SliderScale
 from poolviz.ui.panel.value_box import ValueBox
@@ -122,7 +123,7 @@ class Row(QWidget):
         return super().eventFilter(watched, event)
 
     def _title(self, label: str) -> QHBoxLayout:
-        self._name, self._badge = _Name(label), QLabel(self._badge_text)
+        self._name, self._badge = ElidedLabel(label), QLabel(self._badge_text)
         for words in (self._name, self._badge):  # a limit of a session may be called anything
             words.setTextFormat(Qt.TextFormat.PlainText)
         self._name.setProperty("role", "name")
@@ -160,23 +161,6 @@ class Row(QWidget):
     def _request(self, value: Value) -> None:
         self.preview(self.parameter.check(value), resting=False)
         self.commit()
-
-
-class _Name(QLabel):
-    """A row's name, elided if the editor beside it needs the room."""
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(24, super().minimumSizeHint().height())
-
-    @contained()
-    def paintEvent(self, event: QPaintEvent) -> None:
-        if self.width() >= self.sizeHint().width():
-            super().paintEvent(event)
-            return
-        fits = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter = QPainter(self)
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, fits)
 
 
 class NumberRow(Row):

@@ -32,6 +32,7 @@ from poolviz.ui.session.active_faults import ActiveFaults
 from poolviz.ui.session.current_run import CurrentRun
 from poolviz.ui.session.load_validator import LoadValidator
 from poolviz.ui.session.notices import Notices, Weight, log_fault, sentence_of
+from poolviz.ui.session.outcome import shortcoming
 from poolviz.ui.session.pending_changes import draining
 from poolviz.ui.session.requested_settings import RequestedSettings, Step
 from poolviz.ui.session.server_choice import ServerChoice
@@ -464,6 +465,9 @@ class Controller(QObject):
         self._set_recorder(recorder)
         self.changed.emit()
         self.values_changed.emit()
+        words, weight = shortcoming(recorder)
+        if words:
+            self.notices.say("run", words, weight)
         if untaken:
             keys = ", ".join(on_one_line(key[:_LONGEST_KEY]) for key in untaken[:_FEW_KEYS])
             more = f" and {len(untaken) - _FEW_KEYS} more" if len(untaken) > _FEW_KEYS else ""

@@ -27,6 +27,7 @@ from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.ui.session.active_faults import ActiveFaults
 from poolviz.ui.session.notices import Notices, Weight, log_fault, sentence_of
+from poolviz.ui.session.outcome import shortcoming
 from poolviz.ui.session.pending_changes import PendingChanges
 from poolviz.ui.session.requested_settings import RequestedSettings
 from poolviz.ui.session.worker import Inbox, Worker
@@ -284,6 +285,10 @@ class CurrentRun(QObject):
             self._notices.say(
                 "run", ended.failure, Weight.BAD, "Start again", self.restart_wanted.emit
             )
+        elif run.recorder is not None and run.recorder.began is not None:
+            words, weight = shortcoming(run.recorder)
+            if words:
+                self._notices.say("run", words, weight)
         if ended.rows is not None and ended.rows.found != ended.rows.expected:
             self._notices.say("rows", ended.rows.sentence, Weight.WARN)
         self._worker.do(self._runner.end_run, failed=log_fault)

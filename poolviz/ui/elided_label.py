@@ -1,0 +1,30 @@
+"""A label of one line that ends in … where there is no room for its text."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QLabel
+
+from poolviz.ui.unexpected import contained
+
+_NARROWEST = 24  # pixels
+
+
+class ElidedLabel(QLabel):
+    """Shows as much of its text as there is room for, and may become narrow."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Return a size that leaves room to others."""
+        return QSize(_NARROWEST, super().minimumSizeHint().height())
+
+    @contained()
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the text, or its beginning."""
+        if self.width() >= self.sizeHint().width():
+            super().paintEvent(event)
+            return
+        fits = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, fits)

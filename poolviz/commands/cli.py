@@ -19,7 +19,7 @@ from poolviz.commands.options import LOG_OPTIONS, set_up_logging
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.text import sentence
 from poolviz.model.version import VERSION
-from poolviz.system.interrupts import INTERRUPTED
+from poolviz.system.interrupts import INTERRUPTED, interrupted
 
 _WINDOW = "window"  # the command that `poolviz` without one means
 _SHARED = frozenset({"cli", "console", "driver", "examination", "options"})  # hold no command
@@ -113,7 +113,7 @@ def run_command_line(arguments: list[str]) -> int:
     except PoolvizError as error:
         if str(error):
             _complain(str(error))
-        return error.exit_status
+        return INTERRUPTED if interrupted() else error.exit_status
     return status if isinstance(status, int) else 0
 
 

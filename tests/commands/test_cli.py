@@ -22,6 +22,7 @@ from poolviz.runs.runner import Runner
 from poolviz.scenarios.presets import presets
 from poolviz.scenarios.toml_file import read_draft
 from poolviz.sessions.recorder import Recorder
+from tests.commands.trials import small_disk
 from tests.servers.fixtures import PROJECT, open_home, wait_until
 
 SHORT = ["--load", "clients=4", "--duration", "0.6"]
@@ -401,3 +402,21 @@ def test_a_file_that_cannot_be_written_at_the_end_takes_no_other_with_it(
     assert (status, len(err.splitlines())) == (1, 1)
     assert "gone/a.csv" in err
     assert json.loads(out)["operations"] == json.loads(Path("b.json").read_text())["operations"]
+
+
+def test_a_session_that_could_not_be_written_whole_makes_a_run_incomplete(
+    run: Any, conninfo: str, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "small", "40k"):
+        files = ("--out", "small/s.poolviz", "--out", "small/x.csv", "--out", "x.json")
+        load = ("--load", "clients=4", "--duration", "3")
+        status, out, err = run("run", "--dsn", conninfo, *load, *files, "--json", "--quiet")
+        assert not list((tmp_path / "small").glob(".poolviz-*"))
+    result = json.loads(out)
+    assert (status, result["complete"]) == (1, False)
+    assert "Can't write the session to small/s.poolviz" in result["incomplete_reason"]
+    assert result["operations"] == json.loads(Path("x.json").read_text())["operations"] > 0
+    sentences = err.splitlines()
+    assert len(sentences) == 2
+    assert "Can't write small/x.csv: No space left on device." in sentences[0]
+    assert result["incomplete_reason"] in sentences[1]

@@ -20,6 +20,7 @@ from poolviz.servers.embedded.cluster import Cluster
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.embedded.watchdog import server_environment
 from poolviz.system.os_account import server_account
+from tests.commands.trials import small_disk
 from tests.servers.embedded.test_server import main_pid
 from tests.servers.fixtures import (
     ask,
@@ -179,17 +180,11 @@ def test_a_full_disk_is_the_reason_that_is_given(
     home: Path, monkeypatch: pytest.MonkeyPatch, megabytes: int
 ) -> None:
     small = home / "small"
-    small.mkdir(mode=0o711)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0711", "tmpfs", str(small)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    try:
+    with small_disk(small, f"{megabytes}m"):
         monkeypatch.setenv("POOLVIZ_HOME", str(small))
         with pytest.raises(ServerError, match=r"No space left on device.*with room to write"):
             EmbeddedServer.start()
         assert not list(small.rglob("data*"))
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
 
 
 @pytest.mark.parametrize("moment", ["Preparing", "Starting"])

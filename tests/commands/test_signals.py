@@ -78,9 +78,7 @@ def interrupt(trial: Trial, sign: signal.Signals, delay: float) -> None:
     about = f"{sign.name} after {delay:.3f} s"
     began = time.monotonic()
     with reaped(trial.run(2)) as process:
-        wait_until(lambda: handles(process, sign), "Python has started")
-        sleep_until(began + delay)
-        process.send_signal(sign)
+        signal_at(process, sign, began + delay)
         out, err = process.communicate(timeout=60)
     assert_quiet(err)
     printed = one_object(out)
@@ -94,6 +92,13 @@ def interrupt(trial: Trial, sign: signal.Signals, delay: float) -> None:
         assert recorded_until(session) is not None or printed["samples"] == 0
         assert json.loads(figures.read_text())["operations"] == printed["operations"]
     trial.nothing_is_left()
+
+
+def signal_at(process: subprocess.Popen[str], sign: signal.Signals, moment: float) -> None:
+    """Send a signal at a moment of `time.monotonic`, but not before Python itself has started."""
+    wait_until(lambda: handles(process, sign), "Python has started")
+    sleep_until(moment)
+    process.send_signal(sign)
 
 
 @pytest.mark.parametrize("sign", SIGNALS)
@@ -131,6 +136,37 @@ def test_several_that_start_at_once_the_very_first_time_all_run(trial: Trial) ->
             out, err = process.communicate(timeout=180)
         assert (process.returncode, err) == (0, "")
         assert json.loads(out)["operations"] > 0
+    trial.nothing_is_left()
+
+
+@pytest.mark.parametrize(
+    "count", [3, pytest.param(MANY // 10, marks=pytest.mark.on_demand)], ids=["few", "many"]
+)
+def test_a_signal_during_an_export_leaves_whole_files_or_none(trial: Trial, count: int) -> None:
+    with reaped(trial.run(2)) as process:
+        process.communicate(timeout=120)
+    session = str(trial.files / "s.poolviz")
+    rng = random.Random(SEED)
+    names = ("a.csv", "a.png", "a.json", "b.poolviz", "a.toml")
+    whole: dict[str, bytes] = {}
+    longest = 0.0
+    for number in range(count + 1):  # the first one isn't interrupted
+        folder = trial.files / str(number)
+        folder.mkdir()
+        files = [str(folder / name) for name in names]
+        sign, delay = SIGNALS[number % len(SIGNALS)], rng.uniform(0, longest)
+        began = time.monotonic()
+        with reaped(trial.start("export", session, *files)) as process:
+            if number:
+                signal_at(process, sign, began + delay)
+            _, err = process.communicate(timeout=120)
+        longest = longest or time.monotonic() - began
+        assert process.returncode in ((INTERRUPTED, 0) if number else (0,)), err
+        assert_quiet(err)
+        for path in folder.iterdir():
+            size = len(whole.setdefault(path.name, path.read_bytes()))
+            assert path.stat().st_size == size, f"{path} after {delay:.3f} s"
+    assert {"a.csv", "a.events.csv", "a.manifest.json", *names[1:]} == set(whole)
     trial.nothing_is_left()
 
 

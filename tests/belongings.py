@@ -27,6 +27,7 @@ Found = dict[Hashable, str]
 _DESCRIPTORS = Path("/proc/self/fd")
 _SEGMENTS = Path("/proc/sysvipc/shm")
 _SHARED = Path("/dev/shm")
+_OF_THE_DESKTOP = ("/usr/share/", "/var/cache/")  # databases that Qt opens once and keeps
 _TO_BE_REMOVED = 0o1000  # in the mode of a segment that ends with its last user
 
 
@@ -86,7 +87,7 @@ def descriptors() -> Found:
     for entry in _DESCRIPTORS.iterdir():
         with suppress(OSError):  # that of this very listing is closed by now
             target = str(entry.readlink())
-            if int(entry.name) == tracker:
+            if int(entry.name) == tracker or target.startswith(_OF_THE_DESKTOP):
                 continue
             name = f"file descriptor {entry.name}: {target}"
             if target.startswith("socket:"):

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from poolviz.runs.runner import Runner
 from poolviz.scenarios.presets import presets
 from poolviz.scenarios.toml_file import read_draft
 from poolviz.sessions.recorder import Recorder
+from poolviz.system.logs import set_up_logging
 from tests.commands.trials import small_disk
 from tests.servers.fixtures import PROJECT, open_home, wait_until
 
@@ -29,16 +31,24 @@ SHORT = ["--load", "clients=4", "--duration", "0.6"]
 
 
 @pytest.fixture
-def run(conninfo: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: Any) -> Any:
+def run(
+    conninfo: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: Any,
+) -> Iterator[Any]:
     """Runs a command line in an empty folder; its status, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))  # the window's log
 
     def command(*arguments: str) -> tuple[int, str, str]:
         status = run_command_line([str(argument) for argument in arguments])
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
-    return command
+    yield command
+    set_up_logging()  # what the command set up ends
 
 
 def poolviz(*arguments: str, **options: Any) -> subprocess.Popen[str]:

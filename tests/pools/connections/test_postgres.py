@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from typing import Any
 
 import psycopg2
 import pytest
@@ -28,7 +29,7 @@ def test_a_connection_is_counted_once_in_and_once_out(conninfo: str) -> None:
 
 
 def test_a_connection_is_counted_before_it_can_be_used(conninfo: str) -> None:
-    held: list[object] = []
+    held: list[Any] = []
     seen: list[int] = []
 
     class ConnectionCounter(RecordingCounter):
@@ -39,6 +40,7 @@ def test_a_connection_is_counted_before_it_can_be_used(conninfo: str) -> None:
     held.append(
         psycopg2.connect(conninfo, connection_factory=counted_connection(ConnectionCounter()))
     )
+    held[0].close()
     assert seen == [0]
 
 

@@ -23,7 +23,7 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import Figures, RunSummary, SegmentSummary
 
 _LINE_EVERY = 5.0  # seconds, where lines can't be overwritten
-_OTHER_BY, _OTHER_SHARE = 0.5, 0.2  # from which difference on the pool's own count is shown
+_MANY_HELD_BY_NONE = 0.5  # connections: with more, the pool's own count is shown
 _WORTH_A_WARNING = 0.05  # of a run: less than that at its limit, the load generator is not named
 
 
@@ -190,16 +190,13 @@ def _unfinished(figures: Figures) -> str:
 
 
 def _other_counts(figures: Figures) -> list[str]:
-    """Return the pool's own count of connections in use, where it differs much from that of the
-    clients: the pool or a client has lost some."""
-    reported, used = figures.reported_counts, figures.connections.used_mean or 0.0
-    if reported.used_mean is None or abs(reported.used_mean - used) < max(
-        _OTHER_BY, _OTHER_SHARE * used
-    ):
+    """Return the pool's own count of connections in use, where no client holds many of them."""
+    reported = figures.reported_counts
+    if (reported.held_by_none_mean or 0.0) < _MANY_HELD_BY_NONE:
         return []
     return [
-        f"  pool's count  used {reported.used_mean:.2f} on average, {reported.used_max} at most, "
-        "which isn't what the clients hold"
+        f"  pool's count  used {reported.used_mean or 0:.2f} on average, {reported.used_max} at "
+        f"most; {reported.held_by_none_mean:.2f} of them are held by no client"
     ]
 
 

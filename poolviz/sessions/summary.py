@@ -41,11 +41,13 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
 
 class ReportedConnections(msgspec.Struct, frozen=True, kw_only=True):
     """The pool's own counts, as it told them at the end of each sample; None for those that it
-    doesn't have. `used_mean` is weighted by time."""
+    doesn't have. Means are weighted by time; `held_by_none_mean` are connections that the pool
+    counts as used, though no client holds or waits for one."""
 
     open_max: int | None
     used_max: int | None
     used_mean: float | None
+    held_by_none_mean: float | None
     pending_max: int | None
 
 
@@ -208,7 +210,7 @@ class _Reported:
 
     def __init__(self) -> None:
         self._highest: dict[str, int] = {}
-        self._span = self._used_area = 0.0
+        self._span = self._used_area = self._lost_area = 0.0
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
@@ -220,6 +222,9 @@ class _Reported:
         if counts.used is not None:
             self._span += sample.span
             self._used_area += counts.used * sample.span
+            # Some pools count a connection as used while it is opened for a client that waits.
+            lost = counts.used - sample.used.high - sample.pending.high
+            self._lost_area += max(lost, 0) * sample.span
 
     def counts(self) -> ReportedConnections:
         """Return the counts so far."""
@@ -227,6 +232,7 @@ class _Reported:
             open_max=self._highest.get("open"),
             used_max=self._highest.get("used"),
             used_mean=self._used_area / self._span if self._span else None,
+            held_by_none_mean=self._lost_area / self._span if self._span else None,
             pending_max=self._highest.get("pending"),
         )
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poolviz.model.messages import RunEnded
 from poolviz.model.sample import Sample, ServerView
 from poolviz.sessions.summary import RunSummary, SummaryBuilder
 from tests.sessions.builders import LIMITS, LOAD, Tick, began, ended, samples, ticks
@@ -204,3 +205,29 @@ def test_figures_that_nothing_was_counted_for_are_null() -> None:
     assert shown["operations_per_client"] == {"min": None, "median": None, "max": None}
     assert shown["server_backends_max"] is None
     assert shown["segments"] == []
+
+
+STOPPED = RunEnded(open_at_end=0, stopped=True)
+FAILED = RunEnded(open_at_end=0, failure="The pool is gone.", exit_status=1, stopped=True)
+
+
+@pytest.mark.parametrize(
+    ("duration", "end", "trouble", "reason"),
+    [
+        (20.0, ended(), "", None),
+        (20.0, None, "", "The record ends before the run did."),
+        (20.0, STOPPED, "", "The run was stopped before its 20 s were over."),
+        (None, STOPPED, "", None),  # it had no other end
+        (20.0, FAILED, "The disk is full.", "The pool is gone."),
+        (20.0, ended(), "The disk is full.", "The disk is full."),
+    ],
+)
+def test_a_run_is_complete_or_says_why_it_is_not(
+    duration: float | None, end: RunEnded | None, trouble: str, reason: str | None
+) -> None:
+    start = began()
+    start = msgspec.structs.replace(
+        start, scenario=msgspec.structs.replace(start.scenario, duration=duration)
+    )
+    summary = SummaryBuilder().summary(start, end, trouble)
+    assert (summary.complete, summary.incomplete_reason) == (reason is None, reason)

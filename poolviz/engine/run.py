@@ -19,6 +19,7 @@ from poolviz.engine.row_audit import RowAudit
 from poolviz.engine.run_time import RunTime
 from poolviz.engine.sampler import Sampler
 from poolviz.engine.server_monitor import ServerMonitor
+from poolviz.engine.server_room import ServerRoom
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import check_load, settings_for
 from poolviz.model.dialect import dialect_of
@@ -33,6 +34,7 @@ from poolviz.model.messages import (
     Report,
     Rows,
     RunStarted,
+    SampleTaken,
     ServerRestarted,
     ServerRestartRequested,
     StartRun,
@@ -120,12 +122,19 @@ class Run:
             start.application_name,
             lambda sentence: self._report_problem("server's view", sentence),
         )
+        room = ServerRoom(lambda sentence: self._report_problem("other programs", sentence))
+
+        def emit(report: Report) -> None:
+            reports.put(report)
+            if isinstance(report, SampleTaken):
+                room.see(report.sample)
+
         self._sampler = Sampler(
             kind=kind,
             connections=connections,
             client_group=client_group,
             server_monitor=self._server_monitor,
-            emit=reports.put,
+            emit=emit,
             ready=lambda: reports.qsize() < _MOST_WAITING,
             on_failure=lambda error: commands.put(
                 FailRun(

@@ -30,12 +30,18 @@ class ReportedCounts(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ServerView(msgspec.Struct, array_like=True, frozen=True):
-    """The backends of this run by state, as the server itself reports them."""
+    """The backends of this run by state, as the server itself reports them.
+
+    `others` are the connections of other programs, and `free` those that this user may still open,
+    as the limits of server, database and user have it; None where that isn't known.
+    """
 
     active: int = 0
     idle: int = 0
     idle_in_transaction: int = 0
     other: int = 0
+    others: int | None = None
+    free: int | None = None
 
     @property
     def total(self) -> int:

@@ -15,7 +15,7 @@ import msgspec
 
 from poolviz.model.histogram import Histogram
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
-from poolviz.model.sample import TICK, Mark, Sample
+from poolviz.model.sample import TICK, Mark, Sample, ServerView
 from poolviz.model.secrets import without_secrets
 from poolviz.sessions.file.reader import SessionReader
 from poolviz.sessions.file.writer import SessionWriter
@@ -68,6 +68,7 @@ class Recorder:
         self.began: RunStarted | None = None
         self.ended: RunEnded | None = None
         self.last: Sample | None = None
+        self.server: ServerView | None = None  # the newest one
         self.marks: tuple[Mark, ...] = ()
 
     @classmethod
@@ -180,6 +181,8 @@ class Recorder:
             self._summary_builder.add(sample)
             self._recent.append(sample)
             self.last = sample
+            if sample.server is not None:
+                self.server = sample.server
 
 
 def _recent(samples: list[Sample]) -> Recent:

@@ -111,6 +111,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     longest_wait_per_client_s: PerClient
     load_generator: LoadGenerator
     server_backends_max: int | None
+    server_others_max: int | None
     samples: int
     samples_dropped: int
 
@@ -261,6 +262,7 @@ class Totals:
         self.longest_waits: dict[int, float] = {}
         self.cpu_max = self.lag_max = self.strained = 0.0
         self.backends_max: int | None = None
+        self.others_max: int | None = None
         self._span = self._used_area = 0.0
         self._reported = _Reported()
 
@@ -300,6 +302,8 @@ class Totals:
         self.strained += sample.span if sample.overloaded else 0.0
         if sample.server is not None:
             self.backends_max = max(self.backends_max or 0, sample.server.total)
+            if sample.server.others is not None:
+                self.others_max = max(self.others_max or 0, sample.server.others)
 
     @property
     def throughput(self) -> float | None:
@@ -343,6 +347,7 @@ class Totals:
             longest_wait_per_client_s=_per_client(waits),
             load_generator=LoadGenerator(self.cpu_max, self.lag_max, self.strained),
             server_backends_max=self.backends_max,
+            server_others_max=self.others_max,
             samples=self.samples,
             samples_dropped=self.missed,
         )

@@ -26,6 +26,8 @@ _SLOW = 15.0  # samples per second below which the sampler is late
 _NOMINAL = 20.0
 _MESSAGE = 10_000  # milliseconds
 
+_AGREEMENT_TIP = "Whether poolviz, the pool itself and the server count the same open connections."
+
 
 class Agreement:
     """Whether the meter, the pool and the server report the same number of open connections.
@@ -88,9 +90,7 @@ class StatusBar(QFrame):
         self.pill.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.pill.setCursor(Qt.CursorShape.PointingHandCursor)
         self.pill.clicked.connect(charts.follow)
-        self.agreement.setToolTip(
-            "Whether poolviz, the pool itself and the server count the same open connections."
-        )
+        self.agreement.setToolTip(_AGREEMENT_TIP)
         self.cpu.setToolTip(
             "CPU used by the engine: clients, pool and meter. Near a whole core the figures may "
             "show its limit rather than the pool's."
@@ -145,6 +145,7 @@ class StatusBar(QFrame):
         else:
             _show(self.cpu, f"load generator {self._cpu:.0%} of a core".replace("%", " %"))
         _show(self.agreement, *self._agreement.judge(recorder))
+        self.agreement.setToolTip(f"{_AGREEMENT_TIP}{_others(recorder)}")
 
     def _measure_rate(self, t: float, index: int) -> None:
         if self._since is None or t < self._since[0]:
@@ -167,6 +168,14 @@ class StatusBar(QFrame):
             self.pill.setText(words)
         self.pill.setToolTip(hint)
         _show(self.span, "the whole session" if charts.span is None else _last(charts.span))
+
+
+def _others(recorder: Recorder) -> str:
+    """Return what the server's newest view says of other programs' connections, as a sentence."""
+    view = recorder.server
+    if view is None or view.others is None:
+        return ""
+    return f" Other programs hold {view.others:,}, and {view.free:,} more can be opened."
 
 
 def _unseen(recorder: Recorder) -> str:

@@ -150,6 +150,7 @@ def test_it_becomes_the_object_that_the_command_line_prints() -> None:
         "reported_counts",
         *("wait_time_s", "use_time_s", "create_time_s", "retry_time_s", "connections"),
         *("operations_per_client", "server_backends_max", "samples", "samples_dropped"),
+        "server_others_max",
         *("longest_wait_per_client_s", "load_generator"),
     }
     assert set(shown) == {

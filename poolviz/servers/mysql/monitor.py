@@ -13,7 +13,12 @@ from poolviz.model.sample import ServerView
 from poolviz.servers.monitor import Monitor, MonitorLost
 from poolviz.servers.mysql.connection import connect
 from poolviz.servers.mysql.errors import NO_SUCH_THREAD, describe_error, number_of
-from poolviz.servers.mysql.target import with_application_name
+from poolviz.servers.mysql.target import (
+    CONNECTED,
+    LIMITS,
+    free_connections,
+    with_application_name,
+)
 
 _DENIED = (1142, 1143, 1227)
 # The monitor's own connection is included: if it isn't listed, no connection is.
@@ -59,8 +64,13 @@ class MySQLMonitor(Monitor):
                 "performance_schema=ON in its configuration would enable that"
             )
         counts = {command: int(count) for name, command, count in rows if name == self._name}
+        (limits,) = self._execute(LIMITS)
+        ((_, connected),) = self._execute(CONNECTED)
+        others = max(0, int(connected) - sum(int(count) for _, _, count in rows))
+        free = max(0, free_connections(limits, int(connected)))
         active = counts.pop("Query", 0) + counts.pop("Execute", 0)
-        return ServerView(active, counts.pop("Sleep", 0), 0, sum(counts.values())), ""
+        idle, other = counts.pop("Sleep", 0), sum(counts.values())
+        return ServerView(active, idle, 0, other, others, free), ""
 
     def _cancel(self) -> int:
         return sum(self._kill_query(thread) for (thread,) in self._execute(_RUNNING, self._name))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 import msgspec
 import pymysql  # type: ignore[import-untyped]
@@ -13,11 +15,12 @@ from poolviz.servers.mysql.connection import connect
 from poolviz.servers.mysql.errors import describe_error
 from poolviz.servers.target import Target, check_application_name
 
-_LIMITS = """
+LIMITS = """
 SELECT @@version, @@max_connections, @@max_user_connections,
        (SELECT count(*) FROM information_schema.processlist
          WHERE user = substring_index(user(), '@', 1))
 """
+CONNECTED = "SHOW GLOBAL STATUS LIKE 'Threads_connected'"
 
 
 def reach(dsn: str) -> Target:
@@ -25,9 +28,9 @@ def reach(dsn: str) -> Target:
     address = MySQLAddress.parse(dsn)
     try:
         with closing(connect(address)) as connection, connection.cursor() as cursor:
-            cursor.execute(_LIMITS)
-            version, most, for_user, of_user = cursor.fetchone()
-            cursor.execute("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+            cursor.execute(LIMITS)
+            row = cursor.fetchone()
+            cursor.execute(CONNECTED)
             used = int(cursor.fetchone()[1])
     except (pymysql.Error, OSError) as error:
         raise describe_error(error, address.url) or ServerError(str(error)) from None
@@ -35,16 +38,24 @@ def reach(dsn: str) -> Target:
         raise InputError(
             f"{address.shown} can't be the address of a server: check the host in the DSN."
         ) from None
-    free = [most - used + 1]  # the connection that counted is closed by now
-    free += [for_user - of_user + 1] if for_user else []
+    version = row[0]
     return Target(
         address.url,
         address.shown,
         version.partition("-")[0],
-        most,
-        max(0, min(free)),
+        row[1],
+        max(0, free_connections(row, used) + 1),  # the connection that counted is closed by now
         product="MariaDB" if "mariadb" in version.lower() else "MySQL",
     )
+
+
+def free_connections(row: Sequence[Any], used: int) -> int:
+    """Return how many connections this user may open, by the row that `LIMITS` gives and the
+    number that `CONNECTED` gives; less than 0 where a limit was lowered."""
+    _, most, for_user, of_user = row
+    free = [most - used]
+    free += [for_user - of_user] if for_user else []
+    return int(min(free))
 
 
 def with_password(dsn: str, password: str) -> str:

@@ -11,7 +11,7 @@ from poolviz.servers.errors import first_line
 from poolviz.servers.monitor import Monitor, MonitorLost
 from poolviz.servers.postgres.connection import LimitedConnection, NoAnswer
 from poolviz.servers.postgres.errors import describe_error
-from poolviz.servers.postgres.target import with_application_name
+from poolviz.servers.postgres.target import LIMITS, free_connections, with_application_name
 
 _CONNECT_LIMIT = 5.0  # seconds
 _ANSWER_LIMIT = 3.0  # seconds for one statement
@@ -23,6 +23,11 @@ SELECT CASE WHEN query = '<insufficient privilege>' THEN 'hidden' ELSE coalesce(
         END, count(*) FROM pg_stat_activity
  WHERE application_name = %s AND coalesce(backend_type, 'client backend') = 'client backend'
  GROUP BY 1
+"""
+_OTHERS = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND application_name NOT LIKE %s
+   AND coalesce(backend_type, 'client backend') = 'client backend'
 """
 _CANCEL = """
 SELECT count(*) FILTER (WHERE pg_cancel_backend(pid)) FROM pg_stat_activity
@@ -47,21 +52,25 @@ class PostgresMonitor(Monitor):
             self._connection = None
 
     def _view(self) -> tuple[ServerView, str]:
-        counts: dict[str, int] = dict(self._execute(_STATES))
+        counts: dict[str, int] = dict(self._execute(_STATES, self._name))
         problem = _hidden(counts)
         active, idle = counts.pop("active", 0), counts.pop("idle", 0)
         in_transaction = sum(counts.pop(state, 0) for state in _IN_TRANSACTION)
-        return ServerView(active, idle, in_transaction, sum(counts.values())), problem
+        ((others,),) = self._execute(_OTHERS, f"{self._name}%")
+        (limits,) = self._execute(LIMITS)
+        free = max(0, free_connections(limits) - 1)  # this connection takes one
+        other = sum(counts.values())
+        return ServerView(active, idle, in_transaction, other, int(others), free), problem
 
     def _cancel(self) -> int:
-        return int(self._execute(_CANCEL)[0][0])
+        return int(self._execute(_CANCEL, self._name)[0][0])
 
-    def _execute(self, statement: str) -> list[tuple[Any, ...]]:
-        """Execute a statement about this run. MonitorLost if there is no answer."""
+    def _execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Execute a statement. MonitorLost if there is no answer."""
         if self._connection is None:
             self._connection = self._connect()
         try:
-            return self._connection.execute(statement, self._name, seconds=_ANSWER_LIMIT)
+            return self._connection.execute(statement, *values, seconds=_ANSWER_LIMIT)
         except NoAnswer:
             raise MonitorLost("the server doesn't answer; poolviz keeps trying") from None
         except psycopg2.Error as error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from typing import Any
 from urllib.parse import quote
 
 import psycopg2
@@ -28,7 +29,7 @@ _COMMON_OPTIONS = (
 )
 _SECRETS = ("password", "sslpassword")
 _ESCAPES = "%40 (@), %3A (:), %2F (/), %3F (?), %25 (%)"
-_LIMITS = """
+_COUNTS = """
 SELECT current_setting('server_version'),
        current_setting('max_connections')::int,
        current_setting('superuser_reserved_connections')::int,
@@ -46,6 +47,7 @@ WITH a AS (SELECT usesysid, datid FROM pg_stat_activity
             WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND pid <> pg_backend_pid()
               AND coalesce(backend_type, 'client backend') = 'client backend')
 """
+LIMITS = _BACKENDS + _COUNTS  # for `free_connections`
 
 
 def reach(dsn: str) -> Target:
@@ -155,7 +157,7 @@ def _target(connection: Connection, conninfo: str) -> Target:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 5000")
-            cursor.execute(_BACKENDS + _LIMITS)
+            cursor.execute(LIMITS)
             row = cursor.fetchone()
     except psycopg2.Error as error:
         raise ServerError(
@@ -168,14 +170,20 @@ def _target(connection: Connection, conninfo: str) -> Target:
         raise ServerError(
             f"The server {shown} doesn't list its own user or database: check both in the DSN."
         )
-    version, most, for_superusers, for_others, superuser, of_role, of_database = row[:7]
+    return Target(conninfo, shown, row[0].split()[0], row[1], max(0, free_connections(row)))
+
+
+def free_connections(row: Sequence[Any]) -> int:
+    """Return how many connections this user may open, by the row that `LIMITS` gives, beside the
+    one that asked; less than 0 where a limit was lowered."""
+    most, for_superusers, for_others, superuser, of_role, of_database = row[1:7]
     used, used_by_role, used_in_database = row[7:]
     free = [most - used]
     if not superuser:  # superusers aren't bound by reservations and connection limits
         free = [most - for_superusers - for_others - used]
         free += [of_role - used_by_role] if of_role >= 0 else []
         free += [of_database - used_in_database] if of_database >= 0 else []
-    return Target(conninfo, shown, version.split()[0], most, max(0, min(free)))
+    return int(min(free))
 
 
 def _shown(connection: Connection) -> str:

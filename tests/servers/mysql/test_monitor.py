@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+import msgspec
 import pymysql
 import pytest
 
 from poolviz.model.sample import ServerView
-from poolviz.servers.dispatch import monitor_for
+from poolviz.servers.dispatch import monitor_for, reach
 from poolviz.servers.monitor import Monitor
 from tests.servers.fixtures import BOUND, wait_until
 from tests.servers.mysql_server import NAME, connect
@@ -25,18 +26,38 @@ def monitor(mysql_url: str) -> Iterator[Monitor]:
         yield found
 
 
+def of_run(monitor: Monitor) -> ServerView | None:
+    """What the monitor sees of its run, without other programs."""
+    view = monitor.view()
+    return None if view is None else msgspec.structs.replace(view, others=None, free=None)
+
+
+def test_others_and_what_they_leave_are_counted(mysql_url: str, monitor: Monitor) -> None:
+    free = reach(mysql_url).free_connections
+    assert free is not None
+    with closing(connect(mysql_url)), closing(connect(mysql_url, "another program")):
+
+        def seen() -> bool:
+            view = monitor.view()
+            return view is not None and (view.total, view.free) == (1, free - 3)
+
+        wait_until(seen, "one of the run, one of another program and its own")
+        view = monitor.view()
+        assert view is not None and view.others is not None and view.others >= 1
+
+
 def test_backends_of_the_run_are_counted_by_state(mysql_url: str, monitor: Monitor) -> None:
-    assert monitor.view() == ServerView()
+    assert of_run(monitor) == ServerView()
     with closing(connect(mysql_url)), closing(connect(mysql_url)) as busy:
-        wait_until(lambda: monitor.view() == ServerView(idle=2), "two are idle")
+        wait_until(lambda: of_run(monitor) == ServerView(idle=2), "two are idle")
         sleeping = threading.Thread(target=_sleep, args=(busy,))
         sleeping.start()
-        wait_until(lambda: monitor.view() == ServerView(active=1, idle=1), "one is active")
+        wait_until(lambda: of_run(monitor) == ServerView(active=1, idle=1), "one is active")
         assert wait_until(monitor.cancel_statements, "its statement is cancelled") == 1
         sleeping.join(BOUND)
         assert not sleeping.is_alive()
         with closing(connect(mysql_url, "another program")):
-            wait_until(lambda: monitor.view() == ServerView(idle=2), "both are idle again")
+            wait_until(lambda: of_run(monitor) == ServerView(idle=2), "both are idle again")
     assert monitor.problem == ""
 
 

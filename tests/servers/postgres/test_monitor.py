@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import msgspec
 import psutil
 import psycopg2
 import pytest
@@ -20,7 +21,7 @@ from poolviz.servers import monitor as interface
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.postgres import monitor as implementation
 from poolviz.servers.postgres.monitor import PostgresMonitor
-from poolviz.servers.postgres.target import with_application_name
+from poolviz.servers.postgres.target import reach, with_application_name
 from tests.servers.embedded.test_server import main_pid
 from tests.servers.fixtures import TcpServer, ask, everything_below, home, tcp_server, wait_until
 
@@ -35,8 +36,14 @@ def monitor(conninfo: str) -> Iterator[PostgresMonitor]:
         yield opened
 
 
+def of_run(monitor: PostgresMonitor) -> ServerView | None:
+    """What the monitor sees of its run, without other programs."""
+    view = monitor.view()
+    return None if view is None else msgspec.structs.replace(view, others=None, free=None)
+
+
 def expect(monitor: PostgresMonitor, expected: ServerView) -> None:
-    wait_until(lambda: monitor.view() == expected, f"the server has {expected}")
+    wait_until(lambda: of_run(monitor) == expected, f"the server has {expected}")
     assert monitor.problem == ""
 
 
@@ -78,12 +85,29 @@ def test_the_monitor_counts_neither_itself_nor_other_programs(
         closing(psycopg2.connect(with_application_name(conninfo, "poolviz other"))),
         closing(PostgresMonitor(conninfo, "poolviz another")) as other,
     ):
-        assert other.view() == ServerView()
+        assert of_run(other) == ServerView()
         expect(monitor, ServerView())
         names = (
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'poolviz test monitor'"
         )
         assert ask(conninfo, names) == 1
+
+
+def test_others_and_what_they_leave_are_counted_as_a_new_connection_would_meet_them(
+    tcp_server: TcpServer,
+) -> None:
+    free = reach(tcp_server.dsn()).free_connections
+    assert free is not None
+    with (
+        closing(PostgresMonitor(tcp_server.dsn(), NAME)) as monitor,
+        closing(psycopg2.connect(tcp_server.dsn(), application_name="another program")),
+        closing(psycopg2.connect(tcp_server.admin, application_name="an administrator")),
+        closing(psycopg2.connect(with_application_name(tcp_server.dsn(), NAME))),
+    ):
+        wait_until(lambda: monitor.view() == ServerView(idle=1, others=2, free=free - 4), "both")
+        assert reach(tcp_server.dsn()).free_connections == free - 4
+    with closing(PostgresMonitor(tcp_server.dsn(user="limited"), NAME)) as monitor:
+        wait_until(lambda: (view := monitor.view()) is not None and view.free == 0, "none is left")
 
 
 def test_it_sees_again_after_the_server_was_restarted(
@@ -92,7 +116,7 @@ def test_it_sees_again_after_the_server_was_restarted(
     server = EmbeddedServer.start()
     with closing(PostgresMonitor(server.conninfo, NAME)) as monitor:
         with server:
-            assert monitor.view() == ServerView()
+            assert of_run(monitor) == ServerView()
         assert monitor.view() is None
         assert monitor.problem == (
             "The server's own view is missing: the connection to the server was lost; poolviz keeps"
@@ -103,7 +127,7 @@ def test_it_sees_again_after_the_server_was_restarted(
         )
         with EmbeddedServer.start() as again:
             assert again.conninfo == server.conninfo
-            wait_until(lambda: monitor.view() == ServerView(), "it sees again")
+            wait_until(lambda: of_run(monitor) == ServerView(), "it sees again")
             assert monitor.problem == ""
 
 
@@ -134,7 +158,7 @@ def test_a_server_that_hangs_does_not_hang_the_monitor(
         EmbeddedServer.start() as server,
         closing(PostgresMonitor(server.conninfo, NAME)) as monitor,
     ):
-        assert monitor.view() == ServerView()
+        assert of_run(monitor) == ServerView()
         stopped = everything_below(psutil.Process(main_pid(server.conninfo)))
         for process in stopped:
             os.kill(process.pid, signal.SIGSTOP)
@@ -147,7 +171,7 @@ def test_a_server_that_hangs_does_not_hang_the_monitor(
             for process in stopped:
                 if process.is_running():
                     os.kill(process.pid, signal.SIGCONT)
-        wait_until(lambda: monitor.view() == ServerView(), "it sees again")
+        wait_until(lambda: of_run(monitor) == ServerView(), "it sees again")
 
 
 def test_without_permission_it_says_so_and_goes_on(tcp_server: TcpServer) -> None:
@@ -161,7 +185,7 @@ def test_without_permission_it_says_so_and_goes_on(tcp_server: TcpServer) -> Non
                 assert "may not read pg_stat_activity" in monitor.problem
                 assert "s3cret" not in monitor.problem
                 cursor.execute("GRANT SELECT ON pg_stat_activity TO PUBLIC")
-                wait_until(lambda: monitor.view() == ServerView(), "it may look now")
+                wait_until(lambda: of_run(monitor) == ServerView(), "it may look now")
         finally:
             cursor.execute("GRANT SELECT ON pg_stat_activity TO PUBLIC")
 
@@ -175,7 +199,7 @@ def test_an_ordinary_user_sees_its_own_backends_and_that_others_are_hidden(
     ):
         expect(monitor, ServerView(idle=1))
         with closing(psycopg2.connect(with_application_name(tcp_server.admin, NAME))):
-            assert monitor.view() == ServerView(idle=1, other=1)
+            assert of_run(monitor) == ServerView(idle=1, other=1)
             assert "hides the state of other users" in monitor.problem
         expect(monitor, ServerView(idle=1))
 

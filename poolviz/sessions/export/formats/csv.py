@@ -109,6 +109,8 @@ def _reported(sample: Sample) -> Iterator[Figure]:
     if sample.server is not None:
         for name in ("active", "idle", "idle_in_transaction", "other", "total"):
             yield f"server_{name}", "last", getattr(sample.server, name), "backends"
+        if sample.server.others is not None:
+            yield "server_others", "last", sample.server.others, "connections"
 
 
 def _events(

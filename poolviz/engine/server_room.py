@@ -1,0 +1,43 @@
+"""Whether other programs leave the server enough connections for the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from poolviz.model.sample import Sample
+
+_CALM = 5  # of the server's views, a second each, after which a lack is over
+
+
+class ServerRoom:
+    """Follows the samples of a run. `on_problem` is called with a sentence when the pool may open
+    more connections than others leave it, and with an empty one once that is over."""
+
+    def __init__(self, on_problem: Callable[[str], None]) -> None:
+        self._on_problem = on_problem
+        self._told = False
+        self._calm = 0  # views since the last one that showed a lack
+
+    def see(self, sample: Sample) -> None:
+        """Take the next sample. Called by the sampler."""
+        view = sample.server
+        if view is None or view.free is None or not view.others:
+            return
+        most = sample.clients * int(sample.load.get("checkouts", 1))
+        if sample.capacity is not None:
+            most = min(most, sample.capacity)
+        more = most - view.total
+        self._calm = 0 if more > view.free else self._calm + 1
+        if more > view.free and not self._told:
+            self._told = True
+            hold = f"Other programs hold {_connections(view.others)} of the server"
+            self._on_problem(
+                f"{hold}: {view.free} more can be opened, and the pool may want {more}."
+            )
+        elif self._told and self._calm >= _CALM:
+            self._told = False
+            self._on_problem("")
+
+
+def _connections(count: int) -> str:
+    return f"{count} connection{'' if count == 1 else 's'}"

@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 
 from poolviz.model.errors import PoolvizError
-from poolviz.model.messages import Report, RunEnded
+from poolviz.model.messages import ProblemReported, Report, RunEnded
 from poolviz.runs.request import RunRequest, check_draft
 from poolviz.runs.runner import Run, Runner
 from poolviz.runs.warnings import RunWarning
@@ -319,3 +319,62 @@ def recorded(session: Path) -> int:
             return sum(1 for _ in recorder.samples())
     except PoolvizError:
         return 0
+
+
+def test_a_report_that_cannot_be_recorded_makes_the_run_fail_and_nothing_else(
+    runner: Runner, conninfo: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = begun(runner, conninfo)
+    assert run.recorder is not None
+    add, lost = run.recorder.add, threading.Event()
+
+    def lose_one(report: Report) -> None:
+        if not lost.is_set():
+            lost.set()
+            raise ZeroDivisionError("a mistake of poolviz")
+        add(report)
+
+    monkeypatch.setattr(run.recorder, "add", lose_one)
+    assert lost.wait(30)
+    before = operations(run)
+    wait_until(lambda: operations(run) > before + 20, "the run goes on")
+    assert isinstance(run._listener, Heard)
+    told = [r.sentence for r in run._listener.reports if isinstance(r, ProblemReported)]
+    sentence = "A part of the run wasn't recorded: ZeroDivisionError('a mistake of poolviz')."
+    assert told == [sentence]
+    run.stop()
+    assert run.wait(30)
+    assert run.ended is not None
+    assert (run.ended.failure, run.ended.exit_status) == (sentence, 1)
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_a_listener_that_raises_keeps_the_run_going(
+    runner: Runner, conninfo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Raises(Heard):
+        def reported(self, run: Run, report: Report) -> None:
+            raise LookupError("a listener's mistake")
+
+    scenario = check_draft(Draft(load=dict(GENTLE), duration=0.5))
+    run = Run(scenario, runner.reach(conninfo, lambda _: None), Raises())
+    runner.begin(run)
+    assert run.wait(30)
+    assert run.ended is not None
+    assert (run.ended.failure, operations(run) > 0) == ("", True)
+    assert "LookupError: a listener's mistake" in caplog.text
+
+
+def test_a_restart_of_the_server_that_raises_ends_the_run_with_a_sentence(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(runner, None)
+
+    def fail() -> None:
+        raise ZeroDivisionError("a mistake of poolviz")
+
+    monkeypatch.setattr(run, "_restart", fail)
+    run.change("restart_server", True)
+    assert run.wait(60)
+    assert run.ended is not None
+    assert run.ended.failure.startswith("Restarting the server failed: ZeroDivisionError(")

@@ -25,9 +25,7 @@ from poolviz.pools.custom.places import Place, innermost
 
 IMPORT_LIMIT = 7.0  # seconds that a user's file has until it is imported
 
-if sys.platform != "win32":
-    _WHERE = signal.SIGUSR1  # asks the child where it is
-
+_WHERE = getattr(signal, "SIGUSR1", 0)  # asks the child where it is; Windows has none
 _EXIT = "poolviz exit: "
 _ANSWER = 0.5  # seconds that a child has to say where it is
 _TIMEOUT = "Timeout ("  # faulthandler's words, as those below
@@ -52,8 +50,9 @@ class TracePipe:
 
     def __init__(self) -> None:
         self._read, self.write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self.write, False)  # what has no room is lost; nobody waits
+        if sys.platform != "win32":
+            os.set_blocking(self._read, False)
+            os.set_blocking(self.write, False)  # what has no room is lost; nobody waits
 
     def close_write(self) -> None:
         """Close the end that the child has inherited."""

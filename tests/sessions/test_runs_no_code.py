@@ -48,7 +48,7 @@ def crafted(tmp_path: Path, marker: Path, request: pytest.FixtureRequest) -> Pat
 def poolviz(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """A poolviz that finds the module, without a display."""
     environment = os.environ | {"PYTHONPATH": str(folder), "POOLVIZ_HOME": str(folder / "home")}
-    for display in ("DISPLAY", "WAYLAND_DISPLAY"):
+    for display in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         environment.pop(display, None)
     return subprocess.run(
         [sys.executable, "-m", "poolviz", *map(str, arguments)],

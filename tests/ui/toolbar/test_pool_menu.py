@@ -127,6 +127,8 @@ def test_the_user_chooses_one_of_several_pools_in_a_file(
         ("x = 1\n", "has no class"),
         ("def (:\n", "can't be read as a Python file"),
         ("class P: ...\nraise RuntimeError('no luck')\n", "no luck"),
+        ("class P: ...\nimport sys\nsys.exit(3)\n", "SystemExit: 3"),
+        ("class P: ...\nimport time\ntime.sleep(600)\n", "no_pool.py, line 3"),
         (CLASH, "has a parameter clients, which is also a setting of the load"),
     ],
 )

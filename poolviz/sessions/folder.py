@@ -16,8 +16,6 @@ KEPT_FOR = timedelta(days=90)
 KEPT_BYTES = 2_000_000_000  # of all sessions together; the newest is kept whatever its size
 
 _OURS = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}\.\d{3})Z\.poolviz")
-_DRAFT = re.compile(r"\.poolviz-[0-9a-f]{12}\.poolviz.*")  # of a session that isn't there yet
-_DRAFT_KEPT_FOR = timedelta(hours=1)
 _STAMP = "%Y-%m-%dT%H%M%S.%f"
 _BESIDE = ("-wal", "-shm", "-journal")  # SQLite's files
 
@@ -57,7 +55,6 @@ class SessionsFolder:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         now = datetime.now(UTC)
         self._prune(now)
-        self._remove_drafts(now)
         return self.folder / f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z.poolviz"
 
     def _prune(self, now: datetime) -> None:
@@ -73,16 +70,6 @@ class SessionsFolder:
                         file.unlink(missing_ok=True)
             except (OSError, InputError) as error:
                 _logger.warning("an old session can't be removed: %s", error)
-
-    def _remove_drafts(self, now: datetime) -> None:
-        """Remove what a poolviz left that was killed in the moment in which a session appears."""
-        for path in self.folder.glob(".poolviz-*"):
-            try:
-                written = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
-                if _DRAFT.fullmatch(path.name) and now - written > _DRAFT_KEPT_FOR:
-                    path.unlink(missing_ok=True)
-            except (OSError, ValueError, OverflowError) as error:
-                _logger.warning("what a killed poolviz left can't be removed: %s", error)
 
     def _sessions(self) -> list[_Kept]:
         """Return the files with a session's name, the newest first."""

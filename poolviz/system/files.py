@@ -7,15 +7,20 @@ complete. Whatever fails before that leaves the folder as it was.
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from poolviz.model.errors import InputError
 from poolviz.system.interrupts import half_written
+
+# What names of temporary files begin with: another machine may write to the same folder.
+_DRAFT = f".poolviz-{zlib.crc32(platform.node().encode()):08x}-"
 
 
 def resolved(path: Path) -> Path:
@@ -81,11 +86,15 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
 
     A temporary path has the suffix of the path it stands for and lies in the same folder. If
     `paths` names a symbolic link, the file that it points to is replaced. An exception in the block
-    leaves the files as they were and removes the temporary ones.
+    leaves the files as they were and removes the temporary ones. Those that a killed process left
+    in these folders are removed too.
     """
     targets = [path.resolve() for path in paths]
+    for folder in {target.parent for target in targets}:
+        _remove_abandoned(folder)
+    own = f"{_DRAFT}{os.getpid()}-{secrets.token_hex(4)}"
     drafts = tuple(
-        target.with_name(f".poolviz-{secrets.token_hex(6)}{target.suffix}") for target in targets
+        target.with_name(f"{own}-{number}{target.suffix}") for number, target in enumerate(targets)
     )
     half_written.update(map(str, drafts))
     try:
@@ -96,6 +105,17 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
         for draft in drafts:
             draft.unlink(missing_ok=True)
         half_written.difference_update(map(str, drafts))
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files of processes of this machine that are gone."""
+    import psutil  # noqa: PLC0415 - not needed before the first file is written
+
+    for draft in folder.glob(f"{_DRAFT}*"):
+        process = draft.name.removeprefix(_DRAFT).partition("-")[0]
+        with suppress(OSError):  # somebody else's; its owner's next poolviz removes it
+            if process.isdecimal() and not psutil.pid_exists(int(process)):
+                draft.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,30 @@ def test_a_file_is_the_same_by_every_link_to_it(tmp_path: Path) -> None:
     assert is_same_file(hard, file)
     assert is_same_file(tmp_path / "x" / ".." / "none", tmp_path / "none")
     assert not is_same_file(tmp_path / "none", file)
+
+
+WRITE_UNTIL_KILLED = """
+import sys, time
+from pathlib import Path
+from poolviz.system.files import atomic_write
+with atomic_write(Path(sys.argv[1])) as (draft,):
+    draft.write_text("half")
+    print(draft.name, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    target, other = tmp_path / "a.csv", tmp_path / ".poolviz-of-mine"
+    other.write_text("kept")
+    command = [sys.executable, "-c", WRITE_UNTIL_KILLED, str(target)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        draft = tmp_path / process.stdout.readline().strip()
+        write_text(tmp_path / "b.csv", "whole")
+        assert draft.read_text() == "half", "it is still being written"
+        process.kill()
+        process.wait()
+        write_text(tmp_path / "b.csv", "whole")
+    assert not draft.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".poolviz-of-mine", "b.csv"]

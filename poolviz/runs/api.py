@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from poolviz.model.errors import InputError
 from poolviz.model.messages import ChangeRefused, ProblemReported, Report
 from poolviz.model.scenario import Scenario
 from poolviz.runs.request import RunRequest
@@ -54,14 +55,17 @@ def run(
     the request, ServerError where there is no server, RunFailed where the run ended early: that has
     the figures up to then as its `result`.
     """
+    given = {
+        "pool": pool,
+        "dsn": dsn,
+        "duration": duration,
+        "seed": seed,
+        "limits": None if limits is None else _plain(limits),
+        "load": None if load is None else _plain(load),
+        "changes": None if changes is None else _plain(changes),
+    }
     draft = _draft(scenario_or_path)
-    given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
-    draft = draft.with_fields(**{key: value for key, value in given.items() if value is not None})
-    if pool is not None and scenario_or_path is not None:
-        draft = draft.with_fields(limits={})  # they are another pool's
-    draft = draft.with_values(limits=dict(limits or {}), load=dict(load or {}))
-    if changes is not None:
-        draft = draft.with_fields(changes=[dict(change) for change in changes])
+    draft = _with_arguments(draft, {key: each for key, each in given.items() if each is not None})
     with Runner() as runner:
         runner.learn(draft.pool)
         request = RunRequest.of(draft)
@@ -102,6 +106,25 @@ class _Log:
             _logger.warning("%s", report.reason)
 
 
+def _with_arguments(draft: Draft, given: Mapping[str, Any]) -> Draft:
+    """Return `draft` with what the arguments say, and with the mistakes in them."""
+    argued = draft_of(given)
+    fields = {key: getattr(argued, key) for key in given if key not in ("limits", "load")}
+    if "pool" in given:
+        fields["limits"] = {}  # those of the scenario are another pool's
+    fields["mistakes"] = (*draft.mistakes, *argued.mistakes)
+    return draft.with_fields(**fields).with_values(limits=argued.limits, load=argued.load)
+
+
+def _plain(given: object) -> object:
+    """Return the mappings and sequences of an argument as the dictionaries and lists of a file."""
+    if isinstance(given, Mapping):
+        return {key: _plain(value) for key, value in given.items()}
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes):
+        return [_plain(each) for each in given]
+    return given
+
+
 def _draft(scenario: ScenarioLike) -> Draft:
     if scenario is None:
         return Draft()
@@ -118,8 +141,12 @@ def _draft(scenario: ScenarioLike) -> Draft:
             fail_if=list(scenario.fail_if),
         )
     if isinstance(scenario, Mapping):
-        return draft_of(scenario)
-    return open_scenario(Path(scenario))
+        return draft_of({key: _plain(value) for key, value in scenario.items()})
+    if isinstance(scenario, str | PathLike):
+        return open_scenario(Path(scenario))
+    raise InputError(
+        f"{type(scenario).__name__} is no scenario: give a path, a mapping or a Scenario."
+    )
 
 
 def _result(run: Run) -> Result:

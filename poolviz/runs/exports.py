@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from poolviz.model.errors import InputError
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
+from poolviz.system.files import resolved
 
 
 def check_exports(files: Sequence[Path]) -> dict[Path, Exporter]:
-    """Return the format of each file by its suffix; InputError where a suffix isn't known or a
-    file can't be written. Leaves nothing behind."""
+    """Return the format of each file by its suffix; InputError where a suffix isn't known, a file
+    can't be written, or two would be the same. Leaves nothing behind."""
     exports = {path: exporter_for(path) for path in files}
+    places: dict[Path, Path] = {}
     for path, exporter in exports.items():
         exporter.check(path)
+        for file in exporter.files(path):
+            other = places.setdefault(resolved(file), path)
+            if other != path:
+                raise InputError(f"{other} and {path} would both write {file}: rename one of them.")
     return exports
 
 

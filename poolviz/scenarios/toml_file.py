@@ -15,7 +15,7 @@ import tomli_w
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import INTEGER_LIMIT, suggest
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
-from poolviz.model.text import on_one_line, shortened
+from poolviz.model.text import is_text, on_one_line, shortened
 from poolviz.scenarios.draft import Draft, Mistake, Source
 from poolviz.scenarios.toml_lines import KeyPath, lines_of, nests_deeper
 from poolviz.system.files import read_bytes
@@ -147,7 +147,7 @@ class _Reading:
             if language not in LANGUAGES:
                 known = partial(_unknown, "is not a language of poolviz", language, LANGUAGES)
                 self._wrong(("watch", language), known)
-            elif not isinstance(text, str):
+            elif not isinstance(text, str) or not is_text(text):
                 self._wrong(("watch", language), f"is {shown(text)}: it takes a text.")
             else:
                 texts[language] = text

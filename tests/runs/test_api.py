@@ -8,11 +8,14 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import psutil
 import pytest
 
 import poolviz
+from poolviz.model.errors import InputError
 from poolviz.model.messages import Report, SampleTaken
 from poolviz.runs.runner import Run
 from tests.servers.fixtures import open_home, wait_until
@@ -176,3 +179,40 @@ def test_a_run_whose_pool_cannot_be_opened_has_no_result(conninfo: str) -> None:
             dsn=f"{conninfo} options='-c no.such=1 -c nonsense'",
         )
     assert getattr(failed.value, "result", None) is None
+
+
+ODD_REQUESTS: tuple[tuple[object, dict[str, Any]], ...] = (
+    ({1: 2}, {}),
+    ({"watch": {1: "x"}}, {}),
+    ({"watch": {"en": "\ud800"}}, {}),
+    ({"limits": {1: 2}}, {}),
+    ({"changes": [{1: 2, "at": 1}]}, {}),
+    (5, {}),
+    ("a\0", {}),
+    (None, {"limits": {1: 2}}),
+    (None, {"limits": 5}),
+    (None, {"changes": [5]}),
+    (None, {"pool": 5}),
+    (None, {"dsn": 5}),
+    (None, {"seed": "x"}),
+    (None, {"duration": object()}),
+    (None, {"load": {"statement": "sql", "sql": "\ud800"}}),
+)
+
+
+@pytest.mark.parametrize(("scenario", "arguments"), ODD_REQUESTS, ids=range(len(ODD_REQUESTS)))
+def test_arguments_of_any_kind_are_mistakes_in_a_sentence(
+    scenario: Any, arguments: dict[str, Any]
+) -> None:
+    arguments = {"dsn": "sqlite:////nonexistent/x.db"} | arguments
+    with pytest.raises(InputError) as caught:
+        poolviz.run(scenario, **arguments)
+    for problem in caught.value.problems:
+        assert problem.isprintable()
+        assert problem.endswith(".")
+
+
+def test_tuples_and_other_mappings_are_as_good_as_lists_and_dictionaries() -> None:
+    changes = ({"at": 1, "clients": 2},)
+    with pytest.raises(poolviz.PoolvizError, match="There is no folder"):
+        poolviz.run(MappingProxyType({"changes": changes}), dsn="sqlite:////nonexistent/x.db")

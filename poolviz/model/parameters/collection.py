@@ -116,5 +116,5 @@ def unknown_key(key: str, *declared: Parameters) -> ParameterError:
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=3)
+    near = difflib.get_close_matches(str(word), known, n=3)  # Python may give any key
     return f"perhaps {either(near)} is meant" if near else ""

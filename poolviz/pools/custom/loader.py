@@ -34,12 +34,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from poolviz.model.error_text import message_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.custom.methods import lacking
 from poolviz.pools.custom.places import place_of_error
-from poolviz.pools.custom.user_errors import message_of, phrase
+from poolviz.pools.custom.user_errors import phrase
 from poolviz.pools.listing import Listing
 
 _GROUP = "poolviz.pools"
@@ -108,7 +109,7 @@ def _parse(id: str) -> _Reference:
         if path is not None:
             path.is_symlink()  # raises OSError for names that no system call takes
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links, ~nobody
-        raise InputError(f"{shown} can't be loaded: {message_of(error)}.") from None
+        raise InputError(f"{shown} can't be loaded: {message_of(error).rstrip('.')}.") from None
     if not where or not all(part.isidentifier() for part in name.split(".")):
         raise InputError(
             f"{shown} doesn't name a class: write package.module:Class or path/to/file.py:Class."

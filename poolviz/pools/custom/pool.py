@@ -362,8 +362,7 @@ class CustomPool(ThreadPool):
             raise
         except BaseException as error:
             password = parse_dsn(self._conninfo).get("password")
-            raised = phrase(error)
-            raised = raised.replace(password, "***") if password else raised
+            raised = phrase(error, (password,) if password else ())
             raise InputError(
                 f"{self.id} can't be made: its constructor raised {raised}."
             ) from error

@@ -108,7 +108,7 @@ AT_IMPORT = {
     "raises what can't be shown": (
         "class Odd(Exception):\n    def __str__(self): raise ValueError('no')\nraise Odd",
         "raise Odd",
-        "its __str__ raised ValueError",
+        "Odd: its message can't be read: ValueError",
     ),
     "calls sys.exit": ("sys.exit(3)", "sys.exit(3)", "SystemExit: 3"),
     "calls os._exit": ("os._exit(3)", "os._exit(3)", "os._exit(3)"),

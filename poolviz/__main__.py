@@ -10,9 +10,12 @@ def main() -> None:
     """Run the command line and end the process with its exit status."""
     if sys.argv[1:2] not in (["_watchdog"], ["_engine"]):
         # Before anything that takes its time: a signal that comes earlier ends Python itself.
-        from poolviz.system import interrupts  # noqa: PLC0415 - not for those two
+        try:
+            from poolviz.system import interrupts  # noqa: PLC0415 - not for those two
 
-        interrupts.install()
+            interrupts.install()
+        except KeyboardInterrupt:  # Python's own handling of SIGINT, until then
+            os._exit(130)
         _open_standard_descriptors()
         interrupts.listen()
     _leave_library_path()

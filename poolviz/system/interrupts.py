@@ -9,6 +9,7 @@ process that ends at once leaves behind, its children clean up, as they do after
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -101,6 +102,7 @@ def install() -> None:
     for number in ENDING:
         if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _seen)
+    atexit.register(_ignore)  # as the first, so that it is called last
 
 
 def listen() -> None:
@@ -114,6 +116,13 @@ def listen() -> None:
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     Thread(target=_listen, args=(reading,), name="signals", daemon=True).start()
     _State.listening = True
+
+
+def _ignore() -> None:
+    """Ignore signals while Python takes itself down, which would make them end it otherwise than
+    before: everything is done."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _seen(_number: int, _frame: FrameType | None) -> None:

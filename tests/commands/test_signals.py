@@ -22,7 +22,7 @@ from tests.commands.trials import (
     SEED,
     Trial,
     assert_quiet,
-    handles,
+    is_listening,
     one_object,
     reaped,
     recorded_until,
@@ -96,7 +96,7 @@ def interrupt(trial: Trial, sign: signal.Signals, delay: float) -> None:
 
 def signal_at(process: subprocess.Popen[str], sign: signal.Signals, moment: float) -> None:
     """Send a signal at a moment of `time.monotonic`, but not before Python itself has started."""
-    wait_until(lambda: handles(process, sign), "Python has started")
+    wait_until(lambda: is_listening(process) or process.poll() is not None, "Python has started")
     sleep_until(moment)
     process.send_signal(sign)
 

@@ -107,14 +107,15 @@ def reaped(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
                 stream.close()
 
 
-def handles(process: subprocess.Popen[str], sign: signal.Signals) -> bool:
-    """Whether a process handles a signal yet: until then Python itself is starting."""
+def is_listening(process: subprocess.Popen[str]) -> bool:
+    """Whether poolviz handles signals yet: until then Python itself is starting. SIGHUP is the last
+    one that it installs a handler for; Python has one for SIGINT."""
     try:
         status = Path(f"/proc/{process.pid}/status").read_text()
     except OSError:
         return True  # it has ended
     caught = next((line for line in status.splitlines() if line.startswith("SigCgt")), "SigCgt: 0")
-    return bool(int(caught.split()[1], 16) >> (sign - 1) & 1) or process.poll() is not None
+    return bool(int(caught.split()[1], 16) >> (signal.SIGHUP - 1) & 1)
 
 
 def sleep_until(moment: float) -> None:

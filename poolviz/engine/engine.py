@@ -49,6 +49,7 @@ from poolviz.servers.dispatch import passwords, with_application_name
 
 # Seconds after a run should have ended: when it is said to take long, and when it is given up.
 _END_SLOW, _END_LIMIT = 3.0, 9.0
+_OPENING_SLOW = 3.0  # seconds after which signs of life are sent while the pool is opened
 _LOOK = 0.5  # seconds between two looks of the watchdog
 _logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Engine:
         self._commands: queue.SimpleQueue[RunCommand] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._run_time = RunTime()
+        self._opened = threading.Event()  # the pool is open
         self._over = threading.Event()  # the control thread has reported the run's end
         self._threads = [
             threading.Thread(target=self._control, name="control", daemon=True),
@@ -128,8 +130,11 @@ class Engine:
 
     def _watch(self) -> None:
         """Report the end of a run that should have ended long ago, whatever holds it up."""
-        told = False
+        told, began = False, perf_counter()
         while not self._over.wait(_LOOK):
+            if not self._opened.is_set() and perf_counter() - began > _OPENING_SLOW:
+                # Whoever listens can tell a pool that takes long from a process that hangs.
+                self.report_problem("opening", "")
             over_for = self._run_time.over_for
             if over_for > _END_LIMIT:
                 place = place_of_thread(self._threads[0].ident)
@@ -156,6 +161,7 @@ class Engine:
         try:
             kind = load_pool(start.scenario.pool)
             client_group = self._open(kind)
+            self._opened.set()
         except BaseException as error:
             described = describe_error(error, start.conninfo)
             if error is not described:

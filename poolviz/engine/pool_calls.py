@@ -36,8 +36,8 @@ class PoolBlocked(PoolvizError):
     exit_status = 1
 
     def __init__(self, what: str, seconds: float, place: Place | None) -> None:
-        where = f" It is at {place}." if place is not None else ""
-        super().__init__(f"{what} hasn't returned within {seconds:.1f} s.{where}")
+        where = f"It is at {place}." if place is not None else "Does the server answer?"
+        super().__init__(f"{what} hasn't returned within {seconds:.1f} s. {where}")
 
 
 class Patience:

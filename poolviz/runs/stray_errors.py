@@ -33,8 +33,8 @@ def catch_stray_errors(on_problem: Callable[[str], None]) -> None:
             return
         _logger.info("thread %s ended", name, exc_info=error)
         place = place_of_error(error)
-        where = f" ({place})" if place else ""
-        sentence = f"A thread of the pool, {name}, ended by {sentence_part(error)}{where}."
+        whose, where = ("of the pool", f" ({place})") if place else ("of poolviz", "")
+        sentence = f"A thread {whose}, {name}, ended by {sentence_part(error)}{where}."
         if sentence not in told and len(told) < _MOST:
             told.add(sentence)
             on_problem(sentence)

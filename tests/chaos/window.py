@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class _Driver:
         self._changes: list[dict[str, Any]] = list(self._leg.pop("changes"))
         self._ran = 0.0  # seconds that this leg's run has been seen to run
         self._waited = 0.0
+        self._looked = time.monotonic()
         self.draft = self._draft()
         self.timer = QTimer(interval=_LOOK)
         self.timer.timeout.connect(self._look)
@@ -43,9 +45,11 @@ class _Driver:
     def _look(self) -> None:
         [window] = [each for each in QApplication.topLevelWidgets() if isinstance(each, Window)]
         controller = window.controller
-        self._waited += _LOOK / 1000
+        now = time.monotonic()
+        passed, self._looked = now - self._looked, now
+        self._waited += passed
         if controller.state is State.RUNNING:
-            self._ran += _LOOK / 1000
+            self._ran += passed
             while self._changes and self._changes[0]["at"] <= self._ran:
                 self._change(controller, self._changes.pop(0))
         ended = controller.state is State.READY and self._waited > 2 and self._ran > 0

@@ -35,6 +35,7 @@ _END_LIMIT = 45.0  # seconds for a program to end that was told to, or whose run
 _QUIET = 1.3  # seconds without clients until the server's view, taken once a second, shows it
 _KILLS = {Violence.KILL, Violence.KILL_ALL_BUT_SERVER}
 _SIGNALS = {Violence.TERM, Violence.INT, Violence.HUP, Violence.TWICE}
+_ABRUPT = {*_KILLS, Violence.TWICE, Violence.KILL_ENGINE}  # after which connections may be open
 _UNDOES = {"restart_server", "kill_backend", "kill_all_backends"}  # what may undo or hide commits
 
 
@@ -212,7 +213,7 @@ def _check_status(plan: Plan, status: int, output: str, *, begun: bool) -> None:
         allowed |= {-9}
     if what in _SIGNALS:
         allowed |= {130, 129, 143}
-        if not begun:  # Python itself was still starting
+        if not begun or what is Violence.TWICE:  # Python itself started, or the second ends at once
             allowed |= {-15, -2, -1}
     if plan.kind is Kind.FULL_DISK:
         allowed |= {2}
@@ -236,7 +237,7 @@ def _check_sessions(paths: list[Path], plan: Plan, attacked: _Attacked | None) -
                 if samples:
                     invariants.check_limits(session.scenario.pool, samples)
                 calm = attacked is None and not _undone(leg)
-                if not killed and what is not Violence.KILL_ENGINE and samples:
+                if what not in _ABRUPT and samples:
                     invariants.check_end(session, samples)
                     invariants.check_rows(session.summary().rows, exact=calm)
         except PoolvizError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_every_limit_and_every_setting_has_a_row_that_shows_its_default(
     assert list(panel.rows) == list(declared)
     for key, row in panel.rows.items():
         assert row.value == declared[key].default
-        assert declared[key].help in row.toolTip()
+        assert declared[key].help in unescape(row.toolTip())  # it is HTML
 
 
 @pytest.mark.parametrize(

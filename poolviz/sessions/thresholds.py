@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from poolviz.model.errors import ParameterError
 from poolviz.model.parameters import parse_seconds, show_seconds, suggest
+from poolviz.model.text import shortened
 from poolviz.sessions.summary import RunSummary
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -23,6 +24,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _FORM = re.compile(r"\s*(\w+)\s*([^\w\s.+-]+)\s*(.*?)\s*")
 _SEVERAL = re.compile(r"\s(and|or)\s|&&|\|\||[,;]", re.IGNORECASE)
+_LONGEST = 200  # characters of a condition; a pattern's time grows with the square of their number
 _TIMES = ("wait", "use", "create", "retry")
 _STATISTICS = ("mean", "p50", "p95", "p99", "max")
 _CONNECTIONS = (
@@ -104,7 +106,7 @@ class Threshold:
                 text,
                 "it takes one condition. Give one for each: a run fails if any of them is true.",
             )
-        match = _FORM.fullmatch(text)
+        match = _FORM.fullmatch(text) if len(text) <= _LONGEST else None
         if match is None:
             raise _refused(
                 text,
@@ -145,7 +147,7 @@ class Threshold:
 
 
 def _refused(text: str, reason: str) -> ParameterError:
-    return ParameterError("--fail-if", f"'{text}': {reason}")
+    return ParameterError("--fail-if", f"'{shortened(text, _LONGEST)}': {reason}")
 
 
 def _is_time(figure: str) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from poolviz.commands.cli import run_command_line
 
@@ -44,8 +44,13 @@ account = _Account(Counter(), {})
 def fuzz(share: float, few: int = 20) -> Callable[[Test], Test]:
     """Have a test try `few` inputs, or its share of as many as POOLVIZ_FUZZ asks for."""
     number = max(few, round(INPUTS * share)) if INPUTS else few
+    phases = (Phase.generate,) if INPUTS else (Phase.generate, Phase.shrink)  # to take no longer
     return settings(
-        max_examples=number, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=number,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=phases,
     )
 
 

@@ -179,3 +179,47 @@ def test_any_bytes_as_arguments_of_a_process(line: list[str], given: dict[str, s
     keeps_the_promise(
         Outcome(done.returncode, done.stdout.decode(), done.stderr.decode(errors="strict"))
     )
+
+
+_LONG = (
+    "9",
+    " ",
+    "a",
+    ".",
+    "-",
+    "9.",
+    "1e",
+    ":",
+    "=",
+    "/",
+    "%",
+    "@",
+    "'",
+    ";",
+    "\\",
+    "9 s ",
+    "and ",
+)
+_OPTIONS = (
+    *("--duration={}", "--duration={}x", "--limit=pool_timeout={}x", "--load=rate={}x", "--at={}x"),
+    *("--at=1:clients={}x", "--fail-if={}", "--fail-if=wait_p95 >{}x", "--seed={}", "--pool={}"),
+    *("--pool={}:x", "--dsn=postgresql://{}", "--dsn=host={}x", "--dsn=mysql://{}", "--out={}.csv"),
+    *(
+        "--dsn=postgresql://u:{}x",
+        "--dsn=password={}x",
+        "--load=sql={}x",
+        "{}",
+        "--limit={}",
+        "-{}",
+    ),
+)
+
+
+@pytest.mark.parametrize("option", _OPTIONS)
+def test_a_long_argument_takes_no_longer_than_its_length(option: str) -> None:
+    for piece in _LONG:
+        line = ["run", option.format(piece * (60_000 // len(piece))), "--load=statement=sql"]
+        with folder():
+            with counted("long arguments", line):
+                outcome = command(*line)
+            keeps_the_promise(outcome)

@@ -10,6 +10,7 @@ from poolviz.model.parameters.numbers import Measure, bounds_schema
 
 _UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _TIME = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-zµ]*)\s*", re.IGNORECASE)
+_LONGEST = 100  # characters of a time; a pattern's time grows with the square of their number
 _BARE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
 _PATTERN = rf"^\s*\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*({'|'.join(_UNITS)})?\s*$"
 
@@ -19,7 +20,7 @@ def parse_seconds(text: str) -> float:
     allowed and goes on after the text: "is not a time: …"."""
     if text.isascii() and text.replace(".", "", 1).isdigit():
         return float(text)  # in a file of a million times, which would take long otherwise
-    match = _TIME.fullmatch(text)
+    match = _TIME.fullmatch(text) if len(text) <= _LONGEST else None
     unit = _UNITS.get(match[2].lower() or "s") if match else None
     if match is None or unit is None:
         raise ValueError("is not a time: give seconds, or a number with us, ms, s, min or h")

@@ -17,6 +17,7 @@ from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import MOST_PROBLEMS, InputError
 from poolviz.model.scenario import Change, Scenario
 from poolviz.pools.registry import POOLS
+from poolviz.runs.runner import Runner
 from poolviz.scenarios.check import complete_draft, declared
 from poolviz.scenarios.draft import Draft
 from poolviz.scenarios.toml_file import KEYS, as_toml, draft_of, read_draft
@@ -276,6 +277,8 @@ def test_a_pool_may_be_in_the_folder_of_the_scenario(read: Any, tmp_path: Path) 
         "    def getconn(self): ...\n"
         "    def putconn(self, connection): ...\n"
     )
+    with Runner() as runner:
+        runner.learn(f"{tmp_path / 'neighbour_pool.py'}:Own")
     scenario = read("pool = 'neighbour_pool.py:Own'\n[limits]\nsize = 2\n")
     assert scenario.pool == f"{tmp_path / 'neighbour_pool.py'}:Own"
     assert scenario.limits == {"size": 2}

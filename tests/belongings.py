@@ -27,7 +27,8 @@ Found = dict[Hashable, str]
 _DESCRIPTORS = Path("/proc/self/fd")
 _SEGMENTS = Path("/proc/sysvipc/shm")
 _SHARED = Path("/dev/shm")
-_OF_THE_DESKTOP = ("/usr/share/", "/var/cache/")  # databases that Qt opens once and keeps
+# Databases that Qt opens once and keeps, and what wakes the loops of its own threads.
+_OF_QT = ("/usr/share/", "/var/cache/", "anon_inode:[eventfd]")
 _TO_BE_REMOVED = 0o1000  # in the mode of a segment that ends with its last user
 
 
@@ -87,7 +88,7 @@ def descriptors() -> Found:
     for entry in _DESCRIPTORS.iterdir():
         with suppress(OSError):  # that of this very listing is closed by now
             target = str(entry.readlink())
-            if int(entry.name) == tracker or target.startswith(_OF_THE_DESKTOP):
+            if int(entry.name) == tracker or target.startswith(_OF_QT):
                 continue
             name = f"file descriptor {entry.name}: {target}"
             if target.startswith("socket:"):

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -50,9 +51,10 @@ def _rounds(room: Room, seed: int, arguments: argparse.Namespace) -> int:
             print(f"round {number}: {what}", flush=True)
         try:
             room.carry_out(what)
-        except Broken as broken:
+        except Exception as broken:  # noqa: BLE001 - what a round raises is broken too
+            trace = "" if isinstance(broken, Broken) else traceback.format_exc()
             print(
-                f"BROKEN: seed {seed}, round {number}: {broken}\n"
+                f"BROKEN: seed {seed}, round {number}: {trace or broken}\n"
                 f"What was done: {what}\n"
                 f"Again: python -m tests.chaos --seed {seed} --first {number} --rounds 1",
                 flush=True,

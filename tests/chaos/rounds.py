@@ -124,8 +124,9 @@ class Room:
             await_true(
                 lambda: any(folder.glob("*.poolviz")) or program.over, "no session", _START_LIMIT
             )
-            if plan.attack is not None and not program.over:
+            if plan.attack is not None:
                 program.wait(plan.attack.at)
+            if plan.attack is not None and not program.over:
                 with carried_out(plan.attack, program.pid) as moment:
                     program.wait(plan.attack.lasts)
                 attacked = _Attacked(moment, begun=True)

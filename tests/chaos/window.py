@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from poolviz.load.faults import FAULTS
 from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.draft import Draft
+from poolviz.system import interrupts
 from poolviz.ui.app import run_window
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.window import Window
@@ -84,4 +85,6 @@ def main(legs: Path) -> int:
 
 
 if __name__ == "__main__":
+    interrupts.install()  # as the program does first
+    interrupts.listen()
     sys.exit(main(Path(sys.argv[1])))

@@ -30,7 +30,6 @@ _EXIT = "poolviz exit: "
 _ANSWER = 0.5  # seconds that a child has to say where it is
 _TIMEOUT = "Timeout ("  # faulthandler's words, as those below
 _CRASH = "Fatal Python error: "
-_THREAD = re.compile(r"^(?:Current t|T)hread 0x", re.MULTILINE)
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)$')
 
 
@@ -100,13 +99,12 @@ def parse_trace(text: str) -> LastTrace:
 
 
 def _innermost(text: str) -> Place | None:
-    """Return the innermost line of the user's code in the stacks of threads, the newest first."""
-    for stack in _THREAD.split(text):
-        found = [match for line in stack.splitlines() if (match := _FRAME.match(line))]
-        places = [Place(each["file"], int(each["line"]), each["function"]) for each in found]
-        if place := innermost(places):
-            return place
-    return None
+    """Return the innermost line of the user's own files in the stacks of all threads, else of an
+    installed library: threads that wait in one mustn't hide the one that stands in user code."""
+    frames = (_FRAME.match(line) for line in text.splitlines())
+    return innermost(
+        Place(each["file"], int(each["line"]), each["function"]) for each in frames if each
+    )
 
 
 def keep_trace(pipe: int) -> None:

@@ -90,6 +90,8 @@ def descriptors() -> Found:
             target = str(entry.readlink())
             if int(entry.name) == tracker or target.startswith(_OF_QT):
                 continue
+            if target == "anon_inode:[eventfd]":
+                continue  # of a thread of Qt's, which comes with its first use and stays a while
             name = f"file descriptor {entry.name}: {target}"
             if target.startswith("socket:"):
                 sockets = _addresses() if sockets is None else sockets

@@ -83,7 +83,7 @@ class Room:
             path = sessions / "run.poolviz"
             words = ["run", str(scenario), "--json", "--out", str(path)]
             if leg.server is not None:
-                words += ["--dsn", self.servers[leg.server]]
+                words += ["--dsn", self.servers[leg.server], "--create-tables"]
             with _Program([sys.executable, "-m", "poolviz", *words], self.folder) as program:
                 attacked = self._attack_command(plan, program, path, limit)
                 status, output = program.end(_END_LIMIT)
@@ -286,7 +286,8 @@ def _run_leg(
     runner: Runner, leg: Leg, attack: Attack | None, path: Path, servers: Mapping[str, str]
 ) -> None:
     dsn = servers[leg.server] if leg.server is not None else None
-    run = Run(leg.scenario, runner.reach(dsn, lambda _: None), _Listener())
+    target = runner.reach(dsn, lambda _: None)
+    run = Run(leg.scenario, target, _Listener(), may_create_tables=True)
     runner.begin(run, path)
     assert run.recorder is not None
     with closing(run.recorder), ExitStack() as attacked:
@@ -314,8 +315,9 @@ def _run_leg(
         faulty = any(change.key in FAULTS for change in leg.scenario.changes)
         invariants.check_agreement(quiet, with_server=attack is None and not faulty)
     if dsn is None and runner.server_alive:
-        target = run.target.conninfo
-        await_true(lambda: _backends(target, run.name) == 0, "backends of the run are left")
+        await_true(
+            lambda: _backends(target.conninfo, run.name) == 0, "backends of the run are left"
+        )
 
 
 def _quiet_moment(run: Run) -> Sample | None:

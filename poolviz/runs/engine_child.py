@@ -151,7 +151,7 @@ class _Child:
                         engine.stop()
                         engine.wait(2 * STOP_LIMIT)
                         return
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             _logger.exception("a command can't be read")
             sentence = (
                 "The engine was sent a command that can't be read and has ended: start again."

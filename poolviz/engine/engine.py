@@ -130,7 +130,7 @@ class Engine:
 
     def _watch(self) -> None:
         """Report the end of a run that should have ended long ago, whatever holds it up."""
-        told, began = False, perf_counter()
+        reported, began = False, perf_counter()
         while not self._over.wait(_LOOK):
             if not self._opened.is_set() and perf_counter() - began > _OPENING_SLOW:
                 # Whoever listens can tell a pool that takes long from a process that hangs.
@@ -143,8 +143,8 @@ class Engine:
                 failure = f"The run didn't end within {_END_LIMIT:g} s and was given up.{where}"
                 self._reports.put(RunEnded(0, failure, 1))
                 return
-            if over_for > _END_SLOW and not told:
-                told = True
+            if over_for > _END_SLOW and not reported:
+                reported = True
                 self.report_problem("stop", "The end of the run takes long.")
 
     def _control(self) -> None:
@@ -160,6 +160,7 @@ class Engine:
         start = self._start
         try:
             kind = load_pool(start.scenario.pool)
+            kind.import_library()  # before the opening is timed
             client_group = self._open(kind)
             self._opened.set()
         except BaseException as error:

@@ -15,7 +15,7 @@ class ServerRoom:
 
     def __init__(self, on_problem: Callable[[str], None]) -> None:
         self._on_problem = on_problem
-        self._told = False
+        self._warned = False
         self._calm = 0  # views since the last one that showed a lack
 
     def see(self, sample: Sample) -> None:
@@ -28,14 +28,14 @@ class ServerRoom:
             most = min(most, sample.capacity)
         more = most - view.total
         self._calm = 0 if more > view.free else self._calm + 1
-        if more > view.free and not self._told:
-            self._told = True
+        if more > view.free and not self._warned:
+            self._warned = True
             hold = f"Other programs hold {_connections(view.others)} of the server"
             self._on_problem(
                 f"{hold}: {view.free} more can be opened, and the pool may want {more}."
             )
-        elif self._told and self._calm >= _CALM:
-            self._told = False
+        elif self._warned and self._calm >= _CALM:
+            self._warned = False
             self._on_problem("")
 
 

@@ -190,7 +190,7 @@ class EngineProcess:
     def _until_ended(self) -> RunEnded | None:
         """Hand every report on; the RunEnded, or None where the child had to be given up."""
         # Silence is counted in looks, so that a suspended program doesn't take it for the child's.
-        silence, patience, told, asked = 0.0, START_LIMIT, False, False
+        silence, patience, warned, asked = 0.0, START_LIMIT, False, False
         while True:
             alive = self._process.poll() is None
             if self._pipe.poll(_LOOK):
@@ -198,8 +198,8 @@ class EngineProcess:
                 if isinstance(report, RunEnded):
                     return report
                 silence, patience, asked = 0.0, _SILENT_AFTER, False
-                if told:
-                    told = False
+                if warned:
+                    warned = False
                     self._deliver(ProblemReported("engine", ""))
                 if isinstance(report, SampleTaken):
                     self._open = report.sample.open.last
@@ -222,8 +222,8 @@ class EngineProcess:
                 )
                 self._process.kill()
                 return None
-            if not told and silence > patience:
-                told = True
+            if not warned and silence > patience:
+                warned = True
                 sentence = (
                     f"The engine hasn't answered for {patience:g} s: stop the run to start again."
                 )
@@ -260,8 +260,8 @@ class EngineProcess:
         if self._stop_asked_at is not None:
             return "The engine didn't stop when it was asked to and was ended."
         trace = self._child.last_trace()
-        told = trace.place is not None or status in (BROKEN, PIPE_LOST)
-        if status is not None and told and not is_built_in(self._pool):
+        known = trace.place is not None or status in (BROKEN, PIPE_LOST)
+        if status is not None and known and not is_built_in(self._pool):
             return f"{self._pool} {how_ended(status, trace)}: what was recorded until then is kept."
         if status is None:
             how = f"can't be ended (process {self._process.pid})"

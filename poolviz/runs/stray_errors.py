@@ -25,7 +25,7 @@ _logger = logging.getLogger(__name__)
 def catch_stray_errors(on_problem: Callable[[str], None]) -> None:
     """Log stray errors from now on. `on_problem` gets a sentence for a thread that has ended by
     one, in that thread. Call it once."""
-    told: set[str] = set()
+    reported: set[str] = set()
 
     def thread_ended(ended: threading.ExceptHookArgs) -> None:
         error, name = ended.exc_value, "unknown" if ended.thread is None else ended.thread.name
@@ -35,8 +35,8 @@ def catch_stray_errors(on_problem: Callable[[str], None]) -> None:
         place = place_of_error(error)
         whose, where = ("of the pool", f" ({place})") if place else ("of poolviz", "")
         sentence = f"A thread {whose}, {name}, ended by {sentence_part(error)}{where}."
-        if sentence not in told and len(told) < _MOST:
-            told.add(sentence)
+        if sentence not in reported and len(reported) < _MOST:
+            reported.add(sentence)
             on_problem(sentence)
 
     threading.excepthook = thread_ended

@@ -37,13 +37,13 @@ class _Driver:
         self._looked = time.monotonic()
         self.draft = self._draft()
         self.timer = QTimer(interval=_LOOK)
-        self.timer.timeout.connect(self._look)
+        self.timer.timeout.connect(self._step)
 
     def _draft(self) -> Draft:
         fields = {key: self._leg[key] for key in ("pool", "limits", "load", "seed")}
         return Draft(**fields)  # it goes on until the next leg
 
-    def _look(self) -> None:
+    def _step(self) -> None:
         [window] = [each for each in QApplication.topLevelWidgets() if isinstance(each, Window)]
         controller = window.controller
         now = time.monotonic()

@@ -136,5 +136,5 @@ def test_a_loop_that_is_blocked_or_a_task_that_does_not_end_is_told_with_its_pla
         assert run.wait(PATIENCE)
     assert perf_counter() - began < 15
     assert heard.ended is not None
-    told = [*sentences(heard), heard.ended.failure]
-    assert any(f"at {LINE} " in sentence and f", in {name}: " in sentence for sentence in told)
+    found = [*sentences(heard), heard.ended.failure]
+    assert any(f"at {LINE} " in sentence and f", in {name}: " in sentence for sentence in found)

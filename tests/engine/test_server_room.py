@@ -18,7 +18,7 @@ from tests.sessions.builders import Tick, samples
 __all__ = ["tcp_server"]
 
 
-def told(views: list[ServerView], *, capacity: int | None, clients: int) -> list[str]:
+def warnings_of(views: list[ServerView], *, capacity: int | None, clients: int) -> list[str]:
     """What is said while the server gives these views, one after the other."""
     sentences: list[str] = []
     room = ServerRoom(sentences.append)
@@ -43,14 +43,14 @@ def told(views: list[ServerView], *, capacity: int | None, clients: int) -> list
 def test_a_lack_is_what_the_pool_may_open_beyond_what_is_free(
     view: ServerView, capacity: int | None, clients: int, *, lacking: bool
 ) -> None:
-    assert bool(told([view], capacity=capacity, clients=clients)) is lacking
+    assert bool(warnings_of([view], capacity=capacity, clients=clients)) is lacking
 
 
 def test_a_lack_is_told_once_and_is_over_when_it_has_been_for_a_while() -> None:
     crowded = ServerView(idle=1, others=9, free=0)
     roomy = ServerView(idle=1, others=1, free=8)
     views = [crowded, roomy, crowded, crowded, *[roomy] * 5, roomy, crowded]
-    assert [bool(each) for each in told(views, capacity=5, clients=9)] == [True, False, True]
+    assert [bool(each) for each in warnings_of(views, capacity=5, clients=9)] == [True, False, True]
 
 
 def test_a_run_warns_of_other_programs_and_counts_them(

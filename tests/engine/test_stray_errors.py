@@ -89,9 +89,9 @@ def test_what_a_pools_own_threads_and_libraries_print_is_logged_and_told_in_a_se
     path = tmp_path / "own_pool.py"
     path.write_text(NOISY)
     with running(EngineProcess, conninfo, scenario(f"{path}:Mine", clients=2)) as (_, heard):
-        told = heard.until(lambda h: h.of(ProblemReported), "the end of the thread is told")
+        ended = heard.until(lambda h: h.of(ProblemReported), "the end of the thread is told")
         heard.until(lambda h: h.operations() > 50, "the clients work")
-    assert [report.sentence for report in told] == [
+    assert [report.sentence for report in ended] == [
         "A thread of the pool, worker, ended by ValueError: the worker's password=*** end "
         "(own_pool.py, line 16, in worker: raise "
         'ValueError("the worker\'s password=*** end")).'

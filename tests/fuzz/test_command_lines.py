@@ -114,7 +114,7 @@ LINES = st.one_of(
 )
 
 
-def furnish(place: Path) -> None:
+def prepare(place: Path) -> None:
     """Make in an empty folder what arguments name."""
     os.mkfifo(place / PIPE)
     (place / LOOP).symlink_to(LOOP)
@@ -132,7 +132,7 @@ def is_log(line: list[str]) -> bool:
 @given(LINES)
 def test_any_arguments_are_done_or_refused(line: list[str]) -> None:
     with folder() as place:
-        furnish(place)
+        prepare(place)
         before = contents(place)
         with counted("command lines", line):
             outcome = command(*line)
@@ -163,7 +163,7 @@ ENVIRONMENTS = (
 def test_any_bytes_as_arguments_of_a_process(line: list[str], given: dict[str, str]) -> None:
     keeps = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "POOLVIZ_HOME": "/nonexistent"}
     with folder() as place, counted("processes", line):
-        furnish(place)
+        prepare(place)
         # Without a DSN that leads nowhere a right command line would start a server.
         arguments = [*line, "--dsn", "host=/nonexistent"] if line[:1] == ["run"] else line or ["-h"]
         if arguments[0] not in ("run", "export", "presets", "schema", "help", "-h"):

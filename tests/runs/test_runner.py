@@ -339,9 +339,9 @@ def test_a_report_that_cannot_be_recorded_makes_the_run_fail_and_nothing_else(
     before = operations(run)
     wait_until(lambda: operations(run) > before + 20, "the run goes on")
     assert isinstance(run._listener, Heard)
-    told = [r.sentence for r in run._listener.reports if isinstance(r, ProblemReported)]
+    found = [r.sentence for r in run._listener.reports if isinstance(r, ProblemReported)]
     sentence = "A part of the run wasn't recorded: ZeroDivisionError('a mistake of poolviz')."
-    assert told == [sentence]
+    assert found == [sentence]
     run.stop()
     assert run.wait(30)
     assert run.ended is not None

@@ -37,7 +37,7 @@ __all__ = ["servers_home", "window"]
 
 
 @pytest.fixture
-def told() -> Iterator[list[str]]:
+def shown_errors() -> Iterator[list[str]]:
     """What is told of unexpected errors, without a window."""
     sentences: list[str] = []
     with UnexpectedErrors(sentences.append):
@@ -72,40 +72,40 @@ def tracebacks(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_an_error_of_a_thread_is_told_and_logged_with_its_thread(
-    told: list[str], caplog: pytest.LogCaptureFixture
+    shown_errors: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     for target in (fail, lambda: sys.exit(3)):
         thread = threading.Thread(target=target, name="some worker")
         thread.start()
         thread.join()
-    assert "ZeroDivisionError: on purpose" in told[0]
-    assert "SystemExit: 3" in told[1]
+    assert "ZeroDivisionError: on purpose" in shown_errors[0]
+    assert "SystemExit: 3" in shown_errors[1]
     assert tracebacks(caplog) == ["ZeroDivisionError: on purpose", "SystemExit: 3"]
     assert "some worker" in caplog.records[0].getMessage()
 
 
 def test_an_error_that_nobody_can_be_handed_is_told(
-    told: list[str], caplog: pytest.LogCaptureFixture
+    shown_errors: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     class Heavy:
         def __del__(self) -> None:
             fail("in a destructor")
 
     Heavy()
-    assert "in a destructor" in told[0]
+    assert "in a destructor" in shown_errors[0]
     assert tracebacks(caplog) == ["ZeroDivisionError: in a destructor"]
 
 
 def test_repetitions_are_counted_by_place(
-    told: list[str], caplog: pytest.LogCaptureFixture
+    shown_errors: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(250):
         with contained():
             fail(f"number {number}")
         with contained():
             int("another place")
-    first = [sentence for sentence in told if "ZeroDivisionError" in sentence]
-    assert len(told) == 2 * len(first) == 6
+    first = [sentence for sentence in shown_errors if "ZeroDivisionError" in sentence]
+    assert len(shown_errors) == 2 * len(first) == 6
     assert "times" not in first[0]
     assert "10 times" in first[1]
     assert "number 99" in first[2] and "100 times" in first[2]
@@ -113,22 +113,22 @@ def test_repetitions_are_counted_by_place(
     assert len(caplog.records) == 6
 
 
-def test_a_password_and_a_message_without_end_are_not_told(told: list[str]) -> None:
+def test_a_password_and_a_message_without_end_are_not_told(shown_errors: list[str]) -> None:
     with contained():
         fail("postgresql://me:hidden@host/db" + " and more" * 1000)
-    (sentence,) = told
+    (sentence,) = shown_errors
     assert "hidden" not in sentence
     assert len(sentence) < 500
 
 
-def test_an_error_whose_message_fails_is_told_by_its_class(told: list[str]) -> None:
+def test_an_error_whose_message_fails_is_told_by_its_class(shown_errors: list[str]) -> None:
     class Odd(Exception):
         def __str__(self) -> str:
             raise TypeError
 
     with contained():
         raise Odd
-    assert "Odd" in told[0]
+    assert "Odd" in shown_errors[0]
 
 
 def test_who_took_the_errors_before_takes_them_afterwards() -> None:
@@ -138,14 +138,16 @@ def test_who_took_the_errors_before_takes_them_afterwards() -> None:
     assert (sys.excepthook, threading.excepthook, sys.unraisablehook) == before
 
 
-def test_what_qt_complains_of_is_logged(told: list[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_what_qt_complains_of_is_logged(
+    shown_errors: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     qWarning("something of Qt's")
-    assert told == []
+    assert shown_errors == []
     (record,) = caplog.records
     assert (record.levelno, "something of Qt's" in record.getMessage()) == (logging.WARNING, True)
 
 
-def test_collected_errors_are_raised_at_the_end(told: list[str]) -> None:
+def test_collected_errors_are_raised_at_the_end(shown_errors: list[str]) -> None:
     reached = []
     with pytest.raises(ZeroDivisionError, match="first"), collected():
         for words in ("first", "second"):
@@ -153,7 +155,7 @@ def test_collected_errors_are_raised_at_the_end(told: list[str]) -> None:
                 fail(words)
             reached.append(words)
     assert reached == ["first", "second"]
-    assert told == []
+    assert shown_errors == []
 
 
 # The window
@@ -220,11 +222,11 @@ class Unknowing(Wait):
 
 def put_chart(window: Window, chart: Chart) -> None:
     """Have `chart` in place of the one on waits."""
-    scene = window.charts.canvas.chart_scene
-    scene.wait.setParentItem(None)  # type: ignore[arg-type]
-    chart.setParentItem(scene)
-    scene.charts = (scene.connections, chart, scene.throughput)
-    scene.place(scene.size.width(), scene.size.height())
+    chart_scene = window.charts.canvas.chart_scene
+    chart_scene.wait.setParentItem(None)  # type: ignore[arg-type]
+    chart.setParentItem(chart_scene)
+    chart_scene.charts = (chart_scene.connections, chart, chart_scene.throughput)
+    chart_scene.place(chart_scene.size.width(), chart_scene.size.height())
 
 
 @pytest.mark.parametrize("kind", [Undrawable, Unpaintable, Unknowing])
@@ -240,12 +242,12 @@ def test_a_chart_that_fails_leaves_the_others_as_they_are(
     put_chart(shown, chart)
     plan(shown)
     run_on(qtbot, shown, conninfo)
-    scene = shown.charts.canvas.chart_scene
-    newest = scene.plots[0].center() + QPointF(scene.plots[0].width() / 2 - 3, 0)
+    chart_scene = shown.charts.canvas.chart_scene
+    newest = chart_scene.plots[0].center() + QPointF(chart_scene.plots[0].width() / 2 - 3, 0)
     QTest.mouseMove(shown.charts.canvas.viewport(), newest.toPoint())
     until(qtbot, lambda: "ZeroDivisionError: in" in notice(shown))
-    until(qtbot, lambda: bool(scene.connections.names) and bool(scene.throughput.names))
-    assert has_words(shown, scene.throughput)
+    until(qtbot, lambda: bool(chart_scene.connections.names) and bool(chart_scene.throughput.names))
+    assert has_words(shown, chart_scene.throughput)
     assert shown.status.elapsed.text() != ""
     assert tracebacks(caplog)[0].startswith("ZeroDivisionError: in")
     shown.controller.stop()
@@ -275,10 +277,10 @@ def test_a_picture_with_a_chart_that_fails_is_refused(
     until(qtbot, lambda: shown.controller.state is State.READY)
     recorder = cast("Recorder", shown.controller.recorder)
     image = SessionImage(recorder, LIGHT)
-    scene = image._chart_scene
-    scene.charts = (*scene.charts, unpaintable := Unpaintable(LIGHT))
-    unpaintable.setParentItem(scene)
-    scene.place(scene.size.width(), scene.size.height())
+    chart_scene = image._chart_scene
+    chart_scene.charts = (*chart_scene.charts, unpaintable := Unpaintable(LIGHT))
+    unpaintable.setParentItem(chart_scene)
+    chart_scene.place(chart_scene.size.width(), chart_scene.size.height())
     with pytest.raises(ZeroDivisionError, match="in paint"):
         image.paint(0.0, recorder.duration)
     assert notice(shown) == ""

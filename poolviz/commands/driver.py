@@ -57,7 +57,7 @@ def run_draft(
         assert run.recorder is not None
         with run.recorder as recorder:
             try:
-                while not run.wait(_LOOK):
+                while not runner.wait(run, _LOOK):
                     console.show(recorder)
             finally:
                 runner.end_run()

@@ -20,6 +20,7 @@ from poolviz.pools.base import Pool
 from poolviz.pools.registry import is_users
 
 _STOP_LIMIT = 1.0  # seconds for the sampler to finish a sample
+_MOST_MISSED = 200  # ticks whose events wait in memory while nobody takes reports: 10 s
 _logger = logging.getLogger(__name__)
 
 
@@ -27,7 +28,8 @@ class Sampler:
     """Owns the meter and the thread that takes samples.
 
     The control thread calls every method. `_lock` guards the meter and the segment's state, which
-    both threads use. A tick for which `ready` is False is skipped and counted as missed. If taking
+    both threads use. A tick for which `ready` is False is skipped and counted as missed, but not
+    more than `_MOST_MISSED` in a row. If taking
     a sample fails, `on_failure` is called once in the sampler's thread, which ends. `on_no_counts`
     gets a sentence while the pool's own counts can't be had, and an empty one when they can again.
     """
@@ -119,7 +121,7 @@ class Sampler:
             late = perf_counter() - due
             passed = 1 + int(late / TICK)
             due += passed * TICK
-            if not self._ready():
+            if not self._ready() and self._missed < _MOST_MISSED:
                 self._missed += passed
                 continue
             with self._lock:

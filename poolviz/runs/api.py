@@ -74,7 +74,9 @@ def run(
         started = Run(request.scenario, target, _Log(), may_create_tables=create_tables)
         runner.begin(started)
         try:
-            while not started.wait(_LOOK):  # with an end, so that Ctrl+C is heard on every system
+            while not runner.wait(
+                started, _LOOK
+            ):  # with an end, so that Ctrl+C is heard on every system
                 pass
             runner.end_run()
         except BaseException:

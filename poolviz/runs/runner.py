@@ -39,6 +39,7 @@ from poolviz.model.messages import (
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import is_built_in, learn, pool_class, pool_id
+from poolviz.runs.early_server import EarlyServer, Say
 from poolviz.runs.engine_process import EngineProcess
 from poolviz.runs.spawned_engine import SpawnedEngine, spawn_engine
 from poolviz.runs.warnings import RunWarning, tables_remain, warnings_before
@@ -48,11 +49,10 @@ from poolviz.servers.tables import TablesMissing
 from poolviz.servers.target import Target
 from poolviz.sessions.recorder import Recorder
 
-_CANCEL_LIMIT = 20.0  # seconds to wait for a start of the server that is cancelled
 _RESTART_LIMIT = 30.0  # seconds to wait for a restart of the server that a run has left
-Say = Callable[[str], None]
 _logger = logging.getLogger(__name__)
 _numbers = itertools.count(1)
+SERVER_LOST = "The embedded PostgreSQL has ended. What was recorded until then is kept."
 
 
 class RunStopped(PoolvizError):
@@ -137,6 +137,12 @@ class Run:
                 self.engine.kill()
             else:
                 self.engine.stop()
+
+    def fail(self, reason: PoolvizError) -> None:
+        """End the run, with all its results, as one that failed for `reason`."""
+        self._fail(reason)
+        if not self.stop_asked:
+            self.stop()
 
     def change(self, key: str, value: Value) -> None:
         """Change a limit or a setting of the load, or inject a fault. A report answers."""
@@ -230,7 +236,7 @@ class Run:
             _logger.exception("a report of run %s was not taken", self.name)
 
     def _fail(self, reason: PoolvizError) -> bool:
-        """Have the run end as failed, for the first reason there is; False if there is one."""
+        """Count the run as failed, for the first reason there is; False if there is one."""
         with self._lock:
             first = self._failure is None
             self._failure = self._failure or reason
@@ -254,18 +260,15 @@ class Run:
         try:
             restart()
         except ServerError as error:
-            self._fail(error)
+            self.fail(error)
         except Exception as error:
             _logger.exception("restarting the server failed")
-            self._fail(PoolvizError(f"Restarting the server failed: {error!r}."))
+            self.fail(PoolvizError(f"Restarting the server failed: {error!r}."))
         else:
             with self._lock:
                 self._restarting = None  # the next request needs a restart of its own
             if self.engine is not None:
                 self.engine.server_restarted()
-            return
-        if not self.stop_asked:
-            self.stop()
 
     def _with_failure(self, ended: RunEnded) -> RunEnded:
         with self._lock:
@@ -275,53 +278,6 @@ class Run:
         return msgspec.structs.replace(ended, failure=str(failure), exit_status=failure.exit_status)
 
 
-class _EarlyServer:
-    """The embedded server, being started by a thread of its own before it is asked for."""
-
-    def __init__(self) -> None:
-        self._server: EmbeddedServer | None = None
-        self._error: Exception | None = None
-        self._cancelled = threading.Event()
-        self._lock = threading.Lock()  # guards the two below, and each call of `say`
-        self._words = ""
-        self._say: Say | None = None
-        self._thread = threading.Thread(target=self._start, name="server start", daemon=True)
-        self._thread.start()
-
-    def wait(self, say: Say) -> EmbeddedServer:
-        """Return the server once it runs; `say` hears what goes on. Raises what its start did."""
-        with self._lock:
-            self._say = say
-            if self._words:
-                say(self._words)
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._server is not None
-        return self._server
-
-    def stop(self) -> None:
-        """Stop the server, or its start."""
-        self._cancelled.set()
-        self._thread.join(_CANCEL_LIMIT)
-        if self._thread.is_alive():  # its processes end with this one
-            _logger.error("the start of the server could not be cancelled")
-        elif self._server is not None:
-            self._server.stop()
-
-    def _start(self) -> None:
-        try:
-            self._server = EmbeddedServer.start(self._progress, self._cancelled)
-        except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
-            self._error = error
-
-    def _progress(self, words: str) -> None:
-        with self._lock:
-            self._words = words
-            if self._say is not None:
-                self._say(words)
-
-
 class Runner:
     """Makes runs, one at a time. Owns the embedded server, a spare engine, and the run's parts."""
 
@@ -329,7 +285,7 @@ class Runner:
         self._server: EmbeddedServer | None = None
         self._run: Run | None = None
         self._spare: SpawnedEngine | None = None
-        self._early: _EarlyServer | None = None
+        self._early: EarlyServer | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -355,7 +311,7 @@ class Runner:
         if self._spare is None:
             self._spare = spawn_engine(pool)
         if server and self._early is None and self._server is None:
-            self._early = _EarlyServer()
+            self._early = EarlyServer()
 
     def learn(self, *pools: str) -> None:
         """Find out about pools that aren't poolviz' own: the engine of the next run imports them.
@@ -440,6 +396,15 @@ class Runner:
             raise TablesNotAllowed(target, scale, missing.scale) from None
         if made and not target.embedded:
             run.warn(RunWarning("tables", tables_remain(target)))
+
+    def wait(self, run: Run, timeout: float) -> bool:
+        """Wait until `run` is over; False if it isn't after `timeout` seconds.
+
+        Ends it as failed if its server is the embedded one and has ended by itself.
+        """
+        if run.target.embedded and not run.stop_asked and not self.server_alive:
+            run.fail(PoolvizError(SERVER_LOST))
+        return run.wait(timeout)
 
     def end_run(self) -> None:
         """End the run that goes on, and its engine. Its record stays open to be read."""

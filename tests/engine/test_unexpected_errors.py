@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from poolviz.engine import run, sampler
 from poolviz.engine.engine import Engine
 from poolviz.engine.fault_injector import FaultInjector, RunFaultContext
 from poolviz.engine.server_monitor import ServerMonitor
@@ -205,6 +206,30 @@ def test_a_sampler_that_fails_ends_the_run(
     assert (heard.ended.exit_status, len(heard.samples)) == (1, 0)
     logged = [record for record in caplog.records if record.exc_info]
     assert [record.name for record in logged] == ["poolviz.engine.sampler"]
+
+
+def test_events_do_not_pile_up_while_nobody_takes_reports(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_MOST_WAITING", 3)
+    monkeypatch.setattr(sampler, "_MOST_MISSED", 4)
+    heard, taken = Heard(), threading.Event()
+
+    def take(report: Report) -> None:
+        assert not isinstance(report, SampleTaken) or taken.wait(PATIENCE)
+        heard(report)
+
+    engine = Engine(StartRun(scenario(clients=2), conninfo, "poolviz test"), take)
+    try:
+        wait_until(lambda: engine._reports.qsize() >= 6, "samples are taken all the same")
+        taken.set()
+        heard.until(lambda h: len(h.samples) > 10, "samples")
+    finally:
+        taken.set()
+        engine.stop()
+        assert engine.wait(PATIENCE)
+    assert sum(sample.missed for sample in heard.samples) >= 3 * 4
+    assert [sample.index for sample in heard.samples] == list(range(len(heard.samples)))
 
 
 def test_a_recorder_that_fails_ends_the_run(

@@ -19,7 +19,7 @@ import pytest
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import ProblemReported, Report, RunEnded
 from poolviz.runs.request import RunRequest, check_draft
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.runner import SERVER_LOST, Run, Runner
 from poolviz.runs.warnings import RunWarning
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.dispatch import drop_tables
@@ -230,6 +230,20 @@ def test_what_is_in_the_way_of_a_request_is_found_before_anything_runs(tmp_path:
     assert request.scenario.duration == 20.0
     changes = [{"at": 30, "pool_size": 3}]
     assert RunRequest.of(Draft(changes=changes)).scenario.duration == 35.0
+
+
+def test_a_run_whose_embedded_server_is_killed_fails_with_what_was_recorded() -> None:
+    with open_home() as home, pytest.MonkeyPatch.context() as patch, Runner() as runner:
+        patch.setenv("POOLVIZ_HOME", str(home))
+        run = begun(runner, None)
+        children = psutil.Process().children(recursive=True)
+        [server] = [each for each in children if f"-D {home}" in " ".join(each.cmdline())]
+        server.kill()
+        wait_until(lambda: runner.wait(run, 0.1), "the run is over")
+        assert run.ended is not None and run.recorder is not None
+        assert (run.ended.failure, run.ended.exit_status) == (SERVER_LOST, 1)
+        with run.recorder as recorder:
+            assert recorder.summary().incomplete_reason == SERVER_LOST
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSEGV])

@@ -372,7 +372,7 @@ class Controller(QObject):
         """See whether the embedded server still runs and the session is still written."""
         if loss := self._server.notice_loss():
             self.notices.say("server", loss, Weight.BAD, "Start again", self._start_again)
-            self.stop()
+            self._current.fail(loss)
             self.changed.emit()
         problem = self.recorder.trouble if self.recorder is not None else ""
         if problem != self._recorder_problem:

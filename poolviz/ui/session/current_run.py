@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from poolviz.load.faults import FAULTS
 from poolviz.load.statements import needs_tables
+from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import (
     ChangeRefused,
     MarkAdded,
@@ -117,6 +118,11 @@ class CurrentRun(QObject):
             return
         run.stop()
         self.changed.emit()
+
+    def fail(self, reason: str) -> None:
+        """End the run as one that failed for `reason`; nothing where none goes on."""
+        if self._run is not None and not self._over:
+            self._run.fail(PoolvizError(reason))
 
     def change_to(self, values: Mapping[str, Value]) -> None:
         """Have these limits and settings in force, as far as they can be carried out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from poolviz.runs.runner import Runner
+from poolviz.runs.runner import SERVER_LOST, Runner
 from poolviz.servers.target import Target
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
 from poolviz.ui.session.worker import Inbox, Worker
@@ -79,7 +79,7 @@ class ServerChoice(QObject):
         if self.target is None or self.ready is not None:
             return ""
         self.target = None
-        return "The embedded PostgreSQL has ended. What was recorded until then is kept."
+        return SERVER_LOST
 
     def _progress(self, words: str) -> None:
         """Show what the runner is doing. Called in the worker's thread."""

@@ -2,14 +2,14 @@
 
 Each finder returns what exists by identity, with words that name it. What belongs to another
 process isn't seen: temporary files are those of a folder that this process has for itself, and
-shared memory counts when no other program can be using it.
+shared memory counts when no process uses it.
 """
 
 from __future__ import annotations
 
 import gc
 import multiprocessing
-import os
+import re
 import sys
 import tempfile
 import threading
@@ -110,38 +110,29 @@ def _addresses() -> dict[int, str]:
 
 
 def shared_memory() -> Found:
-    """Return shared memory, except what another program used when it was first seen here."""
+    """Return shared memory that no process uses: of any program's, since nobody knows any more."""
     found: Found = {}
     if _SEGMENTS.exists():
         for row in _SEGMENTS.read_text().splitlines()[1:]:
-            _, segment, mode, size, creator, *_ = row.split()
-            if not int(mode, 8) & _TO_BE_REMOVED:
+            _, segment, mode, size, creator, _, users, *_ = row.split()
+            if users == "0" and not int(mode, 8) & _TO_BE_REMOVED:
                 name = f"shared memory: segment {segment} of {size} bytes, by process {creator}"
                 found["segment", segment, creator] = name
-    if _SHARED.is_dir():
-        for entry in _SHARED.iterdir():
+    if _SHARED.is_dir() and (files := set(_SHARED.iterdir())):
+        for entry in files - _mapped():
             with suppress(OSError):
                 found["shared", entry.name, entry.stat().st_ino] = f"shared memory: {entry}"
-    for key in found.keys() - _foreign.keys():
-        _foreign[key] = _is_of_others(key)
-    return {key: name for key, name in found.items() if not _foreign[key]}
+    return found
 
 
-_foreign: dict[Hashable, bool] = {}  # of shared memory: whether another program used it
-
-
-def _is_of_others(key: Hashable) -> bool:
-    """Return whether processes use that shared memory, none of which is below this one."""
-    assert isinstance(key, tuple)
-    ours = {os.getpid(), *(each.pid for each in psutil.Process().children(recursive=True))}
-    if key[0] == "segment":
-        return psutil.pid_exists(int(key[2])) and int(key[2]) not in ours
-    users = set()
+def _mapped() -> set[Path]:
+    """Return the files of shared memory that processes use."""
+    used = set()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         with suppress(OSError):
-            if f"{_SHARED}/{key[1]}\n" in maps.read_text():
-                users.add(int(maps.parent.name))
-    return bool(users) and not users & ours
+            found = re.findall(rf"{_SHARED}/.*$", maps.read_text(), re.MULTILINE)
+            used |= {Path(name) for name in found}
+    return used
 
 
 def temporary_files() -> Found:

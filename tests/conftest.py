@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import sysconfig
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from poolviz.system import logs
 from tests.belongings import belongings, beyond
 from tests.servers.fixtures import conninfo, server
 from tests.servers.mysql_server import mysql_url
@@ -51,6 +53,19 @@ def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         patch.setitem(os.environ, "TMPDIR", folder)
         patch.setattr(tempfile, "tempdir", folder)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_as_before(_nothing_is_left_behind: None) -> Iterator[None]:
+    """End the log that a command in this process set up. It ends before the guard looks."""
+    poolviz = logging.getLogger("poolviz")
+    level, settings = poolviz.level, logs._State.settings
+    yield
+    if logs._State.handler is not None:
+        poolviz.removeHandler(logs._State.handler)
+        logs._State.handler.close()
+    logs._State.handler, logs._State.settings = None, settings
+    poolviz.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,6 @@ from poolviz.runs.runner import Runner
 from poolviz.scenarios.presets import presets
 from poolviz.scenarios.toml_file import read_draft
 from poolviz.sessions.recorder import Recorder
-from poolviz.system.logs import set_up_logging
 from tests.commands.trials import small_disk
 from tests.servers.fixtures import PROJECT, open_home, wait_until
 
@@ -47,8 +46,7 @@ def run(
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
-    yield command
-    set_up_logging()  # what the command set up ends
+    return command
 
 
 def poolviz(*arguments: str, **options: Any) -> subprocess.Popen[str]:

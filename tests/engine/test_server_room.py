@@ -64,9 +64,11 @@ def test_a_run_warns_of_other_programs_and_counts_them(
         for _ in range(others):
             connection = psycopg2.connect(dsn, application_name="another program")
             opened.enter_context(closing(connection))
-        options = [*("--limit", "pool_size=6"), *("--limit", "max_overflow=0")]
+        # One at first: the server's view needs a connection before the pool takes the last one.
+        options = [*("--limit", "pool_size=1"), *("--limit", "max_overflow=0")]
+        options += ["--at", "2:pool_size=6"]
         load = [*("--load", "clients=6"), *("--load", "hold_time=20ms")]
-        run_command_line(["run", "--dsn", dsn, *options, *load, "--duration", "3", "--json"])
+        run_command_line(["run", "--dsn", dsn, *options, *load, "--duration", "5", "--json"])
     printed = capfd.readouterr()
     assert json.loads(printed.out)["server_others_max"] == others
     assert f"poolviz: Other programs hold {others} connections of the server: " in printed.err

@@ -11,7 +11,6 @@ import pytest
 from poolviz.model.errors import ServerError
 from poolviz.runs.runner import Run, Runner
 from poolviz.servers.target import Target
-from poolviz.system.logs import set_up_logging
 from tests.fuzz import promise
 
 
@@ -50,5 +49,3 @@ def no_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loaded: None) -> It
     monkeypatch.setenv("POOLVIZ_HOME", str(tmp_path))
     for name in ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGSERVICE", "PGDATABASE"):
         monkeypatch.delenv(name, raising=False)
-    yield
-    set_up_logging()  # closes a file that a command logged to

@@ -24,7 +24,8 @@ from poolviz.commands.cli import run_command_line
 INPUTS = int(os.environ.get("POOLVIZ_FUZZ", "0"))  # in all, if many are asked for
 MARK = "m4rk3d"  # stands in every password
 STATUSES = frozenset({0, 1, 2, 3, 99, 130})
-SLOWEST = 5.0  # seconds of this process
+# Seconds of this process; several times as many where each line is counted for the coverage.
+SLOWEST = 5.0 if sys.gettrace() is None else 20.0
 _HANG = 60  # seconds until what runs in this process is given up
 _SENTENCE = re.compile(r"poolviz: .*[.?:]|Usage: .*|Try .*")
 Test = TypeVar("Test", bound=Callable[..., Any])

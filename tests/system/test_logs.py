@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from poolviz.model.errors import InputError
-from poolviz.system import logs
 from poolviz.system.logs import (
     current_log_settings,
     set_up_logging,
@@ -22,18 +21,6 @@ from tests.servers.fixtures import BOUND, PROJECT
 
 MARK = "m4rk"
 logger = logging.getLogger("poolviz.somewhere.deep")
-
-
-@pytest.fixture(autouse=True)
-def _poolvizs_logger_as_before() -> Iterator[None]:
-    poolviz = logging.getLogger("poolviz")
-    level, before = poolviz.level, logs._State.settings
-    yield
-    if logs._State.handler is not None:
-        poolviz.removeHandler(logs._State.handler)
-        logs._State.handler.close()
-    logs._State.handler, logs._State.settings = None, before
-    poolviz.setLevel(level)
 
 
 def test_records_of_the_level_and_above_are_appended_to_the_file(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, TextIO
 
 from poolviz.model.errors import InputError
 from poolviz.model.secrets import without_secrets
+from poolviz.model.text import on_one_line
 from poolviz.system.files import resolved
 from poolviz.system.folders import log_folder, make_folder
 
@@ -90,11 +91,20 @@ def current_log_settings() -> LogSettings:
 
 
 class SecretsRemovedFormatter(logging.Formatter):
-    """Formats a record, its traceback included, and removes every password from the result."""
+    """Formats a record, its traceback included, and removes every password from the result.
+
+    What can't be printed is written as escapes, and a message has one line, whatever it quotes.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line of `record`."""
+        record.message = on_one_line(record.message)
+        return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text to write for `record`."""
-        return without_secrets(super().format(record))
+        lines = super().format(record).split("\n")
+        return without_secrets("\n".join(map(on_one_line, lines)))
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):

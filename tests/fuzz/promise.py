@@ -27,7 +27,9 @@ STATUSES = frozenset({0, 1, 2, 3, 99, 130})
 # Seconds of this process; several times as many where each line is counted for the coverage.
 SLOWEST = 5.0 if sys.gettrace() is None else 20.0
 _HANG = 60  # seconds until what runs in this process is given up
-_SENTENCE = re.compile(r"poolviz: .*[.?:]|Usage: .*|Try .*")
+_SENTENCE = re.compile(
+    r"poolviz: .*[.?:]|Usage: .*|Try .*|poolviz: (DEBUG|INFO|WARNING|ERROR): .* \([\w.]+\)"
+)
 Test = TypeVar("Test", bound=Callable[..., Any])
 
 

@@ -63,6 +63,19 @@ def test_no_password_is_in_a_line_a_traceback_or_a_stack(tmp_path: Path) -> None
     assert text.count("deep: Can't connect") == 3
 
 
+def test_what_a_record_quotes_is_printable_and_makes_no_line_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "a.log"
+    set_up_logging("debug", file)
+    logger.info("Reached %s", "\x1b[2J\x8d\n2026-01-01 ERROR forged \ud800")
+    (line,) = file.read_text().splitlines()
+    assert line.endswith(r"Reached \x1b[2J\x8d\n2026-01-01 ERROR forged \ud800")
+    try:
+        raise ValueError("\x07")
+    except ValueError:
+        logger.exception("It failed")
+    assert "\nValueError: \\x07\n" in file.read_text()
+
+
 def test_a_record_that_cannot_be_written_is_reported_once_without_its_contents(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -28,9 +28,12 @@ class Inbox:
     def deliver(self) -> None:
         """Make the calls that have come in, in their order. Called by the GUI thread.
 
-        One that raises is reported and doesn't keep the later ones from being made.
+        One that raises is reported and doesn't keep the later ones from being made. One may call
+        this method itself, as closing the window does.
         """
         for _ in range(len(self._callbacks)):
+            if not self._callbacks:
+                return  # one of them has made the others
             with contained():
                 self._callbacks.popleft()()
 

@@ -35,6 +35,20 @@ NUMBERS = {
 }
 
 
+def test_a_call_may_have_those_after_it_made() -> None:
+    inbox = Inbox()
+    made: list[str] = []
+
+    def closing() -> None:
+        inbox.deliver()
+        made.append("closing")
+
+    inbox.post(closing)
+    inbox.post(lambda: made.append("the next"))
+    inbox.deliver()
+    assert made == ["the next", "closing"]
+
+
 def test_what_is_found_late_of_an_earlier_load_is_dropped(tmp_path: Path) -> None:
     inbox = Inbox()
     file_worker = Worker("test", inbox)

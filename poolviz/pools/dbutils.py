@@ -247,9 +247,24 @@ class PooledDB(ThreadPool):
     def __init__(
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
-        self._pool = ResizablePooledDB(
-            limits, dsn=conninfo, connection_factory=counted_connection(counter)
-        )
+        self._autocommit = False  # as the clients want it; assigned whole by any of them
+        pool, counted = self, counted_connection(counter)
+
+        class Connection(counted):  # type: ignore[misc, valid-type]
+            """A connection with the clients' autocommit: the library may open one within a
+            client's statement, to which it gives none of the old one's settings."""
+
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                if pool._autocommit:
+                    self.autocommit = True
+
+        self._pool = ResizablePooledDB(limits, dsn=conninfo, connection_factory=Connection)
+
+    def begin(self, connection: Any, transaction: bool) -> None:
+        """Do as `ThreadPool.begin`, for the connections that take its place too."""
+        self._autocommit = not transaction
+        super().begin(connection, transaction)
 
     def acquire(self) -> Any:
         """Return a connection.

@@ -21,6 +21,23 @@ from tests.pools.driven import Driven
 Ours: Any = pool_class("dbutils.PooledDB")
 
 
+def test_a_connection_that_is_reopened_within_an_operation_commits_as_the_old_one(
+    bench: Benches,
+) -> None:
+    one = bench(Ours, maxconnections=1, maxusage=2)
+    (held,) = one.fill(1)
+    pool, do = one.pool, one.holders.do
+    for transaction in (False, True):
+        do(held, pool.rollback, held)
+        do(held, pool.begin, held, transaction)
+        before = pool.raw(held)
+        for _ in range(5):
+            do(held, pool.execute, held, "SELECT 1")
+        assert pool.raw(held) is not before
+        assert pool.raw(held).autocommit is not transaction
+    one.release([held])
+
+
 # Waiting
 
 

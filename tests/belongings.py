@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 import re
 import sys
 import tempfile
@@ -119,9 +120,11 @@ def shared_memory() -> Found:
                 name = f"shared memory: segment {segment} of {size} bytes, by process {creator}"
                 found["segment", segment, creator] = name
     if _SHARED.is_dir() and (files := set(_SHARED.iterdir())):
+        user = getattr(os, "getuid", int)()  # 0 is root, who sees what all users' processes use
         for entry in files - _mapped():
             with suppress(OSError):
-                found["shared", entry.name, entry.stat().st_ino] = f"shared memory: {entry}"
+                if user in (0, entry.stat().st_uid):
+                    found["shared", entry.name, entry.stat().st_ino] = f"shared memory: {entry}"
     return found
 
 

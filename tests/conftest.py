@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from poolviz.system import logs
@@ -23,6 +24,11 @@ from tests.servers.mysql_server import mysql_url
 __all__ = ["conninfo", "mysql_url", "server"]
 
 LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+# How long an example takes says more of the machine, and of what it imports, than of poolviz.
+hypothesis.settings.register_profile(
+    "poolviz", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("poolviz")
 PATIENCE = 5.0  # seconds for what a test started to end, before it counts as left behind
 
 

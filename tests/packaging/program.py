@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,12 +168,3 @@ def of(program: Path) -> list[psutil.Process]:
         except (psutil.Error, OSError):
             continue
     return found
-
-
-def shared_memory(processes: list[psutil.Process]) -> set[Path]:
-    """The segments that they share: a server that isn't ended in an orderly way leaves them."""
-    found = set()
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):  # a backend, which come and go
-            found |= {Path(each.path) for each in process.memory_maps()}
-    return {path for path in found if path.parent == Path("/dev/shm") and path.exists()}

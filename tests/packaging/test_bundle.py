@@ -18,10 +18,9 @@ from tests.servers.fixtures import BOUND, PROJECT, wait_until
 EXAMPLE = PROJECT / "resources" / "examples" / "recycling_pool.py"
 
 
-def assert_nothing_is_left(program: Path, person: Somebody, shared: set[Path]) -> None:
+def assert_nothing_is_left(program: Path, person: Somebody) -> None:
     wait_until(lambda: not of(program), "every process of the program is gone")
     assert list(person.temporary.iterdir()) == []
-    assert [path for path in shared if path.exists()] == []
 
 
 def test_a_run_on_the_embedded_server_works_and_leaves_nothing(
@@ -33,7 +32,7 @@ def test_a_run_on_the_embedded_server_works_and_leaves_nothing(
     assert result["server"] == "embedded PostgreSQL"
     assert result["operations"] > 0
     assert result["errors"] == {}
-    assert_nothing_is_left(program, person, set())
+    assert_nothing_is_left(program, person)
 
 
 def test_the_servers_folder_is_its_users_own(program: Path, person: Somebody) -> None:

@@ -17,7 +17,7 @@ import pytest
 from PySide6.QtGui import QColor, QImage
 
 from tests.packaging.desktop import Desktop
-from tests.packaging.program import GONE_WITHIN, Somebody, of, shared_memory
+from tests.packaging.program import GONE_WITHIN, Somebody, of
 from tests.packaging.test_bundle import assert_nothing_is_left
 from tests.servers.fixtures import BOUND, PROJECT, wait_until
 
@@ -153,13 +153,11 @@ def test_it_starts_measures_changes_exports_and_closes_with_its_cross(
         assert not desktop.windows("Graphs as PNG")
 
         keep_picture(desktop, f"packaged, {person.name}")
-        shared = shared_memory(of(program))
-        assert shared
         seat.close()
         assert seat.process.wait(BOUND) == 0
     assert person.said == ""
     _forget_pictures(person)
-    assert_nothing_is_left(program, person, shared)
+    assert_nothing_is_left(program, person)
 
 
 def test_killed_it_leaves_nothing_within_five_seconds_and_starts_again(
@@ -168,7 +166,6 @@ def test_killed_it_leaves_nothing_within_five_seconds_and_starts_again(
     with sitting(desktop, program, person) as seat:
         wait_until(lambda: person.samples() > 20, "samples are recorded")
         family = of(program)
-        shared = shared_memory(family)
         assert any(each.name().startswith("postgres") for each in family)
         killed = time.monotonic()
         seat.process.kill()
@@ -176,7 +173,7 @@ def test_killed_it_leaves_nothing_within_five_seconds_and_starts_again(
             [each for each in family if each.pid != seat.process.pid], GONE_WITHIN
         )
         assert not alive, f"left after {time.monotonic() - killed:.1f} s: {alive}"
-    assert_nothing_is_left(program, person, shared)
+    assert_nothing_is_left(program, person)
     recorded = len(list(person.data.glob("sessions/2*.poolviz")))
     with sitting(desktop, program, person) as seat:
         wait_until(
@@ -188,7 +185,7 @@ def test_killed_it_leaves_nothing_within_five_seconds_and_starts_again(
         )
         seat.desktop.press("ctrl+q")
         assert seat.process.wait(BOUND) == 0
-    assert_nothing_is_left(program, person, set())
+    assert_nothing_is_left(program, person)
 
 
 def test_a_session_opens_in_it(desktop: Desktop, program: Path, user: Somebody) -> None:

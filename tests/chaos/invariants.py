@@ -110,7 +110,7 @@ def check_limits(pool: str, samples: Sequence[Sample]) -> None:
             continue
         most = max(*(each for each in capacities if each is not None), before.used.high)
         # A client keeps a lost connection until it releases it; asyncpg opens another meanwhile.
-        alive = max(ends)
+        alive = max(ends) if any(each.closed for each in samples) else now.used.high
         demand(
             min(now.used.high, alive) <= most,
             f"{pool}, sample {now.index} at {now.t:.3f} s: {now.used.high} used, limits allow"

@@ -9,7 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from poolviz.servers.dispatch import drop_tables, prepare_tables
-from poolviz.ui.dialogs.drop_tables import Question
+from poolviz.ui.question import Question
 from poolviz.ui.session.controller import State
 from poolviz.ui.window import Window
 from tests.servers.fixtures import ask

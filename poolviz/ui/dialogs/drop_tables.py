@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from poolviz.load.statements import SCHEMA
 from poolviz.model.dialect import SQLITE, dialect_of
 from poolviz.runs.tables import drop_tables
 from poolviz.servers.target import Target
+from poolviz.ui.question import Question
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, sentence_of
 
@@ -31,45 +31,15 @@ def ask_to_drop(controller: Controller, window: QWidget) -> None:
     target = controller.target
     if target is None or why_not(controller):
         return
-    question = Question(target, window)
+    question = Question(
+        "Drop the poolviz tables",
+        f"Drop the tables in schema {SCHEMA} on {target.shown}?",
+        "poolviz created them; nothing else is dropped. A load that needs them creates them again.",
+        "Drop tables",
+        window,
+    )
     question.accepted.connect(lambda: _drop(controller, target))
     question.open()
-
-
-class Question(QDialog):
-    """Asks whether to drop the tables on a server, which it names."""
-
-    def __init__(self, target: Target, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Drop the poolviz tables")
-        self.setMinimumWidth(460)
-        self.words = QLabel(f"Drop the tables in schema {SCHEMA} on {target.shown}?")
-        self.words.setProperty("role", "name")
-        note = QLabel(
-            "poolviz created them; nothing else is dropped. A load that needs them creates them "
-            "again."
-        )
-        note.setProperty("role", "note")
-        for label in (self.words, note):
-            label.setWordWrap(True)
-            label.setTextFormat(Qt.TextFormat.PlainText)
-        self.yes, self.no = QPushButton("Drop tables"), QPushButton("Cancel")
-        self.yes.setAutoDefault(False)
-        self.no.setDefault(True)
-        self.yes.clicked.connect(self.accept)
-        self.no.clicked.connect(self.reject)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        buttons.addStretch(1)
-        buttons.addWidget(self.yes)
-        buttons.addWidget(self.no)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(20, 18, 20, 16)
-        column.setSpacing(10)
-        column.addWidget(self.words)
-        column.addWidget(note)
-        column.addLayout(buttons)
 
 
 def _drop(controller: Controller, target: Target) -> None:

@@ -80,8 +80,11 @@ class ThreadClientGroup(ClientGroup[ThreadClient]):
         began = perf_counter()
         self._abandon_requests()
         for client in self._all:
-            client.leave()
+            client.behaviour.stopping = True
+        # Before a client is woken that holds a connection: a caller would wait no longer for it.
         self._try("Interrupting the pool's callers", self._pool.interrupt)
+        for client in self._all:
+            client.leave()
         self._join(began + FINISH_UNTIL)
         for until in (CANCEL_UNTIL, CANCEL_AGAIN_UNTIL):
             if self._remaining():

@@ -51,7 +51,7 @@ def test_clients_that_wait_at_the_end_count(pool: str, conninfo: str) -> None:
     what = scenario(pool, clients=5, hold_time=30, duration=1.0, **ONE[pool])
     summary, heard = whole(Engine, conninfo, what)
     assert (summary.waits_unfinished, summary.wait_time_s.count) == (4, 5)
-    assert 0.9 < summary.wait_time_s.p50 < summary.wait_time_s.max < 3
+    assert 0.9 < summary.wait_time_s.p50 <= summary.wait_time_s.max < 3
     assert summary.longest_wait_per_client_s.median > 0.9
     assert "of 5, 4 of them unfinished" in table(summary)
     waited = summary.wait_time_s.mean * summary.wait_time_s.count

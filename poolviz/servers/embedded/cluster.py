@@ -137,6 +137,9 @@ class Cluster:
         command += ["-E", "UTF8", "--locale=C"]
         # The server reads `self.hba` instead of the pg_hba.conf that this writes.
         command += ["--auth=reject", "--no-sync", "--wal-segsize=1"]
+        if sys.platform != "win32" and binaries.major >= 16:
+            # What a server that crashes meanwhile leaves goes with the folder.
+            command += ["--set", "dynamic_shared_memory_type=mmap"]
         try:
             self._run_initdb(command, new, cancelled or threading.Event())
         except BaseException:

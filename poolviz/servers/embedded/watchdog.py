@@ -8,7 +8,7 @@ The first line of its input is the job as JSON: `command` (the server's), `data`
 `user` and `group` (the account to run it under, or null), `stop` (a command that stops the server
 where signals can't, or null). It answers with one line, `{"pid": …}`, once the server's process
 exists. A job with `makes` instead of `data` and `stop` is a program that makes that folder, such as
-initdb: it isn't answered, and the folder is removed if poolviz ends first.
+initdb: it isn't answered, and the folder is removed if poolviz ends first. It exists already.
 
 A server that is killed can't remove what it shares with its processes: lock files, its socket, and
 a segment of System V memory. On Linux the watchdog has the kernel remove that segment with the last
@@ -86,6 +86,11 @@ def release_shared_memory(data: Path, account: int | None = None) -> bool:
     segment = _segment(data / "postmaster.pid")
     if segment is None:
         return False
+    return _remove_segment(segment, account)
+
+
+def _remove_segment(segment: int, account: int | None) -> bool:
+    """Mark a segment for removal, as `account` if need be. Return whether it is."""
     shmctl = ctypes.CDLL(None, use_errno=True).shmctl
     if shmctl(segment, _IPC_RMID, None) == 0:
         return True
@@ -96,6 +101,20 @@ def release_shared_memory(data: Path, account: int | None = None) -> bool:
         return bool(shmctl(segment, _IPC_RMID, None) == 0)
     finally:
         os.seteuid(0)
+
+
+def _remove_unused_segments(inode: int, account: int | None) -> None:
+    """Remove System V memory of servers in the folder with this inode that have crashed: the folder
+    and its lock file may be gone, but PostgreSQL makes the segment's key from the inode. Does
+    nothing except on Linux."""
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):
+        for row in Path("/proc/sysvipc/shm").read_text(encoding="utf-8").splitlines()[1:]:
+            key, segment, _, _, creator, _, users, *_ = map(int, row.split())
+            of_folder = key & 0xFFFFFFFF == inode & 0xFFFFFFFF
+            if of_folder and users == 0 and not Path(f"/proc/{creator}").exists():
+                _remove_segment(segment, account)
 
 
 def _segment(pid_file: Path) -> int | None:
@@ -206,6 +225,7 @@ def _read_line() -> bytes:
 
 def _make(job: dict[str, Any]) -> int:
     """Run a program that makes a folder; end it and remove the folder if poolviz ends first."""
+    inode = Path(job["makes"]).stat().st_ino
     program = _start(job)
     poolviz_ended = threading.Event()
 
@@ -225,6 +245,7 @@ def _make(job: dict[str, Any]) -> int:
     if poolviz_ended.is_set():
         watcher.join(STOP_LIMIT)
         shutil.rmtree(job["makes"], ignore_errors=True)
+    _remove_unused_segments(inode, job["user"])
     return status if status >= 0 else 128 - status
 
 

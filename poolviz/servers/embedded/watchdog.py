@@ -91,6 +91,8 @@ def release_shared_memory(data: Path, account: int | None = None) -> bool:
 
 def _remove_segment(segment: int, account: int | None) -> bool:
     """Mark a segment for removal, as `account` if need be. Return whether it is."""
+    if sys.platform != "linux":
+        return False
     shmctl = ctypes.CDLL(None, use_errno=True).shmctl
     if shmctl(segment, _IPC_RMID, None) == 0:
         return True

@@ -27,7 +27,12 @@ from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.listing import Listing
 
 LISTING = Listing(
-    "dbutils.PooledDB", "DBUtils PooledDB", rank=70, drivers=("dbutils",), extra="dbutils"
+    "dbutils.PooledDB",
+    "DBUtils PooledDB",
+    rank=70,
+    drivers=("dbutils",),
+    extra="dbutils",
+    classes=("dbutils.pooled_db:PooledDB",),
 )
 
 _MOST = 10_000

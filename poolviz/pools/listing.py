@@ -39,6 +39,9 @@ class Listing:
     drivers: tuple[str, ...] = ()  # modules that poolviz itself doesn't require
     extra: str = ""  # poolviz's extra that installs them
     module: str = ""  # the module of the pool's class; known where the listing is found
+    # The library's class as module:Class, by each name under which people import it. The pool can
+    # be named by these, too.
+    classes: tuple[str, ...] = ()
 
     @property
     def missing(self) -> str:
@@ -71,10 +74,10 @@ def built_in_listings() -> tuple[Listing, ...]:
 
 @cache
 def built_in_listing(id: str) -> Listing | None:
-    """Return the listing of the built-in pool with this id, without parsing those of the others;
-    None if there is none."""
+    """Return the listing of the built-in pool with this id, or for this class of its library's,
+    without parsing those of the others; None if there is none."""
     found = (each for path in _FOLDER.rglob("*.py") for each in _listings_in(path, f'"{id}"'))
-    return next((listing for listing in found if listing.id == id), None)
+    return next((each for each in found if id in (each.id, *each.classes)), None)
 
 
 def _listings_in(path: Path, containing: str = "") -> Iterator[Listing]:

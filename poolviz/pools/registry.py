@@ -44,11 +44,15 @@ def is_built_in(id: str) -> bool:
 
 
 def pool_id(id: str) -> str:
-    """Return the id by which a pool is known everywhere: `file.py:Class` with its absolute path.
+    """Return the id by which a pool is known everywhere: `file.py:Class` with its absolute path, or
+    the pool of poolviz for a library's own class, such as psycopg_pool:ConnectionPool.
 
     Raises InputError, which suggests similar ids, if `id` can't be that of a pool.
     """
-    if is_built_in(id) or any(each.id == id for each in listings()):
+    listing = built_in_listing(id.strip())
+    if listing is not None:
+        return listing.id
+    if any(each.id == id for each in listings()):
         return id
     if not is_text(id):
         raise InputError(f"{id} can't be a pool: it contains NUL or bytes that aren't text.")

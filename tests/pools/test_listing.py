@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from poolviz.pools import listing
 from poolviz.pools.listing import Listing, built_in_listings
+from poolviz.pools.registry import pool_class, pool_id
 
 DRIVERS = ("psycopg2", "psycopg", "sqlalchemy", "asyncpg", "aiopg", "aiomysql", "dbutils", "numpy")
 
@@ -21,6 +23,19 @@ def test_a_listing_and_its_class_agree(one: Listing) -> None:
     pool = one.load()
     assert (pool.id, pool.title) == (one.id, one.title)
     assert pool.__module__ == one.module
+
+
+@pytest.mark.parametrize(
+    ("listing", "name"), [(one, name) for one in built_in_listings() for name in one.classes]
+)
+def test_a_pool_is_found_by_the_names_of_its_librarys_class(listing: Listing, name: str) -> None:
+    if listing.missing:
+        pytest.skip(f"{listing.id} lacks its driver: {listing.missing}")
+    module, _, attribute = name.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    if isinstance(found, type):
+        assert f"{found.__module__}:{found.__qualname__}" == listing.classes[0]
+    assert (pool_id(name), pool_class(name)) == (listing.id, listing.load())
 
 
 def test_ids_are_unique_and_ranks_give_the_order() -> None:

@@ -31,7 +31,14 @@ from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.connections.mysql import tls_context
 from poolviz.pools.listing import Listing
 
-LISTING = Listing("aiomysql.Pool", "aiomysql Pool", rank=60, drivers=("aiomysql",), extra="mysql")
+LISTING = Listing(
+    "aiomysql.Pool",
+    "aiomysql Pool",
+    rank=60,
+    drivers=("aiomysql",),
+    extra="mysql",
+    classes=("aiomysql.pool:Pool", "aiomysql:Pool", "aiomysql:create_pool"),
+)
 
 
 class _CountedAiomysqlConnection(CountedConnection, Connection):  # type: ignore[misc]

@@ -33,7 +33,14 @@ from poolviz.pools.connections.connect_faults import wait_to_connect_async
 from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.listing import Listing
 
-LISTING = Listing("aiopg.Pool", "aiopg Pool", rank=50, drivers=("aiopg",), extra="aiopg")
+LISTING = Listing(
+    "aiopg.Pool",
+    "aiopg Pool",
+    rank=50,
+    drivers=("aiopg",),
+    extra="aiopg",
+    classes=("aiopg.pool:Pool", "aiopg:Pool", "aiopg:create_pool"),
+)
 
 
 class _CountedAiopgConnection(CountedConnection, connection):

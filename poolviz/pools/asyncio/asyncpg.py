@@ -28,7 +28,19 @@ from poolviz.pools.connections.counting import count_in
 from poolviz.pools.connections.library_logs import keep_off_terminal
 from poolviz.pools.listing import Listing
 
-LISTING = Listing("asyncpg.Pool", "asyncpg Pool", rank=40, drivers=("asyncpg",), extra="asyncpg")
+LISTING = Listing(
+    "asyncpg.Pool",
+    "asyncpg Pool",
+    rank=40,
+    drivers=("asyncpg",),
+    extra="asyncpg",
+    classes=(
+        "asyncpg.pool:Pool",
+        "asyncpg:Pool",
+        "asyncpg.pool:create_pool",
+        "asyncpg:create_pool",
+    ),
+)
 
 _MOST = 10_000
 _LONGEST = 86_400.0

@@ -40,6 +40,7 @@ LISTING = Listing(
     rank=32,
     drivers=("psycopg", "psycopg_pool"),
     extra="psycopg",
+    classes=("psycopg_pool.pool_async:AsyncConnectionPool", "psycopg_pool:AsyncConnectionPool"),
 )
 
 

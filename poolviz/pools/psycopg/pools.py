@@ -27,6 +27,7 @@ CONNECTION = Listing(
     rank=30,
     drivers=("psycopg", "psycopg_pool"),
     extra="psycopg",
+    classes=("psycopg_pool.pool:ConnectionPool", "psycopg_pool:ConnectionPool"),
 )
 NULL = Listing(
     "psycopg_pool.NullConnectionPool",
@@ -34,6 +35,7 @@ NULL = Listing(
     rank=31,
     drivers=("psycopg", "psycopg_pool"),
     extra="psycopg",
+    classes=("psycopg_pool.null_pool:NullConnectionPool", "psycopg_pool:NullConnectionPool"),
 )
 
 _MOST = 10_000

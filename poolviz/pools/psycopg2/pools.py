@@ -21,8 +21,18 @@ from poolviz.pools.psycopg2.resizable import (
     ResizableThreadedPool,
 )
 
-SIMPLE = Listing("psycopg2.SimpleConnectionPool", "psycopg2 SimpleConnectionPool", rank=10)
-THREADED = Listing("psycopg2.ThreadedConnectionPool", "psycopg2 ThreadedConnectionPool", rank=11)
+SIMPLE = Listing(
+    "psycopg2.SimpleConnectionPool",
+    "psycopg2 SimpleConnectionPool",
+    rank=10,
+    classes=("psycopg2.pool:SimpleConnectionPool",),
+)
+THREADED = Listing(
+    "psycopg2.ThreadedConnectionPool",
+    "psycopg2 ThreadedConnectionPool",
+    rank=11,
+    classes=("psycopg2.pool:ThreadedConnectionPool",),
+)
 PERSISTENT = Listing(
     "psycopg2.PersistentConnectionPool", "psycopg2 PersistentConnectionPool", rank=12
 )

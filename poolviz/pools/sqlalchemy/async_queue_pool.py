@@ -32,6 +32,11 @@ LISTING = Listing(
     rank=25,
     drivers=("asyncpg", "greenlet"),
     extra="asyncpg",
+    classes=(
+        "sqlalchemy.pool.impl:AsyncAdaptedQueuePool",
+        "sqlalchemy.pool:AsyncAdaptedQueuePool",
+        "sqlalchemy:AsyncAdaptedQueuePool",
+    ),
 )
 
 

@@ -22,7 +22,12 @@ from poolviz.pools.sqlalchemy.base import (
 if TYPE_CHECKING:
     from poolviz.pools.sqlalchemy.resizable_queue_pool import ResizableQueuePool
 
-LISTING = Listing("sqlalchemy.QueuePool", "SQLAlchemy QueuePool", rank=20)
+LISTING = Listing(
+    "sqlalchemy.QueuePool",
+    "SQLAlchemy QueuePool",
+    rank=20,
+    classes=("sqlalchemy.pool.impl:QueuePool", "sqlalchemy.pool:QueuePool", "sqlalchemy:QueuePool"),
+)
 
 
 def queue_limits(id: str) -> Parameters:

@@ -26,10 +26,42 @@ from poolviz.pools.sqlalchemy.base import (
     apply_upkeep,
 )
 
-NULL = Listing("sqlalchemy.NullPool", "SQLAlchemy NullPool", rank=21)
-STATIC = Listing("sqlalchemy.StaticPool", "SQLAlchemy StaticPool", rank=22)
-SINGLETON = Listing("sqlalchemy.SingletonThreadPool", "SQLAlchemy SingletonThreadPool", rank=23)
-ASSERTION = Listing("sqlalchemy.AssertionPool", "SQLAlchemy AssertionPool", rank=24)
+NULL = Listing(
+    "sqlalchemy.NullPool",
+    "SQLAlchemy NullPool",
+    rank=21,
+    classes=("sqlalchemy.pool.impl:NullPool", "sqlalchemy.pool:NullPool", "sqlalchemy:NullPool"),
+)
+STATIC = Listing(
+    "sqlalchemy.StaticPool",
+    "SQLAlchemy StaticPool",
+    rank=22,
+    classes=(
+        "sqlalchemy.pool.impl:StaticPool",
+        "sqlalchemy.pool:StaticPool",
+        "sqlalchemy:StaticPool",
+    ),
+)
+SINGLETON = Listing(
+    "sqlalchemy.SingletonThreadPool",
+    "SQLAlchemy SingletonThreadPool",
+    rank=23,
+    classes=(
+        "sqlalchemy.pool.impl:SingletonThreadPool",
+        "sqlalchemy.pool:SingletonThreadPool",
+        "sqlalchemy:SingletonThreadPool",
+    ),
+)
+ASSERTION = Listing(
+    "sqlalchemy.AssertionPool",
+    "SQLAlchemy AssertionPool",
+    rank=24,
+    classes=(
+        "sqlalchemy.pool.impl:AssertionPool",
+        "sqlalchemy.pool:AssertionPool",
+        "sqlalchemy:AssertionPool",
+    ),
+)
 
 
 class StoppablePool(UpstreamPool):

@@ -24,6 +24,7 @@ from poolviz.sessions.summary import Figures, RunSummary, SegmentSummary
 
 _LINE_EVERY = 5.0  # seconds, where lines can't be overwritten
 _MANY_HELD_BY_NONE = 0.5  # connections: with more, the pool's own count is shown
+_MOST_ERRORS = 10  # kinds of errors that are printed, the most frequent ones
 _WORTH_A_WARNING = 0.05  # of a run: less than that at its limit, the load generator is not named
 
 
@@ -161,7 +162,7 @@ def _figures(figures: Figures) -> list[str]:
         f"  operations    {figures.operations:,} in {figures.duration_s:.1f} s, "
         f"{figures.throughput_per_s or 0:,.1f} a second",
         f"  timeouts      {figures.timeouts:,}; errors {errors}",
-        *_first_errors(figures),
+        *_errors(figures),
         f"  wait          {_times(figures.wait_time_s)}{_unfinished(figures)}",
         f"  use           {_times(figures.use_time_s)}",
         f"  create        {_times(figures.create_time_s)}",
@@ -175,13 +176,20 @@ def _figures(figures: Figures) -> list[str]:
     ]
 
 
-def _first_errors(figures: Figures) -> list[str]:
-    """Return a line for each kind of error: when the first one came, and what it said."""
-    return [
-        f"  {'first timeout' if kind.timeout else 'first error':13} {kind.name} at "
-        f"{kind.first_s:.1f} s{': ' + kind.message if kind.message else ''}"
-        for kind in figures.error_details
-    ]
+def _errors(figures: Figures) -> list[str]:
+    """Return a line for each of the most frequent kinds of errors: how often and when they came,
+    and what the first one said; and another for what the latest said, if that is something else."""
+    lines = []
+    kinds = sorted(figures.error_details, key=lambda kind: -kind.count)
+    for kind in kinds[:_MOST_ERRORS]:
+        what = "timeout" if kind.timeout else "error"
+        lines.append(f"  {what:13} {kind.count:,} × {kind.title}, {kind.first_said}")
+        if kind.latest_said:
+            lines.append(f"  {'':13} {kind.latest_said}")
+    left = len(kinds) - _MOST_ERRORS
+    if left > 0:
+        lines.append(f"  {'':13} and {left} more {'kind' if left == 1 else 'kinds'}")
+    return lines
 
 
 def _unfinished(figures: Figures) -> str:

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolviz.load import event_buffer as events
+from poolviz.load.error_kinds import CountedKind
 from poolviz.load.event_buffer import EventBuffer, stamper
 from poolviz.model.histogram import Histogram
 from poolviz.model.sample import Level
@@ -119,10 +120,10 @@ def _taken(values: array[_Number], n: int) -> array[_Number]:
     return front
 
 
-def _taken_names(names: list[str]) -> list[str]:
+def _taken_errors(errors: list[CountedKind]) -> list[CountedKind]:
     """Remove and return what is in the list now."""
-    taken = names[:]
-    del names[: len(taken)]
+    taken = errors[:]
+    del errors[: len(taken)]
     return taken
 
 
@@ -146,8 +147,7 @@ class Tick:
         self.start, self.end = start, end
         self.levels: dict[str, Level] = {}
         self.operations = self.timeouts = self.opened = self.closed = self.unfinished = 0
-        self.errors: Counter[str] = Counter()
-        self.timeout_names: Counter[str] = Counter()
+        self.errors: Counter[CountedKind] = Counter()  # timeouts too
         self.per_client: dict[int, int] = {}
         self.longest_waits: dict[int, float] = {}
         self.wait, self.use, self.create, self.retry = (Histogram() for _ in range(4))
@@ -225,9 +225,7 @@ class Meter:
         late: list[array[int]] = []
         for buffer in buffers:
             if buffer.errors:
-                tick.errors.update(_taken_names(buffer.errors))
-            if buffer.timeouts:
-                tick.timeout_names.update(_taken_names(buffer.timeouts))
+                tick.errors.update(_taken_errors(buffer.errors))
             if buffer.own_waits:
                 own_waits += _taken(buffer.own_waits, len(buffer.own_waits))
             if not buffer.known:

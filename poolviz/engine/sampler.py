@@ -12,10 +12,11 @@ from poolviz.engine.client_group import ClientGroup
 from poolviz.engine.meter import ConnectionEventBuffer, Meter
 from poolviz.engine.pool_counts import PoolCounts
 from poolviz.engine.server_monitor import ServerMonitor
+from poolviz.load.error_kinds import CountedKind
 from poolviz.model.load_generator import is_overloaded
 from poolviz.model.messages import Report, SampleTaken
 from poolviz.model.parameters import Value
-from poolviz.model.sample import TICK, ErrorKind, Sample
+from poolviz.model.sample import TICK, Sample
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import is_users
 
@@ -79,7 +80,7 @@ class Sampler:
         with self._lock:
             at = 0.0
             if self._index:
-                at = self._take()
+                at = self._take(complete=True)
                 self._segment += 1
             self._meter.begin_segment()
             self._client_group.error_kinds.forget()
@@ -98,7 +99,7 @@ class Sampler:
             raise TimeoutError("a sample took too long")
         try:
             if not self._failed:
-                self._take(last=True)
+                self._take(complete=True, last=True)
             return self._meter.open
         finally:
             self._lock.release()
@@ -128,14 +129,16 @@ class Sampler:
                 self._missed += passed - 1
                 self._take()
 
-    def _take(self, *, last: bool = False) -> float:
-        """Take a sample and report it; return its end, in seconds since the run began."""
+    def _take(self, *, complete: bool = False, last: bool = False) -> float:
+        """Take a sample and report it; return its end, in seconds since the run began. With it the
+        segment is to be `complete`, or it is the `last` one of the run."""
         buffers = self._client_group.buffers()
         tick = self._meter.tick(buffers, self._kept, self._client_group, last=last)
         cpu, lag = self._load_monitor.cpu(), self._load_monitor.lag
         span = (tick.end - tick.start) * 1e-9
         counts = self._counts.read()
         self._counts.compare(counts, tick.levels["used"].high)
+        kinds = self._client_group.error_kinds
         sample = Sample(
             index=self._index,
             t=(tick.end - self._began) * 1e-9,
@@ -144,7 +147,7 @@ class Sampler:
             **tick.levels,
             operations=tick.operations,
             timeouts=tick.timeouts,
-            errors=dict(tick.errors),
+            errors=_names(tick.errors, timeouts=False),
             opened=tick.opened,
             closed=tick.closed,
             wait=tick.wait.pack(),
@@ -164,18 +167,21 @@ class Sampler:
             longest_waits=tick.longest_waits,
             faults=self._faults,
             overloaded=is_overloaded(cpu, lag),
-            timeout_names=dict(tick.timeout_names),
-            error_kinds=self._new_error_kinds(),
+            timeout_names=_names(tick.errors, timeouts=True),
+            error_kinds=kinds.first(self._began),
             waits_unfinished=tick.unfinished,
+            error_counts=kinds.counts(tick.errors, self._began, tick.end, complete=complete),
         )
         self._index += 1
         self._missed = 0
         self._emit(SampleTaken(sample))
         return sample.t
 
-    def _new_error_kinds(self) -> list[ErrorKind]:
-        """Return the kinds of errors that came for the first time in this segment."""
-        return [
-            ErrorKind(name, max((moment - self._began) * 1e-9, 0.0), message, timeout)
-            for name, timeout, moment, message in self._client_group.error_kinds.take()
-        ]
+
+def _names(kinds: Mapping[CountedKind, int], *, timeouts: bool) -> dict[str, int]:
+    """Return counts of kinds by their names."""
+    names: dict[str, int] = {}
+    for kind, count in kinds.items():
+        if kind.timeout == timeouts:
+            names[kind.name] = names.get(kind.name, 0) + count
+    return names

@@ -236,7 +236,7 @@ class Behaviour:
             if pool.waits and not refused:
                 if late:
                     buffer.late.append(late)
-                self._buffers[0].timeouts.append(self._error_kinds.name(error, timeout=True))
+                self._buffers[0].errors.append(self._error_kinds.kind(error, timeout=True))
                 return self._without(buffer, events.TIMED_OUT_LATE if late else events.TIMED_OUT)
             if not workload.retries:
                 return self._without(buffer, events.FAILED, error)
@@ -307,6 +307,6 @@ class Behaviour:
         """
         # What the end of the run cuts short isn't an error of the pool or the server.
         if not self.stopping:
-            self._buffers[0].errors.append(self._error_kinds.name(error))
+            self._buffers[0].errors.append(self._error_kinds.kind(error))
         elif isinstance(error, GeneratorExit):
             raise error

@@ -7,6 +7,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from time import perf_counter_ns
 
+from poolviz.load.error_kinds import CountedKind
+
 # The kinds of events.
 REQUESTED = 0  # the client calls acquire
 ACQUIRED = 1  # acquire returned a connection
@@ -46,7 +48,7 @@ class EventBuffer:
 
     __slots__ = (
         "_kinds", "_last", "_last_kind", "_stamps",
-        "errors", "known", "late", "note", "number", "own_waits", "stamp", "timeouts",
+        "errors", "known", "late", "note", "number", "own_waits", "stamp",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
@@ -58,8 +60,7 @@ class EventBuffer:
         self._last_kind = KINDS
         self.note = self._kinds.append
         self.stamp = stamper(self._stamps)
-        self.errors: list[str] = []  # names of exceptions (see `ErrorKinds`)
-        self.timeouts: list[str] = []  # the same of those that are counted as timeouts
+        self.errors: list[CountedKind] = []  # also those that are counted as timeouts
         self.own_waits = array("d")  # seconds of each acquire that needed retries
         self.late = array("q")  # ns from when a request was due to its begin, added before a _LATE
 
@@ -88,4 +89,4 @@ class EventBuffer:
     @property
     def empty(self) -> bool:
         """Whether nothing is left to take."""
-        return not (self._stamps or self.errors or self.timeouts or self.own_waits)
+        return not (self._stamps or self.errors or self.own_waits)

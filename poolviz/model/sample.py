@@ -51,12 +51,30 @@ class ServerView(msgspec.Struct, array_like=True, frozen=True):
 
 class ErrorKind(msgspec.Struct, array_like=True, frozen=True):
     """What is known of a kind of error: its name, and when, in seconds since the run began, the
-    first one came, with which message. `timeout` says that it is counted as a timeout."""
+    first one came, with which message. `timeout` says that it is counted as a timeout.
+
+    Kinds of one name are told apart by their `number`, which is -1 in older sessions, where there
+    is one kind for each name. `exception` is the name of the class with that of its module, and
+    empty for the kind of all further texts.
+    """
 
     name: str
     first: float
     message: str
     timeout: bool = False
+    number: int = -1
+    sqlstate: str | None = None
+    exception: str = ""
+
+
+class ErrorCount(msgspec.Struct, array_like=True, frozen=True):
+    """How often the kind of error `number` came, when the latest one did, in seconds since the run
+    began, and its message if it is another than before."""
+
+    number: int
+    count: int
+    last: float
+    message: str | None = None
 
 
 class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -81,8 +99,9 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     says that it was at its own limit, so that the figures may be its own rather than the pool's.
 
     `errors` and `timeout_names` count by the names of exceptions, `timeouts` all timeouts. Each
-    kind that had not come before in the segment is in `error_kinds`. `waits_unfinished` of the
-    durations in `wait` were not over when the run ended: the true ones are longer.
+    kind that had not come before in the segment is in `error_kinds`, and `error_counts` has the
+    same counts by kind. `waits_unfinished` of the durations in `wait` were not over when the run
+    ended: the true ones are longer.
     """
 
     index: int
@@ -121,6 +140,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     timeout_names: dict[str, int] = {}
     error_kinds: list[ErrorKind] = []
     waits_unfinished: int = 0
+    error_counts: list[ErrorCount] = []
 
 
 class MarkKind(StrEnum):

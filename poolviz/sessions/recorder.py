@@ -17,10 +17,11 @@ from poolviz.model.histogram import Histogram
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.sample import TICK, Mark, Sample, ServerView
 from poolviz.model.secrets import without_secrets
+from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.file.reader import SessionReader
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.resolutions import Band, Resolutions, View
-from poolviz.sessions.summary import ErrorDetails, RunSummary, SummaryBuilder
+from poolviz.sessions.summary import RunSummary, SummaryBuilder
 
 __all__ = ["Band", "Recent", "Recorder", "View"]
 

@@ -16,7 +16,8 @@ import msgspec
 from poolviz.model.histogram import Histogram, Summary
 from poolviz.model.messages import Rows, RunEnded, RunStarted
 from poolviz.model.parameters import Value
-from poolviz.model.sample import ErrorKind, Mark, Sample
+from poolviz.model.sample import Mark, Sample
+from poolviz.sessions.error_details import ErrorCounts, ErrorDetails
 
 
 class Connections(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,18 +72,6 @@ class LoadGenerator(msgspec.Struct, frozen=True):
     cpu_max: float
     lag_p99_max_s: float
     strained_s: float
-
-
-class ErrorDetails(msgspec.Struct, frozen=True):
-    """A kind of error by the name of the exception: how many there were, and when the first one
-    came, in seconds since the run began, with its message. `timeout` says that it is counted in
-    `timeouts` and not in `errors`."""
-
-    name: str
-    count: int
-    first_s: float
-    message: str
-    timeout: bool = False
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,42 +159,6 @@ def no_success(summary: RunSummary) -> str:
     return f"No operation succeeded: {most.name} was raised {often}{said}."
 
 
-class _ErrorDetails:
-    """Counts errors and timeouts by name, with the first of each. `before` are those of the whole
-    run, whose messages stand in where a segment has none of its own."""
-
-    def __init__(self, before: _ErrorDetails | None = None) -> None:
-        self._before = before._first if before is not None else {}
-        self._counts: Counter[tuple[str, bool]] = Counter()
-        self._first: dict[tuple[str, bool], ErrorKind] = {}
-
-    def add(self, sample: Sample) -> None:
-        """Add the next sample."""
-        for kind in sample.error_kinds:
-            known = self._first.get((kind.name, kind.timeout))
-            if known is None or kind.first < known.first:
-                self._first[kind.name, kind.timeout] = kind
-        for names, timeout in ((sample.errors, False), (sample.timeout_names, True)):
-            for name, count in names.items():
-                self._counts[name, timeout] += count
-                if (name, timeout) not in self._first:  # an older session, or a segment's border
-                    earlier = self._before.get((name, timeout))
-                    message = earlier.message if earlier is not None else ""
-                    began = max(sample.t - sample.span, 0.0)
-                    self._first[name, timeout] = ErrorKind(name, began, message, timeout)
-
-    def details(self) -> list[ErrorDetails]:
-        """Return the errors and then the timeouts, the most frequent first."""
-        return sorted(
-            (
-                ErrorDetails(name, count, first.first, first.message, timeout)
-                for (name, timeout), count in self._counts.items()
-                for first in [self._first[name, timeout]]
-            ),
-            key=lambda kind: (kind.timeout, -kind.count, kind.name),
-        )
-
-
 class _Reported:
     """The pool's own counts over samples."""
 
@@ -239,20 +192,19 @@ class _Reported:
 
 
 class Totals:
-    """Sums over samples. `begin` is in seconds; None takes it from the first sample. `before` are
-    those of the run of which this is a segment.
+    """Sums over samples. `begin` is in seconds; None takes it from the first sample. `whole` are
+    those of the run of which this is a segment; they get each sample first.
 
     Not thread-safe.
     """
 
-    def __init__(self, begin: float | None = None, before: Totals | None = None) -> None:
+    def __init__(self, begin: float | None = None, whole: Totals | None = None) -> None:
         self.begin = begin
         self.end = 0.0
         self.samples = self.missed = 0
         self.operations = self.timeouts = self.opened = self.closed = self.open = 0
         self.errors: Counter[str] = Counter()
-        earlier = before.error_details if before is not None else None
-        self.error_details: _ErrorDetails = _ErrorDetails(earlier)
+        self.error_counts: ErrorCounts = ErrorCounts(None if whole is None else whole.error_counts)
         self.per_client: Counter[int] = Counter()
         self.waits_unfinished = 0
         self.wait, self.use = Histogram(), Histogram()
@@ -283,7 +235,7 @@ class Totals:
         self.closed += sample.closed
         self.open = sample.open.last
         self.errors.update(sample.errors)
-        self.error_details.add(sample)
+        self.error_counts.add(sample)
         self.per_client.update(sample.per_client)
         self.wait.merge(sample.wait)
         self.use.merge(sample.use)
@@ -324,7 +276,7 @@ class Totals:
             throughput_per_s=self.throughput,
             timeouts=self.timeouts,
             errors=dict(sorted(self.errors.items())),
-            error_details=self.error_details.details(),
+            error_details=self.error_counts.details(),
             wait_time_s=self.wait.summary(),
             waits_unfinished=self.waits_unfinished,
             use_time_s=self.use.summary(),
@@ -366,14 +318,14 @@ class SummaryBuilder:
         if self._last is not None and self._last.segment != sample.segment:
             self._closed.append(_segment(self._current, self._last))
             # It begins where the one before ended, exactly.
-            self._current = Totals(begin=self._last.t, before=self._whole)
+            self._current = Totals(begin=self._last.t, whole=self._whole)
         self._whole.add(sample)
         self._current.add(sample)
         self._last = sample
 
     def error_details(self) -> list[ErrorDetails]:
         """Return the kinds of errors and timeouts so far."""
-        return self._whole.error_details.details()
+        return self._whole.error_counts.details()
 
     def summary(
         self, began: RunStarted | None, ended: RunEnded | None, trouble: str = ""

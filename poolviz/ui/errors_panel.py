@@ -1,4 +1,4 @@
-"""What has failed in the session that is shown: each kind of error with its first message."""
+"""What has failed in the session that is shown: each kind of error with what it says."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 
+from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.summary import ErrorDetails
 from poolviz.ui.elided_label import ElidedLabel
 
 _MOST = 3  # kinds that are shown, the most frequent ones
@@ -44,8 +44,8 @@ class ErrorsPanel(QFrame):
     def text(self) -> str:
         """Every kind, one a line."""
         return "\n".join(
-            f"{kind.count:,} × {kind.name}{_of(kind)}, first at {kind.first_s:.1f} s"
-            f"{': ' + kind.message if kind.message else ''}"
+            f"{kind.count:,} × {kind.title}{_of(kind)}, {kind.first_said}"
+            f"{'; ' + kind.latest_said if kind.latest_said else ''}"
             for kind in self._kinds
         )
 
@@ -72,9 +72,8 @@ class ErrorsPanel(QFrame):
             self._lines.append(self._new_line(place))
         count, name, message = self._lines[place]
         count.setText(f"{kind.count:,} ×")
-        name.setText(f"{kind.name}{_of(kind)}")
-        said = f": {kind.message}" if kind.message else ""
-        message.setText(f"first at {kind.first_s:.1f} s{said}")
+        name.setText(f"{kind.title}{_of(kind)}")
+        message.setText(kind.first_said)
         for label in (count, name, message):
             label.show()
 

@@ -69,8 +69,42 @@ def test_the_first_error_of_a_kind_has_its_message(
     assert (len(kind.message) <= 300, kind.timeout) == (True, False)
     assert kind.count == summary.errors[name] > 1
     assert 0 <= kind.first_s < 0.5
-    line = f"  first error   {name} at {kind.first_s:.1f} s: {kind.message}"
+    line = f"  error         {kind.count:,} × {name}, {kind.first_said}"
     assert line in table(summary).splitlines()
+
+
+def test_errors_of_one_class_are_told_apart_by_what_they_say(conninfo: str, tmp_path: Path) -> None:
+    path = tmp_path / "own_two_errors.py"
+    path.write_text(textwrap.dedent(PUTS_TWICE))
+    what = scenario(f"{path}:Mine", clients=3, minconn=1, maxconn=1, duration=0.7, error_pause=0.01)
+    summary = summary_of(conninfo, what)
+    found = {kind.message: kind for kind in summary.error_details if kind.name == "PoolError"}
+    assert set(found) == {"connection pool exhausted", "trying to put unkeyed connection"}
+    assert sum(kind.count for kind in found.values()) == summary.errors["PoolError"]
+    for kind in found.values():
+        assert kind.exception == "psycopg2.pool.PoolError"
+        assert 0 <= kind.first_s <= kind.last_s <= summary.duration_s
+        assert kind.last_message == kind.message
+        assert f"{kind.count:,} × PoolError, " in table(summary)
+
+
+def test_an_error_of_the_server_has_its_sqlstate_and_the_latest_its_text(conninfo: str) -> None:
+    what = scenario(
+        QUEUE_POOL, clients=1, duration=1.5, statement="sql", sql="SELECT 1/0", error_pause=0.01,
+        changes=changes((0.5, "sql", "SELECT nothing"), (1.0, "sql", "SELECT something")),
+    )  # fmt: skip
+    summary = summary_of(conninfo, what)
+    by_state = {kind.sqlstate: kind for kind in summary.error_details}
+    assert set(by_state) == {"22012", "42703"}
+    assert summary.errors == {kind.name: kind.count for kind in summary.error_details}
+    column = by_state["42703"]
+    assert 'column "nothing"' in column.message
+    assert 'column "something"' in column.last_message
+    assert 0.5 <= column.first_s < 1.0 <= column.last_s
+    assert by_state["22012"].last_s < column.first_s
+    assert f"latest: {column.last_message}" in table(summary)
+    [last] = summary.segments[2].error_details
+    assert (last.sqlstate, last.last_message) == ("42703", column.last_message)
 
 
 def test_a_pool_that_takes_nothing_back_is_shown_by_its_own_count(

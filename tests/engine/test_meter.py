@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from poolviz.engine.meter import ConnectionEventBuffer, Meter, Tick
 from poolviz.load import event_buffer as events
+from poolviz.load.error_kinds import ErrorKinds
 from poolviz.load.event_buffer import EventBuffer
 
 COUNTS = ("open", "used", "idle", "overflow", "pending", "retrying")
@@ -115,11 +116,12 @@ def test_refusals_move_a_client_from_pending_to_retrying_and_back() -> None:
     assert meter.tick([buffer], kept=0).levels["pending"].last == 1
     operate(buffer, events.REFUSED, events.GAVE_UP)
     buffer.own_waits.append(0.25)
-    buffer.errors.append("PoolError")
+    kind = ErrorKinds().kind(ValueError("refused"))
+    buffer.errors.append(kind)
     tick = meter.tick([buffer], kept=0)
     assert tick.levels["retrying"].last == tick.levels["pending"].last == 0
     assert tick.retry.summary().max == 0.25
-    assert tick.errors == {"PoolError": 1}
+    assert tick.errors == {kind: 1}
 
 
 @given(st.lists(st.integers(0, 3), max_size=200), st.sets(st.integers(0, 199)))

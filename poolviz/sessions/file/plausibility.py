@@ -121,6 +121,8 @@ def _check_words(sample: Sample, number: int) -> None:
         sample.per_client.values(),
         sample.longest_waits.values(),
         (kind.first for kind in sample.error_kinds),
+        (count.count for count in sample.error_counts),
+        (count.last for count in sample.error_counts),
     )
     clients = chain(sample.per_client, sample.longest_waits)
     if not (

@@ -14,7 +14,7 @@ import pytest
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
 from poolviz.model.messages import SampleTaken
-from poolviz.model.sample import Mark, MarkKind
+from poolviz.model.sample import ErrorCount, ErrorKind, Mark, MarkKind
 from poolviz.sessions.export.manifest import manifest
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
@@ -81,15 +81,43 @@ def test_csv_names_the_moment_and_the_segment(recorder: Recorder, tmp_path: Path
     assert segments == ["0"] * 20 + ["1"] * 40
 
 
+def marks_of(path: Path) -> list[dict[str, str]]:
+    return [row for row in rows_of(path) if not row["kind"].endswith("error")]
+
+
 def test_the_events_of_a_csv_are_the_marks(recorder: Recorder, tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     exporter_for(path).export(recorder, path)
-    changed, noted = rows_of(tmp_path / "run.events.csv")
+    changed, noted = marks_of(tmp_path / "run.events.csv")
     assert (changed["kind"], changed["key"]) == ("change", "pool_size")
     assert (changed["old"], changed["new"]) == ("5", "8")
     assert changed["segment"] == "1", "the segment that begins with it"
     assert (noted["kind"], noted["text"], noted["key"]) == ("note", NOTE.text, "")
     assert float(noted["t_s"]) == 2.0
+
+
+def test_the_events_of_a_csv_have_the_first_and_the_latest_error_of_each_kind(
+    tmp_path: Path,
+) -> None:
+    first, *others, last = run()
+    kinds = [
+        ErrorKind("PoolError", 0.01, "=all 1 taken", number=0, sqlstate="53300"),
+        ErrorKind("Broken", 0.02, "gone", number=1),
+    ]
+    counts = [ErrorCount(0, 2, 0.03, "=all 2 taken"), ErrorCount(1, 1, 0.02, "gone")]
+    began = msgspec.structs.replace(first, errors={}, error_kinds=kinds, error_counts=counts)
+    ended = msgspec.structs.replace(last, errors={}, error_counts=[ErrorCount(0, 5, last.t)])
+    between = [msgspec.structs.replace(sample, errors={}) for sample in others]
+    with Recorder() as recorder:
+        record(recorder, reports([began, *between, ended]))
+        exporter_for(tmp_path / "run.csv").export(recorder, tmp_path / "run.csv")
+    rows = rows_of(tmp_path / "run.events.csv")
+    assert [(r["kind"], r["key"], r["new"], r["text"], r["segment"]) for r in rows] == [
+        ("first error", "PoolError (53300)", "1", "'=all 1 taken", "0"),
+        ("first error", "Broken", "1", "gone", "0"),
+        ("latest error", "Broken", "1", "gone", "0"),
+        ("latest error", "PoolError (53300)", "7", "'=all 2 taken", "1"),
+    ]
 
 
 def check_manifest(manifest: dict[str, object]) -> None:
@@ -174,6 +202,6 @@ def test_no_text_in_a_csv_begins_like_a_formula(tmp_path: Path, text: str) -> No
     with Recorder() as recorder:
         record(recorder, reports(run(), mark))
         exporter_for(path).export(recorder, path)
-    (row,) = rows_of(tmp_path / "run.events.csv")
+    (row,) = marks_of(tmp_path / "run.events.csv")
     assert (row["key"], row["old"], row["text"]) == (f"'{text}",) * 3
     assert row["new"] == "-1.5", "a number stays one"

@@ -1,9 +1,9 @@
 """Tidy CSV at full resolution: one row a figure, so that any tool can group and plot it.
 
 `NAME.csv` has the columns t_utc, t_s, series, stat, value, unit and segment; `value` holds numbers
-only. The marks are in `NAME.events.csv`, and what was run and how it was measured is in
-`NAME.manifest.json`: many tools that read CSV accept neither text among numbers nor comments above
-the header.
+only. The marks, and the first and the latest error of each kind, are in `NAME.events.csv`, and what
+was run and how it was measured is in `NAME.manifest.json`: many tools that read CSV accept neither
+text among numbers nor comments above the header.
 
 Spreadsheets take a text that begins with = + - or @ for a formula. Such a text among the events,
 which a note may be, has a ' before it. In the data no text begins so.
@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from poolviz.model.histogram import Durations, Histogram
 from poolviz.model.messages import RunStarted
+from poolviz.model.parameters import Value
 from poolviz.model.sample import Sample
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import as_json, manifest, run_started, utc
@@ -35,6 +36,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _UNITS = {"pending": "clients", "retrying": "clients", "backlog": "requests"}
 
 Figure: TypeAlias = tuple[str, str, float, str]  # series, stat, value, unit
+_Event: TypeAlias = tuple[float, str, str | None, Value | None, Value | None, str]  # t, kind, …
 
 
 def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
@@ -116,13 +118,25 @@ def _reported(sample: Sample) -> Iterator[Figure]:
 def _events(
     recorder: Recorder, began: RunStarted, summary: RunSummary
 ) -> Iterator[Sequence[object]]:
-    """A row for each mark; `segment` is the one that starts with it, or in which it lies."""
+    """A row for each mark, and two for each kind of error; `segment` is the one that starts with
+    it, or in which it lies."""
     begins = [segment.from_s for segment in summary.segments]
-    for mark in recorder.marks:
-        segment = max(bisect_right(begins, mark.t) - 1, 0)
-        when = (utc(began.started + mark.t), mark.t)
-        what = (mark.kind.value, mark.key, mark.old, mark.new, mark.text)
-        yield (*when, *map(_cell, what), segment)
+    marks: list[_Event] = [
+        (mark.t, mark.kind.value, mark.key, mark.old, mark.new, mark.text)
+        for mark in recorder.marks
+    ]
+    for t, *what in sorted([*marks, *_errors(summary)], key=lambda event: event[0]):
+        segment = max(bisect_right(begins, t) - 1, 0)
+        yield (utc(began.started + t), t, *map(_cell, what), segment)
+
+
+def _errors(summary: RunSummary) -> Iterator[_Event]:
+    """The first and the latest error of each kind: the key is its name, and `new` how many there
+    had been by then."""
+    for kind in summary.error_details:
+        what = "timeout" if kind.timeout else "error"
+        yield kind.first_s, f"first {what}", kind.title, None, 1, kind.message
+        yield kind.last_s, f"latest {what}", kind.title, None, kind.count, kind.last_message
 
 
 def _cell(value: object) -> object:

@@ -15,6 +15,7 @@ from poolviz.model.parameters import Value
 from poolviz.pools.connections.connect_faults import ConnectFaults
 from poolviz.servers.dispatch import fault_injection_for
 from poolviz.servers.fault_injection import FaultInjection
+from poolviz.servers.network import silenced
 
 _LOOK = 0.1  # seconds between two looks at whether the run has ended
 _logger = logging.getLogger(__name__)
@@ -23,9 +24,9 @@ _logger = logging.getLogger(__name__)
 class RunFaultContext:
     """What the faults of one run act on (a `load.faults.FaultContext`).
 
-    `set_stuck` makes that many clients hang; the control thread calls it. `request_restart` asks
-    whoever started the server to restart it, who answers by `server_restarted`. Everything else may
-    be called from any thread.
+    `own_server` says that poolviz started the server. `set_stuck` makes that many clients hang; the
+    control thread calls it. `request_restart` asks whoever started the server to restart it, who
+    answers by `server_restarted`. Everything else may be called from any thread.
     """
 
     def __init__(
@@ -35,14 +36,16 @@ class RunFaultContext:
         *,
         connect_faults: ConnectFaults,
         client_faults: ClientFaults,
+        own_server: bool = False,
         set_stuck: Callable[[int], None],
         request_restart: Callable[[], None],
     ) -> None:
         self.connect_faults, self.client_faults = connect_faults, client_faults
         self.set_stuck, self._request_restart = set_stuck, request_restart
+        self._own_server = own_server
         self._restarted = threading.Event()
         self._injection = fault_injection_for(conninfo, application_name)
-        self._ended = threading.Event()
+        self._ended = connect_faults.disabled
 
     def terminate(self, how_many: int | None) -> int:
         """Terminate that many of the run's backends, or all; return how many it was."""
@@ -59,6 +62,18 @@ class RunFaultContext:
         while not self._restarted.wait(_LOOK) and not self._ended.is_set():
             pass
 
+    def silence_network(self, seconds: float) -> None:
+        """Freeze the server if it is ours, which is reached by a Unix socket; else have the system
+        drop what arrives at the run's connections, and leave new ones without an answer."""
+        if self._own_server:
+            self._server().freeze(seconds, self.wait)
+            return
+        self.connect_faults.silence(True)
+        try:
+            silenced(self._server().hosts(self.wait), seconds, self.wait)
+        finally:
+            self.connect_faults.silence(False)
+
     def server_restarted(self) -> None:
         """Note that the server is back."""
         self._restarted.set()
@@ -69,7 +84,6 @@ class RunFaultContext:
 
     def end(self) -> None:
         """End every wait, including that of connections that are held up: the run is over."""
-        self._ended.set()
         self.connect_faults.disable()
 
     def _server(self) -> FaultInjection:
@@ -152,7 +166,7 @@ class FaultInjector:
                 self._failed.discard(key)
                 self._on_problem(key, "")
         finally:
-            if fault.lasts:
+            if fault.lasts and not self._context.wait(0):
                 self._on_over(key)
 
     def _fail(self, key: str, sentence: str) -> None:

@@ -43,6 +43,7 @@ from poolviz.model.messages import (
 from poolviz.model.parameters import Parameters, Value, unknown_key
 from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.pools.base import Pool
+from poolviz.pools.connections.network import over_network
 from poolviz.servers.dispatch import passwords
 
 _MOST_WAITING = 200  # reports that wait to be delivered; with more, the sampler skips ticks
@@ -105,6 +106,7 @@ class Run:
             start.application_name,
             connect_faults=connections.connect_faults,
             client_faults=client_group.client_faults,
+            own_server=start.own_server,
             set_stuck=client_group.set_stuck,
             request_restart=lambda: reports.put(ServerRestartRequested()),
         )
@@ -261,7 +263,9 @@ class Run:
         if load != self._load:
             check_load(load, self._dialect)
         faults = {key: FAULT_PARAMETERS[key].check(value) for key, value in parts[2].items()}
-        conditions = FaultConditions(self._dialect, self._own_server, self._kind, load)
+        conditions = FaultConditions(
+            self._dialect, self._own_server, self._kind, load, over_network(self._conninfo)
+        )
         for key, value in faults.items():
             reason = FAULTS[key].reason(conditions)
             if reason and value != FAULT_PARAMETERS[key].default:

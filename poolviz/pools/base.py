@@ -52,7 +52,8 @@ class ConnectionCounter(Protocol):
     def check(self, since: float) -> float:
         """Return how many seconds a connection attempted at `since` (perf_counter) must wait.
 
-        Raises ConnectRefused if it may not be made. See `connections/connect_faults.py`.
+        Infinity until there is an answer. Raises ConnectRefused if it may not be made. See
+        `connections/connect_faults.py`.
         """
 
     def opened(self, seconds: float) -> None:

@@ -411,6 +411,8 @@ class Runner:
         run, self._run = self._run, None
         if run is not None:
             run.close()
+            if self._server is not None and run.target.embedded:
+                self._server.resume()  # an engine that was killed couldn't end its faults
 
     def close(self) -> None:
         """End the run, the spare engine and the embedded server."""

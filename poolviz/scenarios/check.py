@@ -23,6 +23,7 @@ from poolviz.model.parameters import (
 )
 from poolviz.model.scenario import Change, Scenario
 from poolviz.pools.base import Pool
+from poolviz.pools.connections.network import over_network
 from poolviz.pools.registry import pool_class
 from poolviz.scenarios.draft import Draft, Mistake, seconds_of
 from poolviz.scenarios.toml_file import shown
@@ -257,7 +258,8 @@ class _Check:
     ) -> None:
         """Note the faults that can't be injected where the draft is to run."""
         ours = self._draft.dsn is None and self._dialect == POSTGRESQL
-        conditions = FaultConditions(self._dialect, ours, pool, load)
+        network = over_network(self._draft.dsn or "")
+        conditions = FaultConditions(self._dialect, ours, pool, load, network)
         for key, (index, change) in together.items():
             if key in FAULTS and change.value != self._known.faults[key].default:
                 reason = FAULTS[key].reason(conditions)

@@ -1,8 +1,8 @@
-"""Faults that a server can be made to cause in a run: it ends backends, or locks tables.
+"""Faults that a server can be made to cause in a run: it ends backends, locks tables, or is silent.
 
-Nothing but the run is affected: only backends with its application name and user are ended, and
-only poolviz' own tables are locked. Each fault uses a connection of its own, with a limit on every
-wait.
+Nothing but the run is affected: only backends with its application name and user are ended, only
+poolviz' own tables are locked, only a server that poolviz started is frozen. Each fault uses a
+connection of its own, with a limit on every wait.
 """
 
 from __future__ import annotations
@@ -33,6 +33,15 @@ class FaultInjection(ABC):
     @abstractmethod
     def lock_tables(self, seconds: float, wait: Wait) -> None:
         """Lock poolviz' tables for that time, or until the run is over."""
+
+    @abstractmethod
+    def hosts(self, wait: Wait) -> list[tuple[str, int]]:
+        """Return the hosts and ports at which the run's connections may reach the server."""
+
+    def freeze(self, seconds: float, wait: Wait) -> None:  # noqa: ARG002 - as where it is possible
+        """Stop the server's processes for that time, or until the run is over. Only for the server
+        that poolviz started."""
+        raise ServerError("Only the PostgreSQL that poolviz started can be frozen.")
 
 
 def no_tables(code: str | None) -> ServerError:

@@ -16,9 +16,9 @@ import pytest
 
 from poolviz.commands.cli import run_command_line
 from tests.servers.embedded.test_restart import servers_in
-from tests.servers.fixtures import assert_gone, home, wait_until
+from tests.servers.fixtures import TcpServer, assert_gone, home, tcp_server, wait_until
 
-__all__ = ["home"]
+__all__ = ["home", "tcp_server"]
 
 
 def test_a_run_goes_on_through_a_restart_of_its_own_server(
@@ -86,6 +86,7 @@ def test_a_poolviz_killed_while_its_server_restarts_leaves_nothing(home: Path) -
         ("1:restart_server=true", "Only the embedded PostgreSQL is restarted"),
         ("1:lock_table=1s", "statement = read or read_write"),
         ("1:kill_backend=perhaps", "kill_backend is 'perhaps'"),
+        ("1:network_silent=1s", "reached by a Unix socket"),
     ],
 )
 def test_what_cannot_be_done_there_is_said_before_the_run(
@@ -95,3 +96,23 @@ def test_what_cannot_be_done_there_is_said_before_the_run(
     printed = capsys.readouterr()
     assert why in printed.err
     assert printed.out == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has socket filters")
+@pytest.mark.parametrize("pool", ["asyncpg.Pool", "aiopg.Pool", "psycopg_pool.AsyncConnectionPool"])
+def test_what_libraries_report_of_a_silent_network_stays_off_the_terminal(
+    tcp_server: TcpServer, pool: str
+) -> None:
+    command = [sys.executable, "-m", "poolviz", "run", "--pool", pool, "--dsn", tcp_server.dsn()]
+    command += ["--limit", "timeout=0.4", "--load", "clients=3"]
+    done = subprocess.run(
+        [*command, "--at", "0.5:network_silent=60", "--duration", "2"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "network_silent" in done.stdout
+    for line in done.stderr.splitlines():
+        assert line.startswith("poolviz: The "), done.stderr  # that the server has few connections

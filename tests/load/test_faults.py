@@ -19,7 +19,9 @@ from poolviz.model.parameters import Numeric, Switch, Value
 from poolviz.pools.listing import built_in_listings
 from poolviz.pools.registry import pool_class
 
-ON_A_SERVER = {"kill_backend", "kill_all_backends", "restart_server", "lock_table"}
+ON_A_SERVER = {
+    *("kill_backend", "kill_all_backends", "restart_server", "lock_table", "network_silent"),
+}
 
 NEW_FAULT = '''
 from poolviz.load.faults.base import Fault
@@ -36,9 +38,11 @@ class Nothing(Fault):
 '''
 
 
-def conditions(dialect: str = POSTGRESQL, *, ours: bool = True, **load: Value) -> FaultConditions:
+def conditions(
+    dialect: str = POSTGRESQL, *, ours: bool = True, network: bool = True, **load: Value
+) -> FaultConditions:
     return FaultConditions(
-        dialect, ours, pool_class("sqlalchemy.QueuePool"), SETTINGS.complete(load)
+        dialect, ours, pool_class("sqlalchemy.QueuePool"), SETTINGS.complete(load), network
     )
 
 
@@ -127,3 +131,15 @@ def test_sqlite_has_no_server_for_faults_but_clients_and_connections() -> None:
     assert impossible(under) == ON_A_SERVER
     for key in ON_A_SERVER:
         assert "SQLite" in FAULTS[key].reason(under)
+
+
+def test_a_network_is_silent_only_where_there_is_one_or_the_server_is_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reason = FAULTS["network_silent"].reason
+    assert reason(conditions(ours=True, network=False)) == ""
+    assert reason(conditions(ours=False, network=True)) == ""
+    assert "Unix socket" in reason(conditions(ours=False, network=False))
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert reason(conditions(ours=True, network=False)) == ""
+    assert reason(conditions(ours=False, network=True)).startswith("Only on Linux")

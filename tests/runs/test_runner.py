@@ -24,6 +24,7 @@ from poolviz.runs.warnings import RunWarning
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.dispatch import drop_tables
 from poolviz.sessions.recorder import Recorder
+from tests.servers.embedded.test_server import main_pid
 from tests.servers.fixtures import PROJECT, ask, open_home, wait_until
 
 GENTLE = {"clients": 4, "statement_time": 0.01, "think_time": 0.02}
@@ -392,3 +393,15 @@ def test_a_restart_of_the_server_that_raises_ends_the_run_with_a_sentence(
     assert run.wait(60)
     assert run.ended is not None
     assert run.ended.failure.startswith("Restarting the server failed: ZeroDivisionError(")
+
+
+def test_a_server_that_a_killed_engine_left_silent_goes_on(runner: Runner) -> None:
+    run = begun(runner, None)
+    main = psutil.Process(main_pid(run.target.conninfo))
+    run.change("network_silent", 600.0)
+    wait_until(lambda: main.status() == psutil.STATUS_STOPPED, "the server is stopped")
+    run.stop()
+    run.stop()
+    assert run.wait(30)
+    runner.end_run()
+    assert ask(run.target.conninfo, "SELECT 1") == 1

@@ -17,14 +17,15 @@ from poolviz.pools.connections.connect_faults import ConnectFaults
 class FaultConditions:
     """The conditions of a run that decide whether a fault is possible.
 
-    `dialect` is the kind of server (see `dialect_of`), `ours` whether poolviz started it, and
-    `load` the settings of the load.
+    `dialect` is the kind of server (see `dialect_of`), `ours` whether poolviz started it, `load`
+    the settings of the load, and `network` whether the server is reached by TCP.
     """
 
     dialect: str
     ours: bool
     pool: type[Pool]
     load: Mapping[str, Value]
+    network: bool = True
 
 
 class FaultContext(Protocol):
@@ -48,6 +49,12 @@ class FaultContext(Protocol):
     def restart_server(self) -> None:
         """Have the server that poolviz started stopped and started again. Returns when it is back,
         or the run has ended."""
+
+    def silence_network(self, seconds: float) -> None:
+        """Let nothing that the server sends arrive for `seconds` or until the end of the run.
+
+        Raises ServerError if that can't be done.
+        """
 
     def set_stuck(self, clients: int) -> None:
         """Make `clients` clients hang while they hold a connection. For standing faults only."""

@@ -29,6 +29,7 @@ from poolviz.pools.base import ConnectionCounter
 from poolviz.pools.connections.connect_faults import refused_by_mysql, wait_to_connect_async
 from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.connections.mysql import tls_context
+from poolviz.pools.connections.network import mysql_timeout
 from poolviz.pools.listing import Listing
 
 LISTING = Listing(
@@ -55,7 +56,11 @@ class _CountedAiomysqlConnection(CountedConnection, Connection):  # type: ignore
         self._counter, self._closing_tasks = counter, closing
 
     async def _connect(self) -> None:
-        began = await wait_to_connect_async(self._counter, refused_by_mysql(OperationalError))
+        began = await wait_to_connect_async(
+            self._counter,
+            refused_by_mysql(OperationalError),
+            lambda: mysql_timeout(self.host, self.connect_timeout, OperationalError),
+        )
         await super()._connect()
         self.count_in(self._counter, began)
 

@@ -29,7 +29,7 @@ from poolviz.pools.asyncio.condition_pool import (
 )
 from poolviz.pools.asyncio.loop_errors import ignore_loop_errors
 from poolviz.pools.base import ConnectionCounter
-from poolviz.pools.connections.connect_faults import wait_to_connect_async
+from poolviz.pools.connections.connect_faults import ConnectTimeout, wait_to_connect_async
 from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.listing import Listing
 
@@ -48,7 +48,9 @@ class _CountedAiopgConnection(CountedConnection, connection):
 
 
 async def _connect(dsn: str, *, counter: ConnectionCounter, **options: Any) -> aiopg.Connection:
-    began = await wait_to_connect_async(counter, OperationalError)
+    began = await wait_to_connect_async(
+        counter, OperationalError, lambda: ConnectTimeout(options["timeout"], TimeoutError)
+    )
     made = await aiopg.connect(dsn, connection_factory=_CountedAiopgConnection, **options)
     made.raw.count_in(counter, began)
     return made

@@ -22,7 +22,7 @@ from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.asyncio.loop_errors import ignore_loop_errors
 from poolviz.pools.base import ConnectionCounter, TaskPool
-from poolviz.pools.connections.asyncpg import asyncpg_arguments
+from poolviz.pools.connections.asyncpg import asyncpg_arguments, asyncpg_timeout
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
 from poolviz.pools.connections.library_logs import keep_off_terminal
@@ -258,7 +258,9 @@ class AsyncpgPool(TaskPool):
 
     async def _connect(self, *args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Record]:
         """Connect and count the connection, until asyncpg reports its end."""
-        began = await wait_to_connect_async(self.counter, refused_by_system)
+        began = await wait_to_connect_async(
+            self.counter, refused_by_system, lambda: asyncpg_timeout(kwargs)
+        )
         connection = await asyncpg.connect(*args, **kwargs)
         count_out = count_in(connection, self.counter, began)
         connection.add_termination_listener(lambda _: count_out())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from psycopg2.extensions import parse_dsn
 
 from poolviz.model.errors import InputError
+from poolviz.pools.connections.connect_faults import ConnectTimeout
 
 # libpq's parameters that asyncpg doesn't know. Those that only tune a connection are dropped;
 # those that protect it can't be.
@@ -17,6 +19,12 @@ _DROPPED = (
     *("load_balance_hosts", "sslcompression", "sslsni", "tcp_user_timeout"),
 )
 _REFUSED = ("channel_binding", "require_auth", "requirepeer", "sslcertmode", "sslcrldir")
+_CONNECT_TIMEOUT = 60.0  # seconds, asyncpg's own default
+
+
+def asyncpg_timeout(arguments: Mapping[str, Any]) -> ConnectTimeout:
+    """Return the timeout of `asyncpg.connect` with these arguments."""
+    return ConnectTimeout(arguments.get("timeout", _CONNECT_TIMEOUT), TimeoutError)
 
 
 def asyncpg_arguments(conninfo: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ Private names used here, as in PyMySQL 1.2.4:
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,8 +17,15 @@ from pymysql.err import OperationalError  # type: ignore[import-untyped]
 from poolviz.model.errors import InputError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.pools.base import ConnectionCounter
-from poolviz.pools.connections.connect_faults import refused_by_mysql, wait_to_connect
+from poolviz.pools.connections.connect_faults import (
+    ConnectTimeout,
+    refused_by_mysql,
+    wait_to_connect,
+)
 from poolviz.pools.connections.counting import CountedConnection
+from poolviz.pools.connections.network import mysql_timeout
+
+DEFAULT_CONNECT_TIMEOUT = 10.0  # seconds, PyMySQL's own
 
 
 def creator(url: str, counter: ConnectionCounter) -> Callable[[], Connection]:
@@ -88,6 +95,11 @@ def _check_readable(option: str, file: str | None) -> None:
         ) from None
 
 
+def _timeout(options: Mapping[str, Any]) -> ConnectTimeout:
+    seconds = options.get("connect_timeout", DEFAULT_CONNECT_TIMEOUT)
+    return mysql_timeout(options.get("host", ""), seconds, OperationalError, " (timed out)")
+
+
 def counted_connection(counter: ConnectionCounter) -> type[Connection]:
     """Return a class of PyMySQL connections that `counter` counts."""
 
@@ -95,7 +107,9 @@ def counted_connection(counter: ConnectionCounter) -> type[Connection]:
         """A PyMySQL connection that counts itself."""
 
         def __init__(self, **options: Any) -> None:
-            began = wait_to_connect(counter, refused_by_mysql(OperationalError))
+            began = wait_to_connect(
+                counter, refused_by_mysql(OperationalError), lambda: _timeout(options)
+            )
             super().__init__(**options)
             self.count_in(counter, began)
 

@@ -10,6 +10,7 @@ from psycopg2.extensions import connection
 from poolviz.pools.base import ConnectionCounter
 from poolviz.pools.connections.connect_faults import wait_to_connect
 from poolviz.pools.connections.counting import CountedConnection
+from poolviz.pools.connections.network import libpq_timeout
 
 
 def counted_connection(counter: ConnectionCounter) -> type[connection]:
@@ -21,9 +22,11 @@ def counted_connection(counter: ConnectionCounter) -> type[connection]:
     class CountedPsycopg2Connection(CountedConnection, connection):
         """A psycopg2 connection that counts itself."""
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            began = wait_to_connect(counter, OperationalError)
-            super().__init__(*args, **kwargs)
+        def __init__(self, dsn: str, *args: Any, **kwargs: Any) -> None:
+            began = wait_to_connect(
+                counter, OperationalError, lambda: libpq_timeout(dsn, OperationalError)
+            )
+            super().__init__(dsn, *args, **kwargs)
             self.count_in(counter, began)
 
     return CountedPsycopg2Connection

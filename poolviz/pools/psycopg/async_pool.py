@@ -31,6 +31,7 @@ from poolviz.pools.psycopg.resizable import (
     OPEN_TRANSACTION,
     START_TIMEOUT,
     ResizableBasePool,
+    connect_timeout,
     libpq_conninfo,
 )
 
@@ -56,7 +57,9 @@ def counted_connection(counter: ConnectionCounter) -> type[AsyncConnection[Any]]
         @classmethod
         async def connect(cls, *args: Any, **kwargs: Any) -> Self:
             """Connect, and count the connection."""
-            began = await wait_to_connect_async(counter, OperationalError)
+            began = await wait_to_connect_async(
+                counter, OperationalError, lambda: connect_timeout(*args, **kwargs)
+            )
             conn = await super().connect(*args, **kwargs)
             conn._count_out = count_in(conn, counter, began)
             return conn

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from psycopg import Connection, OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import ConnectionTimeout
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, NullConnectionPool, PoolTimeout
 from psycopg_pool.base import AttemptWithBackoff, BasePool
@@ -16,12 +17,14 @@ from psycopg_pool.pool import AddConnection, MaintenanceTask, ShrinkPool
 
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped
-from poolviz.pools.connections.connect_faults import wait_to_connect
+from poolviz.pools.connections.connect_faults import ConnectTimeout, wait_to_connect
 from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.connections.library_logs import keep_off_terminal
+from poolviz.pools.connections.network import libpq_seconds
 
 OPEN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 START_TIMEOUT = 30.0  # seconds for the first connections: the default of the library's `wait`
+_CONNECT_TIMEOUT = 130.0  # seconds, psycopg's own, where no connect_timeout is given
 
 
 def libpq_conninfo(conninfo: str) -> str:
@@ -86,6 +89,16 @@ class ResizableBasePool(BasePool):
         return ReportedCounts(open=open_, used=used, pending=len(self._still_waiting()))
 
 
+def connect_timeout(conninfo: str = "", **arguments: Any) -> ConnectTimeout:
+    """Return the timeout of psycopg's `connect` with these arguments."""
+    given = {**conninfo_to_dict(conninfo), **arguments}
+    return ConnectTimeout(libpq_seconds(given, _CONNECT_TIMEOUT), _timeout_expired)
+
+
+def _timeout_expired() -> ConnectionTimeout:
+    return ConnectionTimeout("connection timeout expired")
+
+
 def counted_connection(counter: ConnectionCounter) -> type[Connection[Any]]:
     """Return a connection class that `counter` counts, for the pool's `connection_class`."""
 
@@ -97,7 +110,9 @@ def counted_connection(counter: ConnectionCounter) -> type[Connection[Any]]:
         @classmethod
         def connect(cls, *args: Any, **kwargs: Any) -> Self:
             """Connect, and count the connection."""
-            began = wait_to_connect(counter, OperationalError)
+            began = wait_to_connect(
+                counter, OperationalError, lambda: connect_timeout(*args, **kwargs)
+            )
             conn = super().connect(*args, **kwargs)
             conn.count_in(counter, began)
             return conn

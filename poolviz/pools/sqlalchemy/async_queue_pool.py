@@ -19,7 +19,7 @@ from sqlalchemy.util.queue import AsyncAdaptedQueue
 from poolviz.model.parameters import Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, TaskPool, set_autocommit
-from poolviz.pools.connections.asyncpg import asyncpg_arguments
+from poolviz.pools.connections.asyncpg import asyncpg_arguments, asyncpg_timeout
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
 from poolviz.pools.listing import Listing
@@ -255,7 +255,9 @@ def _counted_connect(
     arguments = asyncpg_arguments(conninfo)
 
     async def connect() -> asyncpg.Connection:
-        began = await wait_to_connect_async(counter, refused_by_system)
+        began = await wait_to_connect_async(
+            counter, refused_by_system, lambda: asyncpg_timeout(arguments)
+        )
         connection = await asyncpg.connect(**arguments, connection_class=CountedAsyncpgConnection)
         connection.count_out = count_in(connection, counter, began)
         return connection

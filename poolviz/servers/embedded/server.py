@@ -225,6 +225,12 @@ class EmbeddedServer:
             finally:
                 self._restarting = False
 
+    def resume(self) -> None:
+        """Let the server go on if a run's fault has frozen it and couldn't undo that."""
+        from poolviz.servers.freezing import resume_server_in  # noqa: PLC0415 - psutil
+
+        resume_server_in(self._cluster.data)
+
     def stop(self) -> None:
         """Stop the server and wait for its end, a few seconds at most. May be called again."""
         with self._guard:

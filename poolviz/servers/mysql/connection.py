@@ -10,6 +10,7 @@ from pymysql.connections import Connection  # type: ignore[import-untyped]
 
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.pools.connections.mysql import pymysql_arguments
+from poolviz.servers.network import keep_audible
 
 ANSWER_LIMIT = 3  # seconds for one statement
 
@@ -22,6 +23,7 @@ def connect(address: MySQLAddress, answer_limit: float = ANSWER_LIMIT) -> Connec
     connection = pymysql.connect(defer_connect=True, autocommit=True, **limits, **arguments)
     if not address.unix_socket:
         connection.connect()
+        keep_audible(connection._sock)
         return connection
     connection._secure = True  # it can't be intercepted, so a password may be sent unencrypted
     connection.connect(_unix_socket(address))

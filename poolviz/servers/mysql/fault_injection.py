@@ -81,6 +81,10 @@ class MySQLFaultInjection(FaultInjection):
                     return
             raise lock_timeout("HY000")
 
+    def hosts(self, wait: Wait) -> list[tuple[str, int]]:  # noqa: ARG002 - nothing to wait for
+        """Return the address in the DSN."""
+        return [(self._address.host, self._address.port)]
+
     @contextmanager
     def _connected(self, denied: Callable[[str], ServerError]) -> Iterator[_Execute]:
         """Connect for the duration of the block, which gets a function that executes statements.

@@ -14,6 +14,8 @@ from typing import Any, Self
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ
 
+from poolviz.servers.network import keep_audible
+
 _CHECK_EVERY = 0.1  # seconds between two checks whether the answer is still wanted
 
 
@@ -33,6 +35,7 @@ class LimitedConnection:
     ) -> None:
         self._unwanted = unwanted
         self._connection = psycopg2.connect(conninfo, async_=True)
+        keep_audible(self._connection)
         try:
             self._await(seconds)
         except BaseException:
@@ -43,6 +46,15 @@ class LimitedConnection:
     def closed(self) -> bool:
         """The connection was closed, or found lost."""
         return bool(self._connection.closed)
+
+    @property
+    def hosts(self) -> list[tuple[str, int]]:
+        """The hosts and ports that libpq may connect to, whatever they were given by; a Unix socket
+        is named by a path."""
+        given = self._connection.info.dsn_parameters
+        names = (given.get("hostaddr") or given.get("host") or "localhost").split(",")
+        ports = given.get("port", "5432").split(",")
+        return list(zip(names, map(int, ports * len(names)), strict=False))
 
     def execute(self, statement: str, *values: object, seconds: float) -> list[tuple[Any, ...]]:
         """Execute a statement within `seconds` and return its rows, none if it has no result."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg2
@@ -19,6 +19,7 @@ from poolviz.servers.fault_injection import (
     lock_timeout,
     no_tables,
 )
+from poolviz.servers.freezing import frozen_server_of
 from poolviz.servers.postgres.connection import LimitedConnection, NoAnswer
 from poolviz.servers.postgres.errors import describe_error
 from poolviz.servers.postgres.target import with_application_name
@@ -60,22 +61,44 @@ class PostgresFaultInjection(FaultInjection):
             execute(_LOCK)
             wait(seconds)
 
+    def hosts(self, wait: Wait) -> list[tuple[str, int]]:
+        """Return what libpq found in the DSN, a service file and the environment."""
+        hosts: list[tuple[str, int]] = []
+        with self._open(wait) as connection:
+            hosts = connection.hosts
+        return hosts  # noqa: RET504 - as above
+
+    def freeze(self, seconds: float, wait: Wait) -> None:
+        """Stop every process of the server, the one that accepts connections first."""
+        with ExitStack() as frozen:
+            with self._connected(wait) as execute:
+                backend = int(execute("SELECT pg_backend_pid()")[0][0])
+                frozen.enter_context(frozen_server_of(backend))
+            wait(seconds)
+
     @contextmanager
     def _connected(self, wait: Wait) -> Iterator[_Execute]:
-        """Connect for the duration of the block, which gets a function that executes statements.
-        If the run is over, the block is left early and without an error."""
-
-        def over() -> bool:
-            return wait(0)
+        """Do as `_open`; the block gets a function that executes statements."""
 
         def execute(statement: str, *values: object) -> list[tuple[Any, ...]]:
             return connection.execute(statement, *values, seconds=_ANSWER_LIMIT + LOCK_LIMIT)
+
+        with self._open(wait) as connection:
+            yield execute
+
+    @contextmanager
+    def _open(self, wait: Wait) -> Iterator[LimitedConnection]:
+        """Connect for the duration of the block. If the run is over, the block is left early and
+        without an error."""
+
+        def over() -> bool:
+            return wait(0)
 
         try:
             with LimitedConnection(
                 self._conninfo, seconds=_CONNECT_LIMIT, unwanted=over
             ) as connection:
-                yield execute
+                yield connection
         except NoAnswer:
             if not over():
                 raise ServerError(

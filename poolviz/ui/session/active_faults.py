@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from poolviz.load.faults import FAULTS, FaultConditions
 from poolviz.model.dialect import dialect_of
 from poolviz.model.parameters import Value
+from poolviz.pools.connections.network import over_network
 from poolviz.pools.registry import pool_class
 from poolviz.runs.runner import Run
 
@@ -32,7 +33,8 @@ class ActiveFaults:
         if run is None or not run.started or run.ended is not None or run.stop_asked:
             return dict.fromkeys(FAULTS, _NO_RUN)
         target, pool = run.target, pool_class(run.scenario.pool)
-        conditions = FaultConditions(dialect_of(target.conninfo), target.embedded, pool, load)
+        dialect, network = dialect_of(target.conninfo), over_network(target.conninfo)
+        conditions = FaultConditions(dialect, target.embedded, pool, load, network)
         reasons = {key: fault.reason(conditions) for key, fault in FAULTS.items()}
         return {key: reason for key, reason in reasons.items() if reason}
 

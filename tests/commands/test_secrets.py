@@ -25,7 +25,7 @@ __all__ = ["home", "tcp_server"]
 
 PASSWORD, MARK = "s3cret wörd", "s3cret"  # the mark is in every form of the password
 OUT = ("a.csv", "a.json", "a.poolviz", "a.toml")
-LOAD = ("--load", "clients=2", "--duration", "1", "--at", "0.4:kill_backend")
+LOAD = ("--load", "clients=2", "--duration", "0.5", "--at", "0.2:kill_backend")
 
 # The arguments and the environment that name the server; the folder takes files.
 Way = Callable[[TcpServer, Path], tuple[list[str], dict[str, str]]]
@@ -127,7 +127,7 @@ def watched(
                 with suppress(psutil.Error, OSError):
                     lines.add("\0".join(child.cmdline()))
                     environments.add("\0".join(child.environ().values()))
-            time.sleep(0.02)
+            time.sleep(0.05)
     return process.returncode, printed.read_text(encoding="utf-8"), lines, environments
 
 
@@ -197,7 +197,7 @@ def test_a_script_gets_the_password_back_in_nothing(tcp_server: TcpServer, tmp_p
     script.write_text(
         "import logging, poolviz\n"
         "logging.basicConfig(level=logging.DEBUG)\n"
-        f"result = poolviz.run(dsn={tcp_server.dsn()!r}, duration=1, load={{'clients': 2}})\n"
+        f"result = poolviz.run(dsn={tcp_server.dsn()!r}, duration=0.3, load={{'clients': 2}})\n"
         "print(result, result.to_dict(), result.session.environment, result.session.scenario)\n"
         "print(*result.session.export('a.json'))\n"
         "try:\n"

@@ -29,24 +29,30 @@ VICTIMS = {
 }
 
 
+@pytest.fixture(scope="module")
+def used_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with the data of a server in it, so that runs start without initdb."""
+    with open_home() as home:
+        Trial(home, tmp_path_factory.mktemp("first")).the_next_run_starts()
+        yield home
+
+
 @pytest.mark.parametrize(
     "count", [1, pytest.param(MANY, marks=pytest.mark.on_demand)], ids=["few", "many"]
 )
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_what_is_killed_at_a_random_moment_leaves_the_session_and_nothing_else(
-    tmp_path: Path, victim: str, count: int
+    used_home: Path, tmp_path: Path, victim: str, count: int
 ) -> None:
     """POOLVIZ_KILLS says how many there are of each on demand, POOLVIZ_SEED which moments."""
     rng = random.Random(f"{SEED} {victim}")
-    with open_home() as home:
-        Trial(home, tmp_path).the_next_run_starts()  # the next ones start without initdb
-        for number in range(count):
-            files = tmp_path / str(number)
-            files.mkdir()
-            trial = Trial(home, files)
-            kill(trial, victim, rng.uniform(0, SECONDS))
-            trial.nothing_is_left()
-            trial.the_next_run_starts()
+    for number in range(count):
+        files = tmp_path / str(number)
+        files.mkdir()
+        trial = Trial(used_home, files)
+        kill(trial, victim, rng.uniform(0, SECONDS))
+        trial.nothing_is_left()
+        trial.the_next_run_starts()
 
 
 def kill(trial: Trial, victim: str, delay: float) -> None:

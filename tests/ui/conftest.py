@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
-from shiboken6 import isValid
+from shiboken6 import getAllValidWrappers
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
@@ -44,5 +44,5 @@ def _widgets() -> list[QWidget]:
 
 def _active_timers() -> list[QTimer]:
     """Every timer that was made in Python and fires."""
-    timers = [each for each in gc.get_objects() if isinstance(each, QTimer)]
-    return [each for each in timers if isValid(each) and each.isActive()]
+    timers = [each for each in getAllValidWrappers() if isinstance(each, QTimer)]
+    return [each for each in timers if each.isActive()]

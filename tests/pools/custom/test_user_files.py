@@ -12,9 +12,10 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -53,14 +54,14 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
-def run(pool: str, conninfo: str, *options: str, duration: float = 1) -> Done:
+def run(pool: str, conninfo: str, *options: str) -> Done:
     """Run a pool by the command; nothing that was started is left."""
     environment = {**os.environ, "POOLVIZ_TEST_MARK": f"{time.monotonic_ns()}"}
     began = time.monotonic()
     done = subprocess.run(
         [
             *(sys.executable, "-m", "poolviz", "run", "--pool", pool, "--dsn", conninfo),
-            *("--duration", str(duration), "--load", "clients=2", *options),
+            *("--duration", "0.5", "--load", "clients=2", *options),
         ],
         capture_output=True,
         timeout=WAIT,
@@ -125,9 +126,22 @@ AT_IMPORT = {
     ),
     "asks": ("input('password: ')", "input(", "EOFError"),
 }
+# One of each way to end or not to end; the others are variations of it.
+USUAL_AT_IMPORT = (
+    *("waits for a lock", "holds the lock of Python", "raises GeneratorExit", "calls os._exit"),
+    *("raises what can't be shown", "exits with 0", "crashes", "closes all files"),
+    *("replaces threads", "replaces what Python needs"),
+)
 
 
-@pytest.mark.parametrize("name", AT_IMPORT)
+def params(names: Iterable[str], usual: Container[str]) -> list[Any]:
+    """Return a parameter for each name; those that aren't usual are for on demand."""
+    return [
+        pytest.param(name, marks=() if name in usual else pytest.mark.on_demand) for name in names
+    ]
+
+
+@pytest.mark.parametrize("name", params(AT_IMPORT, USUAL_AT_IMPORT))
 def test_a_file_that_cant_be_imported_is_one_sentence(
     conninfo: str, write: Write, name: str
 ) -> None:
@@ -158,9 +172,14 @@ HARMLESS = {
     "a process that goes on": "os.fork()",
     "a daemon": "import subprocess\nsubprocess.Popen(['sleep', '600'])",
 }
+USUAL_HARMLESS = (
+    *("an endless exit hook", "standard streams closed", "standard output replaced"),
+    *("functions of time replaced", "sockets replaced", "modules out of reach"),
+    *("a process that goes on", "a daemon"),
+)
 
 
-@pytest.mark.parametrize("name", HARMLESS)
+@pytest.mark.parametrize("name", params(HARMLESS, USUAL_HARMLESS))
 def test_what_a_file_does_besides_doesnt_disturb_its_run(
     conninfo: str, write: Write, name: str
 ) -> None:

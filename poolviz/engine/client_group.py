@@ -214,6 +214,7 @@ class ClientGroup(ABC, Generic[_Client]):
             seed=self._seed,
             before=self._workload,
             transactional=self._kind.transactional,
+            uses=self._kind.uses,
         )
         schedule = workload.arrivals.schedule
         if schedule is not None and schedule not in self._schedules:

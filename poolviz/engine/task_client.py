@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from poolviz.engine.client_group import ClientEvents, backoff
 from poolviz.load.behaviour import Behaviour
-from poolviz.pools.base import TaskPool
+from poolviz.pools.base import TaskCalls, TaskPool
 from poolviz.pools.custom.places import Place, place_of_coroutine
 
 
@@ -111,9 +111,13 @@ def _forget_cancellations() -> None:
 
 
 class _Actions:
-    """The pool's own coroutines, with nothing around them (a `behaviour.Actions`)."""
+    """What a task does: the pool's own coroutines, with nothing around them (a
+    `behaviour.Actions`)."""
 
     def __init__(self, pool: TaskPool, sleep: Callable[[float], Awaitable[None]]) -> None:
-        self.acquire, self.execute, self.release = pool.acquire, pool.execute, pool.release
-        self.begin, self.commit, self.rollback = pool.begin, pool.commit, pool.rollback
+        self._pool = pool
         self.sleep = sleep
+
+    def steps(self, use: str) -> TaskCalls:
+        """Return the steps of a use of the pool."""
+        return self._pool.calls(use)

@@ -9,7 +9,7 @@ from typing import Any
 
 from poolviz.engine.client_group import ClientEvents, backoff
 from poolviz.load.behaviour import Behaviour
-from poolviz.pools.base import ThreadPool
+from poolviz.pools.base import ThreadCalls, ThreadPool
 from poolviz.pools.custom.places import Place, place_of_thread
 
 
@@ -18,7 +18,6 @@ class ThreadClient:
 
     def __init__(self, behaviour: Behaviour, pool: ThreadPool, events: ClientEvents) -> None:
         self.behaviour = behaviour
-        self._pool = pool
         self._events = events
         # To sleep is to wait for this lock, which only `wake` releases.
         self._wakeup = threading.Lock()
@@ -58,13 +57,10 @@ class ThreadClient:
 
     def cut(self) -> None:
         """Shut down the connection that the client holds, which ends any statement on it."""
-        actions = self._actions
-        connection = actions.connection
-        if connection is None:
-            return
-        # The client may be giving it back or closing it right now; then nothing is left to cut.
-        with suppress(Exception):
-            self._pool.abort(connection, lambda: actions.connection is connection)
+        for steps in self._actions.all_steps():
+            # The client may be giving it back or closing it right now; then nothing is left to cut.
+            with suppress(Exception):
+                steps.cut()
 
     def _run(self) -> None:
         try:
@@ -98,31 +94,55 @@ class ThreadClient:
 
 
 class _Actions:
-    """Steps that are done when they return (a `behaviour.Actions`)."""
+    """What a thread does (a `behaviour.Actions`)."""
 
     def __init__(self, pool: ThreadPool, sleep: Callable[[float], None]) -> None:
         self._pool, self._sleep = pool, sleep
-        self.connection: Any = None  # the one that is held, so that `cut` finds it
+        self._steps: dict[str, _Steps] = {}
 
-    async def acquire(self) -> Any:
-        connection = self.connection = self._pool.acquire()
-        return connection
+    def steps(self, use: str) -> _Steps:
+        """Return the steps of a use of the pool."""
+        if use not in self._steps:
+            self._steps[use] = _Steps(self._pool.calls(use))
+        return self._steps[use]
 
-    async def execute(self, connection: Any, statement: str) -> None:
-        self._pool.execute(connection, statement)
-
-    async def release(self, connection: Any) -> None:
-        self.connection = None
-        self._pool.release(connection)
-
-    async def begin(self, connection: Any, transaction: bool) -> None:
-        self._pool.begin(connection, transaction)
-
-    async def commit(self, connection: Any) -> None:
-        self._pool.commit(connection)
-
-    async def rollback(self, connection: Any) -> None:
-        self._pool.rollback(connection)
+    def all_steps(self) -> list[_Steps]:
+        """Return the steps of all uses so far. Called from any thread."""
+        return list(self._steps.values())
 
     async def sleep(self, seconds: float) -> None:
         self._sleep(seconds)
+
+
+class _Steps:
+    """Steps that are done when they return (a `behaviour.Steps`)."""
+
+    def __init__(self, calls: ThreadCalls) -> None:
+        self._calls = calls
+        self._connection: Any = None  # the one that is held, so that `cut` finds it
+
+    def cut(self) -> None:
+        """Interrupt what runs on the connection that is held. Called from another thread."""
+        connection = self._connection
+        if connection is not None:
+            self._calls.abort(connection, lambda: self._connection is connection)
+
+    async def acquire(self) -> Any:
+        connection = self._connection = self._calls.acquire()
+        return connection
+
+    async def execute(self, connection: Any, statement: str) -> None:
+        self._calls.execute(connection, statement)
+
+    async def release(self, connection: Any) -> None:
+        self._connection = None
+        self._calls.release(connection)
+
+    async def begin(self, connection: Any, transaction: bool) -> None:
+        self._calls.begin(connection, transaction)
+
+    async def commit(self, connection: Any) -> None:
+        self._calls.commit(connection)
+
+    async def rollback(self, connection: Any) -> None:
+        self._calls.rollback(connection)

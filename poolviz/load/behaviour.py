@@ -25,8 +25,8 @@ _UNTIL_WOKEN = 3600.0  # seconds
 _NOTHING_DUE = 0.5  # seconds after which a client checks again for a request
 
 
-class Actions(Protocol):
-    """The steps of a behaviour, as a thread or a task carries them out."""
+class Steps(Protocol):
+    """What a client does with a pool in one use of it, as a thread or a task does it."""
 
     def acquire(self) -> Awaitable[Any]:
         """Return a connection of the pool's."""
@@ -45,6 +45,13 @@ class Actions(Protocol):
 
     def rollback(self, connection: Any) -> Awaitable[None]:
         """Roll the transaction back."""
+
+
+class Actions(Protocol):
+    """What a thread or a task does for a behaviour."""
+
+    def steps(self, use: str) -> Steps:
+        """Return the steps of a use of the pool."""
 
     def sleep(self, seconds: float) -> Awaitable[None]:
         """Pause until the time is over, or the client is woken or stopped."""
@@ -65,6 +72,8 @@ class Behaviour:
         "_operation",
         "_pool",
         "_rng",
+        "_steps",
+        "_use",
         "acquiring",
         "client_faults",
         "number",
@@ -93,10 +102,11 @@ class Behaviour:
         self.acquiring = False  # it is waiting for a connection
         self._buffers = [EventBuffer(number)]  # one for each connection of an operation
         self._error_kinds = error_kinds
-        self._leaked: list[Any] = []
+        self._leaked: list[tuple[Steps, Any]] = []
         self._operation = 0
         self._pool = pool
         self._rng = random.Random(f"{seed}/{number}")
+        self._use = ""  # the use that `_steps` are of
 
     @property
     def buffers(self) -> list[EventBuffer]:
@@ -106,6 +116,7 @@ class Behaviour:
     async def live(self, actions: Actions) -> None:
         """Run operations, with a pause after each, until the client is stopped."""
         self._actions = actions
+        self._use = ""
         rng = self._rng
         while not self.stopping:
             workload = self.workload
@@ -119,8 +130,10 @@ class Behaviour:
                     continue
             if workload.checkouts > len(self._buffers):
                 self._make_buffers(workload.checkouts)
+            if workload.use != self._use:
+                self._steps, self._use = actions.steps(workload.use), workload.use
             self._operation += 1
-            done = await self._operate(workload, due)
+            done = await self._operate(self._steps, workload, due)
             if not done:
                 await actions.sleep(workload.error_pause)
             elif workload.think is not None and not due:
@@ -150,68 +163,78 @@ class Behaviour:
         """Return whether this client shouldn't serve the request that it has claimed."""
         return self.stopping or self.parked or schedule.void(due)
 
-    async def _operate(self, workload: Workload, due: int, depth: int = 0) -> bool:
+    async def _operate(self, steps: Steps, workload: Workload, due: int, depth: int = 0) -> bool:
         """Run one operation; return False after an error.
 
         An operation that holds several connections calls this again for each further one, with
         its `depth`. `due` is the moment at which a request of an open load was due, else 0.
         """
-        actions, client_faults, buffer = self._actions, self.client_faults, self._buffers[depth]
+        client_faults, buffer = self.client_faults, self._buffers[depth]
         done = False
         late = max(perf_counter_ns() - due, 1) if due else 0
         buffer.note(events.BEGUN if late else events.REQUESTED)
         buffer.stamp()
         self.acquiring = True
         try:
-            connection = a_connection(await actions.acquire())
+            connection = a_connection(await steps.acquire())
         except BaseException as error:  # noqa: BLE001 - `_denied` tells them apart
-            connection = await self._denied(workload, buffer, late, error)
+            connection = await self._denied(steps, workload, buffer, late, error)
             if connection is None:
                 return False
         else:
             self._got(buffer, late)
         try:
             if workload.transaction is not None:
-                await actions.begin(connection, workload.transaction)
+                await steps.begin(connection, workload.transaction)
             if client_faults.slow_by:
-                await actions.execute(connection, workload.sleep.format(client_faults.slow_by))
+                await steps.execute(connection, workload.sleep.format(client_faults.slow_by))
             for sql in workload.sql(self._rng, self.number, self._operation):
-                await actions.execute(connection, sql)
-            if workload.ends is not None:
-                await (actions.commit if workload.ends == "commit" else actions.rollback)(
-                    connection
-                )
-            if workload.adds_row:
+                await steps.execute(connection, sql)
+            if workload.before_hold:
+                await _end(steps, connection, workload.before_hold)
+            if workload.adds_row == "before_hold":
                 workload.rows.add()
             while self.stuck and not self.stopping:
-                await actions.sleep(_UNTIL_WOKEN)
+                await self._actions.sleep(_UNTIL_WOKEN)
             if depth + 1 < workload.checkouts:
-                done = await self._operate(workload, 0, depth + 1)
+                done = await self._operate(steps, workload, 0, depth + 1)
             else:
                 if workload.hold is not None:
-                    await actions.sleep(workload.hold(self._rng))
+                    await self._actions.sleep(workload.hold(self._rng))
                 done = True
+            if done and workload.after_hold:
+                await _end(steps, connection, workload.after_hold)
+            if done and workload.adds_row == "after_hold":
+                workload.rows.add()
         except BaseException as error:  # noqa: BLE001 - what pools and drivers raise are figures
+            done = False
             self.failed(error)
+        if not done and workload.rolls_back:
+            await _roll_back(steps, connection)
         if (
             client_faults.leak_every
             and done
             and not depth
             and self._operation % client_faults.leak_every == 0
         ):
-            self._leak(buffer, connection)
+            self._leak(buffer, steps, connection)
             return True
         buffer.note((events.RETURNED if depth else events.RELEASED) if done else events.BROKEN)
         buffer.stamp()
         try:
-            await actions.release(connection)
+            await steps.release(connection)
         except BaseException as error:  # noqa: BLE001 - as above
             self.failed(error)
             done = False
         return done
 
     async def _denied(
-        self, workload: Workload, buffer: EventBuffer, late: int, error: BaseException
+        self,
+        steps: Steps,
+        workload: Workload,
+        buffer: EventBuffer,
+        late: int,
+        error: BaseException,
     ) -> Any:
         """Note that acquire raised `error`, and try again if the settings say so.
 
@@ -251,7 +274,7 @@ class Behaviour:
             buffer.stamp()
             self.acquiring = True
             try:
-                connection = a_connection(await self._actions.acquire())
+                connection = a_connection(await steps.acquire())
             except BaseException as again:  # noqa: BLE001 - as above
                 error = again
             else:
@@ -274,21 +297,21 @@ class Behaviour:
         if error is not None:
             self.failed(error)
 
-    def _leak(self, buffer: EventBuffer, connection: Any) -> None:
+    def _leak(self, buffer: EventBuffer, steps: Steps, connection: Any) -> None:
         """Keep a connection until the end of the run."""
         buffer.note(events.LEAKED)
         buffer.stamp()
-        self._leaked.append(connection)
+        self._leaked.append((steps, connection))
 
     async def _reclaim(self) -> None:
         """Release the leaked connections, so that the run leaves nothing behind."""
         buffer = self._buffers[0]
         while self._leaked:
-            connection = self._leaked.pop()
+            steps, connection = self._leaked.pop()
             buffer.note(events.RECLAIMED)
             buffer.stamp()
             try:
-                await self._actions.release(connection)
+                await steps.release(connection)
             except BaseException as error:  # noqa: BLE001 - as above
                 self.failed(error)
 
@@ -310,3 +333,17 @@ class Behaviour:
             self._buffers[0].errors.append(self._error_kinds.kind(error))
         elif isinstance(error, GeneratorExit):
             raise error
+
+
+def _end(steps: Steps, connection: Any, how: str) -> Awaitable[None]:
+    return (steps.commit if how == "commit" else steps.rollback)(connection)
+
+
+async def _roll_back(steps: Steps, connection: Any) -> None:
+    """Roll back after an error, which is the one that counts, as an application does."""
+    try:
+        await steps.rollback(connection)
+    except GeneratorExit:
+        raise  # the client's coroutine is being closed, and no further step is possible
+    except BaseException:  # noqa: BLE001, S110 - the operation has failed already
+        pass

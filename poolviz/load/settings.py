@@ -16,10 +16,12 @@ from poolviz.load.spacings import arrival_parameters
 from poolviz.load.statements import check_statement, statement_parameters
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Choice, Count, Parameters, Seconds, Value
+from poolviz.model.parameters import Choice, Count, Parameter, Parameters, Seconds, Value
 from poolviz.pools.base import Pool
 
 MOST_CLIENTS = 2000
+USUAL = "usual"  # of `use`, where no pool is known
+USES = ("connection", "session", "raw_connection", "getconn", "acquire", "pool")
 _RARE = "more"
 
 SETTINGS = Parameters(
@@ -51,13 +53,30 @@ SETTINGS = Parameters(
     ),
     *shape_parameters(),
     Choice(
+        key="use",
+        group=_RARE,
+        default=USUAL,
+        choices=(USUAL, *USES),
+        help="How clients use the pool. Each pool has ways of its own, the usual one of its "
+        "library first, and `poolviz pools` lists them.",
+    ),
+    Choice(
         key="transaction",
         group=_RARE,
         default="default",
         choices=("default", "autocommit", "commit", "rollback", "open"),
-        help="default: as driver and pool do it; read_write commits. autocommit: each statement is "
-        "a transaction of its own. commit, rollback: at once after the statements. open: the "
-        "transaction isn't ended, so that the connection is held and released idle in transaction.",
+        help="default: as this use of the pool does it; read_write commits. autocommit: each "
+        "statement is a transaction of its own. commit, rollback: the client ends it. open: the "
+        "client doesn't end it, so that the connection is held and released idle in transaction.",
+    ),
+    Choice(
+        key="transaction_ends",
+        group=_RARE,
+        default="before_hold",
+        choices=("before_hold", "after_hold"),
+        help="When a client commits or rolls back: at once after the statements, or after the "
+        "hold, so that its connection is idle in transaction meanwhile. What a use of a pool does "
+        "by itself comes after the hold.",
     ),
     Count(
         key="checkouts",
@@ -111,7 +130,7 @@ def settings_for(pool: type[Pool]) -> Parameters:
             raise InputError(
                 f"{pool.id} has a parameter {key}, which is also a setting of the load: rename it."
             )
-    adapted = {}
+    adapted: dict[str, Parameter] = {"use": _use_setting(pool)}
     if pool.one_client:
         adapted["clients"] = msgspec.structs.replace(SETTINGS["clients"], default=1)
     if not pool.nests:
@@ -119,7 +138,23 @@ def settings_for(pool: type[Pool]) -> Parameters:
     if pool.waits:
         for key in ("on_exhausted", "retry_backoff"):
             adapted[key] = msgspec.structs.replace(SETTINGS[key], group=_RARE)
-    return Parameters(SETTINGS.noun, *{**SETTINGS, **adapted}.values()) if adapted else SETTINGS
+    return Parameters(SETTINGS.noun, *{**SETTINGS, **adapted}.values())
+
+
+def _use_setting(pool: type[Pool]) -> Choice:
+    """Return the setting `use` for a pool, with the ways in which that is used."""
+    usual, *others = pool.uses
+    ways = [
+        f"{usual.name} (default): {usual.code}.",
+        *(f"{use.name}: {use.code}." for use in others),
+    ]
+    return Choice(
+        key="use",
+        group="" if others else _RARE,
+        default=usual.name,
+        choices=tuple(use.name for use in pool.uses),
+        help=f"How clients use the pool. {' '.join(ways)}",
+    )
 
 
 def check_load(settings: Mapping[str, Value], dialect: str = POSTGRESQL) -> None:

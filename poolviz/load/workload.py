@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from poolviz.load.arrivals import Arrivals
 from poolviz.load.counter import Counter
@@ -11,21 +11,25 @@ from poolviz.load.distributions import draw_of
 from poolviz.load.statements import statement_class, statement_of
 from poolviz.model.dialect import POSTGRESQL, sleep_statement
 from poolviz.model.parameters import Value
+from poolviz.model.use import POOL, Use, use_of
 
 
 class Workload:
     """What clients do in each operation. Immutable: a change of the settings makes a new one,
     which every client picks up before its next operation.
 
-    `transaction` says how a connection is prepared: True for one transaction, False for autocommit,
-    None to leave it as it is. `ends` is "commit", "rollback", or None if the pool ends the
-    transaction. If `adds_row`, each successful operation commits a row of history, which clients
-    count in `rows`; a following workload goes on with the same counter.
+    `use` names the use of the pool. `transaction` says how a connection is prepared: True for one
+    transaction, False for autocommit, None to leave it as it is. `before_hold` and `after_hold` are
+    "commit", "rollback" or "", what a client does then; if it does neither, the pool ends the
+    transaction. If `rolls_back`, a client does that after an error. `adds_row` is "before_hold" or
+    "after_hold" if each operation has committed a row of history by then, which clients count in
+    `rows`; a following workload goes on with the same counter.
     """
 
     __slots__ = (
-        "_retry_backoff", "adds_row", "arrivals", "checkouts", "clients", "ends", "error_pause",
-        "hold", "retries", "rows", "sleep", "sql", "think", "transaction",
+        "_retry_backoff", "adds_row", "after_hold", "arrivals", "before_hold", "checkouts",
+        "clients", "error_pause", "hold", "retries", "rolls_back", "rows", "sleep", "sql", "think",
+        "transaction", "use",
     )  # fmt: skip
 
     def __init__(
@@ -36,6 +40,7 @@ class Workload:
         seed: int = 1,
         before: Workload | None = None,
         transactional: bool = True,
+        uses: Sequence[Use] = (POOL,),
     ) -> None:
         self.clients = int(settings["clients"])
         self.sql = statement_of(settings, dialect).sql
@@ -48,19 +53,36 @@ class Workload:
         self.error_pause = float(settings["error_pause"])
         arrivals = Arrivals if before is None else before.arrivals.following
         self.arrivals: Arrivals = arrivals(settings, seed)
+        use = use_of(settings, uses)
+        self.use = use.name
         way = str(settings["transaction"])
         if way == "default":
             way = statement_class(settings).ends
-        self.ends = way if way in ("commit", "rollback") else None
+        self.rolls_back = bool(use.ends)
+        self.before_hold, self.after_hold = _ends(way, use, str(settings["transaction_ends"]))
+        self.adds_row = ""
+        if statement_class(settings).adds_row:
+            if way == "autocommit" or self.before_hold == "commit":
+                self.adds_row = "before_hold"
+            elif not self.before_hold and self.after_hold == "commit":
+                self.adds_row = "after_hold"
         self.transaction: bool | None = way != "autocommit"
         if way == "default":
             # Left as it is, unless an earlier setting has changed it.
             untouched = before is None or before.transaction is None
             self.transaction = None if untouched else transactional
-        self.adds_row = statement_class(settings).adds_row and way in ("autocommit", "commit")
         self.rows: Counter = Counter() if before is None else before.rows
 
     def backoff(self, refusals: int, rng: random.Random) -> float:
         """Return the pause in seconds after `refusals` in a row: doubling, bounded, with jitter."""
         longest = self._retry_backoff * float(2 ** min(refusals - 1, 6))
         return longest * (0.5 + 0.5 * rng.random())
+
+
+def _ends(way: str, use: Use, when: str) -> tuple[str, str]:
+    """Return what a client does before and after its hold to end a transaction: as the settings
+    say, or else as the use does it."""
+    explicit = way if way in ("commit", "rollback") else ""
+    if explicit and (when == "after_hold" or use.gives_back):
+        return "", explicit
+    return explicit, use.ends if use.always or way == "default" else ""

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from poolviz.model.use import Use
+
 
 class LimitDescription(msgspec.Struct, frozen=True):
     """A declared limit: the `kind` of its parameter, and the fields of that class by name."""
@@ -49,3 +51,4 @@ class PoolDescription(msgspec.Struct, frozen=True, kw_only=True):
     one_client: str
     takes_away: bool
     lingers: bool
+    uses: tuple[Use, ...]

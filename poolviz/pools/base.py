@@ -17,7 +17,9 @@ in this order:
    that `tests/upstream` checks.
 3. A `ThreadPool` or `TaskPool` around it, with `id, title = LISTING.id, LISTING.title`, that
    declares its limits, each with `help` and with `effect_help`, which says in a sentence what a
-   change of it does, and says what they allow. No limit may have the name of a load setting.
+   change of it does, and says what they allow. No limit may have the name of a load setting. If
+   applications use the pool in several ways, it declares its `uses`, and `calls` returns what
+   clients call in each.
 
 That makes the pool appear in `poolviz pools`, `--pool`, the window's menu and the schema, and the
 suites `tests/pools/test_every_pool*.py` try it like all others: all limits, up and down, under
@@ -35,6 +37,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from poolviz.model.parameters import Parameters, Value
+from poolviz.model.use import POOL, Use
 
 if TYPE_CHECKING:
     from poolviz.model.sample import ReportedCounts
@@ -148,6 +151,7 @@ class Pool(ABC):
     one_client: ClassVar[str] = ""  # why it is made for one client only, in a sentence
     takes_away: ClassVar[bool] = False  # too many clients have each other's connections closed
     lingers: ClassVar[bool] = False  # idle connections beyond those kept are closed after a time
+    uses: ClassVar[tuple[Use, ...]] = (POOL,)  # how applications use it; the usual way first
 
     @classmethod  # noqa: B027 - most pools need not
     def import_library(cls) -> None:
@@ -168,25 +172,12 @@ class Pool(ABC):
         """Return the pool's own counts, without waiting for its locks. Called from any thread."""
 
 
-class ThreadPool(Pool):
-    """A pool whose clients are threads.
-
-    Clients call `acquire`, `execute` and `release`, from any thread. The engine's control thread
-    alone calls `resize`, `interrupt` and `close`, one at a time, while clients go on.
-    """
-
-    @abstractmethod
-    def __init__(
-        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
-    ) -> None:
-        """Make the pool as its library does.
-
-        Raises the driver's error if the pool connects at once and can't.
-        """
+class ThreadCalls(ABC):
+    """What clients that are threads call, from any thread, in one use of a pool."""
 
     @abstractmethod
     def acquire(self) -> Any:
-        """Return a DB-API connection. Raises what the library raises, or PoolStopped."""
+        """Return a connection of this use. Raises what the library raises, or PoolStopped."""
 
     def execute(self, connection: Any, statement: str) -> None:
         """Execute a statement on a connection from `acquire`, and fetch all rows."""
@@ -226,6 +217,28 @@ class ThreadPool(Pool):
         """
         shut_socket(self.raw(connection), held)
 
+
+class ThreadPool(Pool, ThreadCalls):
+    """A pool whose clients are threads.
+
+    Clients call `acquire`, `execute` and `release` of one of its uses, from any thread; the pool
+    itself is its bare use, whose connections are DB-API's. The engine's control thread alone calls
+    `resize`, `interrupt` and `close`, one at a time, while clients go on.
+    """
+
+    @abstractmethod
+    def __init__(
+        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    ) -> None:
+        """Make the pool as its library does.
+
+        Raises the driver's error if the pool connects at once and can't.
+        """
+
+    def calls(self, use: str) -> ThreadCalls:  # noqa: ARG002 - most pools have one use
+        """Return what clients call in a use that `uses` names."""
+        return self
+
     @abstractmethod
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Apply `limits`, which are complete and checked. No connection in use is taken away.
@@ -243,12 +256,44 @@ class ThreadPool(Pool):
         """Interrupt, and close all connections; those in use when they are released."""
 
 
-class TaskPool(Pool):
-    """A pool whose clients are tasks on one asyncio event loop.
+class TaskCalls(ABC):
+    """What clients that are tasks call, on their loop, in one use of a pool.
 
-    Everything except `reported_counts` is called on that loop, where the pool is also made.
     Callers that wait are sent away by cancellation, so `acquire` must not lose a connection if it
     is cancelled at any await.
+    """
+
+    @abstractmethod
+    async def acquire(self) -> Any:
+        """Return a connection of this use. Raises what the library raises."""
+
+    @abstractmethod
+    async def execute(self, connection: Any, statement: str) -> None:
+        """Execute a statement on a connection from `acquire`, and fetch all rows."""
+
+    async def begin(self, connection: Any, transaction: bool) -> None:
+        """Do as `ThreadCalls.begin`. This and the next two suit drivers not `transactional`."""
+        if transaction:
+            await self.execute(connection, "BEGIN")
+
+    async def commit(self, connection: Any) -> None:
+        """Commit the transaction."""
+        await self.execute(connection, "COMMIT")
+
+    async def rollback(self, connection: Any) -> None:
+        """Roll back the transaction."""
+        await self.execute(connection, "ROLLBACK")
+
+    @abstractmethod
+    async def release(self, connection: Any) -> None:
+        """Give back a connection from `acquire`, in whatever state; its place becomes free."""
+
+
+class TaskPool(Pool, TaskCalls):
+    """A pool whose clients are tasks on one asyncio event loop.
+
+    Everything except `reported_counts` is called on that loop, where the pool is also made. The
+    pool itself is its bare use, whose connections are the driver's.
     """
 
     transactional = False
@@ -265,30 +310,9 @@ class TaskPool(Pool):
         Raises the driver's error if the pool connects at once and can't.
         """
 
-    @abstractmethod
-    async def acquire(self) -> Any:
-        """Return the driver's connection. Raises what the library raises."""
-
-    @abstractmethod
-    async def execute(self, connection: Any, statement: str) -> None:
-        """Execute a statement on a connection from `acquire`, and fetch all rows."""
-
-    async def begin(self, connection: Any, transaction: bool) -> None:
-        """Do as `ThreadPool.begin`. This and the next two suit drivers not `transactional`."""
-        if transaction:
-            await self.execute(connection, "BEGIN")
-
-    async def commit(self, connection: Any) -> None:
-        """Commit the transaction."""
-        await self.execute(connection, "COMMIT")
-
-    async def rollback(self, connection: Any) -> None:
-        """Roll back the transaction."""
-        await self.execute(connection, "ROLLBACK")
-
-    @abstractmethod
-    async def release(self, connection: Any) -> None:
-        """Give back a connection from `acquire`, in whatever state; its place becomes free."""
+    def calls(self, use: str) -> TaskCalls:  # noqa: ARG002 - most pools have one use
+        """Return what clients call in a use that `uses` names."""
+        return self
 
     @abstractmethod
     async def resize(self, limits: Mapping[str, Value]) -> None:

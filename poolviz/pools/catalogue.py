@@ -47,6 +47,7 @@ def _as_dict(listing: Listing) -> dict[str, Any]:
         "runs": _runs(pool),
         "servers": pool.servers,
         "waits_when_exhausted": pool.waits,
+        "uses": [{"use": use.name, "code": use.code} for use in pool.uses],
         "limits": [_limit(parameter) for parameter in pool.limits.values()],
     }
 
@@ -59,6 +60,7 @@ def _as_text(listing: Listing) -> str:
     pool = pool_class(listing.id)
     servers = ", ".join(pool.servers)
     lines = [pool.id, f"  {pool.about}", f"  Clients are {_clients(pool)}; servers: {servers}."]
+    lines += [f"  use = {use.name}: {use.code}" for use in pool.uses]
     width = max([16, *map(len, pool.limits)])
     for parameter in pool.limits.values():
         lines += [

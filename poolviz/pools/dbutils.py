@@ -22,6 +22,7 @@ from dbutils.pooled_db import TooManyConnectionsError
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
+from poolviz.model.use import Use
 from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
 from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.listing import Listing
@@ -170,6 +171,7 @@ class PooledDB(ThreadPool):
 
     id, title = LISTING.id, LISTING.title
     library = "DBUtils"
+    uses = (Use("connection", "connection = pool.connection(); …; connection.close()"),)
     about = (
         "When all connections are in use, callers wait, for timeout at most, or get an error at "
         "once, as set by blocking."

@@ -22,6 +22,7 @@ from poolviz.model.parameters import (
     Value,
 )
 from poolviz.model.pool_description import ConnectionBound, LimitDescription, PoolDescription
+from poolviz.model.use import POOL
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.listing import built_in_listing
 
@@ -33,7 +34,7 @@ _LONGEST, _MOST_LIMITS = 80, 100  # of a session's pool: characters of a name, l
 _LONGEST_TEXT, _GREATEST = 10_000, 1e12  # of its limits: characters, and any number
 _ATTRIBUTES = (
     *("id", "title", "library", "about", "waits", "servers", "nests", "transactional", "shares"),
-    *("one_client", "takes_away", "lingers"),
+    *("one_client", "takes_away", "lingers", "uses"),
 )
 
 
@@ -127,6 +128,7 @@ def recorded_pool(id: str, limits: Mapping[str, Value]) -> type[Pool]:
             one_client="",
             takes_away=False,
             lingers=False,
+            uses=(POOL,),
         )
     )
 

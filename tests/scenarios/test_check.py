@@ -239,7 +239,12 @@ def test_a_scenario_means_what_it_says(read: Any) -> None:
     assert (scenario.duration, scenario.fail_if) == (120.0, ("errors > 0",))
     assert scenario.watch == {"en": "Look. There.", "es": "Mira. Ahí."}
     assert scenario.limits == {"minconn": 2, "maxconn": 4} or scenario.limits["maxconn"] == 4
-    assert scenario.load == {**SETTINGS.defaults(), "clients": 3, "think_time": 0.02}
+    assert scenario.load == {
+        **SETTINGS.defaults(),
+        "use": "getconn",
+        "clients": 3,
+        "think_time": 0.02,
+    }
     assert scenario.changes == (
         Change(0.25, "maxconn", 3),
         Change(0.25, "clients", 6),

@@ -20,6 +20,7 @@ from asyncpg import pool as upstream
 
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
+from poolviz.model.use import Use
 from poolviz.pools.asyncio.loop_errors import ignore_loop_errors
 from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.asyncpg import asyncpg_arguments, asyncpg_timeout
@@ -163,6 +164,7 @@ class AsyncpgPool(TaskPool):
     waits = True
     exhausted = (TimeoutError,)
     lingers = True
+    uses = (Use("acquire", "async with pool.acquire() as connection"),)
     limits = Parameters(
         f"limit of {id}",
         Count(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolviz.model.parameters import Count, Seconds, Value
 from poolviz.model.sample import ReportedCounts
+from poolviz.model.use import Use
 from poolviz.pools.base import TaskPool
 
 LONGEST = 86_400.0  # seconds
@@ -178,6 +179,7 @@ class ConditionTaskPool(TaskPool):
 
     waits = True
     exhausted = (TimeoutError,)
+    uses = (Use("acquire", "async with pool.acquire() as connection"),)
     _pool: Any
 
     @classmethod

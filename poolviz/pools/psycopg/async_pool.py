@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Self
 
+import msgspec
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool as UpstreamPool
 from psycopg_pool import PoolTimeout, TooManyRequests
@@ -26,6 +27,7 @@ from poolviz.pools.psycopg.pools import (
     MAX_WAITING,
     MIN_SIZE,
     TIMEOUT,
+    USES,
 )
 from poolviz.pools.psycopg.resizable import (
     OPEN_TRANSACTION,
@@ -222,6 +224,12 @@ class AsyncConnectionPool(TaskPool):
     refused = (TooManyRequests,)
     transactional = True
     lingers = True
+    uses = (
+        msgspec.structs.replace(USES[0], code="async with pool.connection() as connection"),
+        msgspec.structs.replace(
+            USES[1], code="connection = await pool.getconn(); …; await pool.putconn(connection)"
+        ),
+    )
     limits = Parameters(
         f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
     )

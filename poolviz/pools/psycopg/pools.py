@@ -11,6 +11,7 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
+from poolviz.model.use import Use
 from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.listing import Listing
 from poolviz.pools.psycopg.resizable import (
@@ -108,11 +109,18 @@ MAX_IDLE = Seconds(
     effect_help="The interval starts again.",
 )
 
+# The end of the block commits or, after an error, rolls back. The pool itself would roll back.
+USES = (
+    Use("connection", "with pool.connection() as connection", ends="commit", always=True),
+    Use("getconn", "connection = pool.getconn(); …; pool.putconn(connection)"),
+)
+
 
 class _PsycopgPool(ThreadPool):
     """A resizable pool of psycopg's for threads and how it is called."""
 
     library = "psycopg-pool"
+    uses = USES
     waits = True
     exhausted = (PoolTimeout, TooManyRequests)
     refused = (TooManyRequests,)

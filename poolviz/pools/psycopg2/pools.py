@@ -12,6 +12,7 @@ from psycopg2.extensions import connection
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Count, Parameters, Value
 from poolviz.model.sample import ReportedCounts
+from poolviz.model.use import Use
 from poolviz.pools.base import ConnectionCounter, ThreadPool
 from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.listing import Listing
@@ -70,6 +71,14 @@ class _Psycopg2Pool(ThreadPool):
     """A resizable pool of psycopg2's and how it is called."""
 
     library = "psycopg2-binary"
+    uses = (
+        Use(
+            "getconn",
+            "connection = pool.getconn(); …; connection.commit(), or rollback() after an error; "
+            "pool.putconn(connection)",
+            ends="commit",
+        ),
+    )
     waits = False
     exhausted = (upstream.PoolError,)
     _pool_class: ClassVar[type[ResizableSimplePool | ResizableThreadedPool | PersistentPool]]

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
+import msgspec
 from sqlalchemy import exc as upstream_errors
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool as UpstreamPool
@@ -18,11 +19,19 @@ from sqlalchemy.util.queue import AsyncAdaptedQueue
 
 from poolviz.model.parameters import Value
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.base import ConnectionCounter, TaskPool, set_autocommit
+from poolviz.pools.base import ConnectionCounter, TaskCalls, TaskPool, set_autocommit
 from poolviz.pools.connections.asyncpg import asyncpg_arguments, asyncpg_timeout
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
 from poolviz.pools.listing import Listing
+from poolviz.pools.sqlalchemy.async_engine_uses import (
+    AsyncConnectionUse,
+    AsyncRawConnectionUse,
+    AsyncSessionUse,
+    give_back,
+    run,
+)
+from poolviz.pools.sqlalchemy.base import ENGINE_OPTIONS, USES
 from poolviz.pools.sqlalchemy.queue_pool import QueuePool, queue_limits
 from poolviz.pools.sqlalchemy.resizable_queue_pool import ResizableQueuePool
 
@@ -38,6 +47,13 @@ LISTING = Listing(
         "sqlalchemy:AsyncAdaptedQueuePool",
     ),
 )
+
+_CODE = {
+    "connection": "async with engine.connect() as connection",
+    "session": "async with AsyncSession(engine) as session, the ORM's",
+    "raw_connection": "connection = await engine.raw_connection()",
+}
+_USES = tuple(msgspec.structs.replace(use, code=_CODE.get(use.name, use.code)) for use in USES)
 
 
 class _IdleQueue(asyncio.Queue[ConnectionPoolEntry]):
@@ -144,6 +160,7 @@ class AsyncAdaptedQueuePool(TaskPool):
     waits = True
     exhausted = (upstream_errors.TimeoutError,)
     transactional = True
+    uses = _USES
     limits = queue_limits(id)
 
     @classmethod
@@ -158,14 +175,24 @@ class AsyncAdaptedQueuePool(TaskPool):
 
     async def open(self) -> None:
         """Make an engine's pool, which connects on the first request."""
-        engine = create_async_engine(
+        self.engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=_counted_connect(self.conninfo, self.counter),
             poolclass=ResizableAsyncQueuePool,
+            execution_options=ENGINE_OPTIONS,
             **self.initial_limits,
         )
-        assert isinstance(engine.pool, ResizableAsyncQueuePool)
-        self._pool = engine.pool
+        assert isinstance(self.engine.pool, ResizableAsyncQueuePool)
+        self._pool = self.engine.pool
+
+    def calls(self, use: str) -> TaskCalls:
+        """Return what clients call in a use: the engine, or this pool itself."""
+        kinds: dict[str, type[AsyncConnectionUse | AsyncSessionUse | AsyncRawConnectionUse]] = {
+            "connection": AsyncConnectionUse,
+            "session": AsyncSessionUse,
+            "raw_connection": AsyncRawConnectionUse,
+        }
+        return kinds[use](self.engine) if use in kinds else self
 
     async def acquire(self) -> PoolProxiedConnection:
         """Return a connection.
@@ -177,7 +204,7 @@ class AsyncAdaptedQueuePool(TaskPool):
 
     async def execute(self, connection: PoolProxiedConnection, statement: str) -> None:
         """Execute a statement: in a transaction, unless autocommit is on."""
-        await greenlet_spawn(_run, connection, statement)
+        await greenlet_spawn(run, connection, statement)
 
     async def begin(self, connection: PoolProxiedConnection, transaction: bool) -> None:
         """Turn SQLAlchemy's autocommit off or on."""
@@ -193,7 +220,7 @@ class AsyncAdaptedQueuePool(TaskPool):
 
     async def release(self, connection: PoolProxiedConnection) -> None:
         """Give a connection back; the library rolls back its transaction."""
-        await greenlet_spawn(_give_back, connection)
+        await greenlet_spawn(give_back, connection)
 
     async def resize(self, limits: Mapping[str, Value]) -> None:
         """Apply the limits."""
@@ -207,23 +234,6 @@ class AsyncAdaptedQueuePool(TaskPool):
         """Close idle connections now, the others when they are released."""
         self._pool.stop()
         await greenlet_spawn(self._pool.drain)
-
-
-def _run(connection: PoolProxiedConnection, statement: str) -> None:
-    cursor = connection.cursor()
-    cursor.execute(statement)
-    if cursor.description is not None:
-        cursor.fetchall()
-    cursor.close()
-
-
-def _give_back(connection: PoolProxiedConnection) -> None:
-    # Without a transaction to roll back, the pool wouldn't notice that a connection is lost. The
-    # library's engine invalidates it when a statement fails; a user of the pool alone has to.
-    if (raw := connection.driver_connection) is not None and raw.is_closed():
-        connection.invalidate()
-    else:
-        connection.close()
 
 
 def _counted_connect(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.parameters import Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.base import ConnectionCounter, ThreadPool
+from poolviz.model.use import Use
+from poolviz.pools.base import ConnectionCounter, ThreadCalls, ThreadPool
 from poolviz.pools.connections.drivers import driver_for
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
     from sqlalchemy.pool import Pool as UpstreamPool
     from sqlalchemy.pool import PoolProxiedConnection
 
+T = TypeVar("T")
 MOST = 10_000
 NO_LIMIT = -1  # of max_overflow
 
@@ -41,6 +44,15 @@ POOL_PRE_PING = Switch(
     "trip, and replaced if the server has closed it.",
     effect_help="Applies to each connection when it is next checked out.",
 )
+
+USES = (
+    Use("connection", "with engine.connect() as connection"),
+    Use("session", "with Session(engine) as session, the ORM's", gives_back=True),
+    Use("raw_connection", "connection = engine.raw_connection()"),
+    Use("pool", "connection = engine.pool.connect(), the pool without its engine"),
+)
+# Statements without parameters reach the driver as they are: a % in them is no placeholder.
+ENGINE_OPTIONS = {"no_parameters": True}
 
 
 def apply_upkeep(pool: UpstreamPool, limits: Mapping[str, Value]) -> None:
@@ -77,27 +89,53 @@ class SQLAlchemyPool(ThreadPool):
 
     library = "SQLAlchemy"
     servers = (POSTGRESQL, MYSQL, SQLITE)
+    uses = USES
     pool_class: ClassVar[type[UpstreamPool]]
 
     def __init__(
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
-        self._driver = driver_for(conninfo, counter)
-        self._pool: ResizableSQLAlchemyPool = self._make(limits)
+        self.driver = driver_for(conninfo, counter)
+        self.engine = self._make(limits)
+        self._pool: ResizableSQLAlchemyPool = self.engine.pool  # type: ignore[assignment]
 
     @classmethod
     def import_library(cls) -> None:
         """Import SQLAlchemy, and its dialect for the usual server."""
         from sqlalchemy import make_url  # noqa: PLC0415 - as below
 
-        assert cls.pool_class
+        from poolviz.pools.sqlalchemy import engine_uses  # noqa: PLC0415 - as below
+
+        assert cls.pool_class and engine_uses
         make_url("postgresql+psycopg2://").get_dialect()
 
-    def _make(self, limits: Mapping[str, Value]) -> Any:
+    def _make(self, limits: Mapping[str, Value]) -> Engine:
         from sqlalchemy import create_engine  # noqa: PLC0415 - slow to import, see `queue_pool`
 
-        url, creator = self._driver.url, self._driver.creator
-        return create_engine(url, creator=creator, poolclass=self.pool_class, **limits).pool
+        return create_engine(
+            self.driver.url,
+            creator=self.driver.creator,
+            poolclass=self.pool_class,
+            execution_options=ENGINE_OPTIONS,
+            **limits,
+        )
+
+    def calls(self, use: str) -> ThreadCalls:
+        """Return what clients call in a use: the engine, or this pool itself."""
+        from poolviz.pools.sqlalchemy import engine_uses  # noqa: PLC0415 - imports SQLAlchemy
+
+        match use:
+            case "connection":
+                return engine_uses.ConnectionUse(self)
+            case "session":
+                return engine_uses.SessionUse(self)
+            case "raw_connection":
+                return engine_uses.RawConnectionUse(self)
+        return self
+
+    def acquire_by(self, connect: Callable[[Engine], T]) -> T:
+        """Return what `connect` does with the engine, which acquires a connection."""
+        return connect(self.engine)
 
     def acquire(self) -> PoolProxiedConnection:
         """Return a connection. Raises the library's error, or the driver's if it can't connect."""
@@ -105,7 +143,15 @@ class SQLAlchemyPool(ThreadPool):
 
     def release(self, connection: PoolProxiedConnection) -> None:
         """Give a connection back; the library rolls back its transaction."""
-        connection.close()
+        self.give_back(connection, connection.close)
+
+    def give_back(
+        self,
+        proxy: PoolProxiedConnection,  # noqa: ARG002 - for pools that must know whose it was
+        close: Callable[[], object],
+    ) -> None:
+        """Give a connection back, by `close`."""
+        close()
 
     def raw(self, connection: PoolProxiedConnection) -> Any:
         """Return the driver's connection behind the library's proxy."""
@@ -113,11 +159,11 @@ class SQLAlchemyPool(ThreadPool):
 
     def abort(self, connection: PoolProxiedConnection, held: Callable[[], bool]) -> None:
         """Interrupt what runs on a connection, as its driver allows."""
-        self._driver.abort(connection.dbapi_connection, held)
+        self.driver.abort(connection.dbapi_connection, held)
 
     def begin(self, connection: PoolProxiedConnection, transaction: bool) -> None:
         """Turn the driver's autocommit off or on."""
-        self._driver.set_autocommit(connection.dbapi_connection, not transaction)
+        self.driver.set_autocommit(connection.dbapi_connection, not transaction)
 
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Apply the limits."""

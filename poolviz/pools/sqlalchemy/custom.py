@@ -11,12 +11,12 @@ from __future__ import annotations
 import inspect
 import threading
 import weakref
-from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
 import sqlalchemy.pool
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy import exc as upstream_errors
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.pool import Pool as UpstreamPool
@@ -27,6 +27,7 @@ from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool, a_connection
 from poolviz.pools.constructor_defaults import limit_value
 from poolviz.pools.sqlalchemy.base import (
+    ENGINE_OPTIONS,
     MOST,
     POOL_PRE_PING,
     POOL_RECYCLE,
@@ -43,6 +44,7 @@ from poolviz.pools.sqlalchemy.simple_pools import (
     StoppablePool,
 )
 
+T = TypeVar("T")
 _FAMILIES: tuple[type[SQLAlchemyPool], ...] = (
     QueuePool,
     NullPool,
@@ -107,9 +109,13 @@ class TrackedPool(StoppablePool):
             return
         self.dispose()
 
-    def give_back(self, proxy: PoolProxiedConnection) -> None:
+    def give_back(
+        self,
+        proxy: PoolProxiedConnection,  # noqa: ARG002 - as ResizableStaticPool's
+        close: Callable[[], object],
+    ) -> None:
         """Give a connection back as the library does; StaticPool's adapter calls this."""
-        proxy.close()
+        close()
 
     def apply_limits(self, limits: Mapping[str, Value]) -> None:
         """Apply the limits that any pool reads at each checkout."""
@@ -145,25 +151,29 @@ class _CustomSQLAlchemyPool(SQLAlchemyPool):
         self._old: tuple[ResizableSQLAlchemyPool, ...] = ()
         super().__init__(conninfo, counter, limits)
 
-    def _make(self, limits: Mapping[str, Value]) -> Any:
+    def _make(self, limits: Mapping[str, Value]) -> Engine:
         takes = inspect.signature(self.user_class).parameters
         takes_all = any(each.kind is each.VAR_KEYWORD for each in takes.values())
         arguments = {_ARGUMENTS.get(key, key): value for key, value in limits.items()}
         known = {key: value for key, value in arguments.items() if takes_all or key in takes}
         make: Any = self.pool_class
-        pool = make(self._driver.creator, **known)
+        pool = make(self.driver.creator, **known)
         pool.apply_limits(limits)
-        return create_engine(self._driver.url, pool=pool).pool
+        return create_engine(self.driver.url, pool=pool, execution_options=ENGINE_OPTIONS)
 
     def acquire(self) -> PoolProxiedConnection:
         """Return a connection of the current pool. Raises what the class raises, or
         NotAConnection."""
+        return self.acquire_by(lambda engine: engine.pool.connect())
+
+    def acquire_by(self, connect: Callable[[Engine], T]) -> T:
+        """Do as the base does, again with the new engine if the pool is rebuilt meanwhile."""
         while True:
-            pool = self._pool
+            engine = self.engine
             try:
-                return a_connection(pool.connect())
+                return a_connection(connect(engine))
             except PoolStopped:
-                if self._stopped or pool is self._pool:
+                if self._stopped or engine is self.engine:
                     raise
 
     def resize(self, limits: Mapping[str, Value]) -> None:
@@ -171,7 +181,7 @@ class _CustomSQLAlchemyPool(SQLAlchemyPool):
         if any(limits[key] != self._limits[key] for key in self.rebuilt):
             old, new = self._pool, self._make(limits)
             self._old = (old, *(each for each in self._old if each.reported_counts().open))
-            self._pool = new
+            self.engine, self._pool = new, new.pool  # type: ignore[assignment]
             old.stop()
             old.drain()
         else:

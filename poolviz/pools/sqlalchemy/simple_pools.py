@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from sqlalchemy.pool import AssertionPool as UpstreamAssertionPool
@@ -127,10 +127,10 @@ class ResizableStaticPool(StoppablePool, UpstreamStaticPool):
         self._held[id(proxy)] = proxy._connection_record
         return proxy  # type: ignore[no-any-return]
 
-    def give_back(self, proxy: PoolProxiedConnection) -> None:
-        """Reset the connection, as the library does, and stop holding it."""
+    def give_back(self, proxy: PoolProxiedConnection, close: Callable[[], object]) -> None:
+        """Reset the connection by `close`, as the library does, and stop holding it."""
         try:
-            proxy.close()
+            close()
         finally:
             record = self._held.pop(id(proxy))
             if record is not self._kept and record not in tuple(self._held.values()):
@@ -328,10 +328,10 @@ class StaticPool(_FixedPool):
     pool_class = ResizableStaticPool
     most, idle = 1, 1  # the first callers may each open one, but the pool keeps one only
 
-    def release(self, connection: PoolProxiedConnection) -> None:
+    def give_back(self, proxy: PoolProxiedConnection, close: Callable[[], object]) -> None:
         """Give the connection back; the library rolls back its transaction, whoever began it."""
-        holder: Any = connection
-        holder._pool.give_back(connection)
+        holder: Any = proxy
+        holder._pool.give_back(proxy, close)
 
 
 class SingletonThreadPool(_FixedPool):

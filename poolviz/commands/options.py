@@ -11,7 +11,12 @@ from poolviz.model.errors import InputError
 from poolviz.system import logs
 
 _LEVEL, _FILE = "log_level", "log_file"  # names of parameters
-_EXAMPLES = {"--limit": "maxconn=8", "--load": "clients=20", "--at": "3:maxconn=8"}
+_EXAMPLES = {
+    "--limit": "maxconn=8",
+    "--load": "clients=20",
+    "--at": "3:maxconn=8",
+    "--own-pool": "acquire=get_connection",
+}
 
 
 class _File(click.Path):

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 @click.argument("scenario", type=options.FILE, required=False)
 @options.dsn
 @click.option("--pool", metavar="ID", help="The pool to run, as `poolviz pools` lists them.")
+@click.option(
+    "--own-pool",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="How a pool of your own is used: acquire=METHOD, release=METHOD, url=run, clients=tasks.",
+)
 @click.option("--limit", "limits", metavar="KEY=VALUE", multiple=True, help="A limit of the pool.")
 @click.option("--load", metavar="KEY=VALUE", multiple=True, help="A setting of the load.")
 @click.option(
@@ -54,6 +60,7 @@ def command(
     scenario: Path | None,
     dsn: str | None,
     pool: str | None,
+    own_pool: tuple[str, ...],
     limits: tuple[str, ...],
     load: tuple[str, ...],
     at: tuple[str, ...],
@@ -82,6 +89,7 @@ def command(
     draft = draft.with_fields(**{key: value for key, value in given.items() if value is not None})
     if pool is not None and scenario is not None:
         draft = draft.with_fields(limits={})
+    draft = _with_own_pool(draft, own_pool)
     with Runner() as runner:
         runner.learn(draft.pool)
         draft = _with_options(draft, limits, load, at)
@@ -95,6 +103,17 @@ def command(
             quiet=quiet,
             create_tables=create_tables,
         )
+
+
+def _with_own_pool(draft: Draft, own_pool: Sequence[str]) -> Draft:
+    """Return `draft` with its pool used as the options say. InputError for a mistake in them."""
+    from poolviz.scenarios.toml_file import draft_of  # noqa: PLC0415 - loads what a run needs
+
+    if not own_pool:
+        return draft
+    given = dict(options.assignment(text, "--own-pool") for text in own_pool)
+    used = draft_of({"pool": draft.pool, "own_pool": given})
+    return draft.with_fields(pool=used.pool, mistakes=(*draft.mistakes, *used.mistakes))
 
 
 def _with_options(

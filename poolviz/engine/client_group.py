@@ -150,6 +150,10 @@ class ClientGroup(ABC, Generic[_Client]):
         """Close the pool."""
 
     @abstractmethod
+    def take_findings(self) -> tuple[str, ...]:
+        """Return what the pool says of its measurement, since the last call."""
+
+    @abstractmethod
     def reported_counts(self) -> ReportedCounts:
         """Return the pool's own counts."""
 

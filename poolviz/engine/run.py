@@ -170,6 +170,7 @@ class Run:
                 continue
             if end is not None and self._sampler.now() >= end:
                 return ""
+            self._report_findings()
             if self._client_group.incomplete:
                 self._client_group.complete()
             if self._client_group.varies:
@@ -201,9 +202,14 @@ class Run:
             steps.callback(self._server_monitor.close, timeout=1.0)
             steps.callback(self._finish_audit)
             steps.callback(self._finish_sampling)
+            steps.callback(self._report_findings)
             steps.callback(self._client_group.close)
             steps.callback(self._client_group.stop, self._server_monitor.cancel_statements)
             steps.callback(self._fault_injector.close)
+
+    def _report_findings(self) -> None:
+        for sentence in self._client_group.take_findings():
+            self._report_problem(f"measurement: {sentence[:60]}", sentence)
 
     def _finish_sampling(self) -> None:
         self.open_at_end = self._sampler.stop()

@@ -142,6 +142,10 @@ class TaskClientGroup(ClientGroup[TaskClient]):
         finally:
             self._end_loop()
 
+    def take_findings(self) -> tuple[str, ...]:
+        """Return what the pool says of its measurement."""
+        return self._pool.take_findings()
+
     def reported_counts(self) -> ReportedCounts:
         """Return the pool's own counts."""
         return self._pool.reported_counts()

@@ -104,6 +104,10 @@ class ThreadClientGroup(ClientGroup[ThreadClient]):
         finally:
             self._calls.close()
 
+    def take_findings(self) -> tuple[str, ...]:
+        """Return what the pool says of its measurement."""
+        return self._pool.take_findings()
+
     def reported_counts(self) -> ReportedCounts:
         """Return the pool's own counts."""
         return self._pool.reported_counts()

@@ -167,6 +167,10 @@ class Pool(ABC):
     def kept(cls, limits: Mapping[str, Value]) -> int:
         """Return how many connections the pool keeps open when idle; more are overflow."""
 
+    def take_findings(self) -> tuple[str, ...]:
+        """Return what there is to say, in sentences, of what is measured, since the last call."""
+        return ()
+
     @abstractmethod
     def reported_counts(self) -> ReportedCounts:
         """Return the pool's own counts, without waiting for its locks. Called from any thread."""

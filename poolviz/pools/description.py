@@ -24,6 +24,7 @@ from poolviz.model.parameters import (
 from poolviz.model.pool_description import ConnectionBound, LimitDescription, PoolDescription
 from poolviz.model.use import POOL
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
+from poolviz.pools.custom.own_options import split_id
 from poolviz.pools.listing import built_in_listing
 
 _KINDS: dict[str, type[Parameter]] = {
@@ -107,7 +108,8 @@ def recorded_pool(id: str, limits: Mapping[str, Value]) -> type[Pool]:
 
     The session may say anything: limits that no pool has are left out.
     """
-    name = (id.rpartition(":")[2] or id)[:_LONGEST]
+    bare, _ = split_id(id)
+    name = (bare.rpartition(":")[2] or bare)[:_LONGEST]
     shown = "".join(c if c.isprintable() else "?" for c in name) or "A pool without a name"
     showable = {key: value for key, value in limits.items() if _is_showable(key, value)}
     return described_pool(

@@ -31,6 +31,7 @@ def run(
     scenario_or_path: ScenarioLike = None,
     *,
     pool: str | None = None,
+    own_pool: Mapping[str, str] | None = None,
     limits: Mapping[str, object] | None = None,
     load: Mapping[str, object] | None = None,
     changes: Iterable[Mapping[str, object]] | None = None,
@@ -44,7 +45,8 @@ def run(
     `scenario_or_path` is the path of a scenario file, the name of a preset, a mapping with the
     keys of a scenario file, or a `Scenario`; without it, poolviz' defaults are run. The other
     arguments take precedence over it: `pool` is an id of `poolviz pools` or `file.py:Class`,
-    `limits` and `load` hold parameters by their names, and each of `changes` is a mapping such as
+    `own_pool` says how the latter is used, such as `{"acquire": "get_connection"}`, `limits` and
+    `load` hold parameters by their names, and each of `changes` is a mapping such as
     `{"at": 3, "maxconn": 8}`. Times are in seconds, or text with a unit ("50ms"). Without a
     `dsn` the run goes to a PostgreSQL that poolviz starts and ends. On a server of yours, the
     tables of the statements read and read_write are created in a schema `poolviz` only with
@@ -57,6 +59,7 @@ def run(
     """
     given = {
         "pool": pool,
+        "own_pool": None if own_pool is None or pool is None else _plain(own_pool),
         "dsn": dsn,
         "duration": duration,
         "seed": seed,
@@ -65,6 +68,9 @@ def run(
         "changes": None if changes is None else _plain(changes),
     }
     draft = _draft(scenario_or_path)
+    if own_pool is not None and pool is None:
+        used = draft_of({"pool": draft.pool, "own_pool": _plain(own_pool)})
+        draft = draft.with_fields(pool=used.pool, mistakes=(*draft.mistakes, *used.mistakes))
     draft = _with_arguments(draft, {key: each for key, each in given.items() if each is not None})
     with Runner() as runner:
         runner.learn(draft.pool)
@@ -111,7 +117,8 @@ class _Log:
 def _with_arguments(draft: Draft, given: Mapping[str, Any]) -> Draft:
     """Return `draft` with what the arguments say, and with the mistakes in them."""
     argued = draft_of(given)
-    fields = {key: getattr(argued, key) for key in given if key not in ("limits", "load")}
+    others = ("limits", "load", "own_pool")
+    fields = {key: getattr(argued, key) for key in given if key not in others}
     if "pool" in given:
         fields["limits"] = {}  # those of the scenario are another pool's
     fields["mistakes"] = (*draft.mistakes, *argued.mistakes)

@@ -15,13 +15,14 @@ from poolviz.load.settings import SETTINGS, settings_for
 from poolviz.model.parameters import INTEGER_LIMIT, Parameter, Parameters, seconds_schema
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
 from poolviz.pools.base import Pool
+from poolviz.pools.custom.own_options import OWN_OPTIONS, option_schema
 from poolviz.pools.registry import POOLS, listings
 from poolviz.scenarios.toml_file import KEYS
 
 Schema: TypeAlias = dict[str, Any]
 
 _ONE_LINE = {"type": "string", "minLength": 1}
-_OWN_POOL = r"^.+:[A-Za-z_][A-Za-z0-9_.]*$"  # module:Class, file.py:Class
+_OWN_POOL = r"^.+:[A-Za-z_][A-Za-z0-9_.]*(\?.*)?$"  # module:Class, file.py:Class
 _FIGURE = r"^\s*(\w+)\s*(>=|<=|==|!=|>|<)\s*\S.*$"
 _LARGEST = INTEGER_LIMIT - 1
 
@@ -63,6 +64,11 @@ def _top(figures: Iterable[str]) -> Schema:
         "pool": {
             "anyOf": [{"enum": ids}, {"type": "string", "pattern": _OWN_POOL}],
             "default": DEFAULT_POOL,
+        },
+        "own_pool": {
+            "type": "object",
+            "properties": {key: option_schema(key) for key in OWN_OPTIONS},
+            "additionalProperties": False,
         },
         "dsn": _ONE_LINE,
         "limits": {"type": "object"},
@@ -122,12 +128,17 @@ def as_text() -> str:
     return "\n\n".join(
         (
             f"A scenario\n{top}",
+            f"[own_pool]\n{_own_options()}",
             "[limits]\n  The limits of its pool, as `poolviz pools` lists them.",
             f"[load]\n{_listed(SETTINGS)}",
             f"[[changes]]\n  at, and any limit, setting of the load, or fault:\n"
             f"{_listed(FAULT_PARAMETERS)}",
         )
     )
+
+
+def _own_options() -> str:
+    return "\n".join(f"  {key:<8} {about}" for key, about in OWN_OPTIONS.items())
 
 
 def _listed(declared: Mapping[str, Parameter]) -> str:

@@ -16,6 +16,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import INTEGER_LIMIT, suggest
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
 from poolviz.model.text import is_text, on_one_line, shortened
+from poolviz.pools.custom.own_options import problem_of, split_id, with_options
 from poolviz.scenarios.draft import Draft, Mistake, Source
 from poolviz.scenarios.toml_lines import KeyPath, lines_of, nests_deeper
 from poolviz.system.files import read_bytes
@@ -25,6 +26,7 @@ KEYS: Mapping[str, str] = {
     "title": "The name of the scenario.",
     "watch": "What to watch while it runs, by language: en, es.",
     "pool": "The pool to run, by its id, or as module:Class or file.py:Class.",
+    "own_pool": "How a pool of your own is used: its methods acquire and release, and url.",
     "dsn": "The server to run on. Without it, poolviz starts one.",
     "limits": "The limits of the pool at the start, by their names.",
     "load": "The settings of the load at the start, by their names.",
@@ -92,7 +94,7 @@ def draft_of(given: Mapping[str, Any], source: Source | None = None) -> Draft:
     draft = Draft(
         title=reading.text("title") or "",
         watch=reading.watch(),
-        pool=reading.text("pool") or DEFAULT_POOL,
+        pool=reading.pool(),
         dsn=reading.text("dsn"),
         limits=reading.table("limits"),
         load=reading.table("load"),
@@ -123,6 +125,20 @@ class _Reading:
         found = "not right" if key == "dsn" else shown(text)
         self._wrong((key,), f"is {found}: it takes a text of one line.")
         return None
+
+    def pool(self) -> str:
+        """Return the pool's id, with the options of `own_pool` in it."""
+        pool, options = self.text("pool") or DEFAULT_POOL, self.table("own_pool")
+        right: dict[str, str] = {}
+        for key, value in options.items():
+            if problem := problem_of(key, value):
+                self._wrong(("own_pool", key), problem)
+            else:
+                right[key] = value
+        if right and ":" not in pool:
+            self._wrong(("own_pool",), f"is for a pool of your own, and {pool} is one of poolviz.")
+            return pool
+        return with_options(pool, right) if right else pool
 
     def seed(self) -> int:
         """Return the seed, by default 1."""
@@ -200,13 +216,15 @@ def as_toml(draft: Draft, *comments: str) -> str:
 
     What isn't set is left out, and so is the DSN, which may contain a password.
     """
+    pool, own_pool = split_id(draft.pool)
     fields = {
         "title": draft.title or None,
         "watch": draft.watch or None,
-        "pool": draft.pool,
+        "pool": pool,
         "duration": draft.duration,
         "seed": draft.seed,
         "fail_if": draft.fail_if or None,
+        "own_pool": own_pool or None,
         "limits": draft.limits or None,
         "load": draft.load or None,
     }

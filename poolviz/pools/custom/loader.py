@@ -1,14 +1,15 @@
-"""Load a user's own pool: `package.module:Class`, `path/to/file.py:Class`, or an installed one.
+"""Load a user's own pool: `package.module:name`, `path/to/file.py:name`, or an installed one.
 
 This runs the user's code, and so is done in the engine's process alone. Whatever that code raises
 becomes an InputError that names the line.
 
-The class may be
+The name may be that of
 - a subclass of psycopg2's AbstractConnectionPool, or any other class with getconn and putconn, or
   with a pair of methods of other names (`custom/methods.py`): its limits are read from its
   constructor's signature (`custom/pool.py`);
 - a subclass of SQLAlchemy's Pool (`sqlalchemy/custom.py`);
-- a ThreadPool or TaskPool, which declares everything itself.
+- a ThreadPool or TaskPool, which declares everything itself;
+- a library's own class, for which poolviz has a pool.
 
 A class of the first kind may have these attributes: `live_limits`, the names of the parameters
 that may be set as attributes of a pool in use; `waits` and `exhausted`, which mean what they mean
@@ -27,6 +28,7 @@ import inspect
 import stat
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from importlib import metadata
@@ -38,10 +40,11 @@ from poolviz.model.error_text import message_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
-from poolviz.pools.custom.methods import lacking
+from poolviz.pools.custom.methods import lending_methods
+from poolviz.pools.custom.own_options import check_options, split_id, with_options
 from poolviz.pools.custom.places import place_of_error
 from poolviz.pools.custom.user_errors import phrase
-from poolviz.pools.listing import Listing
+from poolviz.pools.listing import Listing, built_in_listing
 
 _GROUP = "poolviz.pools"
 _DECLARED = ("title", "library", "about", "limits", "waits", "exhausted")
@@ -63,15 +66,17 @@ class InstalledListing(Listing):
 
 
 class _Reference(NamedTuple):
-    """A class in a file or, where there is no `path`, in the module `where`."""
+    """What has a name in a file or, where there is no `path`, in the module `where`, and the
+    options of its use."""
 
     where: str
     path: Path | None
     name: str
+    options: Mapping[str, str]
 
     @property
     def id(self) -> str:
-        return f"{self.path or self.where}:{self.name}"
+        return with_options(f"{self.path or self.where}:{self.name}", self.options)
 
 
 def installed_listings() -> tuple[Listing, ...]:
@@ -102,7 +107,8 @@ def load(id: str) -> type[Pool]:
 
 
 def _parse(id: str) -> _Reference:
-    where, _, name = id.strip().rpartition(":")
+    bare, options = split_id(id.strip())
+    where, _, name = bare.rpartition(":")
     shown = id.strip().encode("unicode_escape").decode()
     try:
         path = Path(where).expanduser().resolve() if _is_file_name(where) else None
@@ -114,7 +120,8 @@ def _parse(id: str) -> _Reference:
         raise InputError(
             f"{shown} doesn't name a class: write package.module:Class or path/to/file.py:Class."
         )
-    return _Reference(where, path, name)
+    check_options(options, shown)
+    return _Reference(where, path, name, options)
 
 
 def _loaded_once(id: str, reference: _Reference) -> type[Pool]:
@@ -124,10 +131,10 @@ def _loaded_once(id: str, reference: _Reference) -> type[Pool]:
     """
     with _lock:
         if id not in _loaded:
-            where, path, name = reference
+            where, path, name, options = reference
             module = _import(where, id) if path is None else _import_file(path, id)
             try:
-                _loaded[id] = _pool_around(_find(module, name, id), id)
+                _loaded[id] = _pool_around(_find(module, name, id), id, options)
             except InputError:
                 raise
             except BaseException as error:
@@ -249,24 +256,36 @@ def _is_own_class(value: object, module: ModuleType) -> bool:
         return False
 
 
-def _pool_around(cls: type[Any], id: str) -> type[Pool]:
+def _pool_around(cls: type[Any], id: str, options: Mapping[str, str]) -> type[Pool]:
     """Return a pool for a class of any kind. Raises InputError that says what the class lacks."""
     own = issubclass(cls, Pool)
     sqlalchemy = sys.modules.get("sqlalchemy.pool")
     if inspect.isabstract(cls):
         missing = " and ".join(sorted(cls.__abstractmethods__))
         raise InputError(f"{id} is abstract: it lacks {missing}.")
+    if not options and (listing := built_in_listing(f"{cls.__module__}:{cls.__qualname__}")):
+        return _with_id(listing.load(), id)
     if sqlalchemy is not None and issubclass(cls, sqlalchemy.Pool):
         from poolviz.pools.sqlalchemy.custom import wrap_pool_class  # noqa: PLC0415 - slow to import
 
         return wrap_pool_class(cls, id)
     if own:
         return _with_id(cls, id)
-    if lacks := lacking(cls):
-        raise InputError(f"{id} is not a connection pool: it lacks {lacks}.")
-    from poolviz.pools.custom.pool import wrap  # noqa: PLC0415 - imports psycopg2
+    methods = lending_methods(cls, id, **_of_methods(options))
+    if methods.tasks:
+        raise InputError(
+            f"{id} can't be used: its {methods.acquire} is asynchronous, and clients of such a "
+            "class are threads; write a function that isn't async, or derive the class from "
+            "poolviz.pools.base.TaskPool."
+        )
+    from poolviz.pools.custom.constructor import constructor_of  # noqa: PLC0415 - imports psycopg2
+    from poolviz.pools.custom.pool import wrap  # noqa: PLC0415 - likewise
 
-    return wrap(cls, id)
+    return wrap(cls, methods, constructor_of(cls, id), id, url=options.get("url", ""))
+
+
+def _of_methods(options: Mapping[str, str]) -> dict[str, str]:
+    return {key: options[key] for key in ("acquire", "release", "clients") if key in options}
 
 
 def _with_id(cls: type[Any], id: str) -> type[Pool]:

@@ -1,127 +1,174 @@
-"""The methods by which a user's class lends its connections and takes them back.
+"""The methods by which a user's pool lends its connections and takes them back.
 
-Known are the names of psycopg2's pools and those that other pools have. A class that gives its
-connections as context managers, or connections that go back to it when they are closed, needs no
-method to take them back.
+Known are the names of psycopg2's pools and those that other pools have; any other is named by the
+options `acquire` and `release`. A pool that gives its connections as context managers, or
+connections that go back to it when they are closed, needs no method to take them back.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from poolviz.model.errors import InputError
-from poolviz.pools.base import NotAConnection
+from poolviz.model.parameters import suggest
 
 # Where several are there, the first pair is meant.
 _PAIRS: dict[str, tuple[str, ...]] = {
     "getconn": ("putconn",),
     "get_connection": (
         *("release_connection", "return_connection", "put_connection", "give_back_connection"),
-        *("close_connection", "release", "putconn"),
+        *("free_connection", "release_conn", "close_connection", "release", "putconn", "put"),
     ),
-    "get_conn": ("put_conn", "release_conn", "return_conn", "release"),
-    "acquire_connection": ("release_connection",),
-    "acquire": ("release",),
-    "checkout": ("checkin",),
-    "check_out": ("check_in",),
-    "borrow": ("give_back", "return_", "release"),
+    "get_conn": ("put_conn", "release_conn", "return_conn", "free_conn", "close_conn", "release"),
+    "acquire_connection": ("release_connection", "return_connection", "release"),
+    "acquire": ("release", "give_back"),
+    "checkout": ("checkin", "check_in", "release"),
+    "check_out": ("check_in", "checkin", "release"),
+    "checkout_connection": ("checkin_connection", "return_connection"),
+    "borrow": ("give_back", "return_", "return_connection", "return_conn", "restore", "release"),
+    "borrow_connection": ("return_connection", "give_back_connection", "release_connection"),
+    "borrow_conn": ("return_conn", "give_back_conn", "release_conn"),
+    "lease": ("release", "return_lease", "give_back"),
+    "obtain": ("release", "give_back"),
     "take": ("give_back", "give", "put"),
-    "get": ("put", "release", "give_back"),
+    "getConnection": ("releaseConnection", "returnConnection", "putConnection", "closeConnection"),
+    "fetch_connection": ("release_connection", "return_connection"),
+    "get": ("put", "release", "give_back", "return_"),
     "connection": (),
     "connect": (),
+    "get_cursor": (),
+    "cursor": (),
+    "session": (),
+    "get_session": (),
 }
 # Without a method for it, these give connections that go back when they are closed.
-_GIVEN_BACK_BY_CLOSE = ("get_connection", "get_conn", "connection", "connect")
+_GIVEN_BACK_BY_CLOSE = ("get_connection", "get_conn", "getConnection", "connection", "connect")
+_BY_CLOSE = "close"  # the option `release`, for a pool whose connections are closed instead
+# Modules of libraries whose pools are called by tasks.
+_TASKS = (
+    *("asyncpg.pool", "aiopg.pool", "aiomysql.pool", "psycopg_pool.pool_async"),
+    *("psycopg_pool.null_pool_async", "sqlalchemy.ext.asyncio"),
+)
+_LIFE = ("open", "close", "connect", "disconnect", "__aenter__", "__await__")
 
 
 class LendingMethods(NamedTuple):
-    """The names of a class's methods; without `release`, a connection is closed instead."""
+    """The names of a pool's methods; without `release`, a connection is closed instead.
+
+    `tasks` says that tasks call them, not threads.
+    """
 
     acquire: str
     release: str | None
+    tasks: bool
 
 
-class Loan(NamedTuple):
-    """A connection, and how to give it back."""
+def lending_methods(
+    owner: Any, id: str, *, acquire: str = "", release: str = "", clients: str = ""
+) -> LendingMethods:
+    """Return the methods of a class, of an object or of a module.
 
-    connection: Any
-    give_back: Callable[[], object]
+    `acquire`, `release` and `clients` are the options of the pool. Raises InputError if there are
+    none.
+    """
+    for name in (acquire, release if release != _BY_CLOSE else ""):
+        if name and not _has(owner, name):
+            known = [each for each in dir(owner) if not each.startswith("_") and _has(owner, each)]
+            near = suggest(name, known)
+            raise InputError(f"{id} can't be used: it has no method {name}: {near}.")
+    found = _pair(owner, acquire, release)
+    if found is None:
+        raise InputError(f"{id} is not a connection pool: it lacks {_lacking(owner)}.")
+    tasks = clients == "tasks" if clients else _called_by_tasks(owner, *found)
+    return LendingMethods(*found, tasks)
 
 
-def lending_methods(cls: type[Any]) -> LendingMethods | None:
-    """Return the methods of a class; None if it has none that are known."""
-    for acquire, releases in _PAIRS.items():
-        if not callable(getattr(cls, acquire, None)):
+def _pair(owner: Any, acquire: str, release: str) -> tuple[str, str | None] | None:
+    if release == _BY_CLOSE:
+        first = acquire or next((name for name in _PAIRS if _has(owner, name)), "")
+        return (first, None) if first else None
+    if acquire:
+        return acquire, release or _release_for(owner, acquire)
+    for name, releases in _PAIRS.items():
+        if not _has(owner, name):
             continue
-        release = next((each for each in releases if callable(getattr(cls, each, None))), None)
-        if release or acquire in _GIVEN_BACK_BY_CLOSE or _is_context_manager(cls, acquire):
-            return LendingMethods(acquire, release)
+        found = release or next((each for each in releases if _has(owner, each)), None)
+        if found or name in _GIVEN_BACK_BY_CLOSE or is_context_manager(owner, name):
+            return name, found
     return None
 
 
-def lacking(cls: type[Any]) -> str:
-    """Return what a class lacks to be a connection pool, as part of a sentence; "" if nothing."""
-    if lending_methods(cls) is not None:
-        return ""
+def _release_for(owner: Any, acquire: str) -> str | None:
+    """Return the method that goes with an `acquire` that was named; None to close connections."""
+    if is_context_manager(owner, acquire):
+        return None
+    known = dict.fromkeys(each for releases in _PAIRS.values() for each in releases)
+    usual = (*_PAIRS.get(acquire, ()), *known)
+    return next((each for each in usual if each != acquire and _has(owner, each)), None)
+
+
+def _lacking(owner: Any) -> str:
+    """Return what a pool lacks, as part of a sentence, with the options that would name it."""
     for acquire, releases in _PAIRS.items():
-        if callable(getattr(cls, acquire, None)) and releases:
-            return releases[0]
-    return "getconn and putconn"
+        if _has(owner, acquire) and releases:
+            return f"{releases[0]}, or --own-pool release=NAME for the method that takes back"
+    return "getconn and putconn, or --own-pool acquire=NAME and release=NAME for its own methods"
 
 
-def check_methods(cls: type[Any], methods: LendingMethods, id: str) -> None:
-    """Raise InputError if one of a class's methods is asynchronous."""
-    for name in methods:
-        method = inspect.unwrap(getattr(cls, name)) if name else None
-        if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
-            raise InputError(
-                f"{id} can't be used: its {name} is asynchronous, and clients of such a class are "
-                "threads; write a function that isn't async, or derive the class from "
-                "poolviz.pools.base.TaskPool."
-            )
+def _has(owner: Any, name: str) -> bool:
+    return callable(getattr(owner, name, None))
 
 
-def borrow(pool: Any, methods: LendingMethods) -> Loan:
-    """Return a connection of a user's pool.
-
-    Raises whatever the pool raises, and NotAConnection for what has no cursor.
-    """
-    given = getattr(pool, methods.acquire)()
-    if not hasattr(given, "cursor") and isinstance(given, AbstractContextManager):
-        connection = given.__enter__()
-        loan = Loan(connection, lambda: given.__exit__(None, None, None))
-    else:
-        loan = Loan(given, _giving_back(pool, methods, given))
-    if loan.connection is None:
-        if given is not None:
-            loan.give_back()
-        raise NotAConnection(f"{methods.acquire} returned None")
-    if not callable(getattr(loan.connection, "cursor", None)):
-        if inspect.iscoroutine(loan.connection):
-            loan.connection.close()
-        else:
-            loan.give_back()  # it may be one of a limited number
-        kind = type(loan.connection).__name__
-        raise NotAConnection(f"{methods.acquire} returned a {kind}, which has no cursor()")
-    return loan
+def _function(owner: Any, name: str) -> Any:
+    """Return the function under a method and its decorators."""
+    return inspect.unwrap(getattr(owner, name))
 
 
-def _giving_back(pool: Any, methods: LendingMethods, given: Any) -> Callable[[], object]:
-    def give_back() -> None:
-        if methods.release is None:
-            given.close()
-        else:
-            getattr(pool, methods.release)(given)
-
-    return give_back
+def is_async(owner: Any, name: str) -> bool:
+    """Return whether a method is `async def`."""
+    function = getattr(owner, name, None)
+    function = inspect.unwrap(function) if callable(function) else None
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
-def _is_context_manager(cls: type[Any], name: str) -> bool:
-    """Return whether a method is decorated with contextlib.contextmanager."""
-    method = getattr(cls, name)
-    return inspect.isgeneratorfunction(inspect.unwrap(method)) and method is not inspect.unwrap(
-        method
-    )
+def is_context_manager(owner: Any, name: str) -> bool:
+    """Return whether a method is a generator, which it is by `contextlib.contextmanager` or
+    `asynccontextmanager`."""
+    function = _function(owner, name)
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+
+
+def _called_by_tasks(owner: Any, acquire: str, release: str | None) -> bool:
+    if any(is_async(owner, name) for name in (acquire, release) if name):
+        return True
+    if _is_plain_generator(owner, acquire):
+        return False
+    cls = owner if isinstance(owner, type) else type(owner)
+    modules = [base.__module__ for base in cls.__mro__]
+    if any(module.startswith(_TASKS) for module in modules):
+        return True
+    return any(is_async(cls, name) for name in _LIFE)
+
+
+def _is_plain_generator(owner: Any, name: str) -> bool:
+    return inspect.isgeneratorfunction(_function(owner, name))
+
+
+def takes_none(owner: Any, name: str) -> bool:
+    """Return whether a bound method can be called without arguments alone."""
+    try:
+        parameters = inspect.signature(getattr(owner, name)).parameters
+    except (TypeError, ValueError):
+        return False
+    return not parameters
+
+
+def needs_none(owner: Any, name: str) -> bool:
+    """Return whether a bound method can be called without arguments."""
+    try:
+        signature = inspect.signature(getattr(owner, name))
+        signature.bind()
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -4,6 +4,7 @@ or a coroutine, so that a sentence can name file and line.
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import os
 import sys
@@ -52,6 +53,13 @@ def place_of_error(error: BaseException) -> Place | None:
         steps.append((traceback.tb_frame, traceback.tb_lineno))
         traceback = traceback.tb_next
     return _innermost(reversed(steps))
+
+
+def place_of_function(made: Any) -> Place | None:
+    """Return where a function, or the constructor of a class, begins; None if it has no source."""
+    made = vars(made).get("__init__", None) if isinstance(made, type) else inspect.unwrap(made)
+    code = getattr(getattr(made, "__func__", made), "__code__", None)
+    return None if code is None else Place(code.co_filename, code.co_firstlineno, code.co_name)
 
 
 def place_of_thread(ident: int | None) -> Place | None:

@@ -1,17 +1,12 @@
-"""A user's own class that lends connections, by getconn and putconn for instance, as a ThreadPool.
-
-Private names used here, as in Python 3.11 to 3.13:
-    threading.Condition: _waiters
-    threading.Semaphore: _cond
-"""
+"""A user's own pool that lends connections to threads, by getconn and putconn for instance."""
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
-import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,60 +18,69 @@ from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
-from poolviz.pools.connections.counting import count_in
 from poolviz.pools.connections.library_logs import keep_off_terminal
 from poolviz.pools.connections.postgres import counted_connection
-from poolviz.pools.custom.constructor import PoolConstructor, constructor_of
-from poolviz.pools.custom.methods import (
-    LendingMethods,
-    Loan,
-    borrow,
-    check_methods,
-    lending_methods,
-)
+from poolviz.pools.custom import lending
+from poolviz.pools.custom.connection_counts import ConnectionCounts
+from poolviz.pools.custom.constructor import PoolConstructor
+from poolviz.pools.custom.findings import Findings
+from poolviz.pools.custom.lending import Lender, Loan
+from poolviz.pools.custom.methods import LendingMethods, needs_none
+from poolviz.pools.custom.server_arguments import RunServer
 from poolviz.pools.custom.user_errors import phrase
+from poolviz.pools.custom.waiters import waiting, wake
 from poolviz.pools.psycopg2.pools import ONE_THREAD, not_all_opened
-from poolviz.pools.psycopg2.resizable import ResizablePsycopg2Pool, idle_and_used
+from poolviz.pools.psycopg2.resizable import ResizablePsycopg2Pool
 
-_CLOSE_METHODS = ("closeall", "close", "dispose", "shutdown")
-_MORE_THAN_CALLERS = 5_000
-_LOCK_TIMEOUT = 0.2  # seconds to wait for a lock that may be held while its holder connects
-# Attributes by which proxies of SQLAlchemy, DBUtils and others give the driver's connection.
-_BEHIND = ("driver_connection", "dbapi_connection", "_con")
-_DEEPEST = 4  # proxies within each other
+OPEN_METHODS = ("open", "open_pool", "start", "startup", "init_pool", "create_pool", "initialize")
+CLOSE_METHODS = (
+    *("closeall", "close_all", "close", "dispose", "shutdown", "close_pool", "disconnect", "stop"),
+)
 
 
-def wrap(cls: type[Any], id: str) -> type[ThreadPool]:
-    """Return a ThreadPool for `cls`, which has methods to lend connections.
+def wrap(
+    made: Any, methods: LendingMethods, constructor: PoolConstructor, id: str, *, url: str = ""
+) -> type[ThreadPool]:
+    """Return a ThreadPool for `made`, a class or a function of the user's that makes a pool.
 
-    Raises InputError as `constructor_of` does, or if a method can't be called by threads.
+    `url` is the option of that name.
     """
-    methods = lending_methods(cls)
-    assert methods is not None, f"{id} can't lend connections"
-    check_methods(cls, methods, id)
+    cls: Any = made if isinstance(made, type) else object
     library = _library_of(cls)
     if library.logger:
         keep_off_terminal(library.logger)
-    constructor = constructor_of(cls, id)
     limits = constructor.limits
-    about = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
     simple = issubclass(cls, upstream.SimpleConnectionPool)
     waits, exhausted = getattr(cls, "waits", None), getattr(cls, "exhausted", None)
+    name = title_of(made)
     declared = {
-        "__doc__": f"`{id}`, a class of the user's.",
+        "__doc__": f"`{id}`, a pool of the user's.",
         "__module__": __name__,
         "id": id,
-        "title": cls.__name__,
-        "about": about if about.endswith(".") else f"{cls.__name__}, a class of your own.",
+        "title": name,
+        "about": about_of(made),
         "limits": limits,
         "waits": waits if isinstance(waits, bool) else any("timeout" in key for key in limits),
         "library": library.distribution,
         "exhausted": exhausted if _are_errors(exhausted) else (*CustomPool.exhausted, *_timeouts()),
-        "one_client": ONE_THREAD.format(cls.__name__) if simple else "",
+        "one_client": ONE_THREAD.format(name) if simple else "",
         "constructor": constructor,
         "methods": methods,
+        "connects_to_run": url == "run",
     }
-    return type(cls.__name__, (CustomPool,), declared)
+    return type(name, (CustomPool,), declared)
+
+
+def title_of(made: Any) -> str:
+    """Return the name of a class or a function, as a pool's title."""
+    return str(getattr(made, "__name__", type(made).__name__))
+
+
+def about_of(made: Any) -> str:
+    """Return the first sentences of a docstring, as what a pool is."""
+    about = " ".join((getattr(made, "__doc__", "") or "").strip().split("\n\n")[0].split())
+    kind = "a class" if isinstance(made, type) else "a pool"
+    return about if about.endswith(".") else f"{title_of(made)}, {kind} of your own."
 
 
 class _Library(NamedTuple):
@@ -112,10 +116,11 @@ class _Generation:
     that a newer pool has taken over. The lock of the CustomPool guards both.
     """
 
-    __slots__ = ("callers", "pool", "retired")
+    __slots__ = ("callers", "lender", "libraries", "pool", "retired")
 
-    def __init__(self, pool: Any) -> None:
-        self.pool = pool
+    def __init__(self, pool: Any, lender: Lender, libraries: list[Any]) -> None:
+        self.pool, self.lender = pool, lender
+        self.libraries = libraries  # the libraries' pools that it is or holds
         self.callers = 0
         self.retired = False
 
@@ -141,62 +146,13 @@ class _Generation:
 
     def end(self) -> None:
         """Close the pool. Nobody holds a connection of it any more, or waits for one."""
-        for name in _CLOSE_METHODS:
+        for name in CLOSE_METHODS:
             if callable(getattr(type(self.pool), name, None)):  # not what a __getattr__ answers
                 getattr(self.pool, name)()
                 break
-        self.pool = None  # a pool without such a method closes its connections when collected
-
-
-class _LentConnections:
-    """Counts connections that a class opens itself, from the first time that they are lent.
-
-    Keyed by `id`: a connection may be of any class, and need not be hashable.
-    """
-
-    def __init__(self, counter: ConnectionCounter) -> None:
-        self._counter = counter
-        self._lock = threading.Lock()  # guards _known
-        self._known: dict[int, tuple[weakref.ref[Any], Callable[[], object]]] = {}
-
-    def lent(self, connection: Any, began: float) -> None:
-        """Count a connection that was lent, if it is new; acquiring it began at `began`."""
-        with self._lock:
-            known = self._known.get(id(connection))
-            if known is None or known[0]() is not connection:
-                count_out = count_in(connection, self._counter, began)
-                self._known[id(connection)] = weakref.ref(connection), count_out
-
-    def count_closed(self) -> None:
-        """Count out all connections that were closed, though they may still be referred to."""
-        with self._lock:
-            for key, (reference, count_out) in list(self._known.items()):
-                connection = reference()
-                if connection is None:
-                    del self._known[key]  # counted out when it was garbage collected
-                elif _is_closed(connection):
-                    count_out()
-                    del self._known[key]
-
-
-def _is_closed(connection: Any) -> bool:
-    try:
-        return bool(getattr(connection, "closed", False))
-    except Exception:  # noqa: BLE001 - a property of the user's
-        return False
-
-
-def _driver_connection(connection: Any) -> Any:
-    """Return the driver's connection behind a proxy of a pool; what has none is the connection."""
-    for _ in range(_DEEPEST):
-        names = (name for name in _BEHIND if hasattr(type(connection), name))
-        own = getattr(connection, "__dict__", {})
-        name = next(names, next((each for each in _BEHIND if each in own), None))
-        behind = None if name is None else getattr(connection, name, None)
-        if behind is None or not hasattr(behind, "cursor"):
-            break
-        connection = behind
-    return connection
+        # A pool without such a method closes its connections when it is collected.
+        self.pool = self.lender = None  # type: ignore[assignment]
+        self.libraries = []
 
 
 class CustomPool(ThreadPool):
@@ -210,6 +166,7 @@ class CustomPool(ThreadPool):
     limits: ClassVar[Parameters]
     constructor: ClassVar[PoolConstructor]
     methods: ClassVar[LendingMethods]
+    connects_to_run: ClassVar[bool] = False  # though its constructor doesn't take the server
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
@@ -227,7 +184,8 @@ class CustomPool(ThreadPool):
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
     ) -> None:
         self._conninfo, self._factory = conninfo, counted_connection(counter)
-        self._uncounted = _LentConnections(counter)
+        self._uncounted = ConnectionCounts(counter, self._factory)
+        self._findings = Findings(self.title, conninfo)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._lent: dict[int, list[tuple[_Generation, Loan]]] = {}  # by the connection's id
@@ -245,7 +203,7 @@ class CustomPool(ThreadPool):
                 generation = self._current
                 generation.callers += 1
             try:
-                loan = borrow(generation.pool, self.methods)
+                loan = generation.lender.borrow()
             except BaseException:
                 self._leave(generation)
                 if self._stopped.is_set():
@@ -255,8 +213,10 @@ class CustomPool(ThreadPool):
                 raise
             break
         connection = loan.connection
-        if not isinstance(behind := _driver_connection(connection), self._factory):
-            self._uncounted.lent(behind, began)
+        behind = lending.driver_connection(connection)
+        if self._uncounted.opened(behind, began) and not generation.libraries:
+            self._findings.counted_late()
+        self._findings.look_at(behind)
         with self._lock:
             self._lent.setdefault(id(connection), []).append((generation, loan))
         if self._stopped.is_set():
@@ -281,7 +241,20 @@ class CustomPool(ThreadPool):
 
     def raw(self, connection: Any) -> Any:
         """Return the driver's connection behind a proxy that the class lends."""
-        return _driver_connection(connection)
+        return lending.driver_connection(connection)
+
+    def execute(self, connection: Any, statement: str) -> None:
+        """Execute a statement, on whatever kind of connection the pool lends."""
+        if not lending.execute(connection, statement):
+            super().execute(connection, statement)
+
+    def commit(self, connection: Any) -> None:
+        """Commit the transaction, if there is one."""
+        lending.transactional(connection).commit()
+
+    def rollback(self, connection: Any) -> None:
+        """Roll back the transaction, if there is one."""
+        lending.transactional(connection).rollback()
 
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Apply the limits, in place or in a new pool.
@@ -311,7 +284,7 @@ class CustomPool(ThreadPool):
         except psycopg2.Error as error:
             raise not_all_opened(pool.minconn, error) from error
         finally:
-            _wake(pool, over=False)
+            wake(pool, over=False)
 
     def _rebuild(self, limits: Mapping[str, Value]) -> None:
         """Replace the pool by a new one; the old one ends when its last caller leaves."""
@@ -339,7 +312,7 @@ class CustomPool(ThreadPool):
             generation.retired = True
         try:
             generation.close_idle()
-            _wake(generation.pool, over=True)
+            wake(generation.pool, over=True)
         finally:
             self._leave(generation)
 
@@ -357,16 +330,38 @@ class CustomPool(ThreadPool):
     def _make(self, limits: Mapping[str, Value]) -> _Generation:
         """Make a pool. Raises psycopg2.Error, or InputError for any other error of the class."""
         try:
-            pool = self.constructor.make(self._conninfo, self._factory, limits)
-        except psycopg2.Error:
-            raise
+            began = perf_counter()
+            self._set_environment()
+            pool = _opened(self.constructor.make(self._conninfo, self._factory, limits))
+            libraries = self._uncounted.watch(pool, began)
+            lender = Lender(pool, self.methods)
+        except psycopg2.Error as error:
+            if self.constructor.takes_server or self.connects_to_run:
+                raise
+            raise ServerError(
+                f"{self.id} connects to a server of its own and raised {phrase(error)}: start that "
+                "server, or have the pool connect to the run's by `--own-pool url=run`.",
+                error.pgcode,
+            ) from error
         except BaseException as error:
             password = parse_dsn(self._conninfo).get("password")
             raised = phrase(error, (password,) if password else ())
             raise InputError(
                 f"{self.id} can't be made: its constructor raised {raised}."
             ) from error
-        return _Generation(pool)
+        return _Generation(pool, lender, libraries)
+
+    def _set_environment(self) -> None:
+        """Let libpq name the run's connections, and with the option `url` be told the server."""
+        server = RunServer(self._conninfo)
+        if name := server.parts.get("application_name"):
+            os.environ["PGAPPNAME"] = name
+        if self.connects_to_run and not self.constructor.takes_server:
+            os.environ.update(server.environment())
+
+    def take_findings(self) -> tuple[str, ...]:
+        """Return what can't be measured."""
+        return self._findings.take()
 
     def interrupt(self) -> None:
         """Send away callers that wait on a condition or a semaphore of the pool."""
@@ -376,7 +371,7 @@ class CustomPool(ThreadPool):
             pool = generation.pool
             if isinstance(pool, ResizablePsycopg2Pool):
                 pool.stopped = True
-            _wake(pool, over=True)
+            wake(pool, over=True)
 
     def reported_counts(self) -> ReportedCounts:
         """Return what can be seen from outside.
@@ -385,17 +380,14 @@ class CustomPool(ThreadPool):
         callers wait on a condition or a semaphore that is an attribute.
         """
         self._uncounted.count_closed()
-        idle = used = 0
+        generations = self._generations
         pending: int | None = None
-        for generation in self._generations:
-            pool = generation.pool
-            for waiting in _waiting(pool):
-                pending = (pending or 0) + waiting
-            if not isinstance(pool, upstream.AbstractConnectionPool):
-                return ReportedCounts(pending=pending)
-            of_this = idle_and_used(pool)
-            idle, used = idle + of_this[0], used + of_this[1]
-        return ReportedCounts(open=idle + used, used=used, pending=pending)
+        for generation in generations:
+            for number in waiting(generation.pool):
+                pending = (pending or 0) + number
+        libraries = [each for generation in generations for each in generation.libraries]
+        counts = self._uncounted.reported(libraries)
+        return ReportedCounts(counts.open, counts.used, counts.pending or pending)
 
     def close(self) -> None:
         """Close the pool; connections in use are closed when they are given back."""
@@ -403,33 +395,11 @@ class CustomPool(ThreadPool):
         self._retire(self._current)
 
 
-def _waiting(pool: Any) -> Iterator[int]:
-    """Yield how many threads wait on each condition and each semaphore of the pool."""
-    for found in _attributes(pool):
-        if isinstance(found, threading.Condition):
-            yield len(found._waiters)  # type: ignore[attr-defined]
-        elif isinstance(found, threading.Semaphore):
-            yield len(found._cond._waiters)  # type: ignore[attr-defined]
-
-
-def _attributes(pool: Any) -> list[Any]:
-    try:
-        return list(vars(pool).values())
-    except TypeError:  # it has __slots__
-        return []
-
-
-def _wake(pool: Any, *, over: bool) -> None:
-    """Wake all threads that wait on a condition of the pool, to test again what they wait for.
-
-    If the pool is `over`, let all threads that wait for a semaphore through, too.
-    """
-    for found in _attributes(pool):
-        if isinstance(found, threading.Condition) and found.acquire(timeout=_LOCK_TIMEOUT):
-            try:
-                found.notify_all()
-            finally:
-                found.release()
-        elif over and isinstance(found, threading.Semaphore):
-            # A BoundedSemaphore's own release would refuse.
-            threading.Semaphore.release(found, _MORE_THAN_CALLERS)
+def _opened(pool: Any) -> Any:
+    """Return a pool that was made, opened by its method for that if it says that it is closed."""
+    if getattr(pool, "closed", None) is True:
+        for name in OPEN_METHODS:
+            if callable(getattr(type(pool), name, None)) and needs_none(pool, name):
+                getattr(pool, name)()
+                break
+    return pool

@@ -1,0 +1,236 @@
+"""Pools in the shapes that applications have: by what names they lend, how they are told a server.
+
+Each is run by an engine's process on a real server, with the counts that it should have.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from psycopg2.extensions import make_dsn
+
+from poolviz.model.errors import ServerError
+from poolviz.model.messages import RunEnded
+from poolviz.pools.base import ThreadPool
+from poolviz.pools.registry import load_pool
+from poolviz.runs.runner import Runner
+from poolviz.sessions.summary import RunSummary
+from tests.pools.bench import RecordingCounter
+from tests.pools.custom.test_user_classes import run
+
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def runner() -> Iterator[Runner]:
+    with Runner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a file of an application, and returns the id of a pool in it."""
+
+    def write(source: str, name: str = "Database") -> str:
+        path = tmp_path / "database.py"
+        path.write_text(textwrap.dedent(source))
+        return f"{path}:{name}"
+
+    return write
+
+
+def sound(result: tuple[RunSummary, RunEnded], opened: int | None = None) -> RunSummary:
+    """The figures of a run in which nothing went wrong, and `opened` connections were opened."""
+    summary, ended = result
+    assert (ended.failure, ended.open_at_end) == ("", 0)
+    assert summary.errors == {}
+    assert summary.operations > 10
+    assert summary.connections.open_max <= 3
+    if opened is not None:
+        assert summary.connections.opened == opened
+    return summary
+
+
+QUEUE_OF_CONNECTIONS = """
+import queue
+import psycopg2
+
+class Database:
+    '''Connections in a queue, made at the start; the server comes in parts.'''
+
+    def __init__(self, db_host, db_port, db_user, db_password, db_name, max_connections=3):
+        self._idle = queue.Queue(max_connections)
+        for _ in range(max_connections):
+            self._idle.put(psycopg2.connect(
+                host=db_host, port=db_port, user=db_user, password=db_password, dbname=db_name))
+
+    def get_connection(self):
+        return self._idle.get(timeout=10)
+
+    def release_connection(self, connection):
+        connection.rollback()
+        self._idle.put(connection)
+"""
+
+
+def test_a_queue_of_connections_is_counted_from_its_making(
+    conninfo: str, runner: Runner, write: Write
+) -> None:
+    problems: list[str] = []
+    sound(run(runner, conninfo, write(QUEUE_OF_CONNECTIONS), problems), opened=3)
+    assert problems == []
+
+
+CONTEXT_MANAGER = """
+from contextlib import contextmanager
+from psycopg2.extras import RealDictCursor
+from psycopg2.pool import ThreadedConnectionPool
+
+class Database:
+    def __init__(self, database_url: str):
+        self._pool = ThreadedConnectionPool(3, 3, database_url)
+
+    @contextmanager
+    def {name}(self):
+        connection = self._pool.getconn()
+        try:
+            yield connection{cursor}
+            connection.commit()
+        except Exception:
+            connection.rollback()
+            raise
+        finally:
+            self._pool.putconn(connection)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "cursor"),
+    [("connection", ""), ("get_cursor", ".cursor(cursor_factory=RealDictCursor)")],
+)
+def test_a_context_manager_lends_a_connection_or_a_cursor(
+    conninfo: str, runner: Runner, write: Write, name: str, cursor: str
+) -> None:
+    pool = write(CONTEXT_MANAGER.format(name=name, cursor=cursor))
+    summary = sound(run(runner, conninfo, pool), opened=3)
+    assert summary.reported_counts.used_max == 3  # of the library's pool within
+
+
+SUBCLASS = """
+from psycopg_pool import ConnectionPool
+
+def configure(connection):
+    connection.execute("SET statement_timeout = '5s'")
+    connection.commit()
+
+class Database(ConnectionPool):
+    def __init__(self, conninfo, **kwargs):
+        super().__init__(
+            conninfo, min_size=3, max_size=3, configure=configure, open=False, **kwargs)
+"""
+
+
+def test_a_subclass_of_psycopgs_pool_gets_what_that_takes(
+    conninfo: str, runner: Runner, write: Write
+) -> None:
+    summary = sound(run(runner, conninfo, write(SUBCLASS)), opened=3)
+    assert summary.reported_counts.open_max == 3
+
+
+BORROWED = """
+import threading
+from dbutils.pooled_db import PooledDB
+import psycopg2
+
+class Database:
+    def __init__(self, dsn, size=3):
+        self._pool = PooledDB(psycopg2, maxconnections=size, mincached=size, blocking=True, dsn=dsn)
+    def borrow(self):
+        return self._pool.connection()
+    def return_(self, connection):
+        connection.close()
+"""
+
+
+def test_dbutils_behind_borrow_and_return(conninfo: str, runner: Runner, write: Write) -> None:
+    sound(run(runner, conninfo, write(BORROWED)), opened=3)
+
+
+ENVIRONMENT = """
+import os
+from psycopg2.pool import ThreadedConnectionPool
+
+class Database:
+    def __init__(self):
+        self._pool = ThreadedConnectionPool(3, 3, os.environ.get("DATABASE_URL", "{dsn}"))
+    def acquire(self):
+        return self._pool.getconn()
+    def release(self, connection):
+        self._pool.putconn(connection)
+"""
+
+
+def test_a_pool_that_knows_its_server_connects_to_it_or_to_the_runs(
+    conninfo: str, runner: Runner, write: Write
+) -> None:
+    pool, problems = write(ENVIRONMENT.format(dsn=make_dsn(conninfo, dbname="template1"))), [""]
+    summary = sound(run(runner, conninfo, pool, problems), opened=3)
+    assert summary.server_backends_max == 3, "libpq names the connections by PGAPPNAME"
+    assert [each for each in problems if "a server of its own" in each and "url=run" in each]
+    problems.clear()
+    sound(run(runner, conninfo, f"{pool}?url=run", problems), opened=3)
+    assert problems == []
+
+
+def test_a_server_of_its_own_that_cant_be_reached_is_named(conninfo: str, write: Write) -> None:
+    kind = load_pool(write(ENVIRONMENT.format(dsn="host=127.0.0.1 port=1 password=s3cret")))
+    assert issubclass(kind, ThreadPool)
+    with pytest.raises(ServerError) as error:
+        kind(conninfo, RecordingCounter(), {})
+    assert "connects to a server of its own and raised OperationalError" in str(error.value)
+    assert "database.py, line 7, in __init__" in str(error.value)
+    assert "s3cret" not in str(error.value)
+
+
+NAMES = """
+import psycopg2
+import psycopg2.extensions
+
+class Database:
+    def __init__(self, {parameter}):
+        self.dsn = {parameter}
+    def {acquire}(self):
+        return psycopg2.{connect}
+    def {release}(self, connection):
+        connection.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("acquire", "release", "parameter"),
+    [
+        ("getconn", "putconn", "postgres_dsn"),
+        ("checkout", "checkin", "db_url"),
+        ("get", "put", "config"),
+        ("acquire_connection", "return_connection", "creator"),
+        ("borrow", "give_back", "connection_string"),
+        ("connect", "unused", "conninfo"),
+    ],
+)
+def test_usual_names_are_known(
+    *, conninfo: str, runner: Runner, write: Write, acquire: str, release: str, parameter: str
+) -> None:
+    connect = {"config": "connect(**self.dsn)", "creator": "extensions and self.dsn()"}
+    pool = write(
+        NAMES.format(
+            acquire=acquire,
+            release=release,
+            parameter=parameter,
+            connect=connect.get(parameter, "connect(self.dsn)"),
+        )
+    )
+    summary = sound(run(runner, conninfo, pool))
+    assert summary.connections.opened >= summary.operations

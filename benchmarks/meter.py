@@ -1,16 +1,17 @@
 """What metering costs: operations of a metered run over those of a bare loop on the same pool.
 
-Both run `SELECT 1` with the same number of threads or tasks, each with a connection if the pool has
-that many, against the same server: the embedded one, or for MySQL's pools a MariaDB that is started
-as in the tests. They take turns, each in a process of its own, and the result is the median of the
-ratios of neighbours, since machines are noisy and speeds drift.
+Both run `SELECT 1` as the library's manual has it, with the same number of threads or tasks, each
+with a connection if the pool has that many, against the same server: the embedded one, or for
+MySQL's pools a MariaDB that is started as in the tests. They take turns, each in a process of its
+own, and the result is the median of the ratios of neighbours, since machines are noisy and speeds
+drift.
 
 If the system allows it, what is measured has one core for itself and the servers have the others.
 Otherwise the comparison is mostly chance: threads that pass the interpreter's lock from core to
 core, and cores that wake each other, make the same bare loop up to three times faster or slower
 from run to run.
 
-    uv run python benchmarks/meter.py [POOL…] [--dsn URL] [--check] [--quick] [--json]
+    uv run python benchmarks/meter.py [POOL…] [--uses] [--dsn URL] [--check] [--quick] [--json]
 """
 
 from __future__ import annotations
@@ -24,19 +25,25 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from poolviz.engine.engine import Engine
-from poolviz.load.settings import SETTINGS
+from poolviz.load.settings import settings_for
 from poolviz.model.dialect import POSTGRESQL, dialect_of
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import Report, RunEnded, SampleTaken, StartRun
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
+from poolviz.model.use import use_of
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.registry import POOLS, check_server, pool_class
 from poolviz.servers.dispatch import reach
@@ -52,6 +59,13 @@ SIZES = {
     "max_overflow": 0,
 }
 LOAD = {"statement": "select_1", "hold_time": 0, "think_time": 0}
+
+
+class Subject(NamedTuple):
+    """What is measured: a pool's id, and the name of one of its uses."""
+
+    pool: str
+    use: str
 
 
 class _NoCounter:
@@ -85,27 +99,26 @@ def clients_of(kind: type[Pool]) -> int:
     return 1 if kind.one_client else CLIENTS
 
 
-def bare(pool_id: str, conninfo: str, seconds: float) -> float:
+def bare(pool_id: str, use: str, conninfo: str, seconds: float) -> float:
     """Return the operations per second of a loop that does nothing else."""
     kind = pool_class(pool_id)
     if issubclass(kind, TaskPool):
-        return asyncio.run(bare_tasks(kind, conninfo, seconds))
+        return asyncio.run(bare_tasks(kind, conninfo, use, seconds))
     assert issubclass(kind, ThreadPool)
-    return bare_threads(kind, conninfo, seconds)
+    return bare_threads(kind, conninfo, use, seconds)
 
 
-def bare_threads(kind: type[ThreadPool], conninfo: str, seconds: float) -> float:
+def bare_threads(kind: type[ThreadPool], conninfo: str, use: str, seconds: float) -> float:
     pool = kind(conninfo, _NoCounter(), limits_of(kind))
     clients = clients_of(kind)
     done = threading.Event()
+    operation = thread_operation(pool, use)
 
     def operate() -> int:
         count = 0
         try:
             while not done.is_set():
-                connection = pool.acquire()
-                pool.execute(connection, STATEMENT)
-                pool.release(connection)
+                operation()
                 count += 1
         finally:
             done.set()  # an error ends all of them
@@ -121,17 +134,59 @@ def bare_threads(kind: type[ThreadPool], conninfo: str, seconds: float) -> float
     return sum(count.result() for count in counts) / taken
 
 
-async def bare_tasks(kind: type[TaskPool], conninfo: str, seconds: float) -> float:
+def thread_operation(pool: Any, use: str) -> Callable[[], None]:
+    """Return one operation as the library's manual writes it."""
+    commits = use_of({"use": use}, pool.uses).ends == "commit"
+
+    def connection_of_engine() -> None:
+        with pool.engine.connect() as connection:
+            connection.exec_driver_sql(STATEMENT).all()
+
+    def session() -> None:
+        with Session(pool.engine) as opened:
+            opened.execute(text(STATEMENT)).all()
+
+    def raw_connection() -> None:
+        connection = pool.engine.raw_connection()
+        fetched(connection)
+        connection.close()
+
+    def connection_of_psycopg() -> None:
+        with pool._pool.connection() as connection:
+            fetched(connection)
+
+    def acquire_and_release() -> None:
+        connection = pool.acquire()
+        pool.execute(connection, STATEMENT)
+        if commits:
+            connection.commit()
+        pool.release(connection)
+
+    if pool.library == "SQLAlchemy":
+        engine = {"connection": connection_of_engine, "session": session}
+        return {**engine, "raw_connection": raw_connection}.get(use, acquire_and_release)
+    if pool.library == "psycopg-pool" and use == "connection":
+        return connection_of_psycopg
+    return acquire_and_release
+
+
+def fetched(connection: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(STATEMENT)
+    cursor.fetchall()
+    cursor.close()
+
+
+async def bare_tasks(kind: type[TaskPool], conninfo: str, use: str, seconds: float) -> float:
     pool = kind(conninfo, _NoCounter(), limits_of(kind))
     await pool.open()
     until = perf_counter() + seconds
+    operation = task_operation(pool, use)
 
     async def operate() -> int:
         count = 0
         while perf_counter() < until:
-            connection = await pool.acquire()
-            await pool.execute(connection, STATEMENT)
-            await pool.release(connection)
+            await operation()
             count += 1
         return count
 
@@ -142,13 +197,44 @@ async def bare_tasks(kind: type[TaskPool], conninfo: str, seconds: float) -> flo
     return sum(counts) / taken
 
 
-def metered(pool_id: str, conninfo: str, seconds: float) -> float:
+def task_operation(pool: Any, use: str) -> Callable[[], Awaitable[None]]:
+    """Return one operation as the library's manual writes it."""
+
+    async def connection_of_engine() -> None:
+        async with pool.engine.connect() as connection:
+            (await connection.exec_driver_sql(STATEMENT)).all()
+
+    async def session() -> None:
+        async with AsyncSession(pool.engine) as opened:
+            (await opened.execute(text(STATEMENT))).all()
+
+    async def connection_of_psycopg() -> None:
+        async with pool._pool.connection() as connection:
+            cursor = connection.cursor()
+            await cursor.execute(STATEMENT)
+            await cursor.fetchall()
+            await cursor.close()
+
+    async def acquire_and_release() -> None:
+        connection = await pool.acquire()
+        await pool.execute(connection, STATEMENT)
+        await pool.release(connection)
+
+    if pool.library == "SQLAlchemy":
+        engine = {"connection": connection_of_engine, "session": session}
+        return engine.get(use, acquire_and_release)
+    if pool.library == "psycopg-pool" and use == "connection":
+        return connection_of_psycopg
+    return acquire_and_release
+
+
+def metered(pool_id: str, use: str, conninfo: str, seconds: float) -> float:
     """Return the operations per second of the same load, run and measured by poolviz."""
     kind = pool_class(pool_id)
     scenario = Scenario(
         pool=pool_id,
         limits=limits_of(kind),
-        load=SETTINGS.complete({**LOAD, "clients": clients_of(kind)}),
+        load=settings_for(kind).complete({**LOAD, "clients": clients_of(kind), "use": use}),
         duration=seconds,
     )
     operations, spans, errors = [], [], Counter[str]()
@@ -172,17 +258,17 @@ def metered(pool_id: str, conninfo: str, seconds: float) -> float:
 
 
 def measure(
-    pool_id: str, conninfo: str, pairs: int, seconds: float, core: int | None
+    what: Subject, conninfo: str, pairs: int, seconds: float, core: int | None
 ) -> dict[str, object]:
     """Return the median ratio of `pairs` neighbours, and the figures behind it."""
     figures = []
     for number in range(pairs):
         # They take turns at being first, so that a drift favours neither.
         order = ("bare", "metered") if number % 2 == 0 else ("metered", "bare")
-        figures.append({way: measured(way, pool_id, conninfo, seconds, core) for way in order})
+        figures.append({way: measured(way, what, conninfo, seconds, core) for way in order})
     ratios = [pair["metered"] / pair["bare"] for pair in figures]
     return {
-        "pool": pool_id,
+        **what._asdict(),
         "bare_per_s": round(statistics.median(pair["bare"] for pair in figures)),
         "metered_per_s": round(statistics.median(pair["metered"] for pair in figures)),
         "ratio": round(statistics.median(ratios), 3),
@@ -190,12 +276,12 @@ def measure(
     }
 
 
-def measured(way: str, pool_id: str, conninfo: str, seconds: float, core: int | None) -> float:
+def measured(way: str, what: Subject, conninfo: str, seconds: float, core: int | None) -> float:
     """Return operations per second, measured in a process of its own. It reads how to connect from
     its standard input."""
     done = subprocess.run(
         [
-            *(sys.executable, __file__, "--one", way, pool_id, str(seconds)),
+            *(sys.executable, __file__, "--one", way, *what, str(seconds)),
             *(() if core is None else ("--core", str(core))),
         ],
         input=conninfo,
@@ -204,7 +290,7 @@ def measured(way: str, pool_id: str, conninfo: str, seconds: float, core: int | 
         check=False,
     )
     if done.returncode:
-        sys.exit(f"{pool_id} could not be measured ({way}).")
+        sys.exit(f"{what.pool} could not be measured ({way}).")
     return float(done.stdout)
 
 
@@ -255,17 +341,18 @@ def mariadb() -> Iterator[str]:
 
 def show(result: dict[str, object]) -> None:
     print(
-        f"{result['pool']:<36} {result['bare_per_s']:>8,} {result['metered_per_s']:>10,} "
-        f"{result['ratio']:>7.3f}  {result['ratios']}",
+        f"{result['pool']:<36} {result['use']:<14} {result['bare_per_s']:>8,} "
+        f"{result['metered_per_s']:>10,} {result['ratio']:>7.3f}  {result['ratios']}",
         flush=True,
     )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--core", type=int, help=argparse.SUPPRESS)
     parser.add_argument("pools", nargs="*", help="ids; every pool that can run if none is named")
+    parser.add_argument("--uses", action="store_true", help="each use, not the usual one alone")
     parser.add_argument("--dsn", help="a server to measure on, in place of those started here")
     parser.add_argument("--check", action="store_true", help="fail under the goal")
     parser.add_argument("--quick", action="store_true", help="three short pairs")
@@ -274,10 +361,10 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.one:
-        way, pool_id, seconds = options.one
+        way, pool_id, use, seconds = options.one
         if options.core is not None:
             os.sched_setaffinity(0, [options.core])
-        print((bare if way == "bare" else metered)(pool_id, sys.stdin.read(), float(seconds)))
+        print((bare if way == "bare" else metered)(pool_id, use, sys.stdin.read(), float(seconds)))
         return 0
     pairs = options.pairs or (3 if options.quick else 9)
     seconds = options.seconds or (2.0 if options.quick else 4.0)
@@ -286,12 +373,16 @@ def main() -> int:
     with ExitStack() as stack:
         servers = Servers(stack, options.dsn)
         if not options.json:
-            print(f"{'operations a second':<36} {'bare':>8} {'metered':>10} {'ratio':>7}")
+            print(
+                f"{'operations a second':<36} {'use':<14} {'bare':>8} {'metered':>10} {'ratio':>7}"
+            )
         for pool_id in options.pools or servers.pools():
             conninfo = servers.conninfo(pool_id)
-            results.append(measure(pool_id, conninfo, pairs, seconds, core))
-            if not options.json:
-                show(results[-1])
+            uses = [use.name for use in pool_class(pool_id).uses]
+            for use in uses if options.uses else uses[:1]:
+                results.append(measure(Subject(pool_id, use), conninfo, pairs, seconds, core))
+                if not options.json:
+                    show(results[-1])
     if options.json:
         print(json.dumps(results))
     return int(options.check and any(float(str(r["ratio"])) < GOAL for r in results))

@@ -128,7 +128,8 @@ class Console:
 
 def table(summary: RunSummary, marks: Sequence[Mark] = ()) -> str:
     """Return the result for people: the whole run, its faults, and each segment of several."""
-    lines = [f"{summary.pool} on {summary.server}"]
+    how = "" if summary.use is None else f" (use = {summary.use})"
+    lines = [f"{summary.pool}{how} on {summary.server}"]
     if summary.incomplete_reason is not None:
         lines.append(f"  incomplete    {summary.incomplete_reason}")
     lines += _figures(summary)

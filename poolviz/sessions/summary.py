@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import groupby
 from statistics import median
 from typing import Any
 
@@ -118,12 +119,15 @@ class SegmentSummary(Figures, frozen=True, kw_only=True):
 class RunSummary(Figures, frozen=True, kw_only=True):
     """The figures of a whole run.
 
-    `server` describes the server, if known. `rows` compares the rows that clients committed with
-    those that are there, if the load added rows. `incomplete_reason` is a sentence that says why a
-    run isn't `complete`: it failed, was stopped before its time, or couldn't be recorded.
+    `use` says how clients used the pool: the names of the setting `use` in their order, None if a
+    session of an earlier version doesn't say. `server` describes the server, if known. `rows`
+    compares the rows that clients committed with those that are there, if the load added rows.
+    `incomplete_reason` is a sentence that says why a run isn't `complete`: it failed, was stopped
+    before its time, or couldn't be recorded.
     """
 
     pool: str | None
+    use: str | None
     server: str | None
     complete: bool
     incomplete_reason: str | None
@@ -136,6 +140,7 @@ def as_object(summary: RunSummary, marks: Sequence[Mark] = ()) -> dict[str, Any]
     changes, faults and notes of the run last."""
     return {
         "pool": summary.pool,
+        "use": summary.use,
         "server": summary.server,
         "complete": summary.complete,
         "incomplete_reason": summary.incomplete_reason,
@@ -335,13 +340,17 @@ class SummaryBuilder:
         reason = _incomplete_reason(began, ended) or trouble
         current = [] if self._last is None else [_segment(self._current, self._last)]
         figures = self._whole.figures(None if ended is None else ended.open_at_end)
+        segments = [*self._closed, *current]
+        loads = [] if began is None else [began.scenario.load]
+        uses = [str(load["use"]) for load in [*loads, *(s.load for s in segments)] if "use" in load]
         return RunSummary(
             pool=None if began is None else began.scenario.pool,
+            use=", then ".join(use for use, _ in groupby(uses)) or None,
             server=None if began is None else began.environment.get("server"),
             complete=not reason,
             incomplete_reason=reason or None,
             rows=None if ended is None else ended.rows,
-            segments=[*self._closed, *current],
+            segments=segments,
             **msgspec.structs.asdict(figures),
         )
 

@@ -20,10 +20,10 @@ from poolviz.model.text import sentence
 from poolviz.runs.runner import Run
 from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.summary import Figures, RunSummary, SegmentSummary
+from poolviz.sessions.summary import RunSummary
+from poolviz.sessions.totals import Figures
 
 _LINE_EVERY = 5.0  # seconds, where lines can't be overwritten
-_MANY_HELD_BY_NONE = 0.5  # connections: with more, the pool's own count is shown
 _MOST_ERRORS = 10  # kinds of errors that are printed, the most frequent ones
 _WORTH_A_WARNING = 0.05  # of a run: less than that at its limit, the load generator is not named
 
@@ -139,19 +139,11 @@ def table(summary: RunSummary, marks: Sequence[Mark] = ()) -> str:
     if faults:
         lines.append(f"  faults        {', '.join(faults)}")
     if len(summary.segments) > 1:
-        before = summary.segments[0]
         for segment in summary.segments:
-            changed = _differences(before, segment)
-            title = f"{segment.from_s:.1f} to {segment.to_s:.1f} s"
-            lines += ["", f"{title}{'   ' + changed if changed else ''}", *_figures(segment)]
-            before = segment
+            done = f"   {', '.join(segment.began_with)}" if segment.began_with else ""
+            title = f"{segment.from_s:.1f} to {segment.to_s:.1f} s{done}"
+            lines += ["", title, *_figures(segment)]
     return "\n".join(lines)
-
-
-def _differences(before: SegmentSummary, after: SegmentSummary) -> str:
-    was = {**before.limits, **before.load, **before.faults}
-    now = {**dict.fromkeys(before.faults, 0), **after.limits, **after.load, **after.faults}
-    return ", ".join(f"{key}={value}" for key, value in now.items() if was.get(key) != value)
 
 
 def _figures(figures: Figures) -> list[str]:
@@ -168,9 +160,9 @@ def _figures(figures: Figures) -> list[str]:
         f"  use           {_times(figures.use_time_s)}",
         f"  create        {_times(figures.create_time_s)}",
         f"  connections   used {connections.used_mean or 0:.2f} on average, {connections.used_max} "
-        f"at most; {connections.open_max} open at most, {connections.opened} opened, "
-        f"{connections.open_at_end} open at the end; {connections.pending_max} waiting at most"
-        f"{backlog}",
+        f"at most; open {connections.open_mean or 0:.2f} on average, {connections.open_max} at "
+        f"most, {connections.open_at_end} at the end; {connections.opened:,} opened; "
+        f"{connections.pending_max} waiting at most{backlog}",
         *_other_counts(figures),
         f"  each client   {_clients(figures)}",
         *_load_generator(figures),
@@ -199,14 +191,26 @@ def _unfinished(figures: Figures) -> str:
 
 
 def _other_counts(figures: Figures) -> list[str]:
-    """Return the pool's own count of connections in use, where no client holds many of them."""
-    reported = figures.reported_counts
-    if (reported.held_by_none_mean or 0.0) < _MANY_HELD_BY_NONE:
-        return []
-    return [
-        f"  pool's count  used {reported.used_mean or 0:.2f} on average, {reported.used_max} at "
-        f"most; {reported.held_by_none_mean:.2f} of them are held by no client"
-    ]
+    """Return what the server counts, where the pool's own counts contradict ours, and what is wrong
+    with connections and clients."""
+    lines = []
+    if figures.server_backends_mean is not None:
+        lines.append(
+            f"  server        {figures.server_backends_mean:.2f} backends on average, "
+            f"{figures.server_backends_max} at most, {figures.server_backends_at_end} at the end"
+        )
+    if figures.reported_counts.difference is not None:
+        lines.append(f"  beware        {figures.reported_counts.difference}")
+    if figures.connections.open_after_close:
+        left = figures.connections.open_after_close
+        lines.append(f"  beware        the pool left {left} open when it was closed")
+    if figures.clients_restarted:
+        count = figures.clients_restarted
+        lines.append(
+            f"  beware        {'a client' if count == 1 else f'{count:,} clients'} ended without "
+            f"being asked to, and {'was' if count == 1 else 'were'} started again"
+        )
+    return lines
 
 
 def _clients(figures: Figures) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from array import array
+from collections import deque
 from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from typing import Generic, Protocol, TypeVar
@@ -53,12 +54,14 @@ class ClientEvents:
         self._on_problem = on_problem
         self._named: set[str] = set()  # the errors that were told
         self.lost = False  # a client has ended that wasn't asked to
+        self.restarts: deque[int] = deque()  # the numbers of clients that were started again
 
     def failed(self, behaviour: Behaviour, error: BaseException) -> None:
         """Count an error that ended what a client does. It is to begin again."""
         if behaviour.stopping:
             return
         behaviour.failed(error)
+        self.restarts.append(behaviour.number)
         name = name_of(error)
         if name in self._named:
             return
@@ -74,6 +77,7 @@ class ClientEvents:
     def ended(self, number: int) -> None:
         """Note that a client's thread or task is gone, and is to be replaced."""
         _logger.info("client %d is gone", number)
+        self.restarts.append(number)
         self.lost = True
 
 
@@ -106,7 +110,7 @@ _Client = TypeVar("_Client", bound=GroupClient)
 class ClientGroup(ABC, Generic[_Client]):
     """Owns a pool and its clients.
 
-    The control thread calls every method but `buffers`, `take` and `reported_counts`, which belong
+    The control thread calls every method but `buffers`, `take…` and `reported_counts`, which belong
     to whoever takes a sample. `on_problem` gets a topic and a sentence, from any thread, where
     clients end other than by being stopped, or can't be started. The run goes on.
     """
@@ -171,6 +175,14 @@ class ClientGroup(ABC, Generic[_Client]):
             dropped += moments
             waited += waits
         return due, dropped, waited
+
+    def take_restarted(self) -> int:
+        """Return how many clients have ended without being asked to since the last call."""
+        restarts, count = self._events.restarts, 0
+        while restarts:
+            restarts.popleft()
+            count += 1
+        return count
 
     @property
     def varies(self) -> bool:

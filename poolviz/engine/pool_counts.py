@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from time import perf_counter
 
+from poolviz.model.differing_counts import LONG_APART, not_given_back
 from poolviz.model.error_text import sentence_part
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.custom.places import place_of_error, place_of_thread
@@ -15,7 +16,6 @@ from poolviz.pools.custom.places import place_of_error, place_of_thread
 _PATIENCE = 0.02  # seconds that a sample waits for a pool's counts
 _OLD = 0.2  # seconds after which an answer is of another moment than the sample
 _SLOW = 1.0  # seconds after which counts that don't come are reported
-_LONG = 15  # samples on end for which two counts differ, so that they aren't of two moments
 _MOST = 2**31
 _NO_COUNTS = ReportedCounts()
 _logger = logging.getLogger(__name__)
@@ -56,15 +56,12 @@ class PoolCounts:
         return counts
 
     def compare(self, counts: ReportedCounts, held: int) -> None:
-        """Tell once if a user's pool counts more connections in use than clients hold, for `_LONG`
-        samples on end: some aren't given back."""
+        """Tell once if a user's pool counts more connections in use than clients hold, for
+        `LONG_APART` samples on end: some aren't given back."""
         used = counts.used if self._thread is not None else None
         self._apart_for = self._apart_for + 1 if used is not None and used > held else 0
-        if self._apart_for == _LONG:
-            self._on_problem(
-                f"The pool itself counts {used} connections in use while clients hold {held}: "
-                "connections that clients have released didn't come back into the pool."
-            )
+        if self._apart_for == LONG_APART:
+            self._on_problem(not_given_back(f"{used}", f"{held}"))
 
     def close(self) -> None:
         """Let the thread end, once the pool has answered."""

@@ -206,6 +206,7 @@ class Run:
             steps.callback(self._client_group.close)
             steps.callback(self._client_group.stop, self._server_monitor.cancel_statements)
             steps.callback(self._fault_injector.close)
+            steps.callback(self._sampler.end_load)
 
     def _report_findings(self) -> None:
         for sentence in self._client_group.take_findings():
@@ -235,7 +236,8 @@ class Run:
         in_force = self._faults | {
             key: v for key, v in faults.items() if FAULTS[key].standing or self._begins(key, v)
         }
-        if (limits, load, in_force) == (self._limits, self._load, self._faults):
+        same = (limits, load, in_force) == (self._limits, self._load, self._faults)
+        if same and not any(self._happens(key, value) for key, value in faults.items()):
             at = self._sampler.now()
         else:
             self._faults = in_force
@@ -283,11 +285,16 @@ class Run:
         refused = {
             key: why_not
             for key, value in faults.items()
-            if self._begins(key, value) and (why_not := self._fault_injector.why_not(key))
+            if self._happens(key, value) and (why_not := self._fault_injector.why_not(key))
         }
         for key, why_not in refused.items():
             self._refuse([key], old, why_not)
         return {key: value for key, value in faults.items() if key not in refused}
+
+    @staticmethod
+    def _happens(key: str, value: Value) -> bool:
+        """Return whether that is a fault which is injected now, rather than set or ended."""
+        return not FAULTS[key].standing and value != FAULT_PARAMETERS[key].default
 
     @staticmethod
     def _begins(key: str, value: Value) -> bool:
@@ -354,7 +361,7 @@ class Run:
         for key, value in values.items():
             if value != old[key]:
                 show = declared[key].show
-                text = f"{key} {show(old[key])}→{show(value)}"
+                text = f"{key} {show(old[key])} → {show(value)}"
                 self._mark(at, kind, text, key=key, old=old[key], new=value)
 
     def _mark(

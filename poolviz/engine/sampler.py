@@ -52,7 +52,7 @@ class Sampler:
         self._counts = PoolCounts(client_group.reported_counts, on_no_counts, apart=is_users(kind))
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._failed = False
+        self._failed = self._ending = False
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._meter = Meter(connections, shares=kind.shares)
         self._index = self._segment = self._missed = 0
@@ -87,6 +87,17 @@ class Sampler:
             self._faults = dict(faults)
             self._set_in_force(limits, load)
         return at
+
+    def end_load(self) -> None:
+        """Take the last sample of the load. What is sampled from here on is the end of the run, in
+        which clients are stopped and the pool is closed."""
+        if self._lock.acquire(timeout=_STOP_LIMIT):
+            try:
+                if not self._failed:
+                    self._take(complete=True)
+                self._ending = True
+            finally:
+                self._lock.release()
 
     def stop(self) -> int:
         """Take the last sample, and return how many connections are open then. TimeoutError if
@@ -171,6 +182,8 @@ class Sampler:
             error_kinds=kinds.first(self._began),
             waits_unfinished=tick.unfinished,
             error_counts=kinds.counts(tick.errors, self._began, tick.end, complete=complete),
+            ending=self._ending,
+            clients_restarted=self._client_group.take_restarted(),
         )
         self._index += 1
         self._missed = 0

@@ -142,7 +142,8 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class RunEnded(msgspec.Struct, tag="Ended", frozen=True):
-    """The run is over, with `open_at_end` connections left open by the meter's count.
+    """The run is over, with `open_at_end` connections left open by the meter's count,
+    after the pool was closed.
 
     `failure` says in one sentence why the run could not begin or go on, with the `exit_status` for
     it; empty if it could. `rows` is there if the load added rows that could be counted. `stopped`

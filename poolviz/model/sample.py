@@ -102,6 +102,10 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     kind that had not come before in the segment is in `error_kinds`, and `error_counts` has the
     same counts by kind. `waits_unfinished` of the durations in `wait` were not over when the run
     ended: the true ones are longer.
+
+    A sample is `ending` if the load had ended before it: clients were stopped and the pool was
+    closed. `clients_restarted` counts clients whose thread or task ended otherwise and that were
+    started again.
     """
 
     index: int
@@ -141,6 +145,8 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     error_kinds: list[ErrorKind] = []
     waits_unfinished: int = 0
     error_counts: list[ErrorCount] = []
+    ending: bool = False
+    clients_restarted: int = 0
 
 
 class MarkKind(StrEnum):

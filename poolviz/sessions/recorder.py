@@ -156,7 +156,7 @@ class Recorder:
     def summary(self) -> RunSummary:
         """Return the figures so far, of the whole run and of each segment."""
         with self._lock:
-            return self._summary_builder.summary(self.began, self.ended, self.trouble)
+            return self._summary_builder.summary(self.began, self.ended, self.trouble, self.marks)
 
     def error_details(self) -> list[ErrorDetails]:
         """Return every kind of error and timeout of the run so far, which costs little."""

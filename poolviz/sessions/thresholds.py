@@ -31,11 +31,13 @@ _CONNECTIONS = (
     "used_max",
     "used_mean",
     "open_max",
+    "open_mean",
     "overflow_max",
     "pending_max",
     "retrying_max",
     "backlog_max",
     "open_at_end",
+    "open_after_close",
 )
 
 
@@ -61,6 +63,8 @@ FIGURES: dict[str, Callable[[RunSummary], float | None]] = {
     "timeouts": lambda summary: summary.timeouts,
     "errors": lambda summary: sum(summary.errors.values()),
     "server_backends_max": lambda summary: summary.server_backends_max,
+    "server_backends_mean": lambda summary: summary.server_backends_mean,
+    "server_backends_at_end": lambda summary: summary.server_backends_at_end,
     **{name: _of_connections(name) for name in _CONNECTIONS},
     **{f"{time}_{each}": _of_time(time, each) for time in _TIMES for each in _STATISTICS},
 }
@@ -83,8 +87,10 @@ times      {", ".join(f"{time}_…" for time in _TIMES)}
            The value is in seconds or has a unit: 50ms, 2min.
 
 numbers    {textwrap.fill(", ".join(plain), 69, subsequent_indent=" " * 11)}
-           throughput is in operations per second, used_mean weighted by time;
-           errors counts every kind of error, timeouts not included."""
+           throughput is in operations per second, means are weighted by time;
+           errors counts every kind of error, timeouts not included;
+           open_at_end is counted when the load ends, open_after_close when
+           the pool is closed: what is open then has leaked."""
 
 
 @dataclass(frozen=True)

@@ -152,8 +152,8 @@ def check_rows(rows: Rows | None, *, exact: bool) -> None:
 
 def check_end(session: Session, samples: Sequence[Sample]) -> None:
     """After an orderly end nothing is open."""
-    left = session.summary().connections.open_at_end
-    demand(left == 0, f"{left} connections are open at the end of {session.scenario.pool}")
+    left = session.summary().connections.open_after_close
+    demand(left == 0, f"{left} connections are open after {session.scenario.pool} was closed")
 
 
 def check_recorded_until(session: Session, samples: Sequence[Sample], killed: float) -> None:

@@ -92,7 +92,7 @@ def short_run(run: Any, pool: str, dsn: str, clients: int) -> Any:
     assert result["operations"] > 0
     assert result["errors"] == {}
     assert result["timeouts"] == 0
-    assert result["connections"]["open_at_end"] == 0
+    assert result["connections"]["open_after_close"] == 0
     return result
 
 

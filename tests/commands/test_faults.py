@@ -31,7 +31,7 @@ def test_a_run_goes_on_through_a_restart_of_its_own_server(
     result: Any = json.loads(printed.out)
     assert result["errors"]["OperationalError"] > 0
     assert result["connections"]["opened"] > result["connections"]["open_max"]
-    assert result["connections"]["open_at_end"] == 0
+    assert result["connections"]["open_after_close"] == 0
     before, during, after = (segment["faults"] for segment in result["segments"])
     assert (before, during, after) == ({}, {"restart_server": True}, {})
     assert result["segments"][2]["operations"] > 0

@@ -83,7 +83,11 @@ def test_scheduled_changes_make_segments_and_marks(conninfo: str) -> None:
     )
     with running(Engine, conninfo, what) as (run, heard):
         assert run.wait(30)
-    assert [mark.text for mark in heard.marks] == ["maxconn 8→3", "maxconn 3→8", "clients 6→2"]
+    assert [mark.text for mark in heard.marks] == [
+        "maxconn 8 → 3",
+        "maxconn 3 → 8",
+        "clients 6 → 2",
+    ]
     assert sorted({sample.segment for sample in heard.samples}) == [0, 1, 2]
     for mark, segment in zip(heard.marks, (1, 2, 2), strict=True):
         first = next(sample for sample in heard.samples if sample.segment == segment)

@@ -118,7 +118,14 @@ def test_a_pool_that_takes_nothing_back_is_shown_by_its_own_count(
     assert summary.reported_counts.used_mean is not None
     assert summary.reported_counts.used_mean > 2
     assert (summary.connections.used_mean or 0) < 1
-    assert "  pool's count  used " in table(summary)
+    sentence = summary.reported_counts.difference
+    assert sentence is not None
+    assert sentence.startswith("The pool itself counts ")
+    assert (
+        f"counts {summary.reported_counts.used_mean:.2f} connections in use on average" in sentence
+    )
+    assert "while clients hold 0." in sentence
+    assert f"  beware        {sentence}" in table(summary).splitlines()
 
 
 def test_timeouts_have_a_message_too_and_each_segment_its_first(conninfo: str) -> None:

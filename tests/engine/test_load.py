@@ -51,7 +51,7 @@ def test_littles_law_holds(pool: str, arrivals: str, conninfo: str) -> None:
     run, _ = whole(conninfo, scenario(pool, duration=4.0, **limits_of(pool, 4), **said))
     check_littles_law(run)
     assert run.errors == {}
-    assert run.connections.open_at_end == 0
+    assert run.connections.open_after_close == 0
 
 
 @pytest.mark.on_demand
@@ -185,7 +185,7 @@ def test_nested_checkouts_hold_several_connections_at_once(pool: str, conninfo: 
     assert run.connections.used_max == 9
     assert run.use_time_s.count == pytest.approx(3 * run.operations, abs=9)
     assert run.errors == {}
-    assert run.connections.open_at_end == 0
+    assert run.connections.open_after_close == 0
     assert all(s.idle.last + s.used.last == s.open.last for s in samples)
 
 

@@ -105,7 +105,7 @@ def test_waiting_tasks_start_at_once_when_the_limit_is_raised(conninfo: str) -> 
         heard.until(lambda h: h.samples and h.samples[-1].pending.last == 39, "39 waiters")
         engine.change("max_size", 40)
         heard.until(lambda h: h.samples[-1].used.last == 40, "all 40 at work")
-    assert [mark.text for mark in heard.marks] == ["max_size 1→40"]
+    assert [mark.text for mark in heard.marks] == ["max_size 1 → 40"]
 
 
 def test_tasks_that_wait_too_long_count_as_timeouts_and_not_as_errors(conninfo: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from poolviz.commands.console import table
 from poolviz.engine import run, sampler
 from poolviz.engine.engine import Engine
 from poolviz.engine.fault_injector import FaultInjector, RunFaultContext
@@ -24,6 +25,7 @@ from poolviz.model.messages import ProblemReported, Report, RunEnded, SampleTake
 from poolviz.pools.connections.connect_faults import ConnectFaults
 from poolviz.pools.custom import loader
 from poolviz.runs.engine_process import EngineProcess
+from poolviz.sessions.recorder import Recorder
 from tests.engine.runs import PATIENCE, Heard, running, scenario
 from tests.servers.fixtures import wait_until
 
@@ -302,8 +304,18 @@ def test_an_exception_that_is_raised_into_a_clients_thread_is_told_and_the_clien
         heard.until(lambda h: errors(h)["Away"] > 5, "clients are ended")
         before = heard.operations()
         heard.until(lambda h: h.operations() > before + 50, "they begin again")
+        heard.until(
+            lambda h: any("was started again" in told for told in problems(h)), "one is told"
+        )
+        heard.until(lambda h: any(sample.clients_restarted for sample in h.samples), "counted")
     assert heard.ended is not None
     assert heard.ended.failure == ""
+    with Recorder() as recorder:
+        for report in heard.reports:
+            recorder.add(report)
+        summary = recorder.summary()
+    assert summary.clients_restarted == sum(sample.clients_restarted for sample in heard.samples)
+    assert "started again" in table(summary)
 
 
 def test_clients_that_the_system_has_no_thread_for_are_started_later(

@@ -308,7 +308,7 @@ def test_a_signal_to_the_whole_group_ends_a_command_with_its_results(
         command.kill()
         command.wait()
     assert command.returncode == 130
-    assert json.loads(out)["connections"]["open_at_end"] == 0
+    assert json.loads(out)["connections"]["open_after_close"] == 0
     assert "Traceback" not in err
 
 

@@ -162,7 +162,7 @@ def far_apart(run: Iterable[Sample]) -> Iterator[Sample]:
 
 
 def change(t: float, key: str = "pool_size", old: Value = 5, new: Value = 8) -> Mark:
-    return Mark(t=t, kind=MarkKind.CHANGE, text=f"{key} {old}→{new}", key=key, old=old, new=new)
+    return Mark(t=t, kind=MarkKind.CHANGE, text=f"{key} {old} → {new}", key=key, old=old, new=new)
 
 
 def reports(run: Iterable[Sample], *marks: Mark) -> Iterator[Report]:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poolviz.commands.console import table
 from poolviz.model.messages import RunEnded
-from poolviz.model.sample import Sample, ServerView
+from poolviz.model.sample import Level, Mark, MarkKind, ReportedCounts, Sample, ServerView
 from poolviz.sessions.summary import RunSummary, SummaryBuilder
 from tests.sessions.builders import LIMITS, LOAD, Tick, began, ended, samples, ticks
 
@@ -91,11 +92,13 @@ def test_the_figures_of_a_small_run_are_those_calculated_by_hand() -> None:
     assert (connections.open_max, connections.used_max, connections.overflow_max) == (8, 8, 6)
     assert (connections.pending_max, connections.retrying_max) == (2, 1)
     assert connections.used_mean == pytest.approx((2 * 0.05 + 6.5 * 0.15 + 2 * 0.05) / 0.25)
-    assert connections.open_at_end == 4
+    assert connections.open_mean == pytest.approx((2.5 * 0.05 + 6.5 * 0.15 + 8 * 0.05) / 0.25)
+    assert (connections.open_at_end, connections.open_after_close) == (8, 4)
     assert whole.operations_per_client.min == 0
     assert whole.operations_per_client.median == 1.5
     assert whole.operations_per_client.max == 17
-    assert whole.server_backends_max == 8
+    assert (whole.server_backends_max, whole.server_backends_mean) == (8, 7)
+    assert whole.server_backends_at_end == 6
     assert (whole.samples, whole.samples_dropped) == (3, 2)
 
 
@@ -114,10 +117,95 @@ def test_each_segment_has_the_same_figures_of_its_own_time() -> None:
     assert (first.connections.opened, second.connections.opened) == (9, 0)
     assert (first.connections.closed, second.connections.closed) == (1, 4)
     assert (first.connections.open_at_end, second.connections.open_at_end) == (8, 8)
+    assert first.connections.open_after_close is second.connections.open_after_close is None
+    assert second.connections.open_mean == 8
     assert (first.wait_time_s.count, second.wait_time_s.count) == (3, 0)
     assert second.wait_time_s.p95 is None
     assert second.operations_per_client.min == 0
     assert (first.server_backends_max, second.server_backends_max) == (8, 6)
+    assert (first.server_backends_mean, second.server_backends_mean) == (8, 6)
+
+
+def test_the_end_of_a_run_is_in_no_mean_and_no_figure_at_the_end() -> None:
+    *load, last = samples(RUN)
+    closing = msgspec.structs.replace(
+        last,
+        index=last.index + 1,
+        t=last.t + 0.4,
+        span=0.4,
+        open=Level(0, 0, 8, 1.0),
+        server=ServerView(),
+        ending=True,
+    )
+    whole, without = summed([*load, last, closing], 0), summed([*load, last], 0)
+    for figures in (whole, whole.segments[-1]):
+        assert figures.connections.open_at_end == 8
+        assert figures.server_backends_at_end == 6
+    assert whole.connections.open_mean == without.connections.open_mean
+    assert whole.server_backends_mean == without.server_backends_mean
+    assert whole.connections.open_after_close == 0
+    assert whole.duration_s == pytest.approx(without.duration_s + 0.4)
+
+
+def test_a_segment_has_the_changes_and_faults_that_began_it() -> None:
+    first, second, third = samples(RUN)
+    fault = msgspec.structs.replace(third, index=3, t=third.t + 1, span=1.0, segment=2)
+    builder = SummaryBuilder()
+    for sample in (first, second, third, fault):
+        builder.add(sample)
+    marks = [
+        Mark(t=second.t, kind=MarkKind.CHANGE, text="max_overflow 5 → 0"),
+        Mark(t=second.t, kind=MarkKind.CHANGE, text="think_time 9 ms → 0 s"),
+        Mark(t=second.t, kind=MarkKind.NOTE, text="a note"),
+        Mark(t=second.t + 0.01, kind=MarkKind.NOTE, text="another"),
+        Mark(t=third.t, kind=MarkKind.FAULT, text="kill_backend"),
+    ]
+    summary = builder.summary(began(), ended(), marks=marks)
+    assert [segment.began_with for segment in summary.segments] == [
+        [],
+        ["max_overflow 5 → 0", "think_time 9 ms → 0 s"],
+        ["kill_backend"],
+    ]
+    printed = table(summary, marks).splitlines()
+    assert "0.2 to 0.2 s   max_overflow 5 → 0, think_time 9 ms → 0 s" in printed
+    assert "0.2 to 1.2 s   kill_backend" in printed
+
+
+@pytest.mark.parametrize(
+    ("used", "open_", "said"),
+    [
+        (5, 6, "counts 5.00 connections in use on average while clients hold 2.00: connections"),
+        (0, 5, "counts 0.00 connections in use on average while clients hold 2.00: it has lost"),
+        (2, 3, "counts 3.00 open connections on average while 5.00 are open: it no longer has"),
+        (2, 5, None),
+        (3, 5, "counts 3 connections in use at 0.8 s while clients hold 2: connections"),
+    ],
+)
+def test_a_pool_whose_own_counts_are_others_is_told_in_a_sentence(
+    used: int, open_: int, said: str | None
+) -> None:
+    for_long = 15 if used == 3 else 60
+    run = [
+        msgspec.structs.replace(sample, reported_counts=counts)
+        for number, sample in enumerate(samples([Tick() for _ in range(60)]))
+        for counts in [
+            ReportedCounts(open_, used, 0) if number < for_long else ReportedCounts(5, 2)
+        ]
+    ]
+    sentence = summed(run).reported_counts.difference
+    assert (sentence is None) == (said is None)
+    assert (said or "") in (sentence or "")
+
+
+def test_counts_of_two_moments_do_not_contradict_each_other() -> None:
+    run = [
+        msgspec.structs.replace(
+            sample, reported_counts=ReportedCounts(sample.open.low, sample.used.high + number % 2)
+        )
+        for number, sample in enumerate(samples(ticks(400)))
+    ]
+    summary = summed([msgspec.structs.replace(sample, span=0.05) for sample in run])
+    assert summary.reported_counts.difference is None
 
 
 @settings(max_examples=25, deadline=None)
@@ -149,6 +237,7 @@ def test_it_becomes_the_object_that_the_command_line_prints() -> None:
         "waits_unfinished",
         "reported_counts",
         *("wait_time_s", "use_time_s", "create_time_s", "retry_time_s", "connections"),
+        *("server_backends_mean", "server_backends_at_end", "clients_restarted"),
         *("operations_per_client", "server_backends_max", "samples", "samples_dropped"),
         "server_others_max",
         *("longest_wait_per_client_s", "load_generator"),
@@ -158,12 +247,15 @@ def test_it_becomes_the_object_that_the_command_line_prints() -> None:
         *figures,
     }
     for segment in shown["segments"]:
-        assert set(segment) == {"from_s", "to_s", "limits", "load", "faults"} | figures
+        assert (
+            set(segment) == {"from_s", "to_s", "began_with", "limits", "load", "faults"} | figures
+        )
     for times in ("wait_time_s", "use_time_s", "create_time_s", "retry_time_s"):
         assert list(shown[times]) == ["count", "mean", "p50", "p95", "p99", "max"]
     assert set(shown["connections"]) == {
         *("opened", "closed", "open_max", "used_max", "used_mean", "overflow_max"),
         *("pending_max", "retrying_max", "backlog_max", "open_at_end"),
+        *("open_mean", "open_after_close"),
     }
     for name in ("operations_per_client", "longest_wait_per_client_s"):
         assert list(shown[name]) == ["min", "median", "max"]

@@ -41,6 +41,11 @@ def summary() -> RunSummary:
         ("errors == 60", "'errors == 60' is true: errors was 60."),
         ("pending_max > 5", "'pending_max > 5' is true: pending_max was 6."),
         ("open_at_end > 0", "'open_at_end > 0' is true: open_at_end was 4."),
+        ("open_mean > 0", "'open_mean > 0' is true: open_mean was 4."),
+        (
+            "open_after_close > 0",
+            "'open_after_close > 0' can't be checked: nothing was counted for open_after_close.",
+        ),
         ("used_mean <= 3.5", "'used_mean <= 3.5' is true: used_mean was 3."),
         ("use_p99 > 1s", "'use_p99 > 1 s' can't be checked: nothing was counted for use_p99."),
     ],

@@ -68,7 +68,7 @@ class Fault(ABC):
 
     `parameter` declares its key and its amount; the default means that nothing is wrong. A
     `standing` fault stays on until it is set to its default; any other one happens and is over. One
-    that `lasts` for a time is in force until then, and makes a segment of the run.
+    that `lasts` for a time is in force until then. Each begins a segment of the run.
     `first_amount` is what the window offers for one of the latter, unless it is a switch. `rank`
     orders the faults wherever they are listed, lowest first.
     """

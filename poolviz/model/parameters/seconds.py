@@ -24,7 +24,8 @@ def parse_seconds(text: str) -> float:
     unit = _UNITS.get(match[2].lower() or "s") if match else None
     if match is None or unit is None:
         raise ValueError("is not a time: give seconds, or a number with us, ms, s, min or h")
-    return float(match[1]) * unit
+    # 9ms is 0.009, and not the 0.009000000000000001 of a product of two rounded numbers.
+    return float(f"{float(match[1]) * unit:.15g}")
 
 
 def show_seconds(seconds: float) -> str:

@@ -193,7 +193,7 @@ def test_a_mark_is_a_line_through_all_charts_with_one_label(
     recorder.add(MarkAdded(change(10.0, "max_overflow", 5, 15)))
     charts.set_recorder(recorder)
     layer = charts.canvas.chart_scene.marks
-    assert [label.text for label in layer.labels] == ["max_overflow 5→15"]
+    assert [label.text for label in layer.labels] == ["max_overflow 5 → 15"]
     image, x = painted(charts), int(charts.canvas.chart_scene.x_of(10.0))
     for plot in charts.canvas.chart_scene.plots:
         column = [image.pixelColor(x, y) for y in range(int(plot.top()), int(plot.bottom()))]

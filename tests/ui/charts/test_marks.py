@@ -43,7 +43,7 @@ def test_no_label_covers_another_or_the_title_or_leaves_the_panel(
 
 
 def test_a_label_stands_right_of_its_line(qapp: QApplication) -> None:
-    (label,) = labels((500.0, "pool_size 5→8"))
+    (label,) = labels((500.0, "pool_size 5 → 8"))
     assert 500 < label.rect.left() < 510
 
 
@@ -55,11 +55,11 @@ def test_the_newest_marks_are_named_and_the_others_counted(qapp: QApplication) -
 
 
 def test_labels_move_with_their_lines_and_dont_jump(qapp: QApplication) -> None:
-    placed = [(700.0, "clients 8→40"), (720.0, "max_overflow 5→15"), (860.0, "pool_size 5→6")]
+    placed = [(700.0, "clients 8 → 40"), (720.0, "max_overflow 5 → 15"), (860.0, "pool_size 5 → 6")]
     before = {label.text: label.rect.topLeft() for label in labels(*placed)}
     after = {
         label.text: label.rect.topLeft() for label in labels(*((x - 200, t) for x, t in placed))
     }
-    for text in ("clients 8→40", "max_overflow 5→15"):
+    for text in ("clients 8 → 40", "max_overflow 5 → 15"):
         assert before[text].x() - after[text].x() == pytest.approx(200)
         assert before[text].y() == after[text].y()

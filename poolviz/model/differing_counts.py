@@ -1,0 +1,33 @@
+"""Sentences about a pool whose own counts of connections contradict what poolviz has counted.
+
+Each is given the pool's count and ours, as text, and `when` they are so: " on average",
+" at 3.2 s".
+"""
+
+from __future__ import annotations
+
+LONG_APART = 15  # samples on end for which two counts differ, so that they aren't of two moments
+
+
+def not_given_back(pools: str, held: str, when: str = "") -> str:
+    """Return the sentence for a pool that counts more connections in use than clients hold."""
+    return (
+        f"The pool itself counts {pools} connections in use{when} while clients hold {held}: "
+        "connections that clients have released didn't come back into the pool."
+    )
+
+
+def lost_count_of(pools: str, held: str, when: str = "") -> str:
+    """Return the sentence for a pool that counts fewer connections in use than clients hold."""
+    return (
+        f"The pool itself counts {pools} connections in use{when} while clients hold {held}: "
+        "it has lost count of some of them."
+    )
+
+
+def not_closed(pools: str, there: str, when: str = "") -> str:
+    """Return the sentence for a pool that counts fewer connections than are open."""
+    return (
+        f"The pool itself counts {pools} open connections{when} while {there} are open: "
+        "it no longer has some of them and hasn't closed them."
+    )

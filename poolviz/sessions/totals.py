@@ -1,0 +1,339 @@
+"""Sums over the samples of a run or of a segment, and the figures made of them.
+
+Counts and times are sums over samples, percentiles are read from merged histograms, and means are
+weighted by time. A figure for which nothing was counted is null.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from statistics import median
+
+import msgspec
+
+from poolviz.model.differing_counts import LONG_APART, lost_count_of, not_closed, not_given_back
+from poolviz.model.histogram import Histogram, Summary
+from poolviz.model.sample import Level, Sample
+from poolviz.sessions.error_details import ErrorCounts, ErrorDetails
+
+_FAR_APART = 0.5  # connections on average: by so many, two counts are not those of two moments
+
+
+class Connections(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of connections and of clients without one.
+
+    Means are weighted by time. At most `pending_max` clients were in acquire at once,
+    `retrying_max` paused before a retry of their own, and `backlog_max` requests of an open load
+    were due and not begun.
+
+    `open_mean` and `open_at_end` are of the time until the load ended, before clients were stopped
+    and the pool was closed. `open_after_close` is what the pool had left open when the run was
+    over: connections that leaked. It is None for a segment, and until the run has ended.
+    """
+
+    opened: int
+    closed: int
+    open_max: int
+    open_mean: float | None
+    used_max: int
+    used_mean: float | None
+    overflow_max: int
+    pending_max: int
+    retrying_max: int
+    backlog_max: int
+    open_at_end: int
+    open_after_close: int | None
+
+
+class ReportedConnections(msgspec.Struct, frozen=True, kw_only=True):
+    """The pool's own counts, as it told them at the end of each sample until the load ended; None
+    for those that it doesn't have. Means are weighted by time; `held_by_none_mean` are connections
+    that the pool counts as used, though no client holds or waits for one. `difference` says in
+    sentences where the pool's counts and those of poolviz contradict each other; None if they
+    don't."""
+
+    open_max: int | None
+    used_max: int | None
+    used_mean: float | None
+    held_by_none_mean: float | None
+    pending_max: int | None
+    difference: str | None
+
+
+class PerClient(msgspec.Struct, frozen=True):
+    """A figure over all clients, including those with nothing to count: how evenly the pool serves
+    them."""
+
+    min: float | None
+    median: float | None
+    max: float | None
+
+
+class LoadGenerator(msgspec.Struct, frozen=True):
+    """Whether the machine kept up with the load.
+
+    `cpu_max` is in cores, and `lag_p99_max_s` is how late timers of 10 ms fired. For `strained_s`
+    seconds the load generator was at its limit (over 0.9 cores, or over 5 ms late), and the figures
+    may be its own, not the pool's.
+    """
+
+    cpu_max: float
+    lag_p99_max_s: float
+    strained_s: float
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured. Times in seconds.
+
+    `retry_time_s` is the time from a client's first refusal to the connection that it got by
+    retrying; it is not part of `wait_time_s`. `waits_unfinished` of the waits in `wait_time_s` were
+    not over when the run or its open load ended, and count with the time until then.
+    `server_backends_…` are this run's connections as the server counts them, once a second until
+    the load ended: at most, on average, and when they were counted last. None if they weren't.
+    `samples_dropped` counts ticks that were skipped: what happened in them is in the next sample.
+    `clients_restarted` counts clients whose thread or task ended and that were started again.
+    """
+
+    duration_s: float
+    operations: int
+    throughput_per_s: float | None
+    timeouts: int
+    errors: dict[str, int]
+    error_details: list[ErrorDetails]
+    wait_time_s: Summary
+    waits_unfinished: int
+    use_time_s: Summary
+    create_time_s: Summary
+    retry_time_s: Summary
+    connections: Connections
+    reported_counts: ReportedConnections
+    operations_per_client: PerClient
+    longest_wait_per_client_s: PerClient
+    load_generator: LoadGenerator
+    server_backends_max: int | None
+    server_backends_mean: float | None
+    server_backends_at_end: int | None
+    server_others_max: int | None
+    clients_restarted: int
+    samples: int
+    samples_dropped: int
+
+
+class _Apart:
+    """How far a count of the pool's own and ours are apart, in one direction."""
+
+    def __init__(self, sentence: Callable[[str, str, str], str]) -> None:
+        self._sentence = sentence
+        self._span = self._area = self._pools_area = self._ours_area = 0.0
+        self._for = 0  # samples on end
+        self._longest = 0
+        self._seen = (0.0, 0, 0)  # the moment, and both counts, in the longest time that it lasted
+
+    def add(self, sample: Sample, pools: int, ours: Level, apart: int) -> None:
+        """Add the counts of the next sample, which are `apart` by that many, if more than 0."""
+        self._span += sample.span
+        self._pools_area += pools * sample.span
+        self._ours_area += ours.mean * sample.span
+        self._area += max(apart, 0) * sample.span
+        self._for = self._for + 1 if apart > 0 else 0
+        if self._for > self._longest:
+            self._longest, self._seen = self._for, (sample.t, pools, ours.last)
+
+    @property
+    def mean(self) -> float | None:
+        """By how many they were apart on average; None without any counts."""
+        return self._area / self._span if self._span else None
+
+    @property
+    def sentence(self) -> str:
+        """What is to be said of it; "" if it may be that the two are of different moments."""
+        if (self.mean or 0.0) >= _FAR_APART:
+            pools, ours = self._pools_area / self._span, self._ours_area / self._span
+            return self._sentence(f"{pools:.2f}", f"{ours:.2f}", " on average")
+        if self._longest >= LONG_APART:
+            t, pools_count, ours_count = self._seen
+            return self._sentence(f"{pools_count}", f"{ours_count}", f" at {t:.1f} s")
+        return ""
+
+
+class _Reported:
+    """The pool's own counts over samples."""
+
+    def __init__(self) -> None:
+        self._highest: dict[str, int] = {}
+        self._span = self._used_area = 0.0
+        self._not_back = _Apart(not_given_back)
+        self._others = (_Apart(lost_count_of), _Apart(not_closed))
+
+    def add(self, sample: Sample) -> None:
+        """Add the next sample."""
+        counts = sample.reported_counts
+        for name in ("open", "used", "pending"):
+            count: int | None = getattr(counts, name)
+            if count is not None:
+                self._highest[name] = max(self._highest.get(name, 0), count)
+        lost, abandoned = self._others
+        if counts.used is not None:
+            self._span += sample.span
+            self._used_area += counts.used * sample.span
+            # Some pools count a connection as used while it is opened for a client that waits.
+            apart = counts.used - sample.used.high - sample.pending.high
+            self._not_back.add(sample, counts.used, sample.used, apart)
+            lost.add(sample, counts.used, sample.used, sample.used.low - counts.used)
+        if counts.open is not None:
+            abandoned.add(sample, counts.open, sample.open, sample.open.low - counts.open)
+
+    def counts(self) -> ReportedConnections:
+        """Return the counts so far."""
+        sentences = (self._not_back.sentence, *(apart.sentence for apart in self._others))
+        return ReportedConnections(
+            open_max=self._highest.get("open"),
+            used_max=self._highest.get("used"),
+            used_mean=self._used_area / self._span if self._span else None,
+            held_by_none_mean=self._not_back.mean,
+            pending_max=self._highest.get("pending"),
+            difference=" ".join(filter(None, sentences)) or None,
+        )
+
+
+class Totals:
+    """Sums over samples. `begin` is in seconds; None takes it from the first sample. `whole` are
+    those of the run of which this is a segment; they get each sample first.
+
+    Not thread-safe.
+    """
+
+    def __init__(self, begin: float | None = None, whole: Totals | None = None) -> None:
+        self.begin = begin
+        self.end = 0.0
+        self.samples = self.missed = 0
+        self.operations = self.timeouts = self.opened = self.closed = self.open = 0
+        self.errors: Counter[str] = Counter()
+        self.error_counts: ErrorCounts = ErrorCounts(None if whole is None else whole.error_counts)
+        self.per_client: Counter[int] = Counter()
+        self.waits_unfinished = 0
+        self.wait, self.use = Histogram(), Histogram()
+        self.create, self.retry = Histogram(), Histogram()
+        self.open_max = self.used_max = self.overflow_max = 0
+        self.pending_max = self.retrying_max = self.backlog_max = 0
+        self.longest_waits: dict[int, float] = {}
+        self.cpu_max = self.lag_max = self.strained = 0.0
+        self.backends_max: int | None = None
+        self.backends_at_end: int | None = None
+        self.others_max: int | None = None
+        self.restarted = 0
+        self._views = self._backends = 0
+        self._span = self._used_area = self._load_span = self._open_area = 0.0
+        self._reported = _Reported()
+
+    def add(self, sample: Sample) -> None:
+        """Add the next sample."""
+        if self.begin is None:
+            self.begin = sample.t - sample.span
+        self.end = sample.t
+        self.samples += 1
+        self.missed += sample.missed
+        self._span += sample.span
+        self._used_area += sample.used.mean * sample.span
+        self.restarted += sample.clients_restarted
+        self.operations += sample.operations
+        self.timeouts += sample.timeouts
+        self.waits_unfinished += sample.waits_unfinished
+        self.opened += sample.opened
+        self.closed += sample.closed
+        self.errors.update(sample.errors)
+        self.error_counts.add(sample)
+        self.per_client.update(sample.per_client)
+        self.wait.merge(sample.wait)
+        self.use.merge(sample.use)
+        self.create.merge(sample.create)
+        self.retry.merge(sample.retry)
+        self.open_max = max(self.open_max, sample.open.high)
+        self.used_max = max(self.used_max, sample.used.high)
+        self.overflow_max = max(self.overflow_max, sample.overflow.high)
+        self.pending_max = max(self.pending_max, sample.pending.high)
+        self.retrying_max = max(self.retrying_max, sample.retrying.high)
+        self.backlog_max = max(self.backlog_max, sample.backlog.high)
+        for client, wait in sample.longest_waits.items():
+            self.longest_waits[client] = max(self.longest_waits.get(client, 0.0), wait)
+        self.cpu_max = max(self.cpu_max, sample.cpu)
+        self.lag_max = max(self.lag_max, sample.lag)
+        self.strained += sample.span if sample.overloaded else 0.0
+        if sample.server is not None:
+            self.backends_max = max(self.backends_max or 0, sample.server.total)
+            if sample.server.others is not None:
+                self.others_max = max(self.others_max or 0, sample.server.others)
+        if not sample.ending:
+            self._add_under_load(sample)
+
+    def _add_under_load(self, sample: Sample) -> None:
+        """Add what the end of a run, which closes the pool, would distort."""
+        self.open = sample.open.last
+        self._load_span += sample.span
+        self._open_area += sample.open.mean * sample.span
+        self._reported.add(sample)
+        if sample.server is not None:
+            self.backends_at_end = sample.server.total
+            self._backends += sample.server.total
+            self._views += 1
+
+    @property
+    def throughput(self) -> float | None:
+        """Operations per second of the time that was measured; None before the first sample."""
+        return self.operations / self._span if self._span else None
+
+    @property
+    def used_mean(self) -> float | None:
+        """Time-weighted mean of connections in use; None before the first sample."""
+        return self._used_area / self._span if self._span else None
+
+    def figures(self, open_after_close: int | None = None) -> Figures:
+        """Return the figures so far. `open_after_close` is given once the run has ended."""
+        waits = [self.longest_waits.get(client, 0.0) for client in self.per_client]
+        return Figures(
+            duration_s=self.end - (self.begin or 0.0),
+            operations=self.operations,
+            throughput_per_s=self.throughput,
+            timeouts=self.timeouts,
+            errors=dict(sorted(self.errors.items())),
+            error_details=self.error_counts.details(),
+            wait_time_s=self.wait.summary(),
+            waits_unfinished=self.waits_unfinished,
+            use_time_s=self.use.summary(),
+            create_time_s=self.create.summary(),
+            retry_time_s=self.retry.summary(),
+            connections=Connections(
+                opened=self.opened,
+                closed=self.closed,
+                open_max=self.open_max,
+                open_mean=self._open_area / self._load_span if self._load_span else None,
+                used_max=self.used_max,
+                used_mean=self.used_mean,
+                overflow_max=self.overflow_max,
+                pending_max=self.pending_max,
+                retrying_max=self.retrying_max,
+                backlog_max=self.backlog_max,
+                open_at_end=self.open,
+                open_after_close=open_after_close,
+            ),
+            reported_counts=self._reported.counts(),
+            operations_per_client=_per_client(self.per_client.values()),
+            longest_wait_per_client_s=_per_client(waits),
+            load_generator=LoadGenerator(self.cpu_max, self.lag_max, self.strained),
+            server_backends_max=self.backends_max,
+            server_backends_mean=self._backends / self._views if self._views else None,
+            server_backends_at_end=self.backends_at_end,
+            server_others_max=self.others_max,
+            clients_restarted=self.restarted,
+            samples=self.samples,
+            samples_dropped=self.missed,
+        )
+
+
+def _per_client(figures: Collection[float]) -> PerClient:
+    return PerClient(
+        min(figures, default=None),
+        median(figures) if figures else None,
+        max(figures, default=None),
+    )

@@ -14,7 +14,14 @@ from poolviz.sessions.thresholds import FIGURES, Threshold
 from tests.servers.fixtures import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
-KEYS = {"title", "pool", "dsn", "changes", "fail_if"}  # rows of the table of a scenario's keys
+KEYS = {
+    "title",
+    "pool",
+    "dsn",
+    "connect",
+    "changes",
+    "fail_if",
+}  # rows of the table of a scenario's keys
 
 
 def _words(text: str) -> set[str]:

@@ -16,7 +16,7 @@ from poolviz.model.messages import ChangeRefused, ProblemReported, Report
 from poolviz.model.parameters import show_seconds
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Scenario
-from poolviz.model.text import sentence
+from poolviz.model.text import on_one_line, sentence
 from poolviz.runs.runner import Run
 from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.recorder import Recorder
@@ -130,6 +130,9 @@ def table(summary: RunSummary, marks: Sequence[Mark] = ()) -> str:
     """Return the result for people: the whole run, its faults, and each segment of several."""
     how = "" if summary.use is None else f" (use = {summary.use})"
     lines = [f"{summary.pool}{how} on {summary.server}"]
+    if summary.connect:
+        given = ", ".join(f"{key}={value}" for key, value in summary.connect.items())
+        lines.append(f"  connect       {on_one_line(given)}")
     if summary.incomplete_reason is not None:
         lines.append(f"  incomplete    {summary.incomplete_reason}")
     lines += _figures(summary)

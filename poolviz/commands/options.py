@@ -14,6 +14,7 @@ _LEVEL, _FILE = "log_level", "log_file"  # names of parameters
 _EXAMPLES = {
     "--limit": "maxconn=8",
     "--load": "clients=20",
+    "--connect": "prepare_threshold=never",
     "--at": "3:maxconn=8",
     "--own-pool": "acquire=get_connection",
 }

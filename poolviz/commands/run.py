@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 )
 @click.option("--limit", "limits", metavar="KEY=VALUE", multiple=True, help="A limit of the pool.")
 @click.option("--load", metavar="KEY=VALUE", multiple=True, help="A setting of the load.")
+@click.option(
+    "--connect",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="An argument that the pool's driver connects with, as `poolviz pools` lists them.",
+)
 @click.option(
     "--at", metavar="SECONDS:KEY=VALUE", multiple=True, help="A change or a fault during the run."
 )
@@ -63,6 +69,7 @@ def command(
     own_pool: tuple[str, ...],
     limits: tuple[str, ...],
     load: tuple[str, ...],
+    connect: tuple[str, ...],
     at: tuple[str, ...],
     duration: str | None,
     seed: int | None,
@@ -88,11 +95,12 @@ def command(
     given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
     draft = draft.with_fields(**{key: value for key, value in given.items() if value is not None})
     if pool is not None and scenario is not None:
-        draft = draft.with_fields(limits={})
+        draft = draft.with_fields(limits={}, connect={})
     draft = _with_own_pool(draft, own_pool)
     with Runner() as runner:
         runner.learn(draft.pool)
-        draft = _with_options(draft, limits, load, at)
+        sections = {"limits": limits, "load": load, "connect": connect}
+        draft = _with_options(draft, sections, at)
         if fail_if:
             draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])
         return run_draft(
@@ -116,25 +124,25 @@ def _with_own_pool(draft: Draft, own_pool: Sequence[str]) -> Draft:
     return draft.with_fields(pool=used.pool, mistakes=(*draft.mistakes, *used.mistakes))
 
 
-def _with_options(
-    draft: Draft, limits: Sequence[str], load: Sequence[str], at: Sequence[str]
-) -> Draft:
-    """Return `draft` with what the options say, and with the mistakes in them."""
+def _with_options(draft: Draft, sections: Mapping[str, Sequence[str]], at: Sequence[str]) -> Draft:
+    """Return `draft` with what the options say, those of `limits`, `load` and `connect` by section,
+    and with the mistakes in them."""
     from poolviz.scenarios.check import declared  # noqa: PLC0415 - loads what a run needs
     from poolviz.scenarios.draft import Mistake  # noqa: PLC0415 - likewise
 
     try:
-        known = declared(draft.pool)
+        known = declared(draft.pool, draft.dsn)
     except InputError:
         return draft  # the pool is a mistake that is reported when the draft is checked
     mistakes = list(draft.mistakes)
-    said: dict[str, dict[str, object]] = {"limits": {}, "load": {}}
+    said: dict[str, dict[str, object]] = {section: {} for section in sections}
     changes = list(draft.changes)
-    for section, option, texts in (("limits", "--limit", limits), ("load", "--load", load)):
+    for section, texts in sections.items():
+        option = f"--{section.removesuffix('s')}"
         for text in texts:
             try:
                 key, value = options.assignment(text, option)
-                said[section][key] = _parsed(getattr(known, section).find(key), value)
+                said[section][key] = _parsed(known.find_in(section, key), value)
             except InputError as error:
                 mistakes.append(Mistake((), str(error)))
     for text in at:

@@ -220,6 +220,7 @@ class Engine:
                 scenario.seed,
                 patience=patience,
                 on_problem=self.report_problem,
+                connect=scenario.connect,
             )
         if issubclass(kind, ThreadPool):
             return ThreadClientGroup(
@@ -230,6 +231,7 @@ class Engine:
                 scenario.seed,
                 patience=patience,
                 on_problem=self.report_problem,
+                connect=scenario.connect,
             )
         raise PoolvizError(f"{kind.id} is neither a ThreadPool nor a TaskPool.")
 

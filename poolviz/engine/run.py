@@ -24,7 +24,7 @@ from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import check_load, settings_for
 from poolviz.model.dialect import dialect_of
 from poolviz.model.error_text import sentence_part
-from poolviz.model.errors import InputError
+from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.messages import (
     AddNote,
     ChangeRefused,
@@ -44,6 +44,7 @@ from poolviz.model.parameters import Parameters, Value, unknown_key
 from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.pools.base import Pool
 from poolviz.pools.connections.network import over_network
+from poolviz.scenarios.connect import needs_new_run
 from poolviz.servers.dispatch import passwords
 
 _MOST_WAITING = 200  # reports that wait to be delivered; with more, the sampler skips ticks
@@ -264,6 +265,9 @@ class Run:
         for key, value in changes.items():
             place = next((i for i, declared in enumerate(groups) if key in declared), None)
             if place is None:
+                arguments = self._kind.connect_arguments(self._dialect)
+                if key in arguments:
+                    raise ParameterError(key, needs_new_run(arguments))
                 raise unknown_key(key, *groups)
             parts[place][key] = value
         limits = self._kind.limits.changed(self._limits, parts[0])

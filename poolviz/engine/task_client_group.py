@@ -27,7 +27,7 @@ from poolviz.engine.task_client import TaskClient
 from poolviz.load.behaviour import Behaviour
 from poolviz.model.parameters import Value
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.base import ConnectionCounter, TaskPool
+from poolviz.pools.base import NOTHING, ConnectionCounter, TaskPool
 from poolviz.pools.custom.places import Place, place_of_coroutine, place_of_thread
 
 _STOP_LIMIT = 2 * CUT_UNTIL  # seconds for the loop to stop all clients
@@ -54,6 +54,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
         *,
         patience: Patience,
         on_problem: Problem,
+        connect: Mapping[str, Value] = NOTHING,
     ) -> None:
         super().__init__(kind, conninfo, seed, on_problem)
         self._patience = patience
@@ -65,7 +66,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
         try:
             self._pool: TaskPool = self._on_loop(
                 "Opening the pool",
-                _open(kind, conninfo, connections, limits),
+                _open(kind, conninfo, connections, limits, connect),
                 OPEN_LIMIT,
                 lambda: connections.opened_so_far,
             )
@@ -242,8 +243,12 @@ def _log_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 
 async def _open(
-    kind: type[TaskPool], conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+    kind: type[TaskPool],
+    conninfo: str,
+    counter: ConnectionCounter,
+    limits: Mapping[str, Value],
+    connect: Mapping[str, Value],
 ) -> TaskPool:
-    pool = kind(conninfo, counter, limits)
+    pool = kind(conninfo, counter, limits, connect) if connect else kind(conninfo, counter, limits)
     await pool.open()
     return pool

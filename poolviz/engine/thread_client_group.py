@@ -20,7 +20,7 @@ from poolviz.engine.thread_client import ThreadClient
 from poolviz.load.behaviour import Behaviour
 from poolviz.model.parameters import Value
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.base import ThreadPool
+from poolviz.pools.base import NOTHING, ThreadPool
 
 _CALL_LIMIT = 1.0  # seconds for a call that ends what clients wait for
 
@@ -41,13 +41,15 @@ class ThreadClientGroup(ClientGroup[ThreadClient]):
         *,
         patience: Patience,
         on_problem: Problem,
+        connect: Mapping[str, Value] = NOTHING,
     ) -> None:
         super().__init__(kind, conninfo, seed, on_problem)
         self._calls = PoolCalls(patience)
+        given = (connect,) if connect else ()  # which a class of the user's needn't take
         try:
             self._pool = self._calls.make(
                 "Opening the pool",
-                lambda: kind(conninfo, connections, limits),
+                lambda: kind(conninfo, connections, limits, *given),
                 OPEN_LIMIT,
                 lambda: connections.opened_so_far,
             )

@@ -52,3 +52,4 @@ class PoolDescription(msgspec.Struct, frozen=True, kw_only=True):
     takes_away: bool
     lingers: bool
     uses: tuple[Use, ...]
+    connect: dict[str, tuple[LimitDescription, ...]] = {}  # by kind of server

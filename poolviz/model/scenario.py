@@ -21,8 +21,9 @@ class Change(msgspec.Struct, frozen=True):
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What to run, complete and checked: every limit and every setting has a value.
 
-    `duration` is in seconds; None runs until the run is stopped. `watch` says by language what to
-    look at. `fail_if` has the conditions that make the run fail.
+    `connect` has only those arguments of the pool's driver that were given; the others have the
+    driver's own defaults. `duration` is in seconds; None runs until the run is stopped. `watch`
+    says by language what to look at. `fail_if` has the conditions that make the run fail.
     """
 
     pool: str
@@ -34,3 +35,4 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     watch: dict[str, str] = {}
     fail_if: tuple[str, ...] = ()
+    connect: dict[str, Value] = {}

@@ -19,7 +19,8 @@ in this order:
    declares its limits, each with `help` and with `effect_help`, which says in a sentence what a
    change of it does, and says what they allow. No limit may have the name of a load setting. If
    applications use the pool in several ways, it declares its `uses`, and `calls` returns what
-   clients call in each.
+   clients call in each. `connect` has the arguments that its driver connects with, from
+   `connections/arguments.py`.
 
 That makes the pool appear in `poolviz pools`, `--pool`, the window's menu and the schema, and the
 suites `tests/pools/test_every_pool*.py` try it like all others: all limits, up and down, under
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from poolviz.model.sample import ReportedCounts
 
 T = TypeVar("T")
+
+NOTHING: Mapping[str, Value] = {}  # for a constructor that is given no connect arguments
 
 
 class ConnectionCounter(Protocol):
@@ -152,6 +155,14 @@ class Pool(ABC):
     takes_away: ClassVar[bool] = False  # too many clients have each other's connections closed
     lingers: ClassVar[bool] = False  # idle connections beyond those kept are closed after a time
     uses: ClassVar[tuple[Use, ...]] = (POOL,)  # how applications use it; the usual way first
+    # By kind of server, the arguments that connections can be made with. They have other names than
+    # limits and settings of the load.
+    connect: ClassVar[Mapping[str, Parameters]] = {}
+
+    @classmethod
+    def connect_arguments(cls, dialect: str) -> Parameters:
+        """Return the arguments that connections to a server of that kind can be made with."""
+        return cls.connect.get(dialect) or Parameters(f"connect argument of {cls.id}")
 
     @classmethod  # noqa: B027 - most pools need not
     def import_library(cls) -> None:
@@ -232,11 +243,16 @@ class ThreadPool(Pool, ThreadCalls):
 
     @abstractmethod
     def __init__(
-        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+        self,
+        conninfo: str,
+        counter: ConnectionCounter,
+        limits: Mapping[str, Value],
+        connect: Mapping[str, Value] = NOTHING,
     ) -> None:
-        """Make the pool as its library does.
+        """Make the pool as its library does, with the arguments in `connect` passed on.
 
-        Raises the driver's error if the pool connects at once and can't.
+        Raises the driver's error if the pool connects at once and can't. A class that declares no
+        `connect` is called without it.
         """
 
     def calls(self, use: str) -> ThreadCalls:  # noqa: ARG002 - most pools have one use
@@ -303,9 +319,14 @@ class TaskPool(Pool, TaskCalls):
     transactional = False
 
     def __init__(
-        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+        self,
+        conninfo: str,
+        counter: ConnectionCounter,
+        limits: Mapping[str, Value],
+        connect: Mapping[str, Value] = NOTHING,
     ) -> None:
         self.conninfo, self.counter, self.initial_limits = conninfo, counter, limits
+        self.connect_with = connect
 
     @abstractmethod
     async def open(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from poolviz.model.parameters import Effect, Parameter
+from poolviz.model.parameters import Effect, Parameter, Parameters
 from poolviz.pools.base import Pool, TaskPool
 from poolviz.pools.listing import Listing
 from poolviz.pools.registry import listings, missing_for, pool_class
@@ -16,6 +16,7 @@ _APPLIES = {
     Effect.NOW: "a change applies at once",
     Effect.NEW_REQUESTS: "a change applies to new requests",
     Effect.REBUILD: "a change rebuilds the pool",
+    Effect.NEW_RUN: "a change needs a new run",
 }
 
 
@@ -49,6 +50,10 @@ def _as_dict(listing: Listing) -> dict[str, Any]:
         "waits_when_exhausted": pool.waits,
         "uses": [{"use": use.name, "code": use.code} for use in pool.uses],
         "limits": [_limit(parameter) for parameter in pool.limits.values()],
+        "connect": {
+            server: [_limit(parameter) for parameter in arguments.values()]
+            for server, arguments in pool.connect.items()
+        },
     }
 
 
@@ -61,14 +66,25 @@ def _as_text(listing: Listing) -> str:
     servers = ", ".join(pool.servers)
     lines = [pool.id, f"  {pool.about}", f"  Clients are {_clients(pool)}; servers: {servers}."]
     lines += [f"  use = {use.name}: {use.code}" for use in pool.uses]
-    width = max([16, *map(len, pool.limits)])
-    for parameter in pool.limits.values():
+    lines += _listed(pool.limits)
+    for server, arguments in pool.connect.items():
+        where = f" to {server}" if len(pool.servers) > 1 else ""
+        lines += [f"  Connect arguments{where} (--connect), for a whole run:", *_listed(arguments)]
+    return "\n".join(lines)
+
+
+def _listed(parameters: Parameters) -> list[str]:
+    """Return two lines for each parameter."""
+    lines = []
+    width = max([16, *map(len, parameters)])
+    for parameter in parameters.values():
+        applies = "" if parameter.effect is Effect.NEW_RUN else f"; {_APPLIES[parameter.effect]}"
         lines += [
-            f"  {parameter.key:<{width}} {parameter.show(parameter.default):>8}   "
-            f"{parameter.allowed()}; {_APPLIES[parameter.effect]}.",
+            f"  {parameter.key:<{width}} {parameter.show(parameter.default) or 'empty':>8}   "
+            f"{parameter.allowed()}{applies}.",
             f"  {'':<{width + 8}}    {parameter.help}",
         ]
-    return "\n".join(lines)
+    return lines
 
 
 def _runs(pool: type[Pool]) -> str:

@@ -19,11 +19,13 @@ import psycopg2
 from dbutils.pooled_db import PooledDB as UpstreamPool  # type: ignore[import-untyped]
 from dbutils.pooled_db import TooManyConnectionsError
 
+from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.model.use import Use
-from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
+from poolviz.pools.base import NOTHING, ConnectionCounter, PoolStopped, ThreadPool
+from poolviz.pools.connections.arguments import LIBPQ, arguments_of, with_libpq_arguments
 from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.listing import Listing
 
@@ -179,6 +181,7 @@ class PooledDB(ThreadPool):
     waits = True
     exhausted = (TooManyConnectionsError,)
     refused = (LimitReached,)
+    connect = arguments_of(id, **{POSTGRESQL: LIBPQ})
     limits = Parameters(
         f"limit of {id}",
         Count(
@@ -252,7 +255,11 @@ class PooledDB(ThreadPool):
         return min(_idle_most(limits) or _MOST, int(limits["maxconnections"]))
 
     def __init__(
-        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+        self,
+        conninfo: str,
+        counter: ConnectionCounter,
+        limits: Mapping[str, Value],
+        connect: Mapping[str, Value] = NOTHING,
     ) -> None:
         self._autocommit = False  # as the clients want it; assigned whole by any of them
         pool, counted = self, counted_connection(counter)
@@ -266,7 +273,8 @@ class PooledDB(ThreadPool):
                 if pool._autocommit:
                     self.autocommit = True
 
-        self._pool = ResizablePooledDB(limits, dsn=conninfo, connection_factory=Connection)
+        dsn = with_libpq_arguments(conninfo, connect)
+        self._pool = ResizablePooledDB(limits, dsn=dsn, connection_factory=Connection)
 
     def begin(self, connection: Any, transaction: bool) -> None:
         """Do as `ThreadPool.begin`, for the connections that take its place too."""

@@ -76,7 +76,12 @@ def describe(kind: type[Pool]) -> PoolDescription:
         )
     limits = [_describe_limit(kind, limit) for limit in kind.limits.values()]
     capacity, kept = (_bound(kind, name) for name in ("capacity", "kept"))
+    connect = {
+        server: [_describe_limit(kind, each) for each in arguments.values()]
+        for server, arguments in kind.connect.items()
+    }
     described = declared | {"asyncio": issubclass(kind, TaskPool), "limits": limits}
+    described["connect"] = connect
     try:
         return msgspec.convert(
             described | {"capacity": capacity, "kept": kept}, PoolDescription, from_attributes=True
@@ -95,6 +100,10 @@ def described_pool(description: PoolDescription) -> type[Pool]:
         "__doc__": f"`{description.id}`, as its description says.",
         "__module__": __name__,
         "limits": Parameters(f"limit of {description.id}", *limits),
+        "connect": {
+            server: Parameters(f"connect argument of {description.id}", *map(_limit, arguments))
+            for server, arguments in description.connect.items()
+        },
         "exhausted": (),
         "capacity_bound": description.capacity,
         "kept_bound": description.kept,

@@ -34,6 +34,7 @@ def run(
     own_pool: Mapping[str, str] | None = None,
     limits: Mapping[str, object] | None = None,
     load: Mapping[str, object] | None = None,
+    connect: Mapping[str, object] | None = None,
     changes: Iterable[Mapping[str, object]] | None = None,
     duration: float | str | None = None,
     dsn: str | None = None,
@@ -45,8 +46,8 @@ def run(
     `scenario_or_path` is the path of a scenario file, the name of a preset, a mapping with the
     keys of a scenario file, or a `Scenario`; without it, poolviz' defaults are run. The other
     arguments take precedence over it: `pool` is an id of `poolviz pools` or `file.py:Class`,
-    `own_pool` says how the latter is used, such as `{"acquire": "get_connection"}`, `limits` and
-    `load` hold parameters by their names, and each of `changes` is a mapping such as
+    `own_pool` says how the latter is used, such as `{"acquire": "get_connection"}`, `limits`,
+    `load` and `connect` hold parameters by their names, and each of `changes` is a mapping such as
     `{"at": 3, "maxconn": 8}`. Times are in seconds, or text with a unit ("50ms"). Without a
     `dsn` the run goes to a PostgreSQL that poolviz starts and ends. On a server of yours, the
     tables of the statements read and read_write are created in a schema `poolviz` only with
@@ -65,6 +66,7 @@ def run(
         "seed": seed,
         "limits": None if limits is None else _plain(limits),
         "load": None if load is None else _plain(load),
+        "connect": None if connect is None else _plain(connect),
         "changes": None if changes is None else _plain(changes),
     }
     draft = _draft(scenario_or_path)
@@ -117,12 +119,13 @@ class _Log:
 def _with_arguments(draft: Draft, given: Mapping[str, Any]) -> Draft:
     """Return `draft` with what the arguments say, and with the mistakes in them."""
     argued = draft_of(given)
-    others = ("limits", "load", "own_pool")
+    sections = {key: getattr(argued, key) for key in ("limits", "load", "connect")}
+    others = (*sections, "own_pool")
     fields = {key: getattr(argued, key) for key in given if key not in others}
     if "pool" in given:
-        fields["limits"] = {}  # those of the scenario are another pool's
+        fields |= {"limits": {}, "connect": {}}  # those of the scenario are another pool's
     fields["mistakes"] = (*draft.mistakes, *argued.mistakes)
-    return draft.with_fields(**fields).with_values(limits=argued.limits, load=argued.load)
+    return draft.with_fields(**fields).with_values(**sections)
 
 
 def _plain(given: object) -> object:
@@ -142,6 +145,7 @@ def _draft(scenario: ScenarioLike) -> Draft:
             pool=scenario.pool,
             limits=dict(scenario.limits),
             load=dict(scenario.load),
+            connect=dict(scenario.connect),
             changes=[{"at": each.at, each.key: each.value} for each in scenario.changes],
             duration=scenario.duration,
             seed=scenario.seed,

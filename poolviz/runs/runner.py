@@ -43,6 +43,7 @@ from poolviz.runs.early_server import EarlyServer, Say
 from poolviz.runs.engine_process import EngineProcess
 from poolviz.runs.spawned_engine import SpawnedEngine, spawn_engine
 from poolviz.runs.warnings import RunWarning, tables_remain, warnings_before
+from poolviz.scenarios.connect import check_connect
 from poolviz.servers.dispatch import prepare_tables, reach
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.tables import TablesMissing
@@ -366,7 +367,9 @@ class Runner:
         self.end_run()
         self._run = run
         self._learn_again(run.scenario)
-        check_load(run.scenario.load, dialect_of(run.target.conninfo))
+        server = dialect_of(run.target.conninfo)
+        check_load(run.scenario.load, server)
+        check_connect(pool_class(run.scenario.pool), run.scenario.connect, server)
         for warning in warnings_before(run.scenario, run.target):
             run.warn(warning)
         scale = needs_tables(run.scenario)
@@ -375,8 +378,8 @@ class Runner:
         if run.stop_asked:
             raise RunStopped
         recorder = self._recorder(run, session, keep_at)
-        server, child = self._server, self._take_spare(run.scenario.pool)
-        restart = server.restart if server is not None and run.target.embedded else None
+        own, child = self._server, self._take_spare(run.scenario.pool)
+        restart = own.restart if own is not None and run.target.embedded else None
         _logger.info("run %s begins: %s on %s", run.name, run.scenario.pool, run.target.shown)
         try:
             run.launch(recorder, restart, child)

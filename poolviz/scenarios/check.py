@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import SETTINGS, check_load, settings_for
@@ -25,6 +25,7 @@ from poolviz.model.scenario import Change, Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.connections.network import over_network
 from poolviz.pools.registry import pool_class
+from poolviz.scenarios.connect import needs_another, needs_new_run, where_it_belongs
 from poolviz.scenarios.draft import Draft, Mistake, seconds_of
 from poolviz.scenarios.toml_file import shown
 from poolviz.scenarios.toml_lines import KeyPath
@@ -33,32 +34,86 @@ MOST_CHANGES = 10_000  # of a scenario
 MOST_CONDITIONS = 1000
 
 
-class Declared(NamedTuple):
-    """Everything that a run can set: its pool's limits, the settings of the load, and faults."""
+@dataclass(frozen=True)
+class Declared:
+    """Everything that a run can set: its pool's limits, the settings of the load, the arguments
+    that its driver connects with, and faults."""
 
     limits: Parameters
     load: Parameters
+    connect: Parameters
     faults: Parameters
 
+    @property
+    def changeable(self) -> tuple[Parameters, ...]:
+        """What can be changed during a run."""
+        return self.limits, self.load, self.faults
+
     def find(self, key: str) -> Parameter:
-        """Return the parameter `key` of any kind. Raises ParameterError, with the nearest keys."""
+        """Return the parameter `key` that can be changed. Raises ParameterError, with the nearest
+        keys."""
         found = self.get(key)
         if found is None:
-            raise unknown_key(key, *self)
+            raise ParameterError(key, self.not_changeable(key))
         return found
 
     def get(self, key: str) -> Parameter | None:
-        """Return the parameter `key` of any kind, None if there is none."""
-        return next((parameters[key] for parameters in self if key in parameters), None)
+        """Return the parameter `key` that can be changed, None if there is none."""
+        return next((known[key] for known in self.changeable if key in known), None)
+
+    def not_changeable(self, key: str) -> str:
+        """Return what is wrong with a key that can't be changed during a run."""
+        if key in self.connect:
+            return needs_new_run(self.connect)
+        return unknown_key(key, *self.changeable).problem
+
+    def section(self, section: str) -> Parameters:
+        """Return the parameters of `limits`, `load` or `connect`."""
+        return {"limits": self.limits, "load": self.load, "connect": self.connect}[section]
+
+    def find_in(self, section: str, key: str) -> Parameter:
+        """Return the parameter `key` of a section. Raises ParameterError, as `misplaced` says."""
+        parameters = self.section(section)
+        if key not in parameters:
+            raise ParameterError(key, self.misplaced(section, key))
+        return parameters[key]
+
+    def misplaced(self, section: str, key: str) -> str:
+        """Return what is wrong with a key that a section doesn't know, and where it belongs."""
+        return f"is no {self.section(section).noun}: {self._suggested(section, key)}."
+
+    def _suggested(self, section: str, key: str) -> str:
+        for other in ("limits", "load", "connect"):
+            parameters = self.section(other)
+            if other != section and key in parameters:
+                return f"it is a {parameters.noun}, and belongs to [{other}]"
+        if key in self.faults:
+            return "it is a fault, and belongs to [[changes]] with the time at which it happens"
+        near = suggest_key(key, self.section(section))
+        if section != "connect":
+            return near
+        elsewhere = where_it_belongs(key, self.connect)
+        if elsewhere:
+            return f"{elsewhere}; {near}" if near.startswith("perhaps") else elsewhere
+        return near if self.connect else "it has none, for its class connects by itself"
 
 
-def declared(pool: str) -> Declared:
-    """Return what can be set for the pool `pool`. Raises InputError if there is no such pool."""
-    return _declared_for(pool_class(pool))
+def declared(pool: str, dsn: str | None = None) -> Declared:
+    """Return what can be set for the pool `pool` on the server of `dsn`. Raises InputError if there
+    is no such pool."""
+    return _declared_for(pool_class(pool), dsn)
 
 
-def _declared_for(pool: type[Pool]) -> Declared:
-    return Declared(pool.limits, settings_for(pool), FAULT_PARAMETERS)
+def _declared_for(pool: type[Pool], dsn: str | None) -> Declared:
+    arguments = pool.connect_arguments(server_of(pool, dsn))
+    return Declared(pool.limits, settings_for(pool), arguments, FAULT_PARAMETERS)
+
+
+def server_of(pool: type[Pool], dsn: str | None) -> str:
+    """Return the kind of server that a pool runs on: the one `dsn` names, or one that it needs."""
+    if dsn is not None:
+        return dialect_of(dsn.strip())
+    return POSTGRESQL if POSTGRESQL in pool.servers else pool.servers[0]
 
 
 def complete_draft(draft: Draft, condition: Callable[[str], object] | None = None) -> Scenario:
@@ -91,6 +146,7 @@ class _Check:
         draft = self._draft
         limits = self._complete("limits", self._known.limits, draft.limits) if self._pool else None
         load = self._complete("load", self._known.load, draft.load)
+        connect = self._given_connect() if self._pool else {}
         duration = self._duration()
         changes = self._changes(duration)
         if self._pool is None or limits is None or load is None:
@@ -105,6 +161,7 @@ class _Check:
             title=draft.title,
             watch=draft.watch,
             fail_if=tuple(draft.fail_if),
+            connect=connect,
         )
 
     def check_conditions(self, parse: Callable[[str], object]) -> None:
@@ -138,23 +195,18 @@ class _Check:
     def _find_parameters(self) -> Declared:
         if self._pool is not None:
             try:
-                return _declared_for(self._pool)
+                return _declared_for(self._pool, self._draft.dsn)
             except InputError as error:
                 self._say(("pool",), str(error))
                 self._pool = None
-        return Declared(Parameters("limit"), SETTINGS, FAULT_PARAMETERS)
+        nothing = Parameters("connect argument")
+        return Declared(Parameters("limit"), SETTINGS, nothing, FAULT_PARAMETERS)
 
     def _complete(
         self, section: str, parameters: Parameters, given: Mapping[str, object]
     ) -> dict[str, Value] | None:
         """Return every value of a section; None if one that was given is wrong."""
-        values: dict[str, Value] = {}
-        for key, value in given.items():
-            if key not in parameters:
-                self._wrong((section, key), partial(self._unknown, key, section))
-            else:
-                right = self._value((section, key), parameters[key], value)
-                values |= {} if right is None else {key: right}
+        values = self._right(section, parameters, given)
         try:
             complete = parameters.fill(values)
         except ParameterError as error:
@@ -162,23 +214,27 @@ class _Check:
             return None
         return complete if len(values) == len(given) else None
 
-    def _unknown(self, key: str, section: str) -> str:
-        """Return what is wrong with a key that a section doesn't know."""
-        near = self._suggest(key, section)
-        return f"is no {self._section(section).noun}: {near}."
+    def _right(
+        self, section: str, parameters: Parameters, given: Mapping[str, object]
+    ) -> dict[str, Value]:
+        """Return the values of a section that are right in themselves."""
+        values: dict[str, Value] = {}
+        for key, value in given.items():
+            if key not in parameters:
+                self._wrong((section, key), partial(self._known.misplaced, section, key))
+            else:
+                right = self._value((section, key), parameters[key], value)
+                values |= {} if right is None else {key: right}
+        return values
 
-    def _section(self, section: str) -> Parameters:
-        return self._known.limits if section == "limits" else self._known.load
-
-    def _suggest(self, key: str, section: str) -> str:
-        """Return half a sentence for a key that a section doesn't know."""
-        sections = {"limits": self._known.limits, "load": self._known.load}
-        for other, parameters in sections.items():
-            if other != section and key in parameters:
-                return f"it is a {parameters.noun}, and belongs to [{other}]"
-        if key in self._known.faults:
-            return "it is a fault, and belongs to [[changes]] with the time at which it happens"
-        return suggest_key(key, sections[section])
+    def _given_connect(self) -> dict[str, Value]:
+        """Return the connect arguments that were given."""
+        known = self._known.connect
+        values = self._right("connect", known, self._draft.connect)
+        for key in values:
+            if problem := needs_another(known, key, values):
+                self._wrong(("connect", key), problem)
+        return values
 
     def _duration(self) -> float | None:
         return self._seconds(("duration",), self._draft.duration, positive=True)
@@ -216,7 +272,7 @@ class _Check:
         if parameter is not None:
             return self._value(key_path, parameter, value)
         if self._pool is not None:  # whose limits would otherwise be unknown keys
-            self._wrong(key_path, lambda: unknown_key(key, *self._known).problem)
+            self._wrong(key_path, lambda: self._known.not_changeable(key))
         return None
 
     def _in_order(
@@ -269,10 +325,9 @@ class _Check:
     @property
     def _dialect(self) -> str:
         """The kind of server that the draft runs on: the one it names, or one its pool needs."""
-        if self._draft.dsn is not None:
-            return dialect_of(self._draft.dsn.strip())
-        servers = (POSTGRESQL,) if self._pool is None else self._pool.servers
-        return POSTGRESQL if POSTGRESQL in servers else servers[0]
+        if self._pool is not None:
+            return server_of(self._pool, self._draft.dsn)
+        return dialect_of((self._draft.dsn or "").strip())
 
     def _value(self, key_path: KeyPath, parameter: Parameter, value: object) -> Value | None:
         """Return `value` as the parameter takes it; None, and a mistake noted, if it doesn't.

@@ -72,6 +72,7 @@ class Draft(msgspec.Struct, kw_only=True):
     dsn: str | None = None
     limits: dict[str, object] = {}
     load: dict[str, object] = {}
+    connect: dict[str, object] = {}
     changes: list[dict[str, object]] = []
     duration: object = None
     seed: int = 1
@@ -85,7 +86,8 @@ class Draft(msgspec.Struct, kw_only=True):
         return msgspec.structs.replace(self, **{"source": source} | fields)
 
     def with_values(self, **sections: Mapping[str, object]) -> Draft:
-        """Return this draft with some values in `limits` or `load` set, not from its file."""
+        """Return this draft with some values in `limits`, `load` or `connect` set, which don't come
+        from its file."""
         keys = [(section, key) for section, values in sections.items() for key in values]
         merged = {
             section: {**getattr(self, section), **values} for section, values in sections.items()
@@ -127,7 +129,7 @@ class Draft(msgspec.Struct, kw_only=True):
             line = f"line {self.source.lines[key_path]}: {dotted(key_path)}"
             return f"{self.source.path}, {line}" if name_file else line
         match key_path:
-            case ("limits" | "load", str(key)):
+            case ("limits" | "load" | "connect", str(key)):
                 return key
             case ("changes", int(), "at"):
                 return "at"

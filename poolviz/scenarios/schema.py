@@ -47,6 +47,7 @@ def schema(figures: Iterable[str]) -> Schema:
             "load": _properties(SETTINGS),
             "faults": _properties(FAULT_PARAMETERS),
             **{f"limits.{id}": _properties(pool.limits) for id, pool in POOLS.items()},
+            **{f"connect.{id}": _connect(pool) for id, pool in POOLS.items()},
         },
     }
 
@@ -73,6 +74,7 @@ def _top(figures: Iterable[str]) -> Schema:
         "dsn": _ONE_LINE,
         "limits": {"type": "object"},
         "load": _only("load"),
+        "connect": {"type": "object"},
         "changes": {"type": "array", "items": {"$ref": "#/$defs/moment"}},
         "duration": seconds_schema(minimum=0, exclusive=True),
         "seed": {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST, "default": 1},
@@ -91,7 +93,7 @@ def _for_pool(pool: type[Pool]) -> Schema:
     """Return what else holds for a scenario of that pool. The default pool may be left out."""
     named: Schema = {"properties": {"pool": {"const": pool.id}}}
     limits = f"limits.{pool.id}"
-    then: Schema = {"limits": _only(limits)}
+    then: Schema = {"limits": _only(limits), "connect": _only(f"connect.{pool.id}")}
     then["changes"] = {"items": _only("moment", limits, "load", "faults")}
     adapted = {key: of for key, of in settings_for(pool).items() if of != SETTINGS[key]}
     if adapted:
@@ -114,6 +116,23 @@ def _properties(declared: Parameters) -> Schema:
     return {"properties": {key: parameter.json_schema() for key, parameter in declared.items()}}
 
 
+def _connect(pool: type[Pool]) -> Schema:
+    """Return the connect arguments of a pool: those of every kind of server that it runs on."""
+    found: dict[str, list[Schema]] = {}
+    for server, arguments in pool.connect.items():
+        for key, parameter in arguments.items():
+            schema = parameter.json_schema()
+            if len(pool.servers) > 1:
+                schema["description"] = f"On {server}: {schema['description']}"
+            found.setdefault(key, []).append(schema)
+    return {
+        "properties": {
+            key: schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+            for key, schemas in found.items()
+        }
+    }
+
+
 def _moment() -> Schema:
     """Return the schema of a change: a time, and one or more keys that change then."""
     at = seconds_schema(minimum=0) | {
@@ -123,7 +142,8 @@ def _moment() -> Schema:
 
 
 def as_text() -> str:
-    """Return every key of a scenario as text, without the limits, which `poolviz pools` lists."""
+    """Return every key of a scenario as text, without limits and connect arguments, which `poolviz
+    pools` lists."""
     top = "\n".join(f"  {key:<10} {about}" for key, about in KEYS.items())
     return "\n\n".join(
         (
@@ -131,6 +151,7 @@ def as_text() -> str:
             f"[own_pool]\n{_own_options()}",
             "[limits]\n  The limits of its pool, as `poolviz pools` lists them.",
             f"[load]\n{_listed(SETTINGS)}",
+            "[connect]\n  The connect arguments of its pool, as `poolviz pools` lists them.",
             f"[[changes]]\n  at, and any limit, setting of the load, or fault:\n"
             f"{_listed(FAULT_PARAMETERS)}",
         )

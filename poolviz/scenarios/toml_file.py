@@ -30,6 +30,7 @@ KEYS: Mapping[str, str] = {
     "dsn": "The server to run on. Without it, poolviz starts one.",
     "limits": "The limits of the pool at the start, by their names.",
     "load": "The settings of the load at the start, by their names.",
+    "connect": "Arguments that the pool's driver connects with, by their names.",
     "changes": "What changes during the run: limits, settings of the load, and faults.",
     "duration": "How long to run: seconds, or text with a unit.",
     "seed": "The seed of the random numbers. The same seed repeats them.",
@@ -98,6 +99,7 @@ def draft_of(given: Mapping[str, Any], source: Source | None = None) -> Draft:
         dsn=reading.text("dsn"),
         limits=reading.table("limits"),
         load=reading.table("load"),
+        connect=reading.table("connect"),
         changes=reading.array("changes", dict, "a table, [[changes]]"),
         duration=given.get("duration"),
         seed=reading.seed(),
@@ -227,6 +229,7 @@ def as_toml(draft: Draft, *comments: str) -> str:
         "own_pool": own_pool or None,
         "limits": draft.limits or None,
         "load": draft.load or None,
+        "connect": draft.connect or None,
     }
     text = "".join(f"# {on_one_line(comment)}\n" for comment in comments)
     text += tomli_w.dumps({key: value for key, value in fields.items() if value is not None})

@@ -31,15 +31,16 @@ class RunSummary(Figures, frozen=True, kw_only=True):
     """The figures of a whole run.
 
     `use` says how clients used the pool: the names of the setting `use` in their order, None if a
-    session of an earlier version doesn't say. `server` describes the server, if known. `rows`
-    compares the rows that clients committed with those that are there, if the load added rows.
-    `incomplete_reason` is a sentence that says why a run isn't `complete`: it failed, was stopped
-    before its time, or couldn't be recorded.
+    session of an earlier version doesn't say. `server` describes the server, if known. `connect`
+    has the arguments that the driver was given. `rows` compares the rows that clients committed
+    with those that are there, if the load added rows. `incomplete_reason` is a sentence that says
+    why a run isn't `complete`: it failed, was stopped before its time, or couldn't be recorded.
     """
 
     pool: str | None
     use: str | None
     server: str | None
+    connect: dict[str, Value]
     complete: bool
     incomplete_reason: str | None
     rows: Rows | None
@@ -53,6 +54,7 @@ def as_object(summary: RunSummary, marks: Sequence[Mark] = ()) -> dict[str, Any]
         "pool": summary.pool,
         "use": summary.use,
         "server": summary.server,
+        "connect": summary.connect,
         "complete": summary.complete,
         "incomplete_reason": summary.incomplete_reason,
         **msgspec.structs.asdict(summary),
@@ -116,6 +118,7 @@ class SummaryBuilder:
             pool=None if began is None else began.scenario.pool,
             use=", then ".join(use for use, _ in groupby(uses)) or None,
             server=None if began is None else began.environment.get("server"),
+            connect={} if began is None else dict(began.scenario.connect),
             complete=not reason,
             incomplete_reason=reason or None,
             rows=None if ended is None else ended.rows,

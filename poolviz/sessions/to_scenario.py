@@ -37,6 +37,7 @@ def to_draft(began: RunStarted, marks: Iterable[Mark], duration: float) -> Draft
         pool=scenario.pool,
         limits=dict(scenario.limits),
         load=_significant(SETTINGS, scenario.load),
+        connect=dict(scenario.connect),
         changes=_merged(changes),
         duration=_duration(duration, scenario.duration, changes),
         seed=scenario.seed,

@@ -31,6 +31,7 @@ class Driven:
         conninfo: str,
         counter: ConnectionCounter,
         limits: Mapping[str, Value],
+        *connect: Mapping[str, Value],
     ) -> None:
         self.waits, self.exhausted = kind.waits, kind.exhausted
         self.loop_errors: list[str] = []  # reported to the loop's exception handler
@@ -42,7 +43,7 @@ class Driven:
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop of a test")
         self._thread.start()
         try:
-            self._pool: TaskPool = self._do(self._opened(kind, conninfo, counter, limits))
+            self._pool: TaskPool = self._do(self._opened(kind, conninfo, counter, limits, *connect))
         except BaseException:
             self._end_loop()
             raise
@@ -148,9 +149,13 @@ class Driven:
 
     @staticmethod
     async def _opened(
-        kind: type[TaskPool], conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+        kind: type[TaskPool],
+        conninfo: str,
+        counter: ConnectionCounter,
+        limits: Mapping[str, Value],
+        *connect: Mapping[str, Value],
     ) -> TaskPool:
-        pool = kind(conninfo, counter, limits)
+        pool = kind(conninfo, counter, limits, *connect)
         await pool.open()
         return pool
 

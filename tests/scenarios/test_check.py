@@ -329,6 +329,7 @@ def right_drafts(draw: Any) -> Draft:
         pool=pool,
         limits=some(known.limits, list(known.limits)),
         load=some(known.load, list(known.load)) | {"think_time": draw(times)},
+        connect=some(known.connect, [k for k, p in known.connect.items() if not p.only_when]),
         changes=[
             {"at": draw(times), **some(known.load, ["clients"]), "hold_time": draw(times)}
             for _ in range(draw(st.integers(0, 3)))
@@ -353,3 +354,55 @@ def test_a_server_and_its_password_are_never_written() -> None:
 
 def test_every_key_with_a_help_is_read() -> None:
     assert set(KEYS) == set(Draft.__struct_fields__) - {"source", "mistakes"}
+
+
+CONNECT = {
+    "statement_cache_size = 0": "is no connect argument of psycopg_pool.ConnectionPool: "
+    "sqlalchemy.AsyncAdaptedQueuePool and asyncpg.Pool have it.",
+    "preparethreshold = 3": "perhaps prepare_threshold is meant.",
+    "max_size = 4": "it is a limit of psycopg_pool.ConnectionPool, and belongs to [limits].",
+    "clients = 4": "it is a setting of the load, and belongs to [load].",
+    "host = 'x'": "it says where the server is, and belongs to the DSN.",
+    "pgbouncer = true": "for a pooler in transaction mode give prepare_threshold=never",
+    "search_path = 'app'": "give it as options='-c search_path=VALUE'.",
+    "keepalives_idle = 1.5": "it takes a time in whole seconds",
+    "prepare_threshold = 'sometimes'": "it takes a whole number, from 0 to 1000000, or -1 (never).",
+}
+
+
+@pytest.mark.parametrize("line", CONNECT)
+def test_a_connect_argument_that_the_driver_does_not_take(read: Any, line: str) -> None:
+    text = f"pool = 'psycopg_pool.ConnectionPool'\n[connect]\n{line}\n"
+    (problem,) = problems(read, text)
+    assert problem.startswith(f"own.toml, line 3: connect.{line.partition(' ')[0]} ")
+    assert CONNECT[line] in problem
+
+
+def test_a_connect_argument_is_kept_as_it_was_given(read: Any) -> None:
+    text = "pool = 'psycopg_pool.ConnectionPool'\n[connect]\nprepare_threshold = {}\n"
+    for written in ("-1", "'never'", "'None'", "'NEVER'"):
+        assert read(text.format(written)).connect == {"prepare_threshold": -1}
+    assert read(text.format(5)).connect == {"prepare_threshold": 5}
+    assert read("[connect]\nkeepalives_idle = '30s'\n").connect == {"keepalives_idle": 30.0}
+    on_mysql = "dsn = 'mysql://u@h/d'\n[connect]\nread_timeout = '2s'\n"
+    assert read(on_mysql).connect == {"read_timeout": 2.0}
+
+
+def test_a_connect_argument_is_not_changed_during_a_run(read: Any) -> None:
+    text = "pool = 'asyncpg.Pool'\n[[changes]]\nat = 1\nstatement_cache_size = 0\n"
+    assert problems(read, text) == [
+        "own.toml, line 4: changes[0].statement_cache_size is a connect argument of asyncpg.Pool, "
+        "which applies when the pool is made: start a new run with it."
+    ]
+    (problem,) = problems(read, "[limits]\ndriver = 'psycopg'\n")
+    assert problem.endswith("and belongs to [connect].")
+
+
+def test_a_connect_argument_that_needs_another_one(read: Any) -> None:
+    needs = "[connect]\nprepare_threshold = 0\n"
+    (problem,) = problems(read, needs)
+    assert problem.startswith("own.toml, line 2: connect.prepare_threshold has an effect only with")
+    assert read(f"{needs}driver = 'psycopg'\n").connect == {
+        "prepare_threshold": 0,
+        "driver": "psycopg",
+    }

@@ -63,6 +63,12 @@ def test_every_parameter_is_in_the_schema_with_its_help() -> None:
     known = PUBLISHED["$defs"]
     groups = [("load", SETTINGS), ("faults", FAULT_PARAMETERS)]
     groups += [(f"limits.{id}", pool.limits) for id, pool in POOLS.items()]
+    groups += [
+        (f"connect.{id}", arguments)
+        for id, pool in POOLS.items()
+        for arguments in pool.connect.values()
+        if len(pool.connect) == 1
+    ]
     for name, parameters in groups:
         assert list(known[name]["properties"]) == list(parameters)
         for key, parameter in parameters.items():
@@ -79,7 +85,9 @@ def values_for(parameter: Parameter) -> st.SearchStrategy[Any]:
     bounds = parameter.bounds or (0, 1)
     near = [int(min(bound, 1e9)) + step for bound in bounds for step in (-1, 0, 1)]
     words = parameter.choices if isinstance(parameter, Choice) else ()
-    return st.sampled_from([*near, *parameter.special, *words, parameter.default, *ODD])
+    return st.sampled_from(
+        [*near, *parameter.special, *parameter.special.values(), *words, parameter.default, *ODD]
+    )
 
 
 def checked_alone(parameter: Parameter) -> bool:
@@ -93,9 +101,14 @@ def test_schema_and_check_agree_about_each_value(data: Any) -> None:
     known = declared(pool)
     floors = {parameter.at_least for parameter in known.limits.values()}
     section, parameters = data.draw(
-        st.sampled_from([("limits", known.limits), ("load", known.load)])
+        st.sampled_from(
+            [("limits", known.limits), ("load", known.load), ("connect", known.connect)]
+        )
     )
     keys = [key for key, p in parameters.items() if checked_alone(p) and key not in floors]
+    if section == "connect":  # of which the schema has those of every kind of server
+        several = len(POOLS[pool].connect) > 1
+        keys = [key for key in keys if not parameters[key].only_when and not several]
     if not keys:
         return
     key = data.draw(st.sampled_from(keys))
@@ -108,7 +121,7 @@ def test_schema_and_check_agree_about_each_value(data: Any) -> None:
 def test_schema_and_check_agree_about_each_change(data: Any) -> None:
     pool = data.draw(st.sampled_from(list(POOLS)))
     known = declared(pool)
-    keys = [key for group in known for key, p in group.items() if checked_alone(p)]
+    keys = [key for group in known.changeable for key, p in group.items() if checked_alone(p)]
     keys = [key for key in keys if key not in {p.at_least for p in known.limits.values()}]
     key = data.draw(st.sampled_from([*keys, "no_such_key"]))
     value = data.draw(values_for(known.find(key)) if key != "no_such_key" else st.just(1))

@@ -24,6 +24,7 @@ class Effect(StrEnum):
     NOW = "now"
     NEW_REQUESTS = "new requests"
     REBUILD = "by rebuilding"
+    NEW_RUN = "new run"
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):

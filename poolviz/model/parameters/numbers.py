@@ -11,6 +11,7 @@ from poolviz.model.parameters.base import INTEGER_LIMIT, Parameter, Value
 
 _FINE = 1000  # positions of a slider whose values aren't counted one by one
 _SPAN = 1e4  # of a logarithmic slider that begins at zero: its end by its least value
+_NONE = ("never", "no limit")  # special values that are None in many libraries
 
 
 class Numeric(Parameter, frozen=True, kw_only=True):
@@ -32,7 +33,14 @@ class Numeric(Parameter, frozen=True, kw_only=True):
     at_least: str | None = None
 
     def parse(self, text: str) -> int | float:
-        """Return the number that `text` means on a command line. Raises ParameterError."""
+        """Return the number that `text` means on a command line. Raises ParameterError.
+
+        The name of a special value, such as `no limit`, means that value, and `none` that which
+        switches something off.
+        """
+        named = self._named(text)
+        if named is not None:
+            return self._converted(named)
         try:
             number = self._read(text)
         except ValueError:
@@ -40,18 +48,14 @@ class Numeric(Parameter, frozen=True, kw_only=True):
         return self.check(number)
 
     def parse_typed(self, typed: str, shown: str) -> int | float:  # noqa: ARG002 - for times
-        """Return the value typed into a box that showed `shown`. Raises ParameterError.
-
-        The name of a special value, such as `no limit`, means that value.
-        """
-        typed = typed.strip()
-        for value, name in self.special.items():
-            if typed.casefold() == name.casefold():
-                return self.check(value)
-        return self.parse(typed)
+        """Return the value typed into a box that showed `shown`. Raises ParameterError."""
+        return self.parse(typed.strip())
 
     def check(self, value: object) -> int | float:
-        """Return `value` as a number within the bounds, or a special one. Raises ParameterError."""
+        """Return `value` as a number within the bounds, or a special one, which may be given by
+        its name. Raises ParameterError."""
+        if isinstance(value, str) and (named := self._named(value)) is not None:
+            return self._converted(named)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             inside = self.minimum <= value <= self.maximum and abs(value) < INTEGER_LIMIT
             if (inside or value in self.special) and self._is_fit(value):
@@ -107,6 +111,14 @@ class Numeric(Parameter, frozen=True, kw_only=True):
                 value = max(self._below(value), self.minimum)
         return min(value, self.maximum)
 
+    def _named(self, text: str) -> float | None:
+        """Return the special value that `text` names; None if it names none."""
+        word = text.strip().casefold()
+        for value, name in self.special.items():
+            if word == name.casefold() or (word == "none" and name in _NONE):
+                return value
+        return None
+
     @abstractmethod
     def _read(self, text: str) -> float:
         """Return the number that `text` means. Raises ValueError."""
@@ -139,8 +151,10 @@ class Numeric(Parameter, frozen=True, kw_only=True):
         numbers = self._number_schema()
         if not self.special:
             return numbers
-        special = [{"const": value, "description": name} for value, name in self.special.items()]
-        return {"anyOf": [numbers, *special]}
+        special: list[dict[str, Any]] = [
+            {"const": value, "description": name} for value, name in self.special.items()
+        ]
+        return {"anyOf": [numbers, *special, {"enum": list(self.special.values())}]}
 
     @abstractmethod
     def _number_schema(self) -> dict[str, Any]:

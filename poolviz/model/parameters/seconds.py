@@ -54,11 +54,14 @@ def seconds_schema(
 
 
 class Seconds(Measure, frozen=True, kw_only=True):
-    """A time, in seconds. Taken as a number, or as text with a unit."""
+    """A time, in seconds. Taken as a number, or as text with a unit. A `whole` one has no fraction
+    of a second."""
 
     kind = "seconds"
     noun = "a time"
     first, least = 0.001, 1e-4
+
+    whole: bool = False
 
     def parse_typed(self, typed: str, shown: str) -> float:
         """Return the time typed into a box that showed `shown`, whose unit a bare number takes."""
@@ -72,6 +75,26 @@ class Seconds(Measure, frozen=True, kw_only=True):
         """Return `value`, a number or text with a unit, in seconds. Raises ParameterError."""
         return self.parse(value) if isinstance(value, str) else super().check(value)
 
+    def allowed(self) -> str:
+        """Return the bounds and the special values: "a time, 0 s or more, or -1 (never)"."""
+        allowed = super().allowed()
+        return allowed.replace(self.noun, "a time in whole seconds", 1) if self.whole else allowed
+
+    def rounded(self, value: float) -> float:
+        """Return the round value next to `value`: two digits, or a whole second."""
+        return float(round(value)) if self.whole else super().rounded(value)
+
+    def _is_fit(self, value: float) -> bool:
+        return not self.whole or float(value).is_integer()
+
+    def _above(self, value: float) -> float:
+        above = super()._above(value)
+        return max(float(round(above)), value + 1) if self.whole else above
+
+    def _below(self, value: float) -> float:
+        below = super()._below(value)
+        return max(min(float(round(below)), value - 1), self.minimum) if self.whole else below
+
     def _read(self, text: str) -> float:
         return parse_seconds(text)
 
@@ -79,7 +102,10 @@ class Seconds(Measure, frozen=True, kw_only=True):
         return show_seconds(value)
 
     def _number_schema(self) -> dict[str, Any]:
-        return seconds_schema(self.minimum, self.maximum)
+        schema = seconds_schema(self.minimum, self.maximum)
+        if self.whole:
+            schema["anyOf"][0]["type"] = "integer"
+        return schema
 
     def _unit_help(self) -> str:
         return "In seconds, or text with a unit such as '50ms'."

@@ -26,6 +26,7 @@ from poolviz.pools.asyncio.condition_pool import (
     size_limits,
 )
 from poolviz.pools.base import ConnectionCounter
+from poolviz.pools.connections.arguments import AIOMYSQL, arguments_of, mysql_own_arguments
 from poolviz.pools.connections.connect_faults import refused_by_mysql, wait_to_connect_async
 from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.connections.mysql import tls_context
@@ -121,6 +122,7 @@ class AiomysqlPool(ConditionTaskPool):
     )
     transactional = True
     servers = (MYSQL,)
+    connect = arguments_of(id, **{MYSQL: AIOMYSQL})
     limits = Parameters(
         f"limit of {id}",
         *size_limits(library),
@@ -149,7 +151,8 @@ class AiomysqlPool(ConditionTaskPool):
             loop=asyncio.get_running_loop(),
             counter=self.counter,
             closing=self._closing_tasks,
-            **aiomysql_arguments(MySQLAddress.parse(self.conninfo)),
+            **aiomysql_arguments(MySQLAddress.parse(self.conninfo))
+            | mysql_own_arguments(self.connect_with),
         )
         pool.timeout = float(limits["timeout"])
         return pool

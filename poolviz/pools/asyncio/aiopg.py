@@ -20,6 +20,7 @@ from psycopg2.extensions import (
     connection,
 )
 
+from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.parameters import Effect, Parameters, Seconds, Value
 from poolviz.pools.asyncio.condition_pool import (
     LONGEST,
@@ -29,6 +30,11 @@ from poolviz.pools.asyncio.condition_pool import (
 )
 from poolviz.pools.asyncio.loop_errors import ignore_loop_errors
 from poolviz.pools.base import ConnectionCounter
+from poolviz.pools.connections.arguments import (
+    LIBPQ_IN_STEPS,
+    arguments_of,
+    with_libpq_arguments,
+)
 from poolviz.pools.connections.connect_faults import ConnectTimeout, wait_to_connect_async
 from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.listing import Listing
@@ -92,6 +98,7 @@ class AiopgPool(ConditionTaskPool):
 
     id, title = LISTING.id, LISTING.title
     library = "aiopg"
+    connect = arguments_of(id, **{POSTGRESQL: LIBPQ_IN_STEPS})
     about = "When all connections are in use, callers wait in a queue, for timeout at most."
     limits = Parameters(
         f"limit of {id}",
@@ -115,7 +122,7 @@ class AiopgPool(ConditionTaskPool):
         """Return a pool made as `aiopg.create_pool` does."""
         ignore_loop_errors(_is_cancelled_statement, asyncio.get_running_loop())
         return ResizableAiopgPool(
-            self.conninfo,
+            with_libpq_arguments(self.conninfo, self.connect_with),
             int(limits["minsize"]),
             int(limits["maxsize"]),
             float(limits["timeout"]),

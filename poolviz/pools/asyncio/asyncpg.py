@@ -18,11 +18,13 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 from asyncpg import pool as upstream
 
+from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.model.use import Use
 from poolviz.pools.asyncio.loop_errors import ignore_loop_errors
-from poolviz.pools.base import ConnectionCounter, TaskPool
+from poolviz.pools.base import NOTHING, ConnectionCounter, TaskPool
+from poolviz.pools.connections.arguments import ASYNCPG, arguments_of
 from poolviz.pools.connections.asyncpg import asyncpg_arguments, asyncpg_timeout
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
@@ -165,6 +167,7 @@ class AsyncpgPool(TaskPool):
     exhausted = (TimeoutError,)
     lingers = True
     uses = (Use("acquire", "async with pool.acquire() as connection"),)
+    connect = arguments_of(id, **{POSTGRESQL: ASYNCPG})
     limits = Parameters(
         f"limit of {id}",
         Count(
@@ -235,9 +238,13 @@ class AsyncpgPool(TaskPool):
         return int(limits["min_size"])
 
     def __init__(
-        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+        self,
+        conninfo: str,
+        counter: ConnectionCounter,
+        limits: Mapping[str, Value],
+        connect: Mapping[str, Value] = NOTHING,
     ) -> None:
-        super().__init__(conninfo, counter, limits)
+        super().__init__(conninfo, counter, limits, connect)
         self._timeout = float(limits["timeout"])
 
     async def open(self) -> None:
@@ -246,7 +253,7 @@ class AsyncpgPool(TaskPool):
         keep_off_terminal("asyncpg.pool")  # each failure to reopen min_size, with its traceback
         ignore_loop_errors(_is_open_transaction, asyncio.get_running_loop())
         self._pool = ResizableAsyncpgPool(
-            **asyncpg_arguments(self.conninfo),
+            **asyncpg_arguments(self.conninfo, self.connect_with),
             min_size=int(limits["min_size"]),
             max_size=int(limits["max_size"]),
             max_queries=int(limits["max_queries"]),

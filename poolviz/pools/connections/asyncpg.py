@@ -9,6 +9,9 @@ from urllib.parse import urlencode
 from psycopg2.extensions import parse_dsn
 
 from poolviz.model.errors import InputError
+from poolviz.model.parameters import Value
+from poolviz.pools.base import NOTHING
+from poolviz.pools.connections.arguments import OPTIONS, asyncpg_own_arguments
 from poolviz.pools.connections.connect_faults import ConnectTimeout
 
 # libpq's parameters that asyncpg doesn't know. Those that only tune a connection are dropped;
@@ -27,14 +30,17 @@ def asyncpg_timeout(arguments: Mapping[str, Any]) -> ConnectTimeout:
     return ConnectTimeout(arguments.get("timeout", _CONNECT_TIMEOUT), TimeoutError)
 
 
-def asyncpg_arguments(conninfo: str) -> dict[str, Any]:
-    """Return a libpq connection string as arguments for `asyncpg.connect`.
+def asyncpg_arguments(conninfo: str, connect: Mapping[str, Value] = NOTHING) -> dict[str, Any]:
+    """Return a libpq connection string, and what else `connect` gives, as arguments for
+    `asyncpg.connect`.
 
     asyncpg takes parameters of a URL that it doesn't know for server settings, which
     application_name is. Raises InputError for a parameter that protects the connection and that
     asyncpg can't honour.
     """
     given = parse_dsn(conninfo)
+    if connect.get(OPTIONS.key):
+        given[OPTIONS.key] = str(connect[OPTIONS.key])
     refused = [key for key in _REFUSED if key in given]
     if given.get("gssencmode") == "require":
         refused.append("gssencmode")
@@ -52,4 +58,4 @@ def asyncpg_arguments(conninfo: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {"dsn": f"postgresql://?{urlencode(kept)}"}
     if float(given.get("connect_timeout", 0)) > 0:
         arguments["timeout"] = float(given["connect_timeout"])
-    return arguments
+    return arguments | asyncpg_own_arguments(connect)

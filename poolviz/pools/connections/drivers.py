@@ -1,9 +1,9 @@
-"""The choice of a driver for SQLAlchemy's pools: psycopg2, PyMySQL or sqlite3."""
+"""The choice of a driver for SQLAlchemy's pools: psycopg2, psycopg, PyMySQL or sqlite3."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ import psycopg2
 
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError
-from poolviz.pools.base import ConnectionCounter, set_autocommit, shut_socket
+from poolviz.model.parameters import Value
+from poolviz.pools.base import NOTHING, ConnectionCounter, set_autocommit, shut_socket
+from poolviz.pools.connections.arguments import DRIVER, PSYCOPG, with_libpq_arguments
 from poolviz.pools.connections.postgres import counted_connection
 
 Held = Callable[[], bool]
@@ -33,23 +35,38 @@ class Driver:
     set_autocommit: Callable[[Any, bool], None] = set_autocommit
 
 
-def driver_for(conninfo: str, counter: ConnectionCounter) -> Driver:
-    """Return the driver for the server of `conninfo`.
+def driver_for(
+    conninfo: str, counter: ConnectionCounter, connect: Mapping[str, Value] = NOTHING
+) -> Driver:
+    """Return the driver for the server of `conninfo`, which connects with the arguments `connect`.
 
-    Raises InputError if that is a MySQL server and PyMySQL isn't installed.
+    Raises InputError if the driver isn't installed.
     """
     dialect = dialect_of(conninfo)
     if dialect == MYSQL:
-        return _mysql(conninfo, counter)
+        return _mysql(conninfo, counter, connect)
     if dialect == SQLITE:
-        return _sqlite(conninfo, counter)
+        return _sqlite(conninfo, counter, connect)
+    whole = with_libpq_arguments(conninfo, connect)
+    if connect.get(DRIVER.key) == PSYCOPG:
+        return _psycopg(whole, counter, connect)
     factory = counted_connection(counter)
     return Driver(
-        "postgresql+psycopg2://", lambda: psycopg2.connect(conninfo, connection_factory=factory)
+        "postgresql+psycopg2://", lambda: psycopg2.connect(whole, connection_factory=factory)
     )
 
 
-def _mysql(conninfo: str, counter: ConnectionCounter) -> Driver:
+def _psycopg(conninfo: str, counter: ConnectionCounter, connect: Mapping[str, Value]) -> Driver:
+    if importlib.util.find_spec("psycopg") is None:
+        raise InputError(
+            "driver = psycopg needs a driver that isn't installed: pip install 'poolviz[psycopg]'."
+        )
+    from poolviz.pools.connections import psycopg  # noqa: PLC0415 - an extra
+
+    return Driver("postgresql+psycopg://", psycopg.creator(conninfo, counter, connect))
+
+
+def _mysql(conninfo: str, counter: ConnectionCounter, connect: Mapping[str, Value]) -> Driver:
     if importlib.util.find_spec("pymysql") is None:
         raise InputError(
             "A MySQL or MariaDB server needs a driver that isn't installed: "
@@ -57,10 +74,10 @@ def _mysql(conninfo: str, counter: ConnectionCounter) -> Driver:
         )
     from poolviz.pools.connections import mysql  # noqa: PLC0415 - an extra
 
-    return Driver("mysql+pymysql://", mysql.creator(conninfo, counter))
+    return Driver("mysql+pymysql://", mysql.creator(conninfo, counter, connect))
 
 
-def _sqlite(conninfo: str, counter: ConnectionCounter) -> Driver:
+def _sqlite(conninfo: str, counter: ConnectionCounter, connect: Mapping[str, Value]) -> Driver:
     from sqlalchemy import make_url  # noqa: PLC0415 - slow to import, and its pools' alone
 
     from poolviz.pools.connections import sqlite  # noqa: PLC0415 - Python may lack sqlite3
@@ -68,10 +85,12 @@ def _sqlite(conninfo: str, counter: ConnectionCounter) -> Driver:
     url = make_url(conninfo).set(drivername="sqlite+pysqlite")
     (file,), options = url.get_dialect()().create_connect_args(url)
     options["check_same_thread"] = False  # pools pass connections between threads
-    connect = sqlite.counted_connection(counter)
+    if "timeout" in connect:
+        options["timeout"] = float(connect["timeout"])
+    made = sqlite.counted_connection(counter)
     return Driver(
         "sqlite+pysqlite://",
-        lambda: connect(file, **options),
+        lambda: made(file, **options),
         sqlite.abort,
         sqlite.set_autocommit,
     )

@@ -16,7 +16,9 @@ from pymysql.err import OperationalError  # type: ignore[import-untyped]
 
 from poolviz.model.errors import InputError
 from poolviz.model.mysql_url import MySQLAddress
-from poolviz.pools.base import ConnectionCounter
+from poolviz.model.parameters import Value
+from poolviz.pools.base import NOTHING, ConnectionCounter
+from poolviz.pools.connections.arguments import mysql_own_arguments
 from poolviz.pools.connections.connect_faults import (
     ConnectTimeout,
     refused_by_mysql,
@@ -28,13 +30,17 @@ from poolviz.pools.connections.network import mysql_timeout
 DEFAULT_CONNECT_TIMEOUT = 10.0  # seconds, PyMySQL's own
 
 
-def creator(url: str, counter: ConnectionCounter) -> Callable[[], Connection]:
-    """Return a function that connects to the server of `url`, with connections that are counted.
+def creator(
+    url: str, counter: ConnectionCounter, connect: Mapping[str, Value] = NOTHING
+) -> Callable[[], Connection]:
+    """Return a function that connects to the server of `url`, with connections that are counted
+    and are made with the arguments `connect`.
 
     Raises InputError as `tls_context` does.
     """
-    arguments, connect = pymysql_arguments(MySQLAddress.parse(url)), counted_connection(counter)
-    return lambda: connect(**arguments)
+    arguments = pymysql_arguments(MySQLAddress.parse(url)) | mysql_own_arguments(connect)
+    made = counted_connection(counter)
+    return lambda: made(**arguments)
 
 
 def pymysql_arguments(address: MySQLAddress) -> dict[str, Any]:

@@ -17,10 +17,17 @@ from psycopg_pool.pool_async import AddConnection, MaintenanceTask, ShrinkPool
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, TaskPool
+from poolviz.pools.connections.arguments import (
+    arguments_of,
+    psycopg_arguments,
+    with_libpq_arguments,
+)
 from poolviz.pools.connections.connect_faults import wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
+from poolviz.pools.connections.psycopg import connect_timeout, libpq_conninfo
 from poolviz.pools.listing import Listing
 from poolviz.pools.psycopg.pools import (
+    CONNECT,
     MAX_IDLE,
     MAX_LIFETIME,
     MAX_SIZE,
@@ -33,8 +40,6 @@ from poolviz.pools.psycopg.resizable import (
     OPEN_TRANSACTION,
     START_TIMEOUT,
     ResizableBasePool,
-    connect_timeout,
-    libpq_conninfo,
 )
 
 LISTING = Listing(
@@ -230,6 +235,7 @@ class AsyncConnectionPool(TaskPool):
             USES[1], code="connection = await pool.getconn(); …; await pool.putconn(connection)"
         ),
     )
+    connect = arguments_of(id, **CONNECT)
     limits = Parameters(
         f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
     )
@@ -248,7 +254,8 @@ class AsyncConnectionPool(TaskPool):
         """Make the pool and open min_size connections. Raises psycopg's error if it can't."""
         options: dict[str, Any] = dict(self.initial_limits)
         self._pool = ResizableAsyncConnectionPool(
-            libpq_conninfo(self.conninfo),
+            libpq_conninfo(with_libpq_arguments(self.conninfo, self.connect_with)),
+            kwargs=psycopg_arguments(self.connect_with),
             connection_class=counted_connection(self.counter),
             open=False,
             **options,

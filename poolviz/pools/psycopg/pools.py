@@ -9,17 +9,25 @@ from typing import Any, ClassVar
 from psycopg import Connection
 from psycopg_pool import PoolTimeout, TooManyRequests
 
+from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.model.use import Use
-from poolviz.pools.base import ConnectionCounter, ThreadPool
+from poolviz.pools.base import NOTHING, ConnectionCounter, ThreadPool
+from poolviz.pools.connections.arguments import (
+    AUTOCOMMIT,
+    LIBPQ,
+    PREPARE_THRESHOLD,
+    arguments_of,
+    psycopg_arguments,
+    with_libpq_arguments,
+)
+from poolviz.pools.connections.psycopg import counted_connection, libpq_conninfo
 from poolviz.pools.listing import Listing
 from poolviz.pools.psycopg.resizable import (
     ResizableConnectionPool,
     ResizableNullConnectionPool,
     ResizableSyncPool,
-    counted_connection,
-    libpq_conninfo,
 )
 
 CONNECTION = Listing(
@@ -116,6 +124,9 @@ USES = (
 )
 
 
+CONNECT = {POSTGRESQL: (PREPARE_THRESHOLD, AUTOCOMMIT, *LIBPQ)}
+
+
 class _PsycopgPool(ThreadPool):
     """A resizable pool of psycopg's for threads and how it is called."""
 
@@ -128,10 +139,15 @@ class _PsycopgPool(ThreadPool):
     _pool: Any
 
     def __init__(
-        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+        self,
+        conninfo: str,
+        counter: ConnectionCounter,
+        limits: Mapping[str, Value],
+        connect: Mapping[str, Value] = NOTHING,
     ) -> None:
         self._pool = self._pool_class(
-            libpq_conninfo(conninfo),
+            libpq_conninfo(with_libpq_arguments(conninfo, connect)),
+            kwargs=psycopg_arguments(connect),
             connection_class=counted_connection(counter),
             open=False,
             **limits,
@@ -185,6 +201,7 @@ class ConnectionPool(_PsycopgPool):
     limits = Parameters(
         f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
     )
+    connect = arguments_of(id, **CONNECT)
     _pool_class = ResizableConnectionPool
 
     @classmethod
@@ -227,6 +244,7 @@ class NullConnectionPool(_PsycopgPool):
         MAX_WAITING,
         MAX_LIFETIME,
     )
+    connect = arguments_of(id, **CONNECT)
     _pool_class = ResizableNullConnectionPool
 
     @classmethod

@@ -5,32 +5,19 @@ from __future__ import annotations
 import math
 from collections import deque
 from threading import Event
-from typing import Any, Self
+from typing import Any
 
-from psycopg import Connection, OperationalError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.errors import ConnectionTimeout
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, NullConnectionPool, PoolTimeout
 from psycopg_pool.base import AttemptWithBackoff, BasePool
 from psycopg_pool.pool import AddConnection, MaintenanceTask, ShrinkPool
 
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.base import ConnectionCounter, PoolStopped
-from poolviz.pools.connections.connect_faults import ConnectTimeout, wait_to_connect
-from poolviz.pools.connections.counting import CountedConnection
+from poolviz.pools.base import PoolStopped
 from poolviz.pools.connections.library_logs import keep_off_terminal
-from poolviz.pools.connections.network import libpq_seconds
 
 OPEN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 START_TIMEOUT = 30.0  # seconds for the first connections: the default of the library's `wait`
-_CONNECT_TIMEOUT = 130.0  # seconds, psycopg's own, where no connect_timeout is given
-
-
-def libpq_conninfo(conninfo: str) -> str:
-    """Return `conninfo` without its empty parameters, which libpq ignores and psycopg doesn't."""
-    given = conninfo_to_dict(conninfo)
-    return make_conninfo("", **{key: value for key, value in given.items() if value != ""})
 
 
 class ResizableBasePool(BasePool):
@@ -87,42 +74,6 @@ class ResizableBasePool(BasePool):
         open_ = self._nconns - self._opening
         used = open_ - self._closing - len(self._pool)
         return ReportedCounts(open=open_, used=used, pending=len(self._still_waiting()))
-
-
-def connect_timeout(conninfo: str = "", **arguments: Any) -> ConnectTimeout:
-    """Return the timeout of psycopg's `connect` with these arguments."""
-    given = {**conninfo_to_dict(conninfo), **arguments}
-    return ConnectTimeout(libpq_seconds(given, _CONNECT_TIMEOUT), _timeout_expired)
-
-
-def _timeout_expired() -> ConnectionTimeout:
-    return ConnectionTimeout("connection timeout expired")
-
-
-def counted_connection(counter: ConnectionCounter) -> type[Connection[Any]]:
-    """Return a connection class that `counter` counts, for the pool's `connection_class`."""
-
-    class CountedPsycopgConnection(CountedConnection, Connection[Any]):
-        """A psycopg connection that counts itself."""
-
-        lifetime: float
-
-        @classmethod
-        def connect(cls, *args: Any, **kwargs: Any) -> Self:
-            """Connect, and count the connection."""
-            began = wait_to_connect(
-                counter, OperationalError, lambda: connect_timeout(*args, **kwargs)
-            )
-            conn = super().connect(*args, **kwargs)
-            conn.count_in(counter, began)
-            return conn
-
-        def disconnect(self) -> None:
-            """Close the connection; psycopg leaves the socket of a broken one open."""
-            super().disconnect()
-            self.pgconn.finish()
-
-    return CountedPsycopgConnection
 
 
 class ResizableSyncPool(ResizableBasePool, ConnectionPool[Any]):

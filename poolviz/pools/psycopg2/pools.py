@@ -9,11 +9,13 @@ import psycopg2
 from psycopg2 import pool as upstream
 from psycopg2.extensions import connection
 
+from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Count, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.model.use import Use
-from poolviz.pools.base import ConnectionCounter, ThreadPool
+from poolviz.pools.base import NOTHING, ConnectionCounter, ThreadPool
+from poolviz.pools.connections.arguments import LIBPQ, arguments_of, with_libpq_arguments
 from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.listing import Listing
 from poolviz.pools.psycopg2.resizable import (
@@ -94,12 +96,16 @@ class _Psycopg2Pool(ThreadPool):
         return int(limits["minconn"])
 
     def __init__(
-        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+        self,
+        conninfo: str,
+        counter: ConnectionCounter,
+        limits: Mapping[str, Value],
+        connect: Mapping[str, Value] = NOTHING,
     ) -> None:
         self._pool = self._pool_class(
             int(limits["minconn"]),
             int(limits["maxconn"]),
-            conninfo,
+            with_libpq_arguments(conninfo, connect),
             connection_factory=counted_connection(counter),
         )
 
@@ -158,6 +164,7 @@ class SimpleConnectionPool(_Psycopg2Pool):
     about = "For one thread. When all connections are in use, a caller gets an error at once."
     one_client = ONE_THREAD.format("SimpleConnectionPool")
     limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
+    connect = arguments_of(id, **{POSTGRESQL: LIBPQ})
     _pool_class = ResizableSimplePool
 
 
@@ -167,6 +174,7 @@ class ThreadedConnectionPool(_Psycopg2Pool):
     id, title = THREADED.id, THREADED.title
     about = "When all connections are in use, a caller gets an error at once."
     limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
+    connect = arguments_of(id, **{POSTGRESQL: LIBPQ})
     _pool_class = ResizableThreadedPool
 
 
@@ -203,6 +211,7 @@ class PersistentConnectionPool(_Psycopg2Pool):
             "given back.",
         ),
     )
+    connect = arguments_of(id, **{POSTGRESQL: LIBPQ})
     _pool_class = PersistentPool
 
     @classmethod

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import nullcontext, suppress
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 import asyncpg  # type: ignore[import-untyped]
 import msgspec
@@ -17,9 +18,20 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.queue import AsyncAdaptedQueue
 
+from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.parameters import Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, TaskCalls, TaskPool, set_autocommit
+from poolviz.pools.connections.arguments import (
+    ASYNCPG,
+    LEVELS,
+    NAME_FUNCTION,
+    RESET_ON_RETURN,
+    STATEMENT_CACHE,
+    arguments_of,
+    engine_arguments,
+    isolation_level,
+)
 from poolviz.pools.connections.asyncpg import asyncpg_arguments, asyncpg_timeout
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
@@ -162,6 +174,15 @@ class AsyncAdaptedQueuePool(TaskPool):
     transactional = True
     uses = _USES
     limits = queue_limits(id)
+    connect = arguments_of(
+        id,
+        **{
+            POSTGRESQL: (
+                *(STATEMENT_CACHE, NAME_FUNCTION, *ASYNCPG),
+                *(isolation_level(*LEVELS), RESET_ON_RETURN),
+            )
+        },
+    )
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
@@ -175,13 +196,16 @@ class AsyncAdaptedQueuePool(TaskPool):
 
     async def open(self) -> None:
         """Make an engine's pool, which connects on the first request."""
+        arguments = _adapted_arguments(self.conninfo, self.counter, self.connect_with)
+        options: dict[str, Any] = {**self.initial_limits, **engine_arguments(self.connect_with)}
         self.engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=_counted_connect(self.conninfo, self.counter),
+            creator=lambda: self._dbapi.connect(**arguments),
             poolclass=ResizableAsyncQueuePool,
             execution_options=ENGINE_OPTIONS,
-            **self.initial_limits,
+            **options,
         )
+        self._dbapi: Any = self.engine.dialect.dbapi
         assert isinstance(self.engine.pool, ResizableAsyncQueuePool)
         self._pool = self.engine.pool
 
@@ -236,8 +260,21 @@ class AsyncAdaptedQueuePool(TaskPool):
         await greenlet_spawn(self._pool.drain)
 
 
+def _adapted_arguments(
+    conninfo: str, counter: ConnectionCounter, connect: Mapping[str, Value]
+) -> dict[str, Any]:
+    """Return the arguments with which SQLAlchemy's dialect makes a connection around one of
+    asyncpg's. `create_async_engine` passes none on where it is given an `async_creator`."""
+    arguments: dict[str, Any] = {"async_creator_fn": _counted_connect(conninfo, counter, connect)}
+    if STATEMENT_CACHE.key in connect:
+        arguments[STATEMENT_CACHE.key] = connect[STATEMENT_CACHE.key]
+    if connect.get(NAME_FUNCTION.key) == "uuid4":
+        arguments[NAME_FUNCTION.key] = lambda: f"__asyncpg_{uuid4()}__"
+    return arguments
+
+
 def _counted_connect(
-    conninfo: str, counter: ConnectionCounter
+    conninfo: str, counter: ConnectionCounter, connect: Mapping[str, Value]
 ) -> Callable[[], Coroutine[Any, Any, asyncpg.Connection]]:
     """Return asyncpg's connect for one server, whose connections `counter` counts.
 
@@ -262,9 +299,9 @@ def _counted_connect(
             super().terminate()
             self.count_out()
 
-    arguments = asyncpg_arguments(conninfo)
+    arguments = asyncpg_arguments(conninfo, connect)
 
-    async def connect() -> asyncpg.Connection:
+    async def connect_counted() -> asyncpg.Connection:
         began = await wait_to_connect_async(
             counter, refused_by_system, lambda: asyncpg_timeout(arguments)
         )
@@ -272,4 +309,4 @@ def _counted_connect(
         connection.count_out = count_in(connection, counter, began)
         return connection
 
-    return connect
+    return connect_counted

@@ -10,7 +10,8 @@ from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.parameters import Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.model.use import Use
-from poolviz.pools.base import ConnectionCounter, ThreadCalls, ThreadPool
+from poolviz.pools.base import NOTHING, ConnectionCounter, ThreadCalls, ThreadPool
+from poolviz.pools.connections.arguments import engine_arguments
 from poolviz.pools.connections.drivers import driver_for
 
 if TYPE_CHECKING:
@@ -93,9 +94,14 @@ class SQLAlchemyPool(ThreadPool):
     pool_class: ClassVar[type[UpstreamPool]]
 
     def __init__(
-        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+        self,
+        conninfo: str,
+        counter: ConnectionCounter,
+        limits: Mapping[str, Value],
+        connect: Mapping[str, Value] = NOTHING,
     ) -> None:
-        self.driver = driver_for(conninfo, counter)
+        self.driver = driver_for(conninfo, counter, connect)
+        self._engine_options = engine_arguments(connect)
         self.engine = self._make(limits)
         self._pool: ResizableSQLAlchemyPool = self.engine.pool  # type: ignore[assignment]
 
@@ -112,12 +118,13 @@ class SQLAlchemyPool(ThreadPool):
     def _make(self, limits: Mapping[str, Value]) -> Engine:
         from sqlalchemy import create_engine  # noqa: PLC0415 - slow to import, see `queue_pool`
 
+        options: dict[str, Any] = {**limits, **self._engine_options}
         return create_engine(
             self.driver.url,
             creator=self.driver.creator,
             poolclass=self.pool_class,
             execution_options=ENGINE_OPTIONS,
-            **limits,
+            **options,
         )
 
     def calls(self, use: str) -> ThreadCalls:

@@ -24,7 +24,7 @@ from sqlalchemy.pool import Pool as UpstreamPool
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Count, Effect, Parameter, Parameters, Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool, a_connection
+from poolviz.pools.base import NOTHING, ConnectionCounter, PoolStopped, ThreadPool, a_connection
 from poolviz.pools.constructor_defaults import limit_value
 from poolviz.pools.sqlalchemy.base import (
     ENGINE_OPTIONS,
@@ -65,6 +65,7 @@ _ARGUMENTS = {
     "pool_pre_ping": "pre_ping",
     "pool_use_lifo": "use_lifo",
 }
+_RESET = "pool_reset_on_return"  # of create_engine, which doesn't apply it to a pool that is made
 _UPKEEP = ("pool_timeout", "pool_recycle", "pool_pre_ping")  # read at each checkout, by any pool
 _REBUILT = "The pool is rebuilt; connections of the old one are closed when they are given back."
 
@@ -144,22 +145,29 @@ class _CustomSQLAlchemyPool(SQLAlchemyPool):
     rebuilt: ClassVar[frozenset[str]]
 
     def __init__(
-        self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
+        self,
+        conninfo: str,
+        counter: ConnectionCounter,
+        limits: Mapping[str, Value],
+        connect: Mapping[str, Value] = NOTHING,
     ) -> None:
         self._stopped = False
         self._limits = limits
         self._old: tuple[ResizableSQLAlchemyPool, ...] = ()
-        super().__init__(conninfo, counter, limits)
+        super().__init__(conninfo, counter, limits, connect)
 
     def _make(self, limits: Mapping[str, Value]) -> Engine:
         takes = inspect.signature(self.user_class).parameters
         takes_all = any(each.kind is each.VAR_KEYWORD for each in takes.values())
+        engine: dict[str, Any] = dict(self._engine_options)
         arguments = {_ARGUMENTS.get(key, key): value for key, value in limits.items()}
+        if _RESET in engine:
+            arguments["reset_on_return"] = engine.pop(_RESET)
         known = {key: value for key, value in arguments.items() if takes_all or key in takes}
         make: Any = self.pool_class
         pool = make(self.driver.creator, **known)
         pool.apply_limits(limits)
-        return create_engine(self.driver.url, pool=pool, execution_options=ENGINE_OPTIONS)
+        return create_engine(self.driver.url, pool=pool, execution_options=ENGINE_OPTIONS, **engine)
 
     def acquire(self) -> PoolProxiedConnection:
         """Return a connection of the current pool. Raises what the class raises, or

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Switch, Value
 from poolviz.pools.base import on_first_use
+from poolviz.pools.connections.arguments import sqlalchemy_arguments
 from poolviz.pools.listing import Listing
 from poolviz.pools.sqlalchemy.base import (
     MOST,
@@ -97,6 +98,7 @@ class QueuePool(SQLAlchemyPool):
     waits = True
     exhausted = on_first_use(_exhausted)
     limits = queue_limits(id)
+    connect = sqlalchemy_arguments(id)
     pool_class = on_first_use(_pool_class)
 
     @classmethod

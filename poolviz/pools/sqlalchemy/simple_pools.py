@@ -17,6 +17,7 @@ from sqlalchemy.pool import StaticPool as UpstreamStaticPool
 from poolviz.model.parameters import Count, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import PoolStopped
+from poolviz.pools.connections.arguments import sqlalchemy_arguments
 from poolviz.pools.listing import Listing
 from poolviz.pools.sqlalchemy.base import (
     MOST,
@@ -306,6 +307,7 @@ class NullPool(_FixedPool):
     about = "Never exhausted: each caller gets a new connection, which is closed when given back."
     waits = False
     exhausted = ()
+    connect = sqlalchemy_arguments(id)
     limits = Parameters(f"limit of {id}")
     pool_class = ResizableNullPool
     most, idle = None, 0
@@ -324,6 +326,7 @@ class StaticPool(_FixedPool):
     nests = False
     shares = True
     # The library accepts pool_recycle and pool_pre_ping, which would affect what others hold.
+    connect = sqlalchemy_arguments(id)
     limits = Parameters(f"limit of {id}")
     pool_class = ResizableStaticPool
     most, idle = 1, 1  # the first callers may each open one, but the pool keeps one only
@@ -344,6 +347,7 @@ class SingletonThreadPool(_FixedPool):
     )
     waits = False
     exhausted = ()
+    connect = sqlalchemy_arguments(id)
     limits = Parameters(
         f"limit of {id}",
         Count(
@@ -382,6 +386,7 @@ class AssertionPool(_FixedPool):
         "AssertionPool is for programs that use one connection at a time: any other client gets "
         "an AssertionError."
     )
+    connect = sqlalchemy_arguments(id)
     limits = Parameters(f"limit of {id}", POOL_RECYCLE, POOL_PRE_PING)
     pool_class = ResizableAssertionPool
     most, idle = 1, 1

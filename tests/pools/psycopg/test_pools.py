@@ -18,7 +18,7 @@ from psycopg_pool import (
 )
 
 from poolviz.pools.base import Pool, PoolStopped
-from poolviz.pools.psycopg.resizable import libpq_conninfo
+from poolviz.pools.connections.psycopg import libpq_conninfo
 from poolviz.pools.registry import pool_class
 from tests.pools.bench import LONG, Crowd, RecordingCounter, Waiter, until, waiting
 from tests.pools.conftest import Benches, ClosableDatabase

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from poolviz.load.faults import FAULTS
-from poolviz.load.settings import SETTINGS
+from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.parameters import Choice, Count, Number, Parameter, Seconds, Switch, Value
 from poolviz.model.scenario import Scenario
@@ -177,8 +177,9 @@ def _named(dialect: str) -> str | None:
 
 
 def _scenario(rng: Random, pool: str, duration: float, dialect: str) -> Scenario:
-    limits, ours = pool_class(pool).limits, dialect == "postgresql"
-    changeable: list[Parameter] = [*limits.values(), *_usable(SETTINGS.values())]
+    kind, ours = pool_class(pool), dialect == "postgresql"
+    limits, settings = kind.limits, _usable(settings_for(kind).values())
+    changeable: list[Parameter] = [*limits.values(), *settings]
     faults = [fault.parameter for fault in FAULTS.values()] if ours else []
     changes: list[dict[str, object]] = []
     for _ in range(rng.randint(0, 8)):
@@ -189,7 +190,7 @@ def _scenario(rng: Random, pool: str, duration: float, dialect: str) -> Scenario
     draft = Draft(
         pool=pool,
         limits=_some(rng, limits.values()),
-        load=_some(rng, _usable(SETTINGS.values())),
+        load=_some(rng, settings),
         duration=duration,
         seed=rng.randrange(1000),
         changes=changes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -149,6 +149,41 @@ def test_a_use_goes_on_after_an_error_of_a_statement(pool: str, use: str, connin
     assert abs(heard.operations() - count) <= 2
     assert max(sample.used.high for sample in heard.samples) == 1
     assert sum(sample.opened for sample in heard.samples) <= 10
+
+
+RESIZED = (  # each use of pools whose limits have these names, in pairs
+    *((QUEUE_POOL, use, "pool_size") for use in ("connection", "session", "raw_connection")),
+    *(
+        ("sqlalchemy.AsyncAdaptedQueuePool", use, "pool_size")
+        for use in ("connection", "session", "raw_connection")
+    ),
+    ("psycopg_pool.ConnectionPool", "connection", "max_size"),
+    ("psycopg_pool.AsyncConnectionPool", "connection", "max_size"),
+    ("asyncpg.Pool", "acquire", "max_size"),
+)
+
+
+@pytest.mark.parametrize(("pool", "use", "limit"), RESIZED)
+def test_limits_are_changed_live_in_each_use(
+    pool: str, use: str, limit: str, conninfo: str
+) -> None:
+    rest = {"max_overflow": 0} if limit == "pool_size" else {"min_size": 1}
+    what = scenario(pool, use=use, clients=8, hold_time=0.005, think_time=0.0, **{limit: 5}, **rest)
+
+    def all_open_are_used(number: int) -> Callable[[Heard], bool]:
+        return lambda so_far: any(
+            sample.limits[limit] == number
+            and sample.open.low == sample.open.high == sample.used.high == number
+            for sample in so_far.samples
+        )
+
+    with running(Engine, conninfo, what) as (run, heard):
+        for number in (5, 2, 6):
+            run.change(limit, number)
+            heard.until(all_open_are_used(number), f"{number} are open")
+        run.stop()
+        assert run.wait(60)
+    assert not errors(heard)
 
 
 @USES

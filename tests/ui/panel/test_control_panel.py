@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from poolviz.load.faults import FAULTS
-from poolviz.load.settings import SETTINGS, settings_for
+from poolviz.load.settings import settings_for
 from poolviz.model.parameters import Value
 from poolviz.pools.registry import POOLS, pool_class
 from poolviz.ui.panel.control_panel import ControlPanel
@@ -63,7 +63,7 @@ def requested(spy: QSignalSpy) -> list[dict[str, Value]]:
 
 def all_values(panel: ControlPanel, **changes: Value) -> dict[str, Value]:
     assert panel.pool is not None
-    return {**panel.pool.limits.defaults(), **SETTINGS.defaults(), **changes}
+    return {**panel.pool.limits.defaults(), **settings_for(panel.pool).defaults(), **changes}
 
 
 def show_all(panel: ControlPanel) -> None:

@@ -141,7 +141,8 @@ class RequestTimes(Protocol):
 
 class Tick:
     """What happened between two moments: levels, counts and durations. `unfinished` of the waits
-    were ended by the end of the run, or weren't over: the true ones are longer."""
+    were ended by the end of the run or a cancellation, or weren't over: the true ones are
+    longer."""
 
     def __init__(self, start: int, end: int) -> None:
         self.start, self.end = start, end

@@ -110,6 +110,28 @@ def _forget_cancellations() -> None:
         task.uncancel()
 
 
+class _Alarm:
+    """Cancels the task that makes it, once (a `cancellation.Alarm`)."""
+
+    def __init__(self) -> None:
+        self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self.rang = False
+
+    def start(self, seconds: float) -> None:
+        if not self.rang:
+            self._timer = self._loop.call_later(seconds, self._ring)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ring(self) -> None:
+        if self._task is not None:
+            self.rang = True
+            self._task.cancel()
+
+
 class _Actions:
     """What a task does: the pool's own coroutines, with nothing around them (a
     `behaviour.Actions`)."""
@@ -117,6 +139,10 @@ class _Actions:
     def __init__(self, pool: TaskPool, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._pool = pool
         self.sleep = sleep
+
+    def alarm(self) -> _Alarm:
+        """Return what cancels the task that calls this."""
+        return _Alarm()
 
     def steps(self, use: str) -> TaskCalls:
         """Return the steps of a use of the pool."""

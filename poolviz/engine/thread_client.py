@@ -110,6 +110,9 @@ class _Actions:
         """Return the steps of all uses so far. Called from any thread."""
         return list(self._steps.values())
 
+    def alarm(self) -> None:
+        """Return None: nothing can cancel a thread."""
+
     async def sleep(self, seconds: float) -> None:
         self._sleep(seconds)
 

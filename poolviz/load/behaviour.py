@@ -15,9 +15,17 @@ from typing import Any, Protocol
 
 from poolviz.load import event_buffer as events
 from poolviz.load.arrival_schedule import ArrivalSchedule
+from poolviz.load.cancellation import (
+    Alarm,
+    Cancellations,
+    CancelledByClient,
+    CancelledSteps,
+    TimedOutSteps,
+)
 from poolviz.load.client_faults import ClientFaults
 from poolviz.load.error_kinds import ErrorKinds
 from poolviz.load.event_buffer import EventBuffer
+from poolviz.load.steps import Steps
 from poolviz.load.workload import Workload
 from poolviz.pools.base import Pool, PoolStopped, a_connection
 
@@ -25,33 +33,14 @@ _UNTIL_WOKEN = 3600.0  # seconds
 _NOTHING_DUE = 0.5  # seconds after which a client checks again for a request
 
 
-class Steps(Protocol):
-    """What a client does with a pool in one use of it, as a thread or a task does it."""
-
-    def acquire(self) -> Awaitable[Any]:
-        """Return a connection of the pool's."""
-
-    def execute(self, connection: Any, statement: str) -> Awaitable[None]:
-        """Run a statement."""
-
-    def release(self, connection: Any) -> Awaitable[None]:
-        """Give a connection back to the pool."""
-
-    def begin(self, connection: Any, transaction: bool) -> Awaitable[None]:
-        """Set the connection to one transaction (True) or to autocommit."""
-
-    def commit(self, connection: Any) -> Awaitable[None]:
-        """Commit the transaction."""
-
-    def rollback(self, connection: Any) -> Awaitable[None]:
-        """Roll the transaction back."""
-
-
 class Actions(Protocol):
     """What a thread or a task does for a behaviour."""
 
     def steps(self, use: str) -> Steps:
         """Return the steps of a use of the pool."""
+
+    def alarm(self) -> Alarm | None:
+        """Return what cancels this task; None for a thread, which nothing can cancel."""
 
     def sleep(self, seconds: float) -> Awaitable[None]:
         """Pause until the time is over, or the client is woken or stopped."""
@@ -67,6 +56,8 @@ class Behaviour:
     __slots__ = (
         "_actions",
         "_buffers",
+        "_cancellations",
+        "_cancelled",
         "_error_kinds",
         "_leaked",
         "_operation",
@@ -101,6 +92,8 @@ class Behaviour:
         self.stopping = False  # the operation in progress is the last one
         self.acquiring = False  # it is waiting for a connection
         self._buffers = [EventBuffer(number)]  # one for each connection of an operation
+        self._cancellations = Cancellations(f"{seed}/{number}")
+        self._cancelled: CancelledSteps | TimedOutSteps | None = None  # those of the operation
         self._error_kinds = error_kinds
         self._leaked: list[tuple[Steps, Any]] = []
         self._operation = 0
@@ -133,12 +126,37 @@ class Behaviour:
             if workload.use != self._use:
                 self._steps, self._use = actions.steps(workload.use), workload.use
             self._operation += 1
-            done = await self._operate(self._steps, workload, due)
+            if workload.cancel_share:
+                done = await self._operate_cancelled(workload, due)
+            else:
+                done = await self._operate(self._steps, workload, due)
             if not done:
                 await actions.sleep(workload.error_pause)
             elif workload.think is not None and not due:
                 await actions.sleep(workload.think(rng))
         await self._reclaim()
+
+    async def _operate_cancelled(self, workload: Workload, due: int) -> bool:
+        """Run an operation of a load in which some are cancelled; return False after an error."""
+        moment = self._cancellations.next(workload.cancel_share)
+        if moment is None:
+            return await self._operate(self._steps, workload, due)
+        alarm, cancellations = self._actions.alarm(), self._cancellations
+        self._cancelled = (
+            TimedOutSteps(self._steps, workload.dialect, cancellations, moment)
+            if alarm is None
+            else CancelledSteps(self._steps, alarm, cancellations, workload.cancel_in, moment)
+        )
+        try:
+            return await self._operate(self._cancelled, workload, due)
+        finally:
+            self._cancelled.end()
+            self._cancelled = None
+
+    def _is_cancelled(self, error: BaseException) -> bool:
+        """Return whether `error` came because the operation was cancelled on purpose."""
+        cancelled = self._cancelled
+        return cancelled is not None and isinstance(cancelled.meant(error), CancelledByClient)
 
     async def _await_request(self, workload: Workload) -> int:
         """Wait for a request to serve, and return the moment at which it was due.
@@ -253,6 +271,11 @@ class Behaviour:
                 if late:
                     buffer.late.append(late)
                 return self._without(buffer, events.CUT_SHORT_LATE if late else events.CUT_SHORT)
+            if self._is_cancelled(error):
+                if late:
+                    buffer.late.append(late)
+                event = events.CUT_SHORT_LATE if late else events.CUT_SHORT
+                return self._without(buffer, event, error)
             refused = isinstance(error, pool.refused)
             if not refused and not isinstance(error, pool.exhausted):
                 return self._without(buffer, events.FAILED, error)
@@ -266,7 +289,12 @@ class Behaviour:
             refusals += 1
             buffer.note(events.REFUSED)
             buffer.stamp()
-            await self._actions.sleep(workload.backoff(refusals, self._rng))
+            try:
+                await self._actions.sleep(workload.backoff(refusals, self._rng))
+            except CancelledError as cancelled:
+                if not self._is_cancelled(cancelled):
+                    raise
+                return self._without(buffer, events.GAVE_UP, cancelled)
             workload = self.workload
             if self.stopping or not workload.retries:
                 return self._without(buffer, events.GAVE_UP, error)
@@ -330,6 +358,8 @@ class Behaviour:
         """
         # What the end of the run cuts short isn't an error of the pool or the server.
         if not self.stopping:
+            if self._cancelled is not None:
+                error = self._cancelled.meant(error)
             self._buffers[0].errors.append(self._error_kinds.kind(error))
         elif isinstance(error, GeneratorExit):
             raise error

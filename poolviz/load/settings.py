@@ -10,14 +10,15 @@ from collections.abc import Mapping
 import msgspec
 
 from poolviz.load.arrivals import Arrivals
+from poolviz.load.cancellation import cancel_parameters, of_threads
 from poolviz.load.distributions import draw_of, time_parameters
 from poolviz.load.shapes import shape_of, shape_parameters
 from poolviz.load.spacings import arrival_parameters
 from poolviz.load.statements import check_statement, statement_parameters
-from poolviz.model.dialect import POSTGRESQL
+from poolviz.model.dialect import POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Choice, Count, Parameter, Parameters, Seconds, Value
-from poolviz.pools.base import Pool
+from poolviz.pools.base import Pool, TaskPool
 
 MOST_CLIENTS = 2000
 USUAL = "usual"  # of `use`, where no pool is known
@@ -114,6 +115,7 @@ SETTINGS = Parameters(
         log_slider=True,
         help="How long a client pauses after an error, so that a failing client isn't a busy loop.",
     ),
+    *cancel_parameters(_RARE),
 )
 
 
@@ -131,6 +133,8 @@ def settings_for(pool: type[Pool]) -> Parameters:
                 f"{pool.id} has a parameter {key}, which is also a setting of the load: rename it."
             )
     adapted: dict[str, Parameter] = {"use": _use_setting(pool)}
+    if not issubclass(pool, TaskPool):
+        adapted["cancel_in"] = of_threads(_RARE)
     if pool.one_client:
         adapted["clients"] = msgspec.structs.replace(SETTINGS["clients"], default=1)
     if not pool.nests:
@@ -169,6 +173,7 @@ def check_load(settings: Mapping[str, Value], dialect: str = POSTGRESQL) -> None
         lambda: draw_of("hold", settings),
         lambda: draw_of("think", settings),
         lambda: _check_clients(settings),
+        lambda: _check_cancellation(settings, dialect),
         lambda: Arrivals(settings, seed=0),
     ):
         try:
@@ -177,6 +182,11 @@ def check_load(settings: Mapping[str, Value], dialect: str = POSTGRESQL) -> None
             mistakes.append(error)
     if mistakes:
         raise InputError.merged(mistakes)
+
+
+def _check_cancellation(settings: Mapping[str, Value], dialect: str) -> None:
+    if dialect == SQLITE and settings["cancel_share"]:
+        raise InputError("SQLite has no statement timeout: leave cancel_share at 0.")
 
 
 def _check_clients(settings: Mapping[str, Value]) -> None:

@@ -23,13 +23,14 @@ class Workload:
     "commit", "rollback" or "", what a client does then; if it does neither, the pool ends the
     transaction. If `rolls_back`, a client does that after an error. `adds_row` is "before_hold" or
     "after_hold" if each operation has committed a row of history by then, which clients count in
-    `rows`; a following workload goes on with the same counter.
+    `rows`; a following workload goes on with the same counter. A `cancel_share` of the operations
+    is cancelled, in the place that `cancel_in` names; see `cancellation`.
     """
 
     __slots__ = (
-        "_retry_backoff", "adds_row", "after_hold", "arrivals", "before_hold", "checkouts",
-        "clients", "error_pause", "hold", "retries", "rolls_back", "rows", "sleep", "sql", "think",
-        "transaction", "use",
+        "_retry_backoff", "adds_row", "after_hold", "arrivals", "before_hold", "cancel_in",
+        "cancel_share", "checkouts", "clients", "dialect", "error_pause", "hold", "retries",
+        "rolls_back", "rows", "sleep", "sql", "think", "transaction", "use"
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +52,9 @@ class Workload:
         self.retries = settings["on_exhausted"] == "retry"
         self._retry_backoff = float(settings["retry_backoff"])
         self.error_pause = float(settings["error_pause"])
+        self.cancel_share = float(settings["cancel_share"])
+        self.cancel_in = str(settings["cancel_in"])
+        self.dialect = dialect
         arrivals = Arrivals if before is None else before.arrivals.following
         self.arrivals: Arrivals = arrivals(settings, seed)
         use = use_of(settings, uses)

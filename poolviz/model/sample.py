@@ -101,7 +101,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     `errors` and `timeout_names` count by the names of exceptions, `timeouts` all timeouts. Each
     kind that had not come before in the segment is in `error_kinds`, and `error_counts` has the
     same counts by kind. `waits_unfinished` of the durations in `wait` were not over when the run
-    ended: the true ones are longer.
+    ended or the client was cancelled: the true ones are longer.
 
     A sample is `ending` if the load had ended before it: clients were stopped and the pool was
     closed. `clients_restarted` counts clients whose thread or task ended otherwise and that were

@@ -88,7 +88,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
     `retry_time_s` is the time from a client's first refusal to the connection that it got by
     retrying; it is not part of `wait_time_s`. `waits_unfinished` of the waits in `wait_time_s` were
-    not over when the run or its open load ended, and count with the time until then.
+    not over when the run or its open load ended, or the client was cancelled, and count with the
+    time until then.
     `server_backends_…` are this run's connections as the server counts them, once a second until
     the load ended: at most, on average, and when they were counted last. None if they weren't.
     `samples_dropped` counts ticks that were skipped: what happened in them is in the next sample.

@@ -392,6 +392,21 @@ def test_the_embedded_server_restarts_under_the_run(window: Window, qtbot: QtBot
     assert not [sentence for sentence in said if "has ended" in sentence]
 
 
+def test_the_embedded_server_is_silent_for_a_while_at_a_press(window: Window, qtbot: QtBot) -> None:
+    plan(window)
+    run_on(qtbot, window, None)
+    window.panel.folds["Faults"].header.setChecked(True)
+    QApplication.processEvents()
+    until(qtbot, window.panel.faults.buttons["network_silent"].isEnabled)
+    press(window, "network_silent")
+    until(qtbot, lambda: marked(window)[:1] == ["network_silent"])
+    until(qtbot, lambda: marked(window) == ["network_silent", "network_silent"])
+    before = operations(window)
+    until(qtbot, lambda: operations(window) > before + 20)
+    assert errors(window) == 0
+    assert window.controller.state is State.RUNNING
+
+
 def test_sqlite_says_what_it_hasnt_got(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
     plan(window)
     run_on(qtbot, window, f"sqlite:///{tmp_path}/file.db")

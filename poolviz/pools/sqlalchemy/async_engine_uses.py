@@ -37,8 +37,9 @@ class _AsyncEngineUse(TaskCalls):
         await connection.object.rollback()
 
     async def release(self, connection: Held) -> None:
-        """Give a connection back; the library rolls back its transaction."""
-        await connection.object.close()
+        """Leave the `async with` block: the library rolls back its transaction, and completes the
+        release also if it is cancelled."""
+        await connection.object.__aexit__(None, None, None)
 
 
 class AsyncConnectionUse(_AsyncEngineUse):
@@ -64,7 +65,7 @@ class AsyncSessionUse(_AsyncEngineUse):
             connection = await session.connection()
             proxy = connection.sync_connection.connection  # type: ignore[union-attr]
         except BaseException:
-            await session.close()
+            await session.__aexit__(None, None, None)
             raise
         return Held(session, proxy)
 

@@ -190,6 +190,8 @@ def _bound(kind: type[Pool], name: str) -> ConnectionBound:
     """Return how the class method `name` of a pool depends on its limits, as far as that can be
     told to another process."""
     constructor = getattr(kind, "constructor", None)  # of a class with getconn and putconn
+    if constructor is not None and constructor.like:
+        return ConnectionBound(pool=constructor.like)
     if constructor is not None:
         least, most = constructor.least, constructor.most
         limit = most if name == "capacity" else least or most

@@ -99,6 +99,9 @@ async def of_asyncpg(conninfo: str) -> AsyncIterator[tuple[str, object]]:
         yield "Pool", pool
         yield "_PoolConnectionHolderQueue", pool._queue
         yield "PoolConnectionHolder", pool._holders[0]
+        connection = await pool.acquire()
+        yield "Connection", connection._con
+        await pool.release(connection)
 
 
 async def of_aiopg(conninfo: str) -> AsyncIterator[tuple[str, object]]:

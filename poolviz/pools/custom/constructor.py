@@ -55,6 +55,7 @@ class PoolConstructor:
     signature: inspect.Signature
     passed_on: tuple[str, ...] = ()  # limits that it takes by *args or **kwargs, for psycopg2's
     takes_server: bool = True  # the run's server is among its arguments
+    like: str = ""  # the pool of poolviz with the same limits, for a pool that was made before
     # Arguments that the class passes on beside its own of that name: it is made without them.
     _given_twice: set[str] = field(default_factory=set, compare=False)
 
@@ -138,7 +139,7 @@ def constructor_of(call: Callable[..., Any], id: str) -> PoolConstructor:
         raise InputError(f"{id} can't be made: {what} has no signature.") from None
     _check_required(call, signature, id, what)
     parameters = {name: p for name, p in signature.parameters.items() if is_limit(p)}
-    in_place = _declared_in_place(call)
+    in_place = declared_in_place(call)
     passed_on: tuple[str, ...] = ()
     made = call
     if _is_psycopg2s(call):
@@ -194,8 +195,8 @@ def _named(limits: list[Parameter], key: str) -> str | None:
     return key if any(limit.key == key for limit in limits) else None
 
 
-def _declared_in_place(call: Callable[..., Any]) -> frozenset[str]:
-    """Return the parameters that the class declares to be settable in a pool in use."""
+def declared_in_place(call: Callable[..., Any]) -> frozenset[str]:
+    """Return the parameters that a class or a pool declares to be settable in a pool in use."""
     declared = getattr(call, "live_limits", ())
     return frozenset(declared if isinstance(declared, (tuple, list, set, frozenset)) else ())
 

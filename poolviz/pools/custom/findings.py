@@ -45,16 +45,32 @@ class Findings:
             "that connects, both are exact."
         )
 
+    def not_to_the_run(self) -> None:
+        """Say that a pool can't be made to connect to the run's server."""
+        self.add(
+            f"{self._title} was made before the run, and poolviz knows no way to have it connect "
+            "to the run's server: name a function that takes the server, `def make_pool(dsn)`."
+        )
+
     def look_at(self, connection: Any) -> None:
         """Say so if a driver's connection goes to another server than the run's."""
         if self._looked:
             return
         self._looked = True
         found = server_of(connection)
+        if found is not None:
+            self.goes_to(found, "{}:{}/{}".format(*found))
+
+    def goes_to(self, address: tuple[str, str, str], shown: str) -> None:
+        """Say so if a pool will connect to another server than the run's, which is `shown`."""
+        self._looked = True
+        if _plain(*address) != _plain(*self._run):
+            self.other_server(shown)
+
+    @property
+    def _run(self) -> tuple[str, str, str]:
         parts = self._server.parts
-        run = (parts.get("host", ""), parts.get("port", "5432"), parts.get("dbname", ""))
-        if found is not None and _plain(*found) != _plain(*run):
-            self.other_server("{}:{}/{}".format(*found))
+        return parts.get("host", ""), parts.get("port", "5432"), parts.get("dbname", "")
 
     def other_server(self, shown: str) -> None:
         """Say that another server than the run's is measured; `shown` holds no secret."""

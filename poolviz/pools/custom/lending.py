@@ -57,6 +57,11 @@ class Lender:
             raise NotAConnection(f"{self._name} returned None")
         if not is_usable(loan.connection):
             reject(self._name, loan.connection, loan.give_back)
+        try:
+            core_connection(loan.connection)  # a Session acquires its connection when it is used
+        except BaseException:
+            loan.give_back()
+            raise
         return loan
 
 
@@ -113,7 +118,10 @@ def execute(connection: Any, statement: str) -> bool:
         if connection.description is not None:
             connection.fetchall()
         return True
-    result = core_connection(connection).exec_driver_sql(statement)
+    # Statements without parameters reach the driver as they are: a % in them is no placeholder.
+    options = {"no_parameters": True}
+    core = core_connection(connection)
+    result = core.exec_driver_sql(statement, execution_options=options)
     if result.returns_rows:
         result.fetchall()
     return True

@@ -7,6 +7,8 @@ Private names used here, as in psycopg2 2.9.13:
     AbstractConnectionPool: _kwargs _pool _used
 Private names used here, as in asyncpg 0.32.0:
     Pool: _connect
+Private names used here, as in psycopg-pool 3.3.3:
+    ConnectionPool: _waiting
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from psycopg2 import pool as psycopg2_pool
 from psycopg2.extensions import connection
 
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.base import ConnectionCounter
+from poolviz.pools.base import ConnectionCounter, PoolStopped
 from poolviz.pools.connections.connect_faults import (
     refused_by_system,
     wait_to_connect,
@@ -48,25 +50,44 @@ def attributes(owner: Any) -> list[Any]:
     return list(found.values())
 
 
-def library_pools(pool: Any, depth: int = _DEPTH) -> list[Any]:
-    """Return the libraries' pools that `pool` is, or holds in its attributes."""
+def library_objects(pool: Any, depth: int = _DEPTH) -> list[Any]:
+    """Return the libraries' pools and the engines that `pool` is, or holds in its attributes."""
     if isinstance(pool, _known()):
         return [pool]
+    if engine := sqlalchemys_engine(pool):
+        return [engine]
     if depth == 0 or (isinstance(pool, _PLAIN) and depth != _DEPTH):
         return []
-    found = [each for value in attributes(pool) for each in library_pools(value, depth - 1)]
+    found = [each for value in attributes(pool) for each in library_objects(value, depth - 1)]
     return list({id(each): each for each in found}.values())
+
+
+def library_pools(pool: Any) -> list[Any]:
+    """Return the libraries' pools that `pool` is, or holds in its attributes."""
+    found = library_objects(pool)
+    engines = {id(each): sqlalchemys_engine(each) for each in found}
+    pools = [each if engines[id(each)] is None else engines[id(each)].pool for each in found]
+    return list({id(each): each for each in pools}.values())
 
 
 def _known() -> tuple[type[Any], ...]:
     """Return the classes of pools of the libraries that are loaded."""
     names = (
         *(("psycopg_pool.base", "BasePool"), ("asyncpg.pool", "Pool")),
-        *(("aiopg.pool", "Pool"), ("aiomysql.pool", "Pool")),
+        *(("aiopg.pool", "Pool"), ("aiomysql.pool", "Pool"), ("sqlalchemy.pool", "Pool")),
     )
     modules = [(sys.modules.get(module), name) for module, name in names]
     loaded = [getattr(module, name) for module, name in modules if module is not None]
     return (psycopg2_pool.AbstractConnectionPool, *loaded)
+
+
+def sqlalchemys_engine(target: Any) -> Any:
+    """Return the engine of SQLAlchemy's that an object is or is bound to; None if there is none."""
+    if "sqlalchemy" not in sys.modules or not type(target).__module__.startswith("sqlalchemy."):
+        return None
+    from poolviz.pools.sqlalchemy import application  # noqa: PLC0415 - slow to import
+
+    return application.engine_of(target)
 
 
 def count_connections(
@@ -80,6 +101,10 @@ def count_connections(
         return  # made with that class
     if isinstance(pool, psycopg2_pool.AbstractConnectionPool):
         pool._kwargs.setdefault("connection_factory", factory)  # type: ignore[attr-defined]
+    elif hasattr(pool, "_invoke_creator"):
+        from poolviz.pools.sqlalchemy import application  # noqa: PLC0415 - slow to import
+
+        application.count_connections(pool, counter, opened)
     elif hasattr(pool, "connection_class") and hasattr(pool, "conninfo"):
         pool.connection_class = _counted_psycopg(pool.connection_class, counter, opened)
     elif "asyncpg.pool" in {base.__module__ for base in type(pool).__mro__}:
@@ -126,6 +151,15 @@ def _counted_asyncpg(
     return counted
 
 
+def send_waiting_away(pool: Any) -> None:
+    """End the waits of threads for a connection of a library's pool, as far as it lets them."""
+    if hasattr(pool, "stop") and hasattr(pool, "apply_limits"):
+        pool.stop()  # SQLAlchemy's, made resizable
+    elif type(pool).__module__.startswith("psycopg_pool") or hasattr(pool, "get_stats"):
+        for client in list(pool._waiting):
+            client.fail(PoolStopped())
+
+
 def connections_within(pool: Any, depth: int = _DEPTH) -> Iterator[Any]:
     """Yield the connections that a pool holds in its attributes, and in lists and queues there."""
     for value in attributes(pool):
@@ -169,6 +203,12 @@ def _counts_of(pool: Any) -> ReportedCounts:
     if isinstance(pool, psycopg2_pool.AbstractConnectionPool):
         idle, used = idle_and_used(pool)
         return ReportedCounts(open=idle + used, used=used)
+    if hasattr(pool, "reported_counts"):  # one of poolviz' own
+        counts: ReportedCounts = pool.reported_counts()
+        return counts
+    if hasattr(pool, "checkedout") and hasattr(pool, "checkedin"):
+        used = pool.checkedout()
+        return ReportedCounts(open=used + pool.checkedin(), used=used)
     if hasattr(pool, "get_stats"):
         stats = pool.get_stats()
         open_, idle = int(stats.get("pool_size", 0)), int(stats.get("pool_available", 0))

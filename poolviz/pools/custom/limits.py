@@ -105,6 +105,14 @@ def limit_of(
     return msgspec.structs.replace(limit, **changes)
 
 
+def limit_of_value(made: Any, key: str, value: object) -> Parameter | None:
+    """Return an attribute of a pool that was made before as a limit; None if it can't be one."""
+    if limit_value(value) is None:
+        return None
+    parameter = inspect.Parameter(key, _Kinds.POSITIONAL_OR_KEYWORD, default=value)
+    return limit_of(made, parameter, frozenset({key}), Bounds(None, None))
+
+
 def _plain(parameter: inspect.Parameter) -> Parameter:
     """Return a limit for a parameter of which only the name and the default are known."""
     key, default = parameter.name, limit_value(parameter.default)

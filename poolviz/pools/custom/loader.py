@@ -9,7 +9,9 @@ The name may be that of
   constructor's signature (`custom/pool.py`);
 - a subclass of SQLAlchemy's Pool (`sqlalchemy/custom.py`);
 - a ThreadPool or TaskPool, which declares everything itself;
-- a library's own class, for which poolviz has a pool.
+- a library's own class, for which poolviz has a pool;
+- a function that makes a pool, or one that gives connections (`custom/factories.py`);
+- a pool that the file has made, or SQLAlchemy's Engine or sessionmaker (`custom/objects.py`).
 
 A class of the first kind may have these attributes: `live_limits`, the names of the parameters
 that may be set as attributes of a pool in use; `waits` and `exhausted`, which mean what they mean
@@ -40,7 +42,13 @@ from poolviz.model.error_text import message_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
-from poolviz.pools.custom.methods import lending_methods
+from poolviz.pools.custom.factories import (
+    FUNCTIONS,
+    gives_connections,
+    makes_waiting_pool,
+    methods_of_made,
+)
+from poolviz.pools.custom.methods import LendingMethods, lending_methods
 from poolviz.pools.custom.own_options import check_options, split_id, with_options
 from poolviz.pools.custom.places import place_of_error
 from poolviz.pools.custom.user_errors import phrase
@@ -134,7 +142,7 @@ def _loaded_once(id: str, reference: _Reference) -> type[Pool]:
             where, path, name, options = reference
             module = _import(where, id) if path is None else _import_file(path, id)
             try:
-                _loaded[id] = _pool_around(_find(module, name, id), id, options)
+                _loaded[id] = _pool_around(_find(module, name, id), module, id, options)
             except InputError:
                 raise
             except BaseException as error:
@@ -236,17 +244,16 @@ def _import_failed(error: BaseException, id: str) -> InputError:
     return InputError(f"{id} can't be loaded: importing it raised {phrase(error)}.")
 
 
-def _find(module: ModuleType, name: str, id: str) -> type[Any]:
-    """Return the class `name` of a module."""
+def _find(module: ModuleType, name: str, id: str) -> Any:
+    """Return what has that name in a module."""
     try:
-        found: Any = reduce(getattr, name.split("."), module)
+        return reduce(getattr, name.split("."), module)
     except AttributeError:
         own = [key for key, value in vars(module).items() if _is_own_class(value, module)]
         near = f": {suggest(name, own)}" if own else ""
-        raise InputError(f"{id} can't be loaded: it has no class {name}{near}.") from None
-    if not isinstance(found, type):
-        raise InputError(f"{id} is not a class but a {type(found).__name__}: name a class.")
-    return found
+        raise InputError(
+            f"{id} can't be loaded: it has no class, function or object {name}{near}."
+        ) from None
 
 
 def _is_own_class(value: object, module: ModuleType) -> bool:
@@ -256,8 +263,17 @@ def _is_own_class(value: object, module: ModuleType) -> bool:
         return False
 
 
-def _pool_around(cls: type[Any], id: str, options: Mapping[str, str]) -> type[Pool]:
-    """Return a pool for a class of any kind. Raises InputError that says what the class lacks."""
+def _pool_around(found: Any, module: ModuleType, id: str, options: Mapping[str, str]) -> type[Pool]:
+    """Return a pool for a class, a function or an object. Raises InputError that says what it
+    lacks."""
+    if isinstance(found, type):
+        return _around_class(found, id, options)
+    if isinstance(found, FUNCTIONS):
+        return _around_function(found, module, id, options)
+    return _around_object(found, id, options)
+
+
+def _around_class(cls: type[Any], id: str, options: Mapping[str, str]) -> type[Pool]:
     own = issubclass(cls, Pool)
     sqlalchemy = sys.modules.get("sqlalchemy.pool")
     if inspect.isabstract(cls):
@@ -272,16 +288,70 @@ def _pool_around(cls: type[Any], id: str, options: Mapping[str, str]) -> type[Po
     if own:
         return _with_id(cls, id)
     methods = lending_methods(cls, id, **_of_methods(options))
+    from poolviz.pools.custom.constructor import constructor_of  # noqa: PLC0415 - imports psycopg2
+
+    return _wrapped(cls, methods, constructor_of(cls, id), id, options)
+
+
+def _around_function(
+    function: Any, module: ModuleType, id: str, options: Mapping[str, str]
+) -> type[Pool]:
+    """Return a pool for a function that gives connections, or for one that makes a pool."""
+    from poolviz.pools.custom.constructor import constructor_of  # noqa: PLC0415 - imports psycopg2
+    from poolviz.pools.custom.objects import constructor_of_object  # noqa: PLC0415 - likewise
+
+    name = split_id(id)[0].rpartition(":")[2]
+    owner, _, method = name.rpartition(".")
+    lender = _find(module, owner, id) if owner else module
+    if gives_connections(lender, method):
+        methods = lending_methods(lender, id, **{"acquire": method} | _of_methods(options))
+        constructor = constructor_of_object(lender, id)
+        return _wrapped(lender, methods, constructor, id, options, is_object=True, title=method)
+    methods = methods_of_made(function, id, **_of_methods(options))
+    more: dict[str, Any] = {"maker": "the function"}
+    more |= {"waits": True} if makes_waiting_pool(function) else {}
+    return _wrapped(function, methods, constructor_of(function, id), id, options, **more)
+
+
+def _around_object(found: Any, id: str, options: Mapping[str, str]) -> type[Pool]:
+    from poolviz.pools.custom.library_pools import sqlalchemys_engine  # noqa: PLC0415 - likewise
+    from poolviz.pools.custom.objects import constructor_of_object  # noqa: PLC0415 - likewise
+
+    more: dict[str, Any] = {}
+    if engine := sqlalchemys_engine(found):
+        from poolviz.pools.sqlalchemy import application  # noqa: PLC0415 - slow to import
+
+        methods = LendingMethods(application.acquire_of(found), None, application.is_async(found))
+        server = application.server_of(engine)
+        more = {"waits": True, "library": "SQLAlchemy", "servers": (server,) if server else ()}
+        if not server:
+            raise InputError(
+                f"{id} can't be used: its engine connects to {engine.url.get_backend_name()}, and "
+                "poolviz runs loads on PostgreSQL, MySQL and SQLite."
+            )
+    else:
+        methods = lending_methods(found, id, **_of_methods(options))
+    constructor = constructor_of_object(found, id)
+    return _wrapped(found, methods, constructor, id, options, is_object=True, **more)
+
+
+def _wrapped(
+    made: Any,
+    methods: LendingMethods,
+    constructor: Any,
+    id: str,
+    options: Mapping[str, str],
+    **declared: Any,
+) -> type[Pool]:
     if methods.tasks:
         raise InputError(
             f"{id} can't be used: its {methods.acquire} is asynchronous, and clients of such a "
             "class are threads; write a function that isn't async, or derive the class from "
             "poolviz.pools.base.TaskPool."
         )
-    from poolviz.pools.custom.constructor import constructor_of  # noqa: PLC0415 - imports psycopg2
-    from poolviz.pools.custom.pool import wrap  # noqa: PLC0415 - likewise
+    from poolviz.pools.custom.pool import wrap  # noqa: PLC0415 - imports psycopg2
 
-    return wrap(cls, methods, constructor_of(cls, id), id, url=options.get("url", ""))
+    return wrap(made, methods, constructor, id, url=options.get("url", ""), declared=declared)
 
 
 def _of_methods(options: Mapping[str, str]) -> dict[str, str]:

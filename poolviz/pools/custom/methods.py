@@ -172,3 +172,8 @@ def needs_none(owner: Any, name: str) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def is_usual_acquire(name: str) -> bool:
+    """Return whether functions of that name usually give a connection."""
+    return name in _PAIRS and name not in ("get", "take", "connect", "session", "cursor")

@@ -17,18 +17,24 @@ from psycopg2.extensions import parse_dsn
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import ReportedCounts
-from poolviz.pools.base import ConnectionCounter, PoolStopped, ThreadPool
+from poolviz.model.use import Use
+from poolviz.pools.base import ConnectionCounter, Pool, PoolStopped, ThreadPool
 from poolviz.pools.connections.library_logs import keep_off_terminal
 from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.custom import lending
 from poolviz.pools.custom.connection_counts import ConnectionCounts
 from poolviz.pools.custom.constructor import PoolConstructor
+from poolviz.pools.custom.factories import methods_in
 from poolviz.pools.custom.findings import Findings
 from poolviz.pools.custom.lending import Lender, Loan
+from poolviz.pools.custom.library_pools import send_waiting_away
 from poolviz.pools.custom.methods import LendingMethods, needs_none
+from poolviz.pools.custom.objects import apply_limits, own_address, prepare
+from poolviz.pools.custom.own_options import split_id
 from poolviz.pools.custom.server_arguments import RunServer
 from poolviz.pools.custom.user_errors import phrase
 from poolviz.pools.custom.waiters import waiting, wake
+from poolviz.pools.listing import built_in_listing
 from poolviz.pools.psycopg2.pools import ONE_THREAD, not_all_opened
 from poolviz.pools.psycopg2.resizable import ResizablePsycopg2Pool
 
@@ -39,11 +45,18 @@ CLOSE_METHODS = (
 
 
 def wrap(
-    made: Any, methods: LendingMethods, constructor: PoolConstructor, id: str, *, url: str = ""
+    made: Any,
+    methods: LendingMethods,
+    constructor: PoolConstructor,
+    id: str,
+    *,
+    url: str = "",
+    declared: Mapping[str, Any] | None = None,
 ) -> type[ThreadPool]:
-    """Return a ThreadPool for `made`, a class or a function of the user's that makes a pool.
+    """Return a ThreadPool for `made`, a class or a function of the user's that makes a pool, or
+    an object that is one.
 
-    `url` is the option of that name.
+    `url` is the option of that name; `declared` are further attributes of the class.
     """
     cls: Any = made if isinstance(made, type) else object
     library = _library_of(cls)
@@ -52,13 +65,13 @@ def wrap(
     limits = constructor.limits
     simple = issubclass(cls, upstream.SimpleConnectionPool)
     waits, exhausted = getattr(cls, "waits", None), getattr(cls, "exhausted", None)
-    name = title_of(made)
-    declared = {
+    name = title_of(made, id)
+    body = {
         "__doc__": f"`{id}`, a pool of the user's.",
         "__module__": __name__,
         "id": id,
         "title": name,
-        "about": about_of(made),
+        "about": about_of(made, id),
         "limits": limits,
         "waits": waits if isinstance(waits, bool) else any("timeout" in key for key in limits),
         "library": library.distribution,
@@ -67,20 +80,34 @@ def wrap(
         "constructor": constructor,
         "methods": methods,
         "connects_to_run": url == "run",
+        "uses": (Use("pool", code_of(name, methods)),),
     }
-    return type(name, (CustomPool,), declared)
+    return type(name, (CustomPool,), body | dict(declared or {}))
 
 
-def title_of(made: Any) -> str:
-    """Return the name of a class or a function, as a pool's title."""
-    return str(getattr(made, "__name__", type(made).__name__))
+def title_of(made: Any, id: str) -> str:
+    """Return the name of a class, a function or an object, as a pool's title."""
+    own = getattr(made, "__name__", None)
+    return str(own) if isinstance(own, str) else split_id(id)[0].rpartition(":")[2]
 
 
-def about_of(made: Any) -> str:
+def about_of(made: Any, id: str) -> str:
     """Return the first sentences of a docstring, as what a pool is."""
-    about = " ".join((getattr(made, "__doc__", "") or "").strip().split("\n\n")[0].split())
+    named = isinstance(made, type) or hasattr(made, "__name__")
+    text = (getattr(made, "__doc__", "") or "") if named else ""
+    about = " ".join(text.strip().split("\n\n")[0].split())
     kind = "a class" if isinstance(made, type) else "a pool"
-    return about if about.endswith(".") else f"{title_of(made)}, {kind} of your own."
+    return about if about.endswith(".") else f"{title_of(made, id)}, {kind} of your own."
+
+
+def code_of(name: str, methods: LendingMethods) -> str:
+    """Return what a client does, in a line of Python."""
+    acquire = name if methods.acquire == "__call__" else f"{name}.{methods.acquire}"
+    if not methods.acquire:
+        return f"a connection of the pool that {name} makes"
+    if methods.release is None:
+        return f"with {acquire}() as connection, or connection.close()"
+    return f"connection = {acquire}(); …; {name}.{methods.release}(connection)"
 
 
 class _Library(NamedTuple):
@@ -99,8 +126,9 @@ def _library_of(cls: type[Any]) -> _Library:
 
 def _timeouts() -> tuple[type[Exception], ...]:
     """Return the errors of libraries that are loaded which say that no connection was free."""
-    psycopg_pool = sys.modules.get("psycopg_pool")
-    return () if psycopg_pool is None else (psycopg_pool.PoolTimeout,)
+    names = (("psycopg_pool", "PoolTimeout"), ("sqlalchemy.exc", "TimeoutError"))
+    found = [getattr(sys.modules.get(module), name, None) for module, name in names]
+    return tuple(each for each in found if each is not None)
 
 
 def _are_errors(given: object) -> bool:
@@ -146,10 +174,10 @@ class _Generation:
 
     def end(self) -> None:
         """Close the pool. Nobody holds a connection of it any more, or waits for one."""
-        for name in CLOSE_METHODS:
-            if callable(getattr(type(self.pool), name, None)):  # not what a __getattr__ answers
-                getattr(self.pool, name)()
-                break
+        # A module has no such method, nor has a sessionmaker; the pools in them have.
+        if not _closed(self.pool):
+            for each in self.libraries:
+                _closed(each)
         # A pool without such a method closes its connections when it is collected.
         self.pool = self.lender = None  # type: ignore[assignment]
         self.libraries = []
@@ -167,16 +195,22 @@ class CustomPool(ThreadPool):
     constructor: ClassVar[PoolConstructor]
     methods: ClassVar[LendingMethods]
     connects_to_run: ClassVar[bool] = False  # though its constructor doesn't take the server
+    maker: ClassVar[str] = "its constructor"
+    is_object: ClassVar[bool] = False  # it was made by the application, and isn't made again
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
         """Return the most connections by the class's own parameter; None if it has none."""
+        if cls.constructor.like:
+            return _built_in(cls.constructor.like).capacity(limits)
         most = cls.constructor.most
         return None if most is None else int(limits[most])
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
         """Return the connections kept idle by the class's parameters; all if they don't say."""
+        if cls.constructor.like:
+            return _built_in(cls.constructor.like).kept(limits)
         key = cls.constructor.least or cls.constructor.most
         return 0 if key is None else int(limits[key])
 
@@ -273,8 +307,7 @@ class CustomPool(ThreadPool):
         """Change limits in the pool as it is."""
         pool, limits = self._current.pool, self._limits
         bounds = {"minconn", "maxconn"} if isinstance(pool, ResizablePsycopg2Pool) else set()
-        for key in changed - bounds:
-            setattr(pool, key, limits[key])
+        apply_limits(pool, limits, changed - bounds)
         try:
             if changed & bounds:
                 least, most = (
@@ -333,8 +366,9 @@ class CustomPool(ThreadPool):
             began = perf_counter()
             self._set_environment()
             pool = _opened(self.constructor.make(self._conninfo, self._factory, limits))
+            self._prepare(pool, limits)
             libraries = self._uncounted.watch(pool, began)
-            lender = Lender(pool, self.methods)
+            lender = Lender(pool, methods_in(pool, self.methods, self.id))
         except psycopg2.Error as error:
             if self.constructor.takes_server or self.connects_to_run:
                 raise
@@ -343,12 +377,12 @@ class CustomPool(ThreadPool):
                 "server, or have the pool connect to the run's by `--own-pool url=run`.",
                 error.pgcode,
             ) from error
+        except InputError:
+            raise
         except BaseException as error:
             password = parse_dsn(self._conninfo).get("password")
             raised = phrase(error, (password,) if password else ())
-            raise InputError(
-                f"{self.id} can't be made: its constructor raised {raised}."
-            ) from error
+            raise InputError(f"{self.id} can't be made: {self.maker} raised {raised}.") from error
         return _Generation(pool, lender, libraries)
 
     def _set_environment(self) -> None:
@@ -358,6 +392,16 @@ class CustomPool(ThreadPool):
             os.environ["PGAPPNAME"] = name
         if self.connects_to_run and not self.constructor.takes_server:
             os.environ.update(server.environment())
+
+    def _prepare(self, pool: Any, limits: Mapping[str, Value]) -> None:
+        """Prepare a pool that was made without being given the run's server."""
+        if self.constructor.takes_server:
+            return
+        server, to_run = RunServer(self._conninfo), self.connects_to_run
+        if not prepare(pool, server, self._factory, limits, to_run=to_run) and self.is_object:
+            self._findings.not_to_the_run()
+        if not to_run and (own := own_address(pool)) is not None:
+            self._findings.goes_to(*own)
 
     def take_findings(self) -> tuple[str, ...]:
         """Return what can't be measured."""
@@ -372,6 +416,9 @@ class CustomPool(ThreadPool):
             if isinstance(pool, ResizablePsycopg2Pool):
                 pool.stopped = True
             wake(pool, over=True)
+            for each in generation.libraries:
+                if each is not pool or self.is_object:
+                    send_waiting_away(each)
 
     def reported_counts(self) -> ReportedCounts:
         """Return what can be seen from outside.
@@ -395,6 +442,15 @@ class CustomPool(ThreadPool):
         self._retire(self._current)
 
 
+def _closed(pool: Any) -> bool:
+    """Close a pool by its method for that; return whether it has one."""
+    for name in CLOSE_METHODS:
+        if callable(getattr(type(pool), name, None)):  # not what a __getattr__ answers
+            getattr(pool, name)()
+            return True
+    return False
+
+
 def _opened(pool: Any) -> Any:
     """Return a pool that was made, opened by its method for that if it says that it is closed."""
     if getattr(pool, "closed", None) is True:
@@ -403,3 +459,9 @@ def _opened(pool: Any) -> Any:
                 getattr(pool, name)()
                 break
     return pool
+
+
+def _built_in(id: str) -> type[Pool]:
+    listing = built_in_listing(id)
+    assert listing is not None, f"{id} isn't a pool of poolviz"
+    return listing.load()

@@ -46,7 +46,7 @@ class RunServer:
     @cached_property
     def parts(self) -> dict[str, str]:
         """The parts of the address, by libpq's names."""
-        return dict(parse_dsn(self.conninfo))
+        return {key: value for key, value in parse_dsn(self.conninfo).items() if value}
 
     @cached_property
     def url(self) -> str:

@@ -1,7 +1,8 @@
 """SQLAlchemy's pools.
 
 Private names used here, as in SQLAlchemy 2.1.9:
-    Pool: _create_connection _do_get _do_return_conn _pre_ping _recycle
+    Pool: _create_connection _creator _dialect _do_get _do_return_conn _invoke_creator
+    Pool: _orig_logging_name _pre_ping _recycle _reset_on_return
     QueuePool: _dec_overflow _inc_overflow _max_overflow _overflow _pool _queue_class _timeout
     SingletonThreadPool: _all_conns _conn
     AssertionPool: _checked_out _conn

@@ -177,8 +177,7 @@ def test_a_pool_that_knows_its_server_connects_to_it_or_to_the_runs(
     conninfo: str, runner: Runner, write: Write
 ) -> None:
     pool, problems = write(ENVIRONMENT.format(dsn=make_dsn(conninfo, dbname="template1"))), [""]
-    summary = sound(run(runner, conninfo, pool, problems), opened=3)
-    assert summary.server_backends_max == 3, "libpq names the connections by PGAPPNAME"
+    sound(run(runner, conninfo, pool, problems), opened=3)
     assert [each for each in problems if "a server of its own" in each and "url=run" in each]
     problems.clear()
     sound(run(runner, conninfo, f"{pool}?url=run", problems), opened=3)

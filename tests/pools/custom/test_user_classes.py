@@ -259,9 +259,9 @@ REFUSED = {
     "class Mine(ThreadedConnectionPool):\n    __init__ = None": "its constructor has no signature",
     "class Meta(type):\n    def __getattribute__(cls, name): raise RuntimeError('odd')\n"
     "class Mine(Opens, metaclass=Meta): pass": "RuntimeError: odd (own_pool.py, line 9",
-    "class Mina: pass": "it has no class Mine: perhaps Mina is meant",
+    "class Mina: pass": "it has no class, function or object Mine: perhaps Mina is meant",
     "class Mine(:": "SyntaxError: invalid syntax (own_pool.py, line 8",
-    "Mine = 3": "is not a class but a int",
+    "Mine = 3": "is not a connection pool",
     "from poolviz.pools.psycopg2.pools import ThreadedConnectionPool as Base\n"
     "class Mine(Base):\n    title = 3": "what it declares is wrong",
     "from poolviz.pools.psycopg2.pools import ThreadedConnectionPool as Base\n"
@@ -306,7 +306,7 @@ def test_only_defaults_that_a_limit_can_hold_are_limits(runner: Runner, write: W
 
 
 FILES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda path: path.touch(), "it has no class Mine"),
+    "empty": (lambda path: path.touch(), "it has no class, function or object Mine"),
     "not UTF-8": (lambda path: path.write_bytes(b"a = '\xe9'\nclass Mine: pass\n"), "SyntaxError"),
     "NUL": (lambda path: path.write_bytes(b"a = 1\0\n"), "null bytes"),
     "a folder": (lambda path: path.mkdir(), "isn't a regular file"),

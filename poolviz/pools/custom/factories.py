@@ -1,0 +1,129 @@
+"""Functions of an application that make a pool, or that give connections.
+
+What a function makes is known before it is called, which is done in the run, only as far as its
+annotation and the names in its code show it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from poolviz.model.errors import InputError
+from poolviz.pools.custom.library_pools import sqlalchemys_engine
+from poolviz.pools.custom.methods import (
+    LendingMethods,
+    is_context_manager,
+    is_usual_acquire,
+    lending_methods,
+    needs_none,
+)
+
+FUNCTIONS = (
+    *(types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial),
+    functools._lru_cache_wrapper,
+)
+_DEPTH = 3  # functions that call each other
+# Names in the code of a function that makes a pool for tasks, and of one whose callers wait.
+_TASKS = {
+    *("create_async_engine", "async_sessionmaker", "AsyncEngine", "AsyncConnectionPool"),
+    *("asyncpg", "aiopg", "aiomysql", "async_engine_from_config", "AsyncNullConnectionPool"),
+}
+_WAITING = {"create_engine", "ConnectionPool", "sessionmaker", "QueuePool", "PooledDB", *_TASKS}
+
+
+def gives_connections(owner: Any, name: str) -> bool:
+    """Return whether a function of a module, or of a class, gives a connection when it is called,
+    by being a context manager or by its name."""
+    if not needs_none(owner, name):
+        return False
+    return is_context_manager(owner, name) or is_usual_acquire(name)
+
+
+def methods_of_made(
+    function: Any, id: str, *, acquire: str = "", release: str = "", clients: str = ""
+) -> LendingMethods:
+    """Return the methods of what a function makes, as far as they are known before; if they
+    aren't, the acquire method is "" and looked for in the pool itself."""
+    made = _annotation(function)
+    if isinstance(made, type) and made.__module__.partition(".")[0] not in ("builtins", "typing"):
+        try:
+            found = lending_methods(made, id, acquire=acquire, release=release, clients=clients)
+        except InputError:
+            pass  # such as a protocol or a base class: the pool itself is looked at
+        else:
+            return LendingMethods(acquire, release or None, found.tasks)
+    tasks = clients == "tasks" if clients else makes_pool_for_tasks(function)
+    return LendingMethods(acquire, release or None, tasks)
+
+
+def makes_pool_for_tasks(function: Any) -> bool:
+    """Return whether a function makes a pool that tasks call."""
+    if inspect.iscoroutinefunction(inspect.unwrap(_plain(function))):
+        return True
+    return bool(_TASKS & set(_names(function)))
+
+
+def makes_waiting_pool(function: Any) -> bool:
+    """Return whether a function makes a pool whose callers wait when it is exhausted."""
+    return bool(_WAITING & set(_names(function)))
+
+
+def _annotation(function: Any) -> Any:
+    try:
+        return typing.get_type_hints(inspect.unwrap(_plain(function))).get("return")
+    except Exception:  # noqa: BLE001 - a name that isn't there at run time
+        return None
+
+
+def _plain(function: Any) -> Any:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def _names(function: Any, depth: int = _DEPTH) -> Iterator[str]:
+    """Yield the names in the code of a function, and of those of its module that it calls."""
+    function = inspect.unwrap(_plain(function))
+    function = getattr(function, "__func__", function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return
+    codes = [code, *(each for each in code.co_consts if isinstance(each, types.CodeType))]
+    for name in {name for each in codes for name in each.co_names}:
+        yield name
+        called = function.__globals__.get(name)
+        if isinstance(called, type) and called.__module__ == function.__module__ and depth:
+            called = vars(called).get("__init__")
+        if (
+            isinstance(called, types.FunctionType)
+            and depth
+            and (called.__module__ == function.__module__)
+        ):
+            yield from _names(called, depth - 1)
+
+
+def methods_in(pool: Any, known: LendingMethods, id: str) -> LendingMethods:
+    """Return the methods of a pool that was made; `known` is what was known of them before.
+
+    Raises InputError if it has none, or if clients of the other kind call them.
+    """
+    if known.acquire and callable(getattr(pool, known.acquire, None)):
+        return known
+    if sqlalchemys_engine(pool) is not None:
+        from poolviz.pools.sqlalchemy import application  # noqa: PLC0415 - slow to import
+
+        found = LendingMethods(application.acquire_of(pool), None, application.is_async(pool))
+    else:
+        found = lending_methods(pool, id, acquire=known.acquire, release=known.release or "")
+    if found.tasks is not known.tasks:
+        clients = "tasks" if found.tasks else "threads"
+        raise InputError(
+            f"{id} made a {type(pool).__name__}, whose clients are {clients}: annotate what the "
+            f"function returns, or say so by --own-pool clients={clients}."
+        )
+    return found

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from poolviz.model.parameters import Choice, Count, Effect, Numeric, Parameter, Switch, Value
+from poolviz.model.parameters import Choice, Count, Effect, Numeric, Parameter, Switch, Text, Value
 from poolviz.pools.base import Pool, PoolStopped, TaskPool, ThreadPool
 from tests.pools.bench import (
     Bench,
@@ -245,6 +245,8 @@ def _values(limit: Parameter) -> list[Value]:
         return [False, True]
     if isinstance(limit, Choice):
         return list(limit.choices)
+    if isinstance(limit, Text):
+        return ["", "SET search_path = pg_catalog"]
     assert isinstance(limit, Numeric)
     if isinstance(limit, Count):
         least = int(limit.minimum)

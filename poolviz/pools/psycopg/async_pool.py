@@ -26,6 +26,7 @@ from poolviz.pools.connections.connect_faults import wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
 from poolviz.pools.connections.psycopg import connect_timeout, libpq_conninfo
 from poolviz.pools.listing import Listing
+from poolviz.pools.psycopg.hooks import Upkeep
 from poolviz.pools.psycopg.pools import (
     CONNECT,
     MAX_IDLE,
@@ -34,6 +35,7 @@ from poolviz.pools.psycopg.pools import (
     MAX_WAITING,
     MIN_SIZE,
     TIMEOUT,
+    UPKEEP,
     USES,
 )
 from poolviz.pools.psycopg.resizable import (
@@ -237,7 +239,7 @@ class AsyncConnectionPool(TaskPool):
     )
     connect = arguments_of(id, **CONNECT)
     limits = Parameters(
-        f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
+        f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE, *UPKEEP
     )
 
     @classmethod
@@ -252,13 +254,13 @@ class AsyncConnectionPool(TaskPool):
 
     async def open(self) -> None:
         """Make the pool and open min_size connections. Raises psycopg's error if it can't."""
-        options: dict[str, Any] = dict(self.initial_limits)
+        self._upkeep = Upkeep(tasks=True)
         self._pool = ResizableAsyncConnectionPool(
             libpq_conninfo(with_libpq_arguments(self.conninfo, self.connect_with)),
             kwargs=psycopg_arguments(self.connect_with),
             connection_class=counted_connection(self.counter),
             open=False,
-            **options,
+            **self._upkeep.options(self.initial_limits),
         )
         await self._pool.start()
 
@@ -298,9 +300,11 @@ class AsyncConnectionPool(TaskPool):
     async def resize(self, limits: Mapping[str, Value]) -> None:
         """Apply the limits. Connections are opened in the background."""
         pool = self._pool
+        self._upkeep.apply(limits)
         pool.timeout = float(limits["timeout"])
         pool.max_waiting = int(limits["max_waiting"])
         pool.max_lifetime = float(limits["max_lifetime"])
+        pool.reconnect_timeout = float(limits["reconnect_timeout"])
         await pool.change_idle(float(limits["max_idle"]))
         await pool.change_sizes(int(limits["min_size"]), int(limits["max_size"]))
 

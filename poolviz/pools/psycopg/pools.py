@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from poolviz.model.dialect import POSTGRESQL
-from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Value
+from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Switch, Text, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.model.use import Use
 from poolviz.pools.base import NOTHING, ConnectionCounter, ThreadPool
@@ -24,6 +24,7 @@ from poolviz.pools.connections.arguments import (
 )
 from poolviz.pools.connections.psycopg import counted_connection, libpq_conninfo
 from poolviz.pools.listing import Listing
+from poolviz.pools.psycopg.hooks import Upkeep
 from poolviz.pools.psycopg.resizable import (
     ResizableConnectionPool,
     ResizableNullConnectionPool,
@@ -117,6 +118,43 @@ MAX_IDLE = Seconds(
     effect_help="The interval starts again.",
 )
 
+UPKEEP = (
+    Switch(
+        key="check",
+        default=False,
+        help="Whether each connection is tested before a caller gets it, by the library's own "
+        "check_connection, at the cost of a round trip. One that is lost is replaced.",
+        effect_help="Applies to each connection when it is next lent.",
+    ),
+    Seconds(
+        key="reconnect_timeout",
+        default=300.0,
+        minimum=0.001,
+        maximum=_DAY,
+        slider=(1, 600),
+        log_slider=True,
+        help="How long the pool keeps trying to replace a lost connection, with growing pauses, "
+        "before it gives up.",
+        effect_help="Applies to the next connection that is to be opened; attempts in progress "
+        "keep theirs.",
+    ),
+    Text(
+        key="configure",
+        default="",
+        help="SQL that each new connection executes and commits, such as SET jit = off; empty for "
+        "none.",
+        effect_help="Applies to connections that are opened from then on.",
+    ),
+    Text(
+        key="reset",
+        default="",
+        help="SQL that each connection executes and commits when it is given back, such as DISCARD "
+        "ALL; empty for none. A worker of the pool does it, before another caller gets the "
+        "connection.",
+        effect_help="Applies to each connection when it is next given back.",
+    ),
+)
+
 # The end of the block commits or, after an error, rolls back. The pool itself would roll back.
 USES = (
     Use("connection", "with pool.connection() as connection", ends="commit", always=True),
@@ -145,12 +183,13 @@ class _PsycopgPool(ThreadPool):
         limits: Mapping[str, Value],
         connect: Mapping[str, Value] = NOTHING,
     ) -> None:
+        self._upkeep = Upkeep(tasks=False)
         self._pool = self._pool_class(
             libpq_conninfo(with_libpq_arguments(conninfo, connect)),
             kwargs=psycopg_arguments(connect),
             connection_class=counted_connection(counter),
             open=False,
-            **limits,
+            **self._upkeep.options(limits),
         )
         self._pool.start()
 
@@ -169,9 +208,11 @@ class _PsycopgPool(ThreadPool):
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Apply the limits. Connections are opened in the background."""
         pool = self._pool
+        self._upkeep.apply(limits)
         pool.timeout = float(limits["timeout"])
         pool.max_waiting = int(limits["max_waiting"])
         pool.max_lifetime = float(limits["max_lifetime"])
+        pool.reconnect_timeout = float(limits["reconnect_timeout"])
         self._resize(limits)
 
     @abstractmethod
@@ -199,7 +240,7 @@ class ConnectionPool(_PsycopgPool):
     about = "When all connections are in use, callers wait in a queue, for timeout at most."
     lingers = True
     limits = Parameters(
-        f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE
+        f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE, *UPKEEP
     )
     connect = arguments_of(id, **CONNECT)
     _pool_class = ResizableConnectionPool
@@ -243,6 +284,7 @@ class NullConnectionPool(_PsycopgPool):
         TIMEOUT,
         MAX_WAITING,
         MAX_LIFETIME,
+        *UPKEEP,
     )
     connect = arguments_of(id, **CONNECT)
     _pool_class = ResizableNullConnectionPool

@@ -262,7 +262,8 @@ class AsyncConnectionPool(TaskPool):
             open=False,
             **self._upkeep.options(self.initial_limits),
         )
-        await self._pool.start()
+        with self._upkeep.starting():
+            await self._pool.start()
 
     async def acquire(self) -> AsyncConnection[Any]:
         """Return a connection.

@@ -6,12 +6,14 @@ must not take its place meanwhile. These stay, and are false while there is noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, Connection, Error
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 
 
@@ -38,14 +40,15 @@ class AsyncCheck(Check):
 
 
 class Script:
-    """Executes its `sql` on a connection and commits, unless it is empty.
+    """Executes its `sql` on a connection, outside a transaction, unless it is empty.
 
     A connection on which that fails is closed: the library would leave one that it can't configure
-    to the garbage collector.
+    to the garbage collector. `failed` is the last error.
     """
 
     def __init__(self) -> None:
         self.sql = ""
+        self.failed: BaseException | None = None
 
     def __bool__(self) -> bool:
         return bool(self.sql)
@@ -56,9 +59,12 @@ class Script:
         if not sql:
             return
         try:
+            autocommit = connection.autocommit
+            connection.autocommit = True
             connection.execute(sql, prepare=False)
-            connection.commit()
-        except BaseException:
+            connection.autocommit = autocommit
+        except BaseException as error:
+            self.failed = error
             connection.close()
             raise
 
@@ -72,9 +78,12 @@ class AsyncScript(Script):
         if not sql:
             return
         try:
+            autocommit = connection.autocommit
+            await connection.set_autocommit(True)
             await connection.execute(sql, prepare=False)
-            await connection.commit()
-        except BaseException:
+            await connection.set_autocommit(autocommit)
+        except BaseException as error:
+            self.failed = error
             await connection.close()
             raise
 
@@ -91,6 +100,18 @@ class Upkeep:
         self.apply(limits)
         hooks = {"check": self._check, "configure": self._configure, "reset": self._reset}
         return {**limits, **hooks}
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Raise InputError, in place of the driver's error, where the pool can't be started because
+        a connection can't be configured."""
+        try:
+            yield
+        except Error as error:
+            if error is not self._configure.failed:
+                raise
+            reason = " ".join(str(error).split())
+            raise InputError(f"configure can't be executed ({reason}): correct its SQL.") from error
 
     def apply(self, limits: Mapping[str, Value]) -> None:
         """Apply the limits of these names."""

@@ -141,15 +141,15 @@ UPKEEP = (
     Text(
         key="configure",
         default="",
-        help="SQL that each new connection executes and commits, such as SET jit = off; empty for "
-        "none.",
+        help="SQL that each new connection executes, outside a transaction, such as SET jit = off; "
+        "empty for none.",
         effect_help="Applies to connections that are opened from then on.",
     ),
     Text(
         key="reset",
         default="",
-        help="SQL that each connection executes and commits when it is given back, such as DISCARD "
-        "ALL; empty for none. A worker of the pool does it, before another caller gets the "
+        help="SQL that each connection executes, outside a transaction, when it is given back, such "
+        "as DISCARD ALL; empty for none. A worker of the pool does it, before another caller gets the "
         "connection.",
         effect_help="Applies to each connection when it is next given back.",
     ),
@@ -191,7 +191,8 @@ class _PsycopgPool(ThreadPool):
             open=False,
             **self._upkeep.options(limits),
         )
-        self._pool.start()
+        with self._upkeep.starting():
+            self._pool.start()
 
     def acquire(self) -> Connection[Any]:
         """Return a connection.

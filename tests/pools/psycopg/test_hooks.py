@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 from poolviz.pools.registry import pool_class
 from tests.pools.bench import Bench
@@ -51,7 +52,7 @@ def test_what_configures_is_changed_for_new_connections(id: str, bench: Benches)
 def test_sql_that_cannot_configure_is_the_error_of_the_start(id: str, bench: Benches) -> None:
     if id not in KEPT:
         pytest.skip("it opens no connection at the start")
-    with pytest.raises(Exception, match="no_such_setting"):
+    with pytest.raises(InputError, match="configure can't be executed .*no_such_setting"):
         bench(pool_class(id), **limits(id, configure="SET no_such_setting = 1"))
 
 
@@ -68,7 +69,7 @@ def test_a_connection_is_reset_when_it_is_given_back(id: str, bench: Benches) ->
 
     leave_a_setting()
     is_true(one, "current_setting('work_mem') = '7MB'")
-    one.change(reset="RESET work_mem")
+    one.change(reset="DISCARD ALL")
     leave_a_setting()
     is_true(one, "current_setting('work_mem') <> '7MB'")
     one.change(reset="")

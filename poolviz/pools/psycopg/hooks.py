@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 from psycopg import AsyncConnection, Connection, Error
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -43,12 +44,13 @@ class Script:
     """Executes its `sql` on a connection, outside a transaction, unless it is empty.
 
     A connection on which that fails is closed: the library would leave one that it can't configure
-    to the garbage collector. `failed` is the last error.
+    to the garbage collector. `failed` has its errors
+    of the driver.
     """
 
     def __init__(self) -> None:
         self.sql = ""
-        self.failed: BaseException | None = None
+        self.failed: WeakSet[Error] = WeakSet()
 
     def __bool__(self) -> bool:
         return bool(self.sql)
@@ -64,7 +66,8 @@ class Script:
             connection.execute(sql, prepare=False)
             connection.autocommit = autocommit
         except BaseException as error:
-            self.failed = error
+            if isinstance(error, Error):
+                self.failed.add(error)
             connection.close()
             raise
 
@@ -83,7 +86,8 @@ class AsyncScript(Script):
             await connection.execute(sql, prepare=False)
             await connection.set_autocommit(autocommit)
         except BaseException as error:
-            self.failed = error
+            if isinstance(error, Error):
+                self.failed.add(error)
             await connection.close()
             raise
 
@@ -108,7 +112,7 @@ class Upkeep:
         try:
             yield
         except Error as error:
-            if error is not self._configure.failed:
+            if error not in self._configure.failed:
                 raise
             reason = " ".join(str(error).split())
             raise InputError(f"configure can't be executed ({reason}): correct its SQL.") from error

@@ -148,9 +148,9 @@ UPKEEP = (
     Text(
         key="reset",
         default="",
-        help="SQL that each connection executes, outside a transaction, when it is given back, such "
-        "as DISCARD ALL; empty for none. A worker of the pool does it, before another caller gets the "
-        "connection.",
+        help="SQL that each connection executes, outside a transaction, when it is given back, "
+        "such as DISCARD ALL; empty for none. A worker of the pool does it, before another caller "
+        "gets the connection.",
         effect_help="Applies to each connection when it is next given back.",
     ),
 )

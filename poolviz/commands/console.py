@@ -202,8 +202,9 @@ def _other_counts(figures: Figures) -> list[str]:
             f"  server        {figures.server_backends_mean:.2f} backends on average, "
             f"{figures.server_backends_max} at most, {figures.server_backends_at_end} at the end"
         )
-    if figures.reported_counts.difference is not None:
-        lines.append(f"  beware        {figures.reported_counts.difference}")
+    for difference in (figures.reported_counts.difference, figures.server_difference):
+        if difference is not None:
+            lines.append(f"  beware        {difference}")
     if figures.connections.open_after_close:
         left = figures.connections.open_after_close
         lines.append(f"  beware        the pool left {left} open when it was closed")

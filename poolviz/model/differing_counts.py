@@ -1,6 +1,7 @@
-"""Sentences about a pool whose own counts of connections contradict what poolviz has counted.
+"""Sentences about counts of connections, a pool's own or the server's, that contradict what poolviz
+has counted.
 
-Each is given the pool's count and ours, as text, and `when` they are so: " on average",
+Each is given that count and ours, as text, and `when` they are so: " on average",
 " at 3.2 s".
 """
 
@@ -13,7 +14,7 @@ def not_given_back(pools: str, held: str, when: str = "") -> str:
     """Return the sentence for a pool that counts more connections in use than clients hold."""
     return (
         f"The pool itself counts {pools} connections in use{when} while clients hold {held}: "
-        "connections that clients have released didn't come back into the pool."
+        "connections that clients have released are not back in the pool."
     )
 
 
@@ -30,4 +31,12 @@ def not_closed(pools: str, there: str, when: str = "") -> str:
     return (
         f"The pool itself counts {pools} open connections{when} while {there} are open: "
         "it no longer has some of them and hasn't closed them."
+    )
+
+
+def closed_by_server(servers: str, there: str, when: str = "") -> str:
+    """Return the sentence for a server that counts fewer connections than are open."""
+    return (
+        f"The server counts {servers} connections of this run{when} while {there} are open: it has "
+        "closed some that the pool still has, or a pooler or another application_name hides them."
     )

@@ -6,17 +6,25 @@ weighted by time. A figure for which nothing was counted is null.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection
 from statistics import median
 
 import msgspec
 
-from poolviz.model.differing_counts import LONG_APART, lost_count_of, not_closed, not_given_back
+from poolviz.model.differing_counts import (
+    LONG_APART,
+    closed_by_server,
+    lost_count_of,
+    not_closed,
+    not_given_back,
+)
 from poolviz.model.histogram import Histogram, Summary
 from poolviz.model.sample import Level, Sample
 from poolviz.sessions.error_details import ErrorCounts, ErrorDetails
 
+_VIEWS_APART = 3  # of the server, on end, for which it counts fewer connections than are open
 _FAR_APART = 0.5  # connections on average: by so many, two counts are not those of two moments
 
 
@@ -92,6 +100,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     time until then.
     `server_backends_…` are this run's connections as the server counts them, once a second until
     the load ended: at most, on average, and when they were counted last. None if they weren't.
+    `server_difference` says in a sentence that they were fewer than those open; None if they
+    weren't.
     `samples_dropped` counts ticks that were skipped: what happened in them is in the next sample.
     `clients_restarted` counts clients whose thread or task ended and that were started again.
     """
@@ -115,6 +125,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     server_backends_max: int | None
     server_backends_mean: float | None
     server_backends_at_end: int | None
+    server_difference: str | None
     server_others_max: int | None
     clients_restarted: int
     samples: int
@@ -122,10 +133,11 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Apart:
-    """How far a count of the pool's own and ours are apart, in one direction."""
+    """How far a count of another's and ours are apart, in one direction. They contradict each other
+    if that is `far` on average, or for `long` counts on end."""
 
-    def __init__(self, sentence: Callable[[str, str, str], str]) -> None:
-        self._sentence = sentence
+    def __init__(self, sentence: Callable[[str, str, str], str], *, far: float, long: int) -> None:
+        self._sentence, self._far, self._long = sentence, far, long
         self._span = self._area = self._pools_area = self._ours_area = 0.0
         self._for = 0  # samples on end
         self._longest = 0
@@ -149,10 +161,10 @@ class _Apart:
     @property
     def sentence(self) -> str:
         """What is to be said of it; "" if it may be that the two are of different moments."""
-        if (self.mean or 0.0) >= _FAR_APART:
+        if (self.mean or 0.0) >= self._far:
             pools, ours = self._pools_area / self._span, self._ours_area / self._span
             return self._sentence(f"{pools:.2f}", f"{ours:.2f}", " on average")
-        if self._longest >= LONG_APART:
+        if self._longest >= self._long:
             t, pools_count, ours_count = self._seen
             return self._sentence(f"{pools_count}", f"{ours_count}", f" at {t:.1f} s")
         return ""
@@ -164,8 +176,10 @@ class _Reported:
     def __init__(self) -> None:
         self._highest: dict[str, int] = {}
         self._span = self._used_area = 0.0
-        self._not_back = _Apart(not_given_back)
-        self._others = (_Apart(lost_count_of), _Apart(not_closed))
+        self._not_back, *self._others = (
+            _Apart(sentence, far=_FAR_APART, long=LONG_APART)
+            for sentence in (not_given_back, lost_count_of, not_closed)
+        )
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
@@ -225,6 +239,8 @@ class Totals:
         self.others_max: int | None = None
         self.restarted = 0
         self._views = self._backends = 0
+        # Once a second, and while connections are opened they are not those of one moment.
+        self._server_apart = _Apart(closed_by_server, far=math.inf, long=_VIEWS_APART)
         self._span = self._used_area = self._load_span = self._open_area = 0.0
         self._reported = _Reported()
 
@@ -278,6 +294,8 @@ class Totals:
             self.backends_at_end = sample.server.total
             self._backends += sample.server.total
             self._views += 1
+            apart = sample.open.low - sample.server.total
+            self._server_apart.add(sample, sample.server.total, sample.open, apart)
 
     @property
     def throughput(self) -> float | None:
@@ -325,6 +343,7 @@ class Totals:
             server_backends_max=self.backends_max,
             server_backends_mean=self._backends / self._views if self._views else None,
             server_backends_at_end=self.backends_at_end,
+            server_difference=self._server_apart.sentence or None,
             server_others_max=self.others_max,
             clients_restarted=self.restarted,
             samples=self.samples,

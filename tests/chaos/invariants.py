@@ -75,6 +75,9 @@ def check_samples(samples: Sequence[Sample]) -> None:
                 and level.low - 1e-6 <= level.mean <= level.high + 1e-6,
                 f"{where}: {name} has impossible extremes: {level}",
             )
+        named = sum(sample.errors.values()) + sum(sample.timeout_names.values())
+        by_kind = sum(count.count for count in sample.error_counts)
+        demand(named == by_kind, f"{where}: {named} errors by name, {by_kind} by kind")
     for earlier, later in pairwise(samples):
         where = f"sample {later.index} at {later.t:.3f} s"
         demand(earlier.t < later.t, f"{where} doesn't come after the one before")

@@ -90,6 +90,7 @@ def test_samples_in_which_all_is_well_are_whole() -> None:
         ({"t": 0.9}, "doesn't come after|is in neither"),
         ({"segment": 3}, "is in an earlier segment"),
         ({"span": 0.03}, "is in neither"),
+        ({"errors": {"PoolError": 2}}, "2 errors by name, 0 by kind"),
         ({"opened": 1}, "5 connections were opened and not closed, 4 are open"),
     ],
 )

@@ -197,6 +197,23 @@ def test_a_pool_whose_own_counts_are_others_is_told_in_a_sentence(
     assert (said or "") in (sentence or "")
 
 
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ((5, 2, 2, 2, 5), "The server counts 2 connections of this run at 0.2 s while 5 are open:"),
+        ((2, 2, 5, 2, 2), None),  # of two moments, while connections are opened
+        ((5, 5, 5, 6, 6), None),
+    ],
+)
+def test_a_server_that_has_closed_connections_is_told(
+    seen: tuple[int, ...], said: str | None
+) -> None:
+    run = [Tick(server=ServerView(idle=count)) for count in seen]
+    sentence = summed(list(samples(run))).server_difference
+    assert (sentence is None) == (said is None)
+    assert (sentence or "").startswith(said or "")
+
+
 def test_counts_of_two_moments_do_not_contradict_each_other() -> None:
     run = [
         msgspec.structs.replace(
@@ -238,6 +255,7 @@ def test_it_becomes_the_object_that_the_command_line_prints() -> None:
         "reported_counts",
         *("wait_time_s", "use_time_s", "create_time_s", "retry_time_s", "connections"),
         *("server_backends_mean", "server_backends_at_end", "clients_restarted"),
+        "server_difference",
         *("operations_per_client", "server_backends_max", "samples", "samples_dropped"),
         "server_others_max",
         *("longest_wait_per_client_s", "load_generator"),

@@ -240,7 +240,7 @@ def _check_sessions(paths: list[Path], plan: Plan, attacked: _Attacked | None) -
                 calm = attacked is None and not _undone(leg)
                 if what not in _ABRUPT and samples:
                     invariants.check_end(session, samples)
-                    invariants.check_rows(session.summary().rows, exact=calm)
+                    invariants.check_rows(session.scenario.pool, session.summary().rows, exact=calm)
         except PoolvizError as error:
             demand(attacked and time.time() - attacked.moment < 60 and _is_empty(path), str(error))
 
@@ -307,7 +307,7 @@ def _run_leg(
     if attack is None or attack.what not in (Violence.KILL_ENGINE, Violence.FREEZE_ENGINE):
         demand(run.ended.open_at_end == 0, f"{run.ended.open_at_end} connections open at the end")
     if attack is None and not _undone(leg):
-        invariants.check_rows(run.ended.rows, exact=True)
+        invariants.check_rows(leg.scenario.pool, run.ended.rows, exact=True)
     with open_whole(path) as (_, recorded):
         demand(len(recorded) == len(samples), "the session has other samples than the recorder")
     invariants.check_limits(leg.scenario.pool, samples)

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from poolviz.model.messages import Rows
 from poolviz.model.sample import Level, ReportedCounts, Sample, ServerView
 from poolviz.pools.catalogue import listings
 from tests.belongings import belongings
@@ -34,7 +35,7 @@ def test_a_seed_decides_every_round() -> None:
 
 
 def test_rounds_reach_every_pool_and_do_every_violence() -> None:
-    rounds = [plan(seed, number, SERVERS) for seed in range(3) for number in range(80)]
+    rounds = [plan(seed, number, SERVERS) for seed in range(2) for number in range(60)]
     pools = {leg.scenario.pool for each in rounds for leg in each.legs}
     assert pools == {each.id for each in listings() if not each.missing}
     assert {each.attack.what for each in rounds if each.attack} == set(Violence)
@@ -117,6 +118,14 @@ def test_more_in_use_than_the_limits_allow_is_found() -> None:
 def test_counts_that_disagree_are_found(changed: dict[str, Any], words: str) -> None:
     with pytest.raises(Broken, match=words):
         invariants.check_agreement(sample(0, 4, 2, **changed), with_server=True)
+
+
+def test_rows_that_are_missing_are_found_where_no_other_client_may_have_undone_them() -> None:
+    some = Rows(expected=39, found=26)
+    with pytest.raises(Broken, match="rows"):
+        invariants.check_rows("sqlalchemy.QueuePool", some, exact=True)
+    invariants.check_rows("sqlalchemy.QueuePool", some, exact=False)
+    invariants.check_rows("sqlalchemy.StaticPool", some, exact=True)
 
 
 def test_a_process_of_the_round_that_goes_on_is_found_and_named(

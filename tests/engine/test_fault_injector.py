@@ -220,7 +220,8 @@ def test_a_lock_that_cannot_be_had_is_given_up_with_a_sentence(
     assert (key, sentence[:40]) == ("lock_table", "The tables couldn't be locked within 5 s")
 
 
-def test_having_no_tables_to_lock_is_reported(faults: Faults) -> None:
+def test_having_no_tables_to_lock_is_reported(faults: Faults, conninfo: str) -> None:
+    drop_tables(conninfo)  # which another test may have left
     faults.injector.inject("lock_table", 1.0)
     key, sentence = faults.problems.next()
     assert (key, sentence[:29]) == ("lock_table", "There are no tables to lock: ")

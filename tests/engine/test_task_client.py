@@ -13,7 +13,7 @@ import pytest
 from poolviz.engine.engine import Engine
 from poolviz.model.messages import RunStarted
 from poolviz.runs.engine_process import EngineProcess
-from tests.engine.runs import PATIENCE, Heard, changes, running, scenario
+from tests.engine.runs import PATIENCE, Heard, running, scenario
 from tests.servers.fixtures import wait_until
 
 pytest.importorskip("asyncpg")
@@ -62,7 +62,9 @@ def test_two_thousand_tasks_are_served_by_one_thread(
     what = scenario(ASYNCPG, clients=2000, max_size=8, timeout=600, **quick)
     threads = threading.active_count()
     with running(Engine, conninfo, what) as (_, heard):
-        heard.until(lambda h: len(served(h)) == 2000, "all 2,000 were served")
+        served: set[int] = set()
+        for some in (500, 1000, 1500, 2000):  # each within its time: a busy machine takes longer
+            heard.until(lambda h: served_more(h, served) >= some, f"{some:,} were served")  # noqa: B023
         assert threading.active_count() < threads + 20
         began = perf_counter()
     assert perf_counter() - began < 10, "the end of 2,000 tasks took long"
@@ -73,8 +75,11 @@ def test_two_thousand_tasks_are_served_by_one_thread(
     wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
 
 
-def served(heard: Heard) -> set[int]:
-    return {number for sample in heard.samples for number, n in sample.per_client.items() if n > 0}
+def served_more(heard: Heard, served: set[int]) -> int:
+    """Add the clients that the latest samples saw served; how many that are by now."""
+    for sample in heard.samples[-20:]:
+        served.update(number for number, n in sample.per_client.items() if n > 0)
+    return len(served)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -121,18 +126,17 @@ def test_tasks_that_wait_too_long_count_as_timeouts_and_not_as_errors(conninfo: 
 
 
 def test_the_number_of_tasks_follows_the_load(conninfo: str) -> None:
-    what = scenario(
-        ASYNCPG,
-        clients=12,
-        max_size=12,
-        changes=changes((0.3, "clients", 2), (0.7, "clients", 9)),
-        duration=1.2,
-    )
-    with running(Engine, conninfo, what) as (run, heard):
-        assert run.wait(PATIENCE)
-    for segment, clients in ((1, 2), (2, 9)):
-        steady = [s for s in heard.samples if s.segment == segment][3:-1]
-        assert all(s.used.high <= clients for s in steady)
+    with running(Engine, conninfo, scenario(ASYNCPG, clients=12, max_size=12)) as (engine, heard):
+        for clients in (2, 9):
+            engine.change("clients", clients)
+            heard.until(
+                lambda h: h.samples and h.samples[-1].clients == clients,  # noqa: B023
+                f"{clients} clients are left",
+            )
+            came = len(heard.samples)
+            done = heard.operations()
+            heard.until(lambda h: h.operations() > done + 50, "they go on")  # noqa: B023
+            assert all(sample.used.high <= clients for sample in heard.samples[came + 1 :])
     assert heard.samples[-1].load["clients"] == 9
     assert heard.ended.open_at_end == 0
 

@@ -37,19 +37,15 @@ FLUSH PRIVILEGES;
 """
 # Runs the server until its standard input ends, which it does when the tests end, however they do.
 # The folder is removed last: once it is gone, so is the server.
-_WATCHDOG = f"""
+_WATCHDOG = """
 import shutil, subprocess, sys, threading
 folder, owner, *command = sys.argv[1:]
 user, _, group = owner.partition(":")
-account = dict(user=int(user), group=int(group), extra_groups=[]) if owner else {{}}
+account = dict(user=int(user), group=int(group), extra_groups=[]) if owner else {}
 server = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd="/", **account)
 def stop():
     sys.stdin.read()
-    server.terminate()
-    try:
-        server.wait({BOUND})
-    except subprocess.TimeoutExpired:
-        server.kill()
+    server.kill()  # it would take seconds to write down what is removed with it
 threading.Thread(target=stop, daemon=True).start()
 server.wait()
 shutil.rmtree(folder)

@@ -34,7 +34,7 @@ def runs(draw: st.DrawFn, shortest: float = 0.001) -> list[Tick]:
             ),
             capacity=draw(st.none() | st.integers(1, 60)),
         )
-        for _ in range(draw(st.integers(1, 90)))
+        for _ in range(draw(st.integers(1, 40)))
     ]
 
 
@@ -53,7 +53,7 @@ def resolutions(resolutions: Resolutions) -> list[View]:
     return [everything, *(resolutions.view(0.0, math.inf, count) for count in points)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(runs())
 def test_every_resolution_agrees_on_a_run(run: list[Tick]) -> None:
     seconds = sum(tick.span for tick in run)
@@ -77,7 +77,7 @@ def test_every_resolution_agrees_on_a_run(run: list[Tick]) -> None:
         assert used.mean @ spans == pytest.approx(area)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(runs())
 def test_a_bins_percentiles_are_those_of_all_durations_in_it(run: list[Tick]) -> None:
     taken = list(samples(run))
@@ -100,7 +100,7 @@ def test_a_bins_percentiles_are_those_of_all_durations_in_it(run: list[Tick]) ->
                 assert shown == pytest.approx(true, rel=0.0101)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(runs(shortest=0.025), st.integers(3, 20))
 def test_a_resolution_that_dropped_bins_shows_an_unbroken_stretch_up_to_now(
     run: list[Tick], room: int

@@ -11,7 +11,8 @@ Private names used here, as in Python 3.11 to 3.13:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Event, local
+from math import inf
+from threading import TIMEOUT_MAX, Event, local
 from time import monotonic
 from typing import Any
 
@@ -56,7 +57,7 @@ LimitReached.__name__ = TooManyConnectionsError.__name__  # the name that users 
 
 
 class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
-    """DBUtils' pool, with limits that may be changed while it is in use, and waits that end.
+    """DBUtils' pool, with limits that may be changed while it is in use, and waits that may end.
 
     The library's `_lock` guards everything, and is held while the library connects, rolls back
     and closes; `stopped` is never reset. The library's `_connections` counts those in use.
@@ -64,21 +65,14 @@ class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
 
     _lock: Any
     _idle_cache: list[Any]
+    _wait_timeout = inf  # seconds; the library waits without an end
 
-    def __init__(self, limits: Mapping[str, Value], **connect_arguments: Any) -> None:
+    def __init__(self, creator: Any, *args: Any, **kwargs: Any) -> None:
         self.stopped, self._closing = Event(), False
         self._caller = local()
-        stopped = self.stopped  # a reference to the pool would make a cycle
-        # Once the run is over, the library must not repeat a statement that was interrupted.
-        super().__init__(psycopg2, isfatal=lambda _: not stopped.is_set(), **connect_arguments)
-        try:
-            # Not by the constructor, which drops what it has opened if another can't be.
-            self.change_limits(limits)
-        except BaseException:
-            self.close()
-            raise
+        super().__init__(creator, *args, **kwargs)
 
-    def connection(self, shareable: bool = False) -> Any:
+    def connection(self, shareable: bool = True) -> Any:
         """Return a connection. Raises TooManyConnectionsError, at once or after `timeout`."""
         self._caller.deadline = None
         with self._lock:
@@ -89,7 +83,7 @@ class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
     def cache(self, con: Any) -> None:
         """Take back a connection, or close a surplus one, which the library doesn't."""
         with self._lock:
-            con._maxusage = self._maxusage
+            con._maxusage = self._maxusage or 0
             if not self._too_many():
                 super().cache(con)
                 return
@@ -126,11 +120,14 @@ class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
             self._lock.notify_all()
             self._lock.release()
 
-    def close(self) -> None:
-        """Close idle connections now, the others when they are given back."""
+    def drain(self) -> None:
+        """Close idle connections now, the others when they are given back.
+
+        The library's `close` would keep the others when they are given back.
+        """
         self.stopped.set()
         self._closing = True
-        super().close()
+        self.close()
 
     def reported_counts(self) -> ReportedCounts:
         """Return the pool's counts, without its lock. Called from any thread."""
@@ -149,7 +146,7 @@ class ResizablePooledDB(UpstreamPool):  # type: ignore[misc]
         remaining = caller.deadline - monotonic()
         if remaining <= 0:
             raise TooManyConnectionsError
-        self._lock.wait(remaining)
+        self._lock.wait(min(remaining, TIMEOUT_MAX))
         if self.stopped.is_set():
             self._lock.notify()
             raise PoolStopped
@@ -273,8 +270,21 @@ class PooledDB(ThreadPool):
                 if pool._autocommit:
                     self.autocommit = True
 
-        dsn = with_libpq_arguments(conninfo, connect)
-        self._pool = ResizablePooledDB(limits, dsn=dsn, connection_factory=Connection)
+        stopped = Event()
+        self._pool = ResizablePooledDB(
+            psycopg2,
+            # Once the run is over, the library must not repeat a statement that was interrupted.
+            isfatal=lambda _: not stopped.is_set(),  # of the pool, it would make a cycle
+            dsn=with_libpq_arguments(conninfo, connect),
+            connection_factory=Connection,
+        )
+        self._pool.stopped = stopped
+        try:
+            # Not by the constructor, which drops what it has opened if another can't be.
+            self._pool.change_limits(limits)
+        except BaseException:
+            self._pool.drain()
+            raise
 
     def begin(self, connection: Any, transaction: bool) -> None:
         """Do as `ThreadPool.begin`, for the connections that take its place too."""
@@ -318,4 +328,4 @@ class PooledDB(ThreadPool):
 
     def close(self) -> None:
         """Close idle connections now, the others when they are released."""
-        self._pool.close()
+        self._pool.drain()

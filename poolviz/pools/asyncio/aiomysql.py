@@ -1,7 +1,7 @@
 """aiomysql's pool, for MySQL and MariaDB. A caller waits without a bound: poolviz adds a timeout.
 
 Private names used here, as in aiomysql 0.3.2:
-    Pool: _acquire _conn_kwargs _loop _recycle
+    Pool: _acquire _conn_kwargs _echo _loop _recycle
     Connection: _connect _reader _request_authentication _ssl_context _writer
 """
 
@@ -99,7 +99,7 @@ class ResizableAiomysqlPool(ResizableConditionPool, upstream.Pool):  # type: ign
 
     async def connect(self) -> _CountedAiomysqlConnection:
         """Return a new connection, made as the library does."""
-        return await _connect(echo=False, loop=self._loop, **self._conn_kwargs)
+        return await _connect(echo=self._echo, loop=self._loop, **self._conn_kwargs)
 
     def is_lost(self, conn: Any) -> bool:
         """Return whether the server has closed a connection, or said that it will."""

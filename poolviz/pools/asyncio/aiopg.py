@@ -1,13 +1,15 @@
 """aiopg's pool, which uses psycopg2 in its asynchronous mode.
 
 Private names used here, as in aiopg 1.4.0:
-    Pool: _acquire _conn_kwargs _dsn _free _recycle _timeout _used
+    Pool: _acquire _conn_kwargs _dsn _echo _enable_hstore _enable_json _enable_uuid _free
+    Pool: _on_connect _recycle _timeout _used
     Connection: _timeout
 """
 
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -15,7 +17,6 @@ import aiopg
 from aiopg import pool as upstream
 from psycopg2 import OperationalError
 from psycopg2.extensions import (
-    TRANSACTION_STATUS_IDLE,
     QueryCanceledError,
     connection,
 )
@@ -66,25 +67,24 @@ class ResizableAiopgPool(ResizableConditionPool, upstream.Pool):
     """aiopg's pool, with limits that may be changed while it is in use."""
 
     async def connect(self) -> aiopg.Connection:
-        """Return a new connection, made as the library does with the arguments of `make`."""
-        types: dict[str, Any] = {"enable_json": True, "enable_hstore": True, "enable_uuid": True}
-        return await _connect(
-            self._dsn, timeout=self._timeout, echo=False, **types, **self._conn_kwargs
+        """Return a new connection, made as the library does."""
+        made = await _connect(
+            self._dsn,
+            timeout=self._timeout,
+            enable_json=self._enable_json,
+            enable_hstore=self._enable_hstore,
+            enable_uuid=self._enable_uuid,
+            echo=self._echo,
+            **self._conn_kwargs,
         )
+        if self._on_connect is not None:
+            await self._on_connect(made)
+        return made
 
     def is_lost(self, conn: Any) -> bool:
         """Return whether a connection is closed. The library only drops it; closed by us, it is
         counted out."""
         return bool(conn.closed)
-
-    def release(self, conn: Any) -> asyncio.Future[None]:
-        """Give a connection back; as in the library, one in a transaction is closed.
-
-        The library would also warn of each, in a way that is printed each time.
-        """
-        if not conn.closed and conn.raw.get_transaction_status() != TRANSACTION_STATUS_IDLE:
-            conn.close()
-        return super().release(conn)
 
     def change_times(self, timeout: float, recycle: float) -> None:
         """Apply both; the timeout to the statements of open connections, too."""
@@ -121,6 +121,8 @@ class AiopgPool(ConditionTaskPool):
     def make(self, limits: Mapping[str, Value]) -> ResizableAiopgPool:
         """Return a pool made as `aiopg.create_pool` does."""
         ignore_loop_errors(_is_cancelled_statement, asyncio.get_running_loop())
+        # Printed each time that a connection comes back in a transaction, which is then closed.
+        warnings.filterwarnings("ignore", "Invalid transaction status", ResourceWarning)
         return ResizableAiopgPool(
             with_libpq_arguments(self.conninfo, self.connect_with),
             int(limits["minsize"]),

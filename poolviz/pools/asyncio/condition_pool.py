@@ -15,6 +15,7 @@ import asyncio
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from poolviz.model.parameters import Count, Seconds, Value
@@ -54,6 +55,11 @@ class ResizableConditionPool(_Upstream):
     libraries' `_fill_free_pool` has no hook for how to connect, so that it is written anew here.
     """
 
+    @property
+    def _most(self) -> float:
+        """How many connections there may be; the libraries take a maxsize of 0 for no limit."""
+        return self.maxsize or inf
+
     @abstractmethod
     async def connect(self) -> Any:
         """Return a new connection, which is counted."""
@@ -75,7 +81,7 @@ class ResizableConditionPool(_Upstream):
                 self._free.rotate()
         while self.size < self._minsize:
             await self._open_another()
-        if override_min and not self._free and self.size < self.maxsize:
+        if override_min and not self._free and self.size < self._most:
             await self._open_another()
 
     async def _open_another(self) -> None:
@@ -93,7 +99,7 @@ class ResizableConditionPool(_Upstream):
         without closing it. If the connection is closed, a caller that waits is woken, for it may
         open one now.
         """
-        if conn.closed or self.size > self.maxsize:
+        if conn.closed or self.size > self._most:
             conn.close()  # a lost one too, so that it is counted out
         done = super().release(conn)
         return asyncio.ensure_future(self._wakeup()) if conn.closed else done

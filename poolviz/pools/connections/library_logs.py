@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 
 def keep_off_terminal(name: str) -> None:
@@ -14,3 +15,24 @@ def keep_off_terminal(name: str) -> None:
     logger = logging.getLogger(name)
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
+
+
+def drop_records(name: str, beginning: str) -> None:
+    """Drop those records of a library's logger whose message begins so, from now on.
+
+    For what a library reports of each use that is made of it here. Called as `keep_off_terminal`.
+    """
+    logger = logging.getLogger(name)
+    if _Dropped(beginning) not in logger.filters:
+        logger.addFilter(_Dropped(beginning))
+
+
+@dataclass(frozen=True)
+class _Dropped:
+    """A filter of a logger."""
+
+    beginning: str  # of the message, before its arguments are put in
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to keep a record."""
+        return not str(record.msg).startswith(self.beginning)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 from psycopg import AsyncConnection, OperationalError
@@ -39,9 +39,9 @@ from poolviz.pools.psycopg.pools import (
     USES,
 )
 from poolviz.pools.psycopg.resizable import (
-    OPEN_TRANSACTION,
     START_TIMEOUT,
     ResizableBasePool,
+    drop_rollback_records,
 )
 
 LISTING = Listing(
@@ -52,6 +52,8 @@ LISTING = Listing(
     extra="psycopg",
     classes=("psycopg_pool.pool_async:AsyncConnectionPool", "psycopg_pool:AsyncConnectionPool"),
 )
+
+ACT = TypeVar("ACT", bound=AsyncConnection[Any])  # the library's parameter, as CT for threads
 
 
 def counted_connection(counter: ConnectionCounter) -> type[AsyncConnection[Any]]:
@@ -90,7 +92,7 @@ class _Shrink(ShrinkPool):
             await super()._run(pool)
 
 
-class ResizableAsyncConnectionPool(ResizableBasePool, UpstreamPool[Any]):
+class ResizableAsyncConnectionPool(ResizableBasePool, UpstreamPool[ACT]):
     """The library's AsyncConnectionPool, with limits that may be changed while it is in use.
 
     A connection that is given back or new passes `_add_to_pool`, the only place that decides
@@ -146,7 +148,6 @@ class ResizableAsyncConnectionPool(ResizableBasePool, UpstreamPool[Any]):
 
     async def close(self, timeout: float = 5.0) -> None:
         """Close idle connections and end the workers; others are closed when given back."""
-        self.stopped = True
         await self.change_sizes(0, 0)
         await super().close(timeout)
 
@@ -188,13 +189,6 @@ class ResizableAsyncConnectionPool(ResizableBasePool, UpstreamPool[Any]):
         await super()._return_connection(conn, from_getconn)
 
     async def _reset_connection(self, conn: Any) -> None:
-        # As the library does next, but without a log record for each: here all connections come
-        # back in a transaction.
-        if conn.pgconn.transaction_status in OPEN_TRANSACTION:
-            try:
-                await conn.rollback()
-            except (Exception, asyncio.CancelledError):  # noqa: BLE001 - as the library
-                await conn.close()
         await super()._reset_connection(conn)
         if conn.closed:  # the library only drops it; closed by us, it is counted out
             await conn.close()
@@ -254,8 +248,9 @@ class AsyncConnectionPool(TaskPool):
 
     async def open(self) -> None:
         """Make the pool and open min_size connections. Raises psycopg's error if it can't."""
+        drop_rollback_records()
         self._upkeep = Upkeep(tasks=True)
-        self._pool = ResizableAsyncConnectionPool(
+        self._pool: ResizableAsyncConnectionPool[Any] = ResizableAsyncConnectionPool(
             libpq_conninfo(with_libpq_arguments(self.conninfo, self.connect_with)),
             kwargs=psycopg_arguments(self.connect_with),
             connection_class=counted_connection(self.counter),
@@ -315,4 +310,5 @@ class AsyncConnectionPool(TaskPool):
 
     async def close(self) -> None:
         """Close idle connections and end the pool's tasks."""
+        self._pool.stopped = True
         await self._pool.close()

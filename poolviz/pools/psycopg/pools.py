@@ -29,6 +29,7 @@ from poolviz.pools.psycopg.resizable import (
     ResizableConnectionPool,
     ResizableNullConnectionPool,
     ResizableSyncPool,
+    drop_rollback_records,
 )
 
 CONNECTION = Listing(
@@ -173,7 +174,7 @@ class _PsycopgPool(ThreadPool):
     waits = True
     exhausted = (PoolTimeout, TooManyRequests)
     refused = (TooManyRequests,)
-    _pool_class: ClassVar[type[ResizableSyncPool]]
+    _pool_class: ClassVar[type[ResizableSyncPool[Any]]]
     _pool: Any
 
     def __init__(
@@ -183,6 +184,7 @@ class _PsycopgPool(ThreadPool):
         limits: Mapping[str, Value],
         connect: Mapping[str, Value] = NOTHING,
     ) -> None:
+        drop_rollback_records()
         self._upkeep = Upkeep(tasks=False)
         self._pool = self._pool_class(
             libpq_conninfo(with_libpq_arguments(conninfo, connect)),
@@ -231,6 +233,7 @@ class _PsycopgPool(ThreadPool):
 
     def close(self) -> None:
         """Close idle connections and end the pool's threads."""
+        self._pool.interrupt()
         self._pool.close()
 
 

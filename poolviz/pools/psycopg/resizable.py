@@ -5,19 +5,25 @@ from __future__ import annotations
 import math
 from collections import deque
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
-from psycopg.pq import TransactionStatus
+from psycopg import Connection
 from psycopg_pool import ConnectionPool, NullConnectionPool, PoolTimeout
 from psycopg_pool.base import AttemptWithBackoff, BasePool
 from psycopg_pool.pool import AddConnection, MaintenanceTask, ShrinkPool
 
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import PoolStopped
-from poolviz.pools.connections.library_logs import keep_off_terminal
+from poolviz.pools.connections.library_logs import drop_records, keep_off_terminal
 
-OPEN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+CT = TypeVar("CT", bound=Connection[Any])  # the library's parameter: the class of connections
 START_TIMEOUT = 30.0  # seconds for the first connections: the default of the library's `wait`
+
+
+def drop_rollback_records() -> None:
+    """Drop the library's log records of connections that come back in a transaction: here many do,
+    each time."""
+    drop_records("psycopg.pool", "rolling back returned connection")
 
 
 class ResizableBasePool(BasePool):
@@ -53,6 +59,7 @@ class ResizableBasePool(BasePool):
     def _check_open_getconn(self) -> None:
         if self.stopped:
             raise PoolStopped
+        super()._check_open_getconn()
 
     def _set_connection_expiry_date(self, conn: Any) -> None:
         super()._set_connection_expiry_date(conn)
@@ -76,7 +83,7 @@ class ResizableBasePool(BasePool):
         return ReportedCounts(open=open_, used=used, pending=len(self._still_waiting()))
 
 
-class ResizableSyncPool(ResizableBasePool, ConnectionPool[Any]):
+class ResizableSyncPool(ResizableBasePool, ConnectionPool[CT]):
     """What the library's two pools for threads need for limits that change while in use."""
 
     def start(self) -> None:
@@ -156,13 +163,6 @@ class ResizableSyncPool(ResizableBasePool, ConnectionPool[Any]):
         super()._return_connection(conn, from_getconn)
 
     def _reset_connection(self, conn: Any) -> None:
-        # As the library does next, but without a log record for each: here all connections come
-        # back in a transaction.
-        if conn.pgconn.transaction_status in OPEN_TRANSACTION:
-            try:
-                conn.rollback()
-            except Exception:  # noqa: BLE001 - whatever it is, the connection can't be used
-                conn.close()
         super()._reset_connection(conn)
         if conn.closed:  # the library only drops it; closed by us, it is counted out
             conn.close()
@@ -176,7 +176,7 @@ class _Shrink(ShrinkPool):
             super()._run(pool)
 
 
-class ResizableConnectionPool(ResizableSyncPool):
+class ResizableConnectionPool(ResizableSyncPool[CT]):
     """The library's ConnectionPool, with limits that may be changed while it is in use.
 
     The lock is never held while a connection is opened or closed. A connection that is given
@@ -213,7 +213,6 @@ class ResizableConnectionPool(ResizableSyncPool):
 
     def close(self, timeout: float = 5.0) -> None:
         """Close idle connections and end the workers; others are closed when given back."""
-        self.interrupt()
         self.change_sizes(0, 0)
         super().close(timeout)
 
@@ -259,7 +258,7 @@ class ResizableConnectionPool(ResizableSyncPool):
                 self._fill()
 
 
-class ResizableNullConnectionPool(ResizableSyncPool, NullConnectionPool[Any]):
+class ResizableNullConnectionPool(ResizableSyncPool[CT], NullConnectionPool[CT]):
     """The library's NullConnectionPool, with limits that may be changed while it is in use.
 
     As in the library, callers connect while they hold the pool's lock, and so one at a time.
@@ -277,11 +276,6 @@ class ResizableNullConnectionPool(ResizableSyncPool, NullConnectionPool[Any]):
             for _ in range(int(min(self._most - self._nconns, unserved))):
                 self._nconns += 1
                 self.run_task(AddConnection(self))
-
-    def close(self, timeout: float = 5.0) -> None:
-        """End the workers; connections in use are closed when given back."""
-        self.interrupt()
-        super().close(timeout)
 
     def _maybe_close_connection(self, conn: Any) -> bool:
         with self._lock:

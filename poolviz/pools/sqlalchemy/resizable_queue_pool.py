@@ -5,7 +5,9 @@ Apart from `queue_pool`, which declares the limits, so that those can be read wi
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -34,7 +36,7 @@ class _ResizableQueue(Queue[ConnectionPoolEntry]):
     def wait(self, deadline: float) -> bool:
         """Wait for an item, a change or the deadline; return whether there was a change.
 
-        Called with the mutex. The deadline is one of `time.monotonic`.
+        Called with the mutex. The deadline is one of `time.monotonic`, or infinite.
         """
         seen = self.changes
         self.waiting += 1
@@ -43,7 +45,7 @@ class _ResizableQueue(Queue[ConnectionPoolEntry]):
                 remaining = deadline - monotonic()
                 if remaining <= 0:
                     break
-                self.not_empty.wait(remaining)
+                self.not_empty.wait(min(remaining, threading.TIMEOUT_MAX))
         finally:
             self.waiting -= 1
         return self.changes != seen
@@ -77,7 +79,8 @@ class ResizableQueuePool(UpstreamQueuePool):
     def _do_get(self) -> ConnectionPoolEntry:
         """Return an idle connection, or a new one if there is room, or wait for one."""
         queue = self._pool
-        deadline = monotonic() + self._timeout
+        timeout: float | None = self._timeout
+        deadline = inf if timeout is None else monotonic() + timeout  # None: wait without an end
         woken_by_change = False
         with queue.mutex:
             while True:

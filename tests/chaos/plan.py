@@ -12,7 +12,7 @@ from typing import Any
 from poolviz.load.faults import FAULTS
 from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError, PoolvizError
-from poolviz.model.parameters import Choice, Count, Number, Parameter, Seconds, Switch, Value
+from poolviz.model.parameters import Choice, Count, Number, Parameter, Seconds, Switch, Text, Value
 from poolviz.model.scenario import Scenario
 from poolviz.pools.catalogue import listings
 from poolviz.pools.registry import pool_class
@@ -22,6 +22,8 @@ from poolviz.scenarios.draft import Draft
 _MOST = 24  # of whatever is counted: clients, connections
 _LONGEST = {"statement_time": 0.03, "hold_time": 0.03, "think_time": 0.05, "error_pause": 0.05}
 _TOO_SLOW = {"scale", "sql", "replay_file", "statement_file", "hold_file", "think_file"}
+# What is asked of the server beside the load, where a limit takes SQL.
+_TEXTS = {"configure": ("", "SET lock_timeout = '5s'"), "reset": ("", "RESET ALL")}
 _LEAVES = 0.2  # share of settings that a round leaves as they are
 
 
@@ -213,6 +215,8 @@ def value_of(rng: Random, parameter: Parameter) -> Value:
         return rng.random() < 0.7 or (parameter.bare is not None and parameter.key in FAULTS)
     if isinstance(parameter, Choice):
         return rng.choice([each for each in parameter.choices if each not in ("sql", "file")])
+    if isinstance(parameter, Text):
+        return rng.choice(_TEXTS.get(parameter.key, (parameter.default,)))
     assert isinstance(parameter, (Count, Number, Seconds))
     if parameter.special and rng.random() < 0.15:
         return parameter.check(rng.choice(list(parameter.special)))

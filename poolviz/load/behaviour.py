@@ -148,7 +148,10 @@ class Behaviour:
             else CancelledSteps(self._steps, alarm, cancellations, workload.cancel_in, moment)
         )
         try:
-            return await self._operate(self._cancelled, workload, due)
+            done = await self._operate(self._cancelled, workload, due)
+            if self._cancelled.swallowed is not None:
+                self.failed(self._cancelled.swallowed)
+            return done
         finally:
             self._cancelled.end()
             self._cancelled = None

@@ -125,6 +125,7 @@ class CancelledSteps:
         self._steps, self._alarm, self._cancellations = steps, alarm, cancellations
         self._where, self._left = where, moment
         self._within = ANYWHERE
+        self._raised = False  # the client knows that it was cancelled
         self._took = 0.0
         self._began = perf_counter()
         self.begin, self.commit, self.rollback = steps.begin, steps.commit, steps.rollback
@@ -146,9 +147,20 @@ class CancelledSteps:
     def meant(self, error: BaseException) -> BaseException:
         """Return the error to count for one that came out of a step: CancelledByClient if it was
         cancelled here."""
+        if isinstance(error, CancelledByClient):
+            return error
         if self._alarm.rang and isinstance(error, CancelledError):
+            self._raised = True
             return CancelledByClient(f"cancelled by the client {_SHOWN[self._within]}")
         return error
+
+    @property
+    def swallowed(self) -> BaseException | None:
+        """The error to count for a cancellation that the library has kept from its caller."""
+        if not self._alarm.rang or self._raised:
+            return None
+        where = _SHOWN[self._within]
+        return CancelledByClient(f"cancelled by the client {where}, and not told so by the library")
 
     def end(self) -> None:
         """Let the operation be over."""
@@ -222,6 +234,8 @@ class TimedOutSteps:
         """Give a connection back."""
         await self._unlimit(connection)
         await self._steps.release(connection)
+
+    swallowed = None
 
     def meant(self, error: BaseException) -> BaseException:
         """Return the error itself: the driver says that the statement was cancelled."""

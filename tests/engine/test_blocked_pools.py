@@ -4,6 +4,7 @@ call it is and at which line. Each run has a process of its own, with which the 
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 from time import perf_counter
@@ -72,8 +73,9 @@ def test_a_pool_that_does_not_open_or_close_is_given_up(
     assert perf_counter() - began < 15
     assert heard.ended is not None
     assert heard.ended.exit_status == 1
-    assert heard.ended.failure.startswith(f"{what} hasn't returned within ")
-    assert f"It is at {LINE} 9, in {name}: time.sleep(1000)." in heard.ended.failure
+    # A busy machine may not hear in time of a pool that doesn't open, and asks where it is.
+    assert re.match(f"{what} hasn't returned within |.* has kept all threads", heard.ended.failure)
+    assert f"t is at {LINE} 9, in {name}: time.sleep(1000)." in heard.ended.failure
 
 
 @pytest.mark.parametrize("name", ["acquire", "release"])

@@ -83,6 +83,7 @@ class ErrorKinds:
         self._segment = 0
         # By the id of its class, which is kept with it so that the id stays that of this class.
         self._by_text: dict[tuple[int, bool, str | None, str], tuple[CountedKind, type]] = {}
+        self._by_class: dict[int, tuple[str, str, type]] = {}
         self._lock = threading.Lock()  # guards the three below, which few errors need
         self._kinds: dict[tuple[object, ...], CountedKind] = {}
         self._names: dict[tuple[str, bool], int] = {}  # with the number of their texts
@@ -150,7 +151,7 @@ class ErrorKinds:
         self, error: BaseException, sqlstate: str | None, text: str, *, timeout: bool
     ) -> CountedKind:
         """Return the kind of an error by its text, or the one for all further texts."""
-        name, exception = name_of(error), qualified_name_of(error)
+        name, exception = self._names_of(error)
         by_text = (exception, timeout, sqlstate, kind_of_text(error, text, sqlstate))
         with self._lock:
             kind = self._kinds.get(by_text)
@@ -164,6 +165,16 @@ class ErrorKinds:
             self._names[name, timeout] += 1
             self._texts += 1
             return self._kind(by_text, name, exception, sqlstate, timeout=timeout)
+
+    def _names_of(self, error: BaseException) -> tuple[str, str]:
+        """Return the name of an exception's class, without and with that of its module."""
+        kind = type(error)
+        known = self._by_class.get(id(kind))
+        if known is None:
+            known = (name_of(error), qualified_name_of(error), kind)
+            if len(self._by_class) < _MOST_NAMES:
+                self._by_class[id(kind)] = known
+        return known[:2]
 
     def _kind(
         self,

@@ -22,7 +22,7 @@ _VARIES = re.compile(
     r"""\"[^"\n]*\" | «[^»\n]*» | „[^“”\n]*[“”] | (?<!\w)'[^'\s]*'(?!\w) | =\([^)\n]*\)
     | \[[\da-fA-F:.%]*:[\da-fA-F:.%]*\](?::\d+)?
     | (?<![\w.:/@%+-]) [\w.:/@%+-]*? \d [\w.:/@%+-]*""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,  # a language without spaces has a sentence where others have a word
 )
 # What Python raises in place of an exception that must not leave a coroutine or a generator.
 _REPLACED = ("coroutine raised", "generator raised", "async generator raised")

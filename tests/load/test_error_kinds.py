@@ -101,6 +101,11 @@ def test_a_number_makes_no_kind_and_a_word_does(
     assert first is second is not third
 
 
+def test_a_number_in_a_language_without_spaces_hides_no_sentence() -> None:
+    found = Tried().count(*map(ValueError, ("连接池已满5个", "连接池已满8个", "连接超时5秒")))
+    assert [found.index(kind) for kind in found] == [0, 0, 2]
+
+
 def test_an_sqlstate_and_mysqls_number_tell_kinds_apart() -> None:
     tried = Tried()
     errors = [

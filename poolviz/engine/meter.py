@@ -57,6 +57,7 @@ _EFFECTS = {
     ),
     "backlog": _effects(_DUE, down=(_DROPPED, events.BEGUN)),
     "open": _effects(_OPENED, down=(_CLOSED,)),
+    "ever_open": _effects(_OPENED, down=()),
 }
 
 
@@ -321,7 +322,10 @@ class Meter:
                 states[name], self._now[name] = walked, int(walked[-1])
             else:
                 states[name] = before
-        opened, used = states["open"], states["used"]
+        opened, used, ever = states["open"], states["used"], states.pop("ever_open")
+        if self._now["ever_open"]:
+            # A pool that gives one connection to several clients has no more than it has opened.
+            used = states["used"] = np.minimum(used, ever)
         if self._shares:
             used = states["used"] = np.minimum(used, opened)
         else:

@@ -22,7 +22,7 @@ def lost_count_of(pools: str, held: str, when: str = "") -> str:
     """Return the sentence for a pool that counts fewer connections in use than clients hold."""
     return (
         f"The pool itself counts {pools} connections in use{when} while clients hold {held}: "
-        "it has lost count of some of them."
+        "it has lost count of some of them, or gives one to several clients."
     )
 
 

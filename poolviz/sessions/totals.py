@@ -197,7 +197,9 @@ class _Reported:
             self._not_back.add(sample, counts.used, sample.used, apart)
             lost.add(sample, counts.used, sample.used, sample.used.low - counts.used)
         if counts.open is not None:
-            abandoned.add(sample, counts.open, sample.open, sample.open.low - counts.open)
+            # Without idle ones it may be that what is used stands for what is open.
+            apart = sample.open.low - counts.open if sample.idle.low > 0 else 0
+            abandoned.add(sample, counts.open, sample.open, apart)
 
     def counts(self) -> ReportedConnections:
         """Return the counts so far."""

@@ -87,6 +87,22 @@ def spend(seconds: float) -> None:
         pass
 
 
+def test_one_connection_in_two_hands_is_one_connection() -> None:
+    connections = ConnectionEventBuffer()
+    buffers, meter = [EventBuffer(number) for number in range(3)], Meter(connections)
+    connections.opened(0.001)
+    for buffer in buffers:
+        operate(buffer, events.REQUESTED, events.ACQUIRED)
+    shared = meter.tick(buffers, kept=0).levels
+    assert (shared["used"].high, shared["open"].high, shared["idle"].high) == (1, 1, 1)
+    for buffer in buffers[:2]:
+        operate(buffer, events.RELEASED)
+    assert meter.tick(buffers, kept=0).levels["used"].last == 1
+    operate(buffers[2], events.RELEASED)
+    levels = meter.tick(buffers, kept=0).levels
+    assert (levels["used"].last, levels["open"].last) == (0, 1)
+
+
 def test_a_wait_that_spans_ticks_is_counted_whole_when_it_ends() -> None:
     buffer, meter = EventBuffer(0), Meter(ConnectionEventBuffer())
     before = perf_counter()

@@ -16,7 +16,7 @@ from poolviz.pools.connections.connect_faults import ConnectTimeout
 
 # libpq's parameters that asyncpg doesn't know. Those that only tune a connection are dropped;
 # those that protect it can't be.
-_DROPPED = (
+NOT_ASYNCPGS = (
     *("client_encoding", "connect_timeout", "fallback_application_name", "hostaddr", "gssencmode"),
     *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
     *("load_balance_hosts", "sslcompression", "sslsni", "tcp_user_timeout"),
@@ -54,7 +54,7 @@ def asyncpg_arguments(conninfo: str, connect: Mapping[str, Value] = NOTHING) -> 
     if "host" in given:
         hosts = given["host"].split(",")
         given["host"] = ",".join(f"[{h}]" if ":" in h and h[0] != "/" else h for h in hosts)
-    kept = {key: value for key, value in given.items() if key not in _DROPPED}
+    kept = {key: value for key, value in given.items() if key not in NOT_ASYNCPGS}
     arguments: dict[str, Any] = {"dsn": f"postgresql://?{urlencode(kept)}"}
     if float(given.get("connect_timeout", 0)) > 0:
         arguments["timeout"] = float(given["connect_timeout"])

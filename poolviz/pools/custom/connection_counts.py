@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from time import perf_counter
 from typing import Any
 
@@ -38,10 +38,11 @@ class ConnectionCounts:
         self._lock = threading.Lock()  # guards _known
         self._known: dict[int, tuple[Callable[[], Any], Callable[[], object]]] = {}
 
-    def watch(self, pool: Any, began: float) -> list[Any]:
+    def watch(self, pool: Any, began: float, *, but: Collection[int] = ()) -> list[Any]:
         """Count the connections that a pool holds, whose making began at `began`, and have it
-        count those that it will open. Return the libraries' pools in it."""
-        libraries = library_pools(pool)
+        count those that it will open. Return the libraries' pools in it, without those whose `id`
+        is in `but`."""
+        libraries = [each for each in library_pools(pool) if id(each) not in but]
         for each in libraries:
             count_connections(each, self._counter, self._factory, self.opened)
         held = [*connections_within(pool)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from psycopg2.pool import AbstractConnectionPool
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Effect, Parameter, Parameters, Value
+from poolviz.pools.base import Pool
 from poolviz.pools.custom.limits import Bounds, bounds_of, is_limit, limit_of
 from poolviz.pools.custom.places import place_of_function
 from poolviz.pools.custom.server_arguments import (
@@ -68,6 +70,19 @@ class PoolConstructor:
     def most(self) -> str | None:
         """The limit that says how many connections there may be."""
         return self.bounds.most
+
+    def capacity(self, limits: Mapping[str, Value]) -> int | None:
+        """Return the most connections that `limits` allow; None if they don't say."""
+        if self.like:
+            return _built_in(self.like).capacity(limits)
+        return None if self.most is None else int(limits[self.most])
+
+    def kept(self, limits: Mapping[str, Value]) -> int:
+        """Return how many connections are kept idle; 0 if the limits don't say."""
+        if self.like:
+            return _built_in(self.like).kept(limits)
+        key = self.least or self.most
+        return 0 if key is None else int(limits[key])
 
     def make(
         self,
@@ -137,6 +152,7 @@ def constructor_of(call: Callable[..., Any], id: str) -> PoolConstructor:
         signature = inspect.signature(call)
     except (TypeError, ValueError):
         raise InputError(f"{id} can't be made: {what} has no signature.") from None
+    signature = _with_defaults(call, signature)
     _check_required(call, signature, id, what)
     parameters = {name: p for name, p in signature.parameters.items() if is_limit(p)}
     in_place = declared_in_place(call)
@@ -165,6 +181,23 @@ def constructor_of(call: Callable[..., Any], id: str) -> PoolConstructor:
         signature=signature,
         passed_on=passed_on,
         takes_server=takes_server(signature),
+    )
+
+
+def _with_defaults(call: Callable[..., Any], signature: inspect.Signature) -> inspect.Signature:
+    """Return the signature of a class derived from asyncpg's Pool with the defaults that
+    `create_pool` gives it."""
+    asyncpg = sys.modules.get("asyncpg")
+    if "asyncpg.pool" not in {base.__module__ for base in getattr(call, "__mro__", ())}:
+        return signature
+    usual = inspect.signature(asyncpg.create_pool).parameters if asyncpg is not None else {}
+    return signature.replace(
+        parameters=[
+            each.replace(default=usual[name].default)
+            if each.default is _Kinds.empty and name in usual and each.kind is _Kinds.KEYWORD_ONLY
+            else each
+            for name, each in signature.parameters.items()
+        ]
     )
 
 
@@ -225,3 +258,9 @@ def _check_required(
         f"{f' ({place})' if place is not None else ''}, and if that is a number, set it by "
         f"--limit {first}=VALUE."
     )
+
+
+def _built_in(id: str) -> type[Pool]:
+    listing = built_in_listing(id)
+    assert listing is not None, f"{id} isn't a pool of poolviz"
+    return listing.load()

@@ -10,10 +10,10 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Iterator
 from typing import Any
 
 from poolviz.model.errors import InputError
+from poolviz.pools.custom.code_names import names_in, plain_function
 from poolviz.pools.custom.library_pools import sqlalchemys_engine
 from poolviz.pools.custom.methods import (
     LendingMethods,
@@ -27,7 +27,6 @@ FUNCTIONS = (
     *(types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial),
     functools._lru_cache_wrapper,
 )
-_DEPTH = 3  # functions that call each other
 # Names in the code of a function that makes a pool for tasks, and of one whose callers wait.
 _TASKS = {
     *("create_async_engine", "async_sessionmaker", "AsyncEngine", "AsyncConnectionPool"),
@@ -63,48 +62,21 @@ def methods_of_made(
 
 def makes_pool_for_tasks(function: Any) -> bool:
     """Return whether a function makes a pool that tasks call."""
-    if inspect.iscoroutinefunction(inspect.unwrap(_plain(function))):
+    if inspect.iscoroutinefunction(plain_function(function)):
         return True
-    return bool(_TASKS & set(_names(function)))
+    return bool(_TASKS & names_in(function))
 
 
 def makes_waiting_pool(function: Any) -> bool:
     """Return whether a function makes a pool whose callers wait when it is exhausted."""
-    return bool(_WAITING & set(_names(function)))
+    return bool(_WAITING & names_in(function))
 
 
 def _annotation(function: Any) -> Any:
     try:
-        return typing.get_type_hints(inspect.unwrap(_plain(function))).get("return")
+        return typing.get_type_hints(plain_function(function)).get("return")
     except Exception:  # noqa: BLE001 - a name that isn't there at run time
         return None
-
-
-def _plain(function: Any) -> Any:
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function
-
-
-def _names(function: Any, depth: int = _DEPTH) -> Iterator[str]:
-    """Yield the names in the code of a function, and of those of its module that it calls."""
-    function = inspect.unwrap(_plain(function))
-    function = getattr(function, "__func__", function)
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return
-    codes = [code, *(each for each in code.co_consts if isinstance(each, types.CodeType))]
-    for name in {name for each in codes for name in each.co_names}:
-        yield name
-        called = function.__globals__.get(name)
-        if isinstance(called, type) and called.__module__ == function.__module__ and depth:
-            called = vars(called).get("__init__")
-        if (
-            isinstance(called, types.FunctionType)
-            and depth
-            and (called.__module__ == function.__module__)
-        ):
-            yield from _names(called, depth - 1)
 
 
 def methods_in(pool: Any, known: LendingMethods, id: str) -> LendingMethods:

@@ -80,7 +80,7 @@ def reject(acquire: str, given: Any, give_back: Callable[[], object]) -> None:
         give_back()
     if inspect.isawaitable(given) or hasattr(given, "__aenter__"):
         raise NotAConnection(
-            f"{acquire} returned a {kind}, for clients that are tasks: use --own-pool clients=tasks"
+            f"{acquire} returned a {kind}, for clients that are tasks: say --own-pool clients=tasks"
         )
     raise NotAConnection(f"{acquire} returned a {kind}, which has no cursor()")
 

@@ -185,7 +185,9 @@ def _elements(value: Any) -> Collection[Any]:
 def _is_connection(value: Any) -> bool:
     if isinstance(value, _PLAIN):
         return False
-    names = ("cursor", "close") if hasattr(type(value), "commit") else ("fetch", "close", "execute")
+    # Pools and wrappers have some of these methods, too.
+    of_asyncpg = ("fetch", "close", "execute", "is_closed")
+    names = ("cursor", "close") if hasattr(type(value), "commit") else of_asyncpg
     return all(callable(getattr(type(value), name, None)) for name in names)
 
 

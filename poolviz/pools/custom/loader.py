@@ -343,15 +343,22 @@ def _wrapped(
     options: Mapping[str, str],
     **declared: Any,
 ) -> type[Pool]:
-    if methods.tasks:
-        raise InputError(
-            f"{id} can't be used: its {methods.acquire} is asynchronous, and clients of such a "
-            "class are threads; write a function that isn't async, or derive the class from "
-            "poolviz.pools.base.TaskPool."
-        )
-    from poolviz.pools.custom.pool import wrap  # noqa: PLC0415 - imports psycopg2
+    from poolviz.pools.custom.pool import CustomPool, wrap  # noqa: PLC0415 - imports psycopg2
 
-    return wrap(made, methods, constructor, id, url=options.get("url", ""), declared=declared)
+    base: Any = CustomPool
+    if methods.tasks:
+        from poolviz.pools.custom.task_pool import CustomTaskPool  # noqa: PLC0415 - likewise
+
+        base = CustomTaskPool
+    return wrap(
+        made,
+        methods,
+        constructor,
+        id,
+        url=options.get("url", ""),
+        base=base,
+        declared=declared,
+    )
 
 
 def _of_methods(options: Mapping[str, str]) -> dict[str, str]:

@@ -84,16 +84,22 @@ def _known_limits(found: Any) -> tuple[str, dict[str, Value]]:
     return "", {}
 
 
-def apply_limits(pool: Any, limits: Mapping[str, Value], changed: set[str]) -> None:
-    """Change limits in a pool that an application has made."""
+def apply_limits(pool: Any, limits: Mapping[str, Value], changed: set[str]) -> Any:
+    """Change limits in a pool that an application has made. Return what is to be awaited, if it is
+    one for tasks."""
     if engine := sqlalchemys_engine(pool):
-        engine.pool.apply_limits(limits)
-        return
-    if callable(getattr(pool, "resize", None)) and {"min_size", "max_size"} <= limits.keys():
-        pool.resize(int(limits["min_size"]), int(limits["max_size"]))
-        changed = changed - {"min_size", "max_size"}
-    for key in changed:
+        if engine.dialect.is_async:
+            from sqlalchemy.util import greenlet_spawn  # noqa: PLC0415 - slow to import
+
+            return greenlet_spawn(engine.pool.apply_limits, limits)
+        return engine.pool.apply_limits(limits)
+    sizes = {"min_size", "max_size"}
+    sized = callable(getattr(pool, "resize", None)) and sizes <= limits.keys()
+    for key in changed - sizes if sized else changed:
         setattr(pool, key, limits[key])
+    if sized and changed & sizes:
+        return pool.resize(int(limits["min_size"]), int(limits["max_size"]))
+    return None
 
 
 def prepare(
@@ -127,7 +133,8 @@ def _to_run(found: Any, server: RunServer, factory: type[connection]) -> bool:
         from poolviz.pools.sqlalchemy import application  # noqa: PLC0415 - slow to import
 
         application.redirect(engine, server.conninfo, server.url)
-        engine.dispose()
+        if not engine.dialect.is_async:
+            engine.dispose()
         return True
     if isinstance(found, psycopg2_pool.AbstractConnectionPool):
         idle: list[Any] = found._pool  # type: ignore[attr-defined]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import sys
 import threading
@@ -28,20 +27,15 @@ from poolviz.pools.custom.factories import methods_in
 from poolviz.pools.custom.findings import Findings
 from poolviz.pools.custom.lending import Lender, Loan
 from poolviz.pools.custom.library_pools import send_waiting_away
-from poolviz.pools.custom.methods import LendingMethods, needs_none
+from poolviz.pools.custom.methods import LendingMethods
 from poolviz.pools.custom.objects import apply_limits, own_address, prepare
+from poolviz.pools.custom.opening import close_now, open_now, set_environment
 from poolviz.pools.custom.own_options import split_id
 from poolviz.pools.custom.server_arguments import RunServer
 from poolviz.pools.custom.user_errors import phrase
 from poolviz.pools.custom.waiters import waiting, wake
-from poolviz.pools.listing import built_in_listing
 from poolviz.pools.psycopg2.pools import ONE_THREAD, not_all_opened
 from poolviz.pools.psycopg2.resizable import ResizablePsycopg2Pool
-
-OPEN_METHODS = ("open", "open_pool", "start", "startup", "init_pool", "create_pool", "initialize")
-CLOSE_METHODS = (
-    *("closeall", "close_all", "close", "dispose", "shutdown", "close_pool", "disconnect", "stop"),
-)
 
 
 def wrap(
@@ -51,15 +45,18 @@ def wrap(
     id: str,
     *,
     url: str = "",
+    base: type[Pool] | None = None,
     declared: Mapping[str, Any] | None = None,
-) -> type[ThreadPool]:
-    """Return a ThreadPool for `made`, a class or a function of the user's that makes a pool, or
-    an object that is one.
+) -> type[Pool]:
+    """Return a pool for `made`, a class or a function of the user's that makes a pool, or an
+    object that is one.
 
-    `url` is the option of that name; `declared` are further attributes of the class.
+    `base` is CustomPool or CustomTaskPool. `url` is the option of that name; `declared` are
+    further attributes of the class.
     """
+    base = base or CustomPool
     cls: Any = made if isinstance(made, type) else object
-    library = _library_of(cls)
+    library = _library_of(cls, base)
     if library.logger:
         keep_off_terminal(library.logger)
     limits = constructor.limits
@@ -73,16 +70,18 @@ def wrap(
         "title": name,
         "about": about_of(made, id),
         "limits": limits,
-        "waits": waits if isinstance(waits, bool) else any("timeout" in key for key in limits),
+        "waits": waits
+        if isinstance(waits, bool)
+        else methods.tasks or any("timeout" in key for key in limits),
         "library": library.distribution,
-        "exhausted": exhausted if _are_errors(exhausted) else (*CustomPool.exhausted, *_timeouts()),
+        "exhausted": exhausted if _are_errors(exhausted) else (*base.exhausted, *_timeouts()),
         "one_client": ONE_THREAD.format(name) if simple else "",
         "constructor": constructor,
         "methods": methods,
         "connects_to_run": url == "run",
         "uses": (Use("pool", code_of(name, methods)),),
     }
-    return type(name, (CustomPool,), body | dict(declared or {}))
+    return type(name, (base,), body | dict(declared or {}))
 
 
 def title_of(made: Any, id: str) -> str:
@@ -118,10 +117,10 @@ class _Library(NamedTuple):
     logger: str = ""
 
 
-def _library_of(cls: type[Any]) -> _Library:
+def _library_of(cls: type[Any], base: type[Pool]) -> _Library:
     if any(base.__module__.startswith("psycopg_pool.") for base in cls.__mro__):
         return _Library("psycopg-pool", "psycopg")
-    return _Library(CustomPool.library)
+    return _Library(base.library)
 
 
 def _timeouts() -> tuple[type[Exception], ...]:
@@ -175,9 +174,9 @@ class _Generation:
     def end(self) -> None:
         """Close the pool. Nobody holds a connection of it any more, or waits for one."""
         # A module has no such method, nor has a sessionmaker; the pools in them have.
-        if not _closed(self.pool):
+        if not close_now(self.pool):
             for each in self.libraries:
-                _closed(each)
+                close_now(each)
         # A pool without such a method closes its connections when it is collected.
         self.pool = self.lender = None  # type: ignore[assignment]
         self.libraries = []
@@ -200,19 +199,13 @@ class CustomPool(ThreadPool):
 
     @classmethod
     def capacity(cls, limits: Mapping[str, Value]) -> int | None:
-        """Return the most connections by the class's own parameter; None if it has none."""
-        if cls.constructor.like:
-            return _built_in(cls.constructor.like).capacity(limits)
-        most = cls.constructor.most
-        return None if most is None else int(limits[most])
+        """Return the most connections by the pool's own limits; None if they don't say."""
+        return cls.constructor.capacity(limits)
 
     @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
-        """Return the connections kept idle by the class's parameters; all if they don't say."""
-        if cls.constructor.like:
-            return _built_in(cls.constructor.like).kept(limits)
-        key = cls.constructor.least or cls.constructor.most
-        return 0 if key is None else int(limits[key])
+        """Return the connections kept idle by the pool's limits; all if they don't say."""
+        return cls.constructor.kept(limits)
 
     def __init__(
         self, conninfo: str, counter: ConnectionCounter, limits: Mapping[str, Value]
@@ -364,8 +357,11 @@ class CustomPool(ThreadPool):
         """Make a pool. Raises psycopg2.Error, or InputError for any other error of the class."""
         try:
             began = perf_counter()
-            self._set_environment()
-            pool = _opened(self.constructor.make(self._conninfo, self._factory, limits))
+            server = RunServer(self._conninfo)
+            to_run = self.connects_to_run and not self.constructor.takes_server
+            set_environment(server, to_run=to_run)
+            pool = self.constructor.make(self._conninfo, self._factory, limits)
+            open_now(pool, self.methods.acquire, server, self._factory)
             self._prepare(pool, limits)
             libraries = self._uncounted.watch(pool, began)
             lender = Lender(pool, methods_in(pool, self.methods, self.id))
@@ -384,14 +380,6 @@ class CustomPool(ThreadPool):
             raised = phrase(error, (password,) if password else ())
             raise InputError(f"{self.id} can't be made: {self.maker} raised {raised}.") from error
         return _Generation(pool, lender, libraries)
-
-    def _set_environment(self) -> None:
-        """Let libpq name the run's connections, and with the option `url` be told the server."""
-        server = RunServer(self._conninfo)
-        if name := server.parts.get("application_name"):
-            os.environ["PGAPPNAME"] = name
-        if self.connects_to_run and not self.constructor.takes_server:
-            os.environ.update(server.environment())
 
     def _prepare(self, pool: Any, limits: Mapping[str, Value]) -> None:
         """Prepare a pool that was made without being given the run's server."""
@@ -440,28 +428,3 @@ class CustomPool(ThreadPool):
         """Close the pool; connections in use are closed when they are given back."""
         self.interrupt()
         self._retire(self._current)
-
-
-def _closed(pool: Any) -> bool:
-    """Close a pool by its method for that; return whether it has one."""
-    for name in CLOSE_METHODS:
-        if callable(getattr(type(pool), name, None)):  # not what a __getattr__ answers
-            getattr(pool, name)()
-            return True
-    return False
-
-
-def _opened(pool: Any) -> Any:
-    """Return a pool that was made, opened by its method for that if it says that it is closed."""
-    if getattr(pool, "closed", None) is True:
-        for name in OPEN_METHODS:
-            if callable(getattr(type(pool), name, None)) and needs_none(pool, name):
-                getattr(pool, name)()
-                break
-    return pool
-
-
-def _built_in(id: str) -> type[Pool]:
-    listing = built_in_listing(id)
-    assert listing is not None, f"{id} isn't a pool of poolviz"
-    return listing.load()

@@ -12,8 +12,13 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import psycopg2
-from psycopg2.extensions import connection, parse_dsn
+from psycopg2.extensions import connection, make_dsn, parse_dsn
 from psycopg2.pool import AbstractConnectionPool
+
+from poolviz.pools.base import ConnectionCounter
+from poolviz.pools.connections.asyncpg import NOT_ASYNCPGS, asyncpg_arguments
+from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
+from poolviz.pools.custom.code_names import names_in
 
 _Kinds = inspect.Parameter
 FACTORY = "connection_factory"  # psycopg2's connection class, or a function that connects
@@ -33,7 +38,16 @@ _PARTS = {
     **dict.fromkeys(("password", "passwd", "pwd", "pass", "pass_"), "password"),
     **dict.fromkeys(("dbname", "database", "db", "database_name", "db_name"), "dbname"),
 }
+_WORDS = {  # names in code and modules that show which driver is meant
+    "sqlalchemy.asyncio": {"create_async_engine", "async_engine_from_config"},
+    "psycopg2": {"psycopg2", "ThreadedConnectionPool", "SimpleConnectionPool"},
+    "psycopg": {"psycopg", "psycopg_pool", "ConnectionPool", "AsyncConnectionPool"},
+    "asyncpg": {"asyncpg"},
+    "aiopg": {"aiopg"},
+}
 _DRIVERS = {"psycopg_pool": "psycopg", "dbutils": "psycopg2"}  # under a pool's library
+# What SQLAlchemy passes on to asyncpg, which takes it in other forms.
+_SECURITY = ("sslmode", "options", "target_session_attrs")
 _ONLY_WITH_PREFIX = {"name": "dbname"}  # db_name, pg_name
 
 
@@ -63,6 +77,23 @@ class RunServer:
         login = f"{user}:{password}@" if password else f"{user}@" if user else ""
         query = f"?{urlencode(parts, quote_via=quote)}" if parts else ""
         return f"postgresql://{login}{host}{f':{port}' if port else ''}/{name}{query}"
+
+    def url_for(self, driver: str, default: object = None) -> str:
+        """Return the address as a URL for a driver: with the scheme of the `default` that a
+        parameter has, if it has one, and with nothing that the driver doesn't know."""
+        url = self.url
+        if driver in ("asyncpg", "sqlalchemy.asyncio"):
+            dropped = set(self.parts) & set(NOT_ASYNCPGS)
+            if driver == "sqlalchemy.asyncio":
+                dropped |= set(self.parts) & {"application_name", *_SECURITY}
+            url = RunServer(
+                make_dsn(**{k: v for k, v in self.parts.items() if k not in dropped})
+            ).url
+        scheme = default.partition("://")[0] if isinstance(default, str) else ""
+        if driver == "sqlalchemy.asyncio" and "+" not in scheme:
+            scheme = "postgresql+asyncpg"
+        known = scheme.partition("+")[0] in ("postgresql", "postgres")
+        return f"{scheme}://{url.partition('://')[2]}" if known and "://" in url else url
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables by which applications and libpq are told a server."""
@@ -147,7 +178,8 @@ def server_arguments(
         if name in _CREATOR:
             given[name] = connect
         elif _DSN.fullmatch(name.lower()):
-            given[name] = server.conninfo if "conninfo" in name.lower() else server.url
+            whole = server.url_for(library_of(make), parameter.default)
+            given[name] = server.conninfo if "conninfo" in name.lower() else whole
         elif _takes_keywords(parameter):
             given[name] = dict(server.parts)
     if not given:
@@ -158,7 +190,9 @@ def server_arguments(
     if any(part_of(name) not in ("port", "user", "password") for name in given if name != FACTORY):
         return given
     if spread.args:
-        return {**given, spread.args: (server.conninfo,)}
+        library = library_of(make)
+        whole = server.url_for(library) if library == "asyncpg" else server.conninfo
+        return {**given, spread.args: (whole,)}
     if spread.kwargs:
         return {**given, spread.kwargs: _keywords(make, server)}
     return given
@@ -184,6 +218,32 @@ def creator(conninfo: str, factory: type[connection]) -> Callable[..., connectio
     return connect
 
 
+def connect_of(
+    call: Callable[..., Any],
+    server: RunServer,
+    opened: Callable[[Any, float], object],
+    counter: ConnectionCounter,
+) -> Callable[..., Any]:
+    """Return an asynchronous function that connects and ignores its arguments, with the driver of
+    `call`; `opened` gets each connection, and the time at which connecting began."""
+
+    async def connect(*_args: object, **_kwargs: object) -> Any:
+        if library_of(call) == "psycopg":
+            from psycopg import AsyncConnection, OperationalError  # noqa: PLC0415 - an extra
+
+            began = await wait_to_connect_async(counter, OperationalError)
+            made: Any = await AsyncConnection.connect(server.conninfo)
+        else:
+            import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+
+            began = await wait_to_connect_async(counter, refused_by_system)
+            made = await asyncpg.connect(**asyncpg_arguments(server.conninfo))
+        opened(made, began)
+        return made
+
+    return connect
+
+
 def _keywords(make: Callable[..., Any], server: RunServer) -> dict[str, Any]:
     """Return the server as keywords that `**kwargs` may pass on to the library of `make`."""
     library = library_of(make)
@@ -192,22 +252,33 @@ def _keywords(make: Callable[..., Any], server: RunServer) -> dict[str, Any]:
     if library == "psycopg":
         return {"conninfo": server.conninfo}
     if library == "asyncpg":
-        return {"dsn": server.url}
+        return {"dsn": server.url_for(library)}
     return dict(server.parts)  # which psycopg2.connect and psycopg.connect take
 
 
 def library_of(make: Callable[..., Any]) -> str:
-    """Return the driver whose pool a class is, or the only one that its module imports; else ""."""
+    """Return the driver whose pool a class is, or the only one that its code names, or else that
+    its module imports; "" if it isn't known, "sqlalchemy.asyncio" for an asynchronous engine."""
     bases = [base.__module__.partition(".")[0] for base in getattr(make, "__mro__", ())]
     for known in ("psycopg2", "psycopg_pool", "asyncpg", "aiopg", "dbutils"):
         if known in bases:
             return _DRIVERS.get(known, known)
+    return _driver_in(names_in(make)) or _driver_in(_imported_by(make))
+
+
+def _imported_by(make: Callable[..., Any]) -> set[str]:
+    """Return the names of the modules that the module of `make` imports, or imports from."""
     module = sys.modules.get(getattr(make, "__module__", "") or "")
+    values = list(vars(module).values()) if module is not None else []
     names = {
-        (value.__name__ if inspect.ismodule(value) else str(getattr(value, "__module__", "")))
-        for value in list(vars(module).values() if module is not None else ())
+        value.__name__ if inspect.ismodule(value) else str(getattr(value, "__module__", ""))
+        for value in values
     }
-    used = {name.partition(".")[0] for name in names}
-    drivers = {_DRIVERS.get(name, name) for name in used}
-    drivers &= {"psycopg2", "psycopg", "asyncpg", "aiopg"}
-    return drivers.pop() if len(drivers) == 1 else ""
+    return {name.partition(".")[0] for name in names} | (
+        {"create_async_engine"} & {getattr(value, "__name__", "") for value in values}
+    )
+
+
+def _driver_in(names: set[str]) -> str:
+    found = {driver for driver, words in _WORDS.items() if words & names}
+    return found.pop() if len(found) == 1 else ""

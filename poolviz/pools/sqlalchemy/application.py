@@ -110,7 +110,8 @@ def make_resizable(engine: Engine, limits: Mapping[str, Value]) -> None:
         dialect=pool._dialect,
     )
     new.apply_limits(limits)
-    pool.dispose()
+    if not engine.dialect.is_async:  # what an asyncio pool has opened is another loop's
+        pool.dispose()
     engine.pool = new
 
 

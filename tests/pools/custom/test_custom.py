@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from poolviz.load.settings import SETTINGS, settings_for
+from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Count, Effect, Numeric, Seconds, Switch
 from poolviz.pools.base import Pool, PoolStopped
@@ -367,7 +367,6 @@ def test_a_limit_with_the_name_of_a_setting_is_refused(written: Written) -> None
     )
     with pytest.raises(InputError, match=r"has a parameter clients, .* rename it"):
         settings_for(kind)
-    assert settings_for(load_pool("psycopg2.ThreadedConnectionPool")) is SETTINGS
 
 
 def test_a_module_is_found_in_the_working_directory_and_a_file_by_its_absolute_path(

@@ -251,7 +251,6 @@ def test_connections_behind_an_engines_proxies_are_counted(
 
 
 REFUSED = {
-    "class Mine(Opens):\n    async def getconn(self): pass": "its getconn is asynchronous",
     "class Mine(Opens):\n    def __init__(self, dsn, capacity: int): pass": (
         "requires capacity, and poolviz passes the server (dsn, or host, port, user, password and "
         "dbname) and limits such as minconn and maxconn; give capacity a default"

@@ -46,6 +46,7 @@ from poolviz.runs.engine_signals import ignore_signals
 from poolviz.runs.engine_trace import keep_trace, limit_import
 from poolviz.runs.spawned_engine import BROKEN, PIPE_LOST, PipeEnd
 from poolviz.runs.stray_errors import catch_stray_errors
+from poolviz.system.driver_environment import remove_driver_variables
 from poolviz.system.logs import set_up_logging
 
 # Kept here, for the user's code may replace them.
@@ -137,6 +138,8 @@ class _Child:
                     case DescribePool(id):
                         self._describe(id)
                     case StartRun():
+                        if command.own_server:
+                            remove_driver_variables()
                         self._begun.set()
                         self._engine = Engine(command, self._send)
                     case _ if engine is None:

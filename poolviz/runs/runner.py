@@ -394,7 +394,9 @@ class Runner:
         target = run.target
         create = target.embedded or run.may_create_tables
         try:
-            made = prepare_tables(target.conninfo, scale, run.progress, create=create)
+            made = prepare_tables(
+                target.conninfo, scale, run.progress, create=create, embedded=target.embedded
+            )
         except TablesMissing as missing:
             raise TablesNotAllowed(target, scale, missing.scale) from None
         if made and not target.embedded:

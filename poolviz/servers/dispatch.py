@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError, PoolvizError
@@ -18,7 +19,9 @@ from poolviz.model.text import is_text
 from poolviz.servers.access import ServerAccess
 from poolviz.servers.fault_injection import FaultInjection
 from poolviz.servers.monitor import Monitor
+from poolviz.servers.tables import Tables
 from poolviz.servers.target import Target
+from poolviz.system.driver_environment import driver_variables_hidden
 
 _logger = logging.getLogger(__name__)
 
@@ -82,24 +85,40 @@ def fault_injection_for(conninfo: str, application_name: str) -> FaultInjection 
 
 
 def prepare_tables(
-    conninfo: str, scale: int, progress: Progress = lambda _: None, *, create: bool = True
+    conninfo: str,
+    scale: int,
+    progress: Progress = lambda _: None,
+    *,
+    create: bool = True,
+    embedded: bool = False,
 ) -> bool:
     """Make sure that the tables exist, of `scale` at least; return whether they were created.
 
     Without `create` nothing is created, and TablesMissing is raised where that would be needed.
     `progress` is called in this thread. Raises InputError for SQLite, and ServerError, with what
     to do about it, if the schema holds something else or this user lacks a privilege. After an
-    error or an interruption, either the earlier tables are there or none.
+    error or an interruption, either the earlier tables are there or none. The embedded server is
+    reached whatever environment variables say of servers.
     """
-    with _access(conninfo).tables(conninfo) as tables:
+    with _tables(conninfo, embedded) as tables:
         return tables.prepare(scale, progress, create=create)
 
 
-def drop_tables(conninfo: str, progress: Progress = lambda _: None) -> bool:
+def drop_tables(
+    conninfo: str, progress: Progress = lambda _: None, *, embedded: bool = False
+) -> bool:
     """Drop what `prepare_tables` created, and nothing else; return False if there was nothing.
     Raises as that does."""
-    with _access(conninfo).tables(conninfo) as tables:
+    with _tables(conninfo, embedded) as tables:
         return tables.drop(progress)
+
+
+@contextmanager
+def _tables(conninfo: str, embedded: bool) -> Iterator[Tables]:
+    with ExitStack() as stack:
+        with driver_variables_hidden() if embedded else nullcontext():
+            tables = stack.enter_context(_access(conninfo).tables(conninfo))
+        yield tables
 
 
 def count_rows(conninfo: str, seconds: float) -> int:

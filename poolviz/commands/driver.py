@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from threading import Timer
@@ -21,6 +22,7 @@ from poolviz.sessions.summary import as_object, no_success
 from poolviz.system.interrupts import INTERRUPTED, end_at_once, handled_by, interrupted
 
 EARLY, THRESHOLD_CROSSED = 1, 99
+DATABASE_URL = "DATABASE_URL"  # by which many applications are told their server
 _LOOK = 0.1  # seconds between two looks at the run
 _BEGIN_LIMIT = 5.0  # seconds that what precedes a run may go on after a signal
 
@@ -44,6 +46,8 @@ def run_draft(
     request = RunRequest.of(draft, out)
     console = Console(request.scenario.duration or 0.0, quiet=quiet)
     console.introduce(request.scenario)
+    if request.dsn is None and (hint := database_url_hint()):
+        console.say(hint)
     runner.warm_up(request.scenario.pool)
     target = runner.reach(request.dsn, console.say)
     run = Run(request.scenario, target, console, may_create_tables=create_tables)
@@ -64,6 +68,18 @@ def run_draft(
             console.end()
             status = _finish(request, run, recorder, console, as_json=as_json)
     return INTERRUPTED if interrupted() else status
+
+
+def database_url_hint() -> str:
+    """Return how to use the server that DATABASE_URL names, as a sentence; "" where it isn't set.
+    Nothing of it is shown: any part may hold a password."""
+    if not os.environ.get(DATABASE_URL):
+        return ""
+    given = f"%{DATABASE_URL}%" if sys.platform == "win32" else f'"${DATABASE_URL}"'
+    return (
+        f"{DATABASE_URL} is set, and isn't used unless you say so: --dsn {given} runs on the "
+        "server that it names."
+    )
 
 
 def _begin(runner: Runner, run: Run, session: Path | None) -> None:

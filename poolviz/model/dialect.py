@@ -28,6 +28,14 @@ def dialect_of(conninfo: str) -> str:
     return SQLITE if scheme == "sqlite" else POSTGRESQL
 
 
+def driver_in(dsn: str) -> str:
+    """Return the driver that the scheme of a URL names, as SQLAlchemy writes it: "asyncpg" of
+    `postgresql+asyncpg://…`; "" if it names none."""
+    scheme, mark, _ = dsn.strip().partition("://")
+    driver = scheme.partition("+")[2].lower() if mark else ""
+    return driver if driver.isidentifier() and driver.isascii() and len(driver) < 40 else ""
+
+
 def sleep_statement(dialect: str) -> str:
     """Return the statement that makes such a server sleep, to be formatted with seconds."""
     return _SLEEP[dialect]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
@@ -40,6 +41,12 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
         """
         text = url.strip()
         _, _, rest = text.partition("://")
+        host = rest.partition("?")[0].rpartition("@")[2].partition("/")[0]
+        if host.count(":") > 1 and "[" not in host and _is_ipv6(host):
+            raise InputError(
+                "The host in the DSN is an IPv6 address, which needs brackets in a URL: write it "
+                f"as mysql://user@[{host}]:3306/database."
+            )
         if not rest:
             raise InputError(f"The DSN is not the URL of a MySQL server: {_HOW}.")
         if rest.partition("?")[0].count("@") > 1 or "@" in rest.partition("?")[0].partition("/")[2]:
@@ -100,6 +107,14 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _host(self) -> str:
         return f"[{self.host}]" if ":" in self.host else self.host
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _options(query: str) -> dict[str, str]:

@@ -53,3 +53,4 @@ class PoolDescription(msgspec.Struct, frozen=True, kw_only=True):
     lingers: bool
     uses: tuple[Use, ...]
     connect: dict[str, tuple[LimitDescription, ...]] = {}  # by kind of server
+    drivers: dict[str, tuple[str, ...]] = {}

@@ -158,6 +158,9 @@ class Pool(ABC):
     # By kind of server, the arguments that connections can be made with. They have other names than
     # limits and settings of the load.
     connect: ClassVar[Mapping[str, Parameters]] = {}
+    # By kind of server, the drivers that it connects with, as a URL of SQLAlchemy's names them;
+    # none where that is up to the user's code.
+    drivers: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @classmethod
     def connect_arguments(cls, dialect: str) -> Parameters:

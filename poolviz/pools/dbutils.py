@@ -26,7 +26,12 @@ from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Switch,
 from poolviz.model.sample import ReportedCounts
 from poolviz.model.use import Use
 from poolviz.pools.base import NOTHING, ConnectionCounter, PoolStopped, ThreadPool
-from poolviz.pools.connections.arguments import LIBPQ, arguments_of, with_libpq_arguments
+from poolviz.pools.connections.arguments import (
+    LIBPQ,
+    arguments_of,
+    drivers_of,
+    with_libpq_arguments,
+)
 from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.listing import Listing
 
@@ -178,6 +183,7 @@ class PooledDB(ThreadPool):
     waits = True
     exhausted = (TooManyConnectionsError,)
     refused = (LimitReached,)
+    drivers = drivers_of(postgresql=("psycopg2",))
     connect = arguments_of(id, **{POSTGRESQL: LIBPQ})
     limits = Parameters(
         f"limit of {id}",

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
+from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of, driver_in
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Value, suggest
+from poolviz.model.parameters import Value, either, suggest
 from poolviz.model.pool_description import PoolDescription
 from poolviz.model.text import is_text
 from poolviz.pools.base import Pool
@@ -153,7 +153,7 @@ def is_users(kind: type[Pool]) -> bool:
 
 
 def check_server(kind: type[Pool], dsn: str | None) -> None:
-    """Raise InputError if a pool doesn't run on the server of `dsn`.
+    """Raise InputError if a pool doesn't run on the server of `dsn`, or with the driver in it.
 
     Without a `dsn` that is the PostgreSQL server that poolviz starts.
     """
@@ -164,3 +164,19 @@ def check_server(kind: type[Pool], dsn: str | None) -> None:
             f"{kind.id} runs on {names}: choose such a server with --dsn or in the window, as "
             f"{_SERVERS[kind.servers[0]][1]}."
         )
+    known = kind.drivers.get(dialect, ())
+    driver = driver_in(dsn or "")
+    if driver and known and driver not in known:
+        raise InputError(
+            f"The DSN names the driver {driver}, and {kind.id} connects with {either(known)}: "
+            f"leave +{driver} out of it, or choose {_pools_with(driver, dialect)}."
+        )
+
+
+def _pools_with(driver: str, dialect: str) -> str:
+    """Return the pools on offer that connect with a driver, for a sentence."""
+    first: dict[str, str] = {}  # of each library
+    for id, pool in POOLS.items():
+        if driver in pool.drivers.get(dialect, ()):
+            first.setdefault(id.partition(".")[0], id)
+    return either([*first.values()]) if first else "a pool of your own that does"

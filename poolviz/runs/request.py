@@ -13,6 +13,7 @@ from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import check_server, pool_class
 from poolviz.runs.exports import check_exports
 from poolviz.scenarios.check import complete_draft
+from poolviz.scenarios.connect import split_dsn
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.thresholds import Threshold
@@ -48,6 +49,7 @@ class RunRequest:
         InputError holds every mistake in the draft, or says why a file can't be written or the
         pool doesn't run on the server.
         """
+        draft = _with_dsn_split(draft)
         scenario = with_duration(check_draft(draft))
         check_server(pool_class(scenario.pool), draft.dsn)
         exports = check_exports(out)
@@ -58,6 +60,22 @@ class RunRequest:
         if session is not None:
             del exports[session]
         return cls(scenario, draft.dsn, session, exports)
+
+
+def _with_dsn_split(draft: Draft) -> Draft:
+    """Return `draft` with those options of its DSN among its connect arguments that belong there,
+    unless they were given as such."""
+    try:
+        pool = pool_class(draft.pool)
+    except InputError:
+        return draft  # which is found when the draft is checked
+    if draft.dsn is None:
+        return draft
+    check_server(pool, draft.dsn)
+    dsn, taken = split_dsn(pool, draft.dsn)
+    if dsn == draft.dsn:
+        return draft
+    return draft.with_fields(dsn=dsn).with_values(connect={**taken, **draft.connect})
 
 
 def check_draft(draft: Draft) -> Scenario:

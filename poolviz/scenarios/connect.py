@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote, urlencode
 
+from poolviz.model.dialect import POSTGRESQL, dialect_of
 from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.parameters import Parameters, Value, either
 from poolviz.pools.base import Pool
+from poolviz.pools.connections.arguments import DRIVER
+from poolviz.pools.connections.dsn import postgres_url, where_option_belongs
 from poolviz.pools.registry import POOLS
 
-_OPTIONS = "a server setting; give it as options='-c {}=VALUE'"
-_SERVER_SETTINGS = (
-    *("search_path", "statement_timeout", "lock_timeout", "work_mem", "jit", "timezone"),
-    *("idle_in_transaction_session_timeout", "idle_session_timeout"),
-    "default_transaction_isolation",
-)
 _IN_DSN = (
     *("host", "hostaddr", "port", "user", "username", "password", "passfile", "dbname", "database"),
     *("service", "ssl", "sslmode", "sslcert", "sslkey", "sslrootcert", "sslnegotiation"),
@@ -29,12 +27,6 @@ _ELSEWHERE: Mapping[str, str] = {
     "connecting, give connect_timeout",
     "connect_args": "give the arguments in it by their own names",
     "kwargs": "give the arguments in it by their own names",
-    "server_settings": "give them as options='-c NAME=VALUE'",
-    "pgbouncer": "Prisma's; for a pooler in transaction mode give prepare_threshold=never to "
-    "psycopg, statement_cache_size=0 to asyncpg",
-    "schema": "give it as options='-c search_path=NAME'",
-    "currentSchema": "give it as options='-c search_path=NAME'",
-    **{key: _OPTIONS.format(key) for key in _SERVER_SETTINGS},
 }
 
 
@@ -47,18 +39,15 @@ def needs_new_run(known: Parameters) -> str:
 def where_it_belongs(key: str, known: Parameters) -> str:
     """Return half a sentence about a key that a pool's driver doesn't know; "" if nothing is known
     of it. Loads every pool's library."""
-    about = _ELSEWHERE.get(key, "")
-    if about.startswith(_OPTIONS[:8]) or "options=" in about:
-        return about if "options" in known else ""
-    if about:
-        return about
+    if key in _ELSEWHERE:
+        return _ELSEWHERE[key]
     pools = [
         id
         for id, pool in POOLS.items()
         if any(key in arguments and arguments is not known for arguments in pool.connect.values())
     ]
     if not pools:
-        return ""
+        return where_option_belongs(key)
     few = pools if len(pools) <= 3 else [*pools[:2], f"{len(pools) - 2} others"]
     return f"{', '.join(few[:-1])} and {few[-1]} have it" if few[1:] else f"{few[0]} has it"
 
@@ -73,6 +62,33 @@ def needs_another(known: Parameters, key: str, given: Mapping[str, Value]) -> st
     if given.get(other, known[other].default) in values:
         return ""
     return f"has an effect only with {other} = {either(values)}: give that too, or leave it out."
+
+
+def split_dsn(pool: type[Pool], dsn: str) -> tuple[str, dict[str, Value]]:
+    """Return a DSN without what a pool's driver takes as connect arguments, and these.
+
+    A driver that the pool can choose is one of them, too. Raises InputError if such an option has
+    a wrong value, or the DSN can't be read.
+    """
+    server = dialect_of(dsn.strip())
+    url = postgres_url(dsn) if server == POSTGRESQL else None
+    if url is None:
+        return dsn, {}
+    known = pool.connect_arguments(server)
+    given = {key: text for key, text in url.others.items() if key in known}
+    taken = {key: known[key].parse(text) for key, text in given.items()}
+    driver = url.driver
+    if driver in pool.drivers.get(server, ()):
+        if DRIVER.key in known and driver != DRIVER.default:
+            taken[DRIVER.key] = driver
+        driver = ""
+    if not given and driver == url.driver:
+        return dsn, {}
+    rest = {key: text for key, text in url.others.items() if key not in given}
+    whole = url.libpq
+    if rest:
+        whole += ("&" if "?" in whole else "?") + urlencode(rest, quote_via=quote)
+    return f"postgresql+{driver}{whole.removeprefix('postgresql')}" if driver else whole, taken
 
 
 def check_connect(pool: type[Pool], given: Mapping[str, Value], server: str) -> None:

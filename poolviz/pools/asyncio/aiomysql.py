@@ -26,7 +26,12 @@ from poolviz.pools.asyncio.condition_pool import (
     size_limits,
 )
 from poolviz.pools.base import ConnectionCounter
-from poolviz.pools.connections.arguments import AIOMYSQL, arguments_of, mysql_own_arguments
+from poolviz.pools.connections.arguments import (
+    AIOMYSQL,
+    arguments_of,
+    drivers_of,
+    mysql_own_arguments,
+)
 from poolviz.pools.connections.connect_faults import refused_by_mysql, wait_to_connect_async
 from poolviz.pools.connections.counting import CountedConnection
 from poolviz.pools.connections.mysql import tls_context
@@ -122,6 +127,7 @@ class AiomysqlPool(ConditionTaskPool):
     )
     transactional = True
     servers = (MYSQL,)
+    drivers = drivers_of(mysql=("aiomysql", "pymysql"))
     connect = arguments_of(id, **{MYSQL: AIOMYSQL})
     limits = Parameters(
         f"limit of {id}",

@@ -34,6 +34,7 @@ from poolviz.pools.base import ConnectionCounter
 from poolviz.pools.connections.arguments import (
     LIBPQ_IN_STEPS,
     arguments_of,
+    drivers_of,
     with_libpq_arguments,
 )
 from poolviz.pools.connections.connect_faults import ConnectTimeout, wait_to_connect_async
@@ -98,6 +99,7 @@ class AiopgPool(ConditionTaskPool):
 
     id, title = LISTING.id, LISTING.title
     library = "aiopg"
+    drivers = drivers_of(postgresql=("aiopg", "psycopg2"))
     connect = arguments_of(id, **{POSTGRESQL: LIBPQ_IN_STEPS})
     about = "When all connections are in use, callers wait in a queue, for timeout at most."
     limits = Parameters(

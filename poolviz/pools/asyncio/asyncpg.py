@@ -24,7 +24,7 @@ from poolviz.model.sample import ReportedCounts
 from poolviz.model.use import Use
 from poolviz.pools.asyncio.loop_errors import ignore_loop_errors
 from poolviz.pools.base import NOTHING, ConnectionCounter, TaskPool
-from poolviz.pools.connections.arguments import ASYNCPG, arguments_of
+from poolviz.pools.connections.arguments import ASYNCPG, arguments_of, drivers_of
 from poolviz.pools.connections.asyncpg import asyncpg_arguments, asyncpg_timeout
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
 from poolviz.pools.connections.counting import count_in
@@ -167,6 +167,7 @@ class AsyncpgPool(TaskPool):
     exhausted = (TimeoutError,)
     lingers = True
     uses = (Use("acquire", "async with pool.acquire() as connection"),)
+    drivers = drivers_of(postgresql=("asyncpg",))
     connect = arguments_of(id, **{POSTGRESQL: ASYNCPG})
     limits = Parameters(
         f"limit of {id}",

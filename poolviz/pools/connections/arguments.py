@@ -281,6 +281,11 @@ def arguments_of(id: str, **by_server: tuple[Parameter, ...]) -> Mapping[str, Pa
     return {server: Parameters(noun, *declared) for server, declared in by_server.items()}
 
 
+def drivers_of(**by_server: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Return the `drivers` of a pool: those that it connects with to each kind of server."""
+    return by_server
+
+
 def with_libpq_arguments(conninfo: str, connect: Mapping[str, Value]) -> str:
     """Return a libpq connection string with those of `connect` that are libpq's own."""
     own = {parameter.key for parameter in LIBPQ}

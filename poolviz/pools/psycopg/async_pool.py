@@ -19,6 +19,7 @@ from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, TaskPool
 from poolviz.pools.connections.arguments import (
     arguments_of,
+    drivers_of,
     psycopg_arguments,
     with_libpq_arguments,
 )
@@ -231,6 +232,7 @@ class AsyncConnectionPool(TaskPool):
             USES[1], code="connection = await pool.getconn(); …; await pool.putconn(connection)"
         ),
     )
+    drivers = drivers_of(postgresql=("psycopg", "psycopg_async"))
     connect = arguments_of(id, **CONNECT)
     limits = Parameters(
         f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE, *UPKEEP

@@ -19,6 +19,7 @@ from poolviz.pools.connections.arguments import (
     LIBPQ,
     PREPARE_THRESHOLD,
     arguments_of,
+    drivers_of,
     psycopg_arguments,
     with_libpq_arguments,
 )
@@ -246,6 +247,7 @@ class ConnectionPool(_PsycopgPool):
     limits = Parameters(
         f"limit of {id}", MIN_SIZE, MAX_SIZE, TIMEOUT, MAX_WAITING, MAX_LIFETIME, MAX_IDLE, *UPKEEP
     )
+    drivers = drivers_of(postgresql=("psycopg",))
     connect = arguments_of(id, **CONNECT)
     _pool_class = ResizableConnectionPool
 
@@ -290,6 +292,7 @@ class NullConnectionPool(_PsycopgPool):
         MAX_LIFETIME,
         *UPKEEP,
     )
+    drivers = drivers_of(postgresql=("psycopg",))
     connect = arguments_of(id, **CONNECT)
     _pool_class = ResizableNullConnectionPool
 

@@ -15,7 +15,12 @@ from poolviz.model.parameters import Count, Parameters, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.model.use import Use
 from poolviz.pools.base import NOTHING, ConnectionCounter, ThreadPool
-from poolviz.pools.connections.arguments import LIBPQ, arguments_of, with_libpq_arguments
+from poolviz.pools.connections.arguments import (
+    LIBPQ,
+    arguments_of,
+    drivers_of,
+    with_libpq_arguments,
+)
 from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.listing import Listing
 from poolviz.pools.psycopg2.resizable import (
@@ -164,6 +169,7 @@ class SimpleConnectionPool(_Psycopg2Pool):
     about = "For one thread. When all connections are in use, a caller gets an error at once."
     one_client = ONE_THREAD.format("SimpleConnectionPool")
     limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
+    drivers = drivers_of(postgresql=("psycopg2",))
     connect = arguments_of(id, **{POSTGRESQL: LIBPQ})
     _pool_class = ResizableSimplePool
 
@@ -174,6 +180,7 @@ class ThreadedConnectionPool(_Psycopg2Pool):
     id, title = THREADED.id, THREADED.title
     about = "When all connections are in use, a caller gets an error at once."
     limits = Parameters(f"limit of {id}", MINCONN, MAXCONN)
+    drivers = drivers_of(postgresql=("psycopg2",))
     connect = arguments_of(id, **{POSTGRESQL: LIBPQ})
     _pool_class = ResizableThreadedPool
 
@@ -211,6 +218,7 @@ class PersistentConnectionPool(_Psycopg2Pool):
             "given back.",
         ),
     )
+    drivers = drivers_of(postgresql=("psycopg2",))
     connect = arguments_of(id, **{POSTGRESQL: LIBPQ})
     _pool_class = PersistentPool
 

@@ -29,6 +29,7 @@ from poolviz.pools.connections.arguments import (
     RESET_ON_RETURN,
     STATEMENT_CACHE,
     arguments_of,
+    drivers_of,
     engine_arguments,
     isolation_level,
 )
@@ -174,6 +175,7 @@ class AsyncAdaptedQueuePool(TaskPool):
     transactional = True
     uses = _USES
     limits = queue_limits(id)
+    drivers = drivers_of(postgresql=("asyncpg",))
     connect = arguments_of(
         id,
         **{

@@ -11,7 +11,7 @@ from poolviz.model.parameters import Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
 from poolviz.model.use import Use
 from poolviz.pools.base import NOTHING, ConnectionCounter, ThreadCalls, ThreadPool
-from poolviz.pools.connections.arguments import engine_arguments
+from poolviz.pools.connections.arguments import PSYCOPG, PSYCOPG2, engine_arguments
 from poolviz.pools.connections.drivers import driver_for
 
 if TYPE_CHECKING:
@@ -90,6 +90,11 @@ class SQLAlchemyPool(ThreadPool):
 
     library = "SQLAlchemy"
     servers = (POSTGRESQL, MYSQL, SQLITE)
+    drivers: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        POSTGRESQL: (PSYCOPG2, PSYCOPG),
+        MYSQL: ("pymysql",),
+        SQLITE: ("pysqlite",),
+    }
     uses = USES
     pool_class: ClassVar[type[UpstreamPool]]
 

@@ -15,12 +15,17 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from poolviz.model.errors import InputError, ServerError
+from poolviz.pools.connections.dsn import (
+    SCHEME,
+    about_option,
+    postgres_url,
+    where_option_belongs,
+)
 from poolviz.servers.errors import first_line
 from poolviz.servers.postgres.errors import describe_error
 from poolviz.servers.target import Target, check_application_name
 
 CONNECT_TIMEOUT = 5  # seconds, unless the DSN or PGCONNECT_TIMEOUT says another
-_SCHEME = re.compile(r"([a-z][a-z0-9.]*)(\+[a-z0-9_]+)?://", re.IGNORECASE)
 _COMMON_OPTIONS = (
     *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "options"),
     *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslnegotiation", "gssencmode"),
@@ -98,14 +103,18 @@ def _options(dsn: str) -> dict[str, str]:
     text = dsn.strip()
     if "\0" in text:
         raise InputError("The DSN contains a NUL character: remove it.")
-    scheme = _SCHEME.match(text)
+    scheme = SCHEME.match(text)
     if scheme is not None:
         if scheme[1].lower() not in ("postgresql", "postgres"):
             raise InputError(
                 f"The DSN begins with {scheme[0]}: it takes postgresql://, mysql:// or "
                 "sqlite:///, such as postgresql://user@host:5432/database."
             )
-        text = f"postgresql://{text[scheme.end() :]}"
+        url = postgres_url(text)
+        assert url is not None
+        if url.others:
+            raise InputError(*(_about_option(name) for name in url.others))
+        text = url.libpq
         path = text.removeprefix("postgresql://").partition("?")[0]
         if path.count("@") > 1 or "@" in path.partition("/")[2]:
             raise InputError(
@@ -124,6 +133,8 @@ def _unreadable(complaint: str, *, is_url: bool) -> str:
     """Return why libpq can't read a DSN. Its own words may quote a piece of a password, so only
     the name of an option is taken from them, and only if it resembles a real one."""
     option = re.search(r'invalid (?:connection option|URI query parameter:) "(\w+)"', complaint)
+    if option and where_option_belongs(option[1]):
+        return about_option(option[1])
     near = difflib.get_close_matches(option[1], _COMMON_OPTIONS, n=1) if option else []
     if option and near:
         return f"The DSN has an option {option[1]}, which libpq doesn't know: is it {near[0]}?"
@@ -139,6 +150,14 @@ def _unreadable(complaint: str, *, is_url: bool) -> str:
         "The DSN is neither a URL such as postgresql://user@host:5432/database nor keywords such "
         "as host=… port=5432 dbname=… user=…: put values with spaces into 'single quotes'."
     )
+
+
+def _about_option(name: str) -> str:
+    """Return the sentence about an option of a URL, with the nearest that libpq has."""
+    near = difflib.get_close_matches(name, _COMMON_OPTIONS, n=1)
+    if near and not where_option_belongs(name):
+        return f"The DSN has an option {name}, which libpq doesn't know: is it {near[0]}?"
+    return about_option(name)
 
 
 def _check_port(options: Mapping[str, str]) -> None:

@@ -28,7 +28,8 @@ _MOST_TEXTS = 20  # of one name
 _MOST_KINDS = 200  # told apart by their text
 _MOST_REMEMBERED = 1_000  # texts whose kind is found without looking at them again
 _LONGEST_REMEMBERED = 1_000  # characters of such a text
-_NEWS_EVERY = 1_000_000_000  # ns between two latest messages of one kind that are recorded
+# ns between two latest messages of a kind that are recorded: at least, and for each kind there is
+_NEWS_EVERY, _NEWS_EVERY_BY_KIND = 1_000_000_000, 100_000_000
 OTHER = "other errors"
 
 
@@ -58,13 +59,11 @@ class CountedKind:
         self._segment = segment
         return True
 
-    def news(self, *, whatever_age: bool) -> str | None:
-        """Return the latest text if it has not been taken yet. Without `whatever_age`, not within
-        a second of the one before."""
+    def news(self, every: int) -> str | None:
+        """Return the latest text if it has not been taken yet, and came at least `every` ns after
+        the one that was taken before."""
         moment, text = self.latest
-        if text == self._recorded or not (
-            whatever_age or moment - self._recorded_at >= _NEWS_EVERY
-        ):
+        if text == self._recorded or moment - self._recorded_at < every:
             return None
         self._recorded, self._recorded_at = text, moment
         return text
@@ -132,11 +131,13 @@ class ErrorKinds:
     ) -> list[ErrorCount]:
         """Return these counts of errors up to the moment `until`, with the time of the latest of
         each kind. Its message is there if it is another than before; one that comes within a second
-        of another is kept back, unless a segment is to be `complete`."""
+        of another, or longer if there are many kinds, is kept back, unless a segment is to be
+        `complete`."""
         kinds = self._kinds.copy().values() if complete else counted
+        every = 0 if complete else max(_NEWS_EVERY, _NEWS_EVERY_BY_KIND * len(self._kinds))
         taken = []
         for kind in kinds:
-            count, text = counted.get(kind, 0), kind.news(whatever_age=complete)
+            count, text = counted.get(kind, 0), kind.news(every)
             if count or text is not None:
                 message = None if text is None else shown_text(text, self._passwords)
                 last = _seconds(min(kind.latest[0], until), began)

@@ -160,6 +160,19 @@ def test_a_latest_message_is_not_told_again_and_not_twice_within_a_second() -> N
     assert tried.take(complete=True) == []
 
 
+def test_many_kinds_tell_no_more_messages_a_second_than_a_few() -> None:
+    tried = Tried()
+    words = [f"{a}{b}" for a in "abcdefghij" for b in string.ascii_letters]
+    classes = [type(word, (Exception,), {}) for word in words[:80]]
+    messages = 0
+    began = perf_counter_ns()
+    for number in range(20):
+        tried.count(*(each(f"try {number}") for each in classes))
+        messages += sum(count.message is not None for count in tried.take())
+    assert len(classes) == 80
+    assert messages <= 80 * (1 + (perf_counter_ns() - began) / 8e9)
+
+
 def test_each_segment_has_a_first_of_its_own() -> None:
     tried = Tried()
     [one] = tried.count(ValueError("number 1"))

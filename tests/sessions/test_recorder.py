@@ -53,7 +53,7 @@ def test_each_addition_shows_at_once_and_raises_the_revision() -> None:
         assert recorder.marks == (change(0.05),)
         assert recorder.duration == second.t
         assert recorder.ended == ended(3)
-        assert recorder.summary().connections.open_at_end == 3
+        assert recorder.summary().connections.open_after_close == 3
 
 
 def test_reports_that_are_not_recorded_change_nothing() -> None:

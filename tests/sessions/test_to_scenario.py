@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolviz.load.faults import FAULT_PARAMETERS
-from poolviz.load.settings import SETTINGS
+from poolviz.load.settings import settings_for
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Change, Scenario
 from poolviz.pools.registry import POOLS
@@ -27,7 +27,7 @@ BEGUN = Scenario(
     pool=QUEUE_POOL.id,
     title="A session",
     limits=QUEUE_POOL.limits.defaults(),
-    load=SETTINGS.defaults(),
+    load=settings_for(QUEUE_POOL).defaults(),
     changes=(Change(100.0, "pool_size", 3),),  # planned, and not reached
     duration=500.0,
     seed=11,

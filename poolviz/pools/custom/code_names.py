@@ -8,6 +8,10 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+FUNCTIONS = (
+    *(types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial),
+    functools._lru_cache_wrapper,
+)
 _DEPTH = 3  # functions that call each other
 
 

@@ -6,9 +6,7 @@ annotation and the names in its code show it.
 
 from __future__ import annotations
 
-import functools
 import inspect
-import types
 import typing
 from typing import Any
 
@@ -23,10 +21,6 @@ from poolviz.pools.custom.methods import (
     needs_none,
 )
 
-FUNCTIONS = (
-    *(types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial),
-    functools._lru_cache_wrapper,
-)
 # Names in the code of a function that makes a pool for tasks, and of one whose callers wait.
 _TASKS = {
     *("create_async_engine", "async_sessionmaker", "AsyncEngine", "AsyncConnectionPool"),

@@ -64,7 +64,7 @@ class Findings:
     def goes_to(self, address: tuple[str, str, str], shown: str) -> None:
         """Say so if a pool will connect to another server than the run's, which is `shown`."""
         self._looked = True
-        if _plain(*address) != _plain(*self._run):
+        if self._server.parts and _plain(*address) != _plain(*self._run):
             self.other_server(shown)
 
     @property

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import types
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
@@ -31,6 +32,11 @@ from poolviz.pools.connections.connect_faults import (
 )
 from poolviz.pools.psycopg2.resizable import ResizablePsycopg2Pool, idle_and_used
 
+_LIBRARIES = {
+    *("psycopg2", "psycopg", "psycopg_pool", "asyncpg", "aiopg", "aiomysql", "sqlalchemy"),
+    *("dbutils", "queue", "asyncio", "threading", "builtins", "collections"),
+}
+_METHODS = (types.FunctionType, classmethod, staticmethod, property)
 _DEPTH = 2  # attributes of attributes
 _MOST = 10_000  # elements of a list that are looked at
 _PLAIN = (str, bytes, int, float, type(None), type, type(sys))
@@ -39,7 +45,8 @@ Opened = Callable[[Any, float], object]  # gets a connection, and when connectin
 
 
 def attributes(owner: Any) -> list[Any]:
-    """Return the values of an object's own attributes."""
+    """Return the values of an object's own attributes, and of those of its class that are no
+    methods, such as a pool that a class keeps for all its instances."""
     try:
         found = dict(vars(owner))
     except TypeError:  # it has __slots__
@@ -47,7 +54,13 @@ def attributes(owner: Any) -> list[Any]:
         found = {name: getattr(owner, name, None) for name in names if isinstance(name, str)}
     if inspect.ismodule(owner) or isinstance(owner, type):
         found = {key: value for key, value in found.items() if not key.startswith("__")}
-    return list(found.values())
+    for cls in type(owner).__mro__[:-1]:
+        if cls.__module__.partition(".")[0] in _LIBRARIES:
+            break
+        for key, value in vars(cls).items():
+            if not key.startswith("__") and hasattr(type(value), "__dict__") and key not in found:
+                found[key] = value
+    return [each for each in found.values() if not isinstance(each, _METHODS)]
 
 
 def library_objects(pool: Any, depth: int = _DEPTH) -> list[Any]:

@@ -42,12 +42,7 @@ from poolviz.model.error_text import message_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
-from poolviz.pools.custom.factories import (
-    FUNCTIONS,
-    gives_connections,
-    makes_waiting_pool,
-    methods_of_made,
-)
+from poolviz.pools.custom.code_names import FUNCTIONS
 from poolviz.pools.custom.methods import LendingMethods, lending_methods
 from poolviz.pools.custom.own_options import check_options, split_id, with_options
 from poolviz.pools.custom.places import place_of_error
@@ -258,7 +253,8 @@ def _find(module: ModuleType, name: str, id: str) -> Any:
 
 def _is_own_class(value: object, module: ModuleType) -> bool:
     try:
-        return isinstance(value, type) and value.__module__ == module.__name__
+        kinds = (type, *FUNCTIONS)
+        return isinstance(value, kinds) and value.__module__ == module.__name__
     except BaseException:  # noqa: BLE001 - a metaclass of the user's
         return False
 
@@ -298,6 +294,11 @@ def _around_function(
 ) -> type[Pool]:
     """Return a pool for a function that gives connections, or for one that makes a pool."""
     from poolviz.pools.custom.constructor import constructor_of  # noqa: PLC0415 - imports psycopg2
+    from poolviz.pools.custom.factories import (  # noqa: PLC0415 - likewise
+        gives_connections,
+        makes_waiting_pool,
+        methods_of_made,
+    )
     from poolviz.pools.custom.objects import constructor_of_object  # noqa: PLC0415 - likewise
 
     name = split_id(id)[0].rpartition(":")[2]
@@ -327,7 +328,7 @@ def _around_object(found: Any, id: str, options: Mapping[str, str]) -> type[Pool
         if not server:
             raise InputError(
                 f"{id} can't be used: its engine connects to {engine.url.get_backend_name()}, and "
-                "poolviz runs loads on PostgreSQL, MySQL and SQLite."
+                "poolviz runs loads on an application's engine for PostgreSQL and MySQL."
             )
     else:
         methods = lending_methods(found, id, **_of_methods(options))

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import psycopg2
 from psycopg2 import pool as upstream
-from psycopg2.extensions import parse_dsn
 
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Parameters, Value
@@ -376,8 +375,7 @@ class CustomPool(ThreadPool):
         except InputError:
             raise
         except BaseException as error:
-            password = parse_dsn(self._conninfo).get("password")
-            raised = phrase(error, (password,) if password else ())
+            raised = phrase(error, server.passwords)
             raise InputError(f"{self.id} can't be made: {self.maker} raised {raised}.") from error
         return _Generation(pool, lender, libraries)
 

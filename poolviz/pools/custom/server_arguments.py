@@ -15,6 +15,7 @@ import psycopg2
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 from psycopg2.pool import AbstractConnectionPool
 
+from poolviz.model.dialect import POSTGRESQL, dialect_of
 from poolviz.pools.base import ConnectionCounter
 from poolviz.pools.connections.asyncpg import NOT_ASYNCPGS, asyncpg_arguments
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
@@ -59,13 +60,22 @@ class RunServer:
 
     @cached_property
     def parts(self) -> dict[str, str]:
-        """The parts of the address, by libpq's names."""
+        """The parts of the address, by libpq's names; none of another server than PostgreSQL."""
+        if dialect_of(self.conninfo) != POSTGRESQL:
+            return {}
         return {key: value for key, value in parse_dsn(self.conninfo).items() if value}
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """The password in the address, if there is one."""
+        return tuple(filter(None, [self.parts.get("password")]))
 
     @cached_property
     def url(self) -> str:
         """The address as a URL, which asyncpg and SQLAlchemy take, too."""
         parts = dict(self.parts)
+        if not parts:
+            return self.conninfo  # a URL already
         user, password = (quote(parts.pop(key, ""), safe="") for key in ("user", "password"))
         host, port = parts.pop("host", ""), parts.pop("port", "")
         name = quote(parts.pop("dbname", ""), safe="")
@@ -83,6 +93,8 @@ class RunServer:
         parameter has, if it has one, and with nothing that the driver doesn't know."""
         url = self.url
         if driver in ("asyncpg", "sqlalchemy.asyncio"):
+            if not self.parts:
+                return url
             dropped = set(self.parts) & set(NOT_ASYNCPGS)
             if driver == "sqlalchemy.asyncio":
                 dropped |= set(self.parts) & {"application_name", *_SECURITY}

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, ClassVar
 
-from psycopg2.extensions import parse_dsn
-
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import ReportedCounts
@@ -96,8 +94,7 @@ class CustomTaskPool(TaskPool):
         except Exception as error:
             if _is_drivers(error):
                 raise
-            password = parse_dsn(self.conninfo).get("password")
-            raised = phrase(error, (password,) if password else ())
+            raised = phrase(error, server.passwords)
             raise InputError(f"{self.id} can't be made: {self.maker} raised {raised}.") from error
 
     async def _made(self, server: RunServer, limits: Mapping[str, Value]) -> _Generation:

@@ -27,7 +27,7 @@ from poolviz.pools.connections.connect_faults import (
 from poolviz.pools.sqlalchemy.resizable_queue_pool import ResizableQueuePool
 
 Opened = Callable[[Any, float], object]  # gets a connection, and when connecting it began
-_DIALECTS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
+_DIALECTS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
 
 
 def engine_of(target: Any) -> Engine | None:

@@ -70,6 +70,14 @@ _UPKEEP = ("pool_timeout", "pool_recycle", "pool_pre_ping")  # read at each chec
 _REBUILT = "The pool is rebuilt; connections of the old one are closed when they are given back."
 
 
+class _Checked:
+    """A base before a user's class, for a `connect` of it that may give nothing."""
+
+    def connect(self) -> Any:
+        """Return a connection. Raises NotAConnection for None, which an engine would take."""
+        return a_connection(super().connect())  # type: ignore[misc]
+
+
 class TrackedPool(StoppablePool):
     """A base before a class that doesn't rely on the library, which tracks its connections.
 
@@ -243,7 +251,7 @@ def wrap_pool_class(cls: type[UpstreamPool], id: str) -> type[ThreadPool]:
     _check(cls, id)
     family = next((f for f in _FAMILIES if issubclass(cls, _library_class(f))), _OtherPool)
     in_place = family is not _OtherPool and not _overrides_ours(cls, family)
-    bases = (cls, family.pool_class) if in_place else (TrackedPool, cls)
+    bases: tuple[type[Any], ...] = (cls, family.pool_class) if in_place else (TrackedPool, cls)
     limits = [
         limit if in_place or key in _UPKEEP else _by_rebuilding(limit)
         for key, limit in family.limits.items()
@@ -254,7 +262,7 @@ def wrap_pool_class(cls: type[UpstreamPool], id: str) -> type[ThreadPool]:
         "title": cls.__name__,
         "about": next(iter((cls.__doc__ or "").strip().splitlines()), "") or family.about,
         # SQLAlchemy names the pool's logger after the module.
-        "pool_class": type(cls.__name__, bases, {"__module__": __name__}),
+        "pool_class": type(cls.__name__, (_Checked, *bases), {"__module__": __name__}),
         "limits": Parameters(f"limit of {id}", *limits),
         "user_class": cls,
         "rebuilt": frozenset(limit.key for limit in limits if limit.effect is Effect.REBUILD),

@@ -210,9 +210,10 @@ def test_a_pool_at_module_level_is_taken_as_it_is(
         ("def a(number): pass", "a", r"requires number, .* \(database.py, line 1, in a: def a\("),
         (
             "from sqlalchemy import create_engine\na = create_engine('sqlite://')",
-            "b",
-            "no class, f",
+            "a",
+            "its engine connects to sqlite, and",
         ),
+        ("def make_pool(dsn): pass", "make_pol", "function or object make_pol: perhaps make_pool"),
     ],
 )
 def test_what_is_no_pool_is_refused_in_one_sentence(

@@ -159,6 +159,35 @@ def test_dbutils_behind_borrow_and_return(conninfo: str, runner: Runner, write: 
     sound(run(runner, conninfo, write(BORROWED)), opened=3)
 
 
+CLASS_LEVEL = """
+from psycopg2.pool import ThreadedConnectionPool
+
+class Database:
+    pool = None
+
+    @classmethod
+    def init_pool(cls, dsn):
+        cls.pool = ThreadedConnectionPool(3, 3, dsn)
+
+    @staticmethod
+    def get_connection():
+        return Database.pool.getconn()
+
+    @classmethod
+    def return_connection(cls, connection):
+        cls.pool.putconn(connection)
+"""
+
+
+def test_a_pool_that_a_class_keeps_is_opened_by_its_method_for_that(
+    conninfo: str, runner: Runner, write: Write
+) -> None:
+    problems: list[str] = []
+    summary = sound(run(runner, conninfo, write(CLASS_LEVEL), problems), opened=3)
+    assert problems == []
+    assert summary.reported_counts.used_max == 3
+
+
 ENVIRONMENT = """
 import os
 from psycopg2.pool import ThreadedConnectionPool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
 from poolviz.model.sample import Sample
 from poolviz.pools.registry import load_pool
+from poolviz.runs.engine_process import EngineProcess
 from tests.engine.runs import PSYCOPG2, QUEUE_POOL, Heard, running, scenario
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -195,3 +197,55 @@ def test_sqlite_says_that_it_has_no_statement_timeout(tmp_path: Any) -> None:
         engine.change("cancel_share", 0.5)
         refused = heard.until(lambda h: h.refused, "it is refused")
     assert refused[0].reason == "SQLite has no statement timeout: leave cancel_share at 0."
+
+
+LEAKY = """
+import asyncio
+import asyncpg
+
+class Leaky:
+    '''Lends connections that it checks and resets, and forgets one if that is cancelled.'''
+
+    def __init__(self, dsn, size=3):
+        self.dsn, self.size, self.idle = dsn, size, asyncio.Queue()
+
+    async def start(self):
+        for _ in range(self.size):
+            self.idle.put_nowait(await asyncpg.connect(self.dsn))
+
+    async def get_connection(self):
+        connection = await self.idle.get()
+        await connection.execute("SELECT 1")
+        return connection
+
+    async def release_connection(self, connection):
+        await connection.execute("RESET ALL")
+        self.idle.put_nowait(connection)
+
+    async def stop(self):
+        while not self.idle.empty():
+            await self.idle.get_nowait().close()
+"""
+
+
+@pytest.mark.parametrize("where", ["acquire", "release"])
+def test_the_leak_of_a_pool_that_has_one_is_seen(where: str, conninfo: str, tmp_path: Path) -> None:
+    file = tmp_path / "leaky.py"
+    file.write_text(LEAKY)
+    what = scenario(f"{file}:Leaky", cancel_share=0.5, cancel_in=where, **BUSY)
+    with running(EngineProcess, conninfo, what) as (engine, heard):
+        heard.until(lambda h: _exhausted(h.samples), "everybody waits, and no client holds any")
+        # The leak stays when its cause has gone.
+        engine.change("cancel_share", 0.0)
+        heard.until(
+            lambda h: _exhausted([s for s in h.samples if s.segment == 1]), "they wait for ever"
+        )
+    consistent(heard.samples)
+
+
+def _exhausted(samples: list[Sample]) -> bool:
+    """Whether all clients wait although no other holds a connection, for half a second."""
+    last = samples[-10:]
+    return len(last) == 10 and all(
+        (s.used.high, s.pending.low, s.operations) == (0, BUSY["clients"], 0) for s in last[1:]
+    )

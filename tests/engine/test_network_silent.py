@@ -110,6 +110,21 @@ def test_the_systems_own_timeout_ends_a_statement(tcp_server: TcpServer) -> None
     assert {kind for sample in heard.samples for kind in sample.errors} == {"OperationalError"}
 
 
+def test_the_drivers_own_timeout_ends_a_statement(tcp_server: TcpServer) -> None:
+    what = scenario(
+        "asyncpg.Pool", clients=2, min_size=2, max_size=2, connect={"command_timeout": 0.3}
+    )
+    with running(Engine, tcp_server.dsn(), what) as (engine, heard):
+        heard.until(lambda h: h.operations() > 20, "some work")
+        assert errors(heard.samples) == 0
+        engine.change("network_silent", 600.0)
+        heard.until(lambda h: errors(h.samples) >= 2, "both get an error")
+        engine.stop()
+        assert engine.wait(15)
+    assert {kind for sample in heard.samples for kind in sample.errors} == {"TimeoutError"}
+    clean_end(heard)
+
+
 def test_new_connections_wait_for_the_drivers_own_timeout(tcp_server: TcpServer) -> None:
     what = scenario("sqlalchemy.NullPool", clients=0)
     with running(Engine, tcp_server.dsn(connect_timeout="2"), what) as (engine, heard):

@@ -23,8 +23,9 @@ from poolviz.pools.asyncio import aiomysql as counted_aiomysql
 from poolviz.pools.asyncio import aiopg as counted_aiopg
 from poolviz.pools.asyncio.asyncpg import AsyncpgPool
 from poolviz.pools.connections import mysql, postgres
+from poolviz.pools.connections import psycopg as psycopg3
 from poolviz.pools.connections.network import over_network
-from poolviz.pools.psycopg import async_pool, resizable
+from poolviz.pools.psycopg import async_pool
 from tests.pools.bench import RecordingCounter
 
 
@@ -83,7 +84,7 @@ ATTEMPTS: dict[str, tuple[Callable[[int], Any], Callable[[int], Any]]] = {
     ),
     "psycopg": (
         lambda port: psycopg.connect(libpq(port)),
-        lambda port: resizable.counted_connection(silent()).connect(libpq(port)),
+        lambda port: psycopg3.counted_connection(silent()).connect(libpq(port)),
     ),
     "psycopg async": (
         lambda port: run(psycopg.AsyncConnection.connect(libpq(port))),

@@ -87,7 +87,7 @@ class Window(QMainWindow):
         self.setAcceptDrops(True)
         self._lay_out()
         self._connect()
-        self.panel.set_pool(controller.pool)
+        self.panel.set_pool(controller.pool, controller.arguments)
         self._show_values()
         self.charts.setFocus()
         self._timer.start(0)
@@ -186,8 +186,9 @@ class Window(QMainWindow):
 
     def _show_state(self) -> None:
         controller = self.controller
-        if controller.pool is not self.panel.pool:
-            self.panel.set_pool(controller.pool)
+        shown = self.panel.pool, self.panel.arguments
+        if controller.pool is not shown[0] or controller.arguments != shown[1]:
+            self.panel.set_pool(controller.pool, controller.arguments)
         name = controller.viewing.name if controller.viewing is not None else ""
         self.panel.lock(
             f"These are the values of {name}: Start begins a new run with them." if name else ""

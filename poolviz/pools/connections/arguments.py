@@ -34,7 +34,7 @@ _COMMON: dict[str, Any] = {
     "effect": Effect.NEW_RUN,
     "effect_help": "The pool passes it on when it connects, and is made when a run starts.",
 }
-_SYSTEMS = "the system's"
+_SYSTEMS = "system"
 
 CONNECT_TIMEOUT = Seconds(
     key="connect_timeout",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from PySide6.QtCore import QSettings, Qt, Signal
 from PySide6.QtWidgets import (
     QDialog,
@@ -17,11 +19,12 @@ from PySide6.QtWidgets import (
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
 from poolviz.model.errors import PoolvizError
 from poolviz.runs.warnings import room
-from poolviz.servers.dispatch import reach, with_password, without_password
+from poolviz.servers.dispatch import passwords, reach, with_password, without_password
 from poolviz.servers.target import Target
 from poolviz.ui.session.worker import Worker
 
 _REMEMBERED = "server/dsn"
+_DATABASE_URL = "DATABASE_URL"  # by which many applications are told their server
 _KINDS = (
     ("PostgreSQL", "postgresql://user@host:5432/database or keywords"),
     ("MySQL, MariaDB", "mysql://user@host:3306/database"),
@@ -66,6 +69,12 @@ class ServerDialog(QDialog):
         self.answer.setWordWrap(True)
         self.answer.setMinimumHeight(54)
         self.answer.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._url = os.environ.get(_DATABASE_URL, "").strip()
+        self.offered = QPushButton(f"Use {_DATABASE_URL}", self)
+        self.offered.setVisible(bool(self._url))
+        self.offered.setToolTip(f"Fill in the server that {_DATABASE_URL} names.")
+        self.offered.setAutoDefault(False)
+        self.offered.clicked.connect(self._take_database_url)
         self.test_button, self.connect_button = QPushButton("Test"), QPushButton("Connect")
         self.connect_button.setProperty("primary", "true")
         self.connect_button.setDefault(True)
@@ -90,6 +99,8 @@ class ServerDialog(QDialog):
         form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         form.addRow("DSN", self.dsn)
         form.addRow("", _kinds())
+        if self._url:
+            form.addRow("", self.offered)
         form.addRow("Password", self.password)
         cancel = QPushButton("Cancel")
         cancel.clicked.connect(self.reject)
@@ -113,6 +124,16 @@ class ServerDialog(QDialog):
     def _whole(self) -> str:
         password = self.password.text()
         return with_password(self.dsn.text(), password) if password else self.dsn.text().strip()
+
+    def _take_database_url(self) -> None:
+        """Fill in the server that the environment names; its password isn't shown."""
+        shown = without_password(self._url)
+        if not shown:  # reading it says why; any part may be a password
+            self.password.clear()
+            self._show(f"{_DATABASE_URL} can't be read as the URL of a server: check it.", "bad")
+            return
+        self.dsn.setText(shown)
+        self.password.setText(next(iter(passwords(self._url)), ""))
 
     def _changed(self) -> None:
         self._tries += 1  # the result of an earlier test is about another DSN

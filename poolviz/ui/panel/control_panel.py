@@ -44,6 +44,7 @@ class ControlPanel(QFrame):
         self.setStyleSheet("QAbstractSpinBox, QComboBox, QLineEdit { min-height: 18px; }")
         self._theme, self._settings = theme, settings
         self._pool: type[Pool] | None = None
+        self.arguments = Parameters("connect argument")  # that are shown
         self._locked = ""
         self._open: dict[str, bool] = {}  # whether a fold is open, once it was opened or closed
         self._declared: dict[str, Parameter] = {}
@@ -90,17 +91,20 @@ class ControlPanel(QFrame):
             _FAULTS: self._fault_fold,
         }
 
-    def set_pool(self, pool: type[Pool]) -> None:
-        """Show the limits of a pool, and the settings of the load that it takes."""
+    def set_pool(self, pool: type[Pool], arguments: Parameters | None = None) -> None:
+        """Show the limits of a pool, the `arguments` that its driver connects with, folded away,
+        and the settings of the load that it takes."""
         self._pool, settings = pool, settings_for(pool)
+        self.arguments = Parameters("connect argument") if arguments is None else arguments
+        about_pool = Parameters(pool.limits.noun, *pool.limits.values(), *self.arguments.values())
         self.setUpdatesEnabled(False)
-        self._pool_section = self._replaced(self._pool_section, "Pool", pool.limits, badges=True)
+        self._pool_section = self._replaced(self._pool_section, "Pool", about_pool, badges=True)
         if self._load_section.declared != settings:
             self._load_section = self._replaced(self._load_section, "Load", settings, badges=False)
         self.rows = Rows(self._sections)
-        self._declared = {**pool.limits, **settings}
+        self._declared = {**about_pool, **settings}
         self._shown = {}
-        self.show_values({**pool.limits.defaults(), **settings.defaults()}, None, None)
+        self.show_values({**about_pool.defaults(), **settings.defaults()}, None, None)
         self.setUpdatesEnabled(True)
 
     def show_values(

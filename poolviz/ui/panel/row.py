@@ -292,5 +292,9 @@ class ChoiceRow(Row):
 
 
 def _when(parameter: Parameter) -> str:
-    words = {"now": "at once", "new requests": "for new requests"}
+    words = {
+        "now": "at once",
+        "new requests": "for new requests",
+        "new run": "from the next run on",
+    }
     return words.get(parameter.effect.value, parameter.effect.value)

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
 
+import msgspec
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from poolviz.model.dialect import dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.messages import ProblemReported
-from poolviz.model.parameters import Value
+from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import MarkKind, Sample
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class, shown_pool
 from poolviz.runs.runner import Run, Runner
+from poolviz.scenarios.connect import split_dsn
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
@@ -154,8 +157,13 @@ class Controller(QObject):
 
     @property
     def values(self) -> dict[str, Value]:
-        """Every limit and every setting of the load, as requested."""
-        return {**self._requested.limits, **self._requested.load}
+        """Every limit, every setting of the load and every connect argument, as requested."""
+        return self._requested.values
+
+    @property
+    def arguments(self) -> Parameters:
+        """The connect arguments of the chosen pool on the chosen kind of server."""
+        return self._requested.arguments
 
     @property
     def scenario(self) -> Scenario:
@@ -169,7 +177,7 @@ class Controller(QObject):
         last = self._live_sample()
         if last is None or monotonic() - self._altered < _SETTLED:
             return None
-        return {**last.limits, **last.load}
+        return {**last.limits, **last.load, **self._connect_in_force()}
 
     @property
     def draining(self) -> tuple[str, int] | None:
@@ -189,17 +197,17 @@ class Controller(QObject):
 
     def connect_to(self, dsn: str | None, *, start: bool = False) -> None:
         """Choose a server: the user's own, or with None the embedded one. Ends a run."""
-        self._server.dsn = dsn
+        self._take_dsn(dsn)
         self._when_ended(lambda: self._server.connect_to_it(start=start))
 
     def choose_server(self, dsn: str | None) -> None:
         """Choose a server without reaching for it: the next start does."""
-        self._server.dsn = dsn
+        self._take_dsn(dsn)
         self.changed.emit()
 
     def plan(self, scenario: Scenario) -> None:
         """Take a scenario over, changes and duration included."""
-        self._requested.take_pool(pool_class(scenario.pool), scenario.limits)
+        self._requested.take_pool(pool_class(scenario.pool), scenario.limits, scenario.connect)
         self._requested.take_load(scenario.load)
         self._plan = scenario
         self.changed.emit()
@@ -358,6 +366,18 @@ class Controller(QObject):
 
     # The server
 
+    def _take_dsn(self, dsn: str | None) -> None:
+        """Choose a server. What its DSN says to the pool's driver becomes connect arguments."""
+        taken: dict[str, Value] = {}
+        if dsn is not None:
+            with suppress(InputError):  # reaching for the server says what is wrong
+                dsn, taken = split_dsn(self.pool, dsn)
+        self._server.dsn = dsn
+        self._requested.take_server(dialect_of(dsn or ""), taken)
+        if taken and self._plan is not None:
+            connect = {**taken, **self._plan.connect}
+            self._plan = msgspec.structs.replace(self._plan, connect=connect)
+
     def _show_server(self) -> None:
         self._validate()
         self.changed.emit()
@@ -384,7 +404,7 @@ class Controller(QObject):
     def _begin(self, target: Target) -> None:
         scenario = self.scenario
         if self._plan is not None:
-            self._requested.take_pool(self.pool, scenario.limits)
+            self._requested.take_pool(self.pool, scenario.limits, scenario.connect)
             self._requested.take_load(scenario.load)
             self.values_changed.emit()
         self._current.begin(scenario, target)
@@ -394,13 +414,14 @@ class Controller(QObject):
         self.viewing = None
         pool = pool_class(run.scenario.pool)
         if pool.id == self.pool.id and dict(pool.limits) != dict(self.pool.limits):
-            self._requested.take_pool(pool, run.scenario.limits)
+            self._requested.take_pool(pool, run.scenario.limits, run.scenario.connect)
         self._set_recorder(run.recorder)
 
     def _end(self, run: Run) -> None:
         if run.recorder is not None and run.recorder.path is not None:
             # One whole file, which can still be read.
             self.file_worker.do(run.recorder.close, failed=log_fault)
+        self._warnings.show_changed_arguments([], self._start_again)
         after, self._after = self._after, None
         if after is not None:
             after()
@@ -442,9 +463,18 @@ class Controller(QObject):
             names_a_file=self._requested.names_a_file,
         )
 
+    def _connect_in_force(self) -> dict[str, Value]:
+        """Return the connect arguments of the run that goes on."""
+        run = self._current.run
+        given = run.scenario.connect if run is not None else {}
+        return {**self.arguments.defaults(), **given}
+
     def _validated(self) -> None:
         if self.viewing is not None:
             return  # what was validated is no longer shown
+        in_force = self._connect_in_force() if self.busy else self.values
+        changed = [key for key in self.arguments if self.values[key] != in_force[key]]
+        self._warnings.show_changed_arguments(changed, self._start_again)
         self._current.change_to(self.values)
         mistake = self._validator.mistake
         self._warnings.show(self.pool, self.scenario, mistake, busy=self.busy)
@@ -458,7 +488,8 @@ class Controller(QObject):
             return
         assert recorder.began is not None
         source = recorder.last if recorder.last is not None else recorder.began.scenario
-        untaken = self._requested.take_recorded(pool, source.limits, source.load)
+        connect = recorder.began.scenario.connect
+        untaken = self._requested.take_recorded(pool, source.limits, source.load, connect)
         self._plan, self.viewing = None, path
         self._current.forget()
         self.notices.take_all_back()

@@ -1,63 +1,104 @@
-"""The limits and the load that the user requested, with undo. Knows neither Qt nor the engine."""
+"""The limits, the load and the connect arguments that the user requested, with undo. Knows neither
+Qt nor the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from poolviz.load.settings import settings_for
+from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Parameter, Value
+from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.model.scenario import Scenario
-from poolviz.pools.base import Pool
+from poolviz.pools.base import NOTHING, Pool
 
 Step = tuple[str, Value]
 _Entry = tuple[tuple[str, Value, Value], ...]  # (key, old, new), all undone together
 
 
 class RequestedSettings:
-    """What the user wants in force. Each change is checked before it is taken."""
+    """What the user wants in force. Each change is checked before it is taken.
+
+    `arguments` are those that the pool's driver connects with to the chosen kind of server, and
+    `connect` has those that were given. They are in force from the next run on.
+    """
 
     def __init__(self, pool: type[Pool]) -> None:
         self.pool = pool
         self.settings = settings_for(pool)
         self.limits: dict[str, Value] = pool.limits.defaults()
         self.load: dict[str, Value] = self.settings.defaults()
+        self.connect: dict[str, Value] = {}
+        self._server = POSTGRESQL
         self._chosen: set[str] = set()  # settings that differ from their defaults by choice
         self._done: list[_Entry] = []
         self._undone: list[_Entry] = []
-        self._left: dict[str, dict[str, Value]] = {}  # the limits of pools that were left
+        # The limits and the connect arguments of pools that were left.
+        self._left: dict[str, tuple[dict[str, Value], dict[str, Value]]] = {}
 
-    def take_pool(self, pool: type[Pool], limits: Mapping[str, Value] | None = None) -> None:
-        """Switch to another pool, with `limits` or those it had when it was left.
+    @property
+    def arguments(self) -> Parameters:
+        """The connect arguments of the pool on the chosen kind of server."""
+        return self.pool.connect_arguments(self._server)
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """Every limit, every setting of the load and every connect argument."""
+        return {**self.limits, **self.load, **self.arguments.defaults(), **self._given}
+
+    @property
+    def _given(self) -> dict[str, Value]:
+        return _of(self.connect, self.arguments)
+
+    def take_server(self, server: str, connect: Mapping[str, Value]) -> None:
+        """Note the kind of server, and what its DSN says to the pool's driver."""
+        self._server = server
+        self.connect |= connect
+
+    def take_pool(
+        self,
+        pool: type[Pool],
+        limits: Mapping[str, Value] | None = None,
+        connect: Mapping[str, Value] | None = None,
+    ) -> None:
+        """Switch to another pool, with `limits` and `connect` or those it had when it was left.
 
         The load stays, but settings that were never chosen, or that the new pool doesn't take,
         get that pool's defaults. Raises InputError, and changes nothing, if a limit of the pool has
         the name of a setting.
         """
         settings = settings_for(pool)
-        self._left[self.pool.id] = self.limits
+        self._left[self.pool.id] = self.limits, self.connect
         self.pool, self.settings = pool, settings
         for key, parameter in settings.items():
             if key not in self._chosen or not _takes(parameter, self.load[key]):
                 self.load[key] = parameter.default
                 self._chosen.discard(key)
-        known = self._left.get(pool.id, pool.limits.defaults())
+        known, given = self._left.get(pool.id, (pool.limits.defaults(), {}))
         self.limits = dict(known if limits is None else limits)
+        self.connect = dict(given if connect is None else connect)
         self._done, self._undone = [], []
 
     def take_recorded(
-        self, pool: type[Pool], limits: Mapping[str, Value], load: Mapping[str, Value]
+        self,
+        pool: type[Pool],
+        limits: Mapping[str, Value],
+        load: Mapping[str, Value],
+        connect: Mapping[str, Value] = NOTHING,
     ) -> list[str]:
         """Show what a session records, which may say anything. Return the keys of values that the
         pool or the load doesn't take: their defaults stand in for them."""
-        known = {**pool.limits, **settings_for(pool)}
-        recorded = {**limits, **load}
+        arguments = _recorded_arguments(pool, connect)
+        known = {**pool.limits, **settings_for(pool), **arguments}
+        recorded = {**limits, **load, **connect}
         taken = {
             key: known[key].check(value)
             for key, value in recorded.items()
             if key in known and _takes(known[key], value)
         }
-        self.take_pool(pool, pool.limits.defaults() | _of(taken, pool.limits))
+        self.take_pool(
+            pool, pool.limits.defaults() | _of(taken, pool.limits), _of(taken, arguments)
+        )
         self.take_load(self.settings.defaults() | _of(taken, self.settings))
         return [key for key in recorded if key not in taken]
 
@@ -66,11 +107,16 @@ class RequestedSettings:
         self._take(_of(load, self.load))
 
     def __getitem__(self, key: str) -> Value:
-        return self.limits[key] if key in self.limits else self.load[key]
+        if key in self.limits:
+            return self.limits[key]
+        return self.load[key] if key in self.load else self.values[key]
 
     def parameter(self, key: str) -> Parameter:
         """Return the declaration of `key`; InputError if there is none."""
-        return self.settings[key] if key in self.settings else self.pool.limits.find(key)
+        for declared in (self.settings, self.arguments):
+            if key in declared:
+                return declared[key]
+        return self.pool.limits.find(key)
 
     @property
     def names_a_file(self) -> bool:
@@ -79,7 +125,12 @@ class RequestedSettings:
 
     def scenario(self) -> Scenario:
         """Return a scenario of what is requested now, which runs until it is stopped."""
-        return Scenario(pool=self.pool.id, limits=dict(self.limits), load=dict(self.load))
+        return Scenario(
+            pool=self.pool.id,
+            limits=dict(self.limits),
+            load=dict(self.load),
+            connect=self._given,
+        )
 
     def change(self, changes: Mapping[str, Value]) -> list[Step]:
         """Request changes that are undone together; return the steps, in an order in which each
@@ -132,7 +183,16 @@ class RequestedSettings:
         steps = self._ordered(left)
         self.limits = limits
         self._take(load)
+        self._take_connect(_of(left, self.arguments))
         return steps
+
+    def _take_connect(self, connect: Mapping[str, Value]) -> None:
+        """Set connect arguments; one that is back at its default is no longer given."""
+        for key, value in connect.items():
+            if value == self.arguments[key].default:
+                self.connect.pop(key, None)
+            else:
+                self.connect[key] = value
 
     def _take(self, load: Mapping[str, Value]) -> None:
         """Set settings; one that is back at its default no longer counts as chosen."""
@@ -145,7 +205,7 @@ class RequestedSettings:
 
     def _ordered(self, left: dict[str, Value]) -> list[Step]:
         """Order the steps so that no state between two of them breaks a bound."""
-        limits, steps = dict(self.limits), [(k, v) for k, v in left.items() if k in self.load]
+        limits, steps = dict(self.limits), [(k, v) for k, v in left.items() if k not in self.limits]
         waiting = _of(left, limits)
         while waiting:
             for key, value in waiting.items():
@@ -163,6 +223,15 @@ class RequestedSettings:
 
 def _of(changes: Mapping[str, Value], values: Mapping[str, object]) -> dict[str, Value]:
     return {key: value for key, value in changes.items() if key in values}
+
+
+def _recorded_arguments(pool: type[Pool], connect: Mapping[str, Value]) -> Parameters:
+    """Return the arguments for the kind of server that a session's most probably was."""
+    servers = pool.servers or (POSTGRESQL,)
+    return max(
+        (pool.connect_arguments(server) for server in servers),
+        key=lambda arguments: len(connect.keys() & arguments.keys()),
+    )
 
 
 def _takes(parameter: Parameter, value: Value) -> bool:

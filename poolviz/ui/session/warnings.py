@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from poolviz.load.statements import needs_tables
 from poolviz.model.errors import InputError
@@ -16,6 +16,7 @@ from poolviz.ui.session.overload import Overload, limit_sentence
 from poolviz.ui.session.server_choice import ServerChoice
 
 _LOAD, _SETTING, _OVERLOAD = "load", "setting", "overload"  # topics of notices
+_CONNECT = "connect"
 
 
 class Warnings:
@@ -63,6 +64,16 @@ class Warnings:
             nothing = "" if needs_tables(scenario) else " Nothing is created there."
             sentence = connections_announced(scenario, target) + nothing
             self._notices.say(_LOAD, sentence, closable=False)
+
+    def show_changed_arguments(self, keys: Sequence[str], start_again: Callable[[], None]) -> None:
+        """Show that connect arguments which were changed during a run need a new one; none, that
+        there are no such."""
+        if not keys:
+            self._notices.take_back(_CONNECT)
+            return
+        verb = "applies" if len(keys) == 1 else "apply"
+        sentence = f"{' and '.join(keys)} {verb} when the pool is made: start a new run with it."
+        self._notices.say(_CONNECT, sentence, Weight.WARN, "Start again", start_again)
 
     def watch(self, last: Sample | None) -> None:
         """Show a notice while the load generator is at its own limit, by the newest sample."""

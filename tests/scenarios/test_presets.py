@@ -34,6 +34,7 @@ from tests.servers.fixtures import home
 __all__ = ["home"]
 
 NAMES = (
+    "cancelled_requests",
     "healthy_pool",
     "leak",
     "nested_checkout_deadlock",
@@ -330,6 +331,14 @@ def test_an_engine_replaces_dead_connections_that_the_pool_hands_out(
     assert errors["connection", False] < errors["raw_connection", False] / 3
     assert errors["connection", True] < errors["raw_connection", False] / 3
     assert segments[-1].operations > 20
+
+
+def test_a_cancelled_release_costs_a_connection_unless_it_is_completed(run: Run) -> None:
+    lost, kept = run("cancelled_requests", 0.3).segments
+    for segment in (lost, kept):
+        assert segment.errors["CancelledByClient"] > 10
+    assert lost.connections.opened > lost.errors["CancelledByClient"] / 2
+    assert kept.connections.opened < kept.errors["CancelledByClient"] / 5
 
 
 def test_the_server_lets_no_more_than_a_thousand_in(own_server: EmbeddedServer) -> None:

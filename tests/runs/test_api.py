@@ -41,7 +41,9 @@ def test_a_run_gives_the_figures_and_the_session(conninfo: str, tmp_path: Path) 
         assert isinstance(result, poolviz.Result)
         assert result.operations > 0
         assert result.pool == "sqlalchemy.QueuePool"
-        assert [segment.limits["pool_size"] for segment in result.segments] == [1, 2]
+        assert [segment.limits["pool_size"] for segment in result.segments] == [1, 2, 2]
+        began_with = [segment.began_with for segment in result.segments]
+        assert began_with == [[], ["pool_size 1 → 2"], ["kill_backend"]]
         assert result.wait_time_s.count >= result.operations
         assert [mark.key for mark in result.marks] == ["pool_size", "kill_backend"]
         assert result.session.duration_s == pytest.approx(result.duration_s, abs=0.2)

@@ -368,8 +368,8 @@ CONNECT = {
     "max_size = 4": "it is a limit of psycopg_pool.ConnectionPool, and belongs to [limits].",
     "clients = 4": "it is a setting of the load, and belongs to [load].",
     "host = 'x'": "it says where the server is, and belongs to the DSN.",
-    "pgbouncer = true": "for a pooler in transaction mode give prepare_threshold=never",
-    "search_path = 'app'": "give it as options='-c search_path=VALUE'.",
+    "pgbouncer = true": "for a pooler in transaction mode give --connect prepare_threshold=never",
+    "search_path = 'app'": "give --connect options='-c search_path=NAME'.",
     "keepalives_idle = 1.5": "it takes a time in whole seconds",
     "prepare_threshold = 'sometimes'": "it takes a whole number, from 0 to 1000000, or -1 (never).",
 }

@@ -23,6 +23,7 @@ from poolviz.pools.base import Pool, TaskPool
 MOST_CLIENTS = 2000
 USUAL = "usual"  # of `use`, where no pool is known
 USES = ("connection", "session", "raw_connection", "getconn", "acquire", "pool")
+_USE = "how the pool is used"  # groups
 _RARE = "more"
 
 SETTINGS = Parameters(
@@ -55,7 +56,7 @@ SETTINGS = Parameters(
     *shape_parameters(),
     Choice(
         key="use",
-        group=_RARE,
+        group=_USE,
         default=USUAL,
         choices=(USUAL, *USES),
         help="How clients use the pool. Each pool has ways of its own, the usual one of its "
@@ -63,7 +64,7 @@ SETTINGS = Parameters(
     ),
     Choice(
         key="transaction",
-        group=_RARE,
+        group=_USE,
         default="default",
         choices=("default", "autocommit", "commit", "rollback", "open"),
         help="default: as this use of the pool does it; read_write commits. autocommit: each "
@@ -72,7 +73,7 @@ SETTINGS = Parameters(
     ),
     Choice(
         key="transaction_ends",
-        group=_RARE,
+        group=_USE,
         default="before_hold",
         choices=("before_hold", "after_hold"),
         help="When a client commits or rolls back: at once after the statements, or after the "
@@ -81,7 +82,7 @@ SETTINGS = Parameters(
     ),
     Count(
         key="checkouts",
-        group=_RARE,
+        group=_USE,
         default=1,
         minimum=1,
         maximum=10,
@@ -154,7 +155,7 @@ def _use_setting(pool: type[Pool]) -> Choice:
     ]
     return Choice(
         key="use",
-        group="" if others else _RARE,
+        group=_USE,
         default=usual.name,
         choices=tuple(use.name for use in pool.uses),
         help=f"How clients use the pool. {' '.join(ways)}",

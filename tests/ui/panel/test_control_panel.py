@@ -274,7 +274,7 @@ def test_rows_come_and_go_without_what_has_the_focus_moving(
     panel: ControlPanel, qtbot: QtBot
 ) -> None:
     panel.resize(panel.width(), 300)
-    panel.folds["more"].header.setChecked(True)
+    panel.folds["how the pool is used"].header.setChecked(True)
     scroll = panel.findChildren(QScrollArea)[0]
     row = panel.rows["transaction"]
     assert isinstance(row, ChoiceRow)
@@ -303,7 +303,7 @@ def test_folds_keep_rarer_rows_away_and_stay_as_they_were_left(
         panel = ControlPanel(LIGHT, settings)
         panel.set_pool(pool_class(QUEUE))
         panel.show()
-        fold = panel.folds["more"]
+        fold = panel.folds["how the pool is used"]
         assert panel.rows["transaction"].isVisible() is opened
         panel.show_values(all_values(panel, transaction="open", checkouts=2), None, None)
         assert ("(2 changed)" in fold.header.text()) is not opened

@@ -8,7 +8,16 @@ import pytest
 from poolviz.load.settings import SETTINGS
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Choice, Count, Effect, Numeric, Parameter, Seconds, Switch
+from poolviz.model.parameters import (
+    Choice,
+    Count,
+    Effect,
+    Numeric,
+    Parameter,
+    Seconds,
+    Switch,
+    Text,
+)
 from poolviz.model.scenario import DEFAULT_POOL
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.listing import Listing, built_in_listings
@@ -67,6 +76,7 @@ def test_defaults_are_allowed_and_of_the_right_type(kind: type[Pool]) -> None:
     defaults = kind.limits.defaults()
     assert kind.limits.complete(defaults) == defaults
     types: dict[type[Parameter], type] = {Count: int, Seconds: float, Switch: bool, Choice: str}
+    types[Text] = str
     for key, limit in kind.limits.items():
         assert type(defaults[key]) is types[type(limit)]
         assert not isinstance(limit, Numeric) or (

@@ -96,13 +96,15 @@ class Upkeep:
     """The check, configure and reset of one pool, of tasks or of threads."""
 
     def __init__(self, *, tasks: bool) -> None:
-        self._check = AsyncCheck() if tasks else Check()
-        self._configure, self._reset = (AsyncScript() if tasks else Script() for _ in range(2))
+        self._checking = AsyncCheck() if tasks else Check()
+        self._configuring, self._resetting = (
+            AsyncScript() if tasks else Script() for _ in range(2)
+        )
 
     def options(self, limits: Mapping[str, Value]) -> dict[str, Any]:
         """Return `limits` as the library's constructors take them."""
         self.apply(limits)
-        hooks = {"check": self._check, "configure": self._configure, "reset": self._reset}
+        hooks = {"check": self._checking, "configure": self._configuring, "reset": self._resetting}
         return {**limits, **hooks}
 
     @contextmanager
@@ -112,12 +114,12 @@ class Upkeep:
         try:
             yield
         except Error as error:
-            if error not in self._configure.failed:
+            if error not in self._configuring.failed:
                 raise
             reason = " ".join(str(error).split())
             raise InputError(f"configure can't be executed ({reason}): correct its SQL.") from error
 
     def apply(self, limits: Mapping[str, Value]) -> None:
         """Apply the limits of these names."""
-        self._check.on = bool(limits["check"])
-        self._configure.sql, self._reset.sql = str(limits["configure"]), str(limits["reset"])
+        self._checking.on = bool(limits["check"])
+        self._configuring.sql, self._resetting.sql = str(limits["configure"]), str(limits["reset"])

@@ -24,9 +24,15 @@ _PATTERNS = (
         ),
         r"\1***",
     ),
-    # password=… without quotes, where libpq lets a backslash escape a space.
+    # password=… without quotes, where libpq lets a backslash escape a space. Words before the next
+    # keyword, or after a line break, were meant to be part of it.
     (
-        re.compile(rf"(?<![?&\w])({_KEY}\s*=\s*)(?!\*\*\*)(?:\\+.|[^\s\\])+", re.IGNORECASE),
+        re.compile(
+            rf"(?<![?&\w])({_KEY}\s*=\s*)(?!\*\*\*)(?:\\+.|[^\s\\])+"
+            r"(?:\s+(?<=[\r\n])(?!\w+\s*=)[^\s=]{1,200}"
+            r"|\s+(?!\w+\s*=)[^\s=]{1,200}(?=(?:\s+[^\s=]{1,200}){0,5}\s+\w+\s*=)){0,6}",
+            re.IGNORECASE,
+        ),
         r"\1***",
     ),
 )

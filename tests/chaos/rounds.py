@@ -132,7 +132,9 @@ class Room:
                 attacked = _Attacked(moment, begun=True)
             status, output = program.end(_END_LIMIT + sum(leg.duration for leg in plan.legs))
         _check_status(plan, status, output, begun=True)
-        _check_sessions(sorted(folder.glob("*.poolviz")), plan, attacked)
+        paths = sorted(folder.glob("*.poolviz"))
+        demand(paths or (attacked and not attacked.begun), f"there is no session:\n{output}")
+        _check_sessions(paths, plan, attacked)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -223,7 +225,6 @@ def _check_status(plan: Plan, status: int, output: str, *, begun: bool) -> None:
 
 def _check_sessions(paths: list[Path], plan: Plan, attacked: _Attacked | None) -> None:
     what = plan.attack.what if plan.attack else None
-    demand(paths or (attacked and not attacked.begun), "there is no session")
     for number, path in enumerate(paths):
         leg = plan.legs[min(number, len(plan.legs) - 1)]
         if not path.exists():

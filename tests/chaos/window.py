@@ -23,6 +23,8 @@ from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.window import Window
 
 _LOOK = 50  # milliseconds
+_BEGINS = 30.0  # seconds until a run is given up that doesn't begin: a busy machine takes its time
+_LONGEST = 15.0  # seconds of one that doesn't end
 
 
 class _Driver:
@@ -54,7 +56,10 @@ class _Driver:
             while self._changes and self._changes[0]["at"] <= self._ran:
                 self._change(controller, self._changes.pop(0))
         ended = controller.state is State.READY and self._waited > 2 and self._ran > 0
-        if self._ran > self._leg["duration"] or ended or self._waited > 15:
+        late = self._waited > (_LONGEST if self._ran else _BEGINS)
+        if late and not self._ran:
+            sys.stderr.write(f"The run doesn't begin: the window is {controller.state}.\n")
+        if self._ran > self._leg["duration"] or ended or late:
             self._next(window)
 
     def _change(self, controller: Controller, change: dict[str, Any]) -> None:

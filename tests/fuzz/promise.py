@@ -24,7 +24,8 @@ from poolviz.commands.cli import run_command_line
 INPUTS = int(os.environ.get("POOLVIZ_FUZZ", "0"))  # in all, if many are asked for
 MARK = "m4rk3d"  # stands in every password
 STATUSES = frozenset({0, 1, 2, 3, 99, 130})
-# Seconds of this process; several times as many where each line is counted for the coverage.
+# Seconds of processor time, of this process and its children; several times as many where each
+# line is counted for the coverage.
 SLOWEST = 5.0 if sys.gettrace() is None else 20.0
 _HANG = 60  # seconds until what runs in this process is given up
 _SENTENCE = re.compile(
@@ -38,10 +39,11 @@ class _Account:
     """How many inputs each test has tried, and its slowest one."""
 
     tried: Counter[str]
-    slowest: dict[str, tuple[float, str]]
+    slowest: dict[str, tuple[float, float, str]]  # seconds, of them processor time, the input
 
 
 account = _Account(Counter(), {})
+_NONE = (0.0, 0.0, "")
 
 
 def fuzz(share: float, few: int = 20) -> Callable[[Test], Test]:
@@ -59,15 +61,21 @@ def fuzz(share: float, few: int = 20) -> Callable[[Test], Test]:
 
 @contextmanager
 def counted(test: str, what: object) -> Iterator[None]:
-    """Count an input, and end it if it hangs. Its time in this process must be short."""
-    began, worked = time.perf_counter(), time.process_time()
+    """Count an input, and end it if it hangs. Its processor time must be short: how long it waits
+    for a processor says nothing of it."""
+    began, worked = time.perf_counter(), _processor_time()
     with _alarm():
         yield
-    took, work = time.perf_counter() - began, time.process_time() - worked
+    took, work = time.perf_counter() - began, _processor_time() - worked
     account.tried[test] += 1
-    if took > account.slowest.get(test, (0.0, ""))[0]:
-        account.slowest[test] = took, ascii(what)[:200]
+    if took > account.slowest.get(test, _NONE)[0]:
+        account.slowest[test] = took, work, ascii(what)[:200]
     assert work < SLOWEST, f"{ascii(what)[:500]} took {work:.1f} s"
+
+
+def _processor_time() -> float:
+    """Return the seconds that this process and its children that have ended had a processor."""
+    return sum(os.times()[:4])
 
 
 @contextmanager
@@ -162,12 +170,15 @@ def contents(place: Path) -> dict[str, bytes]:
 def report() -> Iterator[str]:
     """Yield a line for each test, and one for all: how many inputs, and the slowest."""
     for test, number in account.tried.items():
-        took, what = account.slowest.get(test, (0.0, ""))
-        yield f"{test}: {number:,} inputs, the slowest {took:.2f} s: {what[:100]}"
+        yield f"{test}: {number:,} inputs, the slowest {_shown(account.slowest.get(test, _NONE))}"
     if account.tried:
-        took, what = max(account.slowest.values())
         total = sum(account.tried.values())
-        yield f"{total:,} inputs in all, the slowest {took:.2f} s: {what}"
+        yield f"{total:,} inputs in all, the slowest {_shown(max(account.slowest.values()))}"
+
+
+def _shown(slowest: tuple[float, float, str]) -> str:
+    took, work, what = slowest
+    return f"{took:.2f} s, {work:.2f} s of a processor: {what[:100]}"
 
 
 assert sys.platform != "win32"  # the alarm needs signals

@@ -43,7 +43,7 @@ def test_a_closed_session_is_one_file_that_opens_as_it_was_recorded(tmp_path: Pa
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("more", [0, 300, 3000])
+@pytest.mark.parametrize("more", [0, 300, pytest.param(3000, marks=pytest.mark.on_demand)])
 def test_a_session_survives_the_kill_of_the_process_that_records_it(
     tmp_path: Path, more: int
 ) -> None:

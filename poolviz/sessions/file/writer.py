@@ -34,7 +34,7 @@ from poolviz.sessions.file.packing import Packer, counts_row, unpack_sample, wit
 from poolviz.sessions.file.reader import SessionReader, is_session
 from poolviz.system.files import atomic_write, check_writable
 
-_PERIOD = 0.75  # seconds that rows are gathered: with the commit itself, less than one
+_PERIOD = 0.5  # seconds that rows are gathered: with the commit itself, on a busy machine, a second
 _CLOSE_TIMEOUT = 30.0  # seconds that closing waits for the disk
 # What a disk, or a file in the way, does to writing. It is told in a sentence.
 _EXPECTED = (OSError, sqlite3.Error, InputError)

@@ -62,6 +62,15 @@ def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(autouse=True)
+def _libpq_is_told_nothing() -> Iterator[None]:
+    """Remove what a pool of a user's own, which a run makes in a process of its own, told libpq by
+    the environment of this one."""
+    yield
+    for name in [each for each in os.environ if each.startswith("PG") or each == "DATABASE_URL"]:
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
 def _logging_is_as_before(_nothing_is_left_behind: None) -> Iterator[None]:
     """End the log that a command in this process set up. It ends before the guard looks."""
     poolviz = logging.getLogger("poolviz")

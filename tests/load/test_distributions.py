@@ -128,7 +128,7 @@ def test_measured_times_are_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, times: list[float]
 ) -> None:
     file = written(tmp_path_factory.mktemp("times"), "\n".join(map(repr, times)))
-    assert list(measured_times(file)) == times
+    assert list(measured_times(file)) == pytest.approx(times, rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -321,15 +321,14 @@ def test_an_engine_replaces_dead_connections_that_the_pool_hands_out(
 ) -> None:
     segments = show(shortened("server_restart", 0.45), own_server).summary.segments
     assert sum("restart_server" in segment.faults for segment in segments) == 3
-    # Those of the time when there was no server come whatever the pool does.
+    # Some are of the time when there was no server, whatever the pool does.
     errors: Counter[tuple[Value, Value]] = Counter()
     for segment in segments:
-        if "restart_server" not in segment.faults:
-            kind = segment.load["use"], segment.limits["pool_pre_ping"]
-            errors[kind] += sum(segment.errors.values())
-    assert errors["raw_connection", False] >= 15
-    assert errors["connection", False] < errors["raw_connection", False] / 3
-    assert errors["connection", True] < errors["raw_connection", False] / 3
+        kind = segment.load["use"], segment.limits["pool_pre_ping"]
+        errors[kind] += sum(segment.errors.values())
+    assert errors["raw_connection", False] >= 20
+    assert errors["connection", False] < errors["raw_connection", False] / 2
+    assert errors["connection", True] < errors["raw_connection", False] / 2
     assert segments[-1].operations > 20
 
 
@@ -338,7 +337,7 @@ def test_a_cancelled_release_costs_a_connection_unless_it_is_completed(run: Run)
     for segment in (lost, kept):
         assert segment.errors["CancelledByClient"] > 10
     assert lost.connections.opened > lost.errors["CancelledByClient"] / 2
-    assert kept.connections.opened < kept.errors["CancelledByClient"] / 5
+    assert kept.connections.opened < kept.errors["CancelledByClient"] / 3
 
 
 def test_the_server_lets_no_more_than_a_thousand_in(own_server: EmbeddedServer) -> None:

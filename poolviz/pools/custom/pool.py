@@ -173,8 +173,10 @@ class _Generation:
     def end(self) -> None:
         """Close the pool. Nobody holds a connection of it any more, or waits for one."""
         # A module has no such method, nor has a sessionmaker; the pools in them have.
-        if not close_now(self.pool):
-            for each in self.libraries:
+        closed = close_now(self.pool)
+        for each in self.libraries:
+            # What closes a session leaves its engine's pool open, which may be disposed of twice.
+            if not closed or (each is not self.pool and hasattr(type(each), "dispose")):
                 close_now(each)
         # A pool without such a method closes its connections when it is collected.
         self.pool = self.lender = None  # type: ignore[assignment]

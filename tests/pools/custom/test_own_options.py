@@ -86,7 +86,7 @@ def test_the_command_line_names_the_methods(
     result = json.loads(capsys.readouterr().out)
     assert status == 0
     assert result["operations"] > 5
-    assert (result["connections"]["open_max"], result["connections"]["open_at_end"]) == (2, 0)
+    assert (result["connections"]["open_max"], result["connections"]["open_after_close"]) == (2, 0)
     assert result["pool"] == f"{path}:Mine?acquire=hand_out&release=take_in"
 
 

@@ -201,7 +201,8 @@ class ResizableSingletonThreadPool(StoppablePool, UpstreamSingletonThreadPool):
         super()._do_return_conn(record)
         with self._lock:
             self._lent.discard(record)
-            surplus = len(self._all_conns) > self.size and record in self._all_conns
+            # One that was taken away from its thread may have connected again meanwhile.
+            surplus = record not in self._all_conns or len(self._all_conns) > self.size
             if surplus:
                 self._all_conns.discard(record)
         if surplus:

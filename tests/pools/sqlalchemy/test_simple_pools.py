@@ -136,6 +136,22 @@ def test_a_further_thread_closes_a_connection_in_use_as_in_the_library(
     one.settle()
 
 
+def test_a_connection_that_is_opened_anew_after_it_was_taken_away_is_closed_on_release(
+    bench: Benches,
+) -> None:
+    one = bench(Singleton, pool_size=1)
+    held = one.acquire(1)
+    record = held[0]._connection_record
+    record.invalidate()  # as a pre-ping does that finds it lost
+    others = one.acquire(1)  # in another thread, which takes its place
+    held[0].dbapi_connection = record.get_connection()
+    assert one.counter.open == 2
+    one.release(held)
+    assert one.counter.open == 1
+    one.release(others)
+    one.settle()
+
+
 def test_a_lowered_size_closes_idle_connections_at_once_and_others_on_release(
     bench: Benches,
 ) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 from poolviz.model.parameters import Parameter, Parameters
 from poolviz.ui.panel.row import Row
 
-SPACING = 6  # pixels between two rows
+SPACING = 4  # pixels between two rows
 
 
 def link_button(text: str, hint: str, name: str) -> QPushButton:

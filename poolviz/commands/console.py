@@ -21,6 +21,7 @@ from poolviz.runs.runner import Run
 from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import RunSummary
+from poolviz.sessions.thresholds import Verdict
 from poolviz.sessions.totals import Figures
 
 _LINE_EVERY = 5.0  # seconds, where lines can't be overwritten
@@ -126,8 +127,11 @@ class Console:
             self._drawn = False
 
 
-def table(summary: RunSummary, marks: Sequence[Mark] = ()) -> str:
-    """Return the result for people: the whole run, its faults, and each segment of several."""
+def table(
+    summary: RunSummary, marks: Sequence[Mark] = (), thresholds: Sequence[Verdict] = ()
+) -> str:
+    """Return the result for people: the whole run, its faults, what became of its conditions, and
+    each segment of several."""
     how = "" if summary.use is None else f" (use = {summary.use})"
     lines = [f"{summary.pool}{how} on {summary.server}"]
     if summary.connect:
@@ -141,10 +145,11 @@ def table(summary: RunSummary, marks: Sequence[Mark] = ()) -> str:
     faults = [f"{mark.text} at {mark.t:.1f} s" for mark in marks if mark.kind is MarkKind.FAULT]
     if faults:
         lines.append(f"  faults        {', '.join(faults)}")
+    lines += [f"  threshold     {verdict.sentence}" for verdict in thresholds]
     if len(summary.segments) > 1:
-        for segment in summary.segments:
+        for number, segment in enumerate(summary.segments, 1):
             done = f"   {', '.join(segment.began_with)}" if segment.began_with else ""
-            title = f"{segment.from_s:.1f} to {segment.to_s:.1f} s{done}"
+            title = f"segment {number}, {segment.from_s:.1f} to {segment.to_s:.1f} s{done}"
             lines += ["", title, *_figures(segment)]
     return "\n".join(lines)
 

@@ -18,7 +18,9 @@ from poolviz.runs.request import RunRequest
 from poolviz.runs.runner import Run, Runner, TablesNotAllowed
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.summary import as_object, no_success
+from poolviz.sessions.report import as_object
+from poolviz.sessions.summary import no_success
+from poolviz.sessions.thresholds import verdicts
 from poolviz.system.interrupts import INTERRUPTED, end_at_once, handled_by, interrupted
 
 EARLY, THRESHOLD_CROSSED = 1, 99
@@ -126,12 +128,12 @@ def _finish(
             say(run.ended.failure)
         return run.ended.exit_status or EARLY
     written = _write_files(request, recorder, console)
-    summary = recorder.summary()
+    summary, thresholds = recorder.summary(), verdicts(recorder)
     if as_json:
-        click.echo(msgspec.json.encode(as_object(summary, recorder.marks)))
+        click.echo(msgspec.json.encode(as_object(recorder)))
     else:
-        click.echo(table(summary, recorder.marks))
-    crossed = [found for each in request.thresholds if (found := each.crossed(summary))]
+        click.echo(table(summary, recorder.marks, thresholds))
+    crossed = [each.sentence for each in thresholds if not each.passed]
     nobody = no_success(summary)
     for sentence in (summary.incomplete_reason, *crossed, nobody):
         if sentence:

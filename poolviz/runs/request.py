@@ -37,11 +37,6 @@ class RunRequest:
     session: Path | None = None
     exports: Mapping[Path, Exporter] = field(default_factory=dict)
 
-    @property
-    def thresholds(self) -> tuple[Threshold, ...]:
-        """The conditions under which the run fails."""
-        return tuple(Threshold.parse(text) for text in self.scenario.fail_if)
-
     @classmethod
     def of(cls, draft: Draft, out: Sequence[Path] = ()) -> RunRequest:
         """Check a draft for a run that ends by itself, and that `out` can be written.

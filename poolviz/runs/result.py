@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import RunEnded
 from poolviz.model.sample import Mark
 from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.session import Session
-from poolviz.sessions.summary import RunSummary, as_object
+from poolviz.sessions.summary import RunSummary
+from poolviz.sessions.thresholds import Verdict
 
 
 class Result(RunSummary, frozen=True, kw_only=True):
@@ -30,12 +29,14 @@ class Result(RunSummary, frozen=True, kw_only=True):
         """Changes, faults and notes, in the order of their times."""
         return self.session.marks
 
+    @property
+    def thresholds(self) -> tuple[Verdict, ...]:
+        """What became of each condition of the scenario's `fail_if`."""
+        return self.session.thresholds
+
     def to_dict(self) -> dict[str, Any]:
         """Return the object that `poolviz run --json` prints, as dictionaries and lists."""
-        found: dict[str, Any] = msgspec.json.decode(
-            msgspec.json.encode(as_object(self.session.summary(), self.marks))
-        )
-        return found
+        return self.session.to_dict()
 
     def close(self) -> None:
         """Close the session."""

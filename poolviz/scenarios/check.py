@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol
 
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import SETTINGS, check_load, settings_for
@@ -22,6 +23,7 @@ from poolviz.model.parameters import (
     unknown_key,
 )
 from poolviz.model.scenario import Change, Scenario
+from poolviz.model.text import shortened
 from poolviz.pools.base import Pool
 from poolviz.pools.connections.network import over_network
 from poolviz.pools.registry import pool_class
@@ -116,7 +118,15 @@ def server_of(pool: type[Pool], dsn: str | None) -> str:
     return POSTGRESQL if POSTGRESQL in pool.servers else pool.servers[0]
 
 
-def complete_draft(draft: Draft, condition: Callable[[str], object] | None = None) -> Scenario:
+class Condition(Protocol):
+    """A condition of `fail_if`."""
+
+    @property
+    def after(self) -> str | None:
+        """The limit, setting or fault after whose change it is checked; None for any time."""
+
+
+def complete_draft(draft: Draft, condition: Callable[[str], Condition] | None = None) -> Scenario:
     """Return the complete scenario that `draft` means. Raises DraftError with every mistake.
 
     `condition` parses one condition of `fail_if`, and raises ParameterError if it isn't one;
@@ -164,8 +174,8 @@ class _Check:
             connect=connect,
         )
 
-    def check_conditions(self, parse: Callable[[str], object]) -> None:
-        """Check each condition of `fail_if` by parsing it."""
+    def check_conditions(self, parse: Callable[[str], Condition]) -> None:
+        """Check each condition of `fail_if` by parsing it, and that what it names can change."""
         if self._are_too_many("fail_if", len(self._draft.fail_if), MOST_CONDITIONS):
             return
         for index, text in enumerate(self._draft.fail_if):
@@ -173,12 +183,20 @@ class _Check:
             if not self._is_sound(key_path):
                 continue
             try:
-                parse(text)
+                self._check_condition(text, parse(text))
             except ParameterError as error:
                 if self._draft.is_in_file(key_path):
                     self._wrong(key_path, error.problem)
                 else:
                     self._wrong((), str(error))
+
+    def _check_condition(self, text: str, condition: Condition) -> None:
+        if condition.after is None or self._pool is None:
+            return
+        try:
+            self._known.find(condition.after)
+        except ParameterError as error:
+            raise ParameterError("--fail-if", f"'{shortened(text, 200)}': {error}") from None
 
     def _find_pool(self) -> type[Pool] | None:
         if not self._is_sound(("pool",)):

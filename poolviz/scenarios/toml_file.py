@@ -34,7 +34,7 @@ KEYS: Mapping[str, str] = {
     "changes": "What changes during the run: limits, settings of the load, and faults.",
     "duration": "How long to run: seconds, or text with a unit.",
     "seed": "The seed of the random numbers. The same seed repeats them.",
-    "fail_if": "Conditions that make the run fail, such as 'wait_p95 > 50ms'.",
+    "fail_if": "Conditions that make the run fail: 'wait_p95 > 50ms', 'errors > 0 in segment 2'.",
 }
 LARGEST = 1 << 20  # bytes of a file
 DEEPEST = 32  # levels of tables and arrays in a file; those of a scenario are few

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from poolviz.model.errors import InputError
 from poolviz.model.messages import RunStarted
@@ -12,7 +15,9 @@ from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.report import as_object
 from poolviz.sessions.summary import RunSummary
+from poolviz.sessions.thresholds import Verdict, verdicts
 
 
 class Session:
@@ -63,6 +68,16 @@ class Session:
     def summary(self) -> RunSummary:
         """Return the figures of the whole run and of each segment."""
         return self._recorder.summary()
+
+    @property
+    def thresholds(self) -> tuple[Verdict, ...]:
+        """What became of each condition of `fail_if`, by the figures that were recorded."""
+        return verdicts(self._recorder)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that `poolviz run --json` prints, as dictionaries and lists."""
+        found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(as_object(self._recorder)))
+        return found
 
     def export(self, path: str | Path) -> tuple[Path, ...]:
         """Write the session in the format of the suffix of `path`; return the files that were

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import msgspec
 
@@ -45,21 +44,6 @@ class RunSummary(Figures, frozen=True, kw_only=True):
     incomplete_reason: str | None
     rows: Rows | None
     segments: list[SegmentSummary]
-
-
-def as_object(summary: RunSummary, marks: Sequence[Mark] = ()) -> dict[str, Any]:
-    """Return the one object that `poolviz run --json` prints: what was run comes first, and the
-    changes, faults and notes of the run last."""
-    return {
-        "pool": summary.pool,
-        "use": summary.use,
-        "server": summary.server,
-        "connect": summary.connect,
-        "complete": summary.complete,
-        "incomplete_reason": summary.incomplete_reason,
-        **msgspec.structs.asdict(summary),
-        "marks": [msgspec.structs.asdict(mark) for mark in marks],
-    }
 
 
 def no_success(summary: RunSummary) -> str:

@@ -1,4 +1,8 @@
-"""Conditions that make a run fail, such as `wait_p95 > 50ms`, checked against its summary."""
+"""Conditions that make a run fail, such as `wait_p95 > 50ms`, checked against its figures.
+
+A condition is of the whole run, or of those of its segments that its scope names. A figure for
+which nothing was counted fails a run too: no measurement is no pass.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,19 @@ import math
 import operator
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
 
 from poolviz.model.errors import ParameterError
 from poolviz.model.parameters import parse_seconds, show_seconds, suggest
+from poolviz.model.sample import TICK, Mark
 from poolviz.model.text import shortened
-from poolviz.sessions.summary import RunSummary
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import RunSummary, SegmentSummary
+from poolviz.sessions.totals import Figures
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -23,8 +33,14 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "!=": operator.ne,
 }
 _FORM = re.compile(r"\s*(\w+)\s*([^\w\s.+-]+)\s*(.*?)\s*")
+_SCOPED = re.compile(r"(.*?)\s+((?:in|after|during)\b.*)", re.IGNORECASE)
+_SCOPE = re.compile(
+    r"in\s+(?:segment\s+(\d{1,6})|((?:any|every)\s+segment))|after\s+(\w+)", re.IGNORECASE
+)
 _SEVERAL = re.compile(r"\s(and|or)\s|&&|\|\||[,;]", re.IGNORECASE)
 _LONGEST = 200  # characters of a condition; a pattern's time grows with the square of their number
+_MOST_NAMED = 10  # segments in a sentence
+_OF_THE_RUN = ("open_after_close",)  # figures that segments don't have
 _TIMES = ("wait", "use", "create", "retry")
 _STATISTICS = ("mean", "p50", "p95", "p99", "max")
 _CONNECTIONS = (
@@ -41,23 +57,23 @@ _CONNECTIONS = (
 )
 
 
-def _of_time(time: str, statistic: str) -> Callable[[RunSummary], float | None]:
-    def figure(summary: RunSummary) -> float | None:
+def _of_time(time: str, statistic: str) -> Callable[[Figures], float | None]:
+    def figure(summary: Figures) -> float | None:
         value: float | None = getattr(getattr(summary, f"{time}_time_s"), statistic)
         return value
 
     return figure
 
 
-def _of_connections(name: str) -> Callable[[RunSummary], float | None]:
-    def figure(summary: RunSummary) -> float | None:
+def _of_connections(name: str) -> Callable[[Figures], float | None]:
+    def figure(summary: Figures) -> float | None:
         value: float | None = getattr(summary.connections, name)
         return value
 
     return figure
 
 
-FIGURES: dict[str, Callable[[RunSummary], float | None]] = {
+FIGURES: dict[str, Callable[[Figures], float | None]] = {
     "throughput": lambda summary: summary.throughput_per_s,
     "operations": lambda summary: summary.operations,
     "timeouts": lambda summary: summary.timeouts,
@@ -71,14 +87,15 @@ FIGURES: dict[str, Callable[[RunSummary], float | None]] = {
 
 
 def help_text() -> str:
-    """Return the help on conditions: every figure and operator, for a terminal of 80 columns."""
+    """Return the help on conditions: every figure, operator and scope, for a terminal of 80
+    columns."""
     plain = [figure for figure in FIGURES if not _is_time(figure)]
     return f"""\
-A condition is FIGURE OPERATOR VALUE, such as 'wait_p95 > 50ms'. It is checked
-against the whole run when that has ended; if it is true, or if nothing was
-counted for its figure, poolviz says so and exits with status 99. Give --fail-if
-once for each condition: any of them that is true fails the run. In a scenario:
-fail_if = ["wait_p95 > 50ms", "errors > 0"].
+A condition is FIGURE OPERATOR VALUE, such as 'wait_p95 > 50ms', and may end
+with a SCOPE, such as 'in segment 2'. It is checked when the run has ended; if
+it is true, or if nothing was counted for its figure, poolviz says so and exits
+with status 99. Give --fail-if once for each condition: any of them that is true
+fails the run. In a scenario: fail_if = ["wait_p95 > 50ms", "errors > 0"].
 
 operators  {" ".join(_OPERATORS)}
 
@@ -90,7 +107,115 @@ numbers    {textwrap.fill(", ".join(plain), 69, subsequent_indent=" " * 11)}
            throughput is in operations per second, means are weighted by time;
            errors counts every kind of error, timeouts not included;
            open_at_end is counted when the load ends, open_after_close when
-           the pool is closed: what is open then has leaked."""
+           the pool is closed: what is open then has leaked.
+
+scopes     without one, the whole run
+           in segment N       the Nth part of the run between two changes or
+                              faults; segment 1 is the one before the first
+           in any segment     it is true of at least one segment
+           in every segment   it is true of each of them
+           after KEY          it is true of a segment that began with a change
+                              of that limit or setting, or with that fault"""
+
+
+class Outcome(StrEnum):
+    """What became of a condition: it was not true, it was true, or there was nothing to compare."""
+
+    PASSED = "passed"
+    CROSSED = "crossed"
+    NOT_MEASURED = "not_measured"
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one condition, which `sentence` says to people.
+
+    `value` is the figure that decided, in seconds for times, of the segment with the number
+    `segment` if the condition is of segments; None where there was none.
+    """
+
+    condition: str
+    outcome: Outcome
+    figure: str
+    value: float | None
+    segment: int | None
+    sentence: str
+
+    @property
+    def passed(self) -> bool:
+        """The condition was checked, and isn't true."""
+        return self.outcome is Outcome.PASSED
+
+
+def verdicts(recorder: Recorder) -> tuple[Verdict, ...]:
+    """Return what became of each condition of the run that is recorded, by its figures so far."""
+    if recorder.began is None:
+        return ()
+    conditions = recorder.began.scenario.fail_if
+    if not conditions:
+        return ()
+    summary, marks = recorder.summary(), recorder.marks
+    return tuple(_verdict_on(text, summary, marks) for text in conditions)
+
+
+def _verdict_on(text: str, summary: RunSummary, marks: Sequence[Mark]) -> Verdict:
+    try:
+        threshold = Threshold.parse(text)
+    except ParameterError as error:  # a session file is data from anywhere
+        return Verdict(
+            condition=shortened(text, _LONGEST),
+            outcome=Outcome.NOT_MEASURED,
+            figure="",
+            value=None,
+            segment=None,
+            sentence=f"A condition of the session can't be read: {error.problem}",
+        )
+    return threshold.verdict(summary, marks)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which part of a run a condition is of: the whole run, the segment `number`, the segments that
+    began with `after`, or all of them, of which it must be true of `any` or of `every` one."""
+
+    words: str = ""
+    number: int | None = None
+    after: str | None = None
+    every: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Scope | None:
+        """Return the scope that `text` names; None if it names none."""
+        match = _SCOPE.fullmatch(" ".join(text.split()))
+        if match is None:
+            return None
+        number, quantity, after = match.groups()
+        if number is not None:
+            return cls(f"in segment {int(number)}", number=int(number)) if int(number) else None
+        if quantity is not None:
+            every = quantity.lower().startswith("every")
+            return cls(f"in {'every' if every else 'any'} segment", every=every)
+        return cls(f"after {after}", after=after)
+
+    def segments(self, summary: RunSummary, marks: Sequence[Mark]) -> Mapping[int, SegmentSummary]:
+        """Return the segments that are compared, by their numbers, which begin at 1. Those that are
+        shorter than a sample are left out, unless they are named by their number."""
+        numbered = dict(enumerate(summary.segments, 1))
+        if self.number is not None:
+            return {self.number: numbered[self.number]} if self.number in numbered else {}
+        long = {number: each for number, each in numbered.items() if each.duration_s >= TICK}
+        if self.after is None:
+            return long
+        moments = {mark.t for mark in marks if mark.key == self.after}
+        return {number: each for number, each in long.items() if each.from_s in moments}
+
+    def missing(self, summary: RunSummary) -> str:
+        """Return why there is no such segment."""
+        if self.after is not None:
+            return f"no segment of the run began with {self.after}"
+        if self.number is None:
+            return f"no segment of the run was as long as a sample, {show_seconds(TICK)}"
+        count = len(summary.segments)
+        return f"the run had {'one segment' if count == 1 else f'{count} segments'}"
 
 
 @dataclass(frozen=True)
@@ -100,10 +225,11 @@ class Threshold:
     figure: str
     comparison: str
     limit: float
+    scope: Scope = Scope()
 
     @classmethod
     def parse(cls, text: str) -> Threshold:
-        """Return the threshold that `FIGURE OPERATOR VALUE` describes.
+        """Return the threshold that `FIGURE OPERATOR VALUE [SCOPE]` describes.
 
         Raises ParameterError, which says what is allowed.
         """
@@ -124,6 +250,11 @@ class Threshold:
             raise _refused(text, f"{figure} is no figure of a run: {suggest(figure, FIGURES)}.")
         if comparison not in _OPERATORS:
             raise _refused(text, f"{comparison} is no operator: use one of {' '.join(_OPERATORS)}.")
+        scoped = _SCOPED.fullmatch(value)
+        scope: Scope | None = Scope()
+        if scoped is not None:
+            value, words = scoped.groups()
+            scope = Scope.parse(words)
         try:
             limit = parse_seconds(value) if _is_time(figure) else float(value)
         except ValueError:
@@ -131,25 +262,106 @@ class Threshold:
         if not math.isfinite(limit):
             what = "a time, such as 50ms or 2min" if _is_time(figure) else "a number"
             raise _refused(text, f"{figure} is compared with {what}.")
-        return cls(figure, comparison, limit)
+        if scope is None:
+            raise _refused(
+                text,
+                f"'{words}' names no part of a run: give 'in segment 2' (counted from 1), "
+                "'in any segment', 'in every segment', 'after KEY', or nothing for the whole run.",
+            )
+        if scope.words and figure in _OF_THE_RUN:
+            raise _refused(
+                text, f"{figure} is counted once, when the run is over: leave '{scope.words}' away."
+            )
+        return cls(figure, comparison, limit, scope)
 
-    def crossed(self, summary: RunSummary) -> str | None:
-        """Return a sentence if the condition is true of a run, else None.
+    @property
+    def after(self) -> str | None:
+        """The limit, setting or fault with which the segments begin that this is of, if any."""
+        return self.scope.after
 
-        A figure that nothing was counted for fails the run too: no measurement is no pass.
-        """
-        value = FIGURES[self.figure](summary)
-        if value is None:
-            return f"'{self}' can't be checked: nothing was counted for {self.figure}."
-        if not _OPERATORS[self.comparison](value, self.limit):
-            return None
-        return f"'{self}' is true: {self.figure} was {self._show(value)}."
+    def verdict(self, summary: RunSummary, marks: Sequence[Mark] = ()) -> Verdict:
+        """Return whether the condition is true of a run with these figures and marks."""
+        if not self.scope.words:
+            return self._decided({None: FIGURES[self.figure](summary)}, summary)
+        segments = self.scope.segments(summary, marks)
+        if not segments:
+            return self._verdict(
+                Outcome.NOT_MEASURED,
+                None,
+                None,
+                f"can't be checked: {self.scope.missing(summary)}.",
+            )
+        values: dict[int | None, float | None] = {
+            number: FIGURES[self.figure](each) for number, each in segments.items()
+        }
+        return self._decided(values, summary)
+
+    def _decided(self, values: Mapping[int | None, float | None], summary: RunSummary) -> Verdict:
+        """Return the verdict on the figures of the run (None) or of segments, by their numbers."""
+        known = {number: value for number, value in values.items() if value is not None}
+        true = {number: value for number, value in known.items() if self._holds(value)}
+        false = {number: value for number, value in known.items() if number not in true}
+        decisive = false if self.scope.every else true
+        if not decisive and len(known) < len(values):
+            unknown = next(number for number in values if number not in known)
+            where = _where(unknown, summary)
+            said = f"can't be checked: nothing was counted for {self.figure}{where}."
+            return self._verdict(Outcome.NOT_MEASURED, None, unknown, said)
+        crossed = bool(decisive) != self.scope.every
+        number, value = self._extreme(true if crossed else false)
+        said = (
+            f"is {'true' if crossed else 'not true'}: {self.figure} was {self._show(value)}"
+            f"{_where(number, summary)}{_also(true, number) if crossed else ''}."
+        )
+        return self._verdict(Outcome.CROSSED if crossed else Outcome.PASSED, value, number, said)
+
+    def _holds(self, value: float) -> bool:
+        return _OPERATORS[self.comparison](value, self.limit)
+
+    def _extreme(self, values: Mapping[int | None, float]) -> tuple[int | None, float]:
+        """Return the number and the value that goes furthest in the operator's direction."""
+        if self.comparison.startswith(">"):
+            return max(values.items(), key=lambda item: item[1])
+        if self.comparison.startswith("<"):
+            return min(values.items(), key=lambda item: item[1])
+        return next(iter(values.items()))
+
+    def _verdict(
+        self, outcome: Outcome, value: float | None, segment: int | None, said: str
+    ) -> Verdict:
+        return Verdict(
+            condition=str(self),
+            outcome=outcome,
+            figure=self.figure,
+            value=value,
+            segment=segment,
+            sentence=f"'{self}' {said}",
+        )
 
     def __str__(self) -> str:
-        return f"{self.figure} {self.comparison} {self._show(self.limit)}"
+        condition = f"{self.figure} {self.comparison} {self._show(self.limit)}"
+        return f"{condition} {self.scope.words}" if self.scope.words else condition
 
     def _show(self, value: float) -> str:
         return show_seconds(value) if _is_time(self.figure) else f"{value:.6g}"
+
+
+def _where(number: int | None, summary: RunSummary) -> str:
+    """Return where a figure is from, for the end of a clause: "" for the whole run."""
+    if number is None:
+        return ""
+    segment = summary.segments[number - 1]
+    begun = "".join(f", {text}" for text in segment.began_with)
+    return f" in segment {number} ({segment.from_s:.1f} to {segment.to_s:.1f} s{begun})"
+
+
+def _also(true: Mapping[int | None, float], shown: int | None) -> str:
+    """Return in which other segments a condition is true, for the end of a clause."""
+    others = [f"{number}" for number in true if number != shown]
+    if not others:
+        return ""
+    named = ", ".join(others[:_MOST_NAMED]) + (", …" if len(others) > _MOST_NAMED else "")
+    return f"; it is true in segment{'s' if len(others) > 1 else ''} {named} too"
 
 
 def _refused(text: str, reason: str) -> ParameterError:

@@ -229,6 +229,22 @@ def test_a_crossed_threshold_ends_with_99(run: Any, conninfo: str) -> None:
     assert "errors" not in err
 
 
+def test_a_threshold_of_a_segment_is_checked_on_its_figures(run: Any, conninfo: str) -> None:
+    ways = ("--at", "0.3:clients=2", "--fail-if", "operations > 0 after clients")
+    passed = ("--fail-if", "operations < 1 in any segment", "--fail-if", "errors > 0 in segment 9")
+    status, out, err = run("run", "--dsn", conninfo, *SHORT, *ways, *passed, "--json", "--quiet")
+    assert status == 99
+    result = json.loads(out)
+    after, in_any, ninth = result["thresholds"]
+    assert (after["outcome"], after["segment"]) == ("crossed", 2)
+    assert after["value"] == result["segments"][1]["operations"]
+    assert in_any["outcome"] == "passed"
+    assert in_any["value"] == min(each["operations"] for each in result["segments"])
+    assert (ninth["outcome"], ninth["value"], ninth["segment"]) == ("not_measured", None, None)
+    assert [after["sentence"] in err, in_any["sentence"] in err] == [True, False]
+    assert "'errors > 0 in segment 9' can't be checked: the run had 2 segments." in err
+
+
 BAD = {
     "unknown pool": ["run", "--pool", "sqlalchemy.QuePool"],
     "unknown limit": ["run", "--limit", "pool_sise=4"],
@@ -264,6 +280,8 @@ BAD = {
     "an output over another file": ["run", "--out", "notes.poolviz"],
     "unknown format": ["run", "--out", "graph.bmp"],
     "bad threshold": ["run", "--fail-if", "wait > soon"],
+    "unknown segment": ["run", "--fail-if", "errors > 0 in segment x"],
+    "unknown change of a threshold": ["run", "--fail-if", "errors > 0 after pool_sise"],
     "not a session": ["export", "notes.poolviz", "a.csv"],
     "no session": ["export", "nowhere.poolviz", "a.csv"],
     "a truncated session": ["export", "cut.poolviz", "a.csv"],

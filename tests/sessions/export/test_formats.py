@@ -18,8 +18,8 @@ from poolviz.model.sample import ErrorCount, ErrorKind, Mark, MarkKind
 from poolviz.sessions.export.manifest import manifest
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.report import as_object
 from poolviz.sessions.resolutions import LEVELS
-from poolviz.sessions.summary import as_object
 from tests.sessions.builders import (
     ENVIRONMENT,
     LIMITS,
@@ -143,8 +143,7 @@ def test_json_is_what_the_command_line_prints_and_the_manifest(
     assert exporter_for(path).export(recorder, path) == (path,)
     shown = json.loads(path.read_text())
     check_manifest(shown.pop("manifest"))
-    printed = as_object(recorder.summary(), recorder.marks)
-    assert shown == json.loads(msgspec.json.encode(printed))
+    assert shown == json.loads(msgspec.json.encode(as_object(recorder)))
     exporter_for(tmp_path / "run.csv").export(recorder, tmp_path / "run.csv")
     check_manifest(json.loads((tmp_path / "run.manifest.json").read_text()))
 

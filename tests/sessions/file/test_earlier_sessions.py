@@ -17,7 +17,7 @@ from poolviz.model.messages import RunEnded
 from poolviz.model.sample import MarkKind
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.summary import as_object
+from poolviz.sessions.report import as_object
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -34,7 +34,7 @@ def of_before(now: object, before: object) -> object:
 def test_the_figures_are_those_that_were_printed_when_it_was_recorded() -> None:
     before = json.loads((DATA / "format-1.json").read_text())
     with Recorder.open(DATA / "format-1.poolviz") as recorder:
-        now = json.loads(msgspec.json.encode(as_object(recorder.summary())))
+        now = json.loads(msgspec.json.encode(as_object(recorder)))
     assert of_before(now, before) == before
 
 

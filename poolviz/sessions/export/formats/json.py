@@ -8,12 +8,11 @@ from pathlib import Path
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import as_json, manifest
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.summary import as_object
+from poolviz.sessions.report import as_object
 
 
 def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
-    figures = as_object(recorder.summary(), recorder.marks)
-    paths[0].write_bytes(as_json(figures | {"manifest": manifest(recorder)}))
+    paths[0].write_bytes(as_json(as_object(recorder) | {"manifest": manifest(recorder)}))
 
 
 EXPORTER = Exporter("Figures as JSON", _write)

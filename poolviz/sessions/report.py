@@ -1,0 +1,27 @@
+"""The result of a run as one object, for other programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.thresholds import verdicts
+
+
+def as_object(recorder: Recorder) -> dict[str, Any]:
+    """Return the one object that `poolviz run --json` prints: what was run comes first, and what
+    became of its conditions, then the changes, faults and notes of the run last."""
+    summary = recorder.summary()
+    return {
+        "pool": summary.pool,
+        "use": summary.use,
+        "server": summary.server,
+        "connect": summary.connect,
+        "complete": summary.complete,
+        "incomplete_reason": summary.incomplete_reason,
+        **msgspec.structs.asdict(summary),
+        "thresholds": [msgspec.structs.asdict(verdict) for verdict in verdicts(recorder)],
+        "marks": [msgspec.structs.asdict(mark) for mark in recorder.marks],
+    }

@@ -107,6 +107,18 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
         half_written.difference_update(map(str, drafts))
 
 
+@contextmanager
+def appending(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Yield a temporary path for each of `paths`, to write to; append what was written to the files
+    at the end of the block. An exception in the block leaves the files as they were."""
+    with tempfile.TemporaryDirectory() as folder:
+        drafts = tuple(Path(folder, f"{number}") for number in range(len(paths)))
+        yield drafts
+        for draft, path in zip(drafts, paths, strict=True):
+            with path.open("ab") as file:
+                file.write(draft.read_bytes())
+
+
 def _remove_abandoned(folder: Path) -> None:
     """Remove the temporary files of processes of this machine that are gone."""
     import psutil  # noqa: PLC0415 - not needed before the first file is written

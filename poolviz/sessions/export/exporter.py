@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from poolviz.model.errors import InputError
-from poolviz.system.files import atomic_write, cannot_write, check_writable
+from poolviz.system.files import appending, atomic_write, cannot_write, check_writable
 
 if TYPE_CHECKING:
     from poolviz.sessions.recorder import Recorder
@@ -23,13 +23,15 @@ class Exporter:
     """An export format.
 
     `write` gets the record and the paths to write to: the file itself, and one for each suffix in
-    `beside`, which replaces that of the file. These are temporary paths in the same folder, with
-    the same suffixes. `check_path` raises InputError if the file itself can't be written.
+    `beside`, which replaces that of the file. These are temporary paths with the same suffixes; one
+    that `appends` adds what is written to the file that is there. `check_path` raises InputError if
+    the file itself can't be written.
     """
 
     label: str
     write: Write
     beside: tuple[str, ...] = ()
+    appends: bool = False
     check_path: Callable[[Path], None] = check_writable
 
     def files(self, path: Path) -> tuple[Path, ...]:
@@ -52,7 +54,7 @@ class Exporter:
         self.check(path)
         files = self.files(path)
         try:
-            with atomic_write(*files) as drafts:
+            with (appending if self.appends else atomic_write)(*files) as drafts:
                 self.write(recorder, drafts)
         except OSError as error:
             raise cannot_write(path, error) from None

@@ -6,7 +6,9 @@ Suffixes are known without importing a format, so that a help text may list them
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,10 @@ from poolviz.sessions.export import formats
 
 if TYPE_CHECKING:
     from poolviz.sessions.export.exporter import Exporter
+
+
+_MARKDOWN = ".md"
+_STEP_SUMMARY = "GITHUB_STEP_SUMMARY"  # names the file of what a job's page on GitHub shows
 
 
 def suffixes() -> tuple[str, ...]:
@@ -30,14 +36,22 @@ def exporters() -> dict[str, Exporter]:
 def exporter_for(path: Path) -> Exporter:
     """Return the export format for the suffix of `path`; InputError lists the suffixes there are.
 
-    Upper and lower case are the same.
+    Upper and lower case are the same. The summary of a step on GitHub, whose file has no suffix, is
+    Markdown that is added to what the step has written before.
     """
+    if _is_step_summary(path):
+        return replace(_load(_MARKDOWN), appends=True)
     suffix = path.suffix.lower()
     if suffix not in suffixes():
         raise InputError(
             f"{path} has no suffix of an export format: give it one of {' '.join(suffixes())}."
         )
     return _load(suffix)
+
+
+def _is_step_summary(path: Path) -> bool:
+    summary = os.environ.get(_STEP_SUMMARY, "")
+    return summary != "" and path.absolute() == Path(summary).absolute()
 
 
 def _load(suffix: str) -> Exporter:

@@ -26,7 +26,7 @@ EXPORTER = Exporter("Operations", _write)
 
 
 def test_every_suffix_has_a_format_with_a_label_of_its_own() -> None:
-    assert {".csv", ".json", ".png", ".poolviz", ".toml"} <= set(suffixes())
+    assert {".csv", ".json", ".png", ".poolviz", ".toml", ".xml", ".md"} <= set(suffixes())
     found = exporters()
     assert tuple(found) == suffixes()
     assert len({exporter.label for exporter in found.values()}) == len(found)

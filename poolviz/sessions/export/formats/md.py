@@ -1,0 +1,74 @@
+"""The result as one line of Markdown, for a job's page on GitHub and for comments.
+
+Whatever is quoted in it, it is shown as text: it makes no link, no mention and no formula.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from poolviz.model.parameters import show_seconds
+from poolviz.model.text import on_one_line
+from poolviz.sessions.export.exporter import Exporter
+from poolviz.sessions.export.manifest import run_started
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import RunSummary, no_success
+from poolviz.sessions.thresholds import Verdict, verdicts
+
+_MOST_SENTENCES = 10  # of conditions that didn't pass
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&:@!])")
+
+
+def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
+    paths[0].write_text(f"{summary_line(recorder)}\n", encoding="utf-8")
+
+
+def summary_line(recorder: Recorder) -> str:
+    """Return what was run and what came of it, on one line."""
+    summary, checked = recorder.summary(), verdicts(recorder)
+    wrong = summary.incomplete_reason or no_success(summary)
+    failed = [verdict for verdict in checked if not verdict.passed]
+    outcome = "incomplete" if wrong else "failed" if failed else "passed" if checked else "done"
+    pool = _escaped(run_started(recorder).scenario.pool)
+    parts = [f"**poolviz: {outcome}.** {pool}: {_figures(summary)}."]
+    if wrong:
+        parts.append(_escaped(wrong))
+    if checked:
+        parts.append(_thresholds(checked, failed))
+    return " ".join(parts)
+
+
+def _figures(summary: RunSummary) -> str:
+    wait = summary.wait_time_s.p95
+    figures = [
+        f"{summary.operations:,} operations in {summary.duration_s:.1f} s",
+        f"{summary.throughput_per_s or 0:,.1f} a second",
+        "nobody got a connection" if wait is None else f"wait p95 {_rounded(wait)}",
+        f"{summary.timeouts:,} timeouts",
+        f"{sum(summary.errors.values()):,} errors",
+    ]
+    return ", ".join(figures)
+
+
+def _thresholds(checked: Sequence[Verdict], failed: Sequence[Verdict]) -> str:
+    passed = len(checked) - len(failed)
+    counted = f"{passed} of {len(checked)} threshold{'s' if len(checked) > 1 else ''} passed"
+    if not failed:
+        return f"{counted}."
+    said = " ".join(_escaped(verdict.sentence) for verdict in failed[:_MOST_SENTENCES])
+    more = len(failed) - _MOST_SENTENCES
+    return f"{counted}: {said}{f' And {more} more.' if more > 0 else ''}"
+
+
+def _rounded(seconds: float) -> str:
+    return show_seconds(float(f"{seconds:.3g}"))
+
+
+def _escaped(text: str) -> str:
+    """Return `text` as Markdown that shows it; GitHub takes what is between two $ for a formula."""
+    return _SPECIAL.sub(r"\\\1", on_one_line(text)).replace("$", "<span>$</span>")
+
+
+EXPORTER = Exporter("Summary in a line of Markdown", _write)

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 import aiomysql
-from plain import CLIENTS, STATEMENT, tasks
+from plain import SIZE, STATEMENT, acquired, tasks
 from sqlalchemy import make_url
 
 
@@ -16,14 +16,16 @@ async def main() -> None:
         user=url.username,
         password=url.password,
         db=url.database,
-        minsize=CLIENTS,
-        maxsize=CLIENTS,
+        minsize=SIZE,
+        maxsize=SIZE,
     ) as pool:
 
         async def once() -> None:
-            async with pool.acquire() as connection, connection.cursor() as cursor:
-                await cursor.execute(STATEMENT)
-                await cursor.fetchall()
+            async with pool.acquire() as connection:
+                acquired()
+                async with connection.cursor() as cursor:
+                    await cursor.execute(STATEMENT)
+                    await cursor.fetchall()
 
         await tasks(once)
 

@@ -1,4 +1,8 @@
-"""What the plain scripts share: five clients that repeat an operation until standard input ends."""
+"""What the plain scripts share: five clients that repeat an operation until standard input ends.
+
+Arguments: the URL, a statement, and the share of operations that are cancelled inside acquire, for
+which there are fewer connections than clients.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,18 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 
 CLIENTS = 5
-THINK = 0.2  # seconds between two operations of a client, on average
 STATEMENT = sys.argv[2] if len(sys.argv) > 2 else "SELECT 1"
+SHARE = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0  # of operations that are cancelled
+SIZE = 2 if SHARE else CLIENTS  # of the pool
+THINK = 0.02 if SHARE else 0.2  # seconds between two operations of a client, on average
+LONGEST = 0.05  # seconds before a client is cancelled that still waits for a connection
 
 _counts: Counter[str] = Counter()  # "" for operations that succeeded, else the error's class
 _over = threading.Event()
+_timers: dict[object, asyncio.TimerHandle] = {}  # by the task that one will cancel
 
 
 def threads(once: Callable[[], object]) -> None:
@@ -41,16 +49,24 @@ def threads(once: Callable[[], object]) -> None:
     _print()
 
 
-async def tasks(once: Callable[[], Awaitable[object]]) -> None:
-    """Have tasks call `once` again and again."""
+async def tasks(once: Callable[[], Coroutine[None, None, object]]) -> None:
+    """Have tasks call `once` again and again, each time in a task of its own, as for a request."""
 
     async def client() -> None:
+        due = False
         while not _over.is_set():
+            due = due or random.random() < SHARE
+            operation = asyncio.create_task(once())
+            if due:
+                when = random.random() * LONGEST
+                _timers[operation] = asyncio.get_running_loop().call_later(when, operation.cancel)
             try:
-                await once()
+                await operation
                 _counts[""] += 1
-            except Exception as error:  # noqa: BLE001 - whatever an application would see
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
                 _counts[_name(error)] += 1
+                due = due and not isinstance(error, asyncio.CancelledError)
+            acquired(operation)
             await asyncio.sleep(random.expovariate(1 / THINK))
 
     started = [asyncio.create_task(client()) for _ in range(CLIENTS)]
@@ -58,6 +74,13 @@ async def tasks(once: Callable[[], Awaitable[object]]) -> None:
     _over.set()
     await asyncio.gather(*started)
     _print()
+
+
+def acquired(task: object = None) -> None:
+    """Let an operation that has a connection, or has ended, no longer be cancelled."""
+    timer = _timers.pop(task or asyncio.current_task(), None)
+    if timer is not None:
+        timer.cancel()
 
 
 def _name(error: BaseException) -> str:

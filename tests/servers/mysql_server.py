@@ -29,25 +29,34 @@ PASSWORD = "s3cret"
 NAME = "poolviz 4711"  # the application name of connections that a test opens
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 _SETUP = f"""
-CREATE DATABASE poolviz;
-CREATE USER poolviz@'%' IDENTIFIED BY '{PASSWORD}';
+CREATE DATABASE IF NOT EXISTS poolviz;
+CREATE USER IF NOT EXISTS poolviz@'%' IDENTIFIED BY '{PASSWORD}';
 GRANT ALL ON *.* TO poolviz@'%' WITH GRANT OPTION;
 DELETE FROM mysql.global_priv WHERE User IN ('root', '');
 FLUSH PRIVILEGES;
 """
 # Runs the server until its standard input ends, which it does when the tests end, however they do.
-# The folder is removed last: once it is gone, so is the server.
+# A server that a client has shut down is started again, so that a test can restart it. The folder
+# is removed last: once it is gone, so is the server.
 _WATCHDOG = """
 import shutil, subprocess, sys, threading
 folder, owner, *command = sys.argv[1:]
 user, _, group = owner.partition(":")
 account = dict(user=int(user), group=int(group), extra_groups=[]) if owner else {}
-server = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd="/", **account)
+over = threading.Event()
 def stop():
     sys.stdin.read()
+    over.set()
     server.kill()  # it would take seconds to write down what is removed with it
+def run():
+    global server
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd="/", **account)
+    if over.is_set():
+        server.kill()
+run()
 threading.Thread(target=stop, daemon=True).start()
-server.wait()
+while server.wait() == 0 and not over.is_set():
+    run()
 shutil.rmtree(folder)
 """
 

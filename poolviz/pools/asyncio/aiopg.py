@@ -16,10 +16,7 @@ from typing import Any
 import aiopg
 from aiopg import pool as upstream
 from psycopg2 import OperationalError
-from psycopg2.extensions import (
-    QueryCanceledError,
-    connection,
-)
+from psycopg2.extensions import QueryCanceledError, connection
 
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.parameters import Effect, Parameters, Seconds, Value
@@ -48,6 +45,11 @@ LISTING = Listing(
     drivers=("aiopg",),
     extra="aiopg",
     classes=("aiopg.pool:Pool", "aiopg:Pool", "aiopg:create_pool"),
+)
+
+_CANCELLED_BY_SERVER = (
+    "the server cancelled the statement, by a timeout or on request, and aiopg says so by this "
+    "exception, which ends a task that doesn't catch it"
 )
 
 
@@ -148,7 +150,10 @@ class AiopgPool(ConditionTaskPool):
         return coroutine
 
     async def execute(self, connection: Any, statement: str) -> None:
-        """Execute a statement and fetch all rows."""
+        """Execute a statement and fetch all rows.
+
+        Raises CancelledError if the server cancels it, too: that is what aiopg raises.
+        """
         try:
             async with connection.cursor() as cursor:
                 await cursor.execute(statement)
@@ -158,8 +163,8 @@ class AiopgPool(ConditionTaskPool):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            # aiopg raises CancelledError when the server cancels the statement.
-            raise QueryCanceledError("the server cancelled the statement") from None
+            # As its library does, which gives it no text.
+            raise asyncio.CancelledError(_CANCELLED_BY_SERVER) from None
 
 
 def _is_cancelled_statement(context: dict[str, Any]) -> bool:

@@ -87,7 +87,7 @@ def group() -> None:
     \b
       poolviz [SCENARIO.toml | PRESET | SESSION.poolviz] [--dsn URL]    the window
       poolviz run [SCENARIO.toml | PRESET] [OPTIONS]…                   a run without a window
-      poolviz help TOPIC                                                more about a command
+      poolviz help TOPIC                                                commands, connect, faults …
     """
 
 

@@ -19,6 +19,7 @@ from poolviz.model.scenario import Scenario
 from poolviz.model.text import on_one_line, sentence
 from poolviz.runs.runner import Run
 from poolviz.runs.warnings import RunWarning
+from poolviz.scenarios.connect import in_words
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import RunSummary
 from poolviz.sessions.thresholds import Verdict
@@ -135,7 +136,7 @@ def table(
     how = "" if summary.use is None else f" (use = {summary.use})"
     lines = [f"{summary.pool}{how} on {summary.server}"]
     if summary.connect:
-        given = ", ".join(f"{key}={value}" for key, value in summary.connect.items())
+        given = in_words(summary.pool or "", summary.connect)
         lines.append(f"  connect       {on_one_line(given)}")
     if summary.incomplete_reason is not None:
         lines.append(f"  incomplete    {summary.incomplete_reason}")

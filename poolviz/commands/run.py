@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "--connect",
     metavar="KEY=VALUE",
     multiple=True,
-    help="An argument that the pool's driver connects with, as `poolviz pools` lists them.",
+    help="An argument that the pool's driver connects with; `poolviz help connect` lists them.",
 )
 @click.option(
     "--at", metavar="SECONDS:KEY=VALUE", multiple=True, help="A change or a fault during the run."

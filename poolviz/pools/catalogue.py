@@ -1,8 +1,9 @@
-"""The output of `poolviz pools`: all pools and their limits, as declared."""
+"""All pools, their limits and connect arguments as declared, for `poolviz pools` and `help`."""
 
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any
 
 import msgspec
@@ -10,13 +11,19 @@ import msgspec
 from poolviz.model.parameters import Effect, Parameter, Parameters
 from poolviz.pools.base import Pool, TaskPool
 from poolviz.pools.listing import Listing
-from poolviz.pools.registry import listings, missing_for, pool_class
+from poolviz.pools.registry import POOLS, listings, missing_for, pool_class
 
 _APPLIES = {
     Effect.NOW: "a change applies at once",
     Effect.NEW_REQUESTS: "a change applies to new requests",
     Effect.REBUILD: "a change rebuilds the pool",
     Effect.NEW_RUN: "a change needs a new run",
+}
+_INDENTED: dict[str, Any] = {
+    "initial_indent": "  ",
+    "subsequent_indent": "  ",
+    "break_long_words": False,
+    "break_on_hyphens": False,
 }
 
 
@@ -29,6 +36,50 @@ def as_json() -> str:
 def as_text() -> str:
     """Return all pools as text for people."""
     return "\n\n".join(_as_text(listing) for listing in listings())
+
+
+def limits_as_text() -> str:
+    """Return each limit, with what it takes, its default, its help, and the pools that have it."""
+    return _by_key([(pool.id, pool.limits) for pool in POOLS.values()])
+
+
+def connect_arguments_as_text() -> str:
+    """Return each connect argument, with what it takes, its default, its help, and the pools whose
+    driver takes it."""
+    return _by_key(
+        [
+            (f"{pool.id} ({server})" if len(pool.servers) > 1 else pool.id, arguments)
+            for pool in POOLS.values()
+            for server, arguments in pool.connect.items()
+        ]
+    )
+
+
+def _by_key(declared: list[tuple[str, Parameters]]) -> str:
+    """Return the parameters of pools in the order of their keys. Pools that declare the same one
+    are listed together; what a key means elsewhere is a paragraph of its own."""
+    groups: list[tuple[Parameter, list[str]]] = []
+    for pool, parameters in declared:
+        for parameter in parameters.values():
+            same = next((pools for known, pools in groups if known == parameter), None)
+            if same is None:
+                groups.append((parameter, [pool]))
+            else:
+                same.append(pool)
+    groups.sort(key=lambda group: group[0].key)
+    return "\n\n".join(_paragraph(parameter, pools) for parameter, pools in groups)
+
+
+def _paragraph(parameter: Parameter, pools: list[str]) -> str:
+    usual = parameter.show(parameter.default) or "empty"
+    change = "" if parameter.effect is Effect.NEW_RUN else f"; {_APPLIES[parameter.effect]}"
+    if not change:  # what all of these would say
+        parameter = msgspec.structs.replace(parameter, effect_help="")
+    text = (parameter.description(), f"Taken by {', '.join(pools)}.")
+    lines = (textwrap.fill(each, 80, **_INDENTED) for each in text)
+    return "\n".join(
+        (f"{parameter.key}: {parameter.allowed()}; {usual} by default{change}.", *lines)
+    )
 
 
 def _as_dict(listing: Listing) -> dict[str, Any]:

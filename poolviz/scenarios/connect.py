@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import quote, urlencode
 
 from poolviz.model.dialect import POSTGRESQL, dialect_of
@@ -11,7 +12,7 @@ from poolviz.model.parameters import Parameters, Value, either
 from poolviz.pools.base import Pool
 from poolviz.pools.connections.arguments import DRIVER
 from poolviz.pools.connections.dsn import postgres_url, where_option_belongs
-from poolviz.pools.registry import POOLS
+from poolviz.pools.registry import POOLS, pool_class
 
 _IN_DSN = (
     *("host", "hostaddr", "port", "user", "username", "password", "passfile", "dbname", "database"),
@@ -89,6 +90,23 @@ def split_dsn(pool: type[Pool], dsn: str) -> tuple[str, dict[str, Value]]:
     if rest:
         whole += ("&" if "?" in whole else "?") + urlencode(rest, quote_via=quote)
     return f"postgresql+{driver}{whole.removeprefix('postgresql')}" if driver else whole, taken
+
+
+def in_words(pool: str, given: Mapping[str, Value]) -> str:
+    """Return connect arguments as their declarations show them: `prepare_threshold=never,
+    connect_timeout=10 s`. A pool that can't be looked up has its values shown as they are."""
+    try:
+        declared = tuple(pool_class(pool).connect.values())
+    except InputError:
+        declared = ()
+    return ", ".join(f"{key}={_shown(key, value, declared)}" for key, value in given.items())
+
+
+def _shown(key: str, value: Value, declared: Sequence[Parameters]) -> str:
+    for arguments in declared:
+        with suppress(ParameterError):
+            return arguments[key].show(arguments.find(key).check(value))
+    return str(value)
 
 
 def check_connect(pool: type[Pool], given: Mapping[str, Value], server: str) -> None:

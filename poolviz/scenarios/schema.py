@@ -148,21 +148,23 @@ def as_text() -> str:
     return "\n\n".join(
         (
             f"A scenario\n{top}",
-            f"[own_pool]\n{_own_options()}",
+            f"[own_pool]\n{own_options_as_text()}",
             "[limits]\n  The limits of its pool, as `poolviz pools` lists them.",
-            f"[load]\n{_listed(SETTINGS)}",
+            f"[load]\n{declarations_as_text(SETTINGS)}",
             "[connect]\n  The connect arguments of its pool, as `poolviz pools` lists them.",
             f"[[changes]]\n  at, and any limit, setting of the load, or fault:\n"
-            f"{_listed(FAULT_PARAMETERS)}",
+            f"{declarations_as_text(FAULT_PARAMETERS)}",
         )
     )
 
 
-def _own_options() -> str:
+def own_options_as_text() -> str:
+    """Return a line for each option of a pool of one's own."""
     return "\n".join(f"  {key:<8} {about}" for key, about in OWN_OPTIONS.items())
 
 
-def _listed(declared: Mapping[str, Parameter]) -> str:
+def declarations_as_text(declared: Mapping[str, Parameter]) -> str:
+    """Return two lines for each parameter: what it takes, and what it is for."""
     lines = []
     for key, parameter in declared.items():
         usual = parameter.show(parameter.default) or "none"

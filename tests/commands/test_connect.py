@@ -43,7 +43,9 @@ def test_connect_arguments_are_named_wherever_the_run_is(run: Any, conninfo: str
         assert session.scenario.connect == session.summary().connect == expected
     again = ["own.toml", "--dsn", conninfo, "--quiet"]
     assert json.loads(run("run", *again, "--json")[1])["connect"] == expected
-    assert "  connect       prepare_threshold=-1, keepalives_idle=30.0\n" in run("run", *again)[1]
+    assert (
+        "  connect       prepare_threshold=never, keepalives_idle=30 s\n" in run("run", *again)[1]
+    )
 
 
 MISTAKES = {

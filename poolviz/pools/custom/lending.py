@@ -12,11 +12,13 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from poolviz.pools.base import NotAConnection
+from poolviz.pools.custom.library_pools import attributes
 from poolviz.pools.custom.methods import LendingMethods, takes_none
 
 # Attributes by which proxies of SQLAlchemy, DBUtils and others give the driver's connection.
 _BEHIND = ("driver_connection", "dbapi_connection", "_con")
 _DEEPEST = 4  # proxies within each other
+_DRIVERS = {"psycopg2", "psycopg", "asyncpg", "aiopg", "aiomysql", "pymysql", "sqlite3"}
 
 
 class Loan(NamedTuple):
@@ -150,8 +152,24 @@ def driver_connection(connection: Any) -> Any:
         names = (name for name in _BEHIND if hasattr(type(connection), name))
         own = getattr(connection, "__dict__", {})
         name = next(names, next((each for each in _BEHIND if each in own), None))
-        behind = None if name is None else getattr(connection, name, None)
+        behind = _wrapped_in(connection) if name is None else getattr(connection, name, None)
         if behind is None or not hasattr(behind, "cursor"):
             break
         connection = behind
     return connection
+
+
+def _wrapped_in(connection: Any) -> Any:
+    """Return the only driver's connection among the attributes of an object that is none itself;
+    None if there is none, or there are several."""
+    if _is_drivers(connection):
+        return None
+    found = {id(each): each for each in attributes(connection) if _is_drivers(each)}
+    return found.popitem()[1] if len(found) == 1 else None
+
+
+def _is_drivers(value: Any) -> bool:
+    """Return whether that is a connection of a driver's class, or of one derived from it."""
+    if not (hasattr(type(value), "cursor") and hasattr(type(value), "close")):
+        return False
+    return any(base.__module__.partition(".")[0] in _DRIVERS for base in type(value).__mro__)

@@ -275,6 +275,10 @@ def _around_class(cls: type[Any], id: str, options: Mapping[str, str]) -> type[P
     if inspect.isabstract(cls):
         missing = " and ".join(sorted(cls.__abstractmethods__))
         raise InputError(f"{id} is abstract: it lacks {missing}.")
+    if getattr(cls, "_is_protocol", False):
+        raise InputError(
+            f"{id} is a Protocol, of which no object is made: name a class that implements it."
+        )
     if not options and (listing := built_in_listing(f"{cls.__module__}:{cls.__qualname__}")):
         return _with_id(listing.load(), id)
     if sqlalchemy is not None and issubclass(cls, sqlalchemy.Pool):

@@ -8,6 +8,7 @@ connections that go back to it when they are closed, needs no method to take the
 from __future__ import annotations
 
 import inspect
+import typing
 from typing import Any, NamedTuple
 
 from poolviz.model.errors import InputError
@@ -41,6 +42,20 @@ _PAIRS: dict[str, tuple[str, ...]] = {
     "cursor": (),
     "session": (),
     "get_session": (),
+}
+# Any other names that begin so and go on alike: borrow_object and return_object.
+_VERBS = {
+    "get": ("put", "release", "return", "give_back", "free"),
+    "acquire": ("release", "return"),
+    "borrow": ("return", "give_back", "release"),
+    "checkout": ("checkin",),
+    "check_out": ("check_in",),
+    "take": ("put", "return", "give_back"),
+    "lease": ("release", "return"),
+    "obtain": ("release", "return"),
+    "fetch": ("release", "return", "put"),
+    "request": ("release", "return"),
+    "pop": ("push",),
 }
 # Without a method for it, these give connections that go back when they are closed.
 _GIVEN_BACK_BY_CLOSE = ("get_connection", "get_conn", "getConnection", "connection", "connect")
@@ -80,8 +95,42 @@ def lending_methods(
     found = _pair(owner, acquire, release)
     if found is None:
         raise InputError(f"{id} is not a connection pool: it lacks {_lacking(owner)}.")
+    _check_arguments(owner, *found, id)
     tasks = clients == "tasks" if clients else _called_by_tasks(owner, *found)
     return LendingMethods(*found, tasks)
+
+
+def _check_arguments(owner: Any, acquire: str, release: str | None, id: str) -> None:
+    """Raise InputError if a method requires more arguments than it is called with."""
+    for name, given in ((acquire, 0), (release, 1)):
+        required = _required(owner, name)[given:] if name else []
+        if required:
+            raise InputError(
+                f"{id} can't be used: {name}() requires {_and(required)}, and is called "
+                f"{'with the connection alone' if given else 'without arguments'}: give "
+                f"{'them defaults' if required[1:] else 'it a default'}, or derive a class whose "
+                f"{name}() passes {'them' if required[1:] else 'it'}."
+            )
+
+
+def _required(owner: Any, name: str) -> list[str]:
+    """Return the names of the arguments that a method requires, without the object itself."""
+    try:
+        parameters = list(inspect.signature(getattr(owner, name)).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    unbound = isinstance(owner, type) and inspect.isfunction(inspect.getattr_static(owner, name))
+    spread = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        each.name
+        for each in parameters[unbound:]
+        if each.default is each.empty and each.kind not in spread
+    ]
+
+
+def _and(words: list[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _pair(owner: Any, acquire: str, release: str) -> tuple[str, str | None] | None:
@@ -96,7 +145,20 @@ def _pair(owner: Any, acquire: str, release: str) -> tuple[str, str | None] | No
         found = release or next((each for each in releases if _has(owner, each)), None)
         if found or name in _GIVEN_BACK_BY_CLOSE or is_context_manager(owner, name):
             return name, found
-    return None
+    return _alike(owner)
+
+
+def _alike(owner: Any) -> tuple[str, str] | None:
+    """Return the only two methods whose names go on alike after a verb of lending and one of giving
+    back; None if there are none, or several."""
+    found = []
+    for name in dir(owner):
+        for verb, others in _VERBS.items():
+            rest = name.removeprefix(f"{verb}_") if name.startswith(f"{verb}_") else ""
+            back = [each for other in others if _has(owner, each := f"{other}_{rest}")]
+            if rest and back and _has(owner, name):
+                found.append((name, back[0]))
+    return found[0] if len(found) == 1 else None
 
 
 def _release_for(owner: Any, acquire: str) -> str | None:
@@ -112,7 +174,10 @@ def _lacking(owner: Any) -> str:
     """Return what a pool lacks, as part of a sentence, with the options that would name it."""
     for acquire, releases in _PAIRS.items():
         if _has(owner, acquire) and releases:
-            return f"{releases[0]}, or --own-pool release=NAME for the method that takes back"
+            return (
+                f"{releases[0]}, or --own-pool release=NAME for the method that takes back, or "
+                f"--own-pool acquire={acquire} if that gives a context manager"
+            )
     return "getconn and putconn, or --own-pool acquire=NAME and release=NAME for its own methods"
 
 
@@ -133,10 +198,18 @@ def is_async(owner: Any, name: str) -> bool:
 
 
 def is_context_manager(owner: Any, name: str) -> bool:
-    """Return whether a method is a generator, which it is by `contextlib.contextmanager` or
-    `asynccontextmanager`."""
+    """Return whether a method gives a context manager: it is a generator, as by
+    `contextlib.contextmanager`, or is annotated as returning one that is no connection."""
     function = _function(owner, name)
-    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return True
+    try:
+        returned = typing.get_type_hints(function).get("return")
+    except Exception:  # noqa: BLE001 - a name that isn't there at run time
+        return False
+    returned = typing.get_origin(returned) or returned
+    entered = any(hasattr(returned, each) for each in ("__enter__", "__aenter__"))
+    return entered and not any(hasattr(returned, each) for each in ("cursor", "execute", "fetch"))
 
 
 def _called_by_tasks(owner: Any, acquire: str, release: str | None) -> bool:

@@ -14,12 +14,15 @@ from poolviz.pools.custom.server_arguments import (
     RunServer,
     is_server_argument,
     server_arguments,
+    spread_of,
 )
 
 _OPEN = (
-    *("open", "open_pool", "start", "startup", "init", "init_pool", "initialize", "create_pool"),
-    *("setup", "connect", "__aenter__"),
+    *("open", "open_pool", "start", "startup", "init", "init_pool", "initialize", "initialise"),
+    *("initialize_pool", "initialise_pool", "create_pool", "setup", "setup_pool"),
+    *("connect", "__aenter__"),
 )
+_SPREAD = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _CLOSE = (
     *("closeall", "close_all", "aclose", "close", "dispose", "shutdown", "close_pool"),
     *("disconnect", "stop", "terminate"),
@@ -35,18 +38,31 @@ def set_environment(server: RunServer, *, to_run: bool) -> None:
 
 
 def open_now(pool: Any, acquire: str, server: RunServer, factory: type[connection]) -> None:
-    """Open a pool of threads by its method for that, if it says that it is closed or if that
-    method takes the server."""
+    """Open a pool of threads by its method for that, if it isn't open or if that method takes the
+    server; by its `__enter__`, if it isn't open and has no other."""
+    closed = _isnt_open(pool)
     for name in _OPEN[:-2]:
         if name == acquire or not callable(getattr(type(pool), name, None)):
             continue
-        if needs_none(pool, name):
-            if getattr(pool, "closed", None) is True:
-                getattr(pool, name)()
-                return
-        elif arguments := _server_for(pool, name, server, factory):
+        if arguments := _server_for(pool, name, server, factory):
             getattr(pool, name)(**arguments)
             return
+        if closed and needs_none(pool, name):
+            getattr(pool, name)()
+            return
+    if closed and hasattr(type(pool), "__enter__"):
+        entered = pool.__enter__()
+        if entered is not pool and entered is not None:
+            pool.__exit__(None, None, None)  # it gave a connection
+
+
+def _isnt_open(pool: Any) -> bool:
+    """Return whether a pool, or a library's pool in it, says that it is closed, or the attribute
+    for the pool within it is None."""
+    if any(getattr(each, "closed", None) is True for each in (pool, *library_objects(pool))):
+        return True
+    own = {**vars(type(pool)), **getattr(pool, "__dict__", {})}
+    return any(value is None and "pool" in name.lower() for name, value in own.items())
 
 
 async def open_by(pool: Any, acquire: str, server: RunServer, factory: type[connection]) -> None:
@@ -70,13 +86,17 @@ async def open_by(pool: Any, acquire: str, server: RunServer, factory: type[conn
 def _server_for(
     pool: Any, name: str, server: RunServer, factory: type[connection]
 ) -> dict[str, Any]:
-    """Return the arguments of a method that requires nothing but the server; {} for any other."""
+    """Return the arguments of a method that requires nothing but the server, or that passes on
+    whatever keywords it gets; {} for any other."""
     method = getattr(pool, name)
     signature = inspect.signature(method)
-    required = [each for each in signature.parameters.values() if each.default is each.empty]
-    if not required or not all(is_server_argument(each) for each in required):
+    keywords = spread_of(signature).kwargs
+    named = [each for each in signature.parameters.values() if each.kind not in _SPREAD]
+    required = [each for each in named if each.default is each.empty]
+    if not all(is_server_argument(each) for each in required) or not (required or keywords):
         return {}
-    return server_arguments(method, signature, server, factory)
+    given = server_arguments(method, signature, server, factory)
+    return {**given.pop(keywords, {}), **given}
 
 
 async def close_by(pool: Any) -> bool:

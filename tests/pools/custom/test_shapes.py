@@ -262,3 +262,94 @@ def test_usual_names_are_known(
     )
     summary = sound(run(runner, conninfo, pool))
     assert summary.connections.opened >= summary.operations
+
+
+UNUSUAL = {
+    "its connections are proxies without a usual attribute": """
+        import threading
+        import psycopg2
+        class Lent:
+            def __init__(self, pool, raw): self._pool, self.raw = pool, raw
+            def cursor(self): return self.raw.cursor()
+            def commit(self): self.raw.commit()
+            def rollback(self): self.raw.rollback()
+            def close(self): self._pool.take(self.raw)
+        class Database:
+            def __init__(self, connection_string: str, pool_size: int = 3):
+                self._dsn, self._slots = connection_string, threading.Semaphore(pool_size)
+                self._idle = []
+            def connect(self):
+                self._slots.acquire()
+                return Lent(self, self._idle.pop() if self._idle else psycopg2.connect(self._dsn))
+            def take(self, raw):
+                self._idle.append(raw)
+                self._slots.release()
+    """,
+    "its method open opens psycopg's pool": """
+        from psycopg_pool import ConnectionPool
+        class Database:
+            def __init__(self, conninfo):
+                self.inner = ConnectionPool(conninfo, min_size=3, max_size=3, open=False)
+            def open(self): self.inner.open(wait=True)
+            def close(self): self.inner.close()
+            def connection(self): return self.inner.connection()
+    """,
+    "it is opened by entering it": """
+        from psycopg2.pool import ThreadedConnectionPool
+        class Database:
+            def __init__(self, dsn): self._dsn, self._pool = dsn, None
+            def __enter__(self):
+                self._pool = ThreadedConnectionPool(3, 3, self._dsn)
+                return self
+            def __exit__(self, *_): self._pool.closeall()
+            def get_connection(self): return self._pool.getconn()
+            def release_connection(self, connection): self._pool.putconn(connection)
+    """,
+    "a class method takes whatever psycopg2 does": """
+        from psycopg2.pool import ThreadedConnectionPool
+        class Database:
+            __pool = None
+            @classmethod
+            def initialise(cls, **kwargs): cls.__pool = ThreadedConnectionPool(3, 3, **kwargs)
+            @classmethod
+            def get_connection(cls): return cls.__pool.getconn()
+            @classmethod
+            def return_connection(cls, connection): cls.__pool.putconn(connection)
+    """,
+    "its methods go on alike after a verb": """
+        import queue
+        import psycopg2
+        class Database:
+            def __init__(self, dsn):
+                self._idle = queue.LifoQueue()
+                for _ in range(3): self._idle.put(psycopg2.connect(dsn))
+            def borrow_object(self): return self._idle.get(timeout=10)
+            def return_object(self, one):
+                one.rollback()
+                self._idle.put(one)
+    """,
+    "it says that it gives a context manager": """
+        import queue
+        import psycopg2
+        class Lease:
+            def __init__(self, idle): self._idle = idle
+            def __enter__(self):
+                self.connection = self._idle.get(timeout=10)
+                return self.connection
+            def __exit__(self, kind, *_):
+                self.connection.rollback()
+                self._idle.put(self.connection)
+        class Database:
+            def __init__(self, dsn):
+                self._idle = queue.LifoQueue()
+                for _ in range(3): self._idle.put(psycopg2.connect(dsn))
+            def lease(self) -> Lease: return Lease(self._idle)
+    """,
+}
+
+
+@pytest.mark.parametrize("how", UNUSUAL)
+def test_a_pool_of_an_unusual_shape_is_run(
+    conninfo: str, runner: Runner, write: Write, how: str
+) -> None:
+    sound(run(runner, conninfo, write(UNUSUAL[how])), opened=3)

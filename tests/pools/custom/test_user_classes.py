@@ -258,6 +258,15 @@ REFUSED = {
     "class Mine(ThreadedConnectionPool):\n    __init__ = None": "its constructor has no signature",
     "class Meta(type):\n    def __getattribute__(cls, name): raise RuntimeError('odd')\n"
     "class Mine(Opens, metaclass=Meta): pass": "RuntimeError: odd (own_pool.py, line 9",
+    "class Mine(Opens):\n    def getconn(self, tenant, *, timeout): pass": (
+        "getconn() requires tenant and timeout, and is called without arguments: give them defaults"
+    ),
+    "class Mine(Opens):\n    def putconn(self, connection, reason): pass": (
+        "putconn() requires reason, and is called with the connection alone: give it a default"
+    ),
+    "import typing\nclass Mine(typing.Protocol):\n    def getconn(self): ...": (
+        "is a Protocol, of which no object is made: name a class that implements it"
+    ),
     "class Mina: pass": "it has no class, function or object Mine: perhaps Mina is meant",
     "class Mine(:": "SyntaxError: invalid syntax (own_pool.py, line 8",
     "Mine = 3": "is not a connection pool",

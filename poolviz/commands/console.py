@@ -76,6 +76,10 @@ class Console:
         elif isinstance(report, ChangeRefused):
             self._sentences.put(report.reason)
 
+    def notify(self, sentence: str) -> None:
+        """Keep a sentence until it is printed. Called by any thread."""
+        self._sentences.put(sentence)
+
     def say(self, sentence: str) -> None:
         """Print a sentence on a line of its own."""
         if not self._quiet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
 
@@ -14,6 +15,7 @@ from poolviz.commands.console import Console, say, table
 from poolviz.load.statements import ACCOUNTS, SCHEMA
 from poolviz.model.errors import PoolvizError
 from poolviz.runs.exports import write_exports
+from poolviz.runs.metrics.outlets import open_outlets
 from poolviz.runs.request import RunRequest
 from poolviz.runs.runner import Run, Runner, TablesNotAllowed
 from poolviz.scenarios.draft import Draft
@@ -37,38 +39,48 @@ def run_draft(
     as_json: bool,
     quiet: bool,
     create_tables: bool = False,
+    metrics: str | None = None,
+    otlp: str | None = None,
 ) -> int:
     """Run what `draft` says, print the result, write the files; return the exit status.
 
     `runner` has learned of the pool. Whatever is wrong with the request is found before the load
     begins. A run that ends early, by a signal or a failure, has the result and the files of what
     was recorded. Without `create_tables`, whoever sits at the terminal is asked before tables are
-    created on a server that isn't poolviz' own.
+    created on a server that isn't poolviz' own. Metrics are served at the address `metrics`, and
+    pushed to the URL `otlp`, while the run goes on.
     """
     request = RunRequest.of(draft, out)
     console = Console(request.scenario.duration or 0.0, quiet=quiet)
-    console.introduce(request.scenario)
-    if request.dsn is None and (hint := database_url_hint()):
-        console.say(hint)
-    runner.warm_up(request.scenario.pool)
-    target = runner.reach(request.dsn, console.say)
-    run = Run(request.scenario, target, console, may_create_tables=create_tables)
-    with handled_by(lambda: _stop(run)):
-        try:
-            _begin(runner, run, request.session)
-        except PoolvizError:
-            if interrupted():  # whatever became of what was under way
-                return INTERRUPTED
-            raise
-        assert run.recorder is not None
-        with run.recorder as recorder:
+    with ExitStack() as metrics_open:
+        outlets = metrics_open.enter_context(open_outlets(metrics, otlp, console.notify))
+        console.introduce(request.scenario)
+        for outlet in outlets:
+            console.say(outlet.sentence)
+        if request.dsn is None and (hint := database_url_hint()):
+            console.say(hint)
+        runner.warm_up(request.scenario.pool)
+        target = runner.reach(request.dsn, console.say)
+        run = Run(request.scenario, target, console, may_create_tables=create_tables)
+        with handled_by(lambda: _stop(run)):
             try:
-                while not runner.wait(run, _LOOK):
-                    console.show(recorder)
-            finally:
-                runner.end_run()
-            console.end()
-            status = _finish(request, run, recorder, console, as_json=as_json)
+                _begin(runner, run, request.session)
+            except PoolvizError:
+                if interrupted():  # whatever became of what was under way
+                    return INTERRUPTED
+                raise
+            assert run.recorder is not None
+            with run.recorder as recorder:
+                for outlet in outlets:
+                    outlet.watch(recorder)
+                try:
+                    while not runner.wait(run, _LOOK):
+                        console.show(recorder)
+                finally:
+                    runner.end_run()
+                metrics_open.close()  # with the last sample recorded
+                console.end()
+                status = _finish(request, run, recorder, console, as_json=as_json)
     return INTERRUPTED if interrupted() else status
 
 

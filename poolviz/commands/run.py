@@ -59,6 +59,16 @@ if TYPE_CHECKING:
     multiple=True,
     help="Exit with 99 if it holds, e.g. 'wait_p95 > 50ms'; `poolviz help fail-if` lists figures.",
 )
+@click.option(
+    "--metrics",
+    metavar="[HOST:]PORT",
+    help="Serve metrics to Prometheus while it runs, on loopback unless a host is named.",
+)
+@click.option(
+    "--otlp",
+    metavar="URL",
+    help="Push metrics to an OpenTelemetry collector while it runs: http://127.0.0.1:4318.",
+)
 @options.as_json
 @click.option("--quiet", is_flag=True, help="Print no progress and no warnings.")
 def command(
@@ -76,6 +86,8 @@ def command(
     out: tuple[Path, ...],
     fail_if: tuple[str, ...],
     create_tables: bool,
+    metrics: str | None,
+    otlp: str | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -110,6 +122,8 @@ def command(
             as_json=as_json,
             quiet=quiet,
             create_tables=create_tables,
+            metrics=metrics,
+            otlp=otlp,
         )
 
 

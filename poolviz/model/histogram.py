@@ -8,6 +8,7 @@ DDSketch work alike; this one adds a whole array of durations in a few numpy cal
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -41,6 +42,20 @@ class Durations(msgspec.Struct, array_like=True, frozen=True):
     low: float = 0.0
     high: float = 0.0
     cells: bytes = b""
+
+
+def counts_between(durations: Durations, bounds: Sequence[float]) -> tuple[int, ...]:
+    """Return how many durations are up to each of the rising `bounds`, in seconds, and not up to
+    the one before, and last how many are above all of them.
+
+    A bucket belongs where its middle is, so that a duration within 1 % of a bound may be counted on
+    its other side, always on the same one.
+    """
+    cells = np.frombuffer(durations.cells, dtype=CELL)
+    places = np.searchsorted(np.asarray(bounds), _MIDDLES[cells["bucket"]])
+    counts = np.zeros(len(bounds) + 1, dtype=np.int64)
+    np.add.at(counts, places, cells["count"].astype(np.int64))
+    return tuple(counts.tolist())
 
 
 class Histogram:

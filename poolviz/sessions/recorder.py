@@ -21,7 +21,7 @@ from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.file.reader import SessionReader
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.resolutions import Band, Resolutions, View
-from poolviz.sessions.summary import RunSummary, SummaryBuilder
+from poolviz.sessions.summary import Reading, RunSummary, SummaryBuilder
 
 __all__ = ["Band", "Recent", "Recorder", "View"]
 
@@ -157,6 +157,11 @@ class Recorder:
         """Return the figures so far, of the whole run and of each segment."""
         with self._lock:
             return self._summary_builder.summary(self.began, self.ended, self.trouble, self.marks)
+
+    def reading(self) -> Reading | None:
+        """Return the newest sample, and what was counted until then; None before the first one."""
+        with self._lock:
+            return self._summary_builder.reading()
 
     def error_details(self) -> list[ErrorDetails]:
         """Return every kind of error and timeout of the run so far, which costs little."""

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import msgspec
 
+from poolviz.model.histogram import Durations
 from poolviz.model.messages import Rows, RunEnded, RunStarted
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark, MarkKind, Sample
@@ -61,6 +62,16 @@ def no_success(summary: RunSummary) -> str:
     return f"No operation succeeded: {most.name} was raised {often}{said}."
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest sample of a run, and what was counted from its beginning until then."""
+
+    last: Sample
+    timeouts: int
+    create: Durations
+    wait: Durations
+    use: Durations
+
+
 class SummaryBuilder:
     """The totals of a run and of its segments. Not thread-safe."""
 
@@ -82,6 +93,19 @@ class SummaryBuilder:
     def error_details(self) -> list[ErrorDetails]:
         """Return the kinds of errors and timeouts so far."""
         return self._whole.error_counts.details()
+
+    def reading(self) -> Reading | None:
+        """Return the newest sample, and what was counted until then; None before the first one."""
+        if self._last is None:
+            return None
+        whole = self._whole
+        return Reading(
+            last=self._last,
+            timeouts=whole.timeouts,
+            create=whole.create.pack(),
+            wait=whole.wait.pack(),
+            use=whole.use.pack(),
+        )
 
     def summary(
         self,

@@ -16,6 +16,8 @@ from packaging.requirements import Requirement
 HERE = Path(__file__).resolve().parent
 _TEXT = re.compile(r"(licen[cs]e|copying|notice|copyright|third.party)", re.IGNORECASE)
 
+NOT_BUNDLED = {"otlp"}  # extras that the packaged program lacks, for their size
+
 Work: TypeAlias = tuple[str, str, str]  # name, licence, home page
 
 # Shared libraries that wheels contain without declaring them, and libraries of the system.
@@ -60,10 +62,12 @@ and run `pyinstaller build.spec` in the source of poolviz.
 
 
 def distributions(root: Path) -> list[metadata.Distribution]:
-    """Return all that poolviz with all its extras requires, directly or not, sorted by name."""
+    """Return all that poolviz with the extras that are bundled requires, sorted by name."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pending = [Requirement(text) for text in project["dependencies"]]
-    for texts in project["optional-dependencies"].values():
+    for extra, texts in project["optional-dependencies"].items():
+        if extra in NOT_BUNDLED:
+            continue
         pending += [need for text in texts if (need := Requirement(text)).name != "poolviz"]
     found: dict[str, metadata.Distribution] = {}
     while pending:

@@ -34,7 +34,11 @@ from poolviz.sessions.recorder import Recorder
 
 try:
     import requests
+    from google.protobuf.message import DecodeError
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+        ExportMetricsServiceResponse,
+    )
     from opentelemetry.sdk.metrics import export as data
     from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -162,13 +166,14 @@ class _Session(requests.Session):
                 response._content = response.raw.read(_LONGEST_ANSWER, decode_content=False)
             if late.is_set():  # half an answer may look like one
                 raise requests.Timeout
+            if response.ok and (refusal := _refusal(response)):
+                raise requests.RequestException(refusal)  # which the exporter takes for success
         except Exception as error:
             self.trouble = _TOO_LATE if late.is_set() else _cause(error)
             raise
         finally:
             limit.cancel()
-        reason = on_one_line(response.reason or "")
-        self.trouble = "" if response.ok else f"it answers {response.status_code} {reason}".strip()
+        self.trouble = _refusal(response)
         return response
 
     def _cut_late(self, late: threading.Event) -> None:
@@ -213,6 +218,21 @@ def _cause(error: BaseException) -> str:
         words = next((each for each in found.args if isinstance(each, str) and each), words)
         found = next((each for each in inner if isinstance(each, BaseException)), None)
     return on_one_line(shortened(words, 200))
+
+
+def _refusal(response: requests.Response) -> str:
+    """Return why a collector hasn't taken what it was sent, in words for a sentence; "" if it has.
+    A redirect, which isn't followed, leads to a page for people."""
+    if not response.ok or response.is_redirect:
+        return f"it answers {response.status_code} {on_one_line(response.reason or '')}".strip()
+    try:
+        partial = ExportMetricsServiceResponse.FromString(response.content).partial_success
+    except DecodeError:
+        return "it answers as no collector does"
+    if not partial.rejected_data_points:
+        return ""
+    why = on_one_line(shortened(partial.error_message, 200)) or "no reason"
+    return f"it rejects {partial.rejected_data_points} values: {why}"
 
 
 def _resource() -> Resource:

@@ -12,7 +12,6 @@ from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
-    ExportMetricsServiceResponse,
 )
 
 
@@ -21,9 +20,9 @@ class Collector(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, status: int = 200) -> None:
+    def __init__(self, status: int = 200, answer: bytes = b"") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.status = status
+        self.status, self.answer = status, answer
         self.received: list[ExportMetricsServiceRequest] = []
         self.paths: set[str] = set()
 
@@ -41,8 +40,9 @@ class _Handler(BaseHTTPRequestHandler):
         assert self.headers["Content-Type"] == "application/x-protobuf"
         self.server.paths.add(self.path)
         self.server.received.append(ExportMetricsServiceRequest.FromString(body))
-        answer = ExportMetricsServiceResponse().SerializeToString()
+        answer = self.server.answer
         self.send_response(self.server.status)
+        self.send_header("Location", "/login")  # which only a redirect means
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -52,8 +52,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def collector(status: int = 200) -> Iterator[Collector]:
-    server = Collector(status)
+def collector(status: int = 200, answer: bytes = b"") -> Iterator[Collector]:
+    server = Collector(status, answer)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

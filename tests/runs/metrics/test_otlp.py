@@ -11,6 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsPartialSuccess,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 from poolviz.commands.cli import run_command_line
@@ -168,6 +172,32 @@ def test_a_refusal_is_said_once(recorder: Recorder, status: int, said: str) -> N
         True,
         2,
     ]
+
+
+PARTIAL = ExportMetricsPartialSuccess(rejected_data_points=3, error_message="too\nmany series")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "said"),
+    [
+        (302, b"", "it answers 302 Found."),
+        (200, b"<html>Welcome", "it answers as no collector does."),
+        (
+            200,
+            ExportMetricsServiceResponse(partial_success=PARTIAL).SerializeToString(),
+            "it rejects 3 values: too\\nmany series.",
+        ),
+    ],
+)
+def test_success_that_is_none_is_said(
+    recorder: Recorder, status: int, answer: bytes, said: str
+) -> None:
+    heard: list[str] = []
+    with collector(status, answer) as server:
+        pusher = MetricsPusher(server.url, heard.append)
+        pusher.watch(recorder)
+        pusher.close()
+    assert heard == [f"Metrics can't be pushed to {server.url}/v1/metrics: {said}"]
 
 
 def test_a_collector_that_is_not_there_costs_a_run_no_more_than_seconds(

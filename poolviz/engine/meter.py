@@ -121,10 +121,10 @@ def _taken(values: array[_Number], n: int) -> array[_Number]:
     return front
 
 
-def _taken_errors(errors: list[CountedKind]) -> list[CountedKind]:
-    """Remove and return what is in the list now."""
-    taken = errors[:]
-    del errors[: len(taken)]
+def _taken_errors(errors: list[CountedKind], n: int) -> list[CountedKind]:
+    """Remove and return the first `n` errors."""
+    taken = errors[:n]
+    del errors[:n]
     return taken
 
 
@@ -227,7 +227,7 @@ class Meter:
         late: list[array[int]] = []
         for buffer in buffers:
             if buffer.errors:
-                tick.errors.update(_taken_errors(buffer.errors))
+                tick.errors.update(_taken_errors(buffer.errors, len(buffer.errors)))
             if buffer.own_waits:
                 own_waits += _taken(buffer.own_waits, len(buffer.own_waits))
             if not buffer.known:
@@ -241,6 +241,10 @@ class Meter:
                 owners.append(buffer.number)
                 if buffer.late:
                     late.append(_taken(buffer.late, int(_LATE[_kinds_of(taken[1])].sum())))
+                if buffer.timeouts:
+                    # One that is noted may not be stamped yet: it is counted with its moment.
+                    n = int(_TIMED_OUT[_kinds_of(taken[1])].sum())
+                    tick.errors.update(_taken_errors(buffer.timeouts, n))
         tick.retry.add(np.frombuffer(own_waits, dtype=np.float64))
         stamps = np.frombuffer(b"".join(pieces), dtype=np.int64)
         kinds = np.frombuffer(b"".join(kind_pieces), dtype=np.uint8)

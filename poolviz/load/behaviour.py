@@ -285,7 +285,7 @@ class Behaviour:
             if pool.waits and not refused:
                 if late:
                     buffer.late.append(late)
-                self._buffers[0].errors.append(self._error_kinds.kind(error, timeout=True))
+                buffer.timeouts.append(self._error_kinds.kind(error, timeout=True))
                 return self._without(buffer, events.TIMED_OUT_LATE if late else events.TIMED_OUT)
             if not workload.retries:
                 return self._without(buffer, events.FAILED, error)

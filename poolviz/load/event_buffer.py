@@ -48,7 +48,7 @@ class EventBuffer:
 
     __slots__ = (
         "_kinds", "_last", "_last_kind", "_stamps",
-        "errors", "known", "late", "note", "number", "own_waits", "stamp",
+        "errors", "known", "late", "note", "number", "own_waits", "stamp", "timeouts",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
@@ -60,9 +60,10 @@ class EventBuffer:
         self._last_kind = KINDS
         self.note = self._kinds.append
         self.stamp = stamper(self._stamps)
-        self.errors: list[CountedKind] = []  # also those that are counted as timeouts
+        self.errors: list[CountedKind] = []  # but for those that are counted as timeouts
         self.own_waits = array("d")  # seconds of each acquire that needed retries
         self.late = array("q")  # ns from when a request was due to its begin, added before a _LATE
+        self.timeouts: list[CountedKind] = []  # of each TIMED_OUT, added before it
 
     def take(self, until: int) -> tuple[array[int], bytearray, int] | None:
         """Take the stamps up to `until`, with their kinds and the stamp before the first of them.

@@ -75,7 +75,12 @@ def check_samples(samples: Sequence[Sample]) -> None:
                 and level.low - 1e-6 <= level.mean <= level.high + 1e-6,
                 f"{where}: {name} has impossible extremes: {level}",
             )
-        named = sum(sample.errors.values()) + sum(sample.timeout_names.values())
+        timeouts = sum(sample.timeout_names.values())
+        demand(
+            timeouts == sample.timeouts,
+            f"{where}: {timeouts} timeouts by name, {sample.timeouts} by their moments",
+        )
+        named = sum(sample.errors.values()) + timeouts
         by_kind = sum(count.count for count in sample.error_counts)
         demand(named == by_kind, f"{where}: {named} errors by name, {by_kind} by kind")
     for earlier, later in pairwise(samples):

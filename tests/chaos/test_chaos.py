@@ -92,6 +92,7 @@ def test_samples_in_which_all_is_well_are_whole() -> None:
         ({"segment": 3}, "is in an earlier segment"),
         ({"span": 0.03}, "is in neither"),
         ({"errors": {"PoolError": 2}}, "2 errors by name, 0 by kind"),
+        ({"timeouts": 1}, "0 timeouts by name, 1 by their moments"),
         ({"opened": 1}, "5 connections were opened and not closed, 4 are open"),
     ],
 )

@@ -140,6 +140,19 @@ def test_refusals_move_a_client_from_pending_to_retrying_and_back() -> None:
     assert tick.errors == {kind: 1}
 
 
+def test_a_timeout_is_counted_by_its_kind_in_the_tick_that_has_its_moment() -> None:
+    buffer, meter = EventBuffer(0), Meter(ConnectionEventBuffer())
+    kind = ErrorKinds().kind(TimeoutError("no connection"), timeout=True)
+    operate(buffer, events.REQUESTED)
+    buffer.timeouts.append(kind)
+    between = meter.tick([buffer], kept=0)
+    assert (between.timeouts, between.errors) == (0, {})
+    operate(buffer, events.TIMED_OUT, events.REQUESTED)
+    buffer.timeouts.append(kind)
+    after = meter.tick([buffer], kept=0)
+    assert (after.timeouts, after.errors) == (1, {kind: 1})
+
+
 @given(st.lists(st.integers(0, 3), max_size=200), st.sets(st.integers(0, 199)))
 def test_every_event_is_in_exactly_one_tick(moves: list[int], ticks: set[int]) -> None:
     """Clients make random steps of valid operations; ticks fall anywhere between."""

@@ -188,11 +188,13 @@ class TaskClientGroup(ClientGroup[TaskClient]):
             return bool(concurrent.futures.wait([future], seconds).done)
 
         def place() -> Place | None:
-            # A loop that waits for events is in no code of the user's; a coroutine is then.
-            tasks = [] if self._blocked else asyncio.all_tasks(self._loop)
+            # A loop that goes on is where some client is now; what is waited for is elsewhere.
+            if self._blocked or self._is_blocked():
+                return place_of_thread(self._thread.ident) or place_of_coroutine(coroutine)
+            tasks = asyncio.all_tasks(self._loop)
             others = (t.get_coro() for t in tasks if not t.get_name().startswith("client "))
             places = map(place_of_coroutine, (coroutine, *others))
-            return place_of_thread(self._thread.ident) or next(filter(None, places), None)
+            return next(filter(None, places), None)
 
         try:
             self._patience.wait(

@@ -127,16 +127,7 @@ def test_counts_that_do_not_come_keep_no_sample_back(conninfo: str, tmp_path: Pa
 NAMES = ("open", "acquire", "release", "resize", "close")
 WAYS = [
     *(pytest.param(name, "time.sleep(1000)", id=f"{name}-blocks") for name in NAMES),
-    # Now and then a resize that swallows cancellation is told without its place.
-    *(
-        pytest.param(
-            name,
-            SWALLOWS,
-            id=f"{name}-swallows",
-            marks=[pytest.mark.on_demand] if name == "resize" else [],
-        )
-        for name in NAMES
-    ),
+    *(pytest.param(name, SWALLOWS, id=f"{name}-swallows") for name in NAMES),
 ]
 
 
@@ -149,10 +140,27 @@ def test_a_loop_that_is_blocked_or_a_task_that_does_not_end_is_told_with_its_pla
     resizes = name == "resize"
     due = changes((0.2, "max_size", 3)) if resizes else ()
     began = perf_counter()
-    what = scenario(pool, clients=2, duration=3.0 if resizes else 0.5, changes=due)
+    what = scenario(pool, clients=2, duration=1.0 if resizes else 0.5, changes=due)
     with running(EngineProcess, conninfo, what) as (run, heard):
         assert run.wait(PATIENCE)
     assert perf_counter() - began < 15
     assert heard.ended is not None
     found = [*sentences(heard), heard.ended.failure]
     assert any(f"at {LINE} " in s and f", in {name}: " in s for s in found), found
+
+
+def test_a_resize_that_waits_is_told_with_its_place_while_clients_keep_the_loop_busy(
+    conninfo: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("asyncpg")
+    source = f"""{TASKS}
+    async def acquire(self):
+        time.sleep(0.03)
+        return await super().acquire()
+"""
+    pool = written(tmp_path, source, name="resize", how="await asyncio.sleep(1000)")
+    what = scenario(pool, clients=2, duration=1.0, changes=changes((0.2, "max_size", 3)))
+    with running(EngineProcess, conninfo, what) as (run, heard):
+        assert run.wait(PATIENCE)
+    assert heard.ended is not None
+    assert f"at {LINE} 10, in resize: await asyncio.sleep(1000)" in heard.ended.failure

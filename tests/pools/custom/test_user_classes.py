@@ -66,12 +66,14 @@ def run(
     conninfo: str,
     pool: str,
     problems: list[str] | None = None,
+    hold_time: float = 0,
     **limits: object,
 ) -> tuple[RunSummary, RunEnded]:
     """Run a pool for a moment, and return the figures and the end; sentences on what went wrong
-    are added to `problems`."""
+    are added to `problems`. Clients that hold what they get are seen by the pool's own counts,
+    which are read with each sample."""
     runner.learn(pool)
-    load = {"clients": 3, "statement_time": 0.001, "hold_time": 0, "think_time": 0.002}
+    load = {"clients": 3, "statement_time": 0.001, "hold_time": hold_time, "think_time": 0.002}
     heard = Heard()
     run = Run(
         check_draft(Draft(pool=pool, limits=limits, load=load, duration=1.0, dsn=conninfo)),

@@ -11,8 +11,10 @@ from poolviz.pools.base import Pool, PoolStopped, ThreadPool
 from tests.pools.bench import (
     Bench,
     Waiter,
+    can_have,
     impatient,
     patient,
+    sized,
     until,
 )
 from tests.pools.conftest import Benches, ClosableDatabase, Places, main_dialect
@@ -63,6 +65,23 @@ def test_close_under_load_leaves_nothing(kind: type[Pool], bench: Benches) -> No
     over.set()
     assert [caller.finish().error for caller in crowd] == [None] * len(crowd)
     one.settle_closed()
+
+
+def test_closing_while_a_raised_limit_opens_connections_leaves_nothing(
+    kind: type[Pool], bench: Benches
+) -> None:
+    if not issubclass(kind, ThreadPool) or kind.shares or not can_have(kind, 6):
+        pytest.skip("a task's resize is cancelled before, others open nothing")
+    one = bench(kind, **sized(kind, 1, 1))
+    one.counter.connect_faults.slow_by = 0.1
+    more = {**one.limits, **sized(kind, 6, 6)}
+    growing = Waiter(lambda: one.pool.resize(more))
+    until(lambda: one.counter.came > 1 or not growing.is_alive(), "it opens connections")
+    one.pool.close()
+    opened = one.counter.came
+    growing.finish()
+    one.settle_closed()
+    assert one.counter.came <= opened + 1
 
 
 def _recovers(one: Bench, number: int) -> None:

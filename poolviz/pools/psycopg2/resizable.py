@@ -81,8 +81,9 @@ class ResizablePsycopg2Pool(upstream.AbstractConnectionPool):
     def change_limits(self, minconn: int, maxconn: int) -> None:
         """Apply both limits: close idle connections beyond them, open missing ones.
 
-        Called by one thread at a time. Raises psycopg2.Error if a missing connection can't be
-        opened; the limits apply all the same.
+        Called by one thread at a time, but to close the pool while another still opens missing
+        ones: that opens no more. Raises psycopg2.Error if a missing connection can't be opened; the
+        limits apply all the same.
         """
         with self._lock:
             raised = minconn > self.minconn
@@ -90,8 +91,7 @@ class ResizablePsycopg2Pool(upstream.AbstractConnectionPool):
             # Closed under the lock, as by the library, so that none is opened before these are.
             while (surplus := self._take_surplus()) is not None:
                 surplus.close()
-            if raised:
-                self._opening = max(0, minconn - self.open)
+            self._opening = max(0, minconn - self.open) if raised else 0
         self._open_missing()
 
     def _take_surplus(self) -> connection | None:
@@ -113,6 +113,10 @@ class ResizablePsycopg2Pool(upstream.AbstractConnectionPool):
             while self._opening:
                 conn = None if overridden else psycopg2.connect(*self._args, **self._kwargs)
                 with self._lock:
+                    if not self._opening:  # the pool was closed meanwhile
+                        if conn is not None:
+                            conn.close()
+                        return
                     if conn is None:
                         self._connect()  # type: ignore[attr-defined]
                     else:

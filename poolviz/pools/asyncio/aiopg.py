@@ -51,6 +51,7 @@ _CANCELLED_BY_SERVER = (
     "the server cancelled the statement, by a timeout or on request, and aiopg says so by this "
     "exception, which ends a task that doesn't catch it"
 )
+_LOST = 2  # psycopg2's `closed` where the server or the network has ended a connection
 
 
 class _CountedAiopgConnection(CountedConnection, connection):
@@ -88,6 +89,12 @@ class ResizableAiopgPool(ResizableConditionPool, upstream.Pool):
         """Return whether a connection is closed. The library only drops it; closed by us, it is
         counted out."""
         return bool(conn.closed)
+
+    def count_out(self, conn: Any) -> None:
+        """Close a connection that was lost, but not twice one that aiopg has closed: it would take
+        that of another from the loop that has the same file descriptor by now."""
+        if conn.raw.closed == _LOST:
+            conn.close()
 
     def change_times(self, timeout: float, recycle: float) -> None:
         """Apply both; the timeout to the statements of open connections, too."""

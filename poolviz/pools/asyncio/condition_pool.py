@@ -68,6 +68,10 @@ class ResizableConditionPool(_Upstream):
     def is_lost(self, conn: Any) -> bool:
         """Return whether a free connection can't be used any more."""
 
+    def count_out(self, conn: Any) -> None:
+        """Count a connection as closed that the library drops because it is `closed` already."""
+        conn.close()
+
     async def _fill_free_pool(self, override_min: bool) -> None:
         """Do as the libraries do: drop free connections that are lost or too old, open missing ones
         up to minsize, and with `override_min` another one if none is free and there may be one."""
@@ -83,6 +87,9 @@ class ResizableConditionPool(_Upstream):
             await self._open_another()
         if override_min and not self._free and self.size < self._most:
             await self._open_another()
+        for conn in self._free:
+            if conn.closed:  # lost meanwhile: the library drops it with an AssertionError
+                self.count_out(conn)
 
     async def _open_another(self) -> None:
         self._acquiring += 1
@@ -99,8 +106,10 @@ class ResizableConditionPool(_Upstream):
         without closing it. If the connection is closed, a caller that waits is woken, for it may
         open one now.
         """
-        if conn.closed or self.size > self._most:
-            conn.close()  # a lost one too, so that it is counted out
+        if conn.closed:
+            self.count_out(conn)
+        elif self.size > self._most:
+            conn.close()
         done = super().release(conn)
         return asyncio.ensure_future(self._wakeup()) if conn.closed else done
 

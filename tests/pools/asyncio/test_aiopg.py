@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from poolviz.pools.registry import pool_class
-from tests.pools.bench import LONG, Crowd, until, waiting
+from tests.pools.bench import LONG, Crowd, Waiter, until, waiting
 from tests.pools.conftest import Benches
 from tests.pools.places import Postgres
 
@@ -146,4 +146,33 @@ def test_many_tasks_are_served_while_the_limit_changes(bench: Benches) -> None:
             crowd.regroup()
             crowd.work(30)
             assert one.counter.peak <= most
+    one.settle()
+
+
+def test_a_connection_that_is_lost_while_another_is_opened_is_counted_out(bench: Benches) -> None:
+    one = bench(Ours, minsize=2, maxsize=2, timeout=LONG)
+    one.counter.connect_faults.slow_by = 0.5
+    one.kill_backends()
+    opened = one.counter.came
+    caller = Waiter(one.pool.acquire)
+    until(lambda: one.counter.came == opened + 1, "the first is open, and another on its way")
+    one.kill_backends()
+    assert isinstance(caller.finish().error, AssertionError)  # the library's, which drops it
+    one.counter.connect_faults.slow_by = 0
+    one.settle()
+
+
+def test_a_closed_connection_that_is_given_back_leaves_a_new_ones_socket_alone(
+    bench: Benches,
+) -> None:
+    one = bench(Ours, minsize=0, maxsize=2, timeout=0.5)
+    first = one.holders.take()
+    socket = first.raw.fileno()
+    with pytest.raises(TimeoutError):
+        one.pool.execute(first, "SELECT pg_sleep(60)")
+    second = one.holders.take()
+    assert first.closed and second.raw.fileno() == socket
+    one.release([first])
+    one.use(second)
+    one.release([second])
     one.settle()

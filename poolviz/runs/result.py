@@ -38,6 +38,10 @@ class Result(RunSummary, frozen=True, kw_only=True):
         """Return the object that `poolviz run --json` prints, as dictionaries and lists."""
         return self.session.to_dict()
 
+    def _repr_html_(self) -> str:
+        """Return figures and charts for a notebook."""
+        return self.session._repr_html_()
+
     def close(self) -> None:
         """Close the session."""
         self.session.close()

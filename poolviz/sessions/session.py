@@ -1,27 +1,34 @@
-"""A recorded session, to be read from Python."""
+"""A recorded session, to be read from Python, also in a notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from poolviz.model.errors import InputError
+from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Scenario
+from poolviz.sessions.columns import Columns, columns
 from poolviz.sessions.export.registry import exporter_for
+from poolviz.sessions.notebook import as_html
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
-from poolviz.sessions.summary import RunSummary
+from poolviz.sessions.summary import RunSummary, SegmentSummary
 from poolviz.sessions.thresholds import Verdict, verdicts
 
 
 class Session:
-    """One run as it was recorded. Close it, or use it in a `with` block."""
+    """One run as it was recorded. Close it, or use it in a `with` block.
+
+    In a notebook it is shown with its figures and charts.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -60,6 +67,47 @@ class Session:
     def marks(self) -> tuple[Mark, ...]:
         """Changes, faults and notes, in the order of their times."""
         return self._recorder.marks
+
+    @property
+    def segments(self) -> list[SegmentSummary]:
+        """The figures between two changes or faults, with what was in force then."""
+        return self.summary().segments
+
+    def columns(self) -> Columns:
+        """Return every figure of every sample as a numpy array, by name: `t_s`, `used`,
+        `used_high`, `throughput_per_s`, `wait_time_p95_s` and others. What wasn't measured is
+        NaN."""
+        return columns(self.samples())
+
+    def frame(self) -> Any:
+        """Return `columns` as a pandas DataFrame, whose index is the time in UTC; without pandas,
+        as `columns` does."""
+        found = self.columns()
+        try:
+            import pandas  # noqa: PLC0415 - an extra
+        except ImportError:
+            return found
+        moments = self._began.started + found.get("t_s", np.empty(0))
+        microseconds = np.round(moments * 1e6).astype("datetime64[us]")
+        index = pandas.DatetimeIndex(microseconds, tz="UTC", name="t_utc")
+        return pandas.DataFrame(found, index=index)
+
+    def to_png(self) -> bytes:
+        """Return the charts as a PNG image. PoolvizError if Qt can't be loaded."""
+        with TemporaryDirectory() as folder:
+            (path,) = self.export(Path(folder, "charts.png"))
+            return path.read_bytes()
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the charts for a notebook; None where they can't be drawn."""
+        try:
+            return self.to_png()
+        except PoolvizError:
+            return None
+
+    def _repr_html_(self) -> str:
+        """Return figures and charts for a notebook."""
+        return as_html(self.summary(), self.thresholds, self._repr_png_())
 
     def samples(self) -> Iterator[Sample]:
         """Yield every sample in order, 20 for each second."""

@@ -29,13 +29,14 @@ EXCLUDED = [
     "IPython", "matplotlib", "scipy", "OpenGL", "cupy", "numba", "h5py", "jupyter_rfb", "colorcet",
     "attr", "attrs", "psycopg_c", "MySQLdb", "cx_Oracle", "oracledb", "pyodbc", "pytest", "PyQt5",
     "PyQt6",
-    # The extra otlp, with what it alone requires.
+    # The extras otlp and pandas, with what they alone require.
+    "pandas", "dateutil", "pytz", "tzdata", "six",
     "opentelemetry", "google", "requests", "urllib3", "certifi", "charset_normalizer", "idna",
     "numpy.f2py", "numpy.testing.tests", "sqlalchemy.testing", "asyncpg._testbase",
 ]  # fmt: skip
 
 # Optional alternatives that the bundled libraries would import if they were installed.
-ABSENT = {"pg", "MySQLdb", "shapely", "psycopg_c", "opentelemetry", "requests", "urllib3"}
+ABSENT = {"pg", "MySQLdb", "shapely", "psycopg_c", "opentelemetry", "requests", "urllib3", "pandas"}
 
 # The folders of Qt plugins that are used; _UNUSED has the plugins in them that are not.
 _PLUGINS = {

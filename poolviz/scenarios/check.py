@@ -19,6 +19,7 @@ from poolviz.model.parameters import (
     Parameters,
     Value,
     show_seconds,
+    suggest,
     suggest_key,
     unknown_key,
 )
@@ -125,6 +126,10 @@ class Condition(Protocol):
     def after(self) -> str | None:
         """The limit, setting or fault after whose change it is checked; None for any time."""
 
+    @property
+    def during(self) -> str | None:
+        """The fault while which it is checked; None for any time."""
+
 
 def complete_draft(draft: Draft, condition: Callable[[str], Condition] | None = None) -> Scenario:
     """Return the complete scenario that `draft` means. Raises DraftError with every mistake.
@@ -191,12 +196,19 @@ class _Check:
                     self._wrong((), str(error))
 
     def _check_condition(self, text: str, condition: Condition) -> None:
+        quoted = f"'{shortened(text, 200)}'"
+        if condition.during is not None:
+            lasting = [key for key, fault in FAULTS.items() if fault.standing or fault.lasts]
+            if condition.during not in lasting:
+                near = suggest(condition.during, lasting)
+                problem = f"{quoted}: {condition.during} is no fault that lasts: {near}."
+                raise ParameterError("--fail-if", problem)
         if condition.after is None or self._pool is None:
             return
         try:
             self._known.find(condition.after)
         except ParameterError as error:
-            raise ParameterError("--fail-if", f"'{shortened(text, 200)}': {error}") from None
+            raise ParameterError("--fail-if", f"{quoted}: {error}") from None
 
     def _find_pool(self) -> type[Pool] | None:
         if not self._is_sound(("pool",)):

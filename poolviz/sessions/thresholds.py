@@ -35,7 +35,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 _FORM = re.compile(r"\s*(\w+)\s*([^\w\s.+-]+)\s*(.*?)\s*")
 _SCOPED = re.compile(r"(.*?)\s+((?:in|after|during)\b.*)", re.IGNORECASE)
 _SCOPE = re.compile(
-    r"in\s+(?:segment\s+(\d{1,6})|((?:any|every)\s+segment))|after\s+(\w+)", re.IGNORECASE
+    r"in\s+(?:segment\s+(\d{1,6})|((?:any|every)\s+segment))|(after|during)\s+(\w+)", re.IGNORECASE
 )
 _SEVERAL = re.compile(r"\s(and|or)\s|&&|\|\||[,;]", re.IGNORECASE)
 _LONGEST = 200  # characters of a condition; a pattern's time grows with the square of their number
@@ -115,7 +115,10 @@ scopes     without one, the whole run
            in any segment     it is true of at least one segment
            in every segment   it is true of each of them
            after KEY          it is true of a segment that began with a change
-                              of that limit or setting, or with that fault"""
+                              of that limit or setting, with that fault, or,
+                              if it lasts for a time, with its end
+           during FAULT       it is true of a segment in which a fault that
+                              lasts, such as lock_table, was in force"""
 
 
 class Outcome(StrEnum):
@@ -174,12 +177,14 @@ def _verdict_on(text: str, summary: RunSummary, marks: Sequence[Mark]) -> Verdic
 
 @dataclass(frozen=True)
 class Scope:
-    """Which part of a run a condition is of: the whole run, the segment `number`, the segments that
-    began with `after`, or all of them, of which it must be true of `any` or of `every` one."""
+    """Which part of a run a condition is of: the whole run, the segment `number`, those segments
+    that began with a change or a fault of `after` or its end, those in which the fault `during` was
+    in force, or all of them. It must be true of any of them, or of `every` one."""
 
     words: str = ""
     number: int | None = None
     after: str | None = None
+    during: str | None = None
     every: bool = False
 
     @classmethod
@@ -188,13 +193,15 @@ class Scope:
         match = _SCOPE.fullmatch(" ".join(text.split()))
         if match is None:
             return None
-        number, quantity, after = match.groups()
+        number, quantity, when, key = match.groups()
         if number is not None:
             return cls(f"in segment {int(number)}", number=int(number)) if int(number) else None
         if quantity is not None:
             every = quantity.lower().startswith("every")
             return cls(f"in {'every' if every else 'any'} segment", every=every)
-        return cls(f"after {after}", after=after)
+        if when.lower() == "during":
+            return cls(f"during {key}", during=key)
+        return cls(f"after {key}", after=key)
 
     def segments(self, summary: RunSummary, marks: Sequence[Mark]) -> Mapping[int, SegmentSummary]:
         """Return the segments that are compared, by their numbers, which begin at 1. Those that are
@@ -203,15 +210,23 @@ class Scope:
         if self.number is not None:
             return {self.number: numbered[self.number]} if self.number in numbered else {}
         long = {number: each for number, each in numbered.items() if each.duration_s >= TICK}
+        if self.during is not None:
+            return {number: each for number, each in long.items() if each.faults.get(self.during)}
         if self.after is None:
             return long
         moments = {mark.t for mark in marks if mark.key == self.after}
-        return {number: each for number, each in long.items() if each.from_s in moments}
+        return {
+            number: each
+            for number, each in long.items()
+            if each.from_s in moments and not each.faults.get(self.after)  # a fault that isn't over
+        }
 
     def missing(self, summary: RunSummary) -> str:
         """Return why there is no such segment."""
         if self.after is not None:
-            return f"no segment of the run began with {self.after}"
+            return f"no segment of the run is after {self.after}"
+        if self.during is not None:
+            return f"{self.during} was never in force"
         if self.number is None:
             return f"no segment of the run was as long as a sample, {show_seconds(TICK)}"
         count = len(summary.segments)
@@ -266,7 +281,8 @@ class Threshold:
             raise _refused(
                 text,
                 f"'{words}' names no part of a run: give 'in segment 2' (counted from 1), "
-                "'in any segment', 'in every segment', 'after KEY', or nothing for the whole run.",
+                "'in any segment', 'in every segment', 'after KEY', 'during FAULT', or nothing "
+                "for the whole run.",
             )
         if scope.words and figure in _OF_THE_RUN:
             raise _refused(
@@ -276,8 +292,13 @@ class Threshold:
 
     @property
     def after(self) -> str | None:
-        """The limit, setting or fault with which the segments begin that this is of, if any."""
+        """The limit, setting or fault after whose change this is checked; None for any time."""
         return self.scope.after
+
+    @property
+    def during(self) -> str | None:
+        """The fault while which this is checked; None for any time."""
+        return self.scope.during
 
     def verdict(self, summary: RunSummary, marks: Sequence[Mark] = ()) -> Verdict:
         """Return whether the condition is true of a run with these figures and marks."""

@@ -114,6 +114,10 @@ MISTAKES = {
     "fail_if = 'errors > 0'": "line 1: fail_if is 'errors > 0': it takes an array",
     "fail_if = [\n'errors > 0',\n3]": "line 3: fail_if[1] is 3: it takes a text",
     "fail_if = [\n'wait > 3']": "line 2: fail_if[0] 'wait > 3': wait is no figure of a run",
+    "fail_if = ['errors > 0 during lock_tabel']": "line 1: fail_if[0] 'errors > 0 during "
+    "lock_tabel': lock_tabel is no fault that lasts: perhaps lock_table is meant",
+    "fail_if = ['errors > 0 during kill_backend']": "line 1: fail_if[0] 'errors > 0 during "
+    "kill_backend': kill_backend is no fault that lasts: ",
     "fail_if = ['errors > 0 after pool_sise']": "line 1: fail_if[0] 'errors > 0 after pool_sise': "
     "pool_sise is",
 }

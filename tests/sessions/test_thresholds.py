@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from poolviz.model.errors import InputError
-from poolviz.model.sample import Mark
+from poolviz.model.sample import Mark, MarkKind
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import RunSummary, SummaryBuilder
 from poolviz.sessions.thresholds import FIGURES, Outcome, Threshold, help_text, verdicts
@@ -80,15 +80,19 @@ def test_every_figure_can_be_compared_with_a_value(summary: RunSummary) -> None:
 
 
 def three_segments() -> tuple[RunSummary, tuple[Mark, ...]]:
-    """Waits of 10, 480 and 12 ms: max_overflow is set to 0 after 1 s, and to 5 after 2 s. Then come
-    one tick that is shorter than a sample, and a second in which nobody gets a connection."""
+    """Waits of 10, 480 and 12 ms: from 1 to 2 s the table is locked and max_overflow is 0. Then
+    come one tick that is shorter than a sample, and a second in which nobody gets a connection."""
     ticks = [
         Tick(span=0.03 if segment == 3 else 0.05, waits=[wait] if wait else (), segment=segment)
         for segment, wait in enumerate((0.01, 0.48, 0.012, 0.0, 0.0))
         for _ in range(1 if segment == 3 else 20)
     ]
     taken = list(samples(ticks))
+    for index in range(20, 40):
+        taken[index] = msgspec.structs.replace(taken[index], faults={"lock_table": 1.0})
     marks = (
+        Mark(t=taken[19].t, kind=MarkKind.FAULT, text="lock_table 1 s", key="lock_table"),
+        Mark(t=taken[39].t, kind=MarkKind.FAULT, text="lock_table over", key="lock_table"),
         change(taken[19].t, "max_overflow", 5, 0),
         change(taken[39].t, "max_overflow", 0, 5),
         change(taken[60].t, "clients", 2, 9),
@@ -107,7 +111,7 @@ def three_segments() -> tuple[RunSummary, tuple[Mark, ...]]:
             "wait_p95 > 50ms in segment 2",
             "crossed",
             2,
-            "was 480 ms in segment 2 (1.0 to 2.0 s, max_overflow 5 → 0).",
+            "was 480 ms in segment 2 (1.0 to 2.0 s, lock_table 1 s, max_overflow 5 → 0).",
         ),
         ("wait_p95 > 50ms in any segment", "crossed", 2, "was 480 ms in segment 2 (1.0 to 2.0 s, "),
         (
@@ -130,7 +134,10 @@ def three_segments() -> tuple[RunSummary, tuple[Mark, ...]]:
         ("wait_p95 > 1ms after clients", "not_measured", 5, "nothing was counted for wait_p95"),
         ("wait_p95 > 1ms in segment 4", "not_measured", 4, "nothing was counted for wait_p95"),
         ("errors > 0 in segment 6", "not_measured", None, "checked: the run had 5 segments."),
-        ("errors > 0 after pool_size", "not_measured", None, "no segment of the run began with"),
+        ("errors > 0 after pool_size", "not_measured", None, "no segment of the run is after pool"),
+        ("wait_p95 > 1ms during lock_table", "crossed", 2, "was 480 ms in segment 2 (1.0 to 2.0 s"),
+        ("wait_p95 > 1ms after lock_table", "crossed", 3, "was 12 ms in segment 3 (2.0 to 3.0 s"),
+        ("errors > 0 during slow_connecting", "not_measured", None, "slow_connecting was never in"),
     ],
 )
 def test_a_threshold_of_segments(text: str, outcome: str, segment: int | None, said: str) -> None:
@@ -183,7 +190,8 @@ def test_a_session_has_the_verdicts_on_its_conditions(tmp_path: Path) -> None:
         ("errors > 0 in segment 0", "'in segment 0' names no part of a run: give 'in segment 2'"),
         ("errors > 0 in segment", "names no part of a run"),
         ("errors > 0 in each segment", "names no part of a run"),
-        ("errors > 0 during lock_table", "names no part of a run"),
+        ("errors > 0 during", "names no part of a run"),
+        ("errors > 0 while lock_table", "compared with a number"),
         ("errors > 0 after", "names no part of a run"),
         ("errors > soon in segment 2", "compared with a number"),
         ("open_after_close > 0 in segment 1", "leave 'in segment 1' away"),
@@ -205,6 +213,12 @@ def test_the_help_names_every_figure_and_operator_within_80_columns() -> None:
         assert figure in words or (f"{time}_…" in text and statistic in words)
     for operator in (">", ">=", "<", "<=", "==", "!="):
         assert f" {operator}" in text
-    for scope in ("in segment N", "in any segment", "in every segment", "after KEY"):
+    for scope in (
+        "in segment N",
+        "in any segment",
+        "in every segment",
+        "after KEY",
+        "during FAULT",
+    ):
         assert f" {scope} " in text
     assert max(map(len, text.splitlines())) <= 80

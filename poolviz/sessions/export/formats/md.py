@@ -43,11 +43,11 @@ def summary_line(recorder: Recorder) -> str:
 def _figures(summary: RunSummary) -> str:
     wait = summary.wait_time_s.p95
     figures = [
-        f"{summary.operations:,} operations in {summary.duration_s:.1f} s",
+        f"{_counted(summary.operations, 'operation')} in {summary.duration_s:.1f} s",
         f"{summary.throughput_per_s or 0:,.1f} a second",
         "nobody got a connection" if wait is None else f"wait p95 {_rounded(wait)}",
-        f"{summary.timeouts:,} timeouts",
-        f"{sum(summary.errors.values()):,} errors",
+        _counted(summary.timeouts, "timeout"),
+        _counted(sum(summary.errors.values()), "error"),
     ]
     return ", ".join(figures)
 
@@ -60,6 +60,10 @@ def _thresholds(checked: Sequence[Verdict], failed: Sequence[Verdict]) -> str:
     said = " ".join(_escaped(verdict.sentence) for verdict in failed[:_MOST_SENTENCES])
     more = len(failed) - _MOST_SENTENCES
     return f"{counted}: {said}{f' And {more} more.' if more > 0 else ''}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _rounded(seconds: float) -> str:

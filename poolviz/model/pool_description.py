@@ -54,3 +54,4 @@ class PoolDescription(msgspec.Struct, frozen=True, kw_only=True):
     uses: tuple[Use, ...]
     connect: dict[str, tuple[LimitDescription, ...]] = {}  # by kind of server
     drivers: dict[str, tuple[str, ...]] = {}
+    what: str = ""

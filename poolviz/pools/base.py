@@ -161,6 +161,7 @@ class Pool(ABC):
     # By kind of server, the drivers that it connects with, as a URL of SQLAlchemy's names them;
     # none where that is up to the user's code.
     drivers: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    what: ClassVar[str] = ""  # of a pool of the user's that is no class: "a function that …"
 
     @classmethod
     def connect_arguments(cls, dialect: str) -> Parameters:

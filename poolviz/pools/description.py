@@ -35,7 +35,7 @@ _LONGEST, _MOST_LIMITS = 80, 100  # of a session's pool: characters of a name, l
 _LONGEST_TEXT, _GREATEST = 10_000, 1e12  # of its limits: characters, and any number
 _ATTRIBUTES = (
     *("id", "title", "library", "about", "waits", "servers", "nests", "transactional", "shares"),
-    *("one_client", "takes_away", "lingers", "uses", "drivers"),
+    *("one_client", "takes_away", "lingers", "uses", "drivers", "what"),
 )
 
 

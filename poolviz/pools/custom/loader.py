@@ -311,9 +311,10 @@ def _around_function(
     if gives_connections(lender, method):
         methods = lending_methods(lender, id, **{"acquire": method} | _of_methods(options))
         constructor = constructor_of_object(lender, id)
-        return _wrapped(lender, methods, constructor, id, options, is_object=True, title=method)
+        more: dict[str, Any] = {"title": method, "what": "a function that gives a connection"}
+        return _wrapped(lender, methods, constructor, id, options, is_object=True, **more)
     methods = methods_of_made(function, id, **_of_methods(options))
-    more: dict[str, Any] = {"maker": "the function"}
+    more = {"maker": "the function", "what": "a function that makes a pool"}
     more |= {"waits": True} if makes_waiting_pool(function) else {}
     return _wrapped(function, methods, constructor_of(function, id), id, options, **more)
 
@@ -322,13 +323,15 @@ def _around_object(found: Any, id: str, options: Mapping[str, str]) -> type[Pool
     from poolviz.pools.custom.library_pools import sqlalchemys_engine  # noqa: PLC0415 - likewise
     from poolviz.pools.custom.objects import constructor_of_object  # noqa: PLC0415 - likewise
 
-    more: dict[str, Any] = {}
+    kind = type(found).__name__
+    more: dict[str, Any] = {"what": "a module" if inspect.ismodule(found) else f"an object: {kind}"}
     if engine := sqlalchemys_engine(found):
         from poolviz.pools.sqlalchemy import application  # noqa: PLC0415 - slow to import
 
         methods = LendingMethods(application.acquire_of(found), None, application.is_async(found))
         server = application.server_of(engine)
         more = {"waits": True, "library": "SQLAlchemy", "servers": (server,) if server else ()}
+        more["what"] = f"the application's {kind}"
         if not server:
             raise InputError(
                 f"{id} can't be used: its engine connects to {engine.url.get_backend_name()}, and "

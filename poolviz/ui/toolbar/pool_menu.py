@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
-from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
 from poolviz.pools.base import Pool
+from poolviz.pools.custom.candidates import Candidate, candidates_in
 from poolviz.pools.listing import Listing
-from poolviz.pools.registry import is_built_in, listings, missing_for, pool_class
+from poolviz.pools.registry import is_built_in, listings, missing_for
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight, log_fault, sentence_of
+from poolviz.ui.toolbar.own_pool_dialog import OwnPoolDialog, found_of, usable
 
 
 class PoolMenu(QMenu):
@@ -102,64 +102,25 @@ class PoolMenu(QMenu):
 
     def _read_file(self, name: str) -> None:
         self._controller.file_worker.do(
-            lambda: classes_in(Path(name)), self._learn_all, self._complain
+            lambda: candidates_in(Path(name)), self._learn_all, self._complain
         )
 
-    def _learn_all(self, ids: list[str]) -> None:
-        """Find out which of a file's classes are pools."""
+    def _learn_all(self, candidates: list[Candidate]) -> None:
+        """Find out which of a file's classes, functions and objects are pools."""
         self._controller.learn(
-            ids,
+            [each.id for each in candidates],
             lambda _: self._controller.file_worker.do(
-                lambda: usable_of(ids), self._choose_from, self._complain
+                lambda: found_of(candidates),
+                lambda found: self._choose_from(candidates, found),
+                self._complain,
             ),
             self._complain,
         )
 
-    def _choose_from(self, pools: list[type[Pool]]) -> None:
-        """Choose the only one, or ask which."""
-        if len(pools) == 1:
-            self._take(pools[0])
-            return
-        names = {pool.id.rpartition(":")[2]: pool for pool in pools}
-        dialog = QInputDialog(self.window())
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setWindowTitle("Your own pool")
-        dialog.setLabelText("The file has several pools. Which one?")
-        dialog.setComboBoxItems(list(names))
-        dialog.textValueSelected.connect(lambda name: self._take(names[name]))
+    def _choose_from(
+        self, candidates: list[Candidate], found: dict[str, type[Pool] | InputError]
+    ) -> None:
+        """Ask which of them is meant."""
+        dialog = OwnPoolDialog(self._controller, candidates, found, self.window())
+        dialog.chosen.connect(self._take)
         dialog.open()
-
-
-def usable(id: str) -> type[Pool]:
-    """Return the pool `id`. Raises InputError if it can't be loaded or run under a load."""
-    pool = pool_class(id)
-    settings_for(pool)
-    return pool
-
-
-def classes_in(path: Path) -> list[str]:
-    """Return the classes that a file defines, as ids of pools, without running it.
-
-    Raises InputError if there is none.
-    """
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise InputError(f"{path} can't be read as a Python file: {error}.") from error
-    names = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
-    if not names:
-        raise InputError(f"{path} has no class, and so no pool.")
-    return [f"{path}:{name}" for name in names]
-
-
-def usable_of(ids: list[str]) -> list[type[Pool]]:
-    """Return those of the pools `ids` that can be used; the first's InputError if none can."""
-    pools, refusals = [], []
-    for id in ids:
-        try:
-            pools.append(usable(id))
-        except InputError as refusal:
-            refusals.append(refusal)
-    if not pools:
-        raise refusals[0]
-    return pools

@@ -51,7 +51,7 @@ except ModuleNotFoundError:
 
 _EVERY = 5.0  # seconds between two pushes
 _PATIENCE = 3.0  # seconds that a push may take, repetitions included
-_CLOSE_LIMIT = 2 * _PATIENCE + 1.0  # a push under way and the last one
+_GRACE = 1.0  # seconds beyond that, for a busy machine
 _LONGEST_ANSWER = 64 * 1024  # bytes
 _TOO_LATE = "it doesn't answer in time"
 _GRPC = 4317  # the port of OTLP over gRPC, which isn't spoken here
@@ -67,15 +67,25 @@ class MetricsPusher:
     pushing thread.
     """
 
-    def __init__(self, url: str, say: Callable[[str], None], every: float = _EVERY) -> None:
-        """Prepare for pushing to `url`; InputError where it is none. Connects to nothing."""
+    def __init__(
+        self,
+        url: str,
+        say: Callable[[str], None],
+        *,
+        every: float = _EVERY,
+        patience: float = _PATIENCE,
+    ) -> None:
+        """Prepare for pushing to `url`; InputError where it is none. Connects to nothing.
+
+        Pushes are `every` so many seconds, and none takes longer than `patience`.
+        """
         self._address = CollectorAddress.parse(url)
-        self._say, self._every = say, every
+        self._say, self._every, self._patience = say, every, patience
         # It logs each failure, and what was tried, which the one sentence here is about.
         logging.getLogger(_EXPORTERS_LOG).setLevel(logging.CRITICAL)
         self._session = _Session(direct=self._address.loopback)
         self._exporter = OTLPMetricExporter(
-            endpoint=self._address.url, session=self._session, timeout=_PATIENCE
+            endpoint=self._address.url, session=self._session, timeout=patience
         )
         self._resource = _resource()
         self._recorder: Recorder | None = None
@@ -98,10 +108,10 @@ class MetricsPusher:
         collector doesn't answer."""
         self._closing.set()
         if self._thread.ident is not None:
-            self._thread.join(_CLOSE_LIMIT)
+            self._thread.join(2 * self._patience + _GRACE)  # one under way, and the last one
         self._session.cut_off()
         if self._thread.ident is not None:
-            self._thread.join(_PATIENCE)
+            self._thread.join(_GRACE)
         self._exporter.shutdown()
 
     def _push_until_closed(self) -> None:

@@ -92,6 +92,7 @@ class _Server(ThreadingHTTPServer):
     """Serves requests, each in a thread that `server_close` waits for."""
 
     daemon_threads = False
+    request_queue_size = 64  # of connections that aren't accepted yet; five make others wait
     allow_reuse_address = os.name != "nt"  # there, it would take an address that is in use
 
     def __init__(self, where: ListenAddress, registry: CollectorRegistry) -> None:

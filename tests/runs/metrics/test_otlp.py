@@ -142,7 +142,7 @@ def test_a_bad_collector_is_one_sentence_and_has_an_end(recorder: Recorder, kind
     heard: list[str] = []
     before = threading.active_count()
     with bad_collector(behave) as url:
-        pusher = MetricsPusher(url, heard.append, every=0.05)
+        pusher = MetricsPusher(url, heard.append, every=0.05, patience=0.5)
         pusher.watch(recorder)
         wait_for(lambda: heard)
         begun = time.monotonic()

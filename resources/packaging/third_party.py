@@ -108,10 +108,12 @@ def write_licences(root: Path, libraries: Iterable[str], folder: Path) -> Path:
     lines += [f"  {_described(part)}" for part in parts]
     lines.append("  PyInstaller's bootloader, GPL-2.0 with an exception, https://pyinstaller.org")
     lines.append("  Inter, a font, OFL-1.1, https://rsms.me/inter")
+    lines.append("  uPlot, which draws the HTML report, MIT, https://github.com/leeoniya/uPlot")
     lines += ["", "Shared libraries", "", *_library_lines(libraries), ""]
     texts = [("Python", Path(sysconfig.get_path("stdlib")) / "LICENSE.txt")]
     texts += [(part.metadata["Name"], path) for part in parts for path in _texts(part)]
     texts.append(("Inter", root / "resources" / "fonts" / "OFL.txt"))
+    texts.append(("uPlot", root / "resources" / "report" / "uPlot.LICENSE.txt"))
     texts += [(path.stem, path) for path in sorted((HERE / "licences").glob("*.txt"))]
     for name, path in texts:
         if path.is_file():

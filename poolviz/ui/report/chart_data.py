@@ -1,0 +1,129 @@
+"""What the charts of the HTML report show, as data for `resources/report/report.js`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.resolutions import View
+
+_FINE = 6000  # bins at most, for counts: an hour has one for each 0.8 s
+_COARSE = 1500  # for percentiles and rates, which need many operations
+_CALM, _FEW = 0.2, 60  # seconds: their shortest bins, if at least so many are shown
+
+
+def _line(label: str, key: str, colour: str, **more: object) -> dict[str, Any]:
+    return {"label": label, "key": key, "colour": colour, **more}
+
+
+def _banded(label: str, key: str, colour: str, **more: object) -> dict[str, Any]:
+    """A count with its lowest and highest values as a band."""
+    return _line(label, key, colour, low=f"{key}_low", high=f"{key}_high", **more)
+
+
+def _chart(
+    name: str, title: str, lines: list[dict[str, Any]], *, view: str = "fine", unit: str = "",
+    height: int = 180, log: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    return {"name": name, "title": title, "series": lines, "view": view, "unit": unit,
+            "height": height, "log": log}  # fmt: skip
+
+
+CHARTS = (
+    _chart(
+        "connections",
+        "Connections",
+        [
+            _banded("open", "open", "idle_name"),
+            _banded("active", "used", "used", area=True),
+            _banded("overflow", "overflow", "overflow"),
+            _line("capacity", "capacity", "text", dashed=True, stepped=True),
+        ],
+        height=260,
+    ),
+    _chart(
+        "waiting",
+        "Clients without a connection",
+        [
+            _banded("waiting", "pending", "wait", area=True),
+            _banded("retrying", "retrying", "retrying_name"),
+            _banded("not started", "backlog", "backlog_name"),
+        ],
+    ),
+    _chart(
+        "wait",
+        "Wait to acquire, logarithmic",
+        [_line(f"wait {share}", f"wait_{share}_ms", share) for share in ("p99", "p95", "p50")],
+        view="coarse",
+        unit=" ms",
+        log=True,
+    ),
+    _chart(
+        "throughput",
+        "Throughput, timeouts and errors",
+        [
+            _line("operations", "throughput", "throughput"),
+            _line("timeouts", "timeouts", "wait"),
+            _line("errors", "errors", "bad"),
+        ],
+        view="coarse",
+        unit="/s",
+    ),
+    _chart(
+        "server",
+        "The server's view: connections of this run",
+        [
+            _line("in the server", "server_total", "server"),
+            _line("active in the server", "server_active", "used"),
+            _line("open in the pool", "open", "idle_name", dashed=True),
+        ],
+    ),
+)
+
+
+def chart_data(recorder: Recorder) -> dict[str, Any]:
+    """Return charts, the bins that they show, and the marks. A figure that wasn't measured is NaN,
+    which JSON has as null."""
+    end = recorder.duration
+    few = min(max(int(end / _CALM), _FEW), _COARSE)
+    return {
+        "start": 0.0,
+        "end": end,
+        "charts": CHARTS,
+        "views": {
+            "fine": _counts(recorder.view(0.0, end, _FINE)),
+            "coarse": _rates(recorder.view(0.0, end, few)),
+        },
+        "marks": [msgspec.structs.asdict(mark) for mark in recorder.marks],
+    }
+
+
+def _counts(view: View) -> dict[str, list[float]]:
+    columns = {"t": view.t.tolist()}
+    for name in ("open", "used", "overflow", "pending", "retrying", "backlog"):
+        band = view.levels[name]
+        columns[name] = band.mean.tolist()
+        columns[f"{name}_low"] = _whole(band.low.tolist())
+        columns[f"{name}_high"] = _whole(band.high.tolist())
+    columns["capacity"] = view.lines["capacity"].tolist()
+    for name in ("server_active", "server_total"):
+        columns[name] = view.lines[name].tolist()
+    return columns
+
+
+def _rates(view: View) -> dict[str, list[float]]:
+    columns = {"t": view.t.tolist()}
+    for share in ("p50", "p95", "p99"):
+        # A logarithmic axis has no zero.
+        waits = view.lines[f"wait_{share}"] * 1e3
+        columns[f"wait_{share}_ms"] = [max(wait, 1e-3) for wait in waits.tolist()]
+    for name in ("throughput", "timeouts", "errors"):
+        columns[name] = view.lines[name].tolist()
+    return columns
+
+
+def _whole(counts: list[float]) -> list[float]:
+    """Return counts as whole numbers, which take less room."""
+    return [int(count) for count in counts]

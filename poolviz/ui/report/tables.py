@@ -1,0 +1,195 @@
+"""The tables of the HTML report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import msgspec
+
+from poolviz.model.parameters import Value
+from poolviz.model.sample import Mark
+from poolviz.sessions.error_details import ErrorDetails
+from poolviz.sessions.export.manifest import Manifest
+from poolviz.sessions.summary import RunSummary, SegmentSummary
+from poolviz.sessions.thresholds import Verdict
+from poolviz.ui.report.elements import Part, element, number, table
+
+_TIMES = ("wait_time_s", "use_time_s", "create_time_s", "retry_time_s")
+_STATISTICS = ("mean", "p50", "p95", "p99", "max")
+_OWN_TABLES = (*_TIMES, "error_details", "segments", "errors", "connect", "pool", "use", "server")
+
+
+def summary_cards(summary: RunSummary) -> Element:
+    """Return the figures that matter most."""
+    waits = summary.wait_time_s
+    errors = sum(summary.errors.values())
+    cards = [
+        ("Duration", number(summary.duration_s, "s")),
+        ("Operations", number(summary.operations)),
+        ("Throughput", number(summary.throughput_per_s, "/s")),
+        ("Wait p50", number(waits.p50, "s")),
+        ("Wait p95", number(waits.p95, "s")),
+        ("Wait p99", number(waits.p99, "s")),
+        ("Timeouts", number(summary.timeouts)),
+        ("Errors", number(errors)),
+    ]
+    return element(
+        "div",
+        [element("div", element("b", value), name, class_="card") for name, value in cards],
+        class_="cards",
+    )
+
+
+def marks_table(marks: Sequence[Mark]) -> Element:
+    """Return what was changed, injected and noted."""
+    if not marks:
+        return element("p", "None: the run went as it began.")
+    rows = [(number(mark.t, "s"), mark.kind.value, mark.text) for mark in marks]
+    return table("Changes, faults and notes", ("Time", "Kind", "Text"), rows)
+
+
+def segments_table(segments: Sequence[SegmentSummary]) -> Element:
+    """Return the figures between two changes or faults."""
+    if not segments:
+        return element("p", "Nothing was recorded.")
+    heads = (
+        "Segment", "From", "To", "Began with", "Operations", "Throughput", "Timeouts", "Errors",
+        "Wait p50", "Wait p95", "Wait p99", "Active, mean", "Active, most", "Open, most",
+        "Waiting, most", "Limits", "Load", "Faults",
+    )  # fmt: skip
+    rows = [_segment_row(index, segment) for index, segment in enumerate(segments, start=1)]
+    return table("Segments", heads, rows)
+
+
+def _segment_row(index: int, segment: SegmentSummary) -> list[Part]:
+    waits, connections = segment.wait_time_s, segment.connections
+    return [
+        str(index),
+        number(segment.from_s, "s"),
+        number(segment.to_s, "s"),
+        ", ".join(segment.began_with) or ("the run" if index == 1 else "–"),
+        number(segment.operations),
+        number(segment.throughput_per_s, "/s"),
+        number(segment.timeouts),
+        number(sum(segment.errors.values())),
+        number(waits.p50, "s"),
+        number(waits.p95, "s"),
+        number(waits.p99, "s"),
+        number(connections.used_mean),
+        number(connections.used_max),
+        number(connections.open_max),
+        number(connections.pending_max),
+        _settings(segment.limits),
+        _settings(segment.load),
+        _settings(segment.faults),
+    ]
+
+
+def _settings(values: Mapping[str, Value]) -> str:
+    return ", ".join(f"{key} {_said(value)}" for key, value in values.items()) or "–"
+
+
+def errors_table(kinds: Sequence[ErrorDetails]) -> Element:
+    """Return the kinds of errors and timeouts."""
+    if not kinds:
+        return element("p", "None.")
+    heads = (
+        "Name",
+        "Counted as",
+        "Count",
+        "First at",
+        "First message",
+        "Latest at",
+        "Latest message",
+    )
+    rows = [
+        (
+            kind.title,
+            "timeout" if kind.timeout else "error",
+            number(kind.count),
+            number(kind.first_s, "s"),
+            kind.message,
+            number(kind.last_s, "s"),
+            kind.last_message,
+        )
+        for kind in kinds
+    ]
+    return table("Errors and timeouts", heads, rows)
+
+
+def thresholds_table(checked: Sequence[Verdict]) -> Element:
+    """Return what became of the run's conditions."""
+    if not checked:
+        return element("p", "The run had none.")
+    rows = [
+        (each.condition, each.outcome.value.replace("_", " "), each.sentence) for each in checked
+    ]
+    return table("Thresholds", ("The run fails if", "Outcome", "Figure"), rows)
+
+
+def figures_tables(summary: RunSummary) -> Iterator[Element]:
+    """Yield every figure of the run: durations, then all others by their names in JSON."""
+    times = []
+    for name in _TIMES:
+        time = getattr(summary, name)
+        figures = [number(getattr(time, each), "s") for each in _STATISTICS]
+        times.append((name.removesuffix("_time_s"), number(time.count), *figures))
+    yield element("h3", "Durations")
+    yield table("Durations", ("", "Count", *(each.capitalize() for each in _STATISTICS)), times)
+    others = msgspec.to_builtins(
+        {name: value for name, value in msgspec.structs.asdict(summary).items()
+         if name not in _OWN_TABLES}
+    )  # fmt: skip
+    yield element("h3", "Counts")
+    rows = [(_named(name), _shown(name, value)) for name, value in _flat(others)]
+    rows += [(f"errors: {name}", number(count)) for name, count in summary.errors.items()]
+    yield table("Counts", ("Figure", "Value"), rows)
+
+
+def manifest_table(about: Manifest) -> Element:
+    """Return what was run where, with which versions, and how it was measured."""
+    known = msgspec.to_builtins(about)
+    del known["marks"]
+    known["environment"] = known.pop("facts")
+    rows = [(_named(name), _said(value)) for name, value in _flat(known)]
+    return table("Manifest", ("Fact", "Value"), rows)
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield everything in nested dictionaries and lists, by its place."""
+    if isinstance(value, dict) and value:
+        for key, each in value.items():
+            yield from _flat(each, f"{name}: {key}" if name else str(key))
+    elif isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        for index, each in enumerate(value, start=1):
+            yield from _flat(each, f"{name} {index}")
+    else:
+        yield name, value
+
+
+def _named(name: str) -> str:
+    parts = name.split(": ")
+    if parts[0] in ("environment", "scenario"):
+        return name
+    words = [part.removesuffix("_per_s").removesuffix("_s").replace("_", " ") for part in parts]
+    return ": ".join(words)
+
+
+def _shown(name: str, value: Any) -> Part:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _said(value)
+    seconds = any(part.endswith("_s") and "_per_s" not in part for part in name.split(": "))
+    return number(value, "s" if seconds else "/s" if name.endswith("_per_s") else "")
+
+
+def _said(value: Any) -> str:
+    """Return a value that isn't a figure as text."""
+    if value is None or value in ("", [], {}):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_said, value))
+    return str(value)

@@ -1,0 +1,149 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const root = document.documentElement;
+  const colour = (name) => getComputedStyle(root).getPropertyValue("--" + name).trim();
+  const plots = [];
+  const whole = [data.start, Math.max(data.end, data.start + 0.1)];
+  let shown = whole;
+
+  const digits = (value) =>
+    value == null ? "–" : Number.isInteger(value) ? value.toLocaleString("en") : value.toLocaleString("en", { maximumSignificantDigits: 4 });
+
+  const clock = (seconds) => {
+    const sign = seconds < 0 ? "-" : "", t = Math.abs(seconds);
+    const h = Math.floor(t / 3600), m = Math.floor((t % 3600) / 60), s = +(t % 60).toFixed(2);
+    const two = (n) => (n < 10 ? "0" : "") + n;
+    return sign + (h ? h + ":" + two(m) : m) + ":" + two(s);
+  };
+
+  // Zoom every chart to the same part of the run.
+  const show = (min, max) => {
+    const span = Math.min(Math.max(max - min, 0.2), whole[1] - whole[0]);
+    min = Math.min(Math.max(min, whole[0]), whole[1] - span);
+    shown = [min, min + span];
+    plots.forEach((plot) => plot.setScale("x", { min: shown[0], max: shown[1] }));
+    document.getElementById("shown").textContent = clock(shown[0]) + " to " + clock(shown[1]);
+  };
+
+  // The lines of the marks; their texts where they fit, on the first chart.
+  const marks = (first) => (plot) => {
+    const { ctx, bbox } = plot, ratio = devicePixelRatio || 1;
+    ctx.save();
+    ctx.beginPath(); ctx.rect(bbox.left, 0, bbox.width, bbox.top + bbox.height); ctx.clip();
+    ctx.textAlign = "left"; ctx.textBaseline = "alphabetic";
+    ctx.font = 11 * ratio + "px system-ui, sans-serif";
+    const taken = [-1e9, -1e9];
+    data.marks.forEach((mark) => {
+      const x = plot.valToPos(mark.t, "x", true);
+      if (x < bbox.left || x > bbox.left + bbox.width) return;
+      const ink = colour(mark.kind === "fault" ? "bad" : "muted");
+      ctx.strokeStyle = ctx.fillStyle = ink;
+      ctx.lineWidth = ratio;
+      ctx.setLineDash(mark.kind === "fault" ? [] : [3 * ratio, 3 * ratio]);
+      ctx.beginPath(); ctx.moveTo(x, bbox.top); ctx.lineTo(x, bbox.top + bbox.height); ctx.stroke();
+      if (!first) return;
+      const text = mark.text.length > 40 ? mark.text.slice(0, 39) + "…" : mark.text;
+      const width = ctx.measureText(text).width;
+      const left = Math.max(Math.min(x, bbox.left + bbox.width - width), bbox.left);
+      const row = taken.findIndex((right) => left > right + 8 * ratio);
+      if (row < 0) return;
+      taken[row] = left + width;
+      ctx.fillText(text, left, bbox.top - (6 + 13 * row) * ratio);
+    });
+    ctx.restore();
+  };
+
+  const make = (chart, index) => {
+    const box = document.getElementById("chart-" + chart.name);
+    const source = data.views[chart.view];
+    const width = () => Math.max(box.clientWidth - 24, 200);
+    const bands = [], owned = {};
+    const series = [{ label: "time", value: (_, v) => (v == null ? "–" : clock(v)) }];
+    const columns = [source.t];
+    chart.series.forEach((line) => {
+      if (line.low) {
+        [line.high, line.low].forEach((key) => {
+          columns.push(source[key]);
+          series.push({ label: key, width: 0, points: { show: false } });
+        });
+        owned[columns.length] = [columns.length - 2, columns.length - 1];
+        bands.push({ series: owned[columns.length], fill: () => colour(line.colour) + "40" });
+      }
+      columns.push(source[line.key]);
+      series.push({
+        label: line.label, width: 1.5, stroke: () => colour(line.colour), spanGaps: false,
+        dash: line.dashed ? [6, 4] : undefined, fill: line.area ? () => colour(line.colour) + "30" : undefined,
+        paths: line.stepped ? uPlot.paths.stepped({ align: -1 }) : undefined,
+        points: { show: source.t.length < 3 },
+        value: (_, v, __, i) => digits(v) + (v == null ? "" : chart.unit) +
+          (v == null || !line.low ? "" : " (" + source[line.low][i] + " to " + source[line.high][i] + ")"),
+      });
+    });
+    const axis = { stroke: () => colour("muted"), grid: { stroke: () => colour("grid"), width: 1 },
+      ticks: { stroke: () => colour("grid"), width: 1 }, font: "11px system-ui, sans-serif" };
+    const plot = new uPlot({
+      width: width(), height: chart.height, series, bands,
+      padding: [index === 0 ? 34 : 8, 12, 0, 0],
+      scales: { x: { time: false, min: whole[0], max: whole[1] },
+        y: chart.log ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, low || 0), (high || 1) * 1.1] } },
+      axes: [{ ...axis, values: (_, at) => at.map(clock) },
+        { ...axis, size: 58, values: (_, at) => at.map((v) => (v == null ? "" : digits(v))) }],
+      cursor: { sync: { key: "run", setSeries: false }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => show(...whole) } },
+      hooks: {
+        setSelect: [(u) => {
+          if (u.select.width < 4) return;
+          const min = u.posToVal(u.select.left, "x"), max = u.posToVal(u.select.left + u.select.width, "x");
+          u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+          show(min, max);
+        }],
+        draw: [marks(index === 0)],
+        // A band is shown and hidden with its line.
+        setSeries: [(u, at, options) => {
+          if (options.show != null) (owned[at] || []).forEach((i) => u.setSeries(i, { show: options.show }));
+        }],
+      },
+    }, columns, box);
+    plots.push(plot);
+    const rows = plot.root.querySelectorAll(".u-series");
+    Object.values(owned).flat().forEach((i) => { rows[i].style.display = "none"; });
+    box.tabIndex = 0;
+    box.addEventListener("keydown", (event) => {
+      const [min, max] = shown, span = max - min, middle = (min + max) / 2;
+      const to = {
+        ArrowLeft: [min - span / 4, max - span / 4], ArrowRight: [min + span / 4, max + span / 4],
+        "+": [middle - span / 4, middle + span / 4], "=": [middle - span / 4, middle + span / 4],
+        "-": [middle - span, middle + span], Home: [whole[0], whole[0] + span], End: [whole[1] - span, whole[1]],
+        0: whole, Escape: whole,
+      }[event.key];
+      if (!to || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      show(...to);
+    });
+    const fit = () => { if (plot.width !== width()) plot.setSize({ width: width(), height: chart.height }); };
+    new ResizeObserver(fit).observe(box);
+    addEventListener("beforeprint", () => { plot.setSize({ width: 680, height: Math.min(chart.height, 200) }); });
+    addEventListener("afterprint", () => { plot.setSize({ width: width(), height: chart.height }); });
+  };
+
+  const redraw = () => plots.forEach((plot) => plot.redraw(false, true));
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const button = document.getElementById("theme");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
+  const name = () => { button.textContent = isDark() ? "Light theme" : "Dark theme"; };
+  button.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; name(); redraw(); });
+  dark.addEventListener("change", () => { name(); redraw(); });
+  // Paper is white, whatever the screen is.
+  let before = null;
+  addEventListener("beforeprint", () => { before = root.dataset.theme || ""; root.dataset.theme = "light"; redraw(); });
+  addEventListener("afterprint", () => {
+    if (before === null) return;
+    if (before) root.dataset.theme = before; else delete root.dataset.theme;
+    before = null; redraw();
+  });
+  document.getElementById("whole").addEventListener("click", () => show(...whole));
+  name();
+  data.charts.forEach(make);
+  show(...whole);
+  root.dataset.drawn = plots.length;
+})();

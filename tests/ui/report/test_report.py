@@ -1,0 +1,193 @@
+"""The report as a browser shows it, and what is in it."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from PIL import Image
+from pypdf import PdfReader
+
+from poolviz.model.messages import MarkAdded
+from poolviz.model.sample import Mark, MarkKind
+from poolviz.sessions.export.manifest import manifest
+from poolviz.sessions.export.registry import exporter_for
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.report import as_object
+from poolviz.ui.style.colours import DARK, LIGHT
+from tests.sessions.builders import began, change, record, reports, samples, ticks
+from tests.ui.report.browser import Browser, browser
+
+HOSTILE = "</script><script>document.title='owned'</script><!--<script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    with Recorder() as made:
+        note = Mark(t=3.0, kind=MarkKind.NOTE, text=HOSTILE)
+        yield record(made, reports(samples(ticks(400)), change(8.0), note))
+
+
+@pytest.fixture
+def page(recorder: Recorder, tmp_path: Path) -> Path:
+    path = tmp_path / "report.html"
+    assert exporter_for(path).export(recorder, path) == (path,)
+    return path
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Browser:
+    return browser(tmp_path / "profile")
+
+
+class _Reader(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.data = ""
+        self._in_data = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._in_data = tag == "script" and dict(attrs).get("id") == "data"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_data = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_data:
+            self.data += data
+
+
+def read(page: Path) -> _Reader:
+    reader = _Reader()
+    reader.feed(page.read_text(encoding="utf-8"))
+    return reader
+
+
+def as_read(value: object) -> Any:
+    return json.loads(msgspec.json.encode(value))
+
+
+def test_a_browser_draws_every_chart_and_complains_of_nothing(
+    page: Path, chromium: Browser
+) -> None:
+    dom, console = chromium.dom(page)
+    assert console == []
+    assert 'data-drawn="5"' in dom
+    assert dom.count("<canvas") == 5
+    assert re.search(r'id="shown"[^>]*>0:00 to 0:(19|20)', dom)
+    assert "<title>sqlalchemy.QueuePool · poolviz</title>" in dom, "no text of the session ran"
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_the_page_has_the_theme_of_the_desktop(
+    page: Path, chromium: Browser, tmp_path: Path, theme: Any
+) -> None:
+    target = chromium.picture(page, tmp_path / "page.png", dark=theme is DARK)
+    with Image.open(target) as image:
+        colours = {f"#{r:02x}{g:02x}{b:02x}" for _, (r, g, b) in
+                   image.convert("RGB").getcolors(1 << 24)}  # fmt: skip
+    for name in ("bg", "panel", "throughput", "p99", "wait", "overflow"):
+        assert getattr(theme, name) in colours, name
+
+
+def test_it_prints_with_its_text(page: Path, chromium: Browser, tmp_path: Path) -> None:
+    pages = PdfReader(chromium.pdf(page, tmp_path / "page.pdf")).pages
+    text = " ".join("".join(each.extract_text() for each in pages).split())
+    for words in ("Segments", "pool_size 5 → 8", "how it was measured", "Durations"):
+        assert words in text
+
+
+def test_the_data_are_those_of_the_session_to_the_last_digit(
+    page: Path, recorder: Recorder
+) -> None:
+    data = json.loads(read(page).data)
+    assert data["figures"] == as_read(as_object(recorder))
+    assert data["manifest"] == as_read(manifest(recorder))
+    fine = recorder.view(0.0, recorder.duration, 6000)
+    assert len(fine.t) == 400
+    columns = data["views"]["fine"]
+    assert columns["t"] == fine.t.tolist()
+    for name in ("open", "used", "overflow", "pending", "retrying", "backlog"):
+        band = fine.levels[name]
+        assert columns[name] == band.mean.tolist()
+        assert columns[f"{name}_low"] == band.low.tolist()
+        assert columns[f"{name}_high"] == band.high.tolist()
+    assert columns["server_total"] == as_read(fine.lines["server_total"].tolist())
+    coarse = recorder.view(0.0, recorder.duration, 100)
+    columns = data["views"]["coarse"]
+    for name in ("throughput", "timeouts", "errors"):
+        assert columns[name] == coarse.lines[name].tolist()
+    assert columns["wait_p95_ms"] == [wait * 1e3 for wait in coarse.lines["wait_p95"].tolist()]
+
+
+def test_figures_in_the_tables_are_exact(page: Path, recorder: Recorder) -> None:
+    exact = {attributes["value"] for tag, attributes in read(page).tags if tag == "data"}
+    summary = recorder.summary()
+    for figures in (summary, *summary.segments):
+        for value in (
+            figures.operations,
+            figures.throughput_per_s,
+            figures.wait_time_s.p99,
+            figures.connections.used_mean,
+        ):
+            assert repr(value) in exact
+
+
+def test_it_asks_for_nothing_and_runs_only_its_own_scripts(page: Path) -> None:
+    tags = read(page).tags
+    for tag, attributes in tags:
+        assert not {"src", "href", "style", "action"} & set(attributes), tag
+        assert not any(name.startswith("on") for name in attributes)
+    assert [tag for tag, _ in tags].count("script") == 3
+    policy = next(a["content"] for _, a in tags if "http-equiv" in a)
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    text = page.read_text(encoding="utf-8")
+    assert HOSTILE not in text
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", text)
+
+
+def test_every_table_is_labelled_and_its_heads_have_a_scope(page: Path) -> None:
+    tags = read(page).tags
+    assert all(a.get("scope") in ("row", "col") for tag, a in tags if tag == "th")
+    assert all(a.get("aria-label") for tag, a in tags if tag == "table")
+    assert [tag for tag, _ in tags].count("h1") == 1
+    assert ("html", {"lang": "en"}) in tags
+
+
+def test_a_run_without_a_sample_has_a_report(tmp_path: Path, chromium: Browser) -> None:
+    path = tmp_path / "empty.html"
+    with Recorder() as recorder:
+        record(recorder, [began()])
+        exporter_for(path).export(recorder, path)
+    dom, console = chromium.dom(path)
+    assert console == []
+    assert 'data-drawn="5"' in dom
+
+
+def test_an_hour_is_small(tmp_path: Path) -> None:
+    path = tmp_path / "hour.html"
+    some = list(samples(ticks(200)))
+    with Recorder() as recorder:
+        copies = (
+            msgspec.structs.replace(some[n % 200], index=n, t=0.05 * (n + 1), span=0.05)
+            for n in range(72_000)
+        )
+        record(recorder, reports(copies))
+        for n in range(20):
+            recorder.add(MarkAdded(change(100.0 * n)))
+        begin = time.process_time()
+        exporter_for(path).export(recorder, path)
+        took = time.process_time() - begin
+    assert path.stat().st_size < 3_000_000
+    assert took < 3.0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from poolviz.engine.client_group import ClientEvents, backoff
 from poolviz.load.behaviour import Behaviour
-from poolviz.pools.base import ThreadCalls, ThreadPool
+from poolviz.pools.base import ThreadCalls, ThreadPool, a_connection
 from poolviz.pools.custom.places import Place, place_of_thread
 
 
@@ -58,9 +59,7 @@ class ThreadClient:
     def cut(self) -> None:
         """Shut down the connection that the client holds, which ends any statement on it."""
         for steps in self._actions.all_steps():
-            # The client may be giving it back or closing it right now; then nothing is left to cut.
-            with suppress(Exception):
-                steps.cut()
+            steps.cut()
 
     def _run(self) -> None:
         try:
@@ -122,24 +121,32 @@ class _Steps:
 
     def __init__(self, calls: ThreadCalls) -> None:
         self._calls = calls
-        self._connection: Any = None  # the one that is held, so that `cut` finds it
+        # Those that are held or on their way back, so that `cut` finds them. The client's thread
+        # alone changes the list.
+        self._held: list[Any] = []
 
     def cut(self) -> None:
-        """Interrupt what runs on the connection that is held. Called from another thread."""
-        connection = self._connection
-        if connection is not None:
-            self._calls.abort(connection, lambda: self._connection is connection)
+        """Interrupt what runs on the connections that are held or being given back, which may take
+        a rollback. Called from another thread."""
+        for connection in self._held.copy():
+            # The client may have given it back or closed it by now; then nothing is left to cut.
+            with suppress(Exception):
+                self._calls.abort(connection, partial(self._holds, connection))
 
     async def acquire(self) -> Any:
-        connection = self._connection = self._calls.acquire()
+        connection = a_connection(self._calls.acquire())
+        self._held.append(connection)
         return connection
 
     async def execute(self, connection: Any, statement: str) -> None:
         self._calls.execute(connection, statement)
 
     async def release(self, connection: Any) -> None:
-        self._connection = None
-        self._calls.release(connection)
+        try:
+            self._calls.release(connection)
+        finally:
+            # By identity: a user's connection may be equal to others.
+            self._held = [one for one in self._held if one is not connection]
 
     async def begin(self, connection: Any, transaction: bool) -> None:
         self._calls.begin(connection, transaction)
@@ -149,3 +156,6 @@ class _Steps:
 
     async def rollback(self, connection: Any) -> None:
         self._calls.rollback(connection)
+
+    def _holds(self, connection: Any) -> bool:
+        return any(one is connection for one in self._held)

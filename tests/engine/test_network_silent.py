@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import takewhile
 from typing import Any
 
@@ -201,3 +203,34 @@ def test_a_run_on_the_embedded_server_ends_at_once(home: Any) -> None:
         with psycopg2.connect(server.conninfo) as connection:  # which goes on
             connection.cursor().execute("SELECT 1")
         connection.close()
+
+
+def test_a_rollback_in_release_that_is_never_answered_ends_with_the_run(conninfo: str) -> None:
+    what = scenario(clients=2, hold_time=0.3, transaction="default", **SIZES[QUEUE_POOL])
+    frozen: list[int] = []
+    try:
+        with running(Engine, conninfo, what, "poolviz release") as (engine, heard):
+            heard.until(lambda h: h.operations() > 2, "some work")
+            frozen = backends(conninfo, "poolviz release")
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            heard.until(
+                lambda h: not any(s.operations or s.used.high for s in h.samples[-5:]),
+                "both clients give their connection back",
+            )
+            engine.stop()
+            assert engine.wait(15)
+        assert problems(heard) == []
+        clean_end(heard)
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+
+
+def backends(conninfo: str, name: str) -> list[int]:
+    """The processes of the server that work for a run."""
+    with closing(psycopg2.connect(conninfo)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE %s", (f"{name}%",)
+        )
+        return [pid for (pid,) in cursor.fetchall()]

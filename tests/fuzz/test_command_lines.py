@@ -63,7 +63,12 @@ _MOMENTS = st.one_of(
 # The names of classes in packages start a process each, which is tried elsewhere.
 _POOL = st.one_of(st.sampled_from(_POOLS), WORDS.filter(lambda text: ":" not in text))
 _SCENARIOS = st.sampled_from((SCENARIO, "leak", "undersized", "laek", *(p.name for p in presets())))
-_CONDITIONS = st.one_of(WORDS, st.builds("{} > {}".format, st.just("wait_p95"), WORDS))
+_SCOPED = st.builds(
+    "errors > 0 {} {}".format,
+    st.sampled_from(("in segment", "in any", "in every", "after", "during", "AFTER")),
+    st.one_of(WORDS, st.sampled_from(_KEYS), st.just("segment")),
+)
+_CONDITIONS = st.one_of(WORDS, st.builds("{} > {}".format, st.just("wait_p95"), WORDS), _SCOPED)
 
 
 def _option(name: str, values: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
@@ -88,6 +93,8 @@ _RUN = (
     _option("--seed", WORDS),
     _option("--out", _PATHS),
     _option("--fail-if", _CONDITIONS),
+    _option("--metrics", st.sampled_from(("x", "1:2:3", "", ":99999", "http://x:1", "-1"))),
+    _option("--otlp", WORDS.filter(lambda text: not text.startswith("http"))),
     st.sampled_from((("--json",), ("--quiet",))),
     st.one_of(_SCENARIOS, _PATHS).map(lambda path: (path,)),
 )
@@ -202,7 +209,14 @@ _LONG = (
 )
 _OPTIONS = (
     *("--duration={}", "--duration={}x", "--limit=pool_timeout={}x", "--load=rate={}x", "--at={}x"),
-    *("--at=1:clients={}x", "--fail-if={}", "--fail-if=wait_p95 >{}x", "--seed={}", "--pool={}"),
+    *(
+        "--at=1:clients={}x",
+        "--fail-if={}",
+        "--fail-if=wait_p95 >{}x",
+        "--fail-if=errors > 0 in {}",
+        "--seed={}",
+        "--pool={}",
+    ),
     *("--pool={}:x", "--dsn=postgresql://{}", "--dsn=host={}x", "--dsn=mysql://{}", "--out={}.csv"),
     *(
         "--dsn=postgresql://u:{}x",

@@ -31,11 +31,12 @@ class ListenAddress:
         loopback. InputError where it is none."""
         host, colon, port = text.strip().rpartition(":")
         host = host.removeprefix("[").removesuffix("]") if colon else ""
-        if not port.isascii() or not port.isdecimal() or int(port[:6]) > 65535 or "/" in host:
+        number = int(port) if port.isascii() and port.isdecimal() and len(port) <= 5 else -1
+        if not 0 <= number <= 65535 or "/" in host:
             raise InputError(f"--metrics '{shortened(text, 200)}': {_FORM}.")
         try:
             found = socket.getaddrinfo(
-                host or LOOPBACK, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                host or LOOPBACK, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )
         except (OSError, UnicodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "no host has such a name"

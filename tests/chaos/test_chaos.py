@@ -127,6 +127,8 @@ def test_rows_that_are_missing_are_found_where_no_other_client_may_have_undone_t
         invariants.check_rows("sqlalchemy.QueuePool", some, exact=True)
     invariants.check_rows("sqlalchemy.QueuePool", some, exact=False)
     invariants.check_rows("sqlalchemy.StaticPool", some, exact=True)
+    with pytest.raises(Broken, match="rows"):
+        invariants.check_rows("sqlalchemy.AssertionPool", some, exact=True)
 
 
 def test_a_process_of_the_round_that_goes_on_is_found_and_named(

@@ -61,6 +61,14 @@ def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_sessions_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the sessions of this process and its children out of the user's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POOLVIZ_SESSIONS", str(tmp_path_factory.mktemp("sessions")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _libpq_is_told_nothing() -> Iterator[None]:
     """Remove what a pool of a user's own, which a run makes in a process of its own, told libpq by

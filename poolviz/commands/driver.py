@@ -17,7 +17,7 @@ from poolviz.model.errors import PoolvizError
 from poolviz.runs.exports import write_exports
 from poolviz.runs.metrics.outlets import open_outlets
 from poolviz.runs.request import RunRequest
-from poolviz.runs.runner import Run, Runner, TablesNotAllowed
+from poolviz.runs.runner import Run, Runner, TablesNotAllowed, kept_session
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
@@ -38,6 +38,7 @@ def run_draft(
     *,
     as_json: bool,
     quiet: bool,
+    keep: bool = True,
     create_tables: bool = False,
     metrics: str | None = None,
     otlp: str | None = None,
@@ -47,8 +48,9 @@ def run_draft(
     `runner` has learned of the pool. Whatever is wrong with the request is found before the load
     begins. A run that ends early, by a signal or a failure, has the result and the files of what
     was recorded. Without `create_tables`, whoever sits at the terminal is asked before tables are
-    created on a server that isn't poolviz' own. Metrics are served at the address `metrics`, and
-    pushed to the URL `otlp`, while the run goes on.
+    created on a server that isn't poolviz' own. With `keep` a session that `out` doesn't name is
+    kept in the sessions folder; one that can't be is a warning. Metrics are served at the address
+    `metrics`, and pushed to the URL `otlp`, while the run goes on.
     """
     request = RunRequest.of(draft, out)
     console = Console(request.scenario.duration or 0.0, quiet=quiet)
@@ -64,12 +66,14 @@ def run_draft(
         run = Run(request.scenario, target, console, may_create_tables=create_tables)
         with handled_by(lambda: _stop(run)):
             try:
-                _begin(runner, run, request.session)
+                _begin(runner, run, request.session, keep=keep)
             except PoolvizError:
                 if interrupted():  # whatever became of what was under way
                     return INTERRUPTED
                 raise
             assert run.recorder is not None
+            if run.not_kept:
+                console.say(f"This run's session is not kept: {run.not_kept}")
             with run.recorder as recorder:
                 for outlet in outlets:
                     outlet.watch(recorder)
@@ -96,15 +100,16 @@ def database_url_hint() -> str:
     )
 
 
-def _begin(runner: Runner, run: Run, session: Path | None) -> None:
+def _begin(runner: Runner, run: Run, session: Path | None, *, keep: bool) -> None:
     """Begin the run, with the consent to create tables that it may need."""
+    keep_at = kept_session(run) if keep and session is None else None
     try:
-        runner.begin(run, session)
+        runner.begin(run, session, keep_at=keep_at)
     except TablesNotAllowed as refusal:
         if not _agrees_to_tables(refusal):
             raise
         run.may_create_tables = True
-        runner.begin(run, session)
+        runner.begin(run, session, keep_at=keep_at)
 
 
 def _agrees_to_tables(refusal: TablesNotAllowed) -> bool:
@@ -142,7 +147,7 @@ def _finish(
     written = _write_files(request, recorder, console)
     summary, thresholds = recorder.summary(), verdicts(recorder)
     if as_json:
-        click.echo(msgspec.json.encode(as_object(recorder)))
+        click.echo(msgspec.json.encode(as_object(recorder) | {"session": _session_of(recorder)}))
     else:
         click.echo(table(summary, recorder.marks, thresholds))
     crossed = [each.sentence for each in thresholds if not each.passed]
@@ -157,11 +162,17 @@ def _finish(
     return EARLY if nobody else 0
 
 
+def _session_of(recorder: Recorder) -> str | None:
+    """Return the file of the run's session, if there is one."""
+    path = recorder.path
+    return str(path.absolute()) if path is not None and path.exists() else None
+
+
 def _write_files(request: RunRequest, recorder: Recorder, console: Console) -> bool:
     """Write the files that were asked for; False if one of them could not be written."""
     files: list[Path] = []
     whole = True
-    if request.session is not None:
+    if recorder.path is not None:
         recorder.close()  # whether it could be written to its end shows only now
     for path, exporter in request.exports.items():
         try:
@@ -172,4 +183,7 @@ def _write_files(request: RunRequest, recorder: Recorder, console: Console) -> b
     if request.session is not None and not recorder.trouble:
         files.append(request.session)
     console.wrote(files)
+    if request.session is None and recorder.path is not None:
+        words = f"The session is kept in {recorder.path}."
+        console.say(f"The session is not whole. {recorder.trouble}" if recorder.trouble else words)
     return whole

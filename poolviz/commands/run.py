@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     help=f"Write a file in the format of its suffix: {' '.join(suffixes())}.",
 )
 @click.option(
+    "--no-keep", is_flag=True, help="Record no session; else one is kept in the sessions folder."
+)
+@click.option(
     "--create-tables",
     is_flag=True,
     help="Allow the tables of read and read_write, in a schema poolviz, on your own server.",
@@ -84,6 +87,7 @@ def command(
     duration: str | None,
     seed: int | None,
     out: tuple[Path, ...],
+    no_keep: bool,
     fail_if: tuple[str, ...],
     create_tables: bool,
     metrics: str | None,
@@ -92,6 +96,9 @@ def command(
     quiet: bool,
 ) -> int:
     """Run a load on a pool without a window, and print what was measured.
+
+    The session is kept in the sessions folder, as those of the window are, unless --out names a
+    .poolviz file for it or --no-keep is given.
 
     Times are in seconds or carry a unit: 50ms, 2min. The exit status is 0 when the run is done,
     1 when it ended early, is incomplete or had no operation that succeeded, 2 for wrong use, 3 when
@@ -121,6 +128,7 @@ def command(
             runner,
             as_json=as_json,
             quiet=quiet,
+            keep=not no_keep,
             create_tables=create_tables,
             metrics=metrics,
             otlp=otlp,

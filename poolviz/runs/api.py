@@ -15,7 +15,7 @@ from poolviz.model.messages import ChangeRefused, ProblemReported, Report
 from poolviz.model.scenario import Scenario
 from poolviz.runs.request import RunRequest
 from poolviz.runs.result import Result, RunFailed
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.runner import Run, Runner, kept_session
 from poolviz.runs.warnings import RunWarning
 from poolviz.scenarios.draft import Draft
 from poolviz.scenarios.presets import open_scenario
@@ -40,6 +40,7 @@ def run(
     dsn: str | None = None,
     seed: int | None = None,
     create_tables: bool = False,
+    keep: bool = False,
 ) -> Result:
     """Run a load on a pool, wait for its end, and return what was measured.
 
@@ -51,7 +52,9 @@ def run(
     `{"at": 3, "maxconn": 8}`. Times are in seconds, or text with a unit ("50ms"). Without a
     `dsn` the run goes to a PostgreSQL that poolviz starts and ends. On a server of yours, the
     tables of the statements read and read_write are created in a schema `poolviz` only with
-    `create_tables`.
+    `create_tables`. With `keep` the session goes into the sessions folder, as those of the
+    window and of `poolviz run` do, and `Result.session.path` is its file; without it, it is a
+    temporary file.
 
     The load runs in a process of its own, which never imports the caller's main module. Warnings
     are logged, and in `Result.warnings`. Raises `poolviz.PoolvizError`: InputError for mistakes in
@@ -80,7 +83,9 @@ def run(
         runner.warm_up()
         target = runner.reach(request.dsn, _logger.info)
         started = Run(request.scenario, target, _Log(), may_create_tables=create_tables)
-        runner.begin(started)
+        runner.begin(started, keep_at=kept_session(started) if keep else None)
+        if started.not_kept:
+            _logger.warning("This run's session is not kept: %s", started.not_kept)
         try:
             while not runner.wait(
                 started, _LOOK

@@ -48,12 +48,25 @@ from poolviz.servers.dispatch import prepare_tables, reach
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.tables import TablesMissing
 from poolviz.servers.target import Target
+from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
+from poolviz.system.folders import sessions_folder
 
 _RESTART_LIMIT = 30.0  # seconds to wait for a restart of the server that a run has left
 _logger = logging.getLogger(__name__)
 _numbers = itertools.count(1)
 SERVER_LOST = "The embedded PostgreSQL has ended. What was recorded until then is kept."
+
+
+def kept_session(run: Run) -> Path | None:
+    """Return the path in the user's sessions folder for the session of `run`, which starts now;
+    None if there can be none, and `run.not_kept` says why."""
+    folder = sessions_folder()
+    try:
+        return SessionsFolder(folder).new_path()
+    except OSError as error:
+        run.not_kept = f"Can't use the sessions folder {folder}: {error.strerror or error}."
+        return None
 
 
 class RunStopped(PoolvizError):
@@ -360,7 +373,8 @@ class Runner:
         """Start a run: warn, make its tables, open its record, start its engine.
 
         It is recorded into `session`. With `keep_at` instead, it is recorded there if that file
-        can be written, else in memory, and `run.not_kept` says why. The run before is ended first.
+        can be written, else in memory, and `run.not_kept` says why; a disk that takes no more of
+        it makes the run no less complete. The run before is ended first.
         PoolvizError where the run can't begin, RunStopped where it was stopped before. After
         TablesNotAllowed it may be begun again, with the user's consent.
         """
@@ -462,7 +476,7 @@ class Runner:
         if keep_at is None:
             return Recorder(session)
         try:
-            return Recorder(keep_at)
+            return Recorder(keep_at, optional=True)
         except (PoolvizError, OSError) as error:
             run.not_kept = str(error)
             return Recorder()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,11 +12,12 @@ from pathlib import Path
 from poolviz.model.errors import InputError
 from poolviz.sessions.file.reader import is_session
 from poolviz.sessions.file.writer import is_being_recorded
+from poolviz.system.folders import make_folder
 
 KEPT_FOR = timedelta(days=90)
 KEPT_BYTES = 2_000_000_000  # of all sessions together; the newest is kept whatever its size
 
-_OURS = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}\.\d{3})Z\.poolviz")
+_OURS = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}\.\d{3})Z(?:-[0-9a-f]{4})?\.poolviz")
 _STAMP = "%Y-%m-%dT%H%M%S.%f"
 _BESIDE = ("-wal", "-shm", "-journal")  # SQLite's files
 
@@ -51,11 +53,13 @@ class SessionsFolder:
 
     def new_path(self) -> Path:
         """Return the path for a run that starts now, and remove the sessions that are too old or
-        too many, the oldest first. OSError if the folder can't be made."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        too many, the oldest first. OSError if the folder can't be made or read."""
+        make_folder(self.folder)
         now = datetime.now(UTC)
         self._prune(now)
-        return self.folder / f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z.poolviz"
+        moment = f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z"
+        # Several may start in the same millisecond, and a file is there only a moment later.
+        return self.folder / f"{moment}-{secrets.token_hex(2)}.poolviz"
 
     def _prune(self, now: datetime) -> None:
         """Remove what is too old or too much. Never the newest, one that is being recorded, or a

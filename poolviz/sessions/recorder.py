@@ -57,10 +57,18 @@ class Recorder:
     `path` is the session file to record into; without one, samples are kept in a temporary file
     that is removed by `close`. InputError if the path can't be written or holds something else
     than a session. The lock is held for microseconds and never while waiting for a disk.
+    The run is complete without its file where that is `optional`, unless samples are missing.
     """
 
-    def __init__(self, path: Path | None = None, *, reader: SessionReader | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        reader: SessionReader | None = None,
+        optional: bool = False,
+    ) -> None:
         self._file = reader or SessionWriter(path)
+        self._optional = optional
         self._lock = threading.Lock()  # guards the three below
         self._resolutions = Resolutions()
         self._summary_builder = SummaryBuilder()
@@ -155,8 +163,9 @@ class Recorder:
 
     def summary(self) -> RunSummary:
         """Return the figures so far, of the whole run and of each segment."""
+        trouble = "" if self._optional and not self.missing else self.trouble
         with self._lock:
-            return self._summary_builder.summary(self.began, self.ended, self.trouble, self.marks)
+            return self._summary_builder.summary(self.began, self.ended, trouble, self.marks)
 
     def reading(self) -> Reading | None:
         """Return the newest sample, and what was counted until then; None before the first one."""

@@ -14,6 +14,13 @@ def home() -> Path:
     return _named_home() or _user_folder("data")
 
 
+def sessions_folder() -> Path:
+    """Return the folder of the sessions that are kept: POOLVIZ_SESSIONS, else `sessions` in
+    poolviz' data. It may not exist yet."""
+    named = os.environ.get("POOLVIZ_SESSIONS")
+    return Path(named).absolute() if named else home() / "sessions"
+
+
 def log_folder() -> Path:
     """Return the folder of log files: `logs` in POOLVIZ_HOME, else the user's log folder. It may
     not exist yet."""

@@ -15,7 +15,7 @@ from poolviz.runs.request import check_draft
 from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.folder import SessionsFolder
-from poolviz.system.folders import home
+from poolviz.system.folders import home, sessions_folder
 from poolviz.system.interrupts import INTERRUPTED, handled_by, interrupted
 from poolviz.system.resources import resource
 from poolviz.ui.session.controller import Controller
@@ -39,7 +39,7 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
     scenario = check_draft(draft)
     application = _application()
     settings = QSettings(str(home() / "settings.ini"), QSettings.Format.IniFormat)
-    controller = Controller(SessionsFolder(home() / "sessions"), runner)
+    controller = Controller(SessionsFolder(sessions_folder()), runner)
     try:
         window = Window(controller, ThemeManager(application, settings), settings)
     except BaseException:

@@ -98,7 +98,7 @@ def command(
     """Run a load on a pool without a window, and print what was measured.
 
     The session is kept in the sessions folder, as those of the window are, unless --out names a
-    .poolviz file for it or --no-keep is given.
+    .poolviz file for it or --no-keep is given; `poolviz sessions` lists them.
 
     Times are in seconds or carry a unit: 50ms, 2min. The exit status is 0 when the run is done,
     1 when it ended early, is incomplete or had no operation that succeeded, 2 for wrong use, 3 when

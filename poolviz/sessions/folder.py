@@ -1,25 +1,28 @@
-"""The folder of recorded sessions: one file a run, of which the newest are kept."""
+"""The folder of recorded sessions: one file a run, of which the newest and the named are kept."""
 
 from __future__ import annotations
 
 import logging
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from poolviz.model.errors import InputError
-from poolviz.sessions.file.reader import is_session
-from poolviz.sessions.file.writer import is_being_recorded
-from poolviz.system.folders import make_folder
+import msgspec
 
-KEPT_FOR = timedelta(days=90)
-KEPT_BYTES = 2_000_000_000  # of all sessions together; the newest is kept whatever its size
+from poolviz.model.errors import InputError
+from poolviz.sessions.file.label_writer import write_label
+from poolviz.sessions.file.reader import SessionReader, is_session
+from poolviz.sessions.file.writer import is_being_recorded
+from poolviz.sessions.kept_session import KeptSession, files_of
+from poolviz.sessions.limits import SessionLimits, read_limits, write_limits
+from poolviz.system.folders import make_folder
 
 _OURS = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}\.\d{3})Z(?:-[0-9a-f]{4})?\.poolviz")
 _STAMP = "%Y-%m-%dT%H%M%S.%f"
-_BESIDE = ("-wal", "-shm", "-journal")  # SQLite's files
+_FEW = 3  # sessions that a sentence names
 
 _logger = logging.getLogger(__name__)
 
@@ -31,22 +34,18 @@ class _Kept:
     path: Path
     started: datetime
 
-    @property
-    def files(self) -> list[Path]:
-        """The session first."""
-        return [self.path, *(self.path.with_name(self.path.name + end) for end in _BESIDE)]
-
     def size(self) -> int:
         """Return its bytes; OSError if it can't be looked at."""
-        return sum(file.stat().st_size for file in self.files if file.exists())
+        return sum(file.stat().st_size for file in files_of(self.path) if file.exists())
 
 
 class SessionsFolder:
     """The sessions in one folder: those of the last `kept_for`, and of them the newest that take
-    `kept_bytes`. Not thread-safe."""
+    `kept_bytes`, which the user sets by `set_limits`; named and marked ones always. Not
+    thread-safe, except that several may read."""
 
     def __init__(
-        self, folder: Path, *, kept_for: timedelta = KEPT_FOR, kept_bytes: int = KEPT_BYTES
+        self, folder: Path, *, kept_for: timedelta | None = None, kept_bytes: int | None = None
     ) -> None:
         self.folder = folder
         self._kept_for, self._kept_bytes = kept_for, kept_bytes
@@ -61,17 +60,109 @@ class SessionsFolder:
         # Several may start in the same millisecond, and a file is there only a moment later.
         return self.folder / f"{moment}-{secrets.token_hex(2)}.poolviz"
 
+    def sessions(self) -> Iterator[KeptSession]:
+        """Yield what is kept, the newest first; whatever is wrong with a file is said in it.
+        InputError if the folder can't be read."""
+        for path in self._paths():
+            yield KeptSession.of(path)
+
+    def find(self, text: str) -> KeptSession:
+        """Return the session that `text` names: by its file, by the name it was given, or by the
+        beginning of its file's name. InputError if that is none, or several."""
+        paths = self._paths()
+        exact = [path for path in paths if text in (path.name, str(path))]
+        exact = exact or [path for path in paths if Path(text).absolute() == path.absolute()]
+        if exact:
+            return KeptSession.of(exact[0])
+        found = [each for each in map(KeptSession.of, paths) if text and each.label.name == text]
+        if not found and text:
+            found = [KeptSession.of(path) for path in paths if path.name.startswith(text)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise InputError(
+                f"{text!r} names no session in {self.folder}: `poolviz sessions` lists them."
+            )
+        names = ", ".join(each.path.name for each in found[:_FEW])
+        more = f" and {len(found) - _FEW} more" if len(found) > _FEW else ""
+        raise InputError(f"{text!r} may be {names}{more}: say more of the file's name.")
+
+    def relabel(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        note: str | None = None,
+        keep: bool | None = None,
+    ) -> None:
+        """Change what is given of a session's label. InputError if it can't be, or another one has
+        the name."""
+        if name:
+            for other in self.sessions():
+                if other.label.name == name and other.path != path:
+                    raise InputError(
+                        f"{other.path.name} is called {name} already: choose another name."
+                    )
+        given = {"name": name, "note": note, "keep": keep}
+        changes = {key: value for key, value in given.items() if value is not None}
+        write_label(path, msgspec.structs.replace(SessionReader(path).label, **changes))
+
+    def delete(self, path: Path) -> None:
+        """Remove a session, whatever its label. InputError if it is no session, is being recorded,
+        or can't be removed."""
+        if path.parent.absolute() != self.folder.absolute():
+            raise InputError(
+                f"{path} isn't in {self.folder}: poolviz removes only what is kept there."
+            )
+        if not is_session(path):
+            raise InputError(f"{path} is not a poolviz session: remove the file yourself.")
+        if is_being_recorded(path):
+            raise InputError(f"{path} is being recorded: stop its run first.")
+        try:
+            _remove(path)
+        except OSError as error:
+            raise InputError(f"Can't remove {path}: {error.strerror or error}.") from None
+
+    def limits(self) -> SessionLimits:
+        """Return the limits of age and size. InputError if they can't be read."""
+        return read_limits(self.folder)
+
+    def set_limits(self, limits: SessionLimits) -> None:
+        """Store the limits; sessions beyond them go when the next run begins. InputError."""
+        write_limits(self.folder, limits)
+
+    def _paths(self) -> list[Path]:
+        """Return every file that is called a session, the newest first."""
+        try:
+            if not self.folder.exists():
+                return []
+            found = [
+                path
+                for path in self.folder.iterdir()
+                if path.suffix == ".poolviz" and not path.name.startswith(".")
+            ]
+        except OSError as error:
+            raise InputError(f"Can't read {self.folder}: {error.strerror or error}.") from None
+        return sorted(found, key=lambda path: path.name, reverse=True)
+
     def _prune(self, now: datetime) -> None:
-        """Remove what is too old or too much. Never the newest, one that is being recorded, or a
-        file that is no session, whatever its name."""
-        room = self._kept_bytes
+        """Remove what is too old or too much. Never the newest, one that has a name or a keep mark,
+        is being recorded or can't be read, or a file that is no session, whatever its name."""
+        try:
+            limits = self.limits()
+        except InputError as error:
+            _logger.warning("%s", error)
+            return
+        kept_for = self._kept_for or limits.age
+        room = self._kept_bytes or limits.size_bytes
         for number, kept in enumerate(self._sessions()):
             try:
-                room -= kept.size()
-                too_old = now - kept.started > self._kept_for
-                if number and (too_old or room < 0) and _is_removable(kept.path):
-                    for file in reversed(kept.files):
-                        file.unlink(missing_ok=True)
+                if room is not None:
+                    room -= kept.size()
+                too_old = kept_for is not None and now - kept.started > kept_for
+                too_much = room is not None and room < 0
+                if number and (too_old or too_much) and _is_removable(kept.path):
+                    _remove(kept.path)
             except (OSError, InputError) as error:
                 _logger.warning("an old session can't be removed: %s", error)
 
@@ -90,4 +181,11 @@ class SessionsFolder:
 
 
 def _is_removable(path: Path) -> bool:
-    return is_session(path) and not is_being_recorded(path)
+    if not is_session(path) or is_being_recorded(path):
+        return False
+    return not SessionReader(path).label.stays
+
+
+def _remove(path: Path) -> None:
+    for file in reversed(files_of(path)):
+        file.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ before it is used.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sqlite3
@@ -33,6 +34,7 @@ from poolviz.sessions.file.format import (
     primary_code,
     unseal,
 )
+from poolviz.sessions.file.label import LABEL, Label
 from poolviz.sessions.file.packing import settings_of, unpack, unpack_sample, with_settings
 from poolviz.sessions.file.plausibility import check_mark, check_samples, check_start
 
@@ -59,12 +61,18 @@ class SessionReader:
             self.began: RunStarted = contents.began()
             self.ended: RunEnded | None = contents.ended()
             self.marks: tuple[Mark, ...] = tuple(contents.marks())
+            self.label: Label = contents.label()
             self.missing, self.trouble = contents.counts.missing, contents.counts.trouble
 
     def samples(self) -> Iterator[Sample]:
         """Yield every sample in order; InputError if the file is damaged."""
         with self._reading() as contents:
             yield from contents.samples()
+
+    def duration(self) -> float:
+        """Return the seconds recorded, reading a sample at most; InputError if it is damaged."""
+        with self._reading() as contents:
+            return contents.duration()
 
     def close(self) -> None:
         """Do nothing, since nothing is open. SessionWriter has the same method."""
@@ -124,6 +132,25 @@ class _Contents:
         if "ended" not in self._meta:
             return None
         return unpack(self._meta["ended"], RunEnded, "meta", ("ended",))
+
+    def label(self) -> Label:
+        """Return what the user says of the session."""
+        if LABEL not in self._meta:
+            return Label()
+        return unpack(self._meta[LABEL], Label, "meta", (LABEL,))
+
+    def duration(self) -> float:
+        """Return the end of the last sample, in seconds."""
+        settings = "settings" if self._version > 1 else "0"
+        query = f"SELECT idx, {settings}, body FROM samples ORDER BY idx DESC LIMIT 1"
+        row = self._connection.execute(query).fetchone()
+        if row is None:
+            return 0.0
+        place = tuple(row[:2]) if self._version > 1 else (row[0],)
+        t = unpack_sample(self._opened("samples", place, row[2]), place).t
+        if not 0 <= t < math.inf:
+            raise Damage("its last sample has no time")
+        return t
 
     def marks(self) -> Iterator[Mark]:
         """Yield every mark in order."""

@@ -1,0 +1,196 @@
+"""`poolviz sessions`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from poolviz.commands import options
+from poolviz.model.errors import InputError
+
+if TYPE_CHECKING:
+    from poolviz.sessions.folder import SessionsFolder
+    from poolviz.sessions.kept_session import KeptSession
+
+
+@click.command(short_help="List the sessions that are kept; name, note, keep or delete them.")
+@click.argument("action", required=False)
+@click.argument("words", nargs=-1)
+@options.as_json
+@click.option("--off", is_flag=True, help="With keep: let age and size remove it again.")
+@click.option("--age", metavar="AGE", help="With limits: how long to keep, 90d, 12w, 36h or none.")
+@click.option("--size", metavar="SIZE", help="With limits: how much, 2GB, 500MB or none.")
+def command(
+    *,
+    action: str | None,
+    words: tuple[str, ...],
+    as_json: bool,
+    off: bool,
+    age: str | None,
+    size: str | None,
+) -> None:
+    """List the sessions that are kept, the newest first, or change one.
+
+    \b
+      poolviz sessions [--json]               list them
+      poolviz sessions rename SESSION NAME    give it a name; "" takes it away
+      poolviz sessions note SESSION TEXT      note something about it; "" removes the note
+      poolviz sessions keep SESSION [--off]   never remove it by age or size
+      poolviz sessions delete SESSION…        remove it now
+      poolviz sessions limits [--age AGE] [--size SIZE]
+
+    SESSION is its file, its name, or the beginning of its file's name if no other begins so. Those
+    with a name are never removed by age or size either. They are in the sessions folder: `sessions`
+    in the user's data folder, or what POOLVIZ_SESSIONS names.
+    """
+    from poolviz.sessions.folder import SessionsFolder  # noqa: PLC0415 - loads numpy
+    from poolviz.system.folders import sessions_folder  # noqa: PLC0415 - only here
+
+    folder = SessionsFolder(sessions_folder())
+    if off and action != "keep":
+        raise InputError("--off is for `poolviz sessions keep`.")
+    if (age is not None or size is not None) and action != "limits":
+        raise InputError("--age and --size are for `poolviz sessions limits`.")
+    if as_json and action not in (None, "limits"):
+        raise InputError(f"`poolviz sessions {action}` prints no JSON.")
+    match action, words:
+        case None, ():
+            _list(folder, as_json=as_json)
+        case "limits", ():
+            _limits(folder, age, size, as_json=as_json)
+        case "rename", (session, name):
+            _change(folder, session, name=name.strip())
+        case "note", (session, text):
+            _change(folder, session, note=text)
+        case "keep", (session,):
+            _change(folder, session, keep=not off)
+        case "delete", (_, *_):
+            _delete(folder, words)
+        case _:
+            raise InputError(_usage(action))
+
+
+def _usage(action: str | None) -> str:
+    takes = {
+        "rename": "a session and its name",
+        "note": "a session and a text",
+        "keep": "a session",
+        "delete": "one session or several",
+        "limits": "--age and --size",
+    }
+    if action in takes:
+        return f"`poolviz sessions {action}` takes {takes[action]}."
+    from poolviz.model.parameters import suggest  # noqa: PLC0415 - for a mistake
+
+    return f"{action} is nothing that `poolviz sessions` does: {suggest(str(action), list(takes))}."
+
+
+def _change(folder: SessionsFolder, session: str, **changes: str | bool) -> None:
+    from poolviz.commands.console import say  # noqa: PLC0415 - loads numpy
+
+    found = folder.find(session)
+    change: Callable[..., None] = folder.relabel
+    change(found.path, **changes)
+    say(f"Changed {found.path}.")
+
+
+def _delete(folder: SessionsFolder, words: tuple[str, ...]) -> None:
+    """Remove sessions; none of them if one of the words names none."""
+    from poolviz.commands.console import say  # noqa: PLC0415 - loads numpy
+
+    paths = dict.fromkeys(folder.find(word).path for word in words)
+    for path in paths:
+        folder.delete(path)
+        say(f"Removed {path}.")
+
+
+def _limits(folder: SessionsFolder, age: str | None, size: str | None, *, as_json: bool) -> None:
+    import msgspec  # noqa: PLC0415 - as below
+
+    from poolviz.sessions.limits import (  # noqa: PLC0415 - only here
+        SessionLimits,
+        parse_age,
+        parse_size,
+    )
+
+    given = {}
+    if age is not None:
+        given["age_s"] = parse_age(age)
+    if size is not None:
+        given["size_bytes"] = parse_size(size)
+    if len(given) == len(SessionLimits.__struct_fields__):
+        limits = SessionLimits(**given)  # whatever was there before
+    else:
+        limits = msgspec.structs.replace(folder.limits(), **given)
+    if given:
+        folder.set_limits(limits)
+    click.echo(msgspec.json.encode(limits) if as_json else limits.sentence)
+
+
+def _list(folder: SessionsFolder, *, as_json: bool) -> None:
+    import msgspec  # noqa: PLC0415 - as above
+
+    from poolviz.commands.console import say  # noqa: PLC0415 - loads numpy
+    from poolviz.sessions.limits import shown_size  # noqa: PLC0415 - only here
+
+    found = list(folder.sessions())
+    total = sum(each.size for each in found)
+    limits, trouble = None, ""
+    try:
+        limits = folder.limits()
+    except InputError as error:
+        trouble = str(error)
+    if as_json:
+        listed = {
+            "folder": str(folder.folder),
+            "size_bytes": total,
+            "limits": limits,
+            "sessions": [each.as_object() for each in found],
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(listed)).decode())
+        if trouble:
+            say(trouble)
+        return
+    if found:
+        rows = [("started", "length", "size", "ended", "pool", "server", "name", "file")]
+        click.echo(_columns(rows + [_row(each) for each in found]))
+        for each in found:
+            for what, text in (("", each.sentence), ("note: ", each.label.note)):
+                if text:
+                    click.echo(_sentence(f"{each.path.name}: {what}{text}"))
+    many = "1 session takes" if len(found) == 1 else f"{len(found):,} sessions take"
+    click.echo(
+        f"{many} {shown_size(total)} in {folder.folder}. {limits.sentence if limits else trouble}"
+    )
+
+
+def _row(each: KeptSession) -> tuple[str, ...]:
+    from poolviz.sessions.limits import shown_size  # noqa: PLC0415 - only here
+
+    known = each.started is not None
+    return (
+        f"{each.started.astimezone():%Y-%m-%d %H:%M:%S}" if each.started is not None else "",
+        f"{each.duration_s:,.1f} s" if known else "",
+        shown_size(each.size),
+        each.ending.value,
+        each.pool,
+        each.server,
+        f"{each.label.name}{' (keep)' if each.label.keep else ''}",
+        each.path.name,
+    )
+
+
+def _columns(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _sentence(text: str) -> str:
+    from poolviz.model.text import sentence  # noqa: PLC0415 - only here
+
+    return sentence(text)

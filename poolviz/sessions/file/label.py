@@ -1,0 +1,46 @@
+"""What a user says of a session: its name, a note, and that it is to stay.
+
+It is in the file itself, under "label" in `meta`, so that it goes with a copy; sessions without one
+have an empty label.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from poolviz.model.errors import InputError
+from poolviz.model.text import is_text
+
+LABEL = "label"  # its key in `meta`
+LONGEST_NAME, LONGEST_NOTE = 80, 2_000  # characters
+
+
+class Label(msgspec.Struct, array_like=True, frozen=True):
+    """A name, a note, and whether the session stays whatever its age and the folder's size."""
+
+    name: str = ""
+    note: str = ""
+    keep: bool = False
+
+    @property
+    def stays(self) -> bool:
+        """The session is never removed by age or size."""
+        return self.keep or bool(self.name)
+
+    def check(self) -> None:
+        """Raise InputError unless name and note are lines of text that can be shown anywhere."""
+        for what, text, longest in (
+            ("name", self.name, LONGEST_NAME),
+            ("note", self.note, LONGEST_NOTE),
+        ):
+            if len(text) > longest:
+                raise InputError(
+                    f"The {what} has {len(text):,} characters: {longest:,} are allowed."
+                )
+            if (
+                not is_text(text)
+                or not text.replace("\n", "" if what == "note" else "\n").isprintable()
+            ):
+                raise InputError(f"The {what} holds characters that can't be shown: remove them.")
+        if self.name != self.name.strip():
+            raise InputError("The name begins or ends with a space: remove it.")

@@ -1,0 +1,108 @@
+"""How long sessions are kept and how much they may take together, as the user has set it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from poolviz.model.errors import InputError
+from poolviz.system.files import read_bytes, write_text
+from poolviz.system.folders import make_folder
+
+_FILE = "limits.json"  # in the sessions folder
+_LARGEST_FILE = 10_000  # bytes
+_DAY, _MB = 86_400, 1_000_000
+_UNITS_OF_AGE = {"h": 3600, "d": _DAY, "w": 7 * _DAY}
+_UNITS_OF_SIZE = {"MB": _MB, "GB": 1000 * _MB, "TB": 1_000_000 * _MB}
+_LONGEST_AGE, _LARGEST_SIZE = 36_500 * _DAY, 1000 * _UNITS_OF_SIZE["TB"]
+_NONE = "none"
+
+
+class SessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Seconds after which a session goes, and bytes of all together; None without a limit."""
+
+    age_s: Annotated[int, msgspec.Meta(gt=0, le=_LONGEST_AGE)] | None = 90 * _DAY
+    size_bytes: Annotated[int, msgspec.Meta(gt=0, le=_LARGEST_SIZE)] | None = 2_000 * _MB
+
+    @property
+    def age(self) -> timedelta | None:
+        """The age as a time span."""
+        return None if self.age_s is None else timedelta(seconds=self.age_s)
+
+    @property
+    def sentence(self) -> str:
+        """What is kept, for people."""
+        age = (
+            "of any age"
+            if self.age_s is None
+            else f"of the last {_shown(self.age_s, _UNITS_OF_AGE)}"
+        )
+        size = (
+            "whatever they take"
+            if self.size_bytes is None
+            else f"up to {shown_size(self.size_bytes)} together"
+        )
+        return f"Sessions {age} are kept, {size}; those with a name or a keep mark always."
+
+
+def read_limits(folder: Path) -> SessionLimits:
+    """Return the limits of a sessions folder; InputError if its file of them can't be read."""
+    path = folder / _FILE
+    if not path.exists():
+        return SessionLimits()
+    try:
+        return msgspec.json.decode(read_bytes(path, _LARGEST_FILE), type=SessionLimits)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(
+            f"{path} can't be read ({error}), so no session is removed: set the limits again."
+        ) from None
+
+
+def write_limits(folder: Path, limits: SessionLimits) -> None:
+    """Store the limits of a sessions folder. InputError if they can't be written."""
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise InputError(f"Can't make the folder {folder}: {error.strerror or error}.") from None
+    write_text(folder / _FILE, msgspec.json.encode(limits).decode())
+
+
+def parse_age(text: str) -> int | None:
+    """Return the seconds that `90d`, `12w` or `36h` means; None for `none`. InputError."""
+    return _parsed(text, _UNITS_OF_AGE, _LONGEST_AGE, "an age", "90d, 12w, 36h or none")
+
+
+def parse_size(text: str) -> int | None:
+    """Return the bytes that `2GB` or `500MB` means; None for `none`. InputError."""
+    return _parsed(text, _UNITS_OF_SIZE, _LARGEST_SIZE, "a size", "2GB, 500MB or none")
+
+
+def shown_size(size: int) -> str:
+    """Return bytes for people: `12.3 MB`."""
+    if size >= 1000 * _MB:
+        return f"{size / (1000 * _MB):.3g} GB"
+    return f"{size / _MB:.1f} MB" if size >= 100_000 else f"{size / 1000:.0f} kB"
+
+
+def _parsed(text: str, units: dict[str, int], most: int, what: str, examples: str) -> int | None:
+    given = text.strip()
+    if given.lower() == _NONE:
+        return None
+    by_name = {unit.lower(): factor for unit, factor in units.items()}
+    number = given.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    factor = by_name.get(given[len(number) :].lower())
+    digits = number.strip()
+    if factor is not None and digits.isascii() and digits.replace(".", "", 1).isdigit():
+        value = float(digits) * factor
+        if 1 <= value <= most:
+            return round(value)
+    raise InputError(f"{text} is not {what} that can be set: give one such as {examples}.")
+
+
+def _shown(seconds: int, units: dict[str, int]) -> str:
+    names = {"h": "hours", "d": "days", "w": "weeks"}
+    unit = "d" if seconds % _DAY == 0 else "h"
+    return f"{seconds / units[unit]:g} {names[unit]}"

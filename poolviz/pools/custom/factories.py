@@ -66,6 +66,12 @@ def makes_waiting_pool(function: Any) -> bool:
     return bool(_WAITING & names_in(function))
 
 
+def makes_engine(function: Any) -> bool:
+    """Return whether a function makes an engine of SQLAlchemy's, which connects to the kind of
+    server that its URL names."""
+    return bool({"create_engine", "create_async_engine"} & names_in(function))
+
+
 def _annotation(function: Any) -> Any:
     try:
         return typing.get_type_hints(plain_function(function)).get("return")

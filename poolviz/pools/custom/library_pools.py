@@ -6,13 +6,14 @@ Nothing is replaced but an attribute of that one pool.
 Private names used here, as in psycopg2 2.9.13:
     AbstractConnectionPool: _kwargs _pool _used
 Private names used here, as in asyncpg 0.32.0:
-    Pool: _connect
+    Pool: _connect _initialized _loop
 Private names used here, as in psycopg-pool 3.3.3:
     ConnectionPool: _waiting
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sys
 import types
@@ -122,6 +123,14 @@ def count_connections(
         pool.connection_class = _counted_psycopg(pool.connection_class, counter, opened)
     elif "asyncpg.pool" in {base.__module__ for base in type(pool).__mro__}:
         pool._connect = _counted_asyncpg(pool._connect, counter, opened)
+
+
+def give_loop(pool: Any) -> None:
+    """Have asyncpg's pools in a pool, which were made where no loop ran, use the one that runs."""
+    for each in library_pools(pool):
+        of_asyncpg = "asyncpg.pool" in {base.__module__ for base in type(each).__mro__}
+        if of_asyncpg and not each._initialized:
+            each._loop = asyncio.get_running_loop()
 
 
 def _counted_psycopg(base: type[Any], counter: ConnectionCounter, opened: Opened) -> type[Any]:

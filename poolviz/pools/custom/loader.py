@@ -38,6 +38,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from poolviz.model.dialect import MYSQL, POSTGRESQL
 from poolviz.model.error_text import message_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
@@ -300,6 +301,7 @@ def _around_function(
     from poolviz.pools.custom.constructor import constructor_of  # noqa: PLC0415 - imports psycopg2
     from poolviz.pools.custom.factories import (  # noqa: PLC0415 - likewise
         gives_connections,
+        makes_engine,
         makes_waiting_pool,
         methods_of_made,
     )
@@ -316,6 +318,7 @@ def _around_function(
     methods = methods_of_made(function, id, **_of_methods(options))
     more = {"maker": "the function", "what": "a function that makes a pool"}
     more |= {"waits": True} if makes_waiting_pool(function) else {}
+    more |= {"servers": (POSTGRESQL, MYSQL)} if makes_engine(function) else {}
     return _wrapped(function, methods, constructor_of(function, id), id, options, **more)
 
 

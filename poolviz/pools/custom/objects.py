@@ -18,6 +18,7 @@ from psycopg2.extensions import connection
 
 from poolviz.model.errors import ParameterError
 from poolviz.model.parameters import Parameter, Parameters, Value
+from poolviz.pools.connections.asyncpg import asyncpg_arguments
 from poolviz.pools.custom.constructor import PoolConstructor, declared_in_place
 from poolviz.pools.custom.library_pools import library_objects, sqlalchemys_engine
 from poolviz.pools.custom.limits import Bounds, limit_of_value
@@ -121,7 +122,7 @@ def prepare(
     for engine in filter(None, map(sqlalchemys_engine, found)):
         from poolviz.pools.sqlalchemy import application  # noqa: PLC0415 - slow to import
 
-        application.name_connections(engine, server.parts.get("application_name", ""))
+        application.name_connections(engine, server.name)
         if limits and sqlalchemys_engine(pool) is engine:
             application.make_resizable(engine, limits)
     return not to_run or (bool(done) and all(done))
@@ -153,7 +154,7 @@ def _to_run(found: Any, server: RunServer, factory: type[connection]) -> bool:
             found.drain()
         return True
     if hasattr(found, "set_connect_args"):
-        found.set_connect_args(server.url)
+        found.set_connect_args(**asyncpg_arguments(server.conninfo))
         return True
     return False
 

@@ -15,7 +15,8 @@ import psycopg2
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 from psycopg2.pool import AbstractConnectionPool
 
-from poolviz.model.dialect import POSTGRESQL, dialect_of
+from poolviz.model.dialect import MYSQL, POSTGRESQL, dialect_of
+from poolviz.model.mysql_url import MySQLAddress
 from poolviz.pools.base import ConnectionCounter
 from poolviz.pools.connections.asyncpg import NOT_ASYNCPGS, asyncpg_arguments
 from poolviz.pools.connections.connect_faults import refused_by_system, wait_to_connect_async
@@ -65,6 +66,13 @@ class RunServer:
             return {}
         return {key: value for key, value in parse_dsn(self.conninfo).items() if value}
 
+    @cached_property
+    def name(self) -> str:
+        """The application name of the run's connections, which MySQL calls program_name."""
+        if dialect_of(self.conninfo) == MYSQL:
+            return MySQLAddress.parse(self.conninfo).program_name or ""
+        return self.parts.get("application_name", "")
+
     @property
     def passwords(self) -> tuple[str, ...]:
         """The password in the address, if there is one."""
@@ -94,13 +102,15 @@ class RunServer:
         url = self.url
         if driver in ("asyncpg", "sqlalchemy.asyncio"):
             if not self.parts:
-                return url
+                return _engines_url(url, driver)
             dropped = set(self.parts) & set(NOT_ASYNCPGS)
             if driver == "sqlalchemy.asyncio":
                 dropped |= set(self.parts) & {"application_name", *_SECURITY}
             url = RunServer(
                 make_dsn(**{k: v for k, v in self.parts.items() if k not in dropped})
             ).url
+        if not self.parts:
+            return _engines_url(url, driver)
         scheme = default.partition("://")[0] if isinstance(default, str) else ""
         if driver == "sqlalchemy.asyncio" and "+" not in scheme:
             scheme = "postgresql+asyncpg"
@@ -113,6 +123,15 @@ class RunServer:
         names |= {"password": "PGPASSWORD"}
         found = {names[key]: value for key, value in self.parts.items() if key in names}
         return {"DATABASE_URL": self.url, **found}
+
+
+def _engines_url(url: str, driver: str) -> str:
+    """Return a MySQL server's URL for an engine of SQLAlchemy's, with the driver that poolviz
+    brings; any other as it is."""
+    scheme, separator, rest = url.partition("://")
+    if dialect_of(url) != MYSQL or "+" in scheme:
+        return url
+    return f"mysql+{'aiomysql' if driver == 'sqlalchemy.asyncio' else 'pymysql'}{separator}{rest}"
 
 
 class Spread(NamedTuple):
@@ -275,7 +294,11 @@ def library_of(make: Callable[..., Any]) -> str:
     for known in ("psycopg2", "psycopg_pool", "asyncpg", "aiopg", "dbutils"):
         if known in bases:
             return _DRIVERS.get(known, known)
-    return _driver_in(names_in(make)) or _driver_in(_imported_by(make))
+    names = names_in(make)
+    found = _driver_in(names)
+    if found or "create_engine" in names:  # whatever else its module imports
+        return found
+    return _driver_in(_imported_by(make))
 
 
 def _imported_by(make: Callable[..., Any]) -> set[str]:

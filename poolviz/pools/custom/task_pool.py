@@ -18,7 +18,7 @@ from poolviz.pools.custom.connection_counts import ConnectionCounts
 from poolviz.pools.custom.constructor import PoolConstructor
 from poolviz.pools.custom.factories import methods_in
 from poolviz.pools.custom.findings import Findings
-from poolviz.pools.custom.library_pools import library_objects
+from poolviz.pools.custom.library_pools import give_loop, library_objects
 from poolviz.pools.custom.methods import LendingMethods
 from poolviz.pools.custom.objects import apply_limits, own_address, prepare
 from poolviz.pools.custom.opening import close_by, open_by, set_environment
@@ -89,13 +89,26 @@ class CustomTaskPool(TaskPool):
         set_environment(server, to_run=self.connects_to_run and not self.constructor.takes_server)
         try:
             return await self._made(server, limits)
-        except (InputError, OSError):
+        except InputError:
             raise
         except Exception as error:
-            if _is_drivers(error):
-                raise
             raised = phrase(error, server.passwords)
+            if _is_servers(error):
+                if self.constructor.takes_server:
+                    raise
+                raise ServerError(
+                    f"{self.id} connects to a server of its own and raised {raised}: start that "
+                    f"server, or {self._remedy}.",
+                    getattr(error, "sqlstate", None),
+                ) from error
             raise InputError(f"{self.id} can't be made: {self.maker} raised {raised}.") from error
+
+    @property
+    def _remedy(self) -> str:
+        """What has the pool connect to the run's server."""
+        if self.connects_to_run:
+            return "have it take the run's, as a function with a parameter `dsn` does"
+        return "have the pool connect to the run's by `--own-pool url=run`"
 
     async def _made(self, server: RunServer, limits: Mapping[str, Value]) -> _Generation:
         began = perf_counter()
@@ -106,7 +119,8 @@ class CustomTaskPool(TaskPool):
         self._prepare(made, server, limits)
         libraries = self._counts.watch(made, began)  # before it connects, where that is possible
         leave = None
-        if inspect.isawaitable(made):
+        give_loop(made)
+        if inspect.isawaitable(made) and not hasattr(made, "freesize"):  # which would lend
             opened = await made
             made = made if opened is None else opened
         elif hasattr(made, "__aenter__") and not library_objects(made) and _only_manages(made):
@@ -234,8 +248,11 @@ class CustomTaskPool(TaskPool):
                 await self._retire(generation)
 
 
-def _is_drivers(error: BaseException) -> bool:
-    """Return whether an error is that of a driver, which says what is wrong with the server."""
+def _is_servers(error: BaseException) -> bool:
+    """Return whether an error is that of a driver or of the system, which says what is wrong with
+    the server."""
+    if isinstance(error, OSError):
+        return True
     modules = {base.__module__.partition(".")[0] for base in type(error).__mro__}
     return bool(modules & {"psycopg2", "psycopg", "asyncpg"})
 

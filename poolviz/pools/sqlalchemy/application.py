@@ -151,6 +151,8 @@ def name_connections(engine: Engine, name: str) -> None:
         if dialect.driver == "asyncpg":
             settings = {"application_name": name, **(parameters.get("server_settings") or {})}
             parameters["server_settings"] = settings
+        elif dialect.driver in ("pymysql", "aiomysql") and name:
+            parameters.setdefault("program_name", name)
 
     event.listen(engine, "do_connect", add)
 

@@ -147,6 +147,9 @@ class Database(AsyncConnectionPool):
     def __init__(self, conninfo, **kwargs):
         super().__init__(conninfo, min_size=3, max_size=3, open=False, **kwargs)
 
+async def make_pool(dsn):
+    return await aiopg.create_pool(dsn, minsize=3, maxsize=3)
+
 @asynccontextmanager
 async def lifespan(dsn):
     async with aiopg.create_pool(dsn, minsize=3, maxsize=3) as pool:
@@ -154,11 +157,45 @@ async def lifespan(dsn):
 """
 
 
-@pytest.mark.parametrize("name", ["Database", "lifespan"])
+@pytest.mark.parametrize("name", ["Database", "make_pool", "lifespan"])
 def test_other_drivers_connections_are_lent_to_tasks(
     conninfo: str, runner: Runner, write: Write, name: str
 ) -> None:
     sound(run(runner, conninfo, write(OTHERS, name)), opened=3)
+
+
+MODULE_LEVEL = """
+import asyncpg
+
+pool = asyncpg.create_pool("postgresql://app:s3cret@127.0.0.1:1/shop", min_size=3, max_size=3)
+
+async def get_pool():
+    return await asyncpg.create_pool("postgresql://app:s3cret@127.0.0.1:1/shop")
+"""
+
+
+def test_asyncpgs_pool_that_a_module_has_made_is_opened_on_the_loop_of_the_run(
+    conninfo: str, runner: Runner, write: Write
+) -> None:
+    sound(run(runner, conninfo, f"{write(MODULE_LEVEL, 'pool')}?url=run"), opened=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("pool", "by `--own-pool url=run`"),
+        ("get_pool", "by `--own-pool url=run`"),
+        ("get_pool?url=run", "as a function with a parameter `dsn` does"),
+    ],
+)
+def test_a_server_of_its_own_that_cant_be_reached_is_told_from_the_runs(
+    conninfo: str, runner: Runner, write: Write, name: str, remedy: str
+) -> None:
+    _, ended = run(runner, conninfo, write(MODULE_LEVEL, name))
+    said = ended.failure
+    assert "connects to a server of its own and raised ConnectionRefusedError" in said
+    assert remedy in said
+    assert "s3cret" not in said
 
 
 def test_a_pool_that_is_for_tasks_after_all_is_refused(

@@ -18,7 +18,6 @@ from poolviz.sessions.file.reader import SessionReader, is_session
 from poolviz.sessions.file.writer import is_being_recorded
 from poolviz.sessions.kept_session import KeptSession, files_of
 from poolviz.sessions.limits import SessionLimits, read_limits, write_limits
-from poolviz.system.folders import make_folder
 
 _OURS = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}\.\d{3})Z(?:-[0-9a-f]{4})?\.poolviz")
 _STAMP = "%Y-%m-%dT%H%M%S.%f"
@@ -53,7 +52,7 @@ class SessionsFolder:
     def new_path(self) -> Path:
         """Return the path for a run that starts now, and remove the sessions that are too old or
         too many, the oldest first. OSError if the folder can't be made or read."""
-        make_folder(self.folder)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         now = datetime.now(UTC)
         self._prune(now)
         moment = f"{now:%Y-%m-%dT%H%M%S}.{now.microsecond // 1000:03}Z"

@@ -10,7 +10,6 @@ import msgspec
 
 from poolviz.model.errors import InputError
 from poolviz.system.files import read_bytes, write_text
-from poolviz.system.folders import make_folder
 
 _FILE = "limits.json"  # in the sessions folder
 _LARGEST_FILE = 10_000  # bytes
@@ -64,7 +63,7 @@ def read_limits(folder: Path) -> SessionLimits:
 def write_limits(folder: Path, limits: SessionLimits) -> None:
     """Store the limits of a sessions folder. InputError if they can't be written."""
     try:
-        make_folder(folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"Can't make the folder {folder}: {error.strerror or error}.") from None
     write_text(folder / _FILE, msgspec.json.encode(limits).decode())

@@ -11,8 +11,12 @@ _PATTERNS = (
     # everything up to the last @ of the line counts, unless another URL begins before it.
     # But for the words of an example in a message; and a path has but one slash of the two.
     (re.compile(r"(:/{1,2}(?!user:password@host)[^:/@\s]*):(?:(?!://)[^\n])*@"), r"\1@"),
-    # ?password=… in a URL's query.
-    (re.compile(rf"([?&]{_KEY}=)[^&\s'\"]*", re.IGNORECASE), r"\1***"),
+    # ?password=… in a URL's query. A quote may be part of it, if what follows isn't the end of what
+    # quotes the URL.
+    (
+        re.compile(rf"([?&]{_KEY}=)(?:[^&\s'\"]|['\"]+(?=[^&\s'\",;:.)\]}}]))*", re.IGNORECASE),
+        r"\1***",
+    ),
     # password='…' of libpq's keywords, SQL and Python, where a repr() around it may have put
     # backslashes before the quotes. Without a closing quote, the rest of the line counts.
     (

@@ -17,6 +17,8 @@ MARK = "m4rk"  # stands in every password here
     ("text", "clean"),
     [
         ("postgresql://u:m4rk@h/db", "postgresql://u@h/db"),
+        ("mysql://u@h/db?password=m4rk'm4rk", "mysql://u@h/db?password=***"),
+        ("('mysql://h/db?password=m4rk', 'more')", "('mysql://h/db?password=***', 'more')"),
         ("postgresql://:m4rk@h/db", "postgresql://@h/db"),
         ("postgresql://u:m4@rk m4rk@h/db", "postgresql://u@h/db"),
         (

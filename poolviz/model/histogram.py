@@ -19,7 +19,7 @@ _FIRST = 1e-7  # seconds: the first bucket's lower bound
 _GROWTH = 1.02
 _LOG_GROWTH = math.log(_GROWTH)
 BUCKETS = 1400  # the last begins at 1.1e5 s
-_MIDDLES: NDArray[np.floating[Any]] = _FIRST * _GROWTH ** (np.arange(BUCKETS) + 0.5)
+MIDDLES: NDArray[np.floating[Any]] = _FIRST * _GROWTH ** (np.arange(BUCKETS) + 0.5)
 CELL = np.dtype([("bucket", "<u2"), ("count", "<u4")])
 
 
@@ -52,7 +52,7 @@ def counts_between(durations: Durations, bounds: Sequence[float]) -> tuple[int, 
     its other side, always on the same one.
     """
     cells = np.frombuffer(durations.cells, dtype=CELL)
-    places = np.searchsorted(np.asarray(bounds), _MIDDLES[cells["bucket"]])
+    places = np.searchsorted(np.asarray(bounds), MIDDLES[cells["bucket"]])
     counts = np.zeros(len(bounds) + 1, dtype=np.int64)
     np.add.at(counts, places, cells["count"].astype(np.int64))
     return tuple(counts.tolist())
@@ -65,6 +65,18 @@ class Histogram:
 
     def __init__(self) -> None:
         self.clear()
+
+    @classmethod
+    def of(cls, durations: Durations) -> Histogram:
+        """Return a histogram with these counts. ValueError if they are of no histogram."""
+        histogram = cls()
+        cells = np.frombuffer(durations.cells, dtype=CELL)
+        buckets = cells["bucket"].astype(np.int64)
+        rising = bool((np.diff(buckets) > 0).all()) and (not len(buckets) or buckets[-1] < BUCKETS)
+        if not rising or int(cells["count"].sum()) != durations.count:
+            raise ValueError("the counts of a histogram contradict each other")
+        histogram.merge(durations)
+        return histogram
 
     def clear(self) -> None:
         """Set every count to zero."""
@@ -112,7 +124,7 @@ class Histogram:
             return [math.nan] * len(shares)
         ranks = np.maximum(np.ceil(np.asarray(shares) * self.count), 1)
         places = np.searchsorted(np.cumsum(self._counts), ranks)
-        return [min(max(float(value), self.low), self.high) for value in _MIDDLES[places]]
+        return [min(max(float(value), self.low), self.high) for value in MIDDLES[places]]
 
     @property
     def mean(self) -> float:

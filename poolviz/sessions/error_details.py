@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import msgspec
@@ -49,24 +50,27 @@ class ErrorDetails(msgspec.Struct, frozen=True):
         return f"latest: {self.last_message}" if self.last_message != self.message else ""
 
 
-class _Counted:
-    """One kind in one span of time."""
+class Counted(msgspec.Struct):
+    """One kind in one span of time: what is known of it, how often it came, and the latest."""
 
-    __slots__ = ("count", "first", "last", "last_message")
-
-    def __init__(self, first: ErrorKind, last_message: str) -> None:
-        self.first, self.last, self.last_message = first, first.first, last_message
-        self.count = 0
+    first: ErrorKind
+    last_message: str
+    last: float
+    count: int = 0
 
 
 class ErrorCounts:
     """Counts errors and timeouts by kind. `whole` counts those of the whole run, if this counts
     those of a segment: each sample is added there first, and its messages stand in where a segment
-    has none of its own."""
+    has none of its own. `kinds` are those that were counted before, from `state`."""
 
-    def __init__(self, whole: ErrorCounts | None = None) -> None:
+    def __init__(self, whole: ErrorCounts | None = None, kinds: Iterable[Counted] = ()) -> None:
         self._whole = whole
-        self._kinds: dict[_Key, _Counted] = {}
+        self._kinds: dict[_Key, Counted] = {_key(counted.first): counted for counted in kinds}
+
+    def state(self) -> list[Counted]:
+        """Return what was counted so far, to be stored."""
+        return list(self._kinds.values())
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
@@ -74,7 +78,7 @@ class ErrorCounts:
             key = _key(kind)
             known = self._kinds.get(key)
             if known is None:
-                self._kinds[key] = _Counted(kind, kind.message)
+                self._kinds[key] = _counted(kind, kind.message)
             elif kind.first < known.first.first:
                 known.first = kind
         for count in sample.error_counts:
@@ -106,7 +110,7 @@ class ErrorCounts:
         )
 
     def _add(
-        self, counted: _Counted, key: _Key, count: int, last: float, message: str | None
+        self, counted: Counted, key: _Key, count: int, last: float, message: str | None
     ) -> None:
         counted.count += count
         if count:
@@ -124,20 +128,24 @@ class ErrorCounts:
                 counted = self._of((name, timeout), sample) or self._unknown(name, timeout, sample)
                 self._add(counted, (name, timeout), count, sample.t, None)
 
-    def _of(self, key: _Key, sample: Sample) -> _Counted | None:
+    def _of(self, key: _Key, sample: Sample) -> Counted | None:
         """Return what is counted of a kind; None if nothing is known of it. At a segment's border
         an error may come without its first one."""
         counted = self._kinds.get(key)
         earlier = self._whole._kinds.get(key) if self._whole is not None else None
         if counted is None and earlier is not None:
             first = msgspec.structs.replace(earlier.first, first=_begin(sample))
-            counted = self._kinds[key] = _Counted(first, earlier.last_message)
+            counted = self._kinds[key] = _counted(first, earlier.last_message)
         return counted
 
-    def _unknown(self, name: str, timeout: bool, sample: Sample) -> _Counted:
+    def _unknown(self, name: str, timeout: bool, sample: Sample) -> Counted:
         first = ErrorKind(name, _begin(sample), "", timeout)
-        counted = self._kinds[name, timeout] = _Counted(first, "")
+        counted = self._kinds[name, timeout] = _counted(first, "")
         return counted
+
+
+def _counted(first: ErrorKind, last_message: str) -> Counted:
+    return Counted(first, last_message, first.first)
 
 
 def _key(kind: ErrorKind) -> _Key:

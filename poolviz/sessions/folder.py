@@ -14,7 +14,7 @@ import msgspec
 
 from poolviz.model.errors import InputError
 from poolviz.sessions.file.label_writer import write_label
-from poolviz.sessions.file.reader import SessionReader, is_session
+from poolviz.sessions.file.reader import SessionHeader, is_session
 from poolviz.sessions.file.writer import is_being_recorded
 from poolviz.sessions.kept_session import KeptSession, files_of
 from poolviz.sessions.limits import SessionLimits, read_limits, write_limits
@@ -104,7 +104,7 @@ class SessionsFolder:
                     )
         given = {"name": name, "note": note, "keep": keep}
         changes = {key: value for key, value in given.items() if value is not None}
-        write_label(path, msgspec.structs.replace(SessionReader(path).label, **changes))
+        write_label(path, msgspec.structs.replace(SessionHeader(path).label, **changes))
 
     def delete(self, path: Path) -> None:
         """Remove a session, whatever its label. InputError if it is no session, is being recorded,
@@ -182,7 +182,7 @@ class SessionsFolder:
 def _is_removable(path: Path) -> bool:
     if not is_session(path) or is_being_recorded(path):
         return False
-    return not SessionReader(path).label.stays
+    return not SessionHeader(path).label.stays
 
 
 def _remove(path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from poolviz.model.errors import InputError
 from poolviz.model.text import on_one_line, shortened
 from poolviz.sessions.file.label import LONGEST_NOTE, Label
-from poolviz.sessions.file.reader import SessionReader
+from poolviz.sessions.file.reader import SessionHeader
 from poolviz.sessions.file.writer import is_being_recorded
 
 BESIDE = ("-wal", "-shm", "-journal")  # SQLite's files
@@ -50,8 +50,8 @@ class KeptSession:
         """Describe the file at `path`, whatever is in it."""
         size = _size(path)
         try:
-            reader = SessionReader(path)
-            duration = reader.duration()
+            reader = SessionHeader(path)
+            duration = reader.duration
         except InputError as error:
             return cls(path, size, Ending.UNREADABLE, str(error))
         began, ended = reader.began, reader.ended

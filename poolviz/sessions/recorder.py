@@ -18,17 +18,17 @@ from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, Samp
 from poolviz.model.sample import TICK, Mark, Sample, ServerView
 from poolviz.model.secrets import without_secrets
 from poolviz.sessions.error_details import ErrorDetails
-from poolviz.sessions.file.reader import SessionReader
+from poolviz.sessions.file.columns import Columns
+from poolviz.sessions.file.format import Damage
+from poolviz.sessions.file.reader import IMPOSSIBLE, SessionReader
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.resolutions import Band, Resolutions, View
+from poolviz.sessions.stored_resolutions import StoredResolutions
 from poolviz.sessions.summary import Reading, RunSummary, SummaryBuilder
 
 __all__ = ["Band", "Recent", "Recorder", "View"]
 
 _RECENT = 60.0  # seconds that `recent` can look back
-
-# What taking in samples raises that no run has, should the file's own checks let one through.
-_IMPOSSIBLE = (LookupError, TypeError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Recorder:
         self._optional = optional
         self._lock = threading.Lock()  # guards the three below
         self._resolutions = Resolutions()
+        self._stored: StoredResolutions | None = None  # of a session that was opened
         self._summary_builder = SummaryBuilder()
         self._recent: deque[Sample] = deque(maxlen=round(_RECENT / TICK))
         self.revision = 0
@@ -86,11 +87,23 @@ class Recorder:
         was written by a newer poolviz."""
         reader = SessionReader(path)
         recorder = cls(reader=reader)
-        recorder.began, recorder.ended, recorder.marks = reader.began, reader.ended, reader.marks
+        stored = reader.stored
+        recorder.began, recorder.ended, recorder.marks = stored.began, stored.ended, stored.marks
         try:
-            for sample in reader.samples():
-                recorder._take(sample)
-        except _IMPOSSIBLE:
+            summed = 0
+            if stored.sums is not None:
+                recorder._summary_builder = SummaryBuilder.restored(
+                    stored.sums.state, stored.segments
+                )
+                summed = stored.sums.samples
+            for number, sample in enumerate(stored.newest, start=stored.newest_from):
+                if number >= summed:
+                    recorder._summary_builder.add(sample)
+                recorder._see(sample)
+            recorder._stored = StoredResolutions(reader)
+        except Damage as error:
+            raise reader.damaged(error) from None
+        except IMPOSSIBLE:
             raise reader.damaged("what is in it is not what was written") from None
         recorder.revision = 1
         return recorder
@@ -104,7 +117,8 @@ class Recorder:
     def trouble(self) -> str:
         """A sentence while the session can't be written, or if samples are missing in it; else
         empty. What is recorded while it can't be written is kept in memory."""
-        return self._file.trouble
+        unread = self._stored.trouble if self._stored is not None else ""
+        return " ".join(filter(None, (self._file.trouble, unread)))
 
     @property
     def missing(self) -> int:
@@ -120,7 +134,7 @@ class Recorder:
     def add(self, report: Report) -> None:
         """Record a RunStarted, SampleTaken, MarkAdded or RunEnded; ignore other reports."""
         if isinstance(report, SampleTaken):
-            self._take(self._writer.add_sample(report.sample))
+            self._take(self._writer.add_sample(report.sample, self._summary_builder))
         elif isinstance(report, MarkAdded):
             self._writer.add_mark(report.mark)
             self.marks += (report.mark,)
@@ -154,12 +168,27 @@ class Recorder:
     def view(self, start: float, end: float, points: int) -> View:
         """Return the run from `start` to `end` (seconds) in about `points` bins at most, and one
         more at each side, at the finest resolution that allows it and still has `start`."""
+        if self._stored is not None:
+            return self._stored.view(start, end, points)
         with self._lock:
             return self._resolutions.view(start, end, points)
+
+    def columns(self) -> Iterator[Columns]:
+        """Yield all samples recorded until now, in order, as columns: many at once, some hundred
+        times as quick as one by one."""
+        yield from self._file.columns()
 
     def samples(self) -> Iterator[Sample]:
         """Yield every sample recorded until now, in order, from the file."""
         yield from self._file.samples()
+
+    def copy(self, path: Path) -> bool:
+        """Write the session that was opened to `path`, where no file may be; return False if this
+        is a run that is being recorded. OSError or sqlite3.Error if that fails."""
+        if isinstance(self._file, SessionWriter):
+            return False
+        self._file.copy(path)
+        return True
 
     def summary(self) -> RunSummary:
         """Return the figures so far, of the whole run and of each segment."""
@@ -194,10 +223,13 @@ class Recorder:
         with self._lock:
             self._resolutions.add(sample)
             self._summary_builder.add(sample)
-            self._recent.append(sample)
-            self.last = sample
-            if sample.server is not None:
-                self.server = sample.server
+            self._see(sample)
+
+    def _see(self, sample: Sample) -> None:
+        self._recent.append(sample)
+        self.last = sample
+        if sample.server is not None:
+            self.server = sample.server
 
 
 def _recent(samples: list[Sample]) -> Recent:

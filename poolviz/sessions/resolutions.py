@@ -9,42 +9,37 @@ coarsest drops its oldest bins. Percentiles of a bin are those of its merged his
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from poolviz.model.histogram import Durations, Histogram
-from poolviz.model.sample import TICK, Level, Sample
+from poolviz.model.sample import TICK, Sample
+from poolviz.sessions.bins import (
+    BITS,
+    CAPACITY,
+    HEIGHT,
+    HIGHS,
+    LEVELS,
+    LOWS,
+    MEANS,
+    PERCENTILES,
+    RATES,
+    RESOLUTIONS,
+    SERVER,
+    WAITS,
+    Numbers,
+    ServerSeen,
+    T,
+    bin_of,
+    merged,
+)
 
-LEVELS = ("open", "used", "idle", "overflow", "pending", "retrying", "backlog")
-RATES = ("throughput", "timeouts", "errors")
-PERCENTILES = {"wait_p50": 0.50, "wait_p95": 0.95, "wait_p99": 0.99}
+__all__ = ["LEVELS", "PERCENTILES", "RATES", "RESOLUTIONS", "Band", "Resolutions", "View"]
 
-RESOLUTIONS = 6
-_BITS = 2  # a bin is made of 1 << _BITS bins of the level below
 _ROOM = 24_000  # bins that a level keeps
-_SERVER_KEPT = 1.5  # seconds for which the server's last view is carried forward
-_SLACK = 1.01  # so that the resolution doesn't change back and forth while scrolling
-
-Numbers = NDArray[np.float64]
-
-
-def _columns(first: int, count: int) -> slice:
-    return slice(first, first + count)
-
-
-# A bin is a column of figures, in groups that are merged in the same way.
-_T, _SPAN, _CAPACITY = 0, 1, 2
-_MEANS = _columns(3, len(LEVELS) + len(RATES))  # weighted by span, which is the divisor of a rate
-_SERVER = _columns(_MEANS.stop, 2)  # weighted by span, if known
-_LOWS = _columns(_SERVER.stop, len(LEVELS))
-_HIGHS = _columns(_LOWS.stop, len(LEVELS))
-_WAITS = _columns(_HIGHS.stop, len(PERCENTILES))
-_HEIGHT = _WAITS.stop
+SLACK = 1.01  # so that the resolution doesn't change back and forth while scrolling
 
 
 @dataclass(frozen=True)
@@ -85,12 +80,12 @@ class Resolutions:
         ]
         self._open_bins = [_OpenBin() for _ in range(1, RESOLUTIONS)]  # of levels 1 and up
         self._newest = _OpenBin()  # of level 0
-        self._server = (-math.inf, math.nan, math.nan)  # when it was last seen, active, total
+        self._server = ServerSeen()
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
         self._close_bins_before(sample.index)
-        part = self._part_of(sample)
+        part = bin_of(sample, self._server)
         self._open_bins[0].add(part, sample.wait)
         joins = sample.span < TICK / 2 and bool(self._newest.parts)
         if not joins:
@@ -106,12 +101,12 @@ class Resolutions:
         head = self._head(level) if newest else None
         if head is not None:
             bins = np.concatenate((bins, head[:, np.newaxis]), axis=1)
-        return _as_view(bins, TICK * (1 << (_BITS * level)))
+        return as_view(bins, TICK * (1 << (BITS * level)))
 
     def _close_bins_before(self, index: int) -> None:
         """Close the open bins that sample `index` doesn't belong to, from the finest level up."""
         for level, open_bin in enumerate(self._open_bins, start=1):
-            key = index >> (_BITS * level)
+            key = index >> (BITS * level)
             if key == open_bin.key:
                 return
             if open_bin.parts:
@@ -121,43 +116,11 @@ class Resolutions:
                     self._open_bins[level].add(bin_, open_bin.waits.pack())
             open_bin.begin(key)
 
-    def _part_of(self, sample: Sample) -> Numbers:
-        """Return a sample as part of a bin; the percentiles are set in the bin."""
-        counts: tuple[Level, ...] = (
-            sample.open,
-            sample.used,
-            sample.idle,
-            sample.overflow,
-            sample.pending,
-            sample.retrying,
-            sample.backlog,
-        )
-        span = sample.span or TICK
-        if sample.server is not None:
-            self._server = (sample.t, sample.server.active, sample.server.total)
-        elif sample.t - self._server[0] > _SERVER_KEPT:
-            self._server = (-math.inf, math.nan, math.nan)
-        return np.array(
-            (
-                sample.t,
-                span,
-                math.nan if sample.capacity is None else sample.capacity,
-                *[count.mean for count in counts],
-                sample.operations / span,
-                sample.timeouts / span,
-                sum(sample.errors.values()) / span,
-                *self._server[1:],
-                *[count.low for count in counts],
-                *[count.high for count in counts],
-                *[math.nan] * len(PERCENTILES),
-            )
-        )
-
     def _level_for(self, start: float, end: float, points: int) -> int:
         seconds = min(end, self._resolutions[0].newest) - max(start, 0.0)
         for level, resolution in enumerate(self._resolutions):
-            width = TICK * (1 << (_BITS * level))
-            if seconds <= points * _SLACK * width and resolution.has(start):
+            width = TICK * (1 << (BITS * level))
+            if seconds <= points * SLACK * width and resolution.has(start):
                 return level
         return RESOLUTIONS - 1
 
@@ -171,7 +134,7 @@ class Resolutions:
         if not parts:
             return None
         head = _merged(parts)
-        head[_WAITS] = waits.percentiles(*PERCENTILES.values())
+        head[WAITS] = waits.percentiles(*PERCENTILES.values())
         return head
 
 
@@ -196,7 +159,7 @@ class _OpenBin:
     def figures(self) -> Numbers:
         """Return the bin of what was added."""
         bin_ = _merged(self.parts)
-        bin_[_WAITS] = self.waits.percentiles(*PERCENTILES.values())
+        bin_[WAITS] = self.waits.percentiles(*PERCENTILES.values())
         return bin_
 
 
@@ -205,14 +168,14 @@ class _Resolution:
 
     def __init__(self, room: int, *, grows: bool) -> None:
         # Memory that is never written to costs nothing, so all of it is allocated at once.
-        self._bins = np.empty((_HEIGHT, room))
+        self._bins = np.empty((HEIGHT, room))
         self._count = 0
         self._grows = grows
 
     @property
     def newest(self) -> float:
         """End of the last bin in seconds since the start; 0 before the first."""
-        return float(self._bins[_T, (self._count - 1) % self._room]) if self._count else 0.0
+        return float(self._bins[T, (self._count - 1) % self._room]) if self._count else 0.0
 
     @property
     def _room(self) -> int:
@@ -229,7 +192,7 @@ class _Resolution:
 
     def has(self, time: float) -> bool:
         """Whether every bin from `time` on is still there, and one before them."""
-        return self._count <= self._room or bool(self._bins[_T, self._count % self._room] <= time)
+        return self._count <= self._room or bool(self._bins[T, self._count % self._room] <= time)
 
     def cut(self, start: float, end: float) -> tuple[Numbers, bool]:
         """Return the bins that end in [start, end] and one at each side, and whether the open bin
@@ -240,9 +203,9 @@ class _Resolution:
         kept = int(older.shape[1])
 
         def place(time: float, side: Literal["left", "right"]) -> int:
-            if kept and time <= older[_T, -1]:
-                return int(np.searchsorted(older[_T], time, side=side))
-            return kept + int(np.searchsorted(newer[_T], time, side=side))
+            if kept and time <= older[T, -1]:
+                return int(np.searchsorted(older[T], time, side=side))
+            return kept + int(np.searchsorted(newer[T], time, side=side))
 
         first, past = max(place(start, "left") - 1, 0), place(end, "right")
         last = past + 1
@@ -252,36 +215,29 @@ class _Resolution:
         return bins, past == kept + turn
 
 
-def _merged(parts: Sequence[Numbers]) -> Numbers:
+def _merged(parts: list[Numbers]) -> Numbers:
     """Return successive bins merged into one, without its percentiles."""
-    if len(parts) == 1:
-        return parts[0].copy()
-    table = np.array(parts)
-    spans = table[:, _SPAN]
-    merged: Numbers = table[-1].copy()  # the end, and the capacity in force then
-    merged[_SPAN] = spans.sum()
-    merged[_MEANS] = spans @ table[:, _MEANS] / merged[_SPAN]
-    merged[_LOWS] = table[:, _LOWS].min(axis=0)
-    merged[_HIGHS] = table[:, _HIGHS].max(axis=0)
-    known = ~np.isnan(table[:, _SERVER.start])
-    if known.any():
-        merged[_SERVER] = spans[known] @ table[known, _SERVER] / spans[known].sum()
-    return merged
+    return parts[0].copy() if len(parts) == 1 else merged(np.array(parts).T, [0])[:, 0]
 
 
-def _as_view(bins: Numbers, width: float) -> View:
+def no_view() -> View:
+    """Return a view of nothing."""
+    return as_view(np.empty((HEIGHT, 0)), TICK)
+
+
+def as_view(bins: Numbers, width: float) -> View:
     """Return bins as a view."""
     rows = len(LEVELS)
     levels = {
         name: Band(
-            low=bins[_LOWS.start + row],
-            mean=bins[_MEANS.start + row],
-            high=bins[_HIGHS.start + row],
+            low=bins[LOWS.start + row],
+            mean=bins[MEANS.start + row],
+            high=bins[HIGHS.start + row],
         )
         for row, name in enumerate(LEVELS)
     }
-    lines = {"capacity": bins[_CAPACITY]}
-    lines |= zip(("server_active", "server_total"), bins[_SERVER], strict=True)
-    lines |= zip(PERCENTILES, bins[_WAITS], strict=True)
-    lines |= zip(RATES, bins[_MEANS][rows:], strict=True)
-    return View(t=bins[_T], bin=width, levels=levels, lines=lines)
+    lines = {"capacity": bins[CAPACITY]}
+    lines |= zip(("server_active", "server_total"), bins[SERVER], strict=True)
+    lines |= zip(PERCENTILES, bins[WAITS], strict=True)
+    lines |= zip(RATES, bins[MEANS][rows:], strict=True)
+    return View(t=bins[T], bin=width, levels=levels, lines=lines)

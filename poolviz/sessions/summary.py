@@ -7,11 +7,11 @@ from itertools import groupby
 
 import msgspec
 
-from poolviz.model.histogram import Durations
+from poolviz.model.histogram import Durations, Histogram
 from poolviz.model.messages import Rows, RunEnded, RunStarted
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark, MarkKind, Sample
-from poolviz.sessions.error_details import ErrorDetails
+from poolviz.sessions.error_details import Counted, ErrorCounts, ErrorDetails
 from poolviz.sessions.totals import Figures, Totals
 
 
@@ -72,23 +72,63 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     use: Durations
 
 
+class _State(msgspec.Struct, array_like=True):
+    """What a SummaryBuilder knows apart from the segments that it has closed."""
+
+    whole: Totals
+    current: Totals
+    last: Sample | None
+
+
 class SummaryBuilder:
     """The totals of a run and of its segments. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._whole, self._current = Totals(), Totals()
+        self._whole = Totals()
+        self._current = self._of_segment(None)
         self._closed: list[SegmentSummary] = []
         self._last: Sample | None = None
+
+    @classmethod
+    def restored(cls, state: bytes, closed: Sequence[bytes]) -> SummaryBuilder:
+        """Return a builder that goes on from a `state` with those `closed` segments. ValueError if
+        that isn't what `state` and `closed_from` returned."""
+        builder = cls()
+        try:
+            kept = _decode_state(state)
+            builder._closed = [_decode_segment(segment) for segment in closed]
+        except (msgspec.MsgspecError, TypeError, LookupError, RecursionError) as error:
+            raise ValueError(str(error)) from None
+        builder._whole, builder._current, builder._last = kept.whole, kept.current, kept.last
+        counts = builder._current.error_counts
+        builder._current.error_counts = ErrorCounts(kept.whole.error_counts, counts.state())
+        return builder
+
+    def state(self) -> bytes:
+        """Return what is known so far, without the closed segments, to be stored."""
+        return _encode(_State(self._whole, self._current, self._last))
+
+    def closed_from(self, number: int) -> list[bytes]:
+        """Return the closed segments from that number on, to be stored."""
+        return [_encode(segment) for segment in self._closed[number:]]
+
+    @property
+    def samples(self) -> int:
+        """How many samples were added."""
+        return self._whole.samples
 
     def add(self, sample: Sample) -> None:
         """Add the next sample; a new segment number closes the segment before."""
         if self._last is not None and self._last.segment != sample.segment:
             self._closed.append(_segment(self._current, self._last))
             # It begins where the one before ended, exactly.
-            self._current = Totals(begin=self._last.t, whole=self._whole)
+            self._current = self._of_segment(self._last.t)
         self._whole.add(sample)
         self._current.add(sample)
         self._last = sample
+
+    def _of_segment(self, begin: float | None) -> Totals:
+        return Totals(begin=begin, error_counts=ErrorCounts(self._whole.error_counts))
 
     def error_details(self) -> list[ErrorDetails]:
         """Return the kinds of errors and timeouts so far."""
@@ -133,6 +173,28 @@ class SummaryBuilder:
             segments=segments,
             **msgspec.structs.asdict(figures),
         )
+
+
+def _as_plain(value: object) -> object:
+    """Return a histogram or counts of errors as what msgspec encodes."""
+    if isinstance(value, Histogram):
+        return value.pack()
+    if isinstance(value, ErrorCounts):
+        return value.state()
+    raise NotImplementedError(type(value).__name__)
+
+
+def _from_plain(kind: type, plain: object) -> object:
+    if kind is Histogram:
+        return Histogram.of(msgspec.convert(plain, Durations))
+    if kind is ErrorCounts:
+        return ErrorCounts(kinds=msgspec.convert(plain, list[Counted]))
+    raise NotImplementedError(kind.__name__)
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_as_plain).encode
+_decode_state = msgspec.msgpack.Decoder(_State, dec_hook=_from_plain).decode
+_decode_segment = msgspec.msgpack.Decoder(SegmentSummary).decode
 
 
 def _with_beginnings(

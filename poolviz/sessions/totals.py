@@ -7,9 +7,9 @@ weighted by time. A figure for which nothing was counted is null.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from statistics import median
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ from poolviz.model.differing_counts import (
 from poolviz.model.histogram import Histogram, Summary
 from poolviz.model.sample import Level, Sample
 from poolviz.sessions.error_details import ErrorCounts, ErrorDetails
+
+_Key = TypeVar("_Key", int, str)
 
 _VIEWS_APART = 3  # of the server, on end, for which it counts fewer connections than are open
 _FAR_APART = 0.5  # connections on average: by so many, two counts are not those of two moments
@@ -132,54 +134,56 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     samples_dropped: int
 
 
-class _Apart:
-    """How far a count of another's and ours are apart, in one direction. They contradict each other
-    if that is `far` on average, or for `long` counts on end."""
+class _Apart(msgspec.Struct):
+    """How far a count of another's and ours are apart, in one direction: areas over time, for how
+    many samples on end now and at most, and the moment and both counts in that longest time."""
 
-    def __init__(self, sentence: Callable[[str, str, str], str], *, far: float, long: int) -> None:
-        self._sentence, self._far, self._long = sentence, far, long
-        self._span = self._area = self._pools_area = self._ours_area = 0.0
-        self._for = 0  # samples on end
-        self._longest = 0
-        self._seen = (0.0, 0, 0)  # the moment, and both counts, in the longest time that it lasted
+    span: float = 0.0
+    area: float = 0.0
+    pools_area: float = 0.0
+    ours_area: float = 0.0
+    lasting: int = 0
+    longest: int = 0
+    seen: tuple[float, int, int] = (0.0, 0, 0)
 
     def add(self, sample: Sample, pools: int, ours: Level, apart: int) -> None:
         """Add the counts of the next sample, which are `apart` by that many, if more than 0."""
-        self._span += sample.span
-        self._pools_area += pools * sample.span
-        self._ours_area += ours.mean * sample.span
-        self._area += max(apart, 0) * sample.span
-        self._for = self._for + 1 if apart > 0 else 0
-        if self._for > self._longest:
-            self._longest, self._seen = self._for, (sample.t, pools, ours.last)
+        self.span += sample.span
+        self.pools_area += pools * sample.span
+        self.ours_area += ours.mean * sample.span
+        self.area += max(apart, 0) * sample.span
+        self.lasting = self.lasting + 1 if apart > 0 else 0
+        if self.lasting > self.longest:
+            self.longest, self.seen = self.lasting, (sample.t, pools, ours.last)
 
     @property
     def mean(self) -> float | None:
         """By how many they were apart on average; None without any counts."""
-        return self._area / self._span if self._span else None
+        return self.area / self.span if self.span else None
 
-    @property
-    def sentence(self) -> str:
-        """What is to be said of it; "" if it may be that the two are of different moments."""
-        if (self.mean or 0.0) >= self._far:
-            pools, ours = self._pools_area / self._span, self._ours_area / self._span
-            return self._sentence(f"{pools:.2f}", f"{ours:.2f}", " on average")
-        if self._longest >= self._long:
-            t, pools_count, ours_count = self._seen
-            return self._sentence(f"{pools_count}", f"{ours_count}", f" at {t:.1f} s")
+    def said(
+        self, sentence: Callable[[str, str, str], str], *, far: float = _FAR_APART, long: int
+    ) -> str:
+        """Return what is to be said of it: they contradict each other if they are `far` apart on
+        average, or apart for `long` samples on end. "" if they may be of different moments."""
+        if (self.mean or 0.0) >= far:
+            pools, ours = self.pools_area / self.span, self.ours_area / self.span
+            return sentence(f"{pools:.2f}", f"{ours:.2f}", " on average")
+        if self.longest >= long:
+            t, pools_count, ours_count = self.seen
+            return sentence(f"{pools_count}", f"{ours_count}", f" at {t:.1f} s")
         return ""
 
 
-class _Reported:
+class _Reported(msgspec.Struct):
     """The pool's own counts over samples."""
 
-    def __init__(self) -> None:
-        self._highest: dict[str, int] = {}
-        self._span = self._used_area = 0.0
-        self._not_back, *self._others = (
-            _Apart(sentence, far=_FAR_APART, long=LONG_APART)
-            for sentence in (not_given_back, lost_count_of, not_closed)
-        )
+    highest: dict[str, int] = {}
+    span: float = 0.0
+    used_area: float = 0.0
+    not_back: _Apart = msgspec.field(default_factory=_Apart)
+    lost: _Apart = msgspec.field(default_factory=_Apart)
+    abandoned: _Apart = msgspec.field(default_factory=_Apart)
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
@@ -187,64 +191,83 @@ class _Reported:
         for name in ("open", "used", "pending"):
             count: int | None = getattr(counts, name)
             if count is not None:
-                self._highest[name] = max(self._highest.get(name, 0), count)
-        lost, abandoned = self._others
+                self.highest[name] = max(self.highest.get(name, 0), count)
         if counts.used is not None:
-            self._span += sample.span
-            self._used_area += counts.used * sample.span
+            self.span += sample.span
+            self.used_area += counts.used * sample.span
             # Some pools count a connection as used while it is opened for a client that waits.
             apart = counts.used - sample.used.high - sample.pending.high
-            self._not_back.add(sample, counts.used, sample.used, apart)
-            lost.add(sample, counts.used, sample.used, sample.used.low - counts.used)
+            self.not_back.add(sample, counts.used, sample.used, apart)
+            self.lost.add(sample, counts.used, sample.used, sample.used.low - counts.used)
         if counts.open is not None:
             # Without idle ones it may be that what is used stands for what is open.
             apart = sample.open.low - counts.open if sample.idle.low > 0 else 0
-            abandoned.add(sample, counts.open, sample.open, apart)
+            self.abandoned.add(sample, counts.open, sample.open, apart)
 
     def counts(self) -> ReportedConnections:
         """Return the counts so far."""
-        sentences = (self._not_back.sentence, *(apart.sentence for apart in self._others))
+        sentences = (
+            self.not_back.said(not_given_back, long=LONG_APART),
+            self.lost.said(lost_count_of, long=LONG_APART),
+            self.abandoned.said(not_closed, long=LONG_APART),
+        )
         return ReportedConnections(
-            open_max=self._highest.get("open"),
-            used_max=self._highest.get("used"),
-            used_mean=self._used_area / self._span if self._span else None,
-            held_by_none_mean=self._not_back.mean,
-            pending_max=self._highest.get("pending"),
+            open_max=self.highest.get("open"),
+            used_max=self.highest.get("used"),
+            used_mean=self.used_area / self.span if self.span else None,
+            held_by_none_mean=self.not_back.mean,
+            pending_max=self.highest.get("pending"),
             difference=" ".join(filter(None, sentences)) or None,
         )
 
 
-class Totals:
-    """Sums over samples. `begin` is in seconds; None takes it from the first sample. `whole` are
-    those of the run of which this is a segment; they get each sample first.
+class Totals(msgspec.Struct):
+    """Sums over samples. `begin` is in seconds; None takes it from the first sample.
 
+    `error_counts` of a segment are made with those of the whole run, which gets each sample first.
     Not thread-safe.
     """
 
-    def __init__(self, begin: float | None = None, whole: Totals | None = None) -> None:
-        self.begin = begin
-        self.end = 0.0
-        self.samples = self.missed = 0
-        self.operations = self.timeouts = self.opened = self.closed = self.open = 0
-        self.errors: Counter[str] = Counter()
-        self.error_counts: ErrorCounts = ErrorCounts(None if whole is None else whole.error_counts)
-        self.per_client: Counter[int] = Counter()
-        self.waits_unfinished = 0
-        self.wait, self.use = Histogram(), Histogram()
-        self.create, self.retry = Histogram(), Histogram()
-        self.open_max = self.used_max = self.overflow_max = 0
-        self.pending_max = self.retrying_max = self.backlog_max = 0
-        self.longest_waits: dict[int, float] = {}
-        self.cpu_max = self.lag_max = self.strained = 0.0
-        self.backends_max: int | None = None
-        self.backends_at_end: int | None = None
-        self.others_max: int | None = None
-        self.restarted = 0
-        self._views = self._backends = 0
-        # Once a second, and while connections are opened they are not those of one moment.
-        self._server_apart = _Apart(closed_by_server, far=math.inf, long=_VIEWS_APART)
-        self._span = self._used_area = self._load_span = self._open_area = 0.0
-        self._reported = _Reported()
+    begin: float | None = None
+    end: float = 0.0
+    samples: int = 0
+    missed: int = 0
+    operations: int = 0
+    timeouts: int = 0
+    opened: int = 0
+    closed: int = 0
+    open: int = 0
+    errors: dict[str, int] = {}
+    error_counts: ErrorCounts = msgspec.field(default_factory=ErrorCounts)
+    per_client: dict[int, int] = {}
+    waits_unfinished: int = 0
+    wait: Histogram = msgspec.field(default_factory=Histogram)
+    use: Histogram = msgspec.field(default_factory=Histogram)
+    create: Histogram = msgspec.field(default_factory=Histogram)
+    retry: Histogram = msgspec.field(default_factory=Histogram)
+    open_max: int = 0
+    used_max: int = 0
+    overflow_max: int = 0
+    pending_max: int = 0
+    retrying_max: int = 0
+    backlog_max: int = 0
+    longest_waits: dict[int, float] = {}
+    cpu_max: float = 0.0
+    lag_max: float = 0.0
+    strained: float = 0.0
+    backends_max: int | None = None
+    backends_at_end: int | None = None
+    others_max: int | None = None
+    restarted: int = 0
+    views: int = 0
+    backends: int = 0
+    # Once a second, and while connections are opened they are not those of one moment.
+    server_apart: _Apart = msgspec.field(default_factory=_Apart)
+    span: float = 0.0
+    used_area: float = 0.0
+    load_span: float = 0.0
+    open_area: float = 0.0
+    reported: _Reported = msgspec.field(default_factory=_Reported)
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
@@ -253,17 +276,17 @@ class Totals:
         self.end = sample.t
         self.samples += 1
         self.missed += sample.missed
-        self._span += sample.span
-        self._used_area += sample.used.mean * sample.span
+        self.span += sample.span
+        self.used_area += sample.used.mean * sample.span
         self.restarted += sample.clients_restarted
         self.operations += sample.operations
         self.timeouts += sample.timeouts
         self.waits_unfinished += sample.waits_unfinished
         self.opened += sample.opened
         self.closed += sample.closed
-        self.errors.update(sample.errors)
+        _count(self.errors, sample.errors)
         self.error_counts.add(sample)
-        self.per_client.update(sample.per_client)
+        _count(self.per_client, sample.per_client)
         self.wait.merge(sample.wait)
         self.use.merge(sample.use)
         self.create.merge(sample.create)
@@ -289,25 +312,25 @@ class Totals:
     def _add_under_load(self, sample: Sample) -> None:
         """Add what the end of a run, which closes the pool, would distort."""
         self.open = sample.open.last
-        self._load_span += sample.span
-        self._open_area += sample.open.mean * sample.span
-        self._reported.add(sample)
+        self.load_span += sample.span
+        self.open_area += sample.open.mean * sample.span
+        self.reported.add(sample)
         if sample.server is not None:
             self.backends_at_end = sample.server.total
-            self._backends += sample.server.total
-            self._views += 1
+            self.backends += sample.server.total
+            self.views += 1
             apart = sample.open.low - sample.server.total
-            self._server_apart.add(sample, sample.server.total, sample.open, apart)
+            self.server_apart.add(sample, sample.server.total, sample.open, apart)
 
     @property
     def throughput(self) -> float | None:
         """Operations per second of the time that was measured; None before the first sample."""
-        return self.operations / self._span if self._span else None
+        return self.operations / self.span if self.span else None
 
     @property
     def used_mean(self) -> float | None:
         """Time-weighted mean of connections in use; None before the first sample."""
-        return self._used_area / self._span if self._span else None
+        return self.used_area / self.span if self.span else None
 
     def figures(self, open_after_close: int | None = None) -> Figures:
         """Return the figures so far. `open_after_close` is given once the run has ended."""
@@ -328,7 +351,7 @@ class Totals:
                 opened=self.opened,
                 closed=self.closed,
                 open_max=self.open_max,
-                open_mean=self._open_area / self._load_span if self._load_span else None,
+                open_mean=self.open_area / self.load_span if self.load_span else None,
                 used_max=self.used_max,
                 used_mean=self.used_mean,
                 overflow_max=self.overflow_max,
@@ -338,19 +361,28 @@ class Totals:
                 open_at_end=self.open,
                 open_after_close=open_after_close,
             ),
-            reported_counts=self._reported.counts(),
+            reported_counts=self.reported.counts(),
             operations_per_client=_per_client(self.per_client.values()),
             longest_wait_per_client_s=_per_client(waits),
             load_generator=LoadGenerator(self.cpu_max, self.lag_max, self.strained),
             server_backends_max=self.backends_max,
-            server_backends_mean=self._backends / self._views if self._views else None,
+            server_backends_mean=self.backends / self.views if self.views else None,
             server_backends_at_end=self.backends_at_end,
-            server_difference=self._server_apart.sentence or None,
+            server_difference=self.server_apart.said(
+                closed_by_server, far=math.inf, long=_VIEWS_APART
+            )
+            or None,
             server_others_max=self.others_max,
             clients_restarted=self.restarted,
             samples=self.samples,
             samples_dropped=self.missed,
         )
+
+
+def _count(counts: dict[_Key, int], more: Mapping[_Key, int]) -> None:
+    """Add counts to those of the same keys."""
+    for key, count in more.items():
+        counts[key] = counts.get(key, 0) + count
 
 
 def _per_client(figures: Collection[float]) -> PerClient:

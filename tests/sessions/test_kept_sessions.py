@@ -15,7 +15,7 @@ from poolviz.model.errors import InputError
 from poolviz.sessions.file.format import pack, seal
 from poolviz.sessions.file.label import Label
 from poolviz.sessions.file.label_writer import write_label
-from poolviz.sessions.file.reader import SessionReader
+from poolviz.sessions.file.reader import SessionHeader
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.kept_session import Ending, KeptSession
 from poolviz.sessions.limits import SessionLimits, parse_age, parse_size
@@ -77,7 +77,7 @@ def test_every_format_is_listed_and_takes_a_label(tmp_path: Path, source: Path) 
     assert kept.duration_s > 0
     assert count_in(path) == before > 0
     folder.relabel(path, name="")
-    assert SessionReader(path).label == Label("", "two\nlines", keep=True)
+    assert SessionHeader(path).label == Label("", "two\nlines", keep=True)
 
 
 def test_what_is_wrong_with_a_file_is_said_in_its_place(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_name_that_cant_be_shown_is_refused(tmp_path: Path, wrong: str) -> Non
     path = session(tmp_path, 1)
     with pytest.raises(InputError, match="name"):
         write_label(path, Label(wrong))
-    assert SessionReader(path).label == Label()
+    assert SessionHeader(path).label == Label()
 
 
 def test_named_and_marked_sessions_outlast_age_and_size(tmp_path: Path) -> None:

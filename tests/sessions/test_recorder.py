@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,26 +65,59 @@ def test_reports_that_are_not_recorded_change_nothing() -> None:
         assert recorder.revision == 0
 
 
-def test_a_session_reopened_shows_what_it_showed_while_it_was_recorded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [0, 900, 1024, 1025, 4500])
+def test_a_session_reopened_shows_what_it_showed_while_it_was_recorded(
+    tmp_path: Path, count: int
+) -> None:
     path = tmp_path / "a.poolviz"
-    run = samples(ticks(900))
+    run = samples(with_a_change_each_20_s(ticks(count)))
     with Recorder(path) as live:
         record(live, reports(run, change(12.0), change(20.0, "max_overflow", 10, 3)))
     with Recorder.open(path) as reopened:
         assert reopened.revision > 0
         assert reopened.path == path
         assert reopened.summary() == live.summary()
+        assert reopened.error_details() == live.error_details()
         assert reopened.marks == live.marks
         assert reopened.last == live.last
         assert reopened.recent(5) == live.recent(5)
-        for start, end, points in ((0, 60, 2000), (0, 60, 100), (10, 12, 500)):
+        assert reopened.recent(60) == live.recent(60)
+        for start, end, points in VIEWS:
             mine, theirs = reopened.view(start, end, points), live.view(start, end, points)
             assert mine.bin == theirs.bin
             assert_array_equal(mine.t, theirs.t)
             for name, line in mine.lines.items():
                 assert_array_equal(line, theirs.lines[name])
             for name, band in mine.levels.items():
+                assert_array_equal(band.low, theirs.levels[name].low)
                 assert_array_equal(band.mean, theirs.levels[name].mean)
+                assert_array_equal(band.high, theirs.levels[name].high)
+
+
+VIEWS = [
+    *((0, 60, 2000), (0, 60, 100), (10, 12, 500), (51, 51.5, 500), (40, 110, 500)),
+    *((-100, 1000, 10**6), (0, 225, 300), (0, 225, 70), (0, 225, 3), (224.9, 300, 100)),
+    *((500, 600, 100), (51.2, 102.4, 1024), (153, 154, 7)),
+]
+
+
+def with_a_change_each_20_s(run: Iterable[Tick]) -> Iterator[Tick]:
+    for number, tick in enumerate(run):
+        segment = number // 400
+        yield replace(
+            tick,
+            segment=segment,
+            limits={**tick.limits, "pool_size": 5 + segment},
+            errors={"Broken": 2} if number % 37 == 0 else {},
+            timeouts=number % 5,
+        )
+
+
+def test_a_long_session_is_small(tmp_path: Path) -> None:
+    path = tmp_path / "a.poolviz"
+    with Recorder(path) as live:
+        record(live, reports(samples(ticks(5 * 1024 + 1, clients=40))))
+    assert path.stat().st_size / (5 * 1024) * 72_000 < 20_000_000, "bytes of an hour"
 
 
 def test_the_figures_of_the_last_seconds_leave_out_what_was_before() -> None:

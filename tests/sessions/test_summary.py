@@ -167,8 +167,8 @@ def test_a_segment_has_the_changes_and_faults_that_began_it() -> None:
         ["kill_backend"],
     ]
     printed = table(summary, marks).splitlines()
-    assert "0.2 to 0.2 s   max_overflow 5 → 0, think_time 9 ms → 0 s" in printed
-    assert "0.2 to 1.2 s   kill_backend" in printed
+    assert "segment 2, 0.2 to 0.2 s   max_overflow 5 → 0, think_time 9 ms → 0 s" in printed
+    assert "segment 3, 0.2 to 1.2 s   kill_backend" in printed
 
 
 @pytest.mark.parametrize(

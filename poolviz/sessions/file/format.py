@@ -1,19 +1,28 @@
 """The layout of a session file.
 
-An SQLite database of four tables, of which every row has a body of msgpack:
+An SQLite database of seven tables, of which every row has a body of msgpack:
 
 - `meta` holds by key what concerns the whole run: the RunStarted under "began", its RunEnded under
-  "ended", and under "counts" how many rows there are (`Counts`);
+  "ended", how many rows there are under "counts" (`Counts`), and under "state" the sums over the
+  samples of all chunks;
 - `settings` holds the limits, the load and the faults in force (`Settings`), once each time that
   one of them changed;
-- `samples` holds every sample without those, and the number of its settings;
+- `samples` holds the newest samples without those, each with the number of its settings;
+- `chunks` holds the samples before those, some 50 s in each, as columns (`columns.py`). Samples
+  move there when their chunk is complete, so that what is committed is never written as a whole;
+- `bins` holds for each chunk what charts draw of it from afar (`stored_bins.py`);
+- `segments` holds the figures of each segment that had ended by the last chunk;
 - `marks` holds every mark.
 
-Rows are numbered from 0 in the order they came. Before each body stands a checksum of the body and
-of its place, so that a changed bit, exchanged bodies, and rows that are missing or there twice are
-found.
+Opening a session takes the sums, the bins and the newest samples. The other samples are read when
+they are looked at.
 
-Format 1 had neither `settings` nor "counts" nor checksums: each sample held its own settings.
+Rows are numbered from 0 in the order they came, samples through all of the run. Before each body
+stands a checksum of the body and of its place, so that a changed bit, exchanged bodies, and rows
+that are missing or there twice are found.
+
+Format 2 had every sample as a row, and neither `chunks`, `bins`, `segments` nor "state". Format 1
+had neither `settings` nor "counts" nor checksums either: each sample held its own settings.
 """
 
 from __future__ import annotations
@@ -23,17 +32,15 @@ import sqlite3
 import zlib
 from collections.abc import Iterable
 from contextlib import closing
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from poolviz.model.parameters import Value
 
 APPLICATION_ID = 0x706F6C76  # "polv", in SQLite's header
-FORMAT = 2  # version of the tables and of the messages packed in them
+FORMAT = 3  # version of the tables and of the messages packed in them
 
 _TABLES = {
     1: {
@@ -51,18 +58,27 @@ _TABLES = {
         "marks": "CREATE TABLE marks (idx INTEGER PRIMARY KEY, body BLOB NOT NULL)",
     },
 }
-_PAGE = 1000  # samples read at once
+_TABLES[3] = _TABLES[2] | {
+    "chunks": "CREATE TABLE chunks (idx INTEGER PRIMARY KEY, first INTEGER NOT NULL, count INTEGER "
+    "NOT NULL, body BLOB NOT NULL)",
+    "bins": "CREATE TABLE bins (idx INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+    "segments": "CREATE TABLE segments (idx INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+}
+CHUNK_BITS = 10  # a chunk has the samples whose index is the same without so many of its last bits
 _CHECKSUM = 4  # bytes
 _SHOWN = 40  # characters of a key
 
-Table: TypeAlias = Literal["meta", "settings", "samples", "marks"]
-Place: TypeAlias = tuple["str | int", ...]  # all columns of a row but the body
+Table: TypeAlias = Literal["meta", "settings", "samples", "chunks", "bins", "segments", "marks"]
+Place: TypeAlias = tuple[Any, ...]  # all columns of a row but the body: numbers, or a key
 Row: TypeAlias = tuple[Table, Place, bytes]
 
 _INSERT: dict[Table, str] = {
     "meta": "INSERT OR REPLACE INTO meta VALUES (?, ?)",
     "settings": "INSERT INTO settings VALUES (?, ?)",
     "samples": "INSERT INTO samples VALUES (?, ?, ?)",
+    "chunks": "INSERT INTO chunks VALUES (?, ?, ?, ?)",
+    "bins": "INSERT INTO bins VALUES (?, ?)",
+    "segments": "INSERT INTO segments VALUES (?, ?)",
     "marks": "INSERT INTO marks VALUES (?, ?)",
 }
 
@@ -76,14 +92,16 @@ class Settings(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Counts(msgspec.Struct, array_like=True, frozen=True):
-    """How many rows the tables have, and whether "ended" is there. `missing` samples were taken and
-    could not be kept."""
+    """How many rows the tables have, and whether "ended" is there. `samples` counts those in chunks
+    too, of which `bins` has as many rows. `missing` samples were taken and could not be kept."""
 
     settings: int = 0
     samples: int = 0
     marks: int = 0
     ended: bool = False
     missing: int = 0
+    chunks: int = 0
+    segments: int = 0
 
     @property
     def trouble(self) -> str:
@@ -136,11 +154,21 @@ def is_readable_format(version: int) -> bool:
 
 
 def insert(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Insert all of `rows` in one transaction."""
+    """Insert all of `rows` in one transaction. A chunk takes the place of the samples in it, which
+    came before it."""
+    samples: list[tuple[Any, ...]] = []  # yet to be inserted, unless a chunk has them
     with connection:
-        for table, group in groupby(rows, key=itemgetter(0)):
-            sealed = ((*place, seal(table, place, body)) for _, place, body in group)
-            connection.executemany(_INSERT[table], sealed)
+        for table, place, body in rows:
+            sealed = (*place, seal(table, place, body))
+            if table == "samples":
+                samples.append(sealed)
+                continue
+            if table == "chunks":
+                _, first, count = place
+                samples = [sample for sample in samples if sample[0] >= first + count]
+                connection.execute("DELETE FROM samples WHERE idx < ?", (first + count,))
+            connection.execute(_INSERT[table], sealed)
+        connection.executemany(_INSERT["samples"], samples)
 
 
 def write_session(path: Path, rows: Iterable[Row]) -> None:
@@ -153,14 +181,27 @@ def write_session(path: Path, rows: Iterable[Row]) -> None:
         insert(connection, rows)
 
 
-def read_page(connection: sqlite3.Connection, first: int, end: int) -> list[tuple[int, bytes]]:
-    """Return samples from number `first` on, at most up to before `end`, each as the number of its
-    settings and its body: few enough that the writer can wait for them."""
-    query = "SELECT settings, body FROM samples WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?"
-    page = connection.execute(query, (first, end, _PAGE)).fetchall()
+class ChunkRow(NamedTuple):
+    """The number of a chunk's first sample, and the chunk's body."""
+
+    first: int
+    body: bytes
+
+
+def read_page(
+    connection: sqlite3.Connection, first: int, end: int
+) -> ChunkRow | list[tuple[int, bytes]]:
+    """Return samples from number `first` on, so few that the writer can wait: the whole chunk
+    that has it, or up to before `end` the number of its settings and the body of each."""
+    query = "SELECT * FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
+    row = connection.execute(query, (first,)).fetchone()
+    if row is not None and first < row[1] + row[2]:
+        *place, sealed = row
+        return ChunkRow(place[1], unseal("chunks", tuple(place), sealed))
+    query = "SELECT settings, body FROM samples WHERE idx >= ? AND idx < ? ORDER BY idx"
     return [
         (settings, unseal("samples", (number, settings), body))
-        for number, (settings, body) in enumerate(page, start=first)
+        for number, (settings, body) in enumerate(connection.execute(query, (first, end)), first)
     ]
 
 
@@ -180,7 +221,9 @@ def unseal(table: str, place: Place, sealed: object) -> bytes:
 
 def shown_place(table: str, place: Place) -> str:
     """Return a row's name for a sentence, such as "sample 17"."""
-    name = {"meta": "its", "samples": "sample", "marks": "mark"}.get(table, table)
+    name = {"meta": "its", "samples": "sample", "marks": "mark", "chunks": "chunk"}.get(
+        table, table
+    )
     return f"{name} {str(place[0])[:_SHOWN]!r}" if table == "meta" else f"{name} {place[0]}"
 
 

@@ -17,7 +17,7 @@ from poolviz.sessions.file.format import (
     seal,
 )
 from poolviz.sessions.file.label import LABEL, Label
-from poolviz.sessions.file.reader import SessionReader
+from poolviz.sessions.file.reader import SessionHeader
 from poolviz.sessions.file.writer import is_being_recorded
 
 _PATIENCE = 5.0  # seconds to wait for another program that writes the file
@@ -30,7 +30,7 @@ def write_label(path: Path, label: Label) -> None:
     recorded, or can't be written.
     """
     label.check()
-    reader = SessionReader(path)
+    reader = SessionHeader(path)
     if is_being_recorded(path):
         raise InputError(f"{path} is being recorded: label it once its run has ended.")
     if not os.access(path, os.W_OK):

@@ -3,20 +3,81 @@ every format."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from poolviz.model.messages import RunEnded, RunStarted
 from poolviz.model.sample import Mark, Sample
-from poolviz.sessions.file.format import Counts, Damage, Place, Row, Settings, pack, shown_place
+from poolviz.sessions.bins import ServerSeen
+from poolviz.sessions.file.columns import Columns
+from poolviz.sessions.file.format import (
+    CHUNK_BITS,
+    Counts,
+    Damage,
+    Place,
+    Row,
+    Settings,
+    pack,
+    shown_place,
+)
+from poolviz.sessions.file.stored_bins import StoredBins
 
 T = TypeVar("T")
 
 # What unpacking raises if bytes are not those that were packed.
 _WRONG_BYTES = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 _unpack_sample = msgspec.msgpack.Decoder(Sample).decode
+
+
+class Sums(Protocol):
+    """The sums over all samples so far."""
+
+    def state(self) -> bytes:
+        """Return them, without the segments that have ended."""
+
+    def closed_from(self, number: int) -> list[bytes]:
+        """Return the figures of the segments that have ended, from that number on."""
+
+
+class StoredSums(msgspec.Struct, array_like=True, frozen=True):
+    """The sums over the first `samples` of a session, as `Sums.state` has them."""
+
+    samples: int
+    state: bytes
+
+
+class Chunk:
+    """A chunk that is complete. Its rows are made when they are first asked for, by the thread that
+    writes them: it takes some 50 ms, most of them without the interpreter's lock."""
+
+    def __init__(
+        self,
+        place: tuple[int, int],
+        samples: Sequence[Sample],
+        settings: Sequence[int],
+        seen: ServerSeen,
+        sums: Sequence[Row],
+    ) -> None:
+        self._number, self._first = place
+        self._samples, self._settings, self._seen = samples, settings, seen
+        self._sums = sums
+        self._rows: list[Row] = []
+
+    def rows(self) -> list[Row]:
+        """Return its rows. `seen` moves to its end, so chunks are asked in their order."""
+        if not self._rows:
+            columns = Columns.of(self._samples, self._settings)
+            bins = StoredBins.of(columns, self._seen)
+            place = (self._number, self._first, columns.count)
+            self._rows = [
+                ("chunks", place, columns.pack()),
+                ("bins", (self._number,), bins.pack()),
+                *self._sums,
+            ]
+            self._samples = self._settings = ()
+        return self._rows
 
 
 class Packer:
@@ -30,6 +91,9 @@ class Packer:
         self.counts = Counts()
         self.settings: list[Settings] = []
         self._newest = b""  # the last settings, packed
+        self._samples: list[Sample] = []  # those of the chunk that isn't complete
+        self._numbers: list[int] = []  # of their settings
+        self._seen = ServerSeen()  # at the end of the chunk whose rows were made last
 
     def began(self, message: RunStarted) -> Row:
         """Return the row of a run's beginning."""
@@ -46,9 +110,12 @@ class Packer:
         self.counts = msgspec.structs.replace(self.counts, marks=number + 1)
         return "marks", (number,), pack(mark)
 
-    def sample(self, sample: Sample) -> tuple[Sample, list[Row]]:
-        """Return the next sample, with its settings shared with those before it, and its rows."""
-        rows: list[Row] = []
+    def sample(self, sample: Sample, sums: Sums) -> tuple[Sample, list[Row | Chunk]]:
+        """Return a sample, with its settings shared with those before it, and its rows. If
+        a chunk is complete before it, that comes first. `sums` are of the samples before it."""
+        rows: list[Row | Chunk] = []
+        if self._samples and self._samples[0].index >> CHUNK_BITS != sample.index >> CHUNK_BITS:
+            rows.append(self._chunk(sums))
         packed = pack(Settings(sample.limits, sample.load, sample.faults))
         if packed != self._newest:
             rows.append(("settings", (len(self.settings),), packed))
@@ -60,7 +127,35 @@ class Packer:
         self.counts = msgspec.structs.replace(
             self.counts, settings=settings + 1, samples=number + 1
         )
-        return with_settings(sample, self.settings[-1]), rows
+        shared = with_settings(sample, self.settings[-1])
+        self._samples.append(shared)
+        self._numbers.append(settings)
+        return shared, rows
+
+    def _chunk(self, sums: Sums) -> Chunk:
+        counts, samples = self.counts, self.counts.samples
+        segments = sums.closed_from(counts.segments)
+        rows: list[Row] = [
+            ("segments", (number,), body)
+            for number, body in enumerate(segments, start=counts.segments)
+        ]
+        rows.append(("meta", ("state",), pack(StoredSums(samples, sums.state()))))
+        place = (counts.chunks, samples - len(self._samples))
+        chunk = Chunk(place, self._samples, self._numbers, self._seen, rows)
+        self._samples, self._numbers = [], []
+        self.counts = msgspec.structs.replace(
+            counts, chunks=counts.chunks + 1, segments=counts.segments + len(segments)
+        )
+        return chunk
+
+
+def as_rows(made: Iterable[Row | Chunk]) -> Iterator[Row]:
+    """Yield rows, those of chunks included."""
+    for each in made:
+        if isinstance(each, Chunk):
+            yield from each.rows()
+        else:
+            yield each
 
 
 def counts_row(counts: Counts) -> Row:

@@ -11,14 +11,20 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from poolviz.model.errors import InputError
 from poolviz.model.messages import RunEnded, RunStarted
 from poolviz.model.sample import Mark, Sample
 from poolviz.model.text import on_one_line
+from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import (
     APPLICATION_ID,
     FORMAT,
@@ -26,56 +32,88 @@ from poolviz.sessions.file.format import (
     Counts,
     Damage,
     Place,
+    Row,
     Settings,
     check_tables,
     is_busy,
     is_readable_format,
+    pack,
     pragma,
     primary_code,
     unseal,
+    write_session,
 )
 from poolviz.sessions.file.label import LABEL, Label
-from poolviz.sessions.file.packing import settings_of, unpack, unpack_sample, with_settings
+from poolviz.sessions.file.packing import (
+    Packer,
+    StoredSums,
+    as_rows,
+    counts_row,
+    settings_of,
+    unpack,
+    unpack_sample,
+    with_settings,
+)
 from poolviz.sessions.file.plausibility import check_mark, check_samples, check_start
+from poolviz.sessions.file.stored_bins import StoredBins
+from poolviz.sessions.summary import SummaryBuilder
 
 _CANNOT_OPEN = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 _LONGEST_BODY = 32_000_000  # bytes
 _LONGEST_SQL = 10_000  # characters; the tables need a hundred each
 _SHOWN = 200  # characters of a message
-_KEPT = 100_000_000  # bytes of all that is kept in memory: marks and settings
+_KEPT = 100_000_000  # bytes of each table that is kept in memory
 _FEW = 10  # rows that `meta` may have
 _AT_ONCE = 500  # samples that are checked together
+_NEWEST = 1200  # samples that are read on opening, if there are as many: those of a minute
+_KEPT_WHOLE = ("marks", "settings", "segments", "bins")
+# What summing up samples raises that no run has, should the checks let one through.
+IMPOSSIBLE = (LookupError, TypeError, ValueError, ArithmeticError)
+
+T = TypeVar("T")
 
 
-class SessionReader:
-    """A session file opened for reading. The file is open only while something is read from it.
+@dataclass(frozen=True)
+class Stored:
+    """What opening a session takes: how its run began and ended, its marks, the sums over its first
+    samples, the bins of all chunks, and what was in the file beside chunks.
 
-    Raises InputError if it isn't a session, is damaged, or is of a newer format. `missing` samples
-    were taken and could not be kept, which `trouble` says in a sentence.
+    `begins` has the number of the first sample of each chunk. `newest` are samples from number
+    `newest_from` on, among them all that are in no chunk: these begin at `chunked`.
+    """
+
+    began: RunStarted
+    ended: RunEnded | None
+    marks: tuple[Mark, ...]
+    counts: Counts
+    settings: Sequence[Settings]
+    sums: StoredSums | None
+    segments: Sequence[bytes]
+    bins: Sequence[StoredBins]
+    chunked: int
+    newest_from: int
+    newest: Sequence[Sample]
+
+
+class SessionHeader:
+    """What a session file says of its run as a whole, which takes little to read, however long it
+    was. The file is open only while something is read from it.
+
+    Raises InputError if it isn't a session, is damaged where it is read, or is of a newer format.
+    `duration` is in seconds. `missing` samples were taken and could not be kept, which `trouble`
+    says in a sentence.
     """
 
     def __init__(self, path: Path) -> None:
         _check_readable(path)
-        self.path = path
+        self.path = self._source = path
         with self._reading() as contents:
+            self.version = contents.version
             self.began: RunStarted = contents.began()
             self.ended: RunEnded | None = contents.ended()
-            self.marks: tuple[Mark, ...] = tuple(contents.marks())
             self.label: Label = contents.label()
+            self.duration = contents.duration()
             self.missing, self.trouble = contents.counts.missing, contents.counts.trouble
-
-    def samples(self) -> Iterator[Sample]:
-        """Yield every sample in order; InputError if the file is damaged."""
-        with self._reading() as contents:
-            yield from contents.samples()
-
-    def duration(self) -> float:
-        """Return the seconds recorded, reading a sample at most; InputError if it is damaged."""
-        with self._reading() as contents:
-            return contents.duration()
-
-    def close(self) -> None:
-        """Do nothing, since nothing is open. SessionWriter has the same method."""
 
     def damaged(self, why: object) -> InputError:
         """Return the error to raise if the file can't be read to its end."""
@@ -93,12 +131,69 @@ class SessionReader:
     def _reading(self) -> Iterator[_Contents]:
         with ExitStack() as stack:
             try:
-                connection = stack.enter_context(_connected(self.path))
+                connection = stack.enter_context(_connected(self._source))
                 connection.execute("BEGIN")  # what is read is of one moment
-                version = _format_of(self.path, connection)
-                yield _Contents(connection, version, _size(self.path, connection))
+                version = _format_of(self._source, connection)
+                yield _Contents(connection, version, _size(self._source, connection))
             except (*SQLITE_ERRORS, Damage) as error:
                 raise self.damaged(error) from None
+
+
+class SessionReader(SessionHeader):
+    """A whole session that was opened for reading, of which `stored` was read.
+
+    Raises InputError as SessionHeader, and if anything in the file is damaged. A file of an earlier
+    format is read from a copy in the present one, which `close` removes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if self.version < FORMAT:
+            self._folder = tempfile.TemporaryDirectory(prefix="poolviz-")
+            self._source = self._migrated(Path(self._folder.name) / "session.poolviz")
+        with self._reading() as contents:
+            self.stored = contents.stored()
+
+    def _migrated(self, copy: Path) -> Path:
+        try:
+            with self._reading() as contents:
+                write_session(copy, contents.as_rows())
+        except OSError as error:
+            raise InputError(
+                f"Can't open {self.path}: its copy in the present format can't be written to "
+                f"{copy.parent} ({error.strerror})."
+            ) from None
+        return copy
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield every sample in order; InputError if the file is damaged."""
+        with self._reading() as contents:
+            yield from contents.samples()
+
+    def columns(self) -> Iterator[Columns]:
+        """Yield all samples in order as columns; InputError if the file is damaged."""
+        with self._reading() as contents:
+            yield from contents.columns()
+
+    def chunk(self, number: int) -> Columns:
+        """Return the samples of a chunk; InputError if the file is damaged or gone."""
+        _check_readable(self._source)
+        with self._reading() as contents:
+            return contents.chunk(number)
+
+    def copy(self, path: Path) -> None:
+        """Write the session to `path`, where no file may be. OSError or sqlite3.Error if that
+        fails."""
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with _connected(self._source) as connection, closing(sqlite3.connect(path)) as copy:
+            connection.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+
+    def close(self) -> None:
+        """Remove the copy, if there is one. SessionWriter has the same method."""
+        if self._folder is not None:
+            self._folder.cleanup()
 
 
 class _Contents:
@@ -109,7 +204,7 @@ class _Contents:
     """
 
     def __init__(self, connection: sqlite3.Connection, version: int, size: int) -> None:
-        self._connection, self._version, self._left = connection, version, size
+        self._connection, self.version, self._left = connection, version, size
         check_tables(connection, version)
         self._meta = self._read_meta()
         self.counts = (
@@ -120,6 +215,30 @@ class _Contents:
         if self.counts.ended != ("ended" in self._meta):
             raise Damage("the end of its run is missing")
         self._settings = self._read_settings() if version > 1 else []
+
+    def stored(self) -> Stored:
+        """Return what opening takes, and check the bytes of all the rest."""
+        places = self._checked_chunks()
+        chunked = places[-1][1] + places[-1][2] if places else 0
+        sums = self._sums(chunked)
+        first = chunked
+        for _, begin, _ in reversed(places):  # what is newest is shown as figures of its own
+            if self.counts.samples - first >= _NEWEST and first <= (sums.samples if sums else 0):
+                break
+            first = begin
+        return Stored(
+            began=self.began(),
+            ended=self.ended(),
+            marks=tuple(self.marks()),
+            counts=self.counts,
+            settings=self._settings,
+            sums=sums,
+            segments=self._bodies("segments", self.counts.segments),
+            bins=[StoredBins.unpack(body) for body in self._bodies("bins", self.counts.chunks)],
+            chunked=chunked,
+            newest_from=first,
+            newest=tuple(self.samples([place for place in places if place[1] >= first])),
+        )
 
     def began(self) -> RunStarted:
         """Return how the run began."""
@@ -141,12 +260,14 @@ class _Contents:
 
     def duration(self) -> float:
         """Return the end of the last sample, in seconds."""
-        settings = "settings" if self._version > 1 else "0"
+        settings = "settings" if self.version > 1 else "0"
         query = f"SELECT idx, {settings}, body FROM samples ORDER BY idx DESC LIMIT 1"
         row = self._connection.execute(query).fetchone()
+        if row is None and self.counts.chunks:
+            return float(self.chunk(self.counts.chunks - 1)["t"][-1])
         if row is None:
             return 0.0
-        place = tuple(row[:2]) if self._version > 1 else (row[0],)
+        place = tuple(row[:2]) if self.version > 1 else (row[0],)
         t = unpack_sample(self._opened("samples", place, row[2]), place).t
         if not 0 <= t < math.inf:
             raise Damage("its last sample has no time")
@@ -159,33 +280,115 @@ class _Contents:
             check_mark(mark, int(place[0]))
             yield mark
 
-    def samples(self) -> Iterator[Sample]:
-        """Yield every sample in order."""
-        columns = "idx, settings" if self._version > 1 else "idx"
-        batch: list[Sample] = []
+    def samples(self, chunks: Sequence[Place] | None = None) -> Iterator[Sample]:
+        """Yield every sample in order, those of all chunks or of the `chunks` that are named, and
+        those that are in none."""
         before: Sample | None = None
-        first = 0
-        for place, body in self._rows("samples", columns, self.counts.samples):
-            batch.append(self._sample(place, body))
-            if len(batch) == _AT_ONCE:
-                check_samples(batch, first, before)
-                yield from batch
-                first, before, batch = first + len(batch), batch[-1], []
-        if batch:
+        for number, first, _ in self._chunk_places() if chunks is None else chunks:
+            batch = list(self.chunk(number).samples(self._settings))
             check_samples(batch, first, before)
             yield from batch
+            before = batch[-1]
+        yield from self._unchunked(before)
+
+    def columns(self) -> Iterator[Columns]:
+        """Yield all samples in order as columns."""
+        for number, _, _ in self._chunk_places():
+            yield self.chunk(number)
+        for batch in batched(self._unchunked(None), _AT_ONCE):
+            yield Columns.of(batch, [0] * len(batch))
+
+    def chunk(self, number: int) -> Columns:
+        """Return the samples of one chunk."""
+        query = "SELECT first, count, body FROM chunks WHERE idx = ?"
+        row = self._connection.execute(query, (number,)).fetchone()
+        if row is None:
+            raise Damage(f"chunk {number} is missing")
+        first, count, sealed = row
+        columns = Columns.unpack(unseal("chunks", (number, first, count), sealed))
+        if columns.count != count:
+            raise Damage(f"chunk {number} has {columns.count} samples and had {count}")
+        return columns
+
+    def as_rows(self) -> Iterator[Row]:
+        """Yield the rows of a session in the present format with the same contents."""
+        packer, sums = Packer(), SummaryBuilder()
+        yield packer.began(self.began())
+        for mark in self.marks():
+            yield packer.mark(mark)
+        for sample in self.samples():
+            yield from as_rows(packer.sample(sample, sums)[1])
+            try:
+                sums.add(sample)
+            except IMPOSSIBLE:
+                raise Damage("what is in it is not what was written") from None
+        ended = self.ended()
+        if ended is not None:
+            yield packer.ended(ended)
+        if LABEL in self._meta:
+            yield "meta", (LABEL,), pack(self.label())
+        yield counts_row(msgspec.structs.replace(packer.counts, missing=self.counts.missing))
+
+    def _unchunked(self, before: Sample | None) -> Iterator[Sample]:
+        """Yield the samples that are in no chunk, after the one before them."""
+        columns = "idx, settings" if self.version > 1 else "idx"
+        first = self._chunked()
+        rows = self._rows("samples", columns, self.counts.samples, first)
+        for batch in batched((self._sample(place, body) for place, body in rows), _AT_ONCE):
+            check_samples(batch, first, before)
+            yield from batch
+            first, before = first + len(batch), batch[-1]
 
     def _sample(self, place: Place, body: bytes) -> Sample:
         sample = unpack_sample(body, place)
-        if self._version > 1:
+        if self.version > 1:
             return with_settings(sample, settings_of(self._settings, int(place[1])))
         found = Settings(sample.limits, sample.load, sample.faults)
         if not self._settings or self._settings[0] != found:
             self._settings = [found]
         return with_settings(sample, self._settings[0])
 
+    def _checked_chunks(self) -> list[tuple[int, int, int]]:
+        """Return the places of all chunks, the bytes of which are those that were written."""
+        if self.version < FORMAT:
+            return []
+        rows = self._rows("chunks", "idx, first, count", self.counts.chunks)
+        places = [(int(number), int(first), int(count)) for (number, first, count), _ in rows]
+        follow = 0
+        for number, first, count in places:
+            if first != follow or count < 1:
+                raise Damage(f"chunk {number} doesn't follow the one before")
+            follow = first + count
+        return places
+
+    def _chunk_places(self) -> list[tuple[int, int, int]]:
+        if self.version < FORMAT:
+            return []
+        query = "SELECT idx, first, count FROM chunks ORDER BY idx LIMIT ?"
+        return self._connection.execute(query, (self.counts.chunks,)).fetchall()
+
+    def _chunked(self) -> int:
+        """Return how many samples are in chunks."""
+        places = self._chunk_places()
+        return places[-1][1] + places[-1][2] if places else 0
+
+    def _sums(self, chunked: int) -> StoredSums | None:
+        if ("state" in self._meta) != bool(chunked):
+            raise Damage("the sums over its samples are missing")
+        if not chunked:
+            return None
+        sums = unpack(self._meta["state"], StoredSums, "meta", ("state",))
+        if sums.samples != chunked:
+            raise Damage("the sums over its samples are of another moment")
+        return sums
+
+    def _bodies(self, table: str, count: int) -> list[bytes]:
+        if self.version < FORMAT:
+            return []
+        return [body for _, body in self._rows(table, "idx", count)]
+
     def _read_meta(self) -> Mapping[str, bytes]:
-        body = "body" if self._version > 1 else "value"
+        body = "body" if self.version > 1 else "value"
         query = f"SELECT key, {body} FROM meta LIMIT ?"
         rows = self._connection.execute(query, (_FEW,)).fetchall()
         meta = {str(key): self._opened("meta", (str(key),), sealed) for key, sealed in rows}
@@ -204,10 +407,13 @@ class _Contents:
             for place, body in self._rows("settings", "idx", self.counts.settings)
         ]
 
-    def _rows(self, table: str, columns: str, count: int) -> Iterator[tuple[Place, bytes]]:
-        """Yield the rows of a numbered table, each as its place and body."""
-        number = 0
-        most = self._left if table == "samples" else min(self._left, _KEPT)
+    def _rows(
+        self, table: str, columns: str, count: int, first: int = 0
+    ) -> Iterator[tuple[Place, bytes]]:
+        """Yield the rows of a table that is numbered from `first` to before `count`, each as its
+        place and body."""
+        number = first
+        most = min(self._left, _KEPT) if table in _KEPT_WHOLE else self._left
         floor = self._left - most
         query = f"SELECT {columns}, body FROM {table} ORDER BY idx"
         for *place, sealed in self._connection.execute(query):
@@ -217,7 +423,7 @@ class _Contents:
             if self._left < floor:
                 raise Damage(f"it has more {table} than a run makes")
             number += 1
-        if self._version > 1 and number != count:
+        if self.version > 1 and number != count:
             raise Damage(f"it has {number} {table} and had {count}")
 
     def _opened(self, table: str, place: Place, sealed: object) -> bytes:
@@ -227,7 +433,14 @@ class _Contents:
         self._left -= len(sealed)
         if self._left < 0:
             raise Damage("it is larger inside than outside")
-        return unseal(table, place, sealed) if self._version > 1 else sealed
+        return unseal(table, place, sealed) if self.version > 1 else sealed
+
+
+def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield successive lists of `size` values; the last one may be shorter."""
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def is_session(path: Path) -> bool:

@@ -15,13 +15,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
+from typing import TypeGuard
 
 import msgspec
 
 from poolviz.model.errors import InputError
 from poolviz.model.messages import RunEnded, RunStarted
 from poolviz.model.sample import Mark, Sample
+from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import (
+    CHUNK_BITS,
+    ChunkRow,
     Counts,
     Row,
     create_tables,
@@ -30,8 +34,16 @@ from poolviz.sessions.file.format import (
     read_page,
     write_session,
 )
-from poolviz.sessions.file.packing import Packer, counts_row, unpack_sample, with_settings
-from poolviz.sessions.file.reader import SessionReader, is_session
+from poolviz.sessions.file.packing import (
+    Chunk,
+    Packer,
+    Sums,
+    as_rows,
+    counts_row,
+    unpack_sample,
+    with_settings,
+)
+from poolviz.sessions.file.reader import SessionReader, batched, is_session
 from poolviz.system.files import atomic_write, check_writable
 
 _PERIOD = 0.5  # seconds that rows are gathered: with the commit itself, on a busy machine, a second
@@ -60,7 +72,7 @@ class SessionWriter:
         self._room = room
         self._packer = Packer()
         self._missing = 0
-        self._unwritten: list[Row] = []
+        self._unwritten: list[Row | Chunk] = []
         self._waiting = 0  # bytes of samples in there
         self._closing = False
         self._changed = threading.Condition()  # guards the six above
@@ -89,20 +101,21 @@ class SessionWriter:
         with self._changed:
             self._append(self._packer.mark(mark))
 
-    def add_sample(self, sample: Sample) -> Sample:
-        """Record a sample; return it with its settings shared with those of earlier samples."""
+    def add_sample(self, sample: Sample, sums: Sums) -> Sample:
+        """Record a sample; return it with its settings shared with those of earlier samples. `sums`
+        are of the samples before it."""
         with self._changed:
             if self._waiting > self._room:
                 self._missing += 1
                 return sample
-            shared, rows = self._packer.sample(sample)
+            shared, rows = self._packer.sample(sample, sums)
             self._append(*rows)
             return shared
 
     def samples(self) -> Iterator[Sample]:
         """Yield every sample that was recorded until now, in order."""
         with self._changed:
-            tail = [row for row in self._unwritten if row[0] == "samples"]
+            tail = [row for row in self._unwritten if _is_sample(row)]
             end = self._packer.counts.samples - len(tail)
         first = 0
         while first < end:
@@ -113,7 +126,13 @@ class SessionWriter:
             first += len(page)
             yield from page
         for _, place, body in tail:
-            yield self._unpacked(int(place[0]), int(place[1]), body)
+            number, settings = place
+            yield self._with_settings(unpack_sample(body, (number, settings)), settings)
+
+    def columns(self) -> Iterator[Columns]:
+        """Yield all samples that were recorded until now, in order, as columns."""
+        for batch in batched(self.samples(), 1 << CHUNK_BITS):
+            yield Columns.of(batch, [0] * len(batch))
 
     def close(self) -> None:
         """Commit what is left and leave one single file. Waits for the disk, 30 s at most."""
@@ -127,7 +146,7 @@ class SessionWriter:
                 f"{_CLOSE_TIMEOUT:g} s."
             )
 
-    def _append(self, *rows: Row) -> None:
+    def _append(self, *rows: Row | Chunk) -> None:
         if self._closing:
             raise RuntimeError("The session is closed.")
         self._unwritten += rows
@@ -140,8 +159,11 @@ class SessionWriter:
             if self._connection is None:
                 return None
             page = read_page(self._connection, first, end)
+        if isinstance(page, ChunkRow):
+            chunk = Columns.unpack(page.body).samples(self._packer.settings)
+            return list(islice(chunk, first - page.first, end - page.first))
         return [
-            self._unpacked(number, settings, body)
+            self._with_settings(unpack_sample(body, (number, settings)), settings)
             for number, (settings, body) in enumerate(page, start=first)
         ]
 
@@ -150,9 +172,8 @@ class SessionWriter:
             raise RuntimeError("The session was not kept, and is closed.")
         return islice(SessionReader(self.path).samples(), first, end)
 
-    def _unpacked(self, number: int, settings: int, body: bytes) -> Sample:
-        sample = unpack_sample(body, (number, settings))
-        return with_settings(sample, self._packer.settings[settings])
+    def _with_settings(self, sample: Sample, number: int) -> Sample:
+        return with_settings(sample, self._packer.settings[number])
 
     def _write(self) -> None:
         """The writer thread: gather rows for a moment, commit them, and so on until the close."""
@@ -167,13 +188,14 @@ class SessionWriter:
                 self._commit(rows, counts)
         self._finish()
 
-    def _commit(self, rows: list[Row], counts: Counts) -> None:
+    def _commit(self, made: list[Row | Chunk], counts: Counts) -> None:
         try:
+            rows = [*as_rows(made), counts_row(counts)]
             with self._disk:
                 if self._connection is None:
-                    self._connection = self._create([*rows, counts_row(counts)])
+                    self._connection = self._create(rows)
                 else:
-                    insert(self._connection, [*rows, counts_row(counts)])
+                    insert(self._connection, rows)
         except Exception as error:  # noqa: BLE001 - logged; the rows are kept and tried again
             if not self.trouble:
                 # What `trouble` says whole is nobody's mistake to look into.
@@ -186,8 +208,8 @@ class SessionWriter:
             self.trouble = f"{self.trouble} {counts.trouble}".rstrip()
             return
         with self._changed:
-            del self._unwritten[: len(rows)]
-            self._waiting -= _bytes_of_samples(rows)
+            del self._unwritten[: len(made)]
+            self._waiting -= _bytes_of_samples(made)
         self.trouble = counts.trouble
 
     def _create(self, rows: list[Row]) -> sqlite3.Connection:
@@ -262,8 +284,12 @@ def _check_replaceable(path: Path) -> None:
         raise InputError(f"{path} is in use by a poolviz that is running: choose another name.")
 
 
-def _bytes_of_samples(rows: Iterable[Row]) -> int:
-    return sum(len(body) for table, _, body in rows if table == "samples")
+def _is_sample(row: Row | Chunk) -> TypeGuard[Row]:
+    return not isinstance(row, Chunk) and row[0] == "samples"
+
+
+def _bytes_of_samples(rows: Iterable[Row | Chunk]) -> int:
+    return sum(len(row[2]) for row in rows if _is_sample(row))
 
 
 def _reason(error: Exception) -> str:

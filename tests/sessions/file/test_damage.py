@@ -33,8 +33,9 @@ from poolviz.model.sample import (
 from poolviz.model.scenario import Change, Scenario
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.file.format import FORMAT, Row, pack, write_session
-from poolviz.sessions.file.packing import Packer, counts_row
+from poolviz.sessions.file.packing import Packer, as_rows, counts_row
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import SummaryBuilder
 from tests.sessions.builders import began, change, digest, durations, ended, samples, ticks
 from tests.sessions.file.recording import recorded
 
@@ -85,7 +86,57 @@ def expected(whole: Path) -> tuple[object, ...]:
     return content(whole)
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session with two chunks, and samples that are in none."""
+    return recorded(tmp_path_factory.mktemp("long") / "a.poolviz", count=2200)
+
+
+@pytest.fixture(scope="module")
+def expected_of_long(long: Path) -> tuple[object, ...]:
+    return content(long)
+
+
 part = st.floats(0, 1, exclude_max=True)
+
+
+@property_test
+@given(at=part)
+def test_a_flipped_bit_in_a_chunk_is_found(
+    long: Path, expected_of_long: tuple[object, ...], tmp_path: Path, at: float
+) -> None:
+    data = bytearray(long.read_bytes())
+    bit = int(at * len(data) * 8)
+    data[bit // 8] ^= 1 << bit % 8
+    path = tmp_path / "flipped.poolviz"
+    path.write_bytes(data)
+    opens_the_same_or_is_refused(path, expected_of_long)
+
+
+@pytest.mark.parametrize("statement", [
+    "DELETE FROM chunks WHERE idx = 1",
+    "DELETE FROM chunks",
+    "DELETE FROM bins WHERE idx = 0",
+    "DELETE FROM segments",
+    "DELETE FROM meta WHERE key = 'state'",
+    "DELETE FROM samples WHERE idx = (SELECT min(idx) FROM samples)",
+    "UPDATE chunks SET first = 0",
+    "UPDATE chunks SET count = count - 1",
+    "UPDATE chunks SET idx = 7 WHERE idx = 1",
+    "UPDATE chunks SET body = (SELECT body FROM chunks WHERE idx = 0)",
+    "UPDATE bins SET body = (SELECT body FROM bins WHERE idx = 0)",
+])  # fmt: skip
+def test_rows_of_chunks_that_were_changed_are_found(
+    long: Path, tmp_path: Path, statement: str
+) -> None:
+    path = tmp_path / "changed.poolviz"
+    path.write_bytes(long.read_bytes())
+    with closing(sqlite3.connect(path)) as connection, connection:
+        before = connection.total_changes
+        connection.execute(statement)
+        changed = connection.total_changes - before
+    if changed:
+        assert "is damaged" in sentence(path)
 
 
 @property_test
@@ -307,10 +358,10 @@ def written(
     marks: Iterable[Mark] = (),
 ) -> None:
     """A session with right checksums, whatever it says."""
-    packer = Packer()
+    packer, sums = Packer(), SummaryBuilder()
     rows: list[Row] = [packer.began(start), *(packer.mark(mark) for mark in marks)]
     for sample in run:
-        rows += packer.sample(sample)[1]
+        rows += as_rows(packer.sample(sample, sums)[1])
     rows.append(packer.ended(ended()))
     path.unlink(missing_ok=True)
     write_session(path, [*rows, counts_row(packer.counts)])

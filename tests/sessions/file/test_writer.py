@@ -17,6 +17,7 @@ from poolviz.model.messages import SampleTaken
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import SummaryBuilder
 from tests.sessions.builders import (
     Tick,
     began,
@@ -300,7 +301,7 @@ def test_samples_that_no_disk_takes_are_counted_once_there_is_no_room(tmp_path: 
     path.mkdir()
     writer.begin(began())
     for sample in run:
-        writer.add_sample(sample)
+        writer.add_sample(sample, SummaryBuilder())
     wait_until(lambda: "samples are missing in the session" in writer.trouble)
     assert writer.trouble.startswith(f"Can't write the session to {path} (")
     kept = list(writer.samples())

@@ -10,22 +10,25 @@ import msgspec
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import run_started
 from poolviz.sessions.file.format import Row, write_session
-from poolviz.sessions.file.packing import Packer, counts_row
+from poolviz.sessions.file.packing import Packer, as_rows, counts_row
 from poolviz.sessions.file.writer import check_new_session
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.summary import SummaryBuilder
 
 
 def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
-    write_session(paths[0], _rows(recorder))
+    if not recorder.copy(paths[0]):
+        write_session(paths[0], _rows(recorder))
 
 
 def _rows(recorder: Recorder) -> Iterator[Row]:
-    packer = Packer()
+    packer, sums = Packer(), SummaryBuilder()
     yield packer.began(run_started(recorder))
     for mark in recorder.marks:
         yield packer.mark(mark)
     for sample in recorder.samples():
-        yield from packer.sample(sample)[1]
+        yield from as_rows(packer.sample(sample, sums)[1])
+        sums.add(sample)
     if recorder.ended is not None:
         yield packer.ended(recorder.ended)
     yield counts_row(msgspec.structs.replace(packer.counts, missing=recorder.missing))

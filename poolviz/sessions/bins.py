@@ -1,0 +1,96 @@
+"""Bins: what charts draw of a stretch of a run, each a column of figures.
+
+A bin is made of one sample or of successive bins. Counts have their lowest, highest and mean value
+in it, rates and means are weighted by time, and percentiles are those of merged histograms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolviz.model.sample import TICK, Level, Sample
+
+LEVELS = ("open", "used", "idle", "overflow", "pending", "retrying", "backlog")
+RATES = ("throughput", "timeouts", "errors")
+PERCENTILES = {"wait_p50": 0.50, "wait_p95": 0.95, "wait_p99": 0.99}
+RESOLUTIONS = 6  # levels of bins
+BITS = 2  # a bin is made of 1 << BITS bins of the level below
+SERVER_KEPT = 1.5  # seconds for which the server's last view is carried forward
+
+Numbers: TypeAlias = NDArray[np.float64]
+
+
+def _rows(first: int, count: int) -> slice:
+    return slice(first, first + count)
+
+
+# The rows of a table of bins, in groups that are merged in the same way.
+T, SPAN, CAPACITY = 0, 1, 2
+MEANS = _rows(3, len(LEVELS) + len(RATES))  # weighted by span, which is the divisor of a rate
+SERVER = _rows(MEANS.stop, 2)  # weighted by span, if known
+LOWS = _rows(SERVER.stop, len(LEVELS))
+HIGHS = _rows(LOWS.stop, len(LEVELS))
+WAITS = _rows(HIGHS.stop, len(PERCENTILES))
+HEIGHT = WAITS.stop
+
+
+class ServerSeen:
+    """When the server was last seen, and its active and all backends then: seconds and counts."""
+
+    def __init__(self, t: float = -math.inf, active: float = math.nan, total: float = math.nan):
+        self.t, self.active, self.total = t, active, total
+
+    def at(self, sample: Sample) -> tuple[float, float]:
+        """Return the server's view at the end of the next sample; NaN if it is too old."""
+        if sample.server is not None:
+            self.t, self.active, self.total = sample.t, sample.server.active, sample.server.total
+        elif sample.t - self.t > SERVER_KEPT:
+            self.t, self.active, self.total = -math.inf, math.nan, math.nan
+        return self.active, self.total
+
+
+def bin_of(sample: Sample, seen: ServerSeen) -> Numbers:
+    """Return a sample as a bin of its own, of which the percentiles are yet to be set."""
+    counts: tuple[Level, ...] = tuple(getattr(sample, name) for name in LEVELS)
+    span = sample.span or TICK
+    return np.array(
+        (
+            sample.t,
+            span,
+            math.nan if sample.capacity is None else sample.capacity,
+            *[count.mean for count in counts],
+            sample.operations / span,
+            sample.timeouts / span,
+            sum(sample.errors.values()) / span,
+            *seen.at(sample),
+            *[count.low for count in counts],
+            *[count.high for count in counts],
+            *[math.nan] * len(PERCENTILES),
+        )
+    )
+
+
+def merged(bins: Numbers, begins: Sequence[int] | NDArray[np.int64]) -> Numbers:
+    """Return successive bins merged, without their percentiles: each from one of `begins` to before
+    the next."""
+    starts = np.asarray(begins)
+    ends = np.append(starts[1:], bins.shape[1]) - 1
+    merged: Numbers = bins[:, ends].copy()  # the end, and the capacity in force then
+    spans = bins[SPAN]
+    merged[SPAN] = np.add.reduceat(spans, starts)
+    merged[MEANS] = np.add.reduceat(bins[MEANS] * spans, starts, axis=1) / merged[SPAN]
+    merged[LOWS] = np.minimum.reduceat(bins[LOWS], starts, axis=1)
+    merged[HIGHS] = np.maximum.reduceat(bins[HIGHS], starts, axis=1)
+    known = np.where(np.isnan(bins[SERVER]), 0.0, spans)
+    weights = np.add.reduceat(known, starts, axis=1)
+    areas = np.add.reduceat(np.nan_to_num(bins[SERVER]) * known, starts, axis=1)
+    with np.errstate(invalid="ignore"):
+        merged[SERVER] = np.where(weights > 0, areas / weights, math.nan)
+    alone = starts == ends
+    merged[:, alone] = bins[:, starts[alone]]  # not rounded once more
+    return merged

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPaintDevice, QPainter
 
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
 from poolviz.model.messages import RunStarted
 from poolviz.model.parameters import Parameter, Parameters, Value
+from poolviz.model.sample import Mark
 from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
 from poolviz.sessions.export.manifest import WAIT_FROM, Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import to_draft
-from poolviz.ui.charts.axes import Frame, lasting
+from poolviz.ui.charts.axes import Frame, clock, lasting
 from poolviz.ui.charts.chart_scene import ChartScene
 from poolviz.ui.style.theme import Theme, ui_font
 from poolviz.ui.unexpected import collected
@@ -36,17 +37,18 @@ _SERVER_FACTS = ("server", "server version", "max_connections")
 class SessionImage:
     """Paints a session, or part of it. Used by the GUI thread alone."""
 
-    def __init__(self, recorder: Recorder, theme: Theme) -> None:
+    def __init__(self, recorder: Recorder, theme: Theme, scale: float = SCALE) -> None:
         self._recorder = recorder
         self._theme = theme
         self._manifest = manifest(recorder) if recorder.began else None
         self._pool = _known(recorder.began.scenario.pool) if recorder.began else None
         self._chart_scene = ChartScene(theme)
-        self._chart_scene.set_pixel_ratio(SCALE)
+        self._chart_scene.set_pixel_ratio(scale)
         self._chart_scene.place(WIDTH - 2 * _EDGE, CHARTS)
         self._scene = pg.GraphicsScene()
         self._scene.addItem(self._chart_scene)
         self._small = ui_font(11)
+        self._footer: list[tuple[str, str]] = []
 
     @property
     def title(self) -> str:
@@ -64,25 +66,37 @@ class SessionImage:
         """Return an image of the session between `start` and `end`, in seconds. Raises what a
         part that can't be drawn raises, rather than leaving it out."""
         with collected():
-            return self._painted(start, end)
+            size = self.show(start, end)
+            pixels = size * SCALE
+            image = QImage(pixels.toSize(), QImage.Format.Format_RGB32)
+            image.setDevicePixelRatio(SCALE)
+            self._render(image)
+        return image
 
-    def _painted(self, start: float, end: float) -> QImage:
+    def show(self, start: float, end: float) -> QSizeF:
+        """Lay out the session between `start` and `end`, in seconds; return the size in pixels."""
         self._chart_scene.show_frame(self._recorder, Frame(start, end, live=False))
-        footer = self._wrapped(self.paragraphs)
-        height = _HEADER + CHARTS + 12 + len(footer) * _LINE + _EDGE
-        image = QImage(round(WIDTH * SCALE), round(height * SCALE), QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(SCALE)
-        image.fill(QColor(self._theme.bg))
-        painter = QPainter(image)
+        self._footer = self._wrapped(self.paragraphs)
+        return QSizeF(WIDTH, _HEADER + CHARTS + 12 + len(self._footer) * _LINE + _EDGE)
+
+    def render(self, device: QPaintDevice) -> None:
+        """Paint what `show` has laid out on a device of that size. Raises what a part that can't be
+        drawn raises."""
+        with collected():
+            self._render(device)
+
+    def _render(self, device: QPaintDevice) -> None:
+        painter = QPainter(device)
         try:
+            height = _HEADER + CHARTS + 12 + len(self._footer) * _LINE + _EDGE
+            painter.fillRect(QRectF(0, 0, WIDTH, height), QColor(self._theme.bg))
             painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
             self._paint_header(painter)
             place = QRectF(_EDGE, _HEADER, WIDTH - 2 * _EDGE, CHARTS)
             self._scene.render(painter, place, self._chart_scene.size)
-            self._paint_footer(painter, footer, _HEADER + CHARTS + 12)
+            self._paint_footer(painter, self._footer, _HEADER + CHARTS + 12)
         finally:
             painter.end()
-        return image
 
     def _paint_header(self, painter: QPainter) -> None:
         theme, began = self._theme, self._recorder.began
@@ -128,6 +142,7 @@ class SessionImage:
             ["Load", *_settings(_in_play(began), SETTINGS), f"seed {scenario.seed}"],
             ["Measured", *_measured(manifest)],
             ["With", *versions],
+            *([["Marks", *_marks(self._recorder.marks)]] if self._recorder.marks else []),
         ]
 
     def _wrapped(self, paragraphs: list[list[str]]) -> list[tuple[str, str]]:
@@ -157,6 +172,11 @@ class SessionImage:
             painter.drawText(QPointF(left, y), what)
             painter.setPen(QColor(self._theme.muted))
             painter.drawText(QPointF(left + _LABEL, y), line)
+
+
+def _marks(marks: Sequence[Mark]) -> list[str]:
+    """Return when each mark was and what it says."""
+    return [f"{clock(mark.t, 0.1)} {mark.text}" for mark in marks]
 
 
 def _shown(text: str) -> str:

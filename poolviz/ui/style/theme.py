@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from string import Template
 
@@ -17,11 +19,13 @@ __all__ = [
     "Theme",
     "load_fonts",
     "palette",
+    "plain_fonts",
     "stylesheet",
     "system_theme",
     "ui_font",
 ]
 
+_plain: list[bool] = []  # an entry for each block of `plain_fonts`
 _FAMILY = "Inter"
 _FACES = ("Inter-Regular.ttf", "Inter-Medium.ttf", "Inter-SemiBold.ttf")
 _LOADED = "poolviz fonts loaded"  # a property of the application, with which the fonts are unloaded
@@ -49,9 +53,25 @@ def ui_font(px: float, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
     font = QFont(_FAMILY)
     font.setPixelSize(round(px))
     font.setWeight(weight)
-    font.setFeature(QFont.Tag("tnum"), 1)
-    font.setFeature(QFont.Tag("cv05"), 1)  # an l that differs from I
+    if _plain:
+        font.setFeature(QFont.Tag("calt"), 0)
+    else:
+        font.setFeature(QFont.Tag("tnum"), 1)
+        font.setFeature(QFont.Tag("cv05"), 1)  # an l that differs from I
     return font
+
+
+@contextmanager
+def plain_fonts() -> Iterator[None]:
+    """Have `ui_font` return fonts without features in this block. GUI thread only.
+
+    In SVG and PDF, Qt loses the text of characters that a feature draws in another form.
+    """
+    _plain.append(True)
+    try:
+        yield
+    finally:
+        _plain.pop()
 
 
 def palette(theme: Theme) -> QPalette:

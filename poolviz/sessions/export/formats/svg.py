@@ -1,0 +1,7 @@
+"""The charts of the session as SVG. They are painted by the `ui` package, as those of PNG are."""
+
+from __future__ import annotations
+
+from poolviz.sessions.export.exporter import Exporter, write_by_name
+
+EXPORTER = Exporter("Graphs as SVG", write_by_name("poolviz.ui.charts.vector:write_svg"))

@@ -1,0 +1,103 @@
+"""The charts of a session as SVG and PDF: lines that stay sharp, and text that can be selected.
+
+The application's thread paints, into memory; the caller's writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from poolviz.model.text import on_one_line
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.charts.gui_thread import painted
+from poolviz.ui.style.colours import LIGHT
+
+if TYPE_CHECKING:
+    from poolviz.ui.charts.image import SessionImage
+
+_SHORTEST = 0.1  # seconds
+_SVG = "http://www.w3.org/2000/svg"
+_NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_DPI = 96  # a pixel of the image is one of these
+
+
+def write_svg(recorder: Recorder, paths: Sequence[Path]) -> None:
+    """Write the charts of the whole session as SVG, as an export format does."""
+    paths[0].write_bytes(painted(lambda: _with_text(_svg, recorder)))
+
+
+def write_pdf(recorder: Recorder, paths: Sequence[Path]) -> None:
+    """Write the charts of the whole session as a PDF of one page, as an export format does."""
+    paths[0].write_bytes(painted(lambda: _with_text(_pdf, recorder)))
+
+
+def _with_text(write: Callable[[Recorder], bytes], recorder: Recorder) -> bytes:
+    """Return what `write` makes with fonts of which Qt writes the text."""
+    from poolviz.ui.style.theme import plain_fonts  # noqa: PLC0415 - loads Qt
+
+    with plain_fonts():
+        return write(recorder)
+
+
+def _image(recorder: Recorder) -> SessionImage:
+    from poolviz.ui.charts.image import SessionImage  # noqa: PLC0415 - loads Qt
+
+    return SessionImage(recorder, LIGHT, scale=1)
+
+
+def _svg(recorder: Recorder) -> bytes:
+    from PySide6.QtCore import QBuffer, QRectF  # noqa: PLC0415
+    from PySide6.QtSvg import QSvgGenerator  # noqa: PLC0415
+
+    image = _image(recorder)
+    size = image.show(0.0, max(recorder.duration, _SHORTEST))
+    buffer, generator = QBuffer(), QSvgGenerator()
+    generator.setOutputDevice(buffer)
+    generator.setResolution(_DPI)
+    generator.setSize(size.toSize())
+    generator.setViewBox(QRectF(0, 0, size.width(), size.height()))
+    generator.setTitle(on_one_line(image.title))
+    generator.setDescription("Made by poolviz")
+    image.render(generator)
+    return _fitted(bytes(buffer.data().data()))
+
+
+def _fitted(svg: bytes) -> bytes:
+    """Return the SVG with the length of each text in it, so that it has the same room wherever
+    Inter isn't installed, and without characters that XML doesn't have."""
+    from PySide6.QtGui import QFont, QFontMetricsF  # noqa: PLC0415
+
+    from poolviz.ui.style.theme import ui_font  # noqa: PLC0415
+
+    ElementTree.register_namespace("", _SVG)
+    root = ElementTree.fromstring(_NO_XML.sub(b"", svg))
+    for text in root.iter(f"{{{_SVG}}}text"):
+        weight = QFont.Weight(int(text.get("font-weight", "400")))
+        metrics = QFontMetricsF(ui_font(float(text.get("font-size", "12")), weight))
+        text.set("textLength", f"{metrics.horizontalAdvance((text.text or '').rstrip()):.1f}")
+        text.set("lengthAdjust", "spacingAndGlyphs")
+        text.set("font-family", "Inter, sans-serif")
+    found: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return found
+
+
+def _pdf(recorder: Recorder) -> bytes:
+    from PySide6.QtCore import QBuffer, QIODevice, QMarginsF  # noqa: PLC0415
+    from PySide6.QtGui import QPageSize, QPdfWriter  # noqa: PLC0415
+
+    image = _image(recorder)
+    size = image.show(0.0, max(recorder.duration, _SHORTEST))
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    writer = QPdfWriter(buffer)
+    writer.setResolution(_DPI)
+    writer.setPageSize(QPageSize(size * 72 / _DPI, QPageSize.Unit.Point, "poolviz"))
+    writer.setPageMargins(QMarginsF(0, 0, 0, 0))
+    writer.setTitle(on_one_line(image.title))
+    writer.setCreator("poolviz")
+    image.render(writer)
+    return bytes(buffer.data().data())

@@ -12,12 +12,15 @@ from poolviz.commands import options
 @click.command(short_help="Write a recorded session in other formats.")
 @click.argument("session", type=options.FILE)
 @click.argument("files", nargs=-1, required=True, type=options.FILE, metavar="FILE…")
-def command(session: Path, files: tuple[Path, ...]) -> None:
+@click.option(
+    "--tidy", is_flag=True, help="CSV with a row for each figure instead of one for each sample."
+)
+def command(session: Path, files: tuple[Path, ...], *, tidy: bool) -> None:
     """Write a recorded session in other formats, each by its file's suffix."""
     from poolviz.commands.console import names_of, say  # noqa: PLC0415 - loads numpy
     from poolviz.runs.exports import check_exports, write_exports  # noqa: PLC0415 - loads numpy
     from poolviz.sessions.recorder import Recorder  # noqa: PLC0415 - likewise
 
-    exports = check_exports(files)
+    exports = check_exports(files, tidy=tidy)
     with Recorder.open(session) as recorder:
         say(names_of(list(write_exports(recorder, exports))))

@@ -12,10 +12,10 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.system.files import resolved
 
 
-def check_exports(files: Sequence[Path]) -> dict[Path, Exporter]:
-    """Return the format of each file by its suffix; InputError where a suffix isn't known, a file
-    can't be written, or two would be the same. Leaves nothing behind."""
-    exports = {path: exporter_for(path) for path in files}
+def check_exports(files: Sequence[Path], *, tidy: bool = False) -> dict[Path, Exporter]:
+    """Return the format of each file by its suffix, `tidy` where it can be. InputError where a
+    suffix isn't known, a file can't be written, or two would be the same. Leaves nothing behind."""
+    exports = {path: exporter_for(path, tidy=tidy) for path in files}
     places: dict[Path, Path] = {}
     for path, exporter in exports.items():
         exporter.check(path)

@@ -15,12 +15,12 @@ from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Scenario
-from poolviz.sessions.columns import Columns, columns
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.notebook import as_html
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from poolviz.sessions.summary import RunSummary, SegmentSummary
+from poolviz.sessions.table import Table, table_of
 from poolviz.sessions.thresholds import Verdict, verdicts
 
 
@@ -73,11 +73,11 @@ class Session:
         """The figures between two changes or faults, with what was in force then."""
         return self.summary().segments
 
-    def columns(self) -> Columns:
+    def columns(self) -> Table:
         """Return every figure of every sample as a numpy array, by name: `t_s`, `used`,
         `used_high`, `throughput_per_s`, `wait_time_p95_s` and others. What wasn't measured is
         NaN."""
-        return columns(self.samples())
+        return table_of(self._recorder.columns())
 
     def frame(self) -> Any:
         """Return `columns` as a pandas DataFrame, whose index is the time in UTC; without pandas,

@@ -115,13 +115,17 @@ def test_every_out_is_written(run: Any, conninfo: str, tmp_path: Path) -> None:
     assert status == 0
     with files[0].open(newline="") as text:
         rows = list(csv.DictReader(text))
-    assert {"t_s", "series", "value", "unit", "segment"} <= set(rows[0])
     figures = json.loads(files[1].read_text())
-    assert figures["operations"] > 0
+    assert figures["operations"] == sum(int(row["operations"]) for row in rows) > 0
     assert files[2].read_bytes().startswith(b"\x89PNG")
     for session in files[3:]:
         with Recorder.open(session) as recorder:
             assert recorder.summary().operations == figures["operations"]
+    status, _, _ = run("export", "--tidy", str(files[3]), str(tmp_path / "b.csv"))
+    assert status == 0
+    with (tmp_path / "b.csv").open(newline="") as text:
+        rows = [row for row in csv.DictReader(text) if row["series"] == "operations"]
+    assert figures["operations"] == sum(int(row["value"]) for row in rows)
     assert not [path for path in tmp_path.iterdir() if path.name[0] not in "ab"]
 
 

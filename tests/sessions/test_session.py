@@ -15,10 +15,10 @@ import pytest
 
 from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Sample
-from poolviz.sessions.columns import columns
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import LEVELS
 from poolviz.sessions.session import Session
+from poolviz.sessions.table import table_of
 from tests.sessions.builders import STARTED, change, record, reports, samples, ticks
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -143,5 +143,5 @@ with poolviz.open_session({str(path)!r}) as session:
 def test_without_samples_there_are_no_columns() -> None:
     with Recorder() as recorder:
         record(recorder, reports([]))
-        assert columns([]) == {}
+        assert table_of([]) == {}
         assert len(Session(recorder).frame()) == 0

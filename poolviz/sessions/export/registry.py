@@ -33,8 +33,9 @@ def exporters() -> dict[str, Exporter]:
     return {suffix: _load(suffix) for suffix in suffixes()}
 
 
-def exporter_for(path: Path) -> Exporter:
+def exporter_for(path: Path, *, tidy: bool = False) -> Exporter:
     """Return the export format for the suffix of `path`; InputError lists the suffixes there are.
+    `tidy` asks for a row a figure, where a format has a row a sample.
 
     Upper and lower case are the same. The summary of a step on GitHub, whose file has no suffix, is
     Markdown that is added to what the step has written before.
@@ -46,7 +47,7 @@ def exporter_for(path: Path) -> Exporter:
         raise InputError(
             f"{path} has no suffix of an export format: give it one of {' '.join(suffixes())}."
         )
-    return _load(suffix)
+    return _load(suffix, tidy=tidy)
 
 
 def _is_step_summary(path: Path) -> bool:
@@ -54,7 +55,7 @@ def _is_step_summary(path: Path) -> bool:
     return summary != "" and path.absolute() == Path(summary).absolute()
 
 
-def _load(suffix: str) -> Exporter:
+def _load(suffix: str, *, tidy: bool = False) -> Exporter:
     module = importlib.import_module(f"{formats.__name__}{suffix}")
     exporter: Exporter = module.EXPORTER
-    return exporter
+    return getattr(module, "TIDY", exporter) if tidy else exporter

@@ -197,6 +197,12 @@ def _fit(counts: ReportedCounts) -> bool:
     return all(value is None or abs(value) < -_NONE for value in values)
 
 
+def missing(column: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return where a column of numbers that may be None has None."""
+    found: NDArray[np.bool_] = column == _NONE
+    return found
+
+
 def _optional(values: Sequence[int | None]) -> Column:
     return np.array([_NONE if value is None else value for value in values], dtype=np.int64)
 

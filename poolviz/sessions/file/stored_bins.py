@@ -34,7 +34,7 @@ from poolviz.sessions.bins import (
     merged,
 )
 from poolviz.sessions.file.arrays import Packed, pack_array, unpack_array
-from poolviz.sessions.file.columns import Columns
+from poolviz.sessions.file.columns import Columns, missing
 from poolviz.sessions.file.format import Damage
 
 FINE = 2  # levels below this one are made of the columns when they are looked at
@@ -126,7 +126,7 @@ def bins_of(columns: Columns, seen: ServerSeen) -> Numbers:
     span = bins[SPAN]
     span[span == 0.0] = TICK
     bins[CAPACITY] = columns["capacity"]
-    bins[CAPACITY, columns["capacity"] < 0] = math.nan  # None
+    bins[CAPACITY, missing(columns["capacity"])] = math.nan
     for row, name in enumerate(LEVELS):
         bins[MEANS.start + row] = columns[f"{name}.mean"]
         bins[LOWS.start + row] = columns[f"{name}.low"]
@@ -160,24 +160,24 @@ def _server(columns: Columns, seen: ServerSeen) -> Numbers:
     return table
 
 
-def percentiles(columns: Columns, begins: Begins) -> Numbers:
-    """Return the percentiles of the waits of successive samples, a row each: from one of `begins`
+def percentiles(columns: Columns, begins: Begins, times: str = "wait") -> Numbers:
+    """Return the percentiles of the `times` of successive samples, a row each: from one of `begins`
     to before the next. NaN where there were none. As `Histogram.percentiles` reads them."""
     starts = np.asarray(begins)
     table = np.full((len(PERCENTILES), len(starts)), math.nan)
-    cells = columns["wait.cells"]
+    cells, counted = columns[f"{times}.cells"], columns[f"{times}.count"]
     if not len(cells):
         return table
-    owners = np.repeat(np.arange(columns.count), columns["wait.filled"])
+    owners = np.repeat(np.arange(columns.count), columns[f"{times}.filled"])
     groups = np.searchsorted(starts, owners, side="right") - 1
     order = np.argsort(groups * BUCKETS + cells["bucket"], kind="stable")
     cumulated = np.cumsum(cells["count"][order], dtype=np.int64)
-    counts = np.add.reduceat(columns["wait.count"], starts)
+    counts = np.add.reduceat(counted, starts)
     filled = np.flatnonzero(counts)
     before = np.cumsum(counts) - counts
-    lows = np.where(columns["wait.count"] > 0, columns["wait.low"], math.inf)
+    lows = np.where(counted > 0, columns[f"{times}.low"], math.inf)
     low = np.minimum.reduceat(lows, starts)[filled]
-    high = np.maximum.reduceat(columns["wait.high"], starts)[filled]
+    high = np.maximum.reduceat(columns[f"{times}.high"], starts)[filled]
     for row, share in enumerate(PERCENTILES.values()):
         ranks = before[filled] + np.maximum(np.ceil(share * counts[filled]), 1)
         places = np.minimum(np.searchsorted(cumulated, ranks), len(cumulated) - 1)

@@ -86,7 +86,7 @@ def test_a_run_without_a_sample_is_exported_all_the_same(tmp_path: Path) -> None
         for name in ("a.csv", "a.json", "a.poolviz"):
             exporter_for(tmp_path / name).export(recorder, tmp_path / name)
     header, *rows = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
-    assert header.startswith("t_utc,")
+    assert header.startswith("t_s,")
     assert rows == []
     assert json.loads((tmp_path / "a.json").read_text())["wait_time_s"]["p95"] is None
     with Recorder.open(tmp_path / "a.poolviz") as copy:

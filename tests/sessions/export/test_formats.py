@@ -9,17 +9,21 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+import pandas
 import pytest
+from numpy.testing import assert_array_equal
 
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
 from poolviz.model.messages import SampleTaken
 from poolviz.model.sample import ErrorCount, ErrorKind, Mark, MarkKind
+from poolviz.sessions.export.formats.csv import COLUMNS
 from poolviz.sessions.export.manifest import manifest
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from poolviz.sessions.resolutions import LEVELS
+from poolviz.sessions.table import table_of
 from tests.sessions.builders import (
     ENVIRONMENT,
     LIMITS,
@@ -39,9 +43,44 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_csv_holds_every_figure_of_every_sample(recorder: Recorder, tmp_path: Path) -> None:
+def test_csv_has_a_row_for_each_sample(recorder: Recorder, tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     files = exporter_for(path).export(recorder, path)
+    assert [file.name for file in files] == ["run.csv", "run.events.csv", "run.manifest.json"]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    rows = rows_of(path)
+    assert [float(row["t_s"]) for row in rows] == [sample.t for sample in run()]
+    assert [row["segment"] for row in rows] == ["1"] * 20 + ["2"] * 40
+    for row, sample in zip(rows, run(), strict=True):
+        for name in ("used", "idle", "pending"):
+            assert row[name] == str(getattr(sample, name).last)
+        assert float(row["used_mean"]) == sample.used.mean
+        assert row["operations"] == str(sample.operations)
+        assert row["errors"] == "2"
+        assert float(row["throughput_per_s"]) == sample.operations / sample.span
+        waits = Histogram()
+        waits.merge(sample.wait)
+        assert row["wait_time_count"] == str(sample.wait.count)
+        assert float(row["wait_time_mean_s"]) == waits.mean
+        assert float(row["wait_time_p95_s"]) == waits.percentiles(0.95)[0]
+        assert float(row["wait_time_max_s"]) == sample.wait.high
+        server = sample.server
+        assert row["server_active"] == ("" if server is None else str(server.active))
+        assert row["capacity"] == ("" if sample.capacity is None else str(sample.capacity))
+
+
+def test_csv_is_read_by_pandas_as_the_frame_has_it(recorder: Recorder, tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    exporter_for(path).export(recorder, path)
+    read, frame = pandas.read_csv(path), pandas.DataFrame(table_of(recorder.columns()))
+    assert list(read) == list(COLUMNS)
+    for name in COLUMNS:
+        assert_array_equal(read[name].to_numpy(dtype=float), frame[name].to_numpy(dtype=float))
+
+
+def test_tidy_csv_holds_every_figure_of_every_sample(recorder: Recorder, tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    files = exporter_for(path, tidy=True).export(recorder, path)
     assert [file.name for file in files] == ["run.csv", "run.events.csv", "run.manifest.json"]
     assert sorted(tmp_path.iterdir()) == sorted(files)
     rows = rows_of(path)
@@ -70,15 +109,15 @@ def test_csv_holds_every_figure_of_every_sample(recorder: Recorder, tmp_path: Pa
         assert (("create_time", "p95") in figures) == (sample.create.count > 0)
 
 
-def test_csv_names_the_moment_and_the_segment(recorder: Recorder, tmp_path: Path) -> None:
+def test_tidy_csv_names_the_moment_and_the_segment(recorder: Recorder, tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
-    exporter_for(path).export(recorder, path)
+    exporter_for(path, tidy=True).export(recorder, path)
     for row in rows_of(path):
         moment = datetime.fromisoformat(row["t_utc"])
         assert moment.timestamp() == pytest.approx(STARTED + float(row["t_s"]), abs=1e-5)
         assert row["t_utc"].endswith("Z")
     segments = [row["segment"] for row in rows_of(path) if row["series"] == "operations"]
-    assert segments == ["0"] * 20 + ["1"] * 40
+    assert segments == ["1"] * 20 + ["2"] * 40
 
 
 def marks_of(path: Path) -> list[dict[str, str]]:
@@ -91,7 +130,7 @@ def test_the_events_of_a_csv_are_the_marks(recorder: Recorder, tmp_path: Path) -
     changed, noted = marks_of(tmp_path / "run.events.csv")
     assert (changed["kind"], changed["key"]) == ("change", "pool_size")
     assert (changed["old"], changed["new"]) == ("5", "8")
-    assert changed["segment"] == "1", "the segment that begins with it"
+    assert changed["segment"] == "2", "the segment that begins with it"
     assert (noted["kind"], noted["text"], noted["key"]) == ("note", NOTE.text, "")
     assert float(noted["t_s"]) == 2.0
 
@@ -113,10 +152,10 @@ def test_the_events_of_a_csv_have_the_first_and_the_latest_error_of_each_kind(
         exporter_for(tmp_path / "run.csv").export(recorder, tmp_path / "run.csv")
     rows = rows_of(tmp_path / "run.events.csv")
     assert [(r["kind"], r["key"], r["new"], r["text"], r["segment"]) for r in rows] == [
-        ("first error", "PoolError (53300)", "1", "'=all 1 taken", "0"),
-        ("first error", "Broken", "1", "gone", "0"),
-        ("latest error", "Broken", "1", "gone", "0"),
-        ("latest error", "PoolError (53300)", "7", "'=all 2 taken", "1"),
+        ("first error", "PoolError (53300)", "1", "'=all 1 taken", "1"),
+        ("first error", "Broken", "1", "gone", "1"),
+        ("latest error", "Broken", "1", "gone", "1"),
+        ("latest error", "PoolError (53300)", "7", "'=all 2 taken", "2"),
     ]
 
 

@@ -1,9 +1,12 @@
-"""Tidy CSV at full resolution: one row a figure, so that any tool can group and plot it.
+"""CSV at full resolution: a row for each sample, as spreadsheets and pandas have it, or tidy.
 
-`NAME.csv` has the columns t_utc, t_s, series, stat, value, unit and segment; `value` holds numbers
-only. The marks, and the first and the latest error of each kind, are in `NAME.events.csv`, and what
-was run and how it was measured is in `NAME.manifest.json`: many tools that read CSV accept neither
-text among numbers nor comments above the header.
+`NAME.csv` has a column for each figure (`COLUMNS`), named as in `Session.columns`; what wasn't
+measured is empty. Tidy, it has one row a figure, with the columns t_utc, t_s, series, stat, value,
+unit and segment, and more figures. Both hold numbers only; segments
+are numbered from 1. The marks, and the first and the latest
+error of each kind, are in `NAME.events.csv`, and what was run and how it was measured is in
+`NAME.manifest.json`: many tools that read CSV accept neither text among numbers nor comments above
+the header.
 
 Spreadsheets take a text that begins with = + - or @ for a formula. Such a text among the events,
 which a note may be, has a ' before it. In the data no text begins so.
@@ -12,10 +15,13 @@ which a note may be, has a ' before it. In the data no text begins so.
 from __future__ import annotations
 
 import csv
+import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
+
+import numpy as np
 
 from poolviz.model.histogram import Durations, Histogram
 from poolviz.model.messages import RunStarted
@@ -26,7 +32,21 @@ from poolviz.sessions.export.manifest import as_json, manifest, run_started, utc
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import LEVELS
 from poolviz.sessions.summary import RunSummary
+from poolviz.sessions.table import Column, table_of
 
+# What an hour of takes no more room than a spreadsheet opens; all figures are in the tidy one.
+COLUMNS = (
+    *("t_s", "segment", "clients", "capacity"),
+    *("open", "used", "used_high", "used_mean", "idle", "overflow"),
+    *("pending", "pending_high", "pending_mean", "retrying", "backlog"),
+    *("opened", "closed", "operations", "throughput_per_s", "timeouts", "errors"),
+    *("wait_time_count", "wait_time_mean_s", "wait_time_p50_s", "wait_time_p95_s"),
+    *("wait_time_p99_s", "wait_time_max_s"),
+    *("use_time_count", "use_time_mean_s", "use_time_p95_s"),
+    *("create_time_count", "create_time_mean_s"),
+    *("server_active", "server_idle", "server_idle_in_transaction", "server_other"),
+    *("server_others", "load_generator_strained"),
+)
 DATA = ("t_utc", "t_s", "series", "stat", "value", "unit", "segment")
 EVENTS = ("t_utc", "t_s", "kind", "key", "old", "new", "text", "segment")
 TIMES = ("wait", "use", "create", "retry")
@@ -40,17 +60,44 @@ _Event: TypeAlias = tuple[float, str, str | None, Value | None, Value | None, st
 
 
 def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
-    data, events, about = paths
+    data, *beside = paths
+    with data.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        for part in recorder.columns():
+            table = table_of([part])
+            rows.writerows(zip(*(_cells(table[name]) for name in COLUMNS), strict=True))
+    _write_beside(recorder, beside)
+
+
+def _cells(column: Column) -> Iterable[float | str]:
+    """Return a column as cells: whole numbers without a fraction, and nothing for NaN."""
+    values: list[float] = column.tolist()
+    if column.dtype == np.int64:
+        return values
+    return (
+        "" if math.isnan(value) else int(value) if value.is_integer() else value for value in values
+    )
+
+
+def _write_tidy(recorder: Recorder, paths: Sequence[Path]) -> None:
+    data, *beside = paths
     began = run_started(recorder)
     with data.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(DATA)
         for sample in recorder.samples():
             when = (utc(began.started + sample.t), sample.t)
-            segment = sample.segment
+            segment = sample.segment + 1
             table.writerows((*when, *figure, segment) for figure in _figures(sample))
+    _write_beside(recorder, beside)
+
+
+def _write_beside(recorder: Recorder, paths: Sequence[Path]) -> None:
+    events, about = paths
+    rows = _events(recorder, run_started(recorder), recorder.summary())
     with events.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([EVENTS, *_events(recorder, began, recorder.summary())])
+        csv.writer(file).writerows([EVENTS, *rows])
     about.write_bytes(as_json(manifest(recorder)))
 
 
@@ -126,7 +173,7 @@ def _events(
         for mark in recorder.marks
     ]
     for t, *what in sorted([*marks, *_errors(summary)], key=lambda event: event[0]):
-        segment = max(bisect_right(begins, t) - 1, 0)
+        segment = max(bisect_right(begins, t), 1)
         yield (utc(began.started + t), t, *map(_cell, what), segment)
 
 
@@ -144,4 +191,6 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-EXPORTER = Exporter("Data as CSV", _write, beside=(".events.csv", ".manifest.json"))
+_BESIDE = (".events.csv", ".manifest.json")
+EXPORTER = Exporter("Data as CSV", _write, beside=_BESIDE)
+TIDY = Exporter("Data as tidy CSV", _write_tidy, beside=_BESIDE)

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool as UpstreamPool
 from psycopg_pool import PoolTimeout, TooManyRequests
 from psycopg_pool.base import AttemptWithBackoff
-from psycopg_pool.pool_async import AddConnection, MaintenanceTask, ShrinkPool
+from psycopg_pool.pool_async import AddConnection, MaintenanceTask, ReturnConnection, ShrinkPool
 
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import ReportedCounts
@@ -83,6 +83,19 @@ def counted_connection(counter: ConnectionCounter) -> type[AsyncConnection[Any]]
             self._count_out()
 
     return CountedPsycopgConnection
+
+
+class _ReturnOrClose(ReturnConnection):
+    """The library's task for a connection that is given back. Where the pool was closed before it
+    is run, the library drops the connection without closing it."""
+
+    async def run(self) -> None:
+        """Run the task, or close the connection."""
+        pool = self.pool()
+        if pool is None or not pool.closed:
+            await super().run()
+        elif not await pool._maybe_close_connection(self.conn):
+            await self.conn.close()
 
 
 class _Shrink(ShrinkPool):
@@ -156,6 +169,8 @@ class ResizableAsyncConnectionPool(ResizableBasePool, UpstreamPool[ACT]):
         """Pass a task to a worker; count a new one that opens a connection."""
         if isinstance(task, AddConnection) and task.attempt is None:
             self._opening += 1
+        elif type(task) is ReturnConnection:
+            task = _ReturnOrClose(self, task.conn, task.from_getconn)
         super().run_task(task)
 
     async def _connect(self, timeout: float | None = None) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from psycopg import Connection
 from psycopg_pool import ConnectionPool, NullConnectionPool, PoolTimeout
 from psycopg_pool.base import AttemptWithBackoff, BasePool
-from psycopg_pool.pool import AddConnection, MaintenanceTask, ShrinkPool
+from psycopg_pool.pool import AddConnection, MaintenanceTask, ReturnConnection, ShrinkPool
 
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import PoolStopped
@@ -116,6 +116,8 @@ class ResizableSyncPool(ResizableBasePool, ConnectionPool[CT]):
         if isinstance(task, AddConnection) and task.attempt is None:
             with self._lock:
                 self._opening += 1
+        elif type(task) is ReturnConnection:
+            task = _ReturnOrClose(self, task.conn, task.from_getconn)
         super().run_task(task)
 
     def _get_ready_connection(self, timeout: float | None) -> Any:
@@ -166,6 +168,19 @@ class ResizableSyncPool(ResizableBasePool, ConnectionPool[CT]):
         super()._reset_connection(conn)
         if conn.closed:  # the library only drops it; closed by us, it is counted out
             conn.close()
+
+
+class _ReturnOrClose(ReturnConnection):
+    """The library's task for a connection that is given back. Where the pool was closed before it
+    is run, the library drops the connection without closing it."""
+
+    def run(self) -> None:
+        """Run the task, or close the connection."""
+        pool = self.pool()
+        if pool is None or not pool.closed:
+            super().run()
+        elif not pool._maybe_close_connection(self.conn):
+            self.conn.close()
 
 
 class _Shrink(ShrinkPool):

@@ -9,7 +9,7 @@ import pytest
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 from poolviz.pools.registry import pool_class
-from tests.pools.bench import Bench
+from tests.pools.bench import Bench, until
 
 Benches = Callable[..., Bench]
 IDS = [f"psycopg_pool.{name}Pool" for name in ("Connection", "AsyncConnection", "NullConnection")]
@@ -106,3 +106,17 @@ def test_the_pool_gives_up_reconnecting_when_it_was_told(id: str, bench: Benches
     assert inner._pool.reconnect_timeout == 300.0
     one.change(reconnect_timeout=0.5)
     assert inner._pool.reconnect_timeout == 0.5
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_a_pool_closed_while_connections_are_being_reset_leaves_none_open(
+    id: str, bench: Benches
+) -> None:
+    """The library's workers, three of them, drop what is yet to be reset when the pool closes."""
+    sizes = {"min_size": 6, "max_size": 6, "reset": "SELECT pg_sleep(0.2)"}
+    known = pool_class(id).limits
+    one = bench(pool_class(id), **{key: value for key, value in sizes.items() if key in known})
+    one.release(one.acquire(6))
+    one.pool.close()
+    until(lambda: one.counter.open == 0, lambda: f"none is open: {one.counter.open}")
+    one.settle_closed()

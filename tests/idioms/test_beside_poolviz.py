@@ -86,7 +86,8 @@ def test_a_restarted_server(script: str, home: Path) -> None:
             await_both(watched)
         time.sleep(1)
         plain, poolviz = both.seen()
-    assert_alike(plain, poolviz, rare=2)
+    # What is in progress at a restart is up to chance, and all of it ends at once.
+    assert_alike(plain, poolviz, rare=4)
 
 
 @pytest.mark.parametrize("script", few("sqlalchemy_async_connect"))

@@ -37,7 +37,12 @@ def poolviz(home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """The program, with a window on a screen that isn't there."""
     process = subprocess.Popen(
         [sys.executable, "-m", "poolviz", *arguments],
-        env={**os.environ, "POOLVIZ_HOME": str(home), "QT_QPA_PLATFORM": "offscreen"},
+        env={
+            **os.environ,
+            "POOLVIZ_HOME": str(home),
+            "POOLVIZ_SESSIONS": str(home / "sessions"),
+            "QT_QPA_PLATFORM": "offscreen",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

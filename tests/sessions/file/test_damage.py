@@ -100,7 +100,7 @@ def expected_of_long(long: Path) -> tuple[object, ...]:
 part = st.floats(0, 1, exclude_max=True)
 
 
-@property_test
+@settings(property_test, max_examples=max(25, property_test.max_examples // 4))
 @given(at=part)
 def test_a_flipped_bit_in_a_chunk_is_found(
     long: Path, expected_of_long: tuple[object, ...], tmp_path: Path, at: float

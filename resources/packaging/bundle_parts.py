@@ -36,7 +36,10 @@ EXCLUDED = [
 ]  # fmt: skip
 
 # Optional alternatives that the bundled libraries would import if they were installed.
-ABSENT = {"pg", "MySQLdb", "shapely", "psycopg_c", "opentelemetry", "requests", "urllib3", "pandas"}
+ABSENT = {
+    "pg", "MySQLdb", "shapely", "psycopg_c", "pandas", "opentelemetry", "google", "requests",
+    "urllib3",
+}  # fmt: skip
 
 # The folders of Qt plugins that are used; _UNUSED has the plugins in them that are not.
 _PLUGINS = {

@@ -11,10 +11,10 @@ import numpy as np
 
 from poolviz.model.errors import InputError
 from poolviz.model.sample import TICK
-from poolviz.sessions.bins import BITS, RESOLUTIONS, Numbers, ServerSeen, T
+from poolviz.sessions.bins import BITS, HEIGHT, RESOLUTIONS, Numbers, ServerSeen, T
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.reader import SessionReader
-from poolviz.sessions.file.stored_bins import FINE, all_levels
+from poolviz.sessions.file.stored_bins import FINE, levels_of
 from poolviz.sessions.resolutions import SLACK, View, as_view, no_view
 
 _CHUNKS_KEPT = 64  # of which the fine bins are kept, for scrolling back and forth
@@ -42,7 +42,7 @@ class StoredResolutions:
             newest = [s for s in stored.newest if s.server is not None and s.t < rest[0].t]
             if newest:
                 seen.at(newest[-1])
-            levels = all_levels(Columns.of(rest, [0] * len(rest)), seen)
+            levels = levels_of(Columns.of(rest, [0] * len(rest)), seen)
             tables.append(levels[FINE:])
             self._rest = levels[:FINE]
         self._coarse: Sequence[Numbers] = [
@@ -79,17 +79,23 @@ class StoredResolutions:
         return RESOLUTIONS - 1
 
     def _near(self, level: int, start: float, end: float) -> Numbers:
-        """Return the bins of a fine level of all chunks that have a part of [start, end], and of
-        their neighbours."""
-        first = max(int(np.searchsorted(self._ends, start)) - 1, 0)
-        last = int(np.searchsorted(self._ends, end)) + 1
-        tables = [
-            self._fine(number)[level]
-            for number in range(first, len(self._ends))[: last - first + 1]
-        ]
-        if last >= len(self._ends) and self._rest:
-            tables.append(self._rest[level])
+        """Return the bins of a fine level that are in [start, end], and some at each side."""
+        first = int(np.searchsorted(self._ends, start))
+        last = int(np.searchsorted(self._ends, end))
+        tables = [self._part(level, number) for number in range(first, last + 1)]
+        if first and (not tables[0].shape[1] or tables[0][T, 0] >= start):
+            tables.insert(0, self._part(level, first - 1))
+        if not tables[-1].shape[1] or tables[-1][T, -1] <= end:
+            tables.append(self._part(level, last + 1))
         return np.concatenate(tables, axis=1)
 
+    def _part(self, level: int, number: int) -> Numbers:
+        """Return the bins of a chunk, or after the last one of what is in no chunk."""
+        if number < len(self._ends):
+            return self._fine(number)[level]
+        if number == len(self._ends) and self._rest:
+            return self._rest[level]
+        return np.empty((HEIGHT, 0))
+
     def _fine_levels(self, number: int) -> list[Numbers]:
-        return all_levels(self._reader.chunk(number), self._seen[number])[:FINE]
+        return levels_of(self._reader.chunk(number), self._seen[number], FINE)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from poolviz.model.messages import ChangeRefused, MarkAdded, ProblemReported, SampleTaken
+from poolviz.model.sample import TICK
 from poolviz.sessions.recorder import Recorder
 from tests.sessions.builders import (
     Tick,
@@ -111,6 +114,28 @@ def with_a_change_each_20_s(run: Iterable[Tick]) -> Iterator[Tick]:
             errors={"Broken": 2} if number % 37 == 0 else {},
             timeouts=number % 5,
         )
+
+
+@pytest.mark.parametrize("what", ["damaged", "gone"])
+def test_a_part_that_can_no_longer_be_read_is_drawn_coarser_and_said(
+    tmp_path: Path, what: str
+) -> None:
+    path = tmp_path / "a.poolviz"
+    with Recorder(path) as live:
+        record(live, reports(samples(ticks(2200))))
+    with Recorder.open(path) as reopened:
+        assert reopened.trouble == ""
+        if what == "gone":
+            path.unlink()
+        else:
+            with closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute("UPDATE chunks SET body = zeroblob(100) WHERE idx = 0")
+        assert len(reopened.view(0, 110, 10).t) == 9, "what is stored is there"
+        near = reopened.view(10, 20, 1000)
+        assert near.bin == TICK * 16
+        assert near.t[0] < 10 < near.t[1]
+        assert str(path) in reopened.trouble
+        assert len(reopened.view(0, 110, 10).t) == 9
 
 
 def test_a_long_session_is_small(tmp_path: Path) -> None:

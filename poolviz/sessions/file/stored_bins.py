@@ -55,7 +55,7 @@ class StoredBins(msgspec.Struct, array_like=True):
     def of(cls, columns: Columns, seen: ServerSeen) -> StoredBins:
         """Return those of the next chunk. `seen` moves to its end."""
         before = (seen.t, seen.active, seen.total)
-        levels = [pack_array(bins.ravel()) for bins in all_levels(columns, seen)[FINE:]]
+        levels = [pack_array(bins.ravel()) for bins in levels_of(columns, seen)[FINE:]]
         for number, view in columns.rare.get("server", {}).items():
             seen.t, seen.active, seen.total = float(columns["t"][number]), view.active, view.total
         return cls(before, levels)
@@ -94,9 +94,9 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(StoredBins).decode
 
 
-def all_levels(columns: Columns, seen: ServerSeen) -> list[Numbers]:
-    """Return the bins of successive samples at each level. `seen` is what was known of the server
-    before the first one, and stays as it is."""
+def levels_of(columns: Columns, seen: ServerSeen, number: int = RESOLUTIONS) -> list[Numbers]:
+    """Return the bins of successive samples at the first `number` levels. `seen` is what was known
+    of the server before the first one, and stays as it is."""
     samples = bins_of(columns, seen)
     # A sample that a change cut short is merged into the one before: see `resolutions.py`.
     whole = columns["span"] >= TICK / 2
@@ -104,7 +104,7 @@ def all_levels(columns: Columns, seen: ServerSeen) -> list[Numbers]:
     begins = np.flatnonzero(whole)
     levels = [_with_percentiles(merged(samples, begins), columns, begins)]
     below, keys = samples, columns["index"]
-    for _ in range(1, RESOLUTIONS):
+    for _ in range(1, number):
         keys = keys >> BITS
         firsts = np.flatnonzero(np.diff(keys, prepend=-1))
         below, keys = merged(below, firsts), keys[firsts]

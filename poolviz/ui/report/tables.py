@@ -59,11 +59,12 @@ def segments_table(segments: Sequence[SegmentSummary]) -> Element:
         "Wait p50", "Wait p95", "Wait p99", "Active, mean", "Active, most", "Open, most",
         "Waiting, most", "Limits", "Load", "Faults",
     )  # fmt: skip
-    rows = [_segment_row(index, segment) for index, segment in enumerate(segments, start=1)]
+    first = segments[0]
+    rows = [_segment_row(index, each, first) for index, each in enumerate(segments, start=1)]
     return table("Segments", heads, rows)
 
 
-def _segment_row(index: int, segment: SegmentSummary) -> list[Part]:
+def _segment_row(index: int, segment: SegmentSummary, first: SegmentSummary) -> list[Part]:
     waits, connections = segment.wait_time_s, segment.connections
     return [
         str(index),
@@ -81,14 +82,18 @@ def _segment_row(index: int, segment: SegmentSummary) -> list[Part]:
         number(connections.used_max),
         number(connections.open_max),
         number(connections.pending_max),
-        _settings(segment.limits),
-        _settings(segment.load),
-        _settings(segment.faults),
+        _settings(segment.limits, {} if segment is first else first.limits),
+        _settings(segment.load, {} if segment is first else first.load),
+        _settings(segment.faults, {} if segment is first else first.faults),
     ]
 
 
-def _settings(values: Mapping[str, Value]) -> str:
-    return ", ".join(f"{key} {_said(value)}" for key, value in values.items()) or "–"
+def _settings(values: Mapping[str, Value], known: Mapping[str, Value]) -> str:
+    """Return the settings in words: after the first segment, those that differ from it."""
+    shown = {key: value for key, value in values.items() if key not in known or known[key] != value}
+    if values and not shown:
+        return "as in segment 1"
+    return ", ".join(f"{key} {_said(value)}" for key, value in shown.items()) or "–"
 
 
 def errors_table(kinds: Sequence[ErrorDetails]) -> Element:

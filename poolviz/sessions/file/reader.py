@@ -27,6 +27,7 @@ from poolviz.model.text import on_one_line
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import (
     APPLICATION_ID,
+    CHUNK_BITS,
     FORMAT,
     SQLITE_ERRORS,
     Counts,
@@ -356,7 +357,7 @@ class _Contents:
         places = [(int(number), int(first), int(count)) for (number, first, count), _ in rows]
         follow = 0
         for number, first, count in places:
-            if first != follow or count < 1:
+            if first != follow or not 1 <= count <= 1 << CHUNK_BITS:
                 raise Damage(f"chunk {number} doesn't follow the one before")
             follow = first + count
         return places

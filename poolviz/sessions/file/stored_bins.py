@@ -35,13 +35,13 @@ from poolviz.sessions.bins import (
 )
 from poolviz.sessions.file.arrays import Packed, pack_array, unpack_array
 from poolviz.sessions.file.columns import Columns, missing
-from poolviz.sessions.file.format import Damage
+from poolviz.sessions.file.format import CHUNK_BITS, Damage
 
 FINE = 2  # levels below this one are made of the columns when they are looked at
 
 Begins: TypeAlias = Sequence[int] | NDArray[np.int64]
 
-_LARGEST = 8_000_000  # bytes of the bins of a chunk once unpacked
+_LARGEST = 100_000  # bytes of the bins of a chunk once unpacked, of which there are 22,000
 
 
 class StoredBins(msgspec.Struct, array_like=True):
@@ -83,7 +83,9 @@ class StoredBins(msgspec.Struct, array_like=True):
             tables = [unpack_array(packed).reshape(HEIGHT, -1) for packed in self.levels]
         except ValueError:
             raise wrong from None
-        for table in tables:
+        for level, table in enumerate(tables, start=FINE):
+            if table.shape[1] > 1 << (CHUNK_BITS - BITS * level):
+                raise wrong
             times = table[T].astype(np.float64)
             if not table.shape[1] or not np.isfinite(times).all() or (np.diff(times) < 0).any():
                 raise wrong

@@ -8,12 +8,14 @@ import os
 import sqlite3
 import struct
 import tomllib
+import zlib
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,9 +33,12 @@ from poolviz.model.sample import (
     ServerView,
 )
 from poolviz.model.scenario import Change, Scenario
+from poolviz.sessions.bins import HEIGHT
 from poolviz.sessions.export.registry import exporter_for
-from poolviz.sessions.file.format import FORMAT, Row, pack, write_session
+from poolviz.sessions.file.arrays import pack_array
+from poolviz.sessions.file.format import FORMAT, Row, pack, seal, write_session
 from poolviz.sessions.file.packing import Packer, as_rows, counts_row
+from poolviz.sessions.file.stored_bins import StoredBins
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import SummaryBuilder
 from tests.sessions.builders import began, change, digest, durations, ended, samples, ticks
@@ -111,6 +116,22 @@ def test_a_flipped_bit_in_a_chunk_is_found(
     path = tmp_path / "flipped.poolviz"
     path.write_bytes(data)
     opens_the_same_or_is_refused(path, expected_of_long)
+
+
+def test_bins_that_unpack_to_more_than_a_chunk_has_are_refused(long: Path, tmp_path: Path) -> None:
+    """A few bytes of them could otherwise take all memory."""
+    path = tmp_path / "large.poolviz"
+    path.write_bytes(long.read_bytes())
+    wide = pack_array(np.zeros(HEIGHT * 65))
+    bodies = {
+        "what is drawn of it can't be": StoredBins((0.0, 0.0, 0.0), [wide] * 4).pack(),
+        "what is drawn of it is not what was written": zlib.compress(bytes(10_000_000)),
+    }
+    for said, body in bodies.items():
+        with closing(sqlite3.connect(path)) as connection, connection:
+            sealed = seal("bins", (0,), body)
+            connection.execute("UPDATE bins SET body = ? WHERE idx = 0", (sealed,))
+        assert said in sentence(path)
 
 
 @pytest.mark.parametrize("statement", [

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +25,6 @@ from poolviz.model.sample import Mark, Sample
 from poolviz.model.text import on_one_line
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import (
-    APPLICATION_ID,
     CHUNK_BITS,
     FORMAT,
     SQLITE_ERRORS,
@@ -37,14 +35,19 @@ from poolviz.sessions.file.format import (
     Settings,
     check_tables,
     is_busy,
-    is_readable_format,
     pack,
-    pragma,
     primary_code,
     unseal,
     write_session,
 )
 from poolviz.sessions.file.label import LABEL, Label
+from poolviz.sessions.file.opening import (
+    check_readable,
+    connected,
+    format_of,
+    not_a_session,
+    size_of,
+)
 from poolviz.sessions.file.packing import (
     Packer,
     StoredSums,
@@ -59,9 +62,6 @@ from poolviz.sessions.file.plausibility import check_mark, check_samples, check_
 from poolviz.sessions.file.stored_bins import StoredBins
 from poolviz.sessions.summary import SummaryBuilder
 
-_CANNOT_OPEN = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-_LONGEST_BODY = 32_000_000  # bytes
-_LONGEST_SQL = 10_000  # characters; the tables need a hundred each
 _SHOWN = 200  # characters of a message
 _KEPT = 100_000_000  # bytes of each table that is kept in memory
 _FEW = 10  # rows that `meta` may have
@@ -79,8 +79,8 @@ class Stored:
     """What opening a session takes: how its run began and ended, its marks, the sums over its first
     samples, the bins of all chunks, and what was in the file beside chunks.
 
-    `begins` has the number of the first sample of each chunk. `newest` are samples from number
-    `newest_from` on, among them all that are in no chunk: these begin at `chunked`.
+    `newest` are samples from number `newest_from` on, among them all that are in no chunk: these
+    begin at `chunked`.
     """
 
     began: RunStarted
@@ -106,7 +106,7 @@ class SessionHeader:
     """
 
     def __init__(self, path: Path) -> None:
-        _check_readable(path)
+        check_readable(path)
         self.path = self._source = path
         with self._reading() as contents:
             self.version = contents.version
@@ -122,7 +122,7 @@ class SessionHeader:
             if is_busy(why):
                 return InputError(f"{self.path} is being written by another program: try again.")
             if primary_code(why) == sqlite3.SQLITE_NOTADB:
-                return _not_a_session(self.path)
+                return not_a_session(self.path)
         if isinstance(why, UnicodeDecodeError):
             why = "there are bytes in it that are no text"
         shown = on_one_line(str(why))[:_SHOWN]  # SQLite's messages hold names from the file
@@ -132,10 +132,10 @@ class SessionHeader:
     def _reading(self) -> Iterator[_Contents]:
         with ExitStack() as stack:
             try:
-                connection = stack.enter_context(_connected(self._source))
+                connection = stack.enter_context(connected(self._source))
                 connection.execute("BEGIN")  # what is read is of one moment
-                version = _format_of(self._source, connection)
-                yield _Contents(connection, version, _size(self._source, connection))
+                version = format_of(self._source, connection)
+                yield _Contents(connection, version, size_of(self._source, connection))
             except (*SQLITE_ERRORS, Damage) as error:
                 raise self.damaged(error) from None
 
@@ -179,7 +179,7 @@ class SessionReader(SessionHeader):
 
     def chunk(self, number: int) -> Columns:
         """Return the samples of a chunk; InputError if the file is damaged or gone."""
-        _check_readable(self._source)
+        check_readable(self._source)
         with self._reading() as contents:
             return contents.chunk(number)
 
@@ -187,7 +187,7 @@ class SessionReader(SessionHeader):
         """Write the session to `path`, where no file may be. OSError or sqlite3.Error if that
         fails."""
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        with _connected(self._source) as connection, closing(sqlite3.connect(path)) as copy:
+        with connected(self._source) as connection, closing(sqlite3.connect(path)) as copy:
             connection.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
 
@@ -442,109 +442,3 @@ def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(values)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def is_session(path: Path) -> bool:
-    """Whether the file is a session, of whatever format; InputError if it can't be read."""
-    _check_readable(path)
-    try:
-        with _connected(path) as connection:
-            return pragma(connection, "application_id") == APPLICATION_ID
-    except SQLITE_ERRORS:
-        return False
-
-
-def _check_readable(path: Path) -> None:
-    # A process must read the file through SQLite only: POSIX locks belong to the process, and
-    # closing any other descriptor of the file would drop the locks of a session being recorded.
-    try:
-        if not path.exists():
-            raise InputError(f"There is no file {path}.")
-        if not path.is_file():
-            what = "a folder" if path.is_dir() else "not an ordinary file"
-            raise InputError(f"Can't read {path}: it is {what}.")
-        if not os.access(path, os.R_OK):
-            raise InputError(f"Can't read {path}: you have no permission to.")
-    except (OSError, RuntimeError, ValueError) as error:  # of a name that can't be one
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"Can't read {path!s}: {why}.") from None
-
-
-def _format_of(path: Path, connection: sqlite3.Connection) -> int:
-    """Return the file's format; InputError if it isn't a session that can be read."""
-    if pragma(connection, "application_id") != APPLICATION_ID:
-        raise _not_a_session(path)
-    written = pragma(connection, "user_version")
-    if written > FORMAT:
-        raise InputError(
-            f"{path} was written by a newer poolviz (format {written}, and this one reads "
-            f"{FORMAT}): update poolviz to open it."
-        )
-    if not is_readable_format(written):
-        raise Damage(f"there is no format {written}")
-    return written
-
-
-def _size(path: Path, connection: sqlite3.Connection) -> int:
-    """Return the bytes that the session may have, those in its -wal file included; DatabaseError if
-    the file is shorter than it says: SQLite would read zeros."""
-    whole = pragma(connection, "page_count") * pragma(connection, "page_size")
-    size, wal = path.stat().st_size, _wal_of(path)
-    if wal.exists():
-        return size + wal.stat().st_size
-    if size < whole:
-        raise sqlite3.DatabaseError("its end is missing")
-    return size
-
-
-def _wal_of(path: Path) -> Path:
-    target = path.resolve()  # SQLite keeps it beside the file that a link points to
-    return target.with_name(target.name + "-wal")
-
-
-def _not_a_session(path: Path) -> InputError:
-    return InputError(f"{path} is not a poolviz session.")
-
-
-@contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    """A read-only connection, also if nothing can be written beside the file."""
-    with ExitStack() as stack:
-        try:
-            connection = stack.enter_context(closing(_connect(path, "mode=ro")))
-            pragma(connection, "application_id")  # SQLite opens a file when it is first used
-        except sqlite3.OperationalError as error:
-            if primary_code(error) not in _CANNOT_OPEN:
-                raise
-            connection = stack.enter_context(closing(_connect_read_only_folder(path, stack)))
-        yield connection
-
-
-def _connect_read_only_folder(path: Path, stack: ExitStack) -> sqlite3.Connection:
-    """Connect to a file in a folder that takes no other file.
-
-    The last seconds of a killed run are in the -wal file, which SQLite reads only if it can write
-    beside it. If there is one, a copy of both is read.
-    """
-    wal = _wal_of(path)
-    try:
-        if not wal.exists() or not wal.stat().st_size:
-            return _connect(path, "immutable=1")
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="poolviz-")))
-        shutil.copy(path, folder / "session")
-        shutil.copy(wal, folder / "session-wal")
-    except OSError as error:
-        raise InputError(f"Can't read {path}: {error.strerror}.") from None
-    return _connect(folder / "session", "mode=ro")
-
-
-def _connect(path: Path, how: str) -> sqlite3.Connection:
-    """Connect to a file that may come from anywhere: what SQLite is to do with it has limits."""
-    # One thread reads at a time, but a generator may be started in one and closed in another.
-    uri = f"{path.absolute().as_uri()}?{how}"
-    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_BODY)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _LONGEST_SQL)
-    for setting in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
-        connection.execute(f"PRAGMA {setting}")
-    return connection

@@ -34,6 +34,7 @@ from poolviz.sessions.file.format import (
     read_page,
     write_session,
 )
+from poolviz.sessions.file.opening import is_session
 from poolviz.sessions.file.packing import (
     Chunk,
     Packer,
@@ -43,7 +44,7 @@ from poolviz.sessions.file.packing import (
     unpack_sample,
     with_settings,
 )
-from poolviz.sessions.file.reader import SessionReader, batched, is_session
+from poolviz.sessions.file.reader import SessionReader, batched
 from poolviz.system.files import atomic_write, check_writable
 
 _PERIOD = 0.5  # seconds that rows are gathered: with the commit itself, on a busy machine, a second

@@ -149,12 +149,13 @@ class SessionReader(SessionHeader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        if self.version < FORMAT:
-            self._folder = tempfile.TemporaryDirectory(prefix="poolviz-")
-            self._source = self._migrated(Path(self._folder.name) / "session.poolviz")
-        with self._reading() as contents:
-            self.stored = contents.stored()
+        with ExitStack() as undo:
+            if self.version < FORMAT:
+                folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="poolviz-"))
+                self._source = self._migrated(Path(folder) / "session.poolviz")
+            with self._reading() as contents:
+                self.stored = contents.stored()
+            self._copy = undo.pop_all()
 
     def _migrated(self, copy: Path) -> Path:
         try:
@@ -193,8 +194,7 @@ class SessionReader(SessionHeader):
 
     def close(self) -> None:
         """Remove the copy, if there is one. SessionWriter has the same method."""
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._copy.close()
 
 
 class _Contents:

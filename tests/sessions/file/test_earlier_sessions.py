@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
+import pytest
 
+from poolviz.model.errors import InputError
 from poolviz.model.messages import RunEnded
 from poolviz.model.sample import MarkKind
 from poolviz.sessions.export.registry import exporter_for
@@ -68,3 +73,17 @@ def test_it_can_be_exported_as_a_session_again(tmp_path: Path) -> None:
     with Recorder.open(new) as copy:
         assert copy.summary() == summary
     assert sorted(tmp_path.iterdir()) == [new, old]
+
+
+def test_nothing_is_left_of_the_copy_that_could_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies, old = tmp_path / "copies", tmp_path / "old.poolviz"
+    copies.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(copies))
+    shutil.copy(DATA / "format-1.poolviz", old)
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("DELETE FROM samples WHERE idx = 20")
+    with pytest.raises(InputError, match="damaged"):
+        Recorder.open(old)
+    assert not list(copies.iterdir())

@@ -86,7 +86,7 @@ def group() -> None:
 
     \b
       poolviz [SCENARIO.toml | PRESET | SESSION.poolviz] [--dsn URL]    the window
-      poolviz run [SCENARIO.toml | PRESET] [OPTIONS]…                   a run without a window
+      poolviz run [SCENARIO.toml | PRESET | SESSION.poolviz] [OPTIONS]… a run without a window
       poolviz help TOPIC                                                commands, connect, faults …
     """
 

@@ -139,6 +139,8 @@ def table(
     each segment of several."""
     how = "" if summary.use is None else f" (use = {summary.use})"
     lines = [f"{summary.pool}{how} on {summary.server}"]
+    if summary.replays:
+        lines.append(f"  replays       {on_one_line(summary.replays)}")
     if summary.connect:
         given = in_words(summary.pool or "", summary.connect)
         lines.append(f"  connect       {on_one_line(given)}")

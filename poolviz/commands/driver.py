@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
@@ -38,6 +39,7 @@ def run_draft(
     *,
     as_json: bool,
     quiet: bool,
+    notes: Sequence[str] = (),
     keep: bool = True,
     create_tables: bool = False,
     metrics: str | None = None,
@@ -45,7 +47,8 @@ def run_draft(
 ) -> int:
     """Run what `draft` says, print the result, write the files; return the exit status.
 
-    `runner` has learned of the pool. Whatever is wrong with the request is found before the load
+    `runner` has learned of the pool, and `notes` are sentences about the request, to be said first.
+    Whatever is wrong with the request is found before the load
     begins. A run that ends early, by a signal or a failure, has the result and the files of what
     was recorded. Without `create_tables`, whoever sits at the terminal is asked before tables are
     created on a server that isn't poolviz' own. With `keep` a session that `out` doesn't name is
@@ -57,6 +60,8 @@ def run_draft(
     with ExitStack() as metrics_open:
         outlets = metrics_open.enter_context(open_outlets(metrics, otlp, console.notify))
         console.introduce(request.scenario)
+        for note in notes:
+            console.say(note)
         for outlet in outlets:
             console.say(outlet.sentence)
         if request.dsn is None and (hint := database_url_hint()):

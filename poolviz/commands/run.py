@@ -14,6 +14,7 @@ from poolviz.sessions.export.registry import suffixes
 
 if TYPE_CHECKING:
     from poolviz.model.parameters import Parameter, Value
+    from poolviz.runs.repetition import Replay
     from poolviz.scenarios.check import Declared
     from poolviz.scenarios.draft import Draft
 
@@ -97,6 +98,11 @@ def command(
 ) -> int:
     """Run a load on a pool without a window, and print what was measured.
 
+    SCENARIO is a scenario's file (.toml), the name of a preset, or a session (.poolviz), which is
+    run again: the same load and seed, with every change and fault at its time, those made by hand
+    included. With --pool another pool runs it; what that doesn't have is left out, and named. A
+    session that was recorded on a server of your own needs --dsn.
+
     The session is kept in the sessions folder, as those of the window are, unless --out names a
     .poolviz file for it or --no-keep is given; `poolviz sessions` lists them.
 
@@ -109,15 +115,26 @@ def command(
     from poolviz.runs.runner import Runner  # noqa: PLC0415 - likewise
     from poolviz.scenarios.draft import Draft  # noqa: PLC0415 - likewise
     from poolviz.scenarios.presets import open_scenario  # noqa: PLC0415 - likewise
+    from poolviz.sessions.folder import is_session_file  # noqa: PLC0415 - likewise
 
-    draft = Draft() if scenario is None else open_scenario(scenario)
+    replay, notes = None, []
+    if scenario is not None and is_session_file(scenario):
+        replay = _replay_of(scenario)
+        draft = replay.draft
+    else:
+        draft = Draft() if scenario is None else open_scenario(scenario)
     given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
     draft = draft.with_fields(**{key: value for key, value in given.items() if value is not None})
-    if pool is not None and scenario is not None:
+    if replay is not None:
+        replay.check_server(draft.dsn)
+    elif pool is not None and scenario is not None:
         draft = draft.with_fields(limits={}, connect={})
     draft = _with_own_pool(draft, own_pool)
     with Runner() as runner:
         runner.learn(draft.pool)
+        if replay is not None:
+            draft, left_out = replay.fitted(draft)
+            notes = [replay.sentence, *left_out]
         sections = {"limits": limits, "load": load, "connect": connect}
         draft = _with_options(draft, sections, at)
         if fail_if:
@@ -126,6 +143,7 @@ def command(
             draft,
             list(out),
             runner,
+            notes=notes,
             as_json=as_json,
             quiet=quiet,
             keep=not no_keep,
@@ -133,6 +151,18 @@ def command(
             metrics=metrics,
             otlp=otlp,
         )
+
+
+def _replay_of(session: Path) -> Replay:
+    """Return the session to run again: a file, or one of the sessions folder by its file's name."""
+    from poolviz.runs.repetition import Replay  # noqa: PLC0415 - loads what a run needs
+    from poolviz.sessions.folder import SessionsFolder  # noqa: PLC0415 - likewise
+    from poolviz.system.folders import sessions_folder  # noqa: PLC0415 - only here
+
+    kept = sessions_folder() / session.name
+    if session.parent == Path() and not session.exists() and kept.exists():
+        session = SessionsFolder(sessions_folder()).find(session.name).path
+    return Replay.open(session)
 
 
 def _with_own_pool(draft: Draft, own_pool: Sequence[str]) -> Draft:

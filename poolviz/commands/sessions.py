@@ -41,8 +41,9 @@ def command(
       poolviz sessions delete SESSION…        remove it now
       poolviz sessions limits [--age AGE] [--size SIZE]
 
-    SESSION is its file, its name, or the beginning of its file's name if no other begins so. Those
-    with a name are never removed by age or size either. They are in the sessions folder: `sessions`
+    SESSION is its file, its name, or the beginning of its file's name if no other begins so. A file
+    elsewhere can be named, noted and marked too, and is yours to delete. Those with a name are
+    never removed by age or size either. They are in the sessions folder: `sessions`
     in the user's data folder, or what POOLVIZ_SESSIONS names.
     """
     from poolviz.sessions.folder import SessionsFolder  # noqa: PLC0415 - loads numpy
@@ -97,13 +98,15 @@ def _change(folder: SessionsFolder, session: str, **changes: str | bool) -> None
 
 
 def _delete(folder: SessionsFolder, words: tuple[str, ...]) -> None:
-    """Remove sessions; none of them if one of the words names none."""
+    """Remove sessions, each whatever becomes of the others; none if one of the words names none."""
     from poolviz.commands.console import say  # noqa: PLC0415 - loads numpy
 
     paths = dict.fromkeys(folder.find(word).path for word in words)
-    for path in paths:
-        folder.delete(path)
+    gone, errors = folder.delete_all(paths)
+    for path in gone:
         say(f"Removed {path}.")
+    if errors:
+        raise InputError.merged(errors)
 
 
 def _limits(folder: SessionsFolder, age: str | None, size: str | None, *, as_json: bool) -> None:

@@ -23,7 +23,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     `connect` has only those arguments of the pool's driver that were given; the others have the
     driver's own defaults. `duration` is in seconds; None runs until the run is stopped. `watch`
-    says by language what to look at. `fail_if` has the conditions that make the run fail.
+    says by language what to look at. `fail_if` has the conditions that make the run fail. `replays`
+    names the file of the session that is run again; "" if none is.
     """
 
     pool: str
@@ -36,3 +37,4 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     watch: dict[str, str] = {}
     fail_if: tuple[str, ...] = ()
     connect: dict[str, Value] = {}
+    replays: str = ""

@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from poolviz.model.errors import InputError
-from poolviz.model.messages import ChangeRefused, ProblemReported, Report
+from poolviz.model.messages import ChangeRefused, ProblemReported, Report, RunStarted
 from poolviz.model.scenario import Scenario
+from poolviz.runs.repetition import Replay
 from poolviz.runs.request import RunRequest
 from poolviz.runs.result import Result, RunFailed
 from poolviz.runs.runner import Run, Runner, kept_session
@@ -20,10 +21,12 @@ from poolviz.runs.warnings import RunWarning
 from poolviz.scenarios.draft import Draft
 from poolviz.scenarios.presets import open_scenario
 from poolviz.scenarios.toml_file import draft_of
+from poolviz.sessions.folder import is_session_file
 from poolviz.sessions.session import Session
 
-ScenarioLike: TypeAlias = "str | PathLike[str] | Mapping[str, Any] | Scenario | None"
+ScenarioLike: TypeAlias = "str | PathLike[str] | Mapping[str, Any] | Scenario | Session | None"
 _LOOK = 0.5  # seconds
+_SECTIONS = ("limits", "load", "connect", "changes")  # arguments that depend on the pool
 _logger = logging.getLogger(__name__)
 
 
@@ -45,7 +48,10 @@ def run(
     """Run a load on a pool, wait for its end, and return what was measured.
 
     `scenario_or_path` is the path of a scenario file, the name of a preset, a mapping with the
-    keys of a scenario file, or a `Scenario`; without it, poolviz' defaults are run. The other
+    keys of a scenario file, or a `Scenario`; without it, poolviz' defaults are run. A `Session`, or
+    the path of a session file (.poolviz), is run again: the same load and seed, with every change
+    and fault at its time. On another `pool` what that doesn't have is left out, and said in
+    `Result.warnings`; one that was recorded on a server of yours needs a `dsn`. The other
     arguments take precedence over it: `pool` is an id of `poolviz pools` or `file.py:Class`,
     `own_pool` says how the latter is used, such as `{"acquire": "get_connection"}`, `limits`,
     `load` and `connect` hold parameters by their names, and each of `changes` is a mapping such as
@@ -72,17 +78,28 @@ def run(
         "connect": None if connect is None else _plain(connect),
         "changes": None if changes is None else _plain(changes),
     }
-    draft = _draft(scenario_or_path)
+    replay = _replay(scenario_or_path)
+    draft = _draft(scenario_or_path) if replay is None else replay.draft
     if own_pool is not None and pool is None:
         used = draft_of({"pool": draft.pool, "own_pool": _plain(own_pool)})
         draft = draft.with_fields(pool=used.pool, mistakes=(*draft.mistakes, *used.mistakes))
-    draft = _with_arguments(draft, {key: each for key, each in given.items() if each is not None})
+    said = {key: each for key, each in given.items() if each is not None}
+    of_pool = {key: said.pop(key) for key in tuple(said) if key not in _SECTIONS}
+    draft = _with_arguments(draft, of_pool, other_limits=replay is None)
+    notes: list[str] = []
+    if replay is not None:
+        replay.check_server(draft.dsn)
     with Runner() as runner:
         runner.learn(draft.pool)
+        if replay is not None:
+            draft, notes = replay.fitted(draft)
+        draft = _with_arguments(draft, said)
         request = RunRequest.of(draft)
         runner.warm_up()
         target = runner.reach(request.dsn, _logger.info)
         started = Run(request.scenario, target, _Log(), may_create_tables=create_tables)
+        for note in notes:
+            started.warn(RunWarning("replay", note))
         runner.begin(started, keep_at=kept_session(started) if keep else None)
         if started.not_kept:
             _logger.warning("This run's session is not kept: %s", started.not_kept)
@@ -121,13 +138,14 @@ class _Log:
             _logger.warning("%s", report.reason)
 
 
-def _with_arguments(draft: Draft, given: Mapping[str, Any]) -> Draft:
-    """Return `draft` with what the arguments say, and with the mistakes in them."""
+def _with_arguments(draft: Draft, given: Mapping[str, Any], *, other_limits: bool = True) -> Draft:
+    """Return `draft` with what the arguments say, and with the mistakes in them. Another pool comes
+    without the draft's limits, unless not `other_limits`."""
     argued = draft_of(given)
     sections = {key: getattr(argued, key) for key in ("limits", "load", "connect")}
     others = (*sections, "own_pool")
     fields = {key: getattr(argued, key) for key in given if key not in others}
-    if "pool" in given:
+    if "pool" in given and other_limits:
         fields |= {"limits": {}, "connect": {}}  # those of the scenario are another pool's
     fields["mistakes"] = (*draft.mistakes, *argued.mistakes)
     return draft.with_fields(**fields).with_values(**sections)
@@ -140,6 +158,17 @@ def _plain(given: object) -> object:
     if isinstance(given, Iterable) and not isinstance(given, str | bytes):
         return [_plain(each) for each in given]
     return given
+
+
+def _replay(scenario: ScenarioLike) -> Replay | None:
+    """Return the session to run again; None for a scenario."""
+    if isinstance(scenario, Session):
+        began = RunStarted(scenario.started.timestamp(), scenario.scenario, scenario.environment)
+        name = "a session in memory" if scenario.path is None else scenario.path.name
+        return Replay.of(name, began, scenario.marks, scenario.duration_s)
+    if isinstance(scenario, str | PathLike) and is_session_file(Path(scenario)):
+        return Replay.open(Path(scenario))
+    return None
 
 
 def _draft(scenario: ScenarioLike) -> Draft:
@@ -157,6 +186,7 @@ def _draft(scenario: ScenarioLike) -> Draft:
             title=scenario.title,
             watch=scenario.watch,
             fail_if=list(scenario.fail_if),
+            replays=scenario.replays,
         )
     if isinstance(scenario, Mapping):
         return draft_of({key: _plain(value) for key, value in scenario.items()})

@@ -16,10 +16,10 @@ from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.connect import split_dsn
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.export.exporter import Exporter
+from poolviz.sessions.folder import is_session_file
 from poolviz.sessions.thresholds import Threshold
 from poolviz.system.files import is_same_file
 
-SESSION = ".poolviz"
 _USUAL_DURATION = 20.0  # seconds, where the scenario has no duration
 _AFTER_LAST_CHANGE = 5.0
 
@@ -51,7 +51,7 @@ class RunRequest:
         for path in out:
             if draft.source is not None and is_same_file(path, draft.source.path):
                 raise InputError(f"--out {path} is the scenario itself: choose another name.")
-        session = next((path for path in out if path.suffix.lower() == SESSION), None)
+        session = next((path for path in out if is_session_file(path)), None)
         if session is not None:
             del exports[session]
         return cls(scenario, draft.dsn, session, exports)

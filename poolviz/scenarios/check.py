@@ -177,6 +177,7 @@ class _Check:
             watch=draft.watch,
             fail_if=tuple(draft.fail_if),
             connect=connect,
+            replays=draft.replays,
         )
 
     def check_conditions(self, parse: Callable[[str], Condition]) -> None:

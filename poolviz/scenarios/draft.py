@@ -63,7 +63,8 @@ class Draft(msgspec.Struct, kw_only=True):
     """A scenario as it was written: possibly incomplete, and with values that aren't checked yet.
 
     `source` says which keys come from a file; the others come from the command line or the window.
-    `mistakes` are those that were found before any value is checked.
+    `mistakes` are those that were found before any value is checked. `replays` names the file of
+    the session that it repeats.
     """
 
     title: str = ""
@@ -77,6 +78,7 @@ class Draft(msgspec.Struct, kw_only=True):
     duration: object = None
     seed: int = 1
     fail_if: list[str] = []
+    replays: str = ""
     source: Source | None = None
     mistakes: tuple[Mistake, ...] = ()
 

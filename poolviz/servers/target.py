@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+EMBEDDED = "embedded PostgreSQL"  # how the server that poolviz starts is called
 _NAME_LIMIT = 63  # bytes of an application name that PostgreSQL keeps
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from poolviz.sessions.kept_session import KeptSession, files_of
 from poolviz.sessions.limits import SessionLimits, read_limits, write_limits
 
 _OURS = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}\.\d{3})Z(?:-[0-9a-f]{4})?\.poolviz")
+SUFFIX = ".poolviz"
 _STAMP = "%Y-%m-%dT%H%M%S.%f"
 _FEW = 3  # sessions that a sentence names
 
@@ -68,10 +69,13 @@ class SessionsFolder:
 
     def find(self, text: str) -> KeptSession:
         """Return the session that `text` names: by its file, by the name it was given, or by the
-        beginning of its file's name. InputError if that is none, or several."""
+        beginning of its file's name. The file may be outside of the folder. InputError if that is
+        none, or several."""
         paths = self._paths()
         exact = [path for path in paths if text in (path.name, str(path))]
         exact = exact or [path for path in paths if Path(text).absolute() == path.absolute()]
+        if not exact and _is_elsewhere(text):
+            exact = [Path(text)]
         if exact:
             return KeptSession.of(exact[0])
         found = [each for each in map(KeptSession.of, paths) if text and each.label.name == text]
@@ -123,6 +127,19 @@ class SessionsFolder:
         except OSError as error:
             raise InputError(f"Can't remove {path}: {error.strerror or error}.") from None
 
+    def delete_all(self, paths: Iterable[Path]) -> tuple[list[Path], list[InputError]]:
+        """Remove sessions as `delete` does, each whatever becomes of the others. Return those that
+        are gone, and why the others aren't."""
+        gone, errors = [], []
+        for path in paths:
+            try:
+                self.delete(path)
+            except InputError as error:
+                errors.append(error)
+            else:
+                gone.append(path)
+        return gone, errors
+
     def limits(self) -> SessionLimits:
         """Return the limits of age and size. InputError if they can't be read."""
         return read_limits(self.folder)
@@ -139,7 +156,7 @@ class SessionsFolder:
             found = [
                 path
                 for path in self.folder.iterdir()
-                if path.suffix == ".poolviz" and not path.name.startswith(".")
+                if path.suffix == SUFFIX and not path.name.startswith(".")
             ]
         except OSError as error:
             raise InputError(f"Can't read {self.folder}: {error.strerror or error}.") from None
@@ -178,6 +195,19 @@ class SessionsFolder:
                     continue  # the 99th of a month: not a name of ours
                 found.append(_Kept(path, started))
         return sorted(found, key=lambda kept: kept.started, reverse=True)
+
+
+def is_session_file(path: Path) -> bool:
+    """Whether `path` is called a session, whatever is in it."""
+    return path.suffix.lower() == SUFFIX
+
+
+def _is_elsewhere(text: str) -> bool:
+    """Whether `text` is the path of a file that is called a session."""
+    try:
+        return Path(text).suffix == SUFFIX and Path(text).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _is_removable(path: Path) -> bool:

@@ -17,6 +17,7 @@ def as_object(recorder: Recorder) -> dict[str, Any]:
     return {
         "pool": summary.pool,
         "use": summary.use,
+        "replays": summary.replays,
         "server": summary.server,
         "connect": summary.connect,
         "complete": summary.complete,

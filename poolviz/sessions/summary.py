@@ -31,7 +31,8 @@ class RunSummary(Figures, frozen=True, kw_only=True):
     """The figures of a whole run.
 
     `use` says how clients used the pool: the names of the setting `use` in their order, None if a
-    session of an earlier version doesn't say. `server` describes the server, if known. `connect`
+    session of an earlier version doesn't say. `replays` names the file of the session that was run
+    again, None if none was. `server` describes the server, if known. `connect`
     has the arguments that the driver was given. `rows` compares the rows that clients committed
     with those that are there, if the load added rows. `incomplete_reason` is a sentence that says
     why a run isn't `complete`: it failed, was stopped before its time, or couldn't be recorded.
@@ -43,6 +44,7 @@ class RunSummary(Figures, frozen=True, kw_only=True):
     connect: dict[str, Value]
     complete: bool
     incomplete_reason: str | None
+    replays: str | None = None
     rows: Rows | None
     segments: list[SegmentSummary]
 
@@ -169,6 +171,7 @@ class SummaryBuilder:
             connect={} if began is None else dict(began.scenario.connect),
             complete=not reason,
             incomplete_reason=reason or None,
+            replays=None if began is None else began.scenario.replays or None,
             rows=None if ended is None else ended.rows,
             segments=segments,
             **msgspec.structs.asdict(figures),

@@ -5,28 +5,33 @@ time, also those that were made by hand.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from poolviz.load.faults import FAULTS
 from poolviz.load.settings import SETTINGS
+from poolviz.model.errors import InputError
 from poolviz.model.messages import RunStarted
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.scenarios.draft import Draft
 from poolviz.scenarios.toml_file import as_toml
 
+_AT = "at"  # the key of a change's time in a scenario
 _DIGITS = 3  # times are rounded to milliseconds
 _STEP = 10.0**-_DIGITS
 
 
-def to_draft(began: RunStarted, marks: Iterable[Mark], duration: float) -> Draft:
+def to_draft(began: RunStarted, marks: Sequence[Mark], duration: float) -> Draft:
     """Return the scenario that repeats a session of `duration` seconds.
 
     It names no server: a DSN may hold a password, and the scenario may be run on any server.
+    InputError if a mark can't be one of a run.
     """
     scenario = began.scenario
+    if any(mark.key == _AT for mark in marks if mark.kind is not MarkKind.NOTE):
+        raise InputError("The session marks a change of 'at', which is no limit, setting or fault.")
     changes: list[dict[str, object]] = [
-        {"at": round(mark.t, _DIGITS), mark.key: mark.new}
+        {_AT: round(mark.t, _DIGITS), mark.key: mark.new}
         for mark in marks
         if mark.kind in (MarkKind.CHANGE, MarkKind.FAULT) and mark.key and mark.new is not None
         if not _ends_by_itself(mark)
@@ -51,7 +56,7 @@ def _ends_by_itself(mark: Mark) -> bool:
     return fault is not None and fault.lasts and mark.new == fault.parameter.default
 
 
-def to_toml(began: RunStarted, marks: Iterable[Mark], duration: float) -> str:
+def to_toml(began: RunStarted, marks: Sequence[Mark], duration: float) -> str:
     """Return that scenario as TOML, with a comment that names the server it ran on."""
     server = began.environment.get("server", "a server")
     version = began.environment.get("server version", "")
@@ -69,7 +74,7 @@ def _duration(ran: float, planned: float | None, changes: list[dict[str, object]
         duration = planned
     else:
         duration = math.ceil(round(ran / _STEP, _DIGITS)) / round(1 / _STEP)
-    last = max((float(str(change["at"])) for change in changes), default=0.0)
+    last = max((float(str(change[_AT])) for change in changes), default=0.0)
     return duration if duration > last else round(last + _STEP, _DIGITS)
 
 
@@ -77,7 +82,7 @@ def _merged(changes: list[dict[str, object]]) -> list[dict[str, object]]:
     """Merge changes of one moment; if a key changes twice in it, the later value counts."""
     merged: dict[object, dict[str, object]] = {}
     for change in changes:
-        merged.setdefault(change["at"], {}).update(change)
+        merged.setdefault(change[_AT], {}).update(change)
     return list(merged.values())
 
 

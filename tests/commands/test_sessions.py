@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from poolviz.commands.cli import run_command_line
+from poolviz.sessions.file.reader import SessionHeader
 from tests.sessions.file.recording import recorded
 
 
@@ -113,3 +114,30 @@ def test_limits_are_set_and_shown(sessions: Any) -> None:
     status, out, _ = sessions("limits", "--size", "none", "--json")
     assert (status, json.loads(out)) == (0, {"age_s": 30 * 86_400, "size_bytes": None})
     assert "whatever they take" in sessions("limits")[1]
+
+
+def test_one_that_cant_be_deleted_doesnt_keep_the_others(sessions: Any, folder: Path) -> None:
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        recorded(folder / f"{name}.poolviz")
+    (folder / "b.poolviz").write_bytes(b"no session")
+    status, out, err = sessions("delete", "a.poolviz", "b.poolviz", "c.poolviz")
+    assert (status, out) == (2, "")
+    assert [path.name for path in folder.iterdir()] == ["b.poolviz"]
+    removed_a, removed_c, wrong = err.splitlines()
+    assert "Removed" in removed_a
+    assert "Removed" in removed_c
+    assert "b.poolviz is not a poolviz session" in wrong
+
+
+def test_a_file_elsewhere_is_labelled_and_never_deleted(
+    sessions: Any, folder: Path, tmp_path: Path
+) -> None:
+    folder.mkdir()
+    path = recorded(tmp_path / "copy.poolviz")
+    assert sessions("note", str(path), "from a colleague")[0] == 0
+    assert SessionHeader(path).label.note == "from a colleague"
+    status, _, err = sessions("delete", str(path))
+    assert status == 2
+    assert "removes only what is kept there" in err
+    assert path.exists()

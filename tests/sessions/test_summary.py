@@ -261,7 +261,8 @@ def test_it_becomes_the_object_that_the_command_line_prints() -> None:
         *("longest_wait_per_client_s", "load_generator"),
     }
     assert set(shown) == {
-        *("pool", "use", "connect", "server", "complete", "incomplete_reason", "rows", "segments"),
+        *("pool", "use", "replays", "connect", "server", "complete", "incomplete_reason"),
+        *("rows", "segments"),
         *figures,
     }
     for segment in shown["segments"]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
-from poolviz.model.errors import ParameterError
+from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.text import on_one_line, shortened
 
 Value: TypeAlias = bool | int | float | str
@@ -57,6 +57,14 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     @abstractmethod
     def show(self, value: Value) -> str:
         """Return `value` as it is shown to people: `5`, `20 ms`, `on`, `no limit`."""
+
+    def takes(self, value: object) -> bool:
+        """Return whether `check` accepts `value`."""
+        try:
+            self.check(value)
+        except InputError:
+            return False
+        return True
 
     @abstractmethod
     def allowed(self) -> str:

@@ -27,7 +27,7 @@ from poolviz.servers.embedded.cluster import (
     end_watchdog,
     spawn_watchdog,
 )
-from poolviz.servers.target import Target
+from poolviz.servers.target import EMBEDDED, Target
 from poolviz.system.folders import private_opener
 from poolviz.system.os_account import server_account
 
@@ -197,7 +197,7 @@ class EmbeddedServer:
         """Return this server as a target for runs."""
         return Target(
             conninfo=self.conninfo,
-            shown="embedded PostgreSQL",
+            shown=EMBEDDED,
             version=self.version,
             max_connections=self.max_connections,
             free_connections=self.max_connections,

@@ -71,7 +71,7 @@ class RequestedSettings:
         self._left[self.pool.id] = self.limits, self.connect
         self.pool, self.settings = pool, settings
         for key, parameter in settings.items():
-            if key not in self._chosen or not _takes(parameter, self.load[key]):
+            if key not in self._chosen or not parameter.takes(self.load[key]):
                 self.load[key] = parameter.default
                 self._chosen.discard(key)
         known, given = self._left.get(pool.id, (pool.limits.defaults(), {}))
@@ -94,7 +94,7 @@ class RequestedSettings:
         taken = {
             key: known[key].check(value)
             for key, value in recorded.items()
-            if key in known and _takes(known[key], value)
+            if key in known and known[key].takes(value)
         }
         self.take_pool(
             pool, pool.limits.defaults() | _of(taken, pool.limits), _of(taken, arguments)
@@ -232,11 +232,3 @@ def _recorded_arguments(pool: type[Pool], connect: Mapping[str, Value]) -> Param
         (pool.connect_arguments(server) for server in servers),
         key=lambda arguments: len(connect.keys() & arguments.keys()),
     )
-
-
-def _takes(parameter: Parameter, value: Value) -> bool:
-    try:
-        parameter.check(value)
-    except InputError:
-        return False
-    return True

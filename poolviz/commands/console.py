@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import queue
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -20,7 +21,9 @@ from poolviz.model.text import on_one_line, sentence
 from poolviz.runs.runner import Run
 from poolviz.runs.warnings import RunWarning
 from poolviz.scenarios.connect import in_words
+from poolviz.sessions.cards import Effects, SettledSegment
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.statistics import Interval
 from poolviz.sessions.summary import RunSummary
 from poolviz.sessions.thresholds import Verdict
 from poolviz.sessions.totals import Figures
@@ -133,10 +136,13 @@ class Console:
 
 
 def table(
-    summary: RunSummary, marks: Sequence[Mark] = (), thresholds: Sequence[Verdict] = ()
+    summary: RunSummary,
+    marks: Sequence[Mark] = (),
+    thresholds: Sequence[Verdict] = (),
+    effects: Effects | None = None,
 ) -> str:
-    """Return the result for people: the whole run, its faults, what became of its conditions, and
-    each segment of several."""
+    """Return the result for people: the whole run, its faults, what became of its conditions, what
+    changes and faults did, and each segment of several."""
     how = "" if summary.use is None else f" (use = {summary.use})"
     lines = [f"{summary.pool}{how} on {summary.server}"]
     if summary.replays:
@@ -153,12 +159,37 @@ def table(
     if faults:
         lines.append(f"  faults        {', '.join(faults)}")
     lines += [f"  threshold     {verdict.sentence}" for verdict in thresholds]
+    cards = effects.cards if effects is not None else ()
+    lines += [f"  change        at {card.at_s:.1f} s: {card.sentence}" for card in cards]
     if len(summary.segments) > 1:
         for number, segment in enumerate(summary.segments, 1):
             done = f"   {', '.join(segment.began_with)}" if segment.began_with else ""
             title = f"segment {number}, {segment.from_s:.1f} to {segment.to_s:.1f} s{done}"
             lines += ["", title, *_figures(segment)]
+            if effects is not None and number <= len(effects.segments):
+                lines.append(_settled(effects.segments[number - 1]))
+        if effects is not None:
+            lines += ["", textwrap.fill(f"Changes and 'settled': {effects.rule}", 100)]
     return "\n".join(lines)
+
+
+def _settled(segment: SettledSegment) -> str:
+    """Return the line on a segment's figures without its settling time, with their intervals."""
+    settled = segment.settled
+    rate, wait = segment.figures["throughput_per_s"], segment.figures["wait_p95_s"]
+    return (
+        f"  settled       after {settled.settling_s:.1f} s: "
+        f"{_with_interval(rate, lambda value: f'{value:,.1f}')} a second, "
+        f"wait p95 {_with_interval(wait, _rounded)}"
+    )
+
+
+def _with_interval(figure: Interval, show: Callable[[float], str]) -> str:
+    if figure.value is None:
+        return "not measured"
+    if figure.low is None or figure.high is None:
+        return f"{show(figure.value)} (too few samples for an interval)"
+    return f"{show(figure.value)} ({show(figure.low)} to {show(figure.high)})"
 
 
 def _figures(figures: Figures) -> list[str]:

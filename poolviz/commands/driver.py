@@ -20,6 +20,7 @@ from poolviz.runs.metrics.outlets import open_outlets
 from poolviz.runs.request import RunRequest
 from poolviz.runs.runner import Run, Runner, TablesNotAllowed, kept_session
 from poolviz.scenarios.draft import Draft
+from poolviz.sessions.cards import effects
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from poolviz.sessions.summary import no_success
@@ -154,7 +155,7 @@ def _finish(
     if as_json:
         click.echo(msgspec.json.encode(as_object(recorder) | {"session": _session_of(recorder)}))
     else:
-        click.echo(table(summary, recorder.marks, thresholds))
+        click.echo(table(summary, recorder.marks, thresholds, effects(recorder)))
     crossed = [each.sentence for each in thresholds if not each.passed]
     nobody = no_success(summary)
     for sentence in (summary.incomplete_reason, *crossed, nobody):

@@ -6,14 +6,16 @@ from typing import Any
 
 import msgspec
 
+from poolviz.sessions.cards import effects
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.thresholds import verdicts
 
 
 def as_object(recorder: Recorder) -> dict[str, Any]:
     """Return the one object that `poolviz run --json` prints: what was run comes first, and what
-    became of its conditions, then the changes, faults and notes of the run last."""
-    summary = recorder.summary()
+    became of its conditions, then the changes, faults and notes of the run, and last what changes
+    and faults did."""
+    summary, did = recorder.summary(), effects(recorder)
     return {
         "pool": summary.pool,
         "use": summary.use,
@@ -25,4 +27,7 @@ def as_object(recorder: Recorder) -> dict[str, Any]:
         **msgspec.structs.asdict(summary),
         "thresholds": [msgspec.structs.asdict(verdict) for verdict in verdicts(recorder)],
         "marks": [msgspec.structs.asdict(mark) for mark in recorder.marks],
+        "cards": did.cards,
+        "settled_segments": did.segments,
+        "settling_rule": did.rule,
     }

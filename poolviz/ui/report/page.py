@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 from xml.etree.ElementTree import Element, tostring
@@ -21,6 +21,7 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from poolviz.sessions.thresholds import verdicts
 from poolviz.system.resources import resource
+from poolviz.ui.report.change_cards import change_cards, settled_table
 from poolviz.ui.report.chart_data import CHARTS, chart_data
 from poolviz.ui.report.elements import element
 from poolviz.ui.report.tables import (
@@ -43,9 +44,10 @@ _KEYS = (
 def page(recorder: Recorder) -> bytes:
     """Return the report of what is recorded as one HTML file, in UTF-8."""
     about = manifest(recorder)
+    figures = as_object(recorder)
     data = {
         **chart_data(recorder),
-        "figures": as_object(recorder),
+        "figures": figures,
         "manifest": about,
     }
     style = "\n".join(
@@ -72,7 +74,7 @@ def page(recorder: Recorder) -> bytes:
     )  # fmt: skip
     body = element(
         "body",
-        *_content(recorder, about, title),
+        *_content(recorder, about, title, figures),
         _raw("script", _as_json(data), type="application/json", id="data"),
         *[_raw("script", script) for script in scripts],
     )
@@ -80,7 +82,9 @@ def page(recorder: Recorder) -> bytes:
     return b"<!DOCTYPE html>\n" + tostring(html, encoding="unicode", method="html").encode()
 
 
-def _content(recorder: Recorder, about: Manifest, title: str) -> Iterator[Element]:
+def _content(
+    recorder: Recorder, about: Manifest, title: str, figures: Mapping[str, Any]
+) -> Iterator[Element]:
     summary, checked = recorder.summary(), verdicts(recorder)
     server = about.environment.get("server")
     words = [
@@ -112,8 +116,13 @@ def _content(recorder: Recorder, about: Manifest, title: str) -> Iterator[Elemen
             *[_chart_box(chart) for chart in CHARTS],
             element("h2", "Changes, faults and notes"),
             marks_table(recorder.marks),
+            element("h2", "What changes and faults did"),
+            *change_cards(figures["cards"]),
             element("h2", "Segments"),
             segments_table(summary.segments),
+            element("h3", "Once settled, with 95 % intervals"),
+            settled_table(figures["settled_segments"]),
+            element("p", figures["settling_rule"], class_="muted"),
             element("h2", "Errors and timeouts"),
             errors_table(summary.error_details),
             element("h2", "Thresholds"),

@@ -22,6 +22,7 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from poolviz.ui.style.colours import DARK, LIGHT
 from tests.sessions.builders import began, change, record, reports, samples, ticks
+from tests.sessions.test_cards import at_samples, part
 from tests.ui.report.browser import Browser, browser
 
 HOSTILE = "</script><script>document.title='owned'</script><!--<script><img src=x onerror=alert(1)>"
@@ -96,6 +97,18 @@ def test_the_page_has_the_theme_of_the_desktop(
                    image.convert("RGB").getcolors(1 << 24)}  # fmt: skip
     for name in ("bg", "panel", "throughput", "p99", "wait", "overflow"):
         assert getattr(theme, name) in colours, name
+
+
+def test_a_card_says_what_a_change_did(tmp_path: Path, chromium: Browser) -> None:
+    page, run = tmp_path / "report.html", list(samples([*part(200, 0), *part(200, 1, wait=0.4)]))
+    with Recorder() as recorder:
+        record(recorder, reports(run, *at_samples(run, [change(10.0)])))
+        exporter_for(page).export(recorder, page)
+        (card,) = as_object(recorder)["cards"]
+    words, _ = chromium.dom(page)
+    assert card.sentence.partition(": ")[2] in words
+    assert f"{card.before.operations:,} and {card.after.operations:,} operations" in words
+    assert "left out, by MSER-5" in words
 
 
 def test_it_prints_with_its_text(page: Path, chromium: Browser, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from poolviz.model.parameters import show_seconds
 from poolviz.model.text import on_one_line
+from poolviz.sessions.cards import Card, effects
+from poolviz.sessions.differences import Outcome
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import run_started
 from poolviz.sessions.recorder import Recorder
@@ -18,6 +20,7 @@ from poolviz.sessions.summary import RunSummary, no_success
 from poolviz.sessions.thresholds import Verdict, verdicts
 
 _MOST_SENTENCES = 10  # of conditions that didn't pass
+_MOST_CARDS = 5
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&:@!])")
 
 
@@ -37,7 +40,16 @@ def summary_line(recorder: Recorder) -> str:
         parts.append(_escaped(wrong))
     if checked:
         parts.append(_thresholds(checked, failed))
+    parts += _cards(effects(recorder).cards)
     return " ".join(parts)
+
+
+def _cards(cards: Sequence[Card]) -> list[str]:
+    """Return a sentence for each change and fault of which something can be said."""
+    known = [card for card in cards if card.outcome is not Outcome.TOO_FEW]
+    said = [f"At {card.at_s:.1f} s {_escaped(card.sentence)}." for card in known[:_MOST_CARDS]]
+    left = len(known) - _MOST_CARDS
+    return [*said, f"And {left} more."] if left > 0 else said
 
 
 def _figures(summary: RunSummary) -> str:

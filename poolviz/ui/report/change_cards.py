@@ -1,0 +1,143 @@
+"""What changes and faults did, as cards and tables of the HTML reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from xml.etree.ElementTree import Element
+
+from poolviz.sessions.batches import is_time
+from poolviz.sessions.cards import Card, SettledSegment, percent
+from poolviz.sessions.differences import Difference, Outcome
+from poolviz.sessions.statistics import Interval
+from poolviz.sessions.thresholds import Outcome as Checked
+from poolviz.ui.report.elements import Part, element, number, table
+
+_MOST_CARDS = 100
+_OUTCOMES = {
+    Outcome.CLEAR: "",
+    Outcome.NOT_CLEAR: "no clear difference",
+    Outcome.TOO_FEW: "too few samples",
+}
+_NAMES = {
+    "throughput_per_s": "throughput",
+    "wait_p50_s": "wait p50",
+    "wait_p95_s": "wait p95",
+    "wait_p99_s": "wait p99",
+    "wait_mean_s": "wait mean",
+    "use_mean_s": "use mean",
+    "used_mean": "active, mean",
+    "open_mean": "open, mean",
+    "pending_mean": "waiting, mean",
+    "timeouts_per_s": "timeouts",
+    "errors_per_s": "errors",
+}
+
+
+def change_cards(cards: Sequence[Card]) -> Iterator[Element]:
+    """Yield the cards of changes and faults."""
+    if not cards:
+        yield element("p", "Nothing was changed or injected, so there is nothing to compare.")
+        return
+    yield element("div", [_card(each) for each in cards[:_MOST_CARDS]], class_="changes")
+    left = len(cards) - _MOST_CARDS
+    if left > 0:
+        yield element("p", f"And {left:,} more, which poolviz export writes as JSON.")
+
+
+def settled_table(segments: Sequence[SettledSegment]) -> Element:
+    """Return the settled figures of each segment, with their intervals."""
+    if not segments:
+        return element("p", "Nothing was recorded.")
+    heads = ("Segment", "Settled from", "To", "Batches", "Operations", *map(_capital, _NAMES))
+    rows = [
+        [
+            str(each.number),
+            number(each.settled.from_s, "s"),
+            number(each.settled.to_s, "s"),
+            number(each.settled.batches),
+            number(each.settled.operations),
+            *[with_interval(each.figures[name], unit_of(name)) for name in _NAMES],
+        ]
+        for each in segments
+    ]
+    return table("Settled segments", heads, rows)
+
+
+def with_interval(figure: Interval, unit: str) -> Part:
+    """Return a figure with its interval in small below it."""
+    shown = number(figure.value, unit)
+    if figure.low is None or figure.high is None:
+        return shown
+    between = (number(figure.low, unit), " to ", number(figure.high, unit))
+    return element("span", shown, element("small", *between))
+
+
+def unit_of(figure: str) -> str:
+    """Return the unit of a figure, as `number` takes it."""
+    return "s" if is_time(figure) else "/s" if figure.endswith("_per_s") else ""
+
+
+def difference_row(each: Difference) -> list[Part]:
+    """Return a row of a table of differences: name, both figures, and what differs."""
+    unit = unit_of(each.figure)
+    return [
+        name_of(each.figure),
+        with_interval(each.before, unit),
+        with_interval(each.after, unit),
+        change_of(each),
+    ]
+
+
+def name_of(figure: str) -> str:
+    """Return what a figure is called in tables."""
+    return _NAMES[figure]
+
+
+def change_of(each: Difference) -> Part:
+    """Return in words what differs, with its interval."""
+    if each.outcome is Outcome.TOO_FEW or each.change.value is None:
+        return element("span", _OUTCOMES[Outcome.TOO_FEW], class_="muted")
+    relative = each.relative
+    if relative is not None and relative.value is not None:
+        shown = percent(relative.value)
+        between = f"{percent(relative.low or 0.0)} to {percent(relative.high or 0.0)}"
+        parts: list[Part] = [shown, element("small", between)]
+    else:
+        parts = [with_interval(each.change, unit_of(each.figure))]
+    if each.outcome is Outcome.CLEAR:
+        return element("span", element("b", *parts))
+    return element("span", *parts, element("small", _OUTCOMES[each.outcome]), class_="muted")
+
+
+def _card(card: Card) -> Element:
+    rows = [difference_row(each) for each in card.differences if _counted(each)]
+    before, after = card.before, card.after
+    made = element(
+        "article",
+        element("h3", ", ".join(card.changes)),
+        element("p", "At ", number(card.at_s, "s"), ": ", _outcome(card), class_="muted"),
+        class_="change",
+    )
+    if card.outcome is not Outcome.TOO_FEW:
+        made.append(table("Before and after", ("", "Before", "After", "Change"), rows))
+    sides = (
+        f"{before.operations:,} and {after.operations:,} operations; {before.from_s:.1f} to "
+        f"{before.to_s:.1f} s and {after.from_s:.1f} to {after.to_s:.1f} s"
+    )
+    made.append(element("p", sides, class_="muted"))
+    for verdict in card.thresholds:
+        bad = verdict.outcome is not Checked.PASSED
+        made.append(element("p", verdict.sentence, class_="bad" if bad else "muted"))
+    return made
+
+
+def _outcome(card: Card) -> str:
+    return card.sentence.removeprefix(f"{', '.join(card.changes)}: ")
+
+
+def _counted(each: Difference) -> bool:
+    return bool(each.before.value or each.after.value)
+
+
+def _capital(name: str) -> str:
+    return _NAMES[name][0].upper() + _NAMES[name][1:]

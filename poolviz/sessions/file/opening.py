@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -24,7 +24,13 @@ from poolviz.sessions.file.format import (
     primary_code,
 )
 
-_CANNOT_OPEN = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+# What SQLite says where it can't make the file that it needs beside one that has a -wal file.
+_NOTHING_BESIDE = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+)
 _LONGEST_BODY = 32_000_000  # bytes
 _LONGEST_SQL = 10_000  # characters; the tables need a hundred each
 
@@ -94,35 +100,66 @@ def not_a_session(path: Path) -> InputError:
 
 
 @contextmanager
+def copied(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """A temporary folder in which `make` has put a copy of the session at `path`; removed at the
+    end. InputError if OSError or OperationalError says that it can't be made."""
+    with ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="poolviz-")))
+            make(folder)
+        except (OSError, sqlite3.OperationalError) as error:
+            where = tempfile.tempdir or "a temporary folder"
+            raise InputError(
+                f"Can't open {path}: it is read from a copy, which can't be made in {where} "
+                f"({getattr(error, 'strerror', None) or error}). Make room there, or set TMPDIR to "
+                "another folder."
+            ) from None
+        yield folder
+
+
+@contextmanager
 def connected(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection, also if nothing can be written beside the file."""
     with ExitStack() as stack:
         try:
-            connection = stack.enter_context(closing(_connect(path, "mode=ro")))
-            pragma(connection, "application_id")  # SQLite opens a file when it is first used
+            connection = stack.enter_context(_used(path, "mode=ro"))
         except sqlite3.OperationalError as error:
-            if primary_code(error) not in _CANNOT_OPEN:
+            if primary_code(error) not in _NOTHING_BESIDE:
                 raise
-            connection = stack.enter_context(closing(_connect_read_only_folder(path, stack)))
+            connection = _connect_with_nothing_beside(path, stack)
         yield connection
 
 
-def _connect_read_only_folder(path: Path, stack: ExitStack) -> sqlite3.Connection:
-    """Connect to a file in a folder that takes no other file.
+def _connect_with_nothing_beside(path: Path, stack: ExitStack) -> sqlite3.Connection:
+    """Connect to a file in a folder that takes no other file, or on a disk that is full.
 
     The last seconds of a killed run are in the -wal file, which SQLite reads only if it can write
     beside it. If there is one, a copy of both is read.
     """
     wal = _wal_of(path)
     try:
-        if not wal.exists() or not wal.stat().st_size:
-            return _connect(path, "immutable=1")
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="poolviz-")))
-        shutil.copy(path, folder / "session")
-        shutil.copy(wal, folder / "session-wal")
+        has_wal = wal.exists() and wal.stat().st_size > 0
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}.") from None
-    return _connect(folder / "session", "mode=ro")
+    if not has_wal:
+        return stack.enter_context(_used(path, "immutable=1"))
+
+    def make(folder: Path) -> None:
+        shutil.copy(path, folder / "session")
+        shutil.copy(wal, folder / "session-wal")
+        with _used(folder / "session", "mode=ro"):
+            return  # there was room for SQLite's file beside them too
+
+    folder = stack.enter_context(copied(path, make))
+    return stack.enter_context(_used(folder / "session", "mode=ro"))
+
+
+@contextmanager
+def _used(path: Path, how: str) -> Iterator[sqlite3.Connection]:
+    """A connection that was used once: SQLite opens a file when it is first used."""
+    with closing(_connect(path, how)) as connection:
+        pragma(connection, "application_id")
+        yield connection
 
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -44,6 +43,7 @@ from poolviz.sessions.file.label import LABEL, Label
 from poolviz.sessions.file.opening import (
     check_readable,
     connected,
+    copied,
     format_of,
     not_a_session,
     size_of,
@@ -62,6 +62,7 @@ from poolviz.sessions.file.plausibility import check_mark, check_samples, check_
 from poolviz.sessions.file.stored_bins import StoredBins
 from poolviz.sessions.summary import SummaryBuilder
 
+_COPY = "session.poolviz"
 _SHOWN = 200  # characters of a message
 _KEPT = 100_000_000  # bytes of each table that is kept in memory
 _FEW = 10  # rows that `meta` may have
@@ -70,6 +71,9 @@ _NEWEST = 1200  # samples that are read on opening, if there are as many: those 
 _KEPT_WHOLE = ("marks", "settings", "segments", "bins")
 # What summing up samples raises that no run has, should the checks let one through.
 IMPOSSIBLE = (LookupError, TypeError, ValueError, ArithmeticError)
+
+# What SQLite says of a disk or a machine that fails.
+_NOT_THE_FILE = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
 
 T = TypeVar("T")
 
@@ -123,6 +127,8 @@ class SessionHeader:
                 return InputError(f"{self.path} is being written by another program: try again.")
             if primary_code(why) == sqlite3.SQLITE_NOTADB:
                 return not_a_session(self.path)
+            if primary_code(why) in _NOT_THE_FILE:
+                return InputError(f"Can't read {self.path}: {why}.")
         if isinstance(why, UnicodeDecodeError):
             why = "there are bytes in it that are no text"
         shown = on_one_line(str(why))[:_SHOWN]  # SQLite's messages hold names from the file
@@ -151,22 +157,21 @@ class SessionReader(SessionHeader):
         super().__init__(path)
         with ExitStack() as undo:
             if self.version < FORMAT:
-                folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="poolviz-"))
-                self._source = self._migrated(Path(folder) / "session.poolviz")
+                folder = undo.enter_context(copied(path, self._migrate))
+                self._source = folder / _COPY
             with self._reading() as contents:
                 self.stored = contents.stored()
             self._copy = undo.pop_all()
 
-    def _migrated(self, copy: Path) -> Path:
-        try:
-            with self._reading() as contents:
-                write_session(copy, contents.as_rows())
-        except OSError as error:
-            raise InputError(
-                f"Can't open {self.path}: its copy in the present format can't be written to "
-                f"{copy.parent} ({error.strerror})."
-            ) from None
-        return copy
+    def _migrate(self, folder: Path) -> None:
+        with closing(self._rows()) as rows:
+            write_session(folder / _COPY, rows)
+
+    def _rows(self) -> Generator[Row, None, None]:
+        """Yield the rows of a session in the present format. What is wrong with the present file
+        is InputError, so that other errors are those of what is written."""
+        with self._reading() as contents:
+            yield from contents.as_rows()
 
     def samples(self) -> Iterator[Sample]:
         """Yield every sample in order; InputError if the file is damaged."""

@@ -23,6 +23,8 @@ from poolviz.model.sample import MarkKind
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
+from tests.commands.trials import small_disk
+from tests.sessions.file.recording import child
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -87,3 +89,53 @@ def test_nothing_is_left_of_the_copy_that_could_not_be_read(
     with pytest.raises(InputError, match="damaged"):
         Recorder.open(old)
     assert not list(copies.iterdir())
+
+
+@pytest.mark.parametrize("size", ["16k", "40k"])
+def test_a_full_disk_is_said_to_be_full_and_not_the_session_to_be_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    """One takes the beginning of the copy, the other none of it."""
+    copies = tmp_path / "copies"
+    with small_disk(copies, size):
+        monkeypatch.setattr(tempfile, "tempdir", str(copies))
+        with pytest.raises(InputError) as caught:
+            Recorder.open(DATA / "format-1.poolviz")
+        assert not list(copies.iterdir())
+    (sentence,) = caught.value.problems
+    assert sentence == (
+        f"Can't open {DATA / 'format-1.poolviz'}: it is read from a copy, which can't be made in "
+        f"{copies} (database or disk is full). Make room there, or set TMPDIR to another folder."
+    )
+
+
+NO_ROOM = """
+import resource, sys, tempfile
+from pathlib import Path
+from poolviz.model.errors import InputError
+from poolviz.sessions.recorder import Recorder
+tempfile.tempdir = sys.argv[2]
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), hard))
+try:
+    Recorder.open(Path(sys.argv[1]))
+except InputError as error:
+    print(*error.problems)
+"""
+
+
+@pytest.mark.parametrize("most", [0, 1, 20_000])
+def test_a_limit_to_a_files_size_is_said_too(tmp_path: Path, most: int) -> None:
+    with child(NO_ROOM, DATA / "format-1.poolviz", str(tmp_path), str(most)) as process:
+        said, _ = process.communicate(timeout=60)
+    assert "it is read from a copy, which can't be made" in said
+    assert (str(tmp_path) in said, "damaged" in said, said.count("\n")) == (True, False, 1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_folder_for_temporary_files_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(InputError, match=r"can't be made in .*gone \(No such file or directory"):
+        Recorder.open(DATA / "format-1.poolviz")

@@ -17,6 +17,7 @@ import pytest
 from poolviz.model.errors import InputError
 from poolviz.sessions.file.format import FORMAT
 from poolviz.sessions.recorder import Recorder
+from tests.commands.trials import small_disk
 from tests.sessions.builders import digest, samples, ticks, wait_until
 from tests.sessions.file.recording import RECORD_UNTIL_KILLED, child, count_in, recorded
 
@@ -24,6 +25,7 @@ READ_ONLY = """
 import os, sys
 from pathlib import Path
 from poolviz.sessions.recorder import Recorder
+from tests.commands.trials import small_disk
 from tests.sessions.builders import digest
 path = Path(sys.argv[1])
 if os.getuid() == 0:
@@ -145,3 +147,50 @@ def test_a_session_of_a_newer_poolviz_asks_for_an_update(tmp_path: Path) -> None
         connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
     with pytest.raises(InputError, match=r"by a newer poolviz .*update poolviz"):
         Recorder.open(path)
+
+
+RECORD_WITH_WAL = """
+import sys
+from pathlib import Path
+from poolviz.model.messages import SampleTaken
+from poolviz.sessions.recorder import Recorder
+from tests.sessions.builders import began, samples, ticks, wait_until
+path = Path(sys.argv[1])
+recorder = Recorder(path)
+recorder.add(began())
+for sample in samples(ticks(100)):
+    recorder.add(SampleTaken(sample))
+    if sample.index == 49:
+        wait_until(path.exists)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("copies", ["elsewhere", "full too"])
+def test_a_killed_session_on_a_full_disk_is_not_said_to_be_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: str
+) -> None:
+    """SQLite makes a file beside one that has a -wal file."""
+    folder = tmp_path / "small"
+    with small_disk(folder, "400k"):
+        path = folder / "a.poolviz"
+        with child(RECORD_WITH_WAL, path) as process:
+            wait_until(lambda: count_in(path) == 100)
+            process.send_signal(signal.SIGKILL)
+        path.with_name(path.name + "-shm").unlink()
+        assert path.with_name(path.name + "-wal").stat().st_size
+        if copies == "full too":
+            (folder / "copies").mkdir()
+            monkeypatch.setattr(tempfile, "tempdir", str(folder / "copies"))
+        with (folder / "rest").open("wb", buffering=0) as rest, pytest.raises(OSError):
+            while True:
+                rest.write(bytes(4096))
+        if copies == "elsewhere":
+            with Recorder.open(path) as recorder:
+                assert digest(recorder.samples()) == digest(samples(ticks(100)))
+        else:
+            with pytest.raises(InputError) as caught:
+                Recorder.open(path)
+            (sentence,) = caught.value.problems
+            assert "damaged" not in sentence
+            assert f"{folder / 'copies'} (No space left on device)" in sentence

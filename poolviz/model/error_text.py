@@ -137,7 +137,13 @@ def kind_of_text(error: BaseException, text: str, sqlstate: str | None) -> str:
         given = ()
     if len(given) == 2 and type(given[0]) is int and type(given[1]) is str:
         number, text = f"{given[0]} ", given[1]
-    return number + _VARIES.sub("#", text[:_COMPARED])
+    return number + without_variables(text)
+
+
+def without_variables(text: str) -> str:
+    """Return a message without what differs between two of a kind: numbers, names in quotes,
+    addresses and ids."""
+    return _VARIES.sub("#", text[:_COMPARED])
 
 
 def sentence_part(error: BaseException, passwords: Collection[str] = ()) -> str:

@@ -75,7 +75,8 @@ class PoolUnusable(msgspec.Struct, tag=True, frozen=True):
 
 
 class RunStarted(msgspec.Struct, tag="Began", frozen=True):
-    """The pool is open, and the clients start. `started` is Unix time, in seconds.
+    """The pool is open, and the clients start. `started` is Unix time, in seconds. `member` is the
+    name of this pool where a run has several, each in a process of its own.
 
     Session files contain this message, under this tag and these names of fields.
     """
@@ -83,6 +84,7 @@ class RunStarted(msgspec.Struct, tag="Began", frozen=True):
     started: float
     scenario: Scenario
     environment: dict[str, str] = msgspec.field(name="facts")
+    member: str = ""
 
 
 class SampleTaken(msgspec.Struct, tag=True, frozen=True):

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from poolviz.model.errors import InputError
+from poolviz.sessions.file.background_writer import is_being_recorded
 from poolviz.sessions.file.label_writer import write_label
 from poolviz.sessions.file.opening import is_session
 from poolviz.sessions.file.reader import SessionHeader
-from poolviz.sessions.file.writer import is_being_recorded
 from poolviz.sessions.kept_session import KeptSession, files_of
 from poolviz.sessions.limits import SessionLimits, read_limits, write_limits
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from poolviz.model.errors import InputError
 from poolviz.model.text import on_one_line, shortened
+from poolviz.sessions.file.background_writer import is_being_recorded
 from poolviz.sessions.file.label import LONGEST_NOTE, Label
 from poolviz.sessions.file.reader import SessionHeader
-from poolviz.sessions.file.writer import is_being_recorded
 
 BESIDE = ("-wal", "-shm", "-journal")  # SQLite's files
 _LONGEST = 200  # characters of what a file says of itself
@@ -33,7 +33,8 @@ class Ending(StrEnum):
 @dataclass(frozen=True)
 class KeptSession:
     """What a list shows of a session. `sentence` says why it failed or can't be read; of one that
-    can't be, only `path`, `size` and that are known. Texts are on one line."""
+    can't be, only `path`, `size` and that are known. `members` are the names of its pools, if they
+    are several. Texts are on one line."""
 
     path: Path
     size: int  # bytes, with what SQLite keeps beside it
@@ -44,6 +45,7 @@ class KeptSession:
     pool: str = ""
     server: str = ""
     label: Label = field(default_factory=Label)
+    members: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, path: Path) -> KeptSession:
@@ -74,6 +76,7 @@ class KeptSession:
             _shown(began.scenario.pool),
             _shown(began.environment.get("server", "")),
             _shown_label(reader.label),
+            tuple(map(_shown, reader.members)),
         )
 
     @property
@@ -89,6 +92,7 @@ class KeptSession:
             "note": self.label.note or None,
             "keep": self.label.keep,
             "pool": self.pool or None,
+            "members": list(self.members),
             "server": self.server or None,
             "started": self.started.isoformat() if self.started is not None else None,
             "duration_s": self.duration_s if self.started is not None else None,

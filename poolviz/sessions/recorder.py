@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -13,15 +13,18 @@ from types import TracebackType
 
 import msgspec
 
+from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.sample import TICK, Mark, Sample, ServerView
 from poolviz.model.secrets import without_secrets
 from poolviz.sessions.error_details import ErrorDetails
+from poolviz.sessions.file.background_writer import BackgroundWriter
 from poolviz.sessions.file.columns import Columns
-from poolviz.sessions.file.format import Damage
-from poolviz.sessions.file.reader import IMPOSSIBLE, SessionReader
+from poolviz.sessions.file.format import WHOLE, Damage
+from poolviz.sessions.file.reader import IMPOSSIBLE, SessionHeader, SessionReader
 from poolviz.sessions.file.writer import SessionWriter
+from poolviz.sessions.member_sum import MemberSum, shifted
 from poolviz.sessions.resolutions import Band, Resolutions, View
 from poolviz.sessions.stored_resolutions import StoredResolutions
 from poolviz.sessions.summary import Reading, RunSummary, SummaryBuilder
@@ -58,17 +61,22 @@ class Recorder:
     that is removed by `close`. InputError if the path can't be written or holds something else
     than a session. The lock is held for microseconds and never while waiting for a disk.
     The run is complete without its file where that is `optional`, unless samples are missing.
+
+    A run may have several members: pools that run at the same time, each in a process of its own.
+    Each of them has a record of its own in the same file (`member`), and this is of their sum.
     """
 
     def __init__(
         self,
         path: Path | None = None,
         *,
-        reader: SessionReader | None = None,
+        file: SessionReader | SessionWriter | None = None,
         optional: bool = False,
     ) -> None:
-        self._file = reader or SessionWriter(path)
+        self._file = file or SessionWriter(BackgroundWriter(path))
         self._optional = optional
+        self._members: Mapping[str, Recorder] = {}
+        self._sum = MemberSum()
         self._lock = threading.Lock()  # guards the three below
         self._resolutions = Resolutions()
         self._stored: StoredResolutions | None = None  # of a session that was opened
@@ -82,11 +90,12 @@ class Recorder:
         self.marks: tuple[Mark, ...] = ()
 
     @classmethod
-    def open(cls, path: Path) -> Recorder:
-        """Open the session file at `path` for reading. InputError if it isn't one, is damaged, or
-        was written by a newer poolviz."""
-        reader = SessionReader(path)
-        recorder = cls(reader=reader)
+    def open(cls, path: Path, member: str = "") -> Recorder:
+        """Open the session file at `path`, or the `member` of that name in it, for reading.
+        InputError if it isn't one, is damaged, or was written by a newer poolviz, or has no such
+        member."""
+        reader = SessionReader(path, _number_of(member, path) if member else WHOLE)
+        recorder = cls(file=reader)
         stored = reader.stored
         recorder.began, recorder.ended, recorder.marks = stored.began, stored.ended, stored.marks
         try:
@@ -114,6 +123,22 @@ class Recorder:
         return self._file.path
 
     @property
+    def members(self) -> tuple[str, ...]:
+        """The names of the pools that ran at the same time, if they were several."""
+        if isinstance(self._file, SessionReader):
+            return self._file.members
+        return tuple(self._members)
+
+    def member(self, name: str) -> Recorder:
+        """Return the record of a member, which is closed with this one. InputError if there is none
+        of that name, or it can't be read."""
+        if name not in self._members and isinstance(self._file, SessionReader):
+            self._members = {**self._members, name: Recorder.open(self._file.path, name)}
+        if name not in self._members:
+            raise no_member(name, self._members)
+        return self._members[name]
+
+    @property
     def trouble(self) -> str:
         """A sentence while the session can't be written, or if samples are missing in it; else
         empty. What is recorded while it can't be written is kept in memory."""
@@ -131,9 +156,15 @@ class Recorder:
         """Seconds recorded: the end of the last sample."""
         return self.last.t if self.last is not None else 0.0
 
-    def add(self, report: Report) -> None:
-        """Record a RunStarted, SampleTaken, MarkAdded or RunEnded; ignore other reports."""
-        if isinstance(report, SampleTaken):
+    def add(self, report: Report, member: str = "") -> None:
+        """Record a RunStarted, SampleTaken, MarkAdded or RunEnded; ignore other reports.
+
+        Reports of a `member` make up those of the whole run, but for its RunEnded, which says that
+        no member follows. A member has its own name and its own RunStarted, which comes first.
+        """
+        if member:
+            self._add_of_member(report, member)
+        elif isinstance(report, SampleTaken):
             self._take(self._writer.add_sample(report.sample, self._summary_builder))
         elif isinstance(report, MarkAdded):
             self._writer.add_mark(report.mark)
@@ -142,6 +173,7 @@ class Recorder:
             self.began = _without_secrets(report)
             self._writer.begin(self.began)
         elif isinstance(report, RunEnded):
+            self._add_all(self._sum.flush())
             self.ended = report
             if self.began is not None:  # a run that never started leaves no session
                 self._writer.end(report)
@@ -151,7 +183,10 @@ class Recorder:
 
     def close(self) -> None:
         """Write what is left, end the writer thread, and leave one single file. What was recorded
-        can still be read."""
+        can still be read. A member is closed with the whole."""
+        if isinstance(self._file, SessionReader):
+            for member in self._members.values():
+                member.close()
         self._file.close()
 
     def __enter__(self) -> Recorder:
@@ -184,8 +219,8 @@ class Recorder:
 
     def copy(self, path: Path) -> bool:
         """Write the session that was opened to `path`, where no file may be; return False if this
-        is a run that is being recorded. OSError or sqlite3.Error if that fails."""
-        if isinstance(self._file, SessionWriter):
+        is a run that is being recorded, or a member. OSError or sqlite3.Error if that fails."""
+        if isinstance(self._file, SessionWriter) or self._file.is_member:
             return False
         self._file.copy(path)
         return True
@@ -219,6 +254,40 @@ class Recorder:
             raise RuntimeError("This session was opened for reading.")
         return self._file
 
+    def _add_of_member(self, report: Report, name: str) -> None:
+        if isinstance(report, RunStarted):
+            self._begin_member(msgspec.structs.replace(report, member=name))
+        member = self._members.get(name)
+        if member is None or member.began is None or self.began is None:
+            return  # it could not start
+        after = max(member.began.started - self.began.started, 0.0)
+        if isinstance(report, SampleTaken):
+            sample = shifted(report.sample, after)
+            member.add(SampleTaken(sample))
+            self._add_all(self._sum.sample(name, sample))
+        elif isinstance(report, MarkAdded):
+            mark = msgspec.structs.replace(report.mark, t=report.mark.t + after)
+            member.add(MarkAdded(mark))
+            self._sum.mark(name, mark)
+        elif isinstance(report, RunEnded):
+            member.add(report)
+            self._add_all(self._sum.end(name))
+
+    def _begin_member(self, began: RunStarted) -> None:
+        if began.member in self._members:
+            raise ValueError(f"There is a member {began.member!r} already.")
+        if self.began is None:
+            self.add(msgspec.structs.replace(began, member=""))
+        began = _without_secrets(began)
+        member = Recorder(file=self._writer.further_member(began), optional=self._optional)
+        member.began, member.revision = began, 1
+        self._members = {**self._members, began.member: member}
+        self._sum.begin(began.member)
+
+    def _add_all(self, made: Iterable[Sample | Mark]) -> None:
+        for each in made:
+            self.add(SampleTaken(each) if isinstance(each, Sample) else MarkAdded(each))
+
     def _take(self, sample: Sample) -> None:
         with self._lock:
             self._resolutions.add(sample)
@@ -230,6 +299,20 @@ class Recorder:
         self.last = sample
         if sample.server is not None:
             self.server = sample.server
+
+
+def no_member(name: str, members: Iterable[str]) -> InputError:
+    """Return the error to raise if a run has no member of that name."""
+    known = ", ".join(members)
+    which = f"its pools are {known}" if known else "it has one pool only"
+    return InputError(f"There is no pool {name!r} in this session: {which}.")
+
+
+def _number_of(name: str, path: Path) -> int:
+    members = SessionHeader(path).members
+    if name not in members:
+        raise no_member(name, members)
+    return members.index(name) + 1
 
 
 def _recent(samples: list[Sample]) -> Recent:

@@ -14,7 +14,8 @@ from poolviz.sessions.thresholds import verdicts
 def as_object(recorder: Recorder) -> dict[str, Any]:
     """Return the one object that `poolviz run --json` prints: what was run comes first, and what
     became of its conditions, then the changes, faults and notes of the run, and last what changes
-    and faults did."""
+    and faults did. `members` has the figures of each pool of a run that has several; those of the
+    run are their sum then."""
     summary, did = recorder.summary(), effects(recorder)
     return {
         "pool": summary.pool,
@@ -26,6 +27,10 @@ def as_object(recorder: Recorder) -> dict[str, Any]:
         "incomplete_reason": summary.incomplete_reason,
         **msgspec.structs.asdict(summary),
         "thresholds": [msgspec.structs.asdict(verdict) for verdict in verdicts(recorder)],
+        "members": [
+            {"name": name, **msgspec.structs.asdict(recorder.member(name).summary())}
+            for name in recorder.members
+        ],
         "marks": [msgspec.structs.asdict(mark) for mark in recorder.marks],
         "cards": did.cards,
         "settled_segments": did.segments,

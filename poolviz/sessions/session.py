@@ -70,6 +70,17 @@ class Session:
         return self._recorder.marks
 
     @property
+    def members(self) -> tuple[str, ...]:
+        """The names of the pools that ran at the same time, if they were several. The figures of
+        the session are those of their sum."""
+        return self._recorder.members
+
+    def member(self, name: str) -> Session:
+        """Return one of several pools as a session of its own, which is closed with this one.
+        InputError if there is none of that name."""
+        return Session(self._recorder.member(name))
+
+    @property
     def segments(self) -> list[SegmentSummary]:
         """The figures between two changes or faults, with what was in force then."""
         return self.summary().segments

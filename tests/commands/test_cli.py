@@ -437,7 +437,7 @@ def test_a_file_that_cannot_be_written_at_the_end_takes_no_other_with_it(
 def test_a_session_that_could_not_be_written_whole_makes_a_run_incomplete(
     run: Any, conninfo: str, tmp_path: Path
 ) -> None:
-    with small_disk(tmp_path / "small", "40k"):
+    with small_disk(tmp_path / "small", "80k"):
         files = ("--out", "small/s.poolviz", "--out", "small/x.csv", "--out", "x.json")
         load = ("--load", "clients=4", "--duration", "3")
         status, out, err = run("run", "--dsn", conninfo, *load, *files, "--json", "--quiet")

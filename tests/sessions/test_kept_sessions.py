@@ -108,8 +108,8 @@ def test_a_label_from_elsewhere_injects_nothing_into_the_list(tmp_path: Path) ->
     path = session(tmp_path, 1)
     body = pack(Label("\x1b]0;owned\x07" * 1000, "\x1b[2J\nnote", keep=True))
     with closing(sqlite3.connect(path)) as connection, connection:
-        sealed = seal("meta", ("label",), body)
-        connection.execute("INSERT INTO meta VALUES ('label', ?)", (sealed,))
+        sealed = seal("meta", ("label", 0), body)
+        connection.execute("INSERT INTO meta VALUES ('label', 0, ?)", (sealed,))
     label = KeptSession.of(path).label
     assert label.name.isprintable()
     assert len(label.name) <= 200

@@ -2,7 +2,7 @@
 
 An SQLite database of seven tables, of which every row has a body of msgpack:
 
-- `meta` holds by key what concerns the whole run: the RunStarted under "began", its RunEnded under
+- `meta` holds by key what concerns a whole run: the RunStarted under "began", its RunEnded under
   "ended", how many rows there are under "counts" (`Counts`), and under "state" the sums over the
   samples of all chunks;
 - `settings` holds the limits, the load and the faults in force (`Settings`), once each time that
@@ -17,12 +17,17 @@ An SQLite database of seven tables, of which every row has a body of msgpack:
 Opening a session takes the sums, the bins and the newest samples. The other samples are read when
 they are looked at.
 
-Rows are numbered from 0 in the order they came, samples through all of the run. Before each body
-stands a checksum of the body and of its place, so that a changed bit, exchanged bodies, and rows
-that are missing or there twice are found.
+Every row belongs to a member. Member 0 is the run as a whole. A run of several pools, each in a
+process of its own, has each of them as a further member, with rows of the same kinds in all tables;
+member 0 is their sum then.
 
-Format 2 had every sample as a row, and neither `chunks`, `bins`, `segments` nor "state". Format 1
-had neither `settings` nor "counts" nor checksums either: each sample held its own settings.
+The rows of a member are numbered from 0 in the order they came, samples through all of the run.
+Before each body stands a checksum of the body and of its place, so that a changed bit, exchanged
+bodies, and rows that are missing or there twice are found.
+
+Format 2 had every sample as a row, neither `chunks`, `bins`, `segments` nor "state", and no
+members. Format 1 had neither `settings` nor "counts" nor checksums either: each sample held its own
+settings.
 """
 
 from __future__ import annotations
@@ -58,12 +63,23 @@ _TABLES = {
         "marks": "CREATE TABLE marks (idx INTEGER PRIMARY KEY, body BLOB NOT NULL)",
     },
 }
-_TABLES[3] = _TABLES[2] | {
-    "chunks": "CREATE TABLE chunks (idx INTEGER PRIMARY KEY, first INTEGER NOT NULL, count INTEGER "
-    "NOT NULL, body BLOB NOT NULL)",
-    "bins": "CREATE TABLE bins (idx INTEGER PRIMARY KEY, body BLOB NOT NULL)",
-    "segments": "CREATE TABLE segments (idx INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+_TABLES[3] = {
+    "meta": "CREATE TABLE meta (key TEXT NOT NULL, member INTEGER NOT NULL, body BLOB NOT NULL, "
+    "PRIMARY KEY (member, key))",
+} | {
+    table: f"CREATE TABLE {table} (idx INTEGER NOT NULL, {more}member INTEGER NOT NULL, "
+    "body BLOB NOT NULL, PRIMARY KEY (member, idx))"
+    for table, more in {
+        "settings": "",
+        "samples": "settings INTEGER NOT NULL, ",
+        "chunks": "first INTEGER NOT NULL, count INTEGER NOT NULL, ",
+        "bins": "",
+        "segments": "",
+        "marks": "",
+    }.items()
 }
+WHOLE = 0  # the member that is the run as a whole
+MOST_MEMBERS = 10_000
 CHUNK_BITS = 10  # a chunk has the samples whose index is the same without so many of its last bits
 _CHECKSUM = 4  # bytes
 _SHOWN = 40  # characters of a key
@@ -73,13 +89,13 @@ Place: TypeAlias = tuple[Any, ...]  # all columns of a row but the body: numbers
 Row: TypeAlias = tuple[Table, Place, bytes]
 
 _INSERT: dict[Table, str] = {
-    "meta": "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-    "settings": "INSERT INTO settings VALUES (?, ?)",
-    "samples": "INSERT INTO samples VALUES (?, ?, ?)",
-    "chunks": "INSERT INTO chunks VALUES (?, ?, ?, ?)",
-    "bins": "INSERT INTO bins VALUES (?, ?)",
-    "segments": "INSERT INTO segments VALUES (?, ?)",
-    "marks": "INSERT INTO marks VALUES (?, ?)",
+    "meta": "INSERT OR REPLACE INTO meta VALUES (?, ?, ?)",
+    "settings": "INSERT INTO settings VALUES (?, ?, ?)",
+    "samples": "INSERT INTO samples VALUES (?, ?, ?, ?)",
+    "chunks": "INSERT INTO chunks VALUES (?, ?, ?, ?, ?)",
+    "bins": "INSERT INTO bins VALUES (?, ?, ?)",
+    "segments": "INSERT INTO segments VALUES (?, ?, ?)",
+    "marks": "INSERT INTO marks VALUES (?, ?, ?)",
 }
 
 
@@ -92,8 +108,9 @@ class Settings(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Counts(msgspec.Struct, array_like=True, frozen=True):
-    """How many rows the tables have, and whether "ended" is there. `samples` counts those in chunks
-    too, of which `bins` has as many rows. `missing` samples were taken and could not be kept."""
+    """How many rows of a member the tables have, and whether "ended" is there. `samples` counts
+    those in chunks too, of which `bins` has as many rows. `missing` samples were taken and could
+    not be kept. `members` is how many further members there are, where this is the whole."""
 
     settings: int = 0
     samples: int = 0
@@ -102,6 +119,7 @@ class Counts(msgspec.Struct, array_like=True, frozen=True):
     missing: int = 0
     chunks: int = 0
     segments: int = 0
+    members: int = 0
 
     @property
     def trouble(self) -> str:
@@ -140,7 +158,11 @@ def check_tables(connection: sqlite3.Connection, version: int) -> None:
     expected: set[tuple[str, str, str, str | None]] = {
         ("table", name, name, sql) for name, sql in _TABLES[version].items()
     }
-    expected.add(("index", "sqlite_autoindex_meta_1", "meta", None))
+    expected |= {
+        ("index", f"sqlite_autoindex_{name}_1", name, None)
+        for name, sql in _TABLES[version].items()
+        if "INTEGER PRIMARY KEY" not in sql
+    }
     found = connection.execute(
         "SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT ?", (len(expected) + 1,)
     ).fetchall()
@@ -151,6 +173,11 @@ def check_tables(connection: sqlite3.Connection, version: int) -> None:
 def is_readable_format(version: int) -> bool:
     """Whether this poolviz reads sessions of that format."""
     return version in _TABLES
+
+
+def has_members(version: int) -> bool:
+    """Whether every row of that format belongs to a member."""
+    return version > 2
 
 
 def insert(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
@@ -164,9 +191,11 @@ def insert(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
                 samples.append(sealed)
                 continue
             if table == "chunks":
-                _, first, count = place
-                samples = [sample for sample in samples if sample[0] >= first + count]
-                connection.execute("DELETE FROM samples WHERE idx < ?", (first + count,))
+                _, first, count, member = place
+                end = first + count
+                samples = [each for each in samples if each[2] != member or each[0] >= end]
+                delete = "DELETE FROM samples WHERE member = ? AND idx < ?"
+                connection.execute(delete, (member, end))
             connection.execute(_INSERT[table], sealed)
         connection.executemany(_INSERT["samples"], samples)
 
@@ -189,19 +218,22 @@ class ChunkRow(NamedTuple):
 
 
 def read_page(
-    connection: sqlite3.Connection, first: int, end: int
+    connection: sqlite3.Connection, member: int, first: int, end: int
 ) -> ChunkRow | list[tuple[int, bytes]]:
-    """Return samples from number `first` on, so few that the writer can wait: the whole chunk
-    that has it, or up to before `end` the number of its settings and the body of each."""
-    query = "SELECT * FROM chunks WHERE first <= ? ORDER BY first DESC LIMIT 1"
-    row = connection.execute(query, (first,)).fetchone()
+    """Return a member's samples from number `first` on, so few that the writer can wait: the whole
+    chunk that has it, or up to before `end` the number of its settings and the body of each."""
+    query = "SELECT * FROM chunks WHERE member = ? AND first <= ? ORDER BY idx DESC LIMIT 1"
+    row = connection.execute(query, (member, first)).fetchone()
     if row is not None and first < row[1] + row[2]:
         *place, sealed = row
         return ChunkRow(place[1], unseal("chunks", tuple(place), sealed))
-    query = "SELECT settings, body FROM samples WHERE idx >= ? AND idx < ? ORDER BY idx"
+    query = (
+        "SELECT settings, body FROM samples WHERE member = ? AND idx >= ? AND idx < ? ORDER BY idx"
+    )
+    rows = connection.execute(query, (member, first, end))
     return [
-        (settings, unseal("samples", (number, settings), body))
-        for number, (settings, body) in enumerate(connection.execute(query, (first, end)), first)
+        (settings, unseal("samples", (number, settings, member), body))
+        for number, (settings, body) in enumerate(rows, first)
     ]
 
 

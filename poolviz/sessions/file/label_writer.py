@@ -8,17 +8,19 @@ from contextlib import closing
 from pathlib import Path
 
 from poolviz.model.errors import InputError
+from poolviz.sessions.file.background_writer import is_being_recorded
 from poolviz.sessions.file.format import (
     SQLITE_ERRORS,
+    WHOLE,
     Damage,
     check_tables,
+    has_members,
     pack,
     pragma,
     seal,
 )
 from poolviz.sessions.file.label import LABEL, Label
 from poolviz.sessions.file.reader import SessionHeader
-from poolviz.sessions.file.writer import is_being_recorded
 
 _PATIENCE = 5.0  # seconds to wait for another program that writes the file
 
@@ -45,8 +47,11 @@ def write_label(path: Path, label: Label) -> None:
                 version = pragma(connection, "user_version")
                 check_tables(connection, version)  # another program may have put others there
                 body = pack(label)
-                sealed = seal("meta", (LABEL,), body) if version > 1 else body
-                connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (LABEL, sealed))
+                place = (LABEL, WHOLE) if has_members(version) else (LABEL,)
+                sealed = seal("meta", place, body) if version > 1 else body
+                values = ", ".join("?" * (len(place) + 1))
+                insert = f"INSERT OR REPLACE INTO meta VALUES ({values})"
+                connection.execute(insert, (*place, sealed))
     except sqlite3.OperationalError as error:
         raise InputError(f"Can't write {path}: {error}.") from None
     except (*SQLITE_ERRORS, Damage) as error:

@@ -14,6 +14,7 @@ from poolviz.sessions.bins import ServerSeen
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import (
     CHUNK_BITS,
+    WHOLE,
     Counts,
     Damage,
     Place,
@@ -54,13 +55,13 @@ class Chunk:
 
     def __init__(
         self,
-        place: tuple[int, int],
+        place: tuple[int, int, int],
         samples: Sequence[Sample],
         settings: Sequence[int],
         seen: ServerSeen,
         sums: Sequence[Row],
     ) -> None:
-        self._number, self._first = place
+        self._number, self._first, self._member = place
         self._samples, self._settings, self._seen = samples, settings, seen
         self._sums = sums
         self._rows: list[Row] = []
@@ -70,10 +71,10 @@ class Chunk:
         if not self._rows:
             columns = Columns.of(self._samples, self._settings)
             bins = StoredBins.of(columns, self._seen)
-            place = (self._number, self._first, columns.count)
+            place = (self._number, self._first, columns.count, self._member)
             self._rows = [
                 ("chunks", place, columns.pack()),
-                ("bins", (self._number,), bins.pack()),
+                ("bins", (self._number, self._member), bins.pack()),
                 *self._sums,
             ]
             self._samples = self._settings = ()
@@ -81,13 +82,14 @@ class Chunk:
 
 
 class Packer:
-    """Makes the rows of one session, numbered in the order they come. Not thread-safe.
+    """Makes the rows of one member, numbered in the order they come. Not thread-safe.
 
     `counts` is of the rows that were made. The settings of all samples are kept: they are shared by
     samples and summaries anyway.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, member: int = WHOLE) -> None:
+        self.member = member
         self.counts = Counts()
         self.settings: list[Settings] = []
         self._newest = b""  # the last settings, packed
@@ -97,18 +99,18 @@ class Packer:
 
     def began(self, message: RunStarted) -> Row:
         """Return the row of a run's beginning."""
-        return "meta", ("began",), pack(message)
+        return "meta", ("began", self.member), pack(message)
 
     def ended(self, message: RunEnded) -> Row:
         """Return the row of a run's end."""
         self.counts = msgspec.structs.replace(self.counts, ended=True)
-        return "meta", ("ended",), pack(message)
+        return "meta", ("ended", self.member), pack(message)
 
     def mark(self, mark: Mark) -> Row:
         """Return the row of the next mark."""
         number = self.counts.marks
         self.counts = msgspec.structs.replace(self.counts, marks=number + 1)
-        return "marks", (number,), pack(mark)
+        return "marks", (number, self.member), pack(mark)
 
     def sample(self, sample: Sample, sums: Sums) -> tuple[Sample, list[Row | Chunk]]:
         """Return a sample, with its settings shared with those before it, and its rows. If
@@ -118,12 +120,12 @@ class Packer:
             rows.append(self._chunk(sums))
         packed = pack(Settings(sample.limits, sample.load, sample.faults))
         if packed != self._newest:
-            rows.append(("settings", (len(self.settings),), packed))
+            rows.append(("settings", (len(self.settings), self.member), packed))
             self.settings.append(Settings(sample.limits, sample.load, sample.faults))
             self._newest = packed
         number, settings = self.counts.samples, len(self.settings) - 1
         body = pack(msgspec.structs.replace(sample, limits={}, load={}, faults={}))
-        rows.append(("samples", (number, settings), body))
+        rows.append(("samples", (number, settings, self.member), body))
         self.counts = msgspec.structs.replace(
             self.counts, settings=settings + 1, samples=number + 1
         )
@@ -136,11 +138,11 @@ class Packer:
         counts, samples = self.counts, self.counts.samples
         segments = sums.closed_from(counts.segments)
         rows: list[Row] = [
-            ("segments", (number,), body)
+            ("segments", (number, self.member), body)
             for number, body in enumerate(segments, start=counts.segments)
         ]
-        rows.append(("meta", ("state",), pack(StoredSums(samples, sums.state()))))
-        place = (counts.chunks, samples - len(self._samples))
+        rows.append(("meta", ("state", self.member), pack(StoredSums(samples, sums.state()))))
+        place = (counts.chunks, samples - len(self._samples), self.member)
         chunk = Chunk(place, self._samples, self._numbers, self._seen, rows)
         self._samples, self._numbers = [], []
         self.counts = msgspec.structs.replace(
@@ -158,9 +160,9 @@ def as_rows(made: Iterable[Row | Chunk]) -> Iterator[Row]:
             yield each
 
 
-def counts_row(counts: Counts) -> Row:
-    """Return the row that says how many rows there are; it replaces an earlier one."""
-    return "meta", ("counts",), pack(counts)
+def counts_row(counts: Counts, member: int = WHOLE) -> Row:
+    """Return the row that says how many rows a member has; it replaces an earlier one."""
+    return "meta", ("counts", member), pack(counts)
 
 
 def with_settings(sample: Sample, settings: Settings) -> Sample:

@@ -23,6 +23,7 @@ from poolviz.sessions.file.format import Damage
 
 _LATEST = 250_000_000_000.0  # Unix time, in the year 9892
 _LONGEST = 320_000_000.0  # seconds, ten years
+_SHORTEST = 1e-9  # seconds, the clock's unit
 _MOST = 1e15  # of any count
 
 
@@ -70,7 +71,8 @@ def _check_order(samples: Sequence[Sample], first: int, before: Sample | None) -
     last = before
     for number, sample in enumerate(samples, start=first):
         earlier = (-1, 0.0, 0) if last is None else (last.index, last.t, last.segment)
-        if not (earlier[1] <= sample.t <= _LONGEST and 0 <= sample.span <= _LONGEST):
+        span_can_be = sample.span == 0 or _SHORTEST <= sample.span <= _LONGEST
+        if not (earlier[1] <= sample.t <= _LONGEST and span_can_be):
             raise Damage(
                 f"sample {number} is at {sample.t:g} s and lasted {sample.span:g} s, "
                 f"after one at {earlier[1]:g} s"

@@ -26,13 +26,17 @@ from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import (
     CHUNK_BITS,
     FORMAT,
+    MOST_MEMBERS,
     SQLITE_ERRORS,
+    WHOLE,
     Counts,
     Damage,
     Place,
     Row,
     Settings,
+    Table,
     check_tables,
+    has_members,
     is_busy,
     pack,
     primary_code,
@@ -106,12 +110,14 @@ class SessionHeader:
 
     Raises InputError if it isn't a session, is damaged where it is read, or is of a newer format.
     `duration` is in seconds. `missing` samples were taken and could not be kept, which `trouble`
-    says in a sentence.
+    says in a sentence. `members` are the names of the pools that it holds, if they are several, and
+    `member` is the number of the one that is read, from 1 on; 0 is the run as a whole.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, member: int = WHOLE) -> None:
         check_readable(path)
         self.path = self._source = path
+        self._member = member
         with self._reading() as contents:
             self.version = contents.version
             self.began: RunStarted = contents.began()
@@ -119,6 +125,7 @@ class SessionHeader:
             self.label: Label = contents.label()
             self.duration = contents.duration()
             self.missing, self.trouble = contents.counts.missing, contents.counts.trouble
+            self.members = contents.members()
 
     def damaged(self, why: object) -> InputError:
         """Return the error to raise if the file can't be read to its end."""
@@ -134,6 +141,11 @@ class SessionHeader:
         shown = on_one_line(str(why))[:_SHOWN]  # SQLite's messages hold names from the file
         return InputError(f"{self.path} is damaged and can't be opened: {shown}.")
 
+    @property
+    def is_member(self) -> bool:
+        """Whether this is one of several pools of a run, and not the run as a whole."""
+        return self._member != WHOLE
+
     @contextmanager
     def _reading(self) -> Iterator[_Contents]:
         with ExitStack() as stack:
@@ -141,20 +153,21 @@ class SessionHeader:
                 connection = stack.enter_context(connected(self._source))
                 connection.execute("BEGIN")  # what is read is of one moment
                 version = format_of(self._source, connection)
-                yield _Contents(connection, version, size_of(self._source, connection))
+                size = size_of(self._source, connection)
+                yield _Contents(connection, version, size, self._member)
             except (*SQLITE_ERRORS, Damage) as error:
                 raise self.damaged(error) from None
 
 
 class SessionReader(SessionHeader):
-    """A whole session that was opened for reading, of which `stored` was read.
+    """A member of a session that was opened for reading, of which `stored` was read.
 
-    Raises InputError as SessionHeader, and if anything in the file is damaged. A file of an earlier
-    format is read from a copy in the present one, which `close` removes.
+    Raises InputError as SessionHeader, and if anything of the member is damaged. A file of an
+    earlier format is read from a copy in the present one, which `close` removes.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, member: int = WHOLE) -> None:
+        super().__init__(path, member)
         with ExitStack() as undo:
             if self.version < FORMAT:
                 folder = undo.enter_context(copied(path, self._migrate))
@@ -203,15 +216,20 @@ class SessionReader(SessionHeader):
 
 
 class _Contents:
-    """What is in a session at one moment. Raises Damage or DatabaseError where it is damaged.
+    """What is in a session at one moment of a member. Raises Damage or DatabaseError where it is
+    damaged.
 
     Only tables are read, in the order of their rows, and no more bytes than the file has: a file
     that was made for that could otherwise have the same page read again and again.
     """
 
-    def __init__(self, connection: sqlite3.Connection, version: int, size: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, version: int, size: int, member: int
+    ) -> None:
         self._connection, self.version, self._left = connection, version, size
         check_tables(connection, version)
+        self._member = member
+        self._of_member = f"WHERE member = {member:d}" if has_members(version) else ""
         self._meta = self._read_meta()
         self.counts = (
             unpack(self._meta_body("counts"), Counts, "meta", ("counts",))
@@ -266,22 +284,22 @@ class _Contents:
 
     def duration(self) -> float:
         """Return the end of the last sample, in seconds."""
-        settings = "settings" if self.version > 1 else "0"
-        query = f"SELECT idx, {settings}, body FROM samples ORDER BY idx DESC LIMIT 1"
+        columns = self._place_columns("samples")
+        query = f"SELECT {columns}, body FROM samples {self._of_member} ORDER BY idx DESC LIMIT 1"
         row = self._connection.execute(query).fetchone()
         if row is None and self.counts.chunks:
             return float(self.chunk(self.counts.chunks - 1)["t"][-1])
         if row is None:
             return 0.0
-        place = tuple(row[:2]) if self.version > 1 else (row[0],)
-        t = unpack_sample(self._opened("samples", place, row[2]), place).t
+        *place, sealed = row
+        t = unpack_sample(self._opened("samples", tuple(place), sealed), tuple(place)).t
         if not 0 <= t < math.inf:
             raise Damage("its last sample has no time")
         return t
 
     def marks(self) -> Iterator[Mark]:
         """Yield every mark in order."""
-        for place, body in self._rows("marks", "idx", self.counts.marks):
+        for place, body in self._rows("marks", self.counts.marks):
             mark = unpack(body, Mark, "marks", place)
             check_mark(mark, int(place[0]))
             yield mark
@@ -306,12 +324,13 @@ class _Contents:
 
     def chunk(self, number: int) -> Columns:
         """Return the samples of one chunk."""
-        query = "SELECT first, count, body FROM chunks WHERE idx = ?"
-        row = self._connection.execute(query, (number,)).fetchone()
+        query = "SELECT first, count, body FROM chunks WHERE member = ? AND idx = ?"
+        row = self._connection.execute(query, (self._member, number)).fetchone()
         if row is None:
             raise Damage(f"chunk {number} is missing")
         first, count, sealed = row
-        columns = Columns.unpack(unseal("chunks", (number, first, count), sealed))
+        place = (number, first, count, self._member)
+        columns = Columns.unpack(unseal("chunks", place, sealed))
         if columns.count != count:
             raise Damage(f"chunk {number} has {columns.count} samples and had {count}")
         return columns
@@ -332,14 +351,13 @@ class _Contents:
         if ended is not None:
             yield packer.ended(ended)
         if LABEL in self._meta:
-            yield "meta", (LABEL,), pack(self.label())
+            yield "meta", (LABEL, WHOLE), pack(self.label())
         yield counts_row(msgspec.structs.replace(packer.counts, missing=self.counts.missing))
 
     def _unchunked(self, before: Sample | None) -> Iterator[Sample]:
         """Yield the samples that are in no chunk, after the one before them."""
-        columns = "idx, settings" if self.version > 1 else "idx"
         first = self._chunked()
-        rows = self._rows("samples", columns, self.counts.samples, first)
+        rows = self._rows("samples", self.counts.samples, first)
         for batch in batched((self._sample(place, body) for place, body in rows), _AT_ONCE):
             check_samples(batch, first, before)
             yield from batch
@@ -358,8 +376,8 @@ class _Contents:
         """Return the places of all chunks, the bytes of which are those that were written."""
         if self.version < FORMAT:
             return []
-        rows = self._rows("chunks", "idx, first, count", self.counts.chunks)
-        places = [(int(number), int(first), int(count)) for (number, first, count), _ in rows]
+        rows = self._rows("chunks", self.counts.chunks)
+        places = [(int(place[0]), int(place[1]), int(place[2])) for place, _ in rows]
         follow = 0
         for number, first, count in places:
             if first != follow or not 1 <= count <= 1 << CHUNK_BITS:
@@ -370,8 +388,8 @@ class _Contents:
     def _chunk_places(self) -> list[tuple[int, int, int]]:
         if self.version < FORMAT:
             return []
-        query = "SELECT idx, first, count FROM chunks ORDER BY idx LIMIT ?"
-        return self._connection.execute(query, (self.counts.chunks,)).fetchall()
+        query = "SELECT idx, first, count FROM chunks WHERE member = ? ORDER BY idx LIMIT ?"
+        return self._connection.execute(query, (self._member, self.counts.chunks)).fetchall()
 
     def _chunked(self) -> int:
         """Return how many samples are in chunks."""
@@ -388,16 +406,19 @@ class _Contents:
             raise Damage("the sums over its samples are of another moment")
         return sums
 
-    def _bodies(self, table: str, count: int) -> list[bytes]:
+    def _bodies(self, table: Table, count: int) -> list[bytes]:
         if self.version < FORMAT:
             return []
-        return [body for _, body in self._rows(table, "idx", count)]
+        return [body for _, body in self._rows(table, count)]
 
     def _read_meta(self) -> Mapping[str, bytes]:
         body = "body" if self.version > 1 else "value"
-        query = f"SELECT key, {body} FROM meta LIMIT ?"
+        query = f"SELECT {self._place_columns('meta')}, {body} FROM meta {self._of_member} LIMIT ?"
         rows = self._connection.execute(query, (_FEW,)).fetchall()
-        meta = {str(key): self._opened("meta", (str(key),), sealed) for key, sealed in rows}
+        meta = {
+            str(place[0]): self._opened("meta", (str(place[0]), *place[1:]), sealed)
+            for *place, sealed in rows
+        }
         if len(meta) != len(rows):
             raise Damage("it says twice how its run began or ended")
         return meta
@@ -410,18 +431,44 @@ class _Contents:
     def _read_settings(self) -> list[Settings]:
         return [
             unpack(body, Settings, "settings", place)
-            for place, body in self._rows("settings", "idx", self.counts.settings)
+            for place, body in self._rows("settings", self.counts.settings)
         ]
 
-    def _rows(
-        self, table: str, columns: str, count: int, first: int = 0
-    ) -> Iterator[tuple[Place, bytes]]:
+    def members(self) -> tuple[str, ...]:
+        """Return the names of all further members, in the order of their numbers."""
+        if not has_members(self.version) or not self.counts.members:
+            return ()
+        if not 0 < self.counts.members <= MOST_MEMBERS:
+            raise Damage(f"it can't have {self.counts.members} pools")
+        query = "SELECT body FROM meta WHERE member = ? AND key = 'began'"
+        names: list[str] = []
+        for member in range(1, self.counts.members + 1):
+            row = self._connection.execute(query, (member,)).fetchone()
+            if row is None:
+                raise Damage(f"pool {member} of {self.counts.members} in it is missing")
+            place = ("began", member)
+            began = unpack(self._opened("meta", place, row[0]), RunStarted, "meta", place)
+            names.append(began.member)
+        if len(set(names)) != len(names) or "" in names:
+            raise Damage("its pools have no names of their own")
+        return tuple(names)
+
+    def _place_columns(self, table: Table) -> str:
+        """Return the columns of a row but its body."""
+        more = {"samples": ("settings",), "chunks": ("first", "count")}.get(table, ())
+        if self.version == 1:
+            more = ()
+        member = ("member",) if has_members(self.version) else ()
+        return ", ".join(("key" if table == "meta" else "idx", *more, *member))
+
+    def _rows(self, table: Table, count: int, first: int = 0) -> Iterator[tuple[Place, bytes]]:
         """Yield the rows of a table that is numbered from `first` to before `count`, each as its
         place and body."""
         number = first
         most = min(self._left, _KEPT) if table in _KEPT_WHOLE else self._left
         floor = self._left - most
-        query = f"SELECT {columns}, body FROM {table} ORDER BY idx"
+        columns = self._place_columns(table)
+        query = f"SELECT {columns}, body FROM {table} {self._of_member} ORDER BY idx"
         for *place, sealed in self._connection.execute(query):
             if place[0] != number or not all(isinstance(each, int) for each in place):
                 raise Damage(f"{table} are missing or there twice, at number {number}")

@@ -108,7 +108,7 @@ def levels_of(columns: Columns, seen: ServerSeen, number: int = RESOLUTIONS) -> 
     below, keys = samples, columns["index"]
     for _ in range(1, number):
         keys = keys >> BITS
-        firsts = np.flatnonzero(np.diff(keys, prepend=-1))
+        firsts = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
         below, keys = merged(below, firsts), keys[firsts]
         begins = np.searchsorted(columns["index"] >> (BITS * len(levels)), keys)
         levels.append(_with_percentiles(below, columns, begins))

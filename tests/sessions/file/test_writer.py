@@ -15,6 +15,7 @@ import pytest
 from poolviz.model.errors import InputError
 from poolviz.model.messages import SampleTaken
 from poolviz.sessions.export.registry import exporter_for
+from poolviz.sessions.file.background_writer import BackgroundWriter
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.summary import SummaryBuilder
@@ -226,7 +227,7 @@ def test_a_session_that_is_not_kept_leaves_nothing_behind(
     with Recorder() as recorder:
         record(recorder, [began(), *map(SampleTaken, run[:60])])
         writer = recorder._writer
-        wait_until(lambda: not writer._unwritten)
+        wait_until(lambda: not writer._file._unwritten)
         record(recorder, map(SampleTaken, run[60:]))
         assert digest(recorder.samples()) == digest(run)
         assert recorder.path is None
@@ -295,9 +296,9 @@ def test_samples_that_no_disk_takes_are_counted_once_there_is_no_room(tmp_path: 
     path.mkdir()  # nothing can be written there
     run = list(samples(ticks(200)))
     with pytest.raises(InputError):
-        SessionWriter(path)
+        BackgroundWriter(path)
     path.rmdir()
-    writer = SessionWriter(path, room=20_000)
+    writer = SessionWriter(BackgroundWriter(path, room=20_000))
     path.mkdir()
     writer.begin(began())
     for sample in run:

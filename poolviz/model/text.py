@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from poolviz.model.secrets import without_secrets
 
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&:@!])")  # what stands for something else in it
 _LONGEST = 600  # characters of a sentence, of which the end, with the advice, has a third
 
 
@@ -16,6 +19,11 @@ def on_one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def in_markdown(text: str) -> str:
+    """Return `text` as Markdown that shows it; GitHub takes what is between two $ for a formula."""
+    return _MARKDOWN.sub(r"\\\1", on_one_line(text)).replace("$", "<span>$</span>")
 
 
 def is_text(text: str) -> bool:

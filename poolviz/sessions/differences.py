@@ -87,7 +87,7 @@ class Measured:
     @property
     def enough(self) -> bool:
         """Whether there are batches enough for intervals."""
-        return len(self.batches) >= FEWEST_BATCHES * len(self.batches.strata)
+        return len(self.batches) - len(self.batches.strata) >= FEWEST_BATCHES - 1
 
     @property
     def seconds(self) -> float:

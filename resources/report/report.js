@@ -37,7 +37,7 @@
     data.marks.forEach((mark) => {
       const x = plot.valToPos(mark.t, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) return;
-      const ink = colour(mark.kind === "fault" ? "bad" : "muted");
+      const ink = colour(mark.colour || (mark.kind === "fault" ? "bad" : "muted"));
       ctx.strokeStyle = ctx.fillStyle = ink;
       ctx.lineWidth = ratio;
       ctx.setLineDash(mark.kind === "fault" ? [] : [3 * ratio, 3 * ratio]);

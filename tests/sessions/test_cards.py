@@ -12,8 +12,9 @@ import pytest
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.sample import Mark, MarkKind, Sample
 from poolviz.sessions.batches import FIGURES, steps_of
-from poolviz.sessions.cards import Effects, effects, percent, times
+from poolviz.sessions.cards import Effects, effects
 from poolviz.sessions.differences import Outcome
+from poolviz.sessions.differences_in_words import percent, times
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.session import Session
 from poolviz.sessions.thresholds import Outcome as Checked

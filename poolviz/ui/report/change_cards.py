@@ -6,31 +6,14 @@ from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
 from poolviz.sessions.batches import is_time
-from poolviz.sessions.cards import Card, SettledSegment, percent
+from poolviz.sessions.cards import Card, SettledSegment
 from poolviz.sessions.differences import Difference, Outcome
+from poolviz.sessions.differences_in_words import NAMES, OUTCOMES, percent
 from poolviz.sessions.statistics import Interval
 from poolviz.sessions.thresholds import Outcome as Checked
 from poolviz.ui.report.elements import Part, element, number, table
 
 _MOST_CARDS = 100
-_OUTCOMES = {
-    Outcome.CLEAR: "",
-    Outcome.NOT_CLEAR: "no clear difference",
-    Outcome.TOO_FEW: "too few samples",
-}
-_NAMES = {
-    "throughput_per_s": "throughput",
-    "wait_p50_s": "wait p50",
-    "wait_p95_s": "wait p95",
-    "wait_p99_s": "wait p99",
-    "wait_mean_s": "wait mean",
-    "use_mean_s": "use mean",
-    "used_mean": "active, mean",
-    "open_mean": "open, mean",
-    "pending_mean": "waiting, mean",
-    "timeouts_per_s": "timeouts",
-    "errors_per_s": "errors",
-}
 
 
 def change_cards(cards: Sequence[Card]) -> Iterator[Element]:
@@ -48,7 +31,7 @@ def settled_table(segments: Sequence[SettledSegment]) -> Element:
     """Return the settled figures of each segment, with their intervals."""
     if not segments:
         return element("p", "Nothing was recorded.")
-    heads = ("Segment", "Settled from", "To", "Batches", "Operations", *map(_capital, _NAMES))
+    heads = ("Segment", "Settled from", "To", "Batches", "Operations", *map(_capital, NAMES))
     rows = [
         [
             str(each.number),
@@ -56,7 +39,7 @@ def settled_table(segments: Sequence[SettledSegment]) -> Element:
             number(each.settled.to_s, "s"),
             number(each.settled.batches),
             number(each.settled.operations),
-            *[with_interval(each.figures[name], unit_of(name)) for name in _NAMES],
+            *[with_interval(each.figures[name], unit_of(name)) for name in NAMES],
         ]
         for each in segments
     ]
@@ -81,22 +64,17 @@ def difference_row(each: Difference) -> list[Part]:
     """Return a row of a table of differences: name, both figures, and what differs."""
     unit = unit_of(each.figure)
     return [
-        name_of(each.figure),
+        NAMES[each.figure],
         with_interval(each.before, unit),
         with_interval(each.after, unit),
         change_of(each),
     ]
 
 
-def name_of(figure: str) -> str:
-    """Return what a figure is called in tables."""
-    return _NAMES[figure]
-
-
 def change_of(each: Difference) -> Part:
     """Return in words what differs, with its interval."""
     if each.outcome is Outcome.TOO_FEW or each.change.value is None:
-        return element("span", _OUTCOMES[Outcome.TOO_FEW], class_="muted")
+        return element("span", OUTCOMES[Outcome.TOO_FEW], class_="muted")
     relative = each.relative
     if relative is not None and relative.value is not None:
         shown = percent(relative.value)
@@ -106,7 +84,7 @@ def change_of(each: Difference) -> Part:
         parts = [with_interval(each.change, unit_of(each.figure))]
     if each.outcome is Outcome.CLEAR:
         return element("span", element("b", *parts))
-    return element("span", *parts, element("small", _OUTCOMES[each.outcome]), class_="muted")
+    return element("span", *parts, element("small", OUTCOMES[each.outcome]), class_="muted")
 
 
 def _card(card: Card) -> Element:
@@ -140,4 +118,4 @@ def _counted(each: Difference) -> bool:
 
 
 def _capital(name: str) -> str:
-    return _NAMES[name][0].upper() + _NAMES[name][1:]
+    return NAMES[name][0].upper() + NAMES[name][1:]

@@ -45,6 +45,12 @@ class Theme:
     bad_bg: str
 
 
+# The colours of sessions that are compared. Their order keeps neighbours easy to tell apart.
+SESSIONS = (
+    *("used", "wait", "throughput", "server"),
+    *("overflow", "backlog_name", "p99", "retrying_name"),
+)
+
 LIGHT = Theme(
     name="light",
     bg="#f5f6f8",

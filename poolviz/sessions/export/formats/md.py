@@ -5,12 +5,11 @@ Whatever is quoted in it, it is shown as text: it makes no link, no mention and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from poolviz.model.parameters import show_seconds
-from poolviz.model.text import on_one_line
+from poolviz.model.text import in_markdown
 from poolviz.sessions.cards import Card, effects
 from poolviz.sessions.differences import Outcome
 from poolviz.sessions.export.exporter import Exporter
@@ -21,7 +20,6 @@ from poolviz.sessions.thresholds import Verdict, verdicts
 
 _MOST_SENTENCES = 10  # of conditions that didn't pass
 _MOST_CARDS = 5
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&:@!])")
 
 
 def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
@@ -34,10 +32,10 @@ def summary_line(recorder: Recorder) -> str:
     wrong = summary.incomplete_reason or no_success(summary)
     failed = [verdict for verdict in checked if not verdict.passed]
     outcome = "incomplete" if wrong else "failed" if failed else "passed" if checked else "done"
-    pool = _escaped(run_started(recorder).scenario.pool)
+    pool = in_markdown(run_started(recorder).scenario.pool)
     parts = [f"**poolviz: {outcome}.** {pool}: {_figures(summary)}."]
     if wrong:
-        parts.append(_escaped(wrong))
+        parts.append(in_markdown(wrong))
     if checked:
         parts.append(_thresholds(checked, failed))
     parts += _cards(effects(recorder).cards)
@@ -47,7 +45,7 @@ def summary_line(recorder: Recorder) -> str:
 def _cards(cards: Sequence[Card]) -> list[str]:
     """Return a sentence for each change and fault of which something can be said."""
     known = [card for card in cards if card.outcome is not Outcome.TOO_FEW]
-    said = [f"At {card.at_s:.1f} s {_escaped(card.sentence)}." for card in known[:_MOST_CARDS]]
+    said = [f"At {card.at_s:.1f} s {in_markdown(card.sentence)}." for card in known[:_MOST_CARDS]]
     left = len(known) - _MOST_CARDS
     return [*said, f"And {left} more."] if left > 0 else said
 
@@ -69,7 +67,7 @@ def _thresholds(checked: Sequence[Verdict], failed: Sequence[Verdict]) -> str:
     counted = f"{passed} of {len(checked)} threshold{'s' if len(checked) > 1 else ''} passed"
     if not failed:
         return f"{counted}."
-    said = " ".join(_escaped(verdict.sentence) for verdict in failed[:_MOST_SENTENCES])
+    said = " ".join(in_markdown(verdict.sentence) for verdict in failed[:_MOST_SENTENCES])
     more = len(failed) - _MOST_SENTENCES
     return f"{counted}: {said}{f' And {more} more.' if more > 0 else ''}"
 
@@ -80,11 +78,6 @@ def _counted(count: int, noun: str) -> str:
 
 def _rounded(seconds: float) -> str:
     return show_seconds(float(f"{seconds:.3g}"))
-
-
-def _escaped(text: str) -> str:
-    """Return `text` as Markdown that shows it; GitHub takes what is between two $ for a formula."""
-    return _SPECIAL.sub(r"\\\1", on_one_line(text)).replace("$", "<span>$</span>")
 
 
 EXPORTER = Exporter("Summary in a line of Markdown", _write)

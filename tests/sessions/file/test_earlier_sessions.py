@@ -2,6 +2,7 @@
 
 `format-1.poolviz` and `format-1.json` are what `poolviz run --out FILE --json` made before messages
 and their fields were renamed: a second on a SQLAlchemy QueuePool, with a change and a fault.
+`format-2.poolviz` and `format-2.json` are the like from before samples were stored as columns.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ def of_before(now: object, before: object) -> object:
     return now
 
 
-def test_the_figures_are_those_that_were_printed_when_it_was_recorded() -> None:
-    before = json.loads((DATA / "format-1.json").read_text())
-    with Recorder.open(DATA / "format-1.poolviz") as recorder:
+@pytest.mark.parametrize("name", ["format-1", "format-2"])
+def test_the_figures_are_those_that_were_printed_when_it_was_recorded(name: str) -> None:
+    before = json.loads((DATA / f"{name}.json").read_text())
+    with Recorder.open(DATA / f"{name}.poolviz") as recorder:
         now = json.loads(msgspec.json.encode(as_object(recorder)))
     assert of_before(now, before) == before
 
@@ -66,9 +68,10 @@ def test_every_message_in_it_is_read() -> None:
     assert all_samples[-1].limits["pool_size"] == 3
 
 
-def test_it_can_be_exported_as_a_session_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["format-1", "format-2"])
+def test_it_can_be_exported_as_a_session_again(name: str, tmp_path: Path) -> None:
     old, new = tmp_path / "old.poolviz", tmp_path / "new.poolviz"
-    shutil.copy(DATA / "format-1.poolviz", old)
+    shutil.copy(DATA / f"{name}.poolviz", old)
     with Recorder.open(old) as recorder:
         exporter_for(new).export(recorder, new)
         summary = recorder.summary()

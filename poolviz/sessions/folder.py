@@ -64,14 +64,14 @@ class SessionsFolder:
     def sessions(self) -> Iterator[KeptSession]:
         """Yield what is kept, the newest first; whatever is wrong with a file is said in it.
         InputError if the folder can't be read."""
-        for path in self._paths():
+        for path in self.paths():
             yield KeptSession.of(path)
 
     def find(self, text: str) -> KeptSession:
         """Return the session that `text` names: by its file, by the name it was given, or by the
         beginning of its file's name. The file may be outside of the folder. InputError if that is
         none, or several."""
-        paths = self._paths()
+        paths = self.paths()
         exact = [path for path in paths if text in (path.name, str(path))]
         exact = exact or [path for path in paths if Path(text).absolute() == path.absolute()]
         if not exact and _is_elsewhere(text):
@@ -148,7 +148,7 @@ class SessionsFolder:
         """Store the limits; sessions beyond them go when the next run begins. InputError."""
         write_limits(self.folder, limits)
 
-    def _paths(self) -> list[Path]:
+    def paths(self) -> list[Path]:
         """Return every file that is called a session, the newest first."""
         try:
             if not self.folder.exists():

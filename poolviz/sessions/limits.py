@@ -34,11 +34,7 @@ class SessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def sentence(self) -> str:
         """What is kept, for people."""
-        age = (
-            "of any age"
-            if self.age_s is None
-            else f"of the last {_shown(self.age_s, _UNITS_OF_AGE)}"
-        )
+        age = "of any age" if self.age_s is None else f"of the last {shown_age(self.age_s)}"
         size = (
             "whatever they take"
             if self.size_bytes is None
@@ -101,7 +97,8 @@ def _parsed(text: str, units: dict[str, int], most: int, what: str, examples: st
     raise InputError(f"{text} is not {what} that can be set: give one such as {examples}.")
 
 
-def _shown(seconds: int, units: dict[str, int]) -> str:
-    names = {"h": "hours", "d": "days", "w": "weeks"}
+def shown_age(seconds: int) -> str:
+    """Return an age for people: `90 days`."""
+    names = {"h": "hours", "d": "days"}
     unit = "d" if seconds % _DAY == 0 else "h"
-    return f"{seconds / units[unit]:g} {names[unit]}"
+    return f"{seconds / _UNITS_OF_AGE[unit]:g} {names[unit]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import monotonic, thread_time
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSettings, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
@@ -12,12 +13,14 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QMainWindow,
+    QStackedLayout,
     QVBoxLayout,
     QWidget,
 )
 
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
+from poolviz.sessions.folder import SessionsFolder
 from poolviz.ui.banner import Banner
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
@@ -37,6 +40,9 @@ from poolviz.ui.toolbar.preset_menu import PresetMenu
 from poolviz.ui.toolbar.toolbar import Toolbar
 from poolviz.ui.unexpected import contained
 from poolviz.ui.window_menu import WindowMenu
+
+if TYPE_CHECKING:
+    from poolviz.ui.session_list.page import SessionsPage
 
 _IDLE = 100  # milliseconds between two frames when nothing runs
 _FIGURES = 0.22  # seconds between two refreshes of the figures, so that they can be read
@@ -72,6 +78,7 @@ class Window(QMainWindow):
         self.export = ExportMenu(controller, settings, self)
         self.file_opener = FileOpener(controller, self)
         self.presets = PresetMenu(controller.notices, self)
+        self.session_list: SessionsPage | None = None  # made when it is first shown
         self.menu = WindowMenu(
             self,
             controller,
@@ -80,6 +87,7 @@ class Window(QMainWindow):
             panel=self.panel,
             file_opener=self.file_opener,
             export=self.export,
+            show_sessions=self.show_sessions,
         )
         self.toolbar = Toolbar(
             controller, theme, presets=self.presets, export=self.export, menu=self.menu
@@ -102,8 +110,15 @@ class Window(QMainWindow):
         beside = QVBoxLayout()
         beside.setSpacing(0)
         beside.addWidget(self.banner)
-        beside.addWidget(self.errors)
-        beside.addWidget(self.charts, 1)
+        self._run_view = QWidget()
+        run = QVBoxLayout(self._run_view)
+        run.setContentsMargins(0, 0, 0, 0)
+        run.setSpacing(0)
+        run.addWidget(self.errors)
+        run.addWidget(self.charts, 1)
+        self._pages = QStackedLayout()
+        self._pages.addWidget(self._run_view)
+        beside.addLayout(self._pages, 1)
         body.addLayout(beside, 1)
         middle = QWidget()
         column = QVBoxLayout(middle)
@@ -151,6 +166,43 @@ class Window(QMainWindow):
         dialog.chosen.connect(self.controller.connect_to)
         dialog.open()
 
+    def show_sessions(self, on: bool) -> None:
+        """Show the page of kept sessions in place of the charts, or the charts again."""
+        if on:
+            self._pages.setCurrentWidget(self._session_page())
+        elif self._pages.currentWidget() is not self._run_view:
+            self._pages.setCurrentWidget(self._run_view)
+            self._drawn = (None, -1)
+            self.charts.setFocus()
+        self.menu.sessions_action.setChecked(on)
+
+    def _session_page(self) -> SessionsPage:
+        """Return the page of sessions, made when it is first asked for."""
+        if self.session_list is None:
+            from poolviz.ui.session_list.page import SessionsPage  # noqa: PLC0415 - as above
+
+            controller = self.controller
+            page = self.session_list = SessionsPage(
+                SessionsFolder(controller.sessions_folder),
+                controller.inbox,
+                controller.notices,
+                self.theme_manager.theme,
+            )
+            page.left.connect(lambda: self.show_sessions(False))
+            page.opened.connect(self._open_session)
+            page.removed.connect(controller.forget_sessions)
+            controller.session_changed.connect(page.refresh)
+            controller.changed.connect(page.refresh)
+            self._pages.addWidget(page)
+        return self.session_list
+
+    def _open_session(self, path: Path) -> None:
+        """Show a session of the list; that of the run that goes on is shown already."""
+        recorder = self.controller.recorder
+        if not self.controller.busy or recorder is None or recorder.path != path:
+            self.controller.view_session(path)
+        self.show_sessions(False)
+
     def _ask_for_tables(self, question: TablesQuestion) -> None:
         from poolviz.ui.dialogs.create_tables import CreateTablesDialog  # noqa: PLC0415 - as above
 
@@ -179,9 +231,10 @@ class Window(QMainWindow):
     # Display
 
     def _set_theme(self, theme: Theme) -> None:
-        for part in (self.charts, self.tiles, self.panel, self.toolbar):
+        for part in (self.charts, self.tiles, self.panel, self.toolbar, self.session_list):
             with contained():
-                part.set_theme(theme)
+                if part is not None:
+                    part.set_theme(theme)
         self._drawn = (None, -1)
 
     def _show_state(self) -> None:
@@ -252,7 +305,7 @@ class Window(QMainWindow):
         recorder = self.controller.recorder
         shown = (recorder, recorder.revision if recorder is not None else 0)
         news = shown != self._drawn
-        if news:
+        if news and self.charts.isVisible():
             self.charts.refresh()
         if now - self._figures_at >= _FIGURES and (news or self.controller.busy):
             self._figures_at = now
@@ -287,7 +340,10 @@ class Window(QMainWindow):
         if self._closed:
             return
         self._closed = True
-        steps = (self._store_geometry, self._close_dialogs, self.hide, self.controller.close)
+        steps = (
+            *(self._store_geometry, self._close_dialogs, self.hide, self._close_session_list),
+            self.controller.close,
+        )
         for step in steps:
             with contained():
                 step()
@@ -297,6 +353,10 @@ class Window(QMainWindow):
     def _store_geometry(self) -> None:
         self._settings.setValue(_GEOMETRY, self.saveGeometry())
         self._settings.sync()
+
+    def _close_session_list(self) -> None:
+        if self.session_list is not None:
+            self.session_list.close_worker()
 
     def _close_dialogs(self) -> None:
         """Close what is open over the window, which would outlast it."""

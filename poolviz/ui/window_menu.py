@@ -38,11 +38,13 @@ class WindowMenu(QMenu):
         panel: ControlPanel,
         file_opener: FileOpener,
         export: ExportMenu,
+        show_sessions: Callable[[bool], object],
     ) -> None:
         super().__init__(window)
         self._window, self._controller = window, controller
         self.setToolTipsVisible(True)
         self._add(self, "Open…", "Ctrl+O", file_opener.ask)
+        self.sessions_action = self._add_switch("Sessions", "Ctrl+L", show_sessions)
         self._add(self, "Save as scenario…", "Ctrl+Shift+S", export.save_scenario)
         self.addSeparator()
         self._add(self, "Undo", "Ctrl+Z", controller.undo)

@@ -334,6 +334,14 @@ class Controller(QObject):
 
         self._when_ended(lambda: self.file_worker.do(lambda: _open_session(path), opened, failed))
 
+    def forget_sessions(self, paths: Sequence[Path]) -> None:
+        """Show nothing more of sessions that were deleted."""
+        path = self.recorder.path if self.recorder is not None else None
+        if not self.busy and path is not None and path in paths:
+            self.viewing = None
+            self._set_recorder(None)
+            self.changed.emit()
+
     def poll(self) -> None:
         """Take in what the other threads have to say. Called once a frame."""
         self.inbox.deliver()

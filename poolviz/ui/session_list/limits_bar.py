@@ -1,0 +1,107 @@
+"""Two fields: how long sessions are kept, and how much they may take together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
+
+from poolviz.model.errors import InputError
+from poolviz.sessions.limits import SessionLimits, parse_age, parse_size, shown_age
+from poolviz.ui.elided_label import ElidedLabel
+
+_AGES = ("7d", "30d", "90d", "365d", "none")
+_SIZES = ("500MB", "2GB", "10GB", "50GB", "none")
+_ANY_AGE, _ANY_SIZE = "any age", "no limit"
+
+
+class LimitsBar(QWidget):
+    """Shows the limits of a sessions folder, and emits those that are chosen or typed."""
+
+    chosen = Signal(object)  # SessionLimits
+    mistaken = Signal(str)  # the sentence about what was typed
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._limits = SessionLimits()
+        self.age, self.total = QComboBox(), QComboBox()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(7)
+        for words, box, name in (
+            ("Keep sessions of the last", self.age, "Age of sessions"),
+            ("and together", self.total, "Size of all sessions"),
+        ):
+            label = QLabel(words)
+            label.setProperty("role", "note")
+            box.setEditable(True)
+            box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+            box.setAccessibleName(name)
+            box.setFixedWidth(104)
+            label.setBuddy(box)
+            row.addWidget(label)
+            row.addWidget(box)
+        rest = ElidedLabel("; those with a name or marked Keep always")
+        rest.setProperty("role", "note")
+        row.addWidget(rest, 1)
+        self.age.addItems([_shown_age(parse_age(text)) for text in _AGES])
+        self.total.addItems([_shown_size(parse_size(text)) for text in _SIZES])
+        for box in (self.age, self.total):
+            box.activated.connect(self._take)
+            edit = box.lineEdit()
+            assert edit is not None
+            edit.editingFinished.connect(self._take)
+        self.show_limits(self._limits)
+
+    def show_limits(self, limits: SessionLimits) -> None:
+        """Show the limits that hold."""
+        self._limits = limits
+        self.age.setEditText(_shown_age(limits.age_s))
+        self.total.setEditText(_shown_size(limits.size_bytes))
+
+    def _take(self) -> None:
+        """Take over what was chosen or typed."""
+        try:
+            limits = SessionLimits(
+                _entered(self.age, self._limits.age_s, _shown_age, _parsed_age),
+                _entered(self.total, self._limits.size_bytes, _shown_size, _parsed_size),
+            )
+        except InputError as error:
+            self.show_limits(self._limits)
+            self.mistaken.emit(str(error))
+            return
+        changed = limits != self._limits
+        self.show_limits(limits)
+        if changed:
+            self.chosen.emit(limits)
+
+
+def _entered(
+    box: QComboBox,
+    before: int | None,
+    show: Callable[[int | None], str],
+    parse: Callable[[str], int | None],
+) -> int | None:
+    """Return what a field means; what it showed before is that to the last byte."""
+    text = box.currentText()
+    return before if text == show(before) else parse(text)
+
+
+def _parsed_age(text: str) -> int | None:
+    short = text.replace("days", "d").replace("hours", "h").replace("weeks", "w")
+    return None if text == _ANY_AGE else parse_age(short)
+
+
+def _parsed_size(text: str) -> int | None:
+    return None if text == _ANY_SIZE else parse_size(text)
+
+
+def _shown_age(seconds: int | None) -> str:
+    return _ANY_AGE if seconds is None else shown_age(seconds)
+
+
+def _shown_size(size: int | None) -> str:
+    if size is None:
+        return _ANY_SIZE
+    return f"{size / 1e9:.4g} GB" if size >= 1e9 else f"{size / 1e6:.4g} MB"

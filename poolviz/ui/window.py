@@ -27,6 +27,7 @@ from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
 from poolviz.ui.errors_panel import ErrorsPanel
 from poolviz.ui.frame_rate import FrameRate
 from poolviz.ui.language import in_users_language
+from poolviz.ui.member_choice import MemberChoice
 from poolviz.ui.panel.control_panel import ControlPanel
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.session.current_run import TablesQuestion
@@ -73,6 +74,7 @@ class Window(QMainWindow):
         self.tiles = Tiles(theme)
         self.banner = Banner()
         self.errors = ErrorsPanel()
+        self.members = MemberChoice()
         self.panel = ControlPanel(theme, settings)
         self.status = StatusBar(self.charts)
         self.export = ExportMenu(controller, settings, self)
@@ -115,6 +117,7 @@ class Window(QMainWindow):
         run.setContentsMargins(0, 0, 0, 0)
         run.setSpacing(0)
         run.addWidget(self.errors)
+        run.addWidget(self.members)
         run.addWidget(self.charts, 1)
         self._pages = QStackedLayout()
         self._pages.addWidget(self._run_view)
@@ -139,7 +142,9 @@ class Window(QMainWindow):
         controller = self.controller
         self._timer.timeout.connect(self._frame)
         controller.changed.connect(self._show_state)
-        controller.session_changed.connect(self._show_session)
+        controller.shown.changed.connect(self._show_session)
+        controller.shown.member_changed.connect(self._show_member)
+        self.members.chosen.connect(controller.shown.choose)
         controller.values_changed.connect(self._show_values)
         controller.server_wanted.connect(self.ask_for_server)
         controller.tables_wanted.connect(self._ask_for_tables)
@@ -264,7 +269,17 @@ class Window(QMainWindow):
             self._timer.start(0)
 
     def _show_session(self) -> None:
-        self.charts.set_recorder(self.controller.recorder, live=self.controller.viewing is None)
+        shown = self.controller.shown
+        self.charts.set_recorder(shown.recorder, live=self.controller.viewing is None)
+        self._show_other_figures()
+
+    def _show_member(self) -> None:
+        self.charts.change_recorder(self.controller.shown.recorder)
+        self._show_other_figures()
+
+    def _show_other_figures(self) -> None:
+        shown = self.controller.shown
+        self.members.show_members(shown.members, shown.member)
         self.status.reset()
         self._drawn = (None, -1)
 
@@ -302,7 +317,8 @@ class Window(QMainWindow):
             self._frame_rate.note_machine(psutil.cpu_percent(None) / 100)
 
     def _draw(self, now: float) -> None:
-        recorder = self.controller.recorder
+        record = self.controller.shown
+        recorder = record.recorder
         shown = (recorder, recorder.revision if recorder is not None else 0)
         news = shown != self._drawn
         if news and self.charts.isVisible():
@@ -311,6 +327,7 @@ class Window(QMainWindow):
             self._figures_at = now
             self._drawn = shown
             live, viewing = self.controller.busy, self.controller.viewing
+            self.members.show_members(record.members, record.member)
             for part in (self.tiles, self.errors):
                 with contained():
                     part.refresh(recorder)

@@ -124,6 +124,11 @@ class ChartsWidget(QWidget):
         self._timeline.follow()
         self._redraw()
 
+    def change_recorder(self, recorder: Recorder | None) -> None:
+        """Show another record of the same time, such as one of several pools of a run."""
+        self._recorder = recorder
+        self._redraw()
+
     def refresh(self) -> None:
         """Draw what has changed. Costs almost nothing if nothing has."""
         if self._recorder is not None:

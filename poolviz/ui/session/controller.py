@@ -39,6 +39,7 @@ from poolviz.ui.session.outcome import shortcoming
 from poolviz.ui.session.pending_changes import draining
 from poolviz.ui.session.requested_settings import RequestedSettings, Step
 from poolviz.ui.session.server_choice import ServerChoice
+from poolviz.ui.session.shown_record import ShownRecord
 from poolviz.ui.session.warnings import Warnings
 from poolviz.ui.session.worker import Inbox, Outcome, Worker
 from poolviz.ui.unexpected import contained
@@ -102,6 +103,7 @@ class Controller(QObject):
         )
         self._validator = LoadValidator(self.file_worker, self._validated)
         self.recorder: Recorder | None = None
+        self.shown = ShownRecord(self.file_worker, self.notices, self)
         self.viewing: Path | None = None  # the session that is being looked at
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
         self._altered = self._watched = 0.0
@@ -520,6 +522,7 @@ class Controller(QObject):
 
     def _set_recorder(self, recorder: Recorder | None) -> None:
         old, self.recorder = self.recorder, recorder
+        self.shown.set(recorder)
         self.session_changed.emit()
         if old is not None:
             self.file_worker.do(old.close, failed=log_fault)  # after any export that still reads it

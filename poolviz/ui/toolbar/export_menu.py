@@ -48,7 +48,7 @@ class ExportMenu(QMenu):
 
     def _ask(self, suffix: str) -> None:
         exporter = self.formats[suffix]
-        recorder = self._controller.recorder
+        recorder = self._controller.shown.recorder
         if recorder is None or recorder.last is None:
             return
         self._ask_where(

@@ -1,4 +1,5 @@
-"""What a frame of the charts costs: after a minute of a session, and after an hour of it.
+"""What a frame of the charts costs: after a minute of a session, after an hour of it, and after a
+minute over another session that is drawn behind.
 
 The standard charts: those of a window of 1280 × 800, which are three with nine curves, one of them
 stacked, and 60 s visible. A frame is one sample added, and the charts refreshed and painted
@@ -83,8 +84,9 @@ class Paints(QObject):
         return False
 
 
-def measure(seconds: int, frames: int) -> dict[str, float]:
-    """Return milliseconds per frame, with `seconds` recorded before."""
+def measure(seconds: int, frames: int, *, over: bool = False) -> dict[str, float]:
+    """Return milliseconds per frame, with `seconds` recorded before; `over` another session, which
+    is drawn paler behind."""
     application = QApplication.instance() or QApplication([])
     charts, paints = ChartsWidget(LIGHT), Paints()
     charts.resize(*SIZE)
@@ -92,11 +94,14 @@ def measure(seconds: int, frames: int) -> dict[str, float]:
     before = int(seconds / TICK)
     run = samples(before + WARM_UP + frames)
     times = []
-    with Recorder() as recorder:
+    with Recorder() as recorder, Recorder() as behind:
+        for sample in samples(before + WARM_UP + frames) if over else ():
+            behind.add(SampleTaken(sample))
         for sample in islice(run, before):
             recorder.add(SampleTaken(sample))
         recorder.add(MarkAdded(Mark(t=seconds, kind=MarkKind.CHANGE, text="clients 8→20")))
         charts.set_recorder(recorder)
+        charts.set_ghost(behind if over else None)
         charts.show()
         for sample in run:
             application.processEvents()
@@ -125,7 +130,11 @@ def main() -> int:
     options = parser.parse_args()
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     os.environ["QT_SCALE_FACTOR"] = str(options.scale)
-    found = {"minute": measure(60, options.frames), "hour": measure(3600, options.frames)}
+    found = {
+        "minute": measure(60, options.frames),
+        "hour": measure(3600, options.frames),
+        "over one": measure(60, options.frames, over=True),
+    }
     if options.json:
         goals = {"median_ms": GOAL_MEDIAN, "p99_ms": GOAL_P99}
         print(json.dumps({"scale": options.scale, "goals": goals, **found}))

@@ -165,7 +165,7 @@ def _replay(scenario: ScenarioLike) -> Replay | None:
     if isinstance(scenario, Session):
         began = RunStarted(scenario.started.timestamp(), scenario.scenario, scenario.environment)
         name = "a session in memory" if scenario.path is None else scenario.path.name
-        return Replay.of(name, began, scenario.marks, scenario.duration_s)
+        return Replay.of(name, began, scenario.marks, scenario.duration_s, scenario.members)
     if isinstance(scenario, str | PathLike) and is_session_file(Path(scenario)):
         return Replay.open(Path(scenario))
     return None

@@ -50,12 +50,27 @@ class Replay:
         with Recorder.open(path) as recorder:
             if recorder.began is None:
                 raise InputError(f"{path} holds no run that could be run again.")
-            return cls.of(path.name, recorder.began, recorder.marks, recorder.duration)
+            return cls.of(
+                path.name, recorder.began, recorder.marks, recorder.duration, recorder.members
+            )
 
     @classmethod
-    def of(cls, name: str, began: RunStarted, marks: Sequence[Mark], duration: float) -> Replay:
+    def of(
+        cls,
+        name: str,
+        began: RunStarted,
+        marks: Sequence[Mark],
+        duration: float,
+        members: Sequence[str] = (),
+    ) -> Replay:
         """Return what runs a session of `duration` seconds again, which is called `name`.
-        InputError where it has a mark that can't be repeated."""
+        InputError where it has a mark that can't be repeated, or `members`, which are several
+        pools."""
+        if members:
+            raise InputError(
+                f"{_shown(name)} holds several pools ({_listed(members)}): only a session of one "
+                "pool can be run again."
+            )
         draft = to_draft(began, marks, duration)
         draft = draft.with_fields(
             title=_shown(draft.title, _LONGEST_TITLE),

@@ -145,6 +145,7 @@ class Window(QMainWindow):
         controller.shown.changed.connect(self._show_session)
         controller.shown.member_changed.connect(self._show_member)
         self.members.chosen.connect(controller.shown.choose)
+        controller.ghost.changed.connect(self._show_ghost)
         controller.values_changed.connect(self._show_values)
         controller.server_wanted.connect(self.ask_for_server)
         controller.tables_wanted.connect(self._ask_for_tables)
@@ -195,6 +196,7 @@ class Window(QMainWindow):
             )
             page.left.connect(lambda: self.show_sessions(False))
             page.opened.connect(self._open_session)
+            page.run_again.connect(self._run_again)
             page.removed.connect(controller.forget_sessions)
             controller.session_changed.connect(page.refresh)
             controller.changed.connect(page.refresh)
@@ -206,6 +208,10 @@ class Window(QMainWindow):
         recorder = self.controller.recorder
         if not self.controller.busy or recorder is None or recorder.path != path:
             self.controller.view_session(path)
+        self.show_sessions(False)
+
+    def _run_again(self, path: Path) -> None:
+        self.controller.run_again(path)
         self.show_sessions(False)
 
     def _ask_for_tables(self, question: TablesQuestion) -> None:
@@ -282,6 +288,9 @@ class Window(QMainWindow):
         self.members.show_members(shown.members, shown.member)
         self.status.reset()
         self._drawn = (None, -1)
+
+    def _show_ghost(self) -> None:
+        self.charts.set_ghost(self.controller.ghost.recorder)
 
     def _show_values(self) -> None:
         controller = self.controller

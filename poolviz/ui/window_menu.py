@@ -45,6 +45,7 @@ class WindowMenu(QMenu):
         self.setToolTipsVisible(True)
         self._add(self, "Open…", "Ctrl+O", file_opener.ask)
         self.sessions_action = self._add_switch("Sessions", "Ctrl+L", show_sessions)
+        self._add(self, "Run again with…", "Ctrl+R", controller.run_again)
         self._add(self, "Save as scenario…", "Ctrl+Shift+S", export.save_scenario)
         self.addSeparator()
         self._add(self, "Undo", "Ctrl+Z", controller.undo)

@@ -6,7 +6,7 @@ To add a chart, write one subclass of `Chart` in a file of its own, and name it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyqtgraph as pg
@@ -34,6 +34,7 @@ from poolviz.ui.unexpected import contained
 
 TITLE_AT = QPointF(12, 19)  # the baseline of the title, from the panel's corner
 _RADIUS = 9.0
+_PALE = 0.45  # opacity of the curves of a session behind
 _TICK_ROOM = 12  # pixels from one number on the y axis to the next, at least
 _NAME_GAP = 13.0  # pixels between the baselines of two names
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter
@@ -85,6 +86,7 @@ class Chart(QGraphicsObject):
         self._with_time_axis = with_time_axis
         self._span = 60.0
         self.pixel_ratio = 1.0
+        self.ghost: View | None = None  # of another session, to be drawn paler
         self._segmented: list[pg.PlotCurveItem] = []
         self._title_font = ui_font(12, QFont.Weight.DemiBold)
         self._subtitle_font = ui_font(12)
@@ -105,7 +107,8 @@ class Chart(QGraphicsObject):
         """Give the curves the colours of `self.theme`."""
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
-        """Set curves, scale and names from `view`; `x` is relative to the end."""
+        """Set curves, scale and names from `view`, and the pale ones from `self.ghost`; `x` is
+        relative to the end."""
 
     def clear(self) -> None:
         """Remove all data from the curves."""
@@ -148,8 +151,10 @@ class Chart(QGraphicsObject):
         self.size = QRectF(0, 0, rect.width(), rect.height())
         self.box.setGeometry(self.plot)
 
-    def show_view(self, view: View, frame: Frame, *, calm: bool) -> None:
-        """Draw `view` in `frame`. With `calm`, the scale doesn't shrink at once."""
+    def show_view(self, view: View, frame: Frame, *, calm: bool, ghost: View | None = None) -> None:
+        """Draw `view` in `frame`, and `ghost` of another session paler. With `calm`, the scale
+        doesn't shrink at once."""
+        self.ghost = ghost if ghost is not None and len(ghost.t) else None
         self._show_frame(frame)
         self.draw(view, view.t - frame.end, frame, calm=calm)
         self.box.setYRange(self.scale_y.low, self.scale_y.high, padding=0)
@@ -261,9 +266,22 @@ class Chart(QGraphicsObject):
         self.box.addItem(curve, ignoreBounds=True)
         return curve
 
-    def pen(self, colour: str, *, dashed: bool = False) -> QPen:
+    def draw_ghost(
+        self, curves: Mapping[pg.PlotCurveItem, Callable[[View], Floats]], end: float
+    ) -> None:
+        """Draw curves of `self.ghost`, each of what its function takes from the view; none without
+        it. `end` is that of the frame."""
+        for curve, values in curves.items():
+            curve.setVisible(self.ghost is not None)
+            if self.ghost is not None:
+                curve.setData(self.ghost.t - end, values(self.ghost))
+
+    def pen(self, colour: str, *, dashed: bool = False, pale: bool = False) -> QPen:
         """Return a pen for curves. It is cosmetic: the axes' scales don't affect its width."""
-        made = QPen(QColor(colour), self.pixel_ratio)
+        paint = QColor(colour)
+        if pale:
+            paint.setAlphaF(_PALE)
+        made = QPen(paint, self.pixel_ratio)
         made.setCosmetic(True)
         if dashed:
             made.setDashPattern([5, 3])

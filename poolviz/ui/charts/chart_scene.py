@@ -48,6 +48,7 @@ class ChartScene(QGraphicsObject):
         self.size = QRectF()
         self.frame = Frame(-60.0, 0.0, live=True)
         self._views: tuple[View, View] | None = None
+        self._ghosts: tuple[View, View] | None = None  # of the session behind it
         self._marks: tuple[Mark, ...] = ()
 
     def set_theme(self, theme: Theme) -> None:
@@ -84,19 +85,31 @@ class ChartScene(QGraphicsObject):
         """The area of the curves of each chart."""
         return [chart.plot.translated(chart.pos()) for chart in self.charts]
 
-    def show_frame(self, recorder: Recorder, frame: Frame, *, calm: bool = False) -> None:
-        """Draw the data of `recorder` in `frame`. With `calm`, scales don't shrink at once."""
+    def show_frame(
+        self,
+        recorder: Recorder,
+        frame: Frame,
+        *,
+        calm: bool = False,
+        ghost: Recorder | None = None,
+    ) -> None:
+        """Draw the data of `recorder` in `frame`, and that of `ghost` paler. With `calm`, scales
+        don't shrink at once."""
         self.frame = frame
         fine = recorder.view(frame.start, frame.end, _FINE)
         seconds = min(frame.end, recorder.duration) - max(frame.start, 0.0)
         few = min(max(int(seconds / _CALM), _FEW), _COARSE)
         self._views = (fine, recorder.view(frame.start, frame.end, few))
+        self._ghosts = None
+        if ghost is not None and ghost is not recorder:
+            behind = ghost.view(frame.start, frame.end, _COARSE)
+            self._ghosts = behind, ghost.view(frame.start, frame.end, few)
         self._marks = recorder.marks
         self._draw(calm=calm)
 
     def show_nothing(self, frame: Frame) -> None:
         """Draw empty charts and a hint."""
-        self.frame, self._views, self._marks = frame, None, ()
+        self.frame, self._views, self._ghosts, self._marks = frame, None, None, ()
         self._draw(calm=False)
 
     def _draw(self, *, calm: bool) -> None:
@@ -115,8 +128,9 @@ class ChartScene(QGraphicsObject):
         if view is None or not len(view.t):
             chart.show_nothing(self.frame)
             return
+        ghost = self._ghosts[0 if chart.fine else 1] if self._ghosts is not None else None
         try:
-            chart.show_view(view, self.frame, calm=calm)
+            chart.show_view(view, self.frame, calm=calm, ghost=ghost)
         except BaseException:
             chart.show_nothing(self.frame)  # rather than old curves on a newer axis
             raise

@@ -38,6 +38,7 @@ class ChartsWidget(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._recorder: Recorder | None = None
+        self._ghost: Recorder | None = None
         self._live = True
         self._timeline = Timeline()
         self._pointer: QPointF | None = None
@@ -127,6 +128,12 @@ class ChartsWidget(QWidget):
     def change_recorder(self, recorder: Recorder | None) -> None:
         """Show another record of the same time, such as one of several pools of a run."""
         self._recorder = recorder
+        self._redraw()
+
+    def set_ghost(self, recorder: Recorder | None) -> None:
+        """Draw another session paler behind the one that is shown, from the same start; None draws
+        none."""
+        self._ghost = recorder
         self._redraw()
 
     def refresh(self) -> None:
@@ -227,7 +234,7 @@ class ChartsWidget(QWidget):
         if self._recorder is None or not self._timeline.duration:
             scene.show_nothing(frame)
         else:
-            scene.show_frame(self._recorder, frame, calm=calm)
+            scene.show_frame(self._recorder, frame, calm=calm, ghost=self._ghost)
         if self._pointer is not None:
             scene.point_at(self._pointer)
 

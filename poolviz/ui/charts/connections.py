@@ -58,6 +58,8 @@ class Connections(Chart):
         self._idle, self._overflow, self._kept = (self.area() for _ in range(3))
         self._crowd, self._backlog, self._retrying, self._waiting = (self.area() for _ in range(4))
         self._limit, self._server = self.line(gaps=True, joined=True), self.line(gaps=True)
+        # Over the areas, which would hide them.
+        self._ghost_used, self._ghost_waiting = self.line(), self.line()
         self._zero = self.line()
         self._range = CalmRange(-_LEAST_DOWN, _LEAST_UP)
         self._squeeze = 1.0  # height of a client below zero over that of a connection above
@@ -75,6 +77,8 @@ class Connections(Chart):
             (self._waiting, theme.wait),
         ):
             curve.setBrush(QColor(colour))
+        for curve in (self._ghost_used, self._ghost_waiting):
+            curve.setPen(self.pen(theme.text, pale=True))
         self._limit.setPen(self.pen(theme.text, dashed=True))
         self._server.setPen(self.pen(theme.server))
         self._zero.setPen(self.pen(theme.muted))
@@ -90,7 +94,8 @@ class Connections(Chart):
     def _curves(self) -> list[pg.PlotCurveItem]:
         fills = [self._idle, self._overflow, self._kept]
         below = [self._crowd, self._backlog, self._retrying, self._waiting]
-        return [*fills, *below, self._limit, self._server, self._zero]
+        lines = [self._limit, self._server, self._ghost_used, self._ghost_waiting, self._zero]
+        return [*fills, *below, *lines]
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
         """Stack the counts, and draw the limit and the server's count over them."""
@@ -99,8 +104,11 @@ class Connections(Chart):
         reach = max(highest(view.levels["open"].high), highest(server), 1.0)
         shown_limit = highest(limit) if highest(limit) <= _FAR * max(reach, 3.0) else 0.0
         peaks = view.levels["pending"].high
+        waiting = highest(_waiting(self.ghost)) if self.ghost is not None else 0.0
+        if self.ghost is not None:
+            reach = max(reach, highest(_used(self.ghost)))
         up = max(nice_top(max(reach, shown_limit)), _LEAST_UP)
-        down = max(nice_top(max(highest(peaks), highest(stack.due))), _LEAST_DOWN)
+        down = max(nice_top(max(highest(peaks), highest(stack.due), waiting)), _LEAST_DOWN)
         self._range.fit(-down, up, frame.end, calm=calm)
         self._rescale()
         for fill, heights in (
@@ -116,6 +124,11 @@ class Connections(Chart):
             fill.setData(x, heights)
         self._limit.setData(*steps(x, limit))
         self._server.setData(*steps(x, server))
+        ghosts = {
+            self._ghost_used: _used,
+            self._ghost_waiting: lambda behind: -_waiting(behind) * self._squeeze,
+        }
+        self.draw_ghost(ghosts, frame.end)
         self._zero.setData(np.array((-frame.span, 0.0)), np.zeros(2))
         self.names = self._names(view, stack, shown=shown_limit > 0)
 
@@ -193,6 +206,14 @@ def _stack(view: View) -> _Stack:
     waiting = levels["pending"].mean
     delayed = waiting + levels["retrying"].mean
     return _Stack(used - beyond, used, open_, waiting, delayed, delayed + levels["backlog"].mean)
+
+
+def _used(view: View) -> Floats:
+    return view.levels["used"].mean
+
+
+def _waiting(view: View) -> Floats:
+    return view.levels["pending"].mean
 
 
 def _peaking(mean: float, band: Band, index: int) -> str:

@@ -26,18 +26,20 @@ class Throughput(Chart):
     def build(self) -> None:
         """Create the bars, then the line over them."""
         self._timeouts, self._errors = _bars(self.box), _bars(self.box)
-        self._line = self.line()
+        self._ghost, self._line = self.line(), self.line()
         self._top = CalmRange(0.0, _LOWEST_TOP)
 
     def colour(self) -> None:
         """Use the colour of waiting for timeouts, red for errors."""
         self._line.setPen(self.pen(self.theme.throughput))
+        self._ghost.setPen(self.pen(self.theme.throughput, pale=True))
         self._timeouts.setOpts(brush=QColor(self.theme.timeout_bar), pen=None)
         self._errors.setOpts(brush=QColor(self.theme.error_bar), pen=None)
 
     def clear(self) -> None:
         """Remove all but the axes."""
         self._line.clear()
+        self._ghost.clear()
         for bars in (self._timeouts, self._errors):
             bars.setOpts(x=[], height=[], width=1)
         self.names = []
@@ -48,9 +50,11 @@ class Throughput(Chart):
         """Draw the line, and timeouts stacked on errors."""
         rate, timeouts, errors = (view.lines[n] for n in ("throughput", "timeouts", "errors"))
         wrong = timeouts + errors
-        top = max(nice_top(max(highest(rate), highest(wrong))), _LOWEST_TOP)
+        behind = highest(_rate(self.ghost)) if self.ghost is not None else 0.0
+        top = max(nice_top(max(highest(rate), highest(wrong), behind)), _LOWEST_TOP)
         self._top.fit(0.0, top, frame.end, calm=calm)
         self._set_scale()
+        self.draw_ghost({self._ghost: _rate}, frame.end)
         self._line.setData(x, rate)
         least = self.scale_y.high * _SHORTEST_BAR / max(self.plot.height(), 1)
         thinnest = _THINNEST_BAR * frame.span / max(self.plot.width(), 1)
@@ -93,6 +97,10 @@ def _seen(height: Floats, least: float) -> Floats:
     """Return the heights, those above zero made at least `least`."""
     seen: Floats = np.where(height > 0, np.maximum(height, least), 0.0)
     return seen
+
+
+def _rate(view: View) -> Floats:
+    return view.lines["throughput"]
 
 
 def _bars(box: pg.ViewBox) -> pg.BarGraphItem:

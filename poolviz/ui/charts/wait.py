@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from poolviz.ui.charts.axes import (
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 
 _SHARES = ("p50", "p95", "p99")
+_GHOSTS = ("p95",)  # of a session behind: more would be a tangle
 _LOWEST, _EMPTY = -3.0, (-1.0, 2.0)  # powers of ten, of milliseconds
 _LEAST_DECADES = 2.0
 _LATEST = 1.0
@@ -35,6 +37,7 @@ class Wait(Chart):
 
     def build(self) -> None:
         """Create the curves, the slowest over the others."""
+        self._ghosts = {share: self.line(gaps=True) for share in _GHOSTS}
         self._lines = {share: self.line(gaps=True) for share in _SHARES}
         self._range = CalmRange(*_EMPTY)
 
@@ -42,10 +45,12 @@ class Wait(Chart):
         """Use stronger colours for higher percentiles."""
         for share, curve in self._lines.items():
             curve.setPen(self.pen(getattr(self.theme, share)))
+        for curve in self._ghosts.values():
+            curve.setPen(self.pen(self.theme.wait, pale=True))
 
     def clear(self) -> None:
         """Remove all but the axes."""
-        for curve in self._lines.values():
+        for curve in (*self._lines.values(), *self._ghosts.values()):
             curve.clear()
         self.names = []
         self._range = CalmRange(*_EMPTY)
@@ -56,9 +61,17 @@ class Wait(Chart):
         powers = {share: _power(view.lines[f"wait_{share}"]) for share in _SHARES}
         for share, curve in self._lines.items():
             curve.setData(x, powers[share])
-        self._fit(
-            lowest(powers["p50"], math.nan), highest(powers["p99"], math.nan), frame, calm=calm
-        )
+        ghosts = {curve: partial(_powers_of, share) for share, curve in self._ghosts.items()}
+        self.draw_ghost(ghosts, frame.end)
+        low, high = lowest(powers["p50"], math.nan), highest(powers["p99"], math.nan)
+        if self.ghost is not None:
+            for share in _GHOSTS:
+                behind = _powers_of(share, self.ghost)
+                low, high = (
+                    np.fmin(low, lowest(behind, math.nan)),
+                    np.fmax(high, highest(behind, math.nan)),
+                )
+        self._fit(float(low), float(high), frame, calm=calm)
         self._set_scale()
         bins = max(round(_LATEST / view.bin), 1)
         heights = [(share, latest(powers[share], bins)) for share in reversed(_SHARES)]
@@ -86,6 +99,10 @@ class Wait(Chart):
             shown = "–" if math.isnan(wait) else milliseconds(wait)
             found.append(Figure(f"wait {share}", shown, getattr(self.theme, share)))
         return found
+
+
+def _powers_of(share: str, view: View) -> Floats:
+    return _power(view.lines[f"wait_{share}"])
 
 
 def _power(seconds: Floats) -> Floats:

@@ -33,6 +33,7 @@ KEYS = (
     ("Ctrl+S", "Save the session"),
     ("Ctrl+Shift+S", "Save as scenario"),
     ("Ctrl+O", "Open a scenario or a session"),
+    ("Ctrl+R", "Run the session again, with other limits or another pool"),
     ("Ctrl+L", "List the sessions that are kept"),
     ("F9", "Show or hide the side panel"),
     ("F11", "Full screen"),

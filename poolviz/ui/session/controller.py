@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -26,6 +27,7 @@ from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class, shown_pool
+from poolviz.runs.repetition import Replay
 from poolviz.runs.runner import Run, Runner
 from poolviz.scenarios.connect import split_dsn
 from poolviz.servers.target import Target
@@ -33,11 +35,13 @@ from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.session.active_faults import ActiveFaults
 from poolviz.ui.session.current_run import CurrentRun
+from poolviz.ui.session.ghost import Ghost
 from poolviz.ui.session.load_validator import LoadValidator
 from poolviz.ui.session.notices import Notices, Weight, log_fault, sentence_of
 from poolviz.ui.session.outcome import shortcoming
 from poolviz.ui.session.pending_changes import draining
 from poolviz.ui.session.requested_settings import RequestedSettings, Step
+from poolviz.ui.session.run_again import RunAgain
 from poolviz.ui.session.server_choice import ServerChoice
 from poolviz.ui.session.shown_record import ShownRecord
 from poolviz.ui.session.warnings import Warnings
@@ -102,8 +106,10 @@ class Controller(QObject):
             self.notices, self._server, self.server_wanted.emit, lambda: self.connect_to(None)
         )
         self._validator = LoadValidator(self.file_worker, self._validated)
+        self._again = RunAgain(self._requested, self.notices, self.file_worker, self.learn, self)
         self.recorder: Recorder | None = None
         self.shown = ShownRecord(self.file_worker, self.notices, self)
+        self.ghost = Ghost(self.notices, self._close_record, self)  # what the shown run repeats
         self.viewing: Path | None = None  # the session that is being looked at
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
         self._altered = self._watched = 0.0
@@ -209,6 +215,7 @@ class Controller(QObject):
 
     def plan(self, scenario: Scenario) -> None:
         """Take a scenario over, changes and duration included."""
+        self._again.forget()
         self._requested.take_pool(pool_class(scenario.pool), scenario.limits, scenario.connect)
         self._requested.take_load(scenario.load)
         self._plan = scenario
@@ -255,7 +262,7 @@ class Controller(QObject):
         if pool is self.pool and self.viewing is None:
             return
         again = self.busy
-        self._requested.take_pool(pool)
+        self._requested.take_pool(pool, self._again.limits_for(pool))
         self._plan = None
         self._current.leave_pool()
         self.changed.emit()
@@ -316,10 +323,28 @@ class Controller(QObject):
             notes = [mark for mark in self.recorder.marks if mark.kind is MarkKind.NOTE]
             run.add_note(f"mark {len(notes) + 1}")
 
+    def run_again(self, path: Path | None = None) -> None:
+        """Have Start repeat a session, the one that is shown or that of `path`, on the pool and
+        server and with the limits that are chosen until then."""
+        if path is not None and path != self.viewing:
+            self.view_session(path, then=self._repeat)
+        elif self.busy:
+            self.notices.say("again", "Stop the run that goes on first.", passing=True)
+        elif self.recorder is None or self.recorder.began is None:
+            self.notices.say(
+                "again", "There is nothing to run again: open a session.", passing=True
+            )
+        else:
+            self._repeat()
+
     def view_session(
-        self, path: Path, on_failure: Callable[[InputError], None] | None = None
+        self,
+        path: Path,
+        on_failure: Callable[[InputError], None] | None = None,
+        then: Callable[[], None] = lambda: None,
     ) -> None:
-        """Show a recorded session. Ends a run. A failure is shown, or handed to `on_failure`."""
+        """Show a recorded session, and call `then`. Ends a run. A failure is shown, or handed to
+        `on_failure`."""
 
         def failed(error: BaseException) -> None:
             if on_failure is not None and isinstance(error, InputError):
@@ -333,6 +358,9 @@ class Controller(QObject):
             except InputError as error:
                 session[0].close()
                 failed(error)
+            else:
+                if self.viewing == path:
+                    then()
 
         self._when_ended(lambda: self.file_worker.do(lambda: _open_session(path), opened, failed))
 
@@ -368,8 +396,9 @@ class Controller(QObject):
         if not self._run_worker.close(_SERVER_PATIENCE):
             _logger.error("Engine or server did not end in time; they end with this process.")
         self.inbox.deliver()
-        if self.recorder is not None:
-            self.file_worker.do(self.recorder.close, failed=log_fault)
+        for recorder in (self.recorder, self.ghost.recorder):
+            if recorder is not None:
+                self.file_worker.do(recorder.close, failed=log_fault)
         if not self.file_worker.close(_FILE_PATIENCE, QCoreApplication.processEvents):
             _logger.error("A file was still being written when poolviz ended.")
         self.inbox.deliver()
@@ -412,12 +441,28 @@ class Controller(QObject):
     # The run
 
     def _begin(self, target: Target) -> None:
+        if self._again.replay is not None:
+            self._again.prepare(target, partial(self._begin_again, target))
+            return
         scenario = self.scenario
+        if not scenario.replays:
+            self.ghost.remove()
         if self._plan is not None:
             self._requested.take_pool(self.pool, scenario.limits, scenario.connect)
             self._requested.take_load(scenario.load)
             self.values_changed.emit()
         self._current.begin(scenario, target)
+        self.ghost.describe(scenario.replays)
+
+    def _begin_again(self, target: Target, scenario: Scenario, left_out: list[str]) -> None:
+        """Repeat the session that is shown, and draw it behind the run."""
+        if self.busy or self._closed:
+            return
+        self._again.forget()
+        self._plan = scenario
+        self.ghost.show(self.recorder)
+        self._current.begin(scenario, target)
+        self.ghost.describe(scenario.replays, left_out)
 
     def _record(self, run: Run) -> None:
         """Show the record of a run that has begun, and the limits as its pool declares them now."""
@@ -491,6 +536,27 @@ class Controller(QObject):
 
     # The session that is shown
 
+    def _repeat(self) -> None:
+        """Have Start repeat the session that is shown."""
+        recorder = self.recorder
+        if self.busy or recorder is None or recorder.began is None:
+            return  # something else was begun meanwhile
+        began, scenario = recorder.began, recorder.began.scenario
+        name = "The last run" if recorder.path is None else recorder.path.name
+        try:
+            replay = Replay.of(name, began, recorder.marks, recorder.duration, recorder.members)
+            pool = shown_pool(scenario.pool, scenario.limits)
+            self._requested.take_recorded(pool, scenario.limits, scenario.load, scenario.connect)
+        except InputError as error:
+            self.notices.say("session", str(error), Weight.BAD)
+            return
+        self._plan, self.viewing = None, None
+        self._current.forget()
+        self.notices.take_all_back()
+        self._again.take(replay)
+        self.changed.emit()
+        self._show_values()
+
     def _show_session(self, recorder: Recorder, pool: type[Pool], path: Path) -> None:
         """Show an opened session, which is the controller's to close from now on."""
         if self.busy or self._closed:
@@ -501,6 +567,8 @@ class Controller(QObject):
         connect = recorder.began.scenario.connect
         untaken = self._requested.take_recorded(pool, source.limits, source.load, connect)
         self._plan, self.viewing = None, path
+        self._again.forget()
+        self.ghost.remove()
         self._current.forget()
         self.notices.take_all_back()
         self._set_recorder(recorder)
@@ -524,8 +592,13 @@ class Controller(QObject):
         old, self.recorder = self.recorder, recorder
         self.shown.set(recorder)
         self.session_changed.emit()
-        if old is not None:
-            self.file_worker.do(old.close, failed=log_fault)  # after any export that still reads it
+        if old is not None and old is not self.ghost.recorder:
+            self._close_record(old)
+
+    def _close_record(self, recorder: Recorder) -> None:
+        """Close a record that is shown no more, after any export that still reads it."""
+        if recorder is not self.recorder:
+            self.file_worker.do(recorder.close, failed=log_fault)
 
 
 def _open_session(path: Path) -> tuple[Recorder, type[Pool]]:

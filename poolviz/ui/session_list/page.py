@@ -101,8 +101,7 @@ class SessionsPage(QFrame):
         self.open_button = QPushButton("Open")
         self.again_button = QPushButton("Run again with…")
         self.compare_button = QPushButton("Compare")
-        self.again_button.hide()  # as long as nobody does it
-        self.compare_button.hide()
+        self.compare_button.hide()  # as long as nobody compares
         self.rename_button = QPushButton("Rename")
         self.delete_button = QPushButton("Delete")
         self.limits_bar = LimitsBar(self)

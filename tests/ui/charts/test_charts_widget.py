@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.style.theme import LIGHT
-from tests.sessions.builders import ended
+from tests.sessions.builders import Tick, ended
 from tests.ui.charts.drawn import (
     BUSY,
     Paints,
@@ -19,6 +19,7 @@ from tests.ui.charts.drawn import (
     drag,
     fed,
     looks,
+    painted,
     recorder,
     wheel,
 )
@@ -259,3 +260,24 @@ def test_a_recorded_session_has_no_now_without_a_recorded_end(
     assert not charts.frame.live
     charts.refresh()
     assert not charts.frame.live
+
+
+def test_another_session_is_drawn_paler_behind_until_it_is_taken_away(
+    charts: ChartsWidget, recorder: Recorder
+) -> None:
+    charts.set_span(None)
+    charts.set_recorder(fed(recorder, *[BUSY] * 100))
+    alone = painted(charts)
+    chart = charts.canvas.chart_scene.connections
+    top = chart.scale_y.high
+    with Recorder() as other:
+        wider = Tick(used=(40,), idle=(0,), waits=(0.5,), operations=900, capacity=50)
+        charts.set_ghost(fed(other, *[wider] * 100))
+        assert painted(charts) != alone
+        assert chart.scale_y.high > top  # it fits
+        charts.set_ghost(None)
+        charts.set_recorder(recorder)
+        assert chart.scale_y.high == top
+        assert painted(charts) == alone
+        charts.set_ghost(recorder)  # itself is no other
+        assert painted(charts) == alone

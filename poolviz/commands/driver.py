@@ -21,6 +21,7 @@ from poolviz.runs.request import RunRequest
 from poolviz.runs.runner import Run, Runner, TablesNotAllowed, kept_session
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.cards import effects
+from poolviz.sessions.derived import derived
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from poolviz.sessions.summary import no_success
@@ -41,6 +42,7 @@ def run_draft(
     as_json: bool,
     quiet: bool,
     notes: Sequence[str] = (),
+    anonymous: bool = False,
     keep: bool = True,
     create_tables: bool = False,
     metrics: str | None = None,
@@ -53,10 +55,11 @@ def run_draft(
     begins. A run that ends early, by a signal or a failure, has the result and the files of what
     was recorded. Without `create_tables`, whoever sits at the terminal is asked before tables are
     created on a server that isn't poolviz' own. With `keep` a session that `out` doesn't name is
-    kept in the sessions folder; one that can't be is a warning. Metrics are served at the address
+    kept in the sessions folder; one that can't be is a warning. `anonymous` files and JSON name
+    neither servers nor users. Metrics are served at the address
     `metrics`, and pushed to the URL `otlp`, while the run goes on.
     """
-    request = RunRequest.of(draft, out)
+    request = RunRequest.of(draft, out, anonymous=anonymous)
     console = Console(request.scenario.duration or 0.0, quiet=quiet)
     with ExitStack() as metrics_open:
         outlets = metrics_open.enter_context(open_outlets(metrics, otlp, console.notify))
@@ -153,7 +156,7 @@ def _finish(
     written = _write_files(request, recorder, console)
     summary, thresholds = recorder.summary(), verdicts(recorder)
     if as_json:
-        click.echo(msgspec.json.encode(as_object(recorder) | {"session": _session_of(recorder)}))
+        click.echo(_as_json(request, recorder))
     else:
         click.echo(table(summary, recorder.marks, thresholds, effects(recorder)))
     crossed = [each.sentence for each in thresholds if not each.passed]
@@ -168,6 +171,13 @@ def _finish(
     return EARLY if nobody else 0
 
 
+def _as_json(request: RunRequest, recorder: Recorder) -> bytes:
+    """Return the result as JSON."""
+    with derived(recorder, request.scope) as shown:
+        session = None if request.scope.anonymous else _session_of(recorder)
+        return msgspec.json.encode(as_object(shown) | {"session": session})
+
+
 def _session_of(recorder: Recorder) -> str | None:
     """Return the file of the run's session, if there is one."""
     path = recorder.path
@@ -180,12 +190,17 @@ def _write_files(request: RunRequest, recorder: Recorder, console: Console) -> b
     whole = True
     if recorder.path is not None:
         recorder.close()  # whether it could be written to its end shows only now
-    for path, exporter in request.exports.items():
-        try:
-            files += write_exports(recorder, {path: exporter})
-        except PoolvizError as error:
-            say(str(error))
-            whole = False
+    try:
+        with derived(recorder, request.scope) as exported:
+            for path, exporter in request.exports.items():
+                try:
+                    files += write_exports(exported, {path: exporter})
+                except PoolvizError as error:
+                    say(str(error))
+                    whole = False
+    except PoolvizError as error:
+        say(str(error))
+        whole = False
     if request.session is not None and not recorder.trouble:
         files.append(request.session)
     console.wrote(files)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from poolviz.commands import options
+from poolviz.model.errors import InputError
 
 
 @click.command(short_help="Write a recorded session in other formats.")
@@ -21,12 +22,43 @@ from poolviz.commands import options
     default="",
     help="One of the pools that ran at the same time, instead of their sum.",
 )
-def command(session: Path, files: tuple[Path, ...], *, tidy: bool, member: str) -> None:
-    """Write a recorded session in other formats, each by its file's suffix."""
+@click.option("--from", "start", metavar="SECONDS", help="Leave out what was before.")
+@click.option("--to", "end", metavar="SECONDS", help="Leave out what came later.")
+@options.anonymous
+def command(
+    session: Path,
+    files: tuple[Path, ...],
+    *,
+    tidy: bool,
+    member: str,
+    start: str | None,
+    end: str | None,
+    anonymous: bool,
+) -> None:
+    """Write a recorded session in other formats, each by its file's suffix.
+
+    With --from or --to, all figures, tables and charts are of that part of the session alone;
+    whether the run is complete, and what its pool left open, is said of the whole.
+    """
     from poolviz.commands.console import names_of, say  # noqa: PLC0415 - loads numpy
     from poolviz.runs.exports import check_exports, write_exports  # noqa: PLC0415 - loads numpy
+    from poolviz.sessions.derived import Scope  # noqa: PLC0415 - likewise
     from poolviz.sessions.recorder import Recorder  # noqa: PLC0415 - likewise
 
+    scope = Scope(_seconds("--from", start), _seconds("--to", end), anonymous)
+    scope.check()
     exports = check_exports(files, tidy=tidy)
     with Recorder.open(session, member) as recorder:
-        say(names_of(list(write_exports(recorder, exports))))
+        say(names_of(list(write_exports(recorder, exports, scope))))
+
+
+def _seconds(option: str, text: str | None) -> float | None:
+    """Return the seconds that an option says. InputError if it says none."""
+    from poolviz.model.parameters import parse_seconds  # noqa: PLC0415 - a command loads quickly
+
+    if text is None:
+        return None
+    try:
+        return parse_seconds(text)
+    except ValueError as error:
+        raise InputError(f"{option} {text} {error}.") from None

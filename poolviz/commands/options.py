@@ -42,6 +42,13 @@ dsn = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
+anonymous = click.option(
+    "--anonymous",
+    is_flag=True,
+    help="Name no host, user, database, file or address in what is written, nor what a user wrote: "
+    "titles and notes.",
+)
+
 
 def set_up_logging(ctx: click.Context) -> None:
     """Log as --log-level and --log say; the window logs to a file of its own without them."""

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     metavar="URL",
     help="Push metrics to an OpenTelemetry collector while it runs: http://127.0.0.1:4318.",
 )
+@options.anonymous
 @options.as_json
 @click.option("--quiet", is_flag=True, help="Print no progress and no warnings.")
 def command(
@@ -93,6 +94,7 @@ def command(
     create_tables: bool,
     metrics: str | None,
     otlp: str | None,
+    anonymous: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -104,7 +106,8 @@ def command(
     session that was recorded on a server of your own needs --dsn.
 
     The session is kept in the sessions folder, as those of the window are, unless --out names a
-    .poolviz file for it or --no-keep is given; `poolviz sessions` lists them.
+    .poolviz file for it or --no-keep is given; `poolviz sessions` lists them. --anonymous concerns
+    the files of --out and what --json prints; a .poolviz file is then written at the end.
 
     Times are in seconds or carry a unit: 50ms, 2min. The exit status is 0 when the run is done,
     1 when it ended early, is incomplete or had no operation that succeeded, 2 for wrong use, 3 when
@@ -144,6 +147,7 @@ def command(
             list(out),
             runner,
             notes=notes,
+            anonymous=anonymous,
             as_json=as_json,
             quiet=quiet,
             keep=not no_keep,

@@ -74,6 +74,9 @@ class PoolUnusable(msgspec.Struct, tag=True, frozen=True):
     problems: tuple[str, ...]
 
 
+PART = "part of the session"  # the fact in a RunStarted's environment that says which was exported
+
+
 class RunStarted(msgspec.Struct, tag="Began", frozen=True):
     """The pool is open, and the clients start. `started` is Unix time, in seconds. `member` is the
     name of this pool where a run has several, each in a process of its own.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from poolviz.model.errors import InputError
+from poolviz.sessions.derived import EVERYTHING, Scope, derived
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
@@ -26,7 +27,10 @@ def check_exports(files: Sequence[Path], *, tidy: bool = False) -> dict[Path, Ex
     return exports
 
 
-def write_exports(recorder: Recorder, exports: Mapping[Path, Exporter]) -> Iterator[Path]:
+def write_exports(
+    recorder: Recorder, exports: Mapping[Path, Exporter], scope: Scope = EVERYTHING
+) -> Iterator[Path]:
     """Write each file, and yield every path that was made, once it is there."""
-    for path, exporter in exports.items():
-        yield from exporter.export(recorder, path)
+    with derived(recorder, scope) as exported:
+        for path, exporter in exports.items():
+            yield from exporter.export(exported, path)

@@ -15,6 +15,7 @@ from poolviz.runs.exports import check_exports
 from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.connect import split_dsn
 from poolviz.scenarios.draft import Draft
+from poolviz.sessions.derived import EVERYTHING, Scope
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.folder import is_session_file
 from poolviz.sessions.thresholds import Threshold
@@ -29,16 +30,18 @@ class RunRequest:
     """What to run, where, and what to write. Everything in it was checked.
 
     Without a `dsn` the run goes to the embedded server. `session` is written while the run goes
-    on, so that a kill leaves it; the files of `exports` are written at the end.
+    on, so that a kill leaves it; the files of `exports` are written at the end, with what `scope`
+    says.
     """
 
     scenario: Scenario
     dsn: str | None = field(default=None, repr=False)
     session: Path | None = None
     exports: Mapping[Path, Exporter] = field(default_factory=dict)
+    scope: Scope = EVERYTHING
 
     @classmethod
-    def of(cls, draft: Draft, out: Sequence[Path] = ()) -> RunRequest:
+    def of(cls, draft: Draft, out: Sequence[Path] = (), *, anonymous: bool = False) -> RunRequest:
         """Check a draft for a run that ends by itself, and that `out` can be written.
 
         InputError holds every mistake in the draft, or says why a file can't be written or the
@@ -52,9 +55,11 @@ class RunRequest:
             if draft.source is not None and is_same_file(path, draft.source.path):
                 raise InputError(f"--out {path} is the scenario itself: choose another name.")
         session = next((path for path in out if is_session_file(path)), None)
+        if anonymous:
+            session = None  # what is recorded while the run goes on isn't
         if session is not None:
             del exports[session]
-        return cls(scenario, draft.dsn, session, exports)
+        return cls(scenario, draft.dsn, session, exports, Scope(anonymous=anonymous))
 
 
 def _with_dsn_split(draft: Draft) -> Draft:

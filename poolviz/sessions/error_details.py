@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import msgspec
@@ -71,6 +71,14 @@ class ErrorCounts:
     def state(self) -> list[Counted]:
         """Return what was counted so far, to be stored."""
         return list(self._kinds.values())
+
+    def rewrite(
+        self, kinds: Callable[[list[ErrorKind]], list[ErrorKind]], text: Callable[[str], str]
+    ) -> None:
+        """Change what is said of each kind, and its latest message."""
+        for counted in self._kinds.values():
+            (counted.first,) = kinds([counted.first])
+            counted.last_message = text(counted.last_message)
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""

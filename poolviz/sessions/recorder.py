@@ -16,7 +16,7 @@ import msgspec
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
-from poolviz.model.sample import TICK, Mark, Sample, ServerView
+from poolviz.model.sample import TICK, ErrorKind, Mark, Sample, ServerView
 from poolviz.model.secrets import without_secrets
 from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.file.background_writer import BackgroundWriter
@@ -213,9 +213,14 @@ class Recorder:
         times as quick as one by one."""
         yield from self._file.columns()
 
-    def samples(self) -> Iterator[Sample]:
-        """Yield every sample recorded until now, in order, from the file."""
-        yield from self._file.samples()
+    def samples(self, start: float = 0.0, end: float = math.inf) -> Iterator[Sample]:
+        """Yield every sample recorded until now, in order, from the file: those between `start` and
+        `end` (seconds), and perhaps some before and after, of which a session that was opened needs
+        not read many."""
+        if isinstance(self._file, SessionReader):
+            yield from self._file.samples(start, end)
+        else:
+            yield from self._file.samples()
 
     def copy(self, path: Path) -> bool:
         """Write the session that was opened to `path`, where no file may be; return False if this
@@ -240,6 +245,11 @@ class Recorder:
         """Return every kind of error and timeout of the run so far, which costs little."""
         with self._lock:
             return self._summary_builder.error_details()
+
+    def error_kinds(self) -> list[ErrorKind]:
+        """Return every kind of error and timeout of the run so far as its first one was."""
+        with self._lock:
+            return self._summary_builder.error_kinds()
 
     def recent(self, seconds: float) -> Recent:
         """Return the figures of the last `seconds`, at most 60."""

@@ -10,7 +10,8 @@ import msgspec
 from poolviz.model.histogram import Durations, Histogram
 from poolviz.model.messages import Rows, RunEnded, RunStarted
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Mark, MarkKind, Sample
+from poolviz.model.sample import ErrorKind, Mark, MarkKind, Sample
+from poolviz.sessions.anonymous import Anonymizer
 from poolviz.sessions.error_details import Counted, ErrorCounts, ErrorDetails
 from poolviz.sessions.totals import Figures, Totals
 
@@ -114,6 +115,19 @@ class SummaryBuilder:
         """Return the closed segments from that number on, to be stored."""
         return [_encode(segment) for segment in self._closed[number:]]
 
+    def anonymize(self, names: Anonymizer) -> None:
+        """Remove names of servers and people from what is known so far."""
+        for totals in (self._whole, self._current):
+            totals.error_counts.rewrite(names.kinds, names.text)
+        if self._last is not None:
+            self._last = names.sample(self._last)
+        self._closed = [_anonymous(segment, names) for segment in self._closed]
+
+    @staticmethod
+    def anonymous_segment(segment: bytes, names: Anonymizer) -> bytes:
+        """Return a segment that `closed_from` returned without names of servers and people."""
+        return _encode(_anonymous(_decode_segment(segment), names))
+
     @property
     def samples(self) -> int:
         """How many samples were added."""
@@ -135,6 +149,10 @@ class SummaryBuilder:
     def error_details(self) -> list[ErrorDetails]:
         """Return the kinds of errors and timeouts so far."""
         return self._whole.error_counts.details()
+
+    def error_kinds(self) -> list[ErrorKind]:
+        """Return the kinds of errors and timeouts so far, each as its first one was."""
+        return [counted.first for counted in self._whole.error_counts.state()]
 
     def reading(self) -> Reading | None:
         """Return the newest sample, and what was counted until then; None before the first one."""
@@ -223,6 +241,24 @@ def _incomplete_reason(began: RunStarted | None, ended: RunEnded | None) -> str:
     if not ended.failure and ended.stopped and planned is not None:
         return f"The run was stopped before its {planned:g} s were over."
     return ended.failure
+
+
+def _anonymous(segment: SegmentSummary, names: Anonymizer) -> SegmentSummary:
+    return msgspec.structs.replace(
+        segment,
+        limits=names.values(segment.limits),
+        load=names.values(segment.load),
+        faults=names.values(segment.faults),
+        error_details=[
+            msgspec.structs.replace(
+                kind,
+                message=names.text(kind.message),
+                last_message=names.text(kind.last_message),
+                exception=names.exception(kind.exception),
+            )
+            for kind in segment.error_details
+        ],
+    )
 
 
 def _segment(totals: Totals, last: Sample) -> SegmentSummary:

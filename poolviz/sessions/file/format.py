@@ -38,7 +38,7 @@ import zlib
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
@@ -88,6 +88,7 @@ Table: TypeAlias = Literal["meta", "settings", "samples", "chunks", "bins", "seg
 Place: TypeAlias = tuple[Any, ...]  # all columns of a row but the body: numbers, or a key
 Row: TypeAlias = tuple[Table, Place, bytes]
 
+TABLES: tuple[Table, ...] = get_args(Table)
 _INSERT: dict[Table, str] = {
     "meta": "INSERT OR REPLACE INTO meta VALUES (?, ?, ?)",
     "settings": "INSERT INTO settings VALUES (?, ?, ?)",

@@ -22,12 +22,14 @@ from poolviz.model.errors import InputError
 from poolviz.model.messages import RunEnded, RunStarted
 from poolviz.model.sample import Mark, Sample
 from poolviz.model.text import on_one_line
+from poolviz.sessions.bins import T as T_ROW
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import (
     CHUNK_BITS,
     FORMAT,
     MOST_MEMBERS,
     SQLITE_ERRORS,
+    TABLES,
     WHOLE,
     Counts,
     Damage,
@@ -186,10 +188,14 @@ class SessionReader(SessionHeader):
         with self._reading() as contents:
             yield from contents.as_rows()
 
-    def samples(self) -> Iterator[Sample]:
-        """Yield every sample in order; InputError if the file is damaged."""
+    def samples(self, start: float = 0.0, end: float = math.inf) -> Iterator[Sample]:
+        """Yield every sample in order, but for chunks that lie before `start` or after `end`, in
+        seconds; InputError if the file is damaged."""
         with self._reading() as contents:
-            yield from contents.samples()
+            if start <= 0 and end == math.inf:
+                yield from contents.samples()
+            else:
+                yield from contents.samples(contents.chunks_between(start, end, self.stored.bins))
 
     def columns(self) -> Iterator[Columns]:
         """Yield all samples in order as columns; InputError if the file is damaged."""
@@ -201,6 +207,11 @@ class SessionReader(SessionHeader):
         check_readable(self._source)
         with self._reading() as contents:
             return contents.chunk(number)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield all rows as they are, of one moment; InputError if the file is damaged."""
+        with self._reading() as contents:
+            yield from contents.rows()
 
     def copy(self, path: Path) -> None:
         """Write the session to `path`, where no file may be. OSError or sqlite3.Error if that
@@ -226,7 +237,8 @@ class _Contents:
     def __init__(
         self, connection: sqlite3.Connection, version: int, size: int, member: int
     ) -> None:
-        self._connection, self.version, self._left = connection, version, size
+        self._connection, self.version = connection, version
+        self._left = self._size = size  # bytes, of which so many may yet be read
         check_tables(connection, version)
         self._member = member
         self._of_member = f"WHERE member = {member:d}" if has_members(version) else ""
@@ -315,6 +327,16 @@ class _Contents:
             before = batch[-1]
         yield from self._unchunked(before)
 
+    def chunks_between(self, start: float, end: float, bins: Sequence[StoredBins]) -> list[Place]:
+        """Return the places of those chunks that have samples from `start` to `end`."""
+        places, begin = [], 0.0
+        for place, stored in zip(self._chunk_places(), bins, strict=False):
+            until = float(stored.tables()[-1][T_ROW, -1])
+            if until >= start and begin <= end:
+                places.append(place)
+            begin = until
+        return [*places]
+
     def columns(self) -> Iterator[Columns]:
         """Yield all samples in order as columns."""
         for number, _, _ in self._chunk_places():
@@ -334,6 +356,13 @@ class _Contents:
         if columns.count != count:
             raise Damage(f"chunk {number} has {columns.count} samples and had {count}")
         return columns
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows of all tables in their order."""
+        self._left = self._size
+        for table in TABLES:
+            for *place, sealed in self._connection.execute(f"SELECT * FROM {table} ORDER BY 1"):
+                yield table, tuple(place), self._opened(table, tuple(place), sealed)
 
     def as_rows(self) -> Iterator[Row]:
         """Yield the rows of a session in the present format with the same contents."""

@@ -48,10 +48,8 @@ class PostgresFaultInjection(FaultInjection):
 
     def terminate(self, how_many: int | None, wait: Wait) -> int:
         """Call pg_terminate_backend, which the server allows for backends of the same user."""
-        ended = 0  # stays so if the run is over first
         with self._connected(wait) as execute:
-            ended = int(execute(_TERMINATE, self._name, how_many)[0][0])
-        return ended  # noqa: RET504 - the block may be left early
+            return int(execute(_TERMINATE, self._name, how_many)[0][0])
 
     def lock_tables(self, seconds: float, wait: Wait) -> None:
         """Lock them in a transaction, which ends with its connection."""
@@ -63,10 +61,8 @@ class PostgresFaultInjection(FaultInjection):
 
     def hosts(self, wait: Wait) -> list[tuple[str, int]]:
         """Return what libpq found in the DSN, a service file and the environment."""
-        hosts: list[tuple[str, int]] = []
         with self._open(wait) as connection:
-            hosts = connection.hosts
-        return hosts  # noqa: RET504 - as above
+            return connection.hosts
 
     def freeze(self, seconds: float, wait: Wait) -> None:
         """Stop every process of the server, the one that accepts connections first."""
@@ -88,8 +84,8 @@ class PostgresFaultInjection(FaultInjection):
 
     @contextmanager
     def _open(self, wait: Wait) -> Iterator[LimitedConnection]:
-        """Connect for the duration of the block. If the run is over, the block is left early and
-        without an error."""
+        """Connect for the duration of the block. ServerError if that fails, or the run is over
+        first."""
 
         def over() -> bool:
             return wait(0)
@@ -100,10 +96,9 @@ class PostgresFaultInjection(FaultInjection):
             ) as connection:
                 yield connection
         except NoAnswer:
-            if not over():
-                raise ServerError(
-                    "The fault wasn't injected, because the server doesn't answer."
-                ) from None
+            raise ServerError(
+                "The fault wasn't injected, because the server doesn't answer."
+            ) from None
         except psycopg2.Error as error:
             known = _LOCK_ERRORS.get(error.pgcode or "")
             raise (

@@ -22,6 +22,19 @@ from poolviz.sessions.file.stored_bins import percentiles
 Column: TypeAlias = NDArray[np.float64] | NDArray[np.int64]
 Table: TypeAlias = dict[str, Column]
 
+# What an hour of takes no more room than a spreadsheet opens; all figures are in the tidy CSV.
+COLUMNS = (
+    *("t_s", "segment", "clients", "capacity"),
+    *("open", "used", "used_high", "used_mean", "idle", "overflow"),
+    *("pending", "pending_high", "pending_mean", "retrying", "backlog"),
+    *("opened", "closed", "operations", "throughput_per_s", "timeouts", "errors"),
+    *("wait_time_count", "wait_time_mean_s", "wait_time_p50_s", "wait_time_p95_s"),
+    *("wait_time_p99_s", "wait_time_max_s"),
+    *("use_time_count", "use_time_mean_s", "use_time_p95_s"),
+    *("create_time_count", "create_time_mean_s"),
+    *("server_active", "server_idle", "server_idle_in_transaction", "server_other"),
+    *("server_others", "load_generator_strained"),
+)
 _TIMES = ("wait", "use", "create", "retry")
 _REPORTED = ("open", "used", "pending")
 _SERVER = ("active", "idle", "idle_in_transaction", "other", "total", "others")
@@ -36,6 +49,13 @@ def table_of(parts: Iterable[Columns]) -> Table:
     tables = [dict(_figures(part)) for part in parts]
     names = tables[0] if tables else ()
     return {name: np.concatenate([table[name] for table in tables]) for name in names}
+
+
+def unit_of(name: str) -> str:
+    """Return the unit of a column; "" for a number of things that its name says."""
+    if name.endswith("_per_s"):
+        return "1/s"
+    return "s" if name.endswith("_s") else ""
 
 
 def _figures(part: Columns) -> Iterator[tuple[str, Column]]:

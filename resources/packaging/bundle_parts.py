@@ -29,16 +29,16 @@ EXCLUDED = [
     "IPython", "matplotlib", "scipy", "OpenGL", "cupy", "numba", "h5py", "jupyter_rfb", "colorcet",
     "attr", "attrs", "psycopg_c", "MySQLdb", "cx_Oracle", "oracledb", "pyodbc", "pytest", "PyQt5",
     "PyQt6",
-    # The extras otlp and pandas, with what they alone require.
-    "pandas", "dateutil", "pytz", "tzdata", "six",
+    # The extras otlp, pandas and parquet, with what they alone require.
+    "pandas", "pyarrow", "dateutil", "pytz", "tzdata", "six",
     "opentelemetry", "google", "requests", "urllib3", "certifi", "charset_normalizer", "idna",
     "numpy.f2py", "numpy.testing.tests", "sqlalchemy.testing", "asyncpg._testbase",
 ]  # fmt: skip
 
 # Optional alternatives that the bundled libraries would import if they were installed.
 ABSENT = {
-    "pg", "MySQLdb", "shapely", "psycopg_c", "pandas", "opentelemetry", "google", "requests",
-    "urllib3",
+    "pg", "MySQLdb", "shapely", "psycopg_c", "pandas", "pyarrow", "opentelemetry", "google",
+    "requests", "urllib3",
 }  # fmt: skip
 
 # The folders of Qt plugins that are used; _UNUSED has the plugins in them that are not.

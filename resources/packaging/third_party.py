@@ -16,7 +16,11 @@ from packaging.requirements import Requirement
 HERE = Path(__file__).resolve().parent
 _TEXT = re.compile(r"(licen[cs]e|copying|notice|copyright|third.party)", re.IGNORECASE)
 
-NOT_BUNDLED = {"otlp", "pandas"}  # extras that the packaged program lacks, for their size
+NOT_BUNDLED = {
+    "otlp",
+    "pandas",
+    "parquet",
+}  # extras too large for the packaged program
 
 Work: TypeAlias = tuple[str, str, str]  # name, licence, home page
 

@@ -32,21 +32,8 @@ from poolviz.sessions.export.manifest import as_json, manifest, run_started, utc
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import LEVELS
 from poolviz.sessions.summary import RunSummary
-from poolviz.sessions.table import Column, table_of
+from poolviz.sessions.table import COLUMNS, Column, table_of
 
-# What an hour of takes no more room than a spreadsheet opens; all figures are in the tidy one.
-COLUMNS = (
-    *("t_s", "segment", "clients", "capacity"),
-    *("open", "used", "used_high", "used_mean", "idle", "overflow"),
-    *("pending", "pending_high", "pending_mean", "retrying", "backlog"),
-    *("opened", "closed", "operations", "throughput_per_s", "timeouts", "errors"),
-    *("wait_time_count", "wait_time_mean_s", "wait_time_p50_s", "wait_time_p95_s"),
-    *("wait_time_p99_s", "wait_time_max_s"),
-    *("use_time_count", "use_time_mean_s", "use_time_p95_s"),
-    *("create_time_count", "create_time_mean_s"),
-    *("server_active", "server_idle", "server_idle_in_transaction", "server_other"),
-    *("server_others", "load_generator_strained"),
-)
 DATA = ("t_utc", "t_s", "series", "stat", "value", "unit", "segment")
 EVENTS = ("t_utc", "t_s", "kind", "key", "old", "new", "text", "segment")
 TIMES = ("wait", "use", "create", "retry")

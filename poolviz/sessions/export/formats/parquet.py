@@ -1,0 +1,82 @@
+"""Parquet at full resolution: the columns of the CSV with a row for each sample, in their types.
+
+What wasn't measured is null. Each column says its unit in its metadata, and the schema's metadata
+hold the manifest as JSON under "poolviz". pyarrow, an extra, is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from poolviz.model.errors import InputError
+from poolviz.sessions.export.exporter import Exporter
+from poolviz.sessions.export.manifest import as_json, manifest
+from poolviz.sessions.file.columns import Columns
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.table import COLUMNS, Table, table_of, unit_of
+from poolviz.system.files import check_writable
+
+_AT_ONCE = 64  # chunks of samples in a group of rows, which readers take as a whole: an hour has 71
+
+
+def _check(path: Path) -> None:
+    """Raise InputError if a file can't be written to `path`, or pyarrow isn't there."""
+    _pyarrow()
+    check_writable(path)
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise InputError(
+            "Parquet needs pyarrow, which isn't installed: pip install 'poolviz[parquet]', or "
+            "choose .csv, which has the same columns."
+        ) from None
+    return pyarrow
+
+
+def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
+    pyarrow = _pyarrow()
+    from pyarrow import parquet  # noqa: PLC0415 - likewise
+
+    about = as_json(manifest(recorder))
+    schema: Any = None
+    writer: Any = None
+    try:
+        for table in _tables(recorder):
+            if writer is None:
+                fields = [
+                    pyarrow.field(
+                        name, pyarrow.from_numpy_dtype(table[name].dtype), metadata=_metadata(name)
+                    )
+                    for name in COLUMNS
+                ]
+                schema = pyarrow.schema(fields, metadata={"poolviz": about})
+                writer = parquet.ParquetWriter(paths[0], schema, compression="zstd")
+            arrays = [pyarrow.array(table[name], from_pandas=True) for name in COLUMNS]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _tables(recorder: Recorder) -> Iterator[Table]:
+    parts: list[Columns] = []
+    for part in recorder.columns():
+        parts.append(part)
+        if len(parts) == _AT_ONCE:
+            yield table_of(parts)
+            parts = []
+    if parts:
+        yield table_of(parts)
+
+
+def _metadata(name: str) -> dict[str, str]:
+    unit = unit_of(name)
+    return {"unit": unit} if unit else {}
+
+
+EXPORTER = Exporter("Data as Parquet", _write, check_path=_check)

@@ -277,6 +277,8 @@ class Window(QMainWindow):
     def _show_session(self) -> None:
         shown = self.controller.shown
         self.charts.set_recorder(shown.recorder, live=self.controller.viewing is None)
+        if shown.recorder is not None:
+            self.show_sessions(False)
         self._show_other_figures()
 
     def _show_member(self) -> None:

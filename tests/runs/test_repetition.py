@@ -177,3 +177,42 @@ def test_a_session_is_run_again_and_the_result_names_it(
             assert replayed.session.scenario.limits["max_size"] == 3
             assert replayed.duration_s == pytest.approx(0.8, abs=0.3)
             assert any("pool_size" in warning.sentence for warning in replayed.warnings)
+
+
+OWN_POOL = """
+from pathlib import Path
+from psycopg2.pool import ThreadedConnectionPool
+Path(__file__).with_suffix(".imported").touch()
+class Own(ThreadedConnectionPool):
+    pass
+"""
+
+
+def test_a_pool_of_the_users_is_imported_by_its_own_run_alone(
+    conninfo: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, imported = tmp_path / "own.py", tmp_path / "own.imported"
+    file.write_text(OWN_POOL)
+    first = tmp_path / "first.poolviz"
+    quick = ["--duration", "0.4", "--dsn", conninfo, "--no-keep"]
+    load = [f"--load={key}={value}" for key, value in QUICK.items()]
+    assert (
+        run_command_line(["run", "--pool", f"{file}:Own", *load, *quick, "--out", str(first)]) == 0
+    )
+    imported.unlink()
+    assert Replay.open(first).draft.pool == f"{file}:Own"
+    other = ["--pool", "psycopg2.ThreadedConnectionPool"]
+    assert run_command_line(["run", str(first), *other, *quick]) == 0
+    assert not imported.exists()
+    assert run_command_line(["run", str(first), *quick]) == 0
+    assert imported.exists()
+    file.unlink()
+    capsys.readouterr()
+    assert run_command_line(["run", str(first), *quick]) == 2
+    assert "own.py" in capsys.readouterr().err
+
+
+def test_a_session_of_several_pools_is_refused() -> None:
+    began = RunStarted(0.0, scenario_of(QUEUE_POOL), EMBEDDED)
+    with pytest.raises(InputError, match=r"a\.poolviz holds several pools \(web and jobs\)"):
+        Replay.of("a.poolviz", began, [], 1.0, ("web", "jobs"))

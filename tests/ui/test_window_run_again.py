@@ -120,6 +120,18 @@ def test_another_pool_runs_it_and_what_that_lacks_is_named(
     assert scenario.limits == {**pool_class(PSYCOPG).limits.defaults(), "max_size": 5}
 
 
+def test_the_charts_come_back_when_a_run_starts(
+    window: Window, qtbot: QtBot, conninfo: str, first: Path
+) -> None:
+    window.menu.sessions_action.trigger()
+    assert not window.charts.isVisible()
+    assert first.exists()
+    plan(window)
+    run_on(qtbot, window, conninfo)
+    assert window.charts.isVisible()
+    assert not window.menu.sessions_action.isChecked()
+
+
 def test_cancel_leaves_an_ordinary_start(
     window: Window, qtbot: QtBot, conninfo: str, first: Path
 ) -> None:

@@ -140,6 +140,7 @@ class SessionImage:
         return [
             ["Began with", *_settings(scenario.limits, pool.limits if pool else None)],
             ["Load", *_settings(_in_play(began), SETTINGS), f"seed {scenario.seed}"],
+            *([["Replays", scenario.replays]] if scenario.replays else []),
             ["Measured", *_measured(manifest)],
             ["With", *versions],
             *([["Marks", *_marks(self._recorder.marks)]] if self._recorder.marks else []),

@@ -396,7 +396,7 @@ class Controller(QObject):
         if not self._run_worker.close(_SERVER_PATIENCE):
             _logger.error("Engine or server did not end in time; they end with this process.")
         self.inbox.deliver()
-        for recorder in (self.recorder, self.ghost.recorder):
+        for recorder in {self.recorder, self.ghost.recorder}:
             if recorder is not None:
                 self.file_worker.do(recorder.close, failed=log_fault)
         if not self.file_worker.close(_FILE_PATIENCE, QCoreApplication.processEvents):

@@ -115,8 +115,8 @@ class RunAgain(QObject):
 def _fitted(replay: Replay, draft: Draft, wanted: Scenario) -> _Prepared:
     """Return the scenario of a replay with the pool, limits and load of `wanted`. InputError with
     every mistake. Called in a worker's thread."""
-    fitted, left_out = replay.fitted(draft)
-    fitted = fitted.with_fields(
+    chosen = draft.with_fields(
         limits=dict(wanted.limits), load=dict(wanted.load), connect=dict(wanted.connect)
     )
+    fitted, left_out = replay.fitted(chosen)
     return _Prepared(check_draft(fitted), left_out)

@@ -139,6 +139,7 @@ def test_deleting_what_is_shown_empties_the_charts(
     until(qtbot, lambda: names_in(page) == ["a", "b"])
     assert window.controller.recorder is None
     assert window.controller.viewing is None
+    assert page.isVisible()
 
 
 def test_the_list_follows_the_folder_and_search_filters_it(

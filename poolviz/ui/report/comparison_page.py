@@ -82,6 +82,9 @@ def _content(comparison: Comparison, title: str, charts: list[dict[str, Any]]) -
         f"{title}, compared", [f"aligned at {where}", f"{comparison.baseline} is the baseline"]
     )
     main = element("main", _sessions_table(comparison))
+    for each in comparison.sessions:
+        if each.note:
+            main.append(element("p", f"{each.name}: {each.note}", class_="bad"))
     main.extend(element("p", note) for note in comparison.notes)
     main.extend(_sentences(comparison.parts[0]))
     main.append(element("h2", "Charts"))
@@ -99,7 +102,6 @@ def _sessions_table(comparison: Comparison) -> Element:
     rows: list[list[Part]] = []
     for each, colour in zip(comparison.sessions, SESSIONS, strict=False):
         name = element("span", element("i", class_=f"key {colour}"), each.name)
-        note: Part = element("span", each.note, class_="bad") if each.note else "complete"
         rows.append(
             [
                 name,
@@ -109,10 +111,9 @@ def _sessions_table(comparison: Comparison) -> Element:
                 f"{each.duration_s:.1f} s",
                 f"{each.zero_s:.1f} s",
                 each.file or "–",
-                note,
             ]
         )
-    heads = ("Session", "Pool", "Server", "Started", "Length", "Aligned at", "File", "Record")
+    heads = ("Session", "Pool", "Server", "Started", "Length", "Aligned at", "File")
     return table("Sessions", heads, rows)
 
 

@@ -32,12 +32,21 @@ def _append(parent: Element, part: Part) -> None:
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Part]]) -> Element:
     """Return a table whose first column names the rows."""
+    filled = list(rows)
     body = [
         element("tr", element("th", row[0], scope="row"), [_cell(each) for each in row[1:]])
-        for row in rows
+        for row in filled
     ]
+    numeric = [bool(cells) and all(map(_is_number, cells)) for cells in zip(*filled, strict=False)]
+    numeric += [False] * (len(heads) - len(numeric))
     label = {"aria-label": caption}
-    head = element("tr", [element("th", each, scope="col") for each in heads])
+    head = element(
+        "tr",
+        [
+            element("th", each, scope="col", **({"class": "number"} if right else {}))
+            for each, right in zip(heads, [False, *numeric[1:]], strict=True)
+        ],
+    )
     made = element("table", element("thead", head), element("tbody", body), **label)
     return element("div", made, class_="scroll", tabindex="0", role="region", **label)
 

@@ -24,7 +24,7 @@ from poolviz.commands import options
     metavar="FILE",
     multiple=True,
     type=options.FILE,
-    help="Write a file in the format of its suffix: .html .csv .json .md.",
+    help="Write a file in the format of its suffix: .html .png .svg .pdf .csv .json .md.",
 )
 @options.as_json
 def command(*, sessions: tuple[str, ...], align: str, out: tuple[Path, ...], as_json: bool) -> None:

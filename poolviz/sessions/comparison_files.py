@@ -1,5 +1,5 @@
 """Comparisons as files: a table as CSV or Markdown, everything as JSON, and, made by the `ui`
-package, a page as HTML."""
+package, a page as HTML and pictures as PNG, SVG and PDF."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ _FUNCTIONS = {
     ".html": "poolviz.ui.report.comparison_page:page",
     ".json": "poolviz.sessions.comparison_files:as_json",
     ".md": "poolviz.sessions.comparison_files:as_markdown",
+    ".pdf": "poolviz.ui.comparison.image:pdf",
+    ".png": "poolviz.ui.comparison.image:png",
+    ".svg": "poolviz.ui.comparison.image:svg",
 }
 SUFFIXES = tuple(_FUNCTIONS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ from poolviz.ui.unexpected import contained
 from poolviz.ui.window_menu import WindowMenu
 
 if TYPE_CHECKING:
+    from poolviz.ui.comparison.page import ComparisonPage
     from poolviz.ui.session_list.page import SessionsPage
 
 _IDLE = 100  # milliseconds between two frames when nothing runs
@@ -81,6 +83,7 @@ class Window(QMainWindow):
         self.file_opener = FileOpener(controller, self)
         self.presets = PresetMenu(controller.notices, self)
         self.session_list: SessionsPage | None = None  # made when it is first shown
+        self.comparison: ComparisonPage | None = None  # likewise
         self.menu = WindowMenu(
             self,
             controller,
@@ -197,11 +200,27 @@ class Window(QMainWindow):
             page.left.connect(lambda: self.show_sessions(False))
             page.opened.connect(self._open_session)
             page.run_again.connect(self._run_again)
+            page.compared.connect(self.show_comparison)
             page.removed.connect(controller.forget_sessions)
             controller.session_changed.connect(page.refresh)
             controller.changed.connect(page.refresh)
             self._pages.addWidget(page)
         return self.session_list
+
+    def show_comparison(self, paths: Sequence[Path]) -> None:
+        """Compare sessions, on a page in place of the list, to which that page goes back."""
+        if self.comparison is None:
+            from poolviz.ui.comparison.page import ComparisonPage  # noqa: PLC0415 - as above
+
+            controller = self.controller
+            page = ComparisonPage(controller.inbox, controller.notices, self.theme_manager.theme)
+            page.left.connect(lambda: self.show_sessions(True))
+            page.wrote.connect(self.status.say)
+            self._pages.addWidget(page)
+            self.comparison = page
+        self.comparison.show_sessions(paths)
+        self._pages.setCurrentWidget(self.comparison)
+        self.comparison.canvas.setFocus()
 
     def _open_session(self, path: Path) -> None:
         """Show a session of the list; that of the run that goes on is shown already."""
@@ -242,7 +261,8 @@ class Window(QMainWindow):
     # Display
 
     def _set_theme(self, theme: Theme) -> None:
-        for part in (self.charts, self.tiles, self.panel, self.toolbar, self.session_list):
+        pages = (self.session_list, self.comparison)
+        for part in (self.charts, self.tiles, self.panel, self.toolbar, *pages):
             with contained():
                 if part is not None:
                     part.set_theme(theme)
@@ -369,7 +389,8 @@ class Window(QMainWindow):
             return
         self._closed = True
         steps = (
-            *(self._store_geometry, self._close_dialogs, self.hide, self._close_session_list),
+            *(self._store_geometry, self._close_dialogs, self.hide),
+            *(self._close_session_list, self._close_comparison),
             self.controller.close,
         )
         for step in steps:
@@ -385,6 +406,10 @@ class Window(QMainWindow):
     def _close_session_list(self) -> None:
         if self.session_list is not None:
             self.session_list.close_worker()
+
+    def _close_comparison(self) -> None:
+        if self.comparison is not None:
+            self.comparison.close_worker()
 
     def _close_dialogs(self) -> None:
         """Close what is open over the window, which would outlast it."""

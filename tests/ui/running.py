@@ -24,7 +24,10 @@ from poolviz.ui.window import Window
 from tests.servers.fixtures import open_home
 
 PATIENCE = 30_000  # milliseconds: a bound for a noisy machine, not an expectation
-WORKERS = ("poolviz file worker", "poolviz run worker", "poolviz session list worker")
+WORKERS = (
+    *("poolviz file worker", "poolviz run worker"),
+    *("poolviz session list worker", "poolviz comparison worker"),
+)
 THREADED = "psycopg2.ThreadedConnectionPool"
 
 # A load that leaves the machine idle: the tests are about what happens, not how fast.

@@ -42,10 +42,11 @@ def png(
 
         return SessionImage(recorder, theme).paint(start, last)
 
-    return _as_png(painted(paint))
+    return as_png(painted(paint))
 
 
-def _as_png(image: QImage) -> bytes:
+def as_png(image: QImage) -> bytes:
+    """Return a picture at 192 dots an inch as PNG. PoolvizError if Qt can't encode it."""
     from PySide6.QtCore import QBuffer, QIODevice  # noqa: PLC0415
 
     image.setDotsPerMeterX(_DOTS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from xml.etree import ElementTree
 
 from poolviz.model.text import on_one_line
@@ -17,7 +17,8 @@ from poolviz.ui.charts.gui_thread import painted
 from poolviz.ui.style.colours import LIGHT
 
 if TYPE_CHECKING:
-    from poolviz.ui.charts.image import SessionImage
+    from PySide6.QtCore import QSizeF
+    from PySide6.QtGui import QPaintDevice
 
 _SHORTEST = 0.1  # seconds
 _SVG = "http://www.w3.org/2000/svg"
@@ -27,43 +28,50 @@ _DPI = 96  # a pixel of the image is one of these
 
 def write_svg(recorder: Recorder, paths: Sequence[Path]) -> None:
     """Write the charts of the whole session as SVG, as an export format does."""
-    paths[0].write_bytes(painted(lambda: _with_text(_svg, recorder)))
+    paths[0].write_bytes(painted(lambda: as_svg(lambda: _image(recorder))))
 
 
 def write_pdf(recorder: Recorder, paths: Sequence[Path]) -> None:
     """Write the charts of the whole session as a PDF of one page, as an export format does."""
-    paths[0].write_bytes(painted(lambda: _with_text(_pdf, recorder)))
+    paths[0].write_bytes(painted(lambda: as_pdf(lambda: _image(recorder))))
 
 
-def _with_text(write: Callable[[Recorder], bytes], recorder: Recorder) -> bytes:
-    """Return what `write` makes with fonts of which Qt writes the text."""
-    from poolviz.ui.style.theme import plain_fonts  # noqa: PLC0415 - loads Qt
+class Painting(Protocol):
+    """What is painted as lines and text. `title` is that of the document."""
 
-    with plain_fonts():
-        return write(recorder)
+    @property
+    def title(self) -> str:
+        """The title."""
+
+    def render(self, device: QPaintDevice) -> None:
+        """Paint it on a device that has its size."""
 
 
-def _image(recorder: Recorder) -> SessionImage:
+def _image(recorder: Recorder) -> tuple[Painting, QSizeF]:
     from poolviz.ui.charts.image import SessionImage  # noqa: PLC0415 - loads Qt
 
-    return SessionImage(recorder, LIGHT, scale=1)
+    image = SessionImage(recorder, LIGHT, scale=1)
+    return image, image.show(0.0, max(recorder.duration, _SHORTEST))
 
 
-def _svg(recorder: Recorder) -> bytes:
+def as_svg(make: Callable[[], tuple[Painting, QSizeF]]) -> bytes:
+    """Return what `make` makes, with its size in pixels, as SVG. GUI thread only."""
     from PySide6.QtCore import QBuffer, QRectF  # noqa: PLC0415
     from PySide6.QtSvg import QSvgGenerator  # noqa: PLC0415
 
-    image = _image(recorder)
-    size = image.show(0.0, max(recorder.duration, _SHORTEST))
+    from poolviz.ui.style.theme import plain_fonts  # noqa: PLC0415
+
     buffer, generator = QBuffer(), QSvgGenerator()
-    generator.setOutputDevice(buffer)
-    generator.setResolution(_DPI)
-    generator.setSize(size.toSize())
-    generator.setViewBox(QRectF(0, 0, size.width(), size.height()))
-    generator.setTitle(on_one_line(image.title))
-    generator.setDescription("Made by poolviz")
-    image.render(generator)
-    return _fitted(bytes(buffer.data().data()))
+    with plain_fonts():
+        image, size = make()
+        generator.setOutputDevice(buffer)
+        generator.setResolution(_DPI)
+        generator.setSize(size.toSize())
+        generator.setViewBox(QRectF(0, 0, size.width(), size.height()))
+        generator.setTitle(on_one_line(image.title))
+        generator.setDescription("Made by poolviz")
+        image.render(generator)
+        return _fitted(bytes(buffer.data().data()))
 
 
 def _fitted(svg: bytes) -> bytes:
@@ -85,19 +93,22 @@ def _fitted(svg: bytes) -> bytes:
     return found
 
 
-def _pdf(recorder: Recorder) -> bytes:
+def as_pdf(make: Callable[[], tuple[Painting, QSizeF]]) -> bytes:
+    """Return what `make` makes, with its size in pixels, as a PDF of one page. GUI thread only."""
     from PySide6.QtCore import QBuffer, QIODevice, QMarginsF  # noqa: PLC0415
     from PySide6.QtGui import QPageSize, QPdfWriter  # noqa: PLC0415
 
-    image = _image(recorder)
-    size = image.show(0.0, max(recorder.duration, _SHORTEST))
+    from poolviz.ui.style.theme import plain_fonts  # noqa: PLC0415
+
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    writer = QPdfWriter(buffer)
-    writer.setResolution(_DPI)
-    writer.setPageSize(QPageSize(size * 72 / _DPI, QPageSize.Unit.Point, "poolviz"))
-    writer.setPageMargins(QMarginsF(0, 0, 0, 0))
-    writer.setTitle(on_one_line(image.title))
-    writer.setCreator("poolviz")
-    image.render(writer)
+    with plain_fonts():
+        image, size = make()
+        writer = QPdfWriter(buffer)
+        writer.setResolution(_DPI)
+        writer.setPageSize(QPageSize(size * 72 / _DPI, QPageSize.Unit.Point, "poolviz"))
+        writer.setPageMargins(QMarginsF(0, 0, 0, 0))
+        writer.setTitle(on_one_line(image.title))
+        writer.setCreator("poolviz")
+        image.render(writer)
     return bytes(buffer.data().data())

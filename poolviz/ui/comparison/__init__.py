@@ -1,0 +1,2 @@
+"""Sessions that are compared: their charts over one axis, as a page of the window and as
+pictures."""

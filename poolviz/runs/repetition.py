@@ -71,6 +71,10 @@ class Replay:
                 f"{_shown(name)} holds several pools ({_listed(members)}): only a session of one "
                 "pool can be run again."
             )
+        if duration <= 0:
+            raise InputError(
+                f"{_shown(name)} can't be run again: it ended before its first sample."
+            )
         draft = to_draft(began, marks, duration)
         draft = draft.with_fields(
             title=_shown(draft.title, _LONGEST_TITLE),

@@ -169,6 +169,7 @@ class Anonymizer:
             ),
             title=scenario.title if scenario.title in known else "",
             watch=known.get(scenario.title, {}),
+            replays="a session" if scenario.replays else "",  # a file's name may be anything
             fail_if=tuple(filter(_CONDITION.fullmatch, scenario.fail_if)),
         )
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import poolviz
 from poolviz.commands.cli import run_command_line
@@ -216,3 +218,32 @@ def test_a_session_of_several_pools_is_refused() -> None:
     began = RunStarted(0.0, scenario_of(QUEUE_POOL), EMBEDDED)
     with pytest.raises(InputError, match=r"a\.poolviz holds several pools \(web and jobs\)"):
         Replay.of("a.poolviz", began, [], 1.0, ("web", "jobs"))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 1e8),
+            st.sampled_from(
+                [*POOLS[QUEUE_POOL].limits, *FAULT_PARAMETERS, "clients", "at", "", "x"]
+            ),
+            st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(), st.booleans(), st.text()),
+            st.sampled_from(MarkKind),
+        ),
+        max_size=6,
+    ),
+    st.floats(0, 1e8),
+    st.sampled_from(sorted(POOLS)),
+    st.sampled_from([None, "sqlite:///x.db", "postgresql://h/d", "mysql://h/d", "nonsense"]),
+)
+def test_whatever_a_session_says_is_a_scenario_or_a_sentence(
+    moments: list[tuple[float, str, Any, MarkKind]], duration: float, pool: str, dsn: str | None
+) -> None:
+    marks = [mark(t, key, new, kind) for t, key, new, kind in moments]
+    try:
+        replay = replay_of(scenario_of(QUEUE_POOL), marks, duration)
+        draft, said = replay.fitted(replay.draft.with_fields(pool=pool, dsn=dsn))
+        assert all(sentence.isprintable() for sentence in said)
+        check_draft(draft)
+    except InputError as error:
+        assert str(error)

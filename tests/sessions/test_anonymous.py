@@ -105,6 +105,7 @@ def test_environment_and_scenario_keep_versions_and_figures() -> None:
         title="Ann's database",
         watch={"en": "Watch acme."},
         fail_if=("wait_p95 > 50ms after size",),
+        replays="db.acme, before ann's fix.poolviz",
     )
     found = NAMES.began(began(scenario=scenario, environment=environment))
     assert found.environment == {
@@ -117,6 +118,7 @@ def test_environment_and_scenario_keep_versions_and_figures() -> None:
     }
     assert found.scenario.limits == {"size": 5, "tenant": "…"}
     assert found.scenario.fail_if == scenario.fail_if
+    assert found.scenario.replays == "a session"
     assert b"ann" not in msgspec.json.encode(found).lower()
     assert b"acme" not in msgspec.json.encode(found).lower()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelectionModel, QMetaMethod, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -101,7 +101,6 @@ class SessionsPage(QFrame):
         self.open_button = QPushButton("Open")
         self.again_button = QPushButton("Run again with…")
         self.compare_button = QPushButton("Compare")
-        self.compare_button.hide()  # as long as nobody compares
         self.rename_button = QPushButton("Rename")
         self.delete_button = QPushButton("Delete")
         self.limits_bar = LimitsBar(self)
@@ -141,6 +140,8 @@ class SessionsPage(QFrame):
     def showEvent(self, event: QShowEvent) -> None:
         """Look at the folder, now and from time to time."""
         super().showEvent(event)
+        compared = QMetaMethod.fromSignal(self.compared)
+        self.compare_button.setVisible(self.isSignalConnected(compared))  # someone compares them
         self._timer.start()
         self.refresh()
 

@@ -8,10 +8,10 @@ import sys
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
-    if sys.argv[1:2] not in (["_watchdog"], ["_engine"]):
+    if sys.argv[1:2] not in (["_watchdog"], ["_engine"], ["_export"]):
         # Before anything that takes its time: a signal that comes earlier ends Python itself.
         try:
-            from poolviz.system import interrupts  # noqa: PLC0415 - not for those two
+            from poolviz.system import interrupts  # noqa: PLC0415 - not for those three
 
             interrupts.install()
         except KeyboardInterrupt:  # Python's own handling of SIGINT, until then
@@ -34,6 +34,11 @@ def main() -> None:
         from poolviz.runs import engine_child  # noqa: PLC0415 - likewise
 
         engine_child.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["_export"]:
+        from poolviz.runs import export_child  # noqa: PLC0415 - likewise
+
+        export_child.main(sys.argv[2:])
         return
     from poolviz.system.standard_streams import set_up_standard_streams  # noqa: PLC0415 - likewise
 

@@ -82,7 +82,7 @@ def derived(
     with tempfile.TemporaryDirectory(prefix="poolviz-", ignore_cleanup_errors=True) as folder:
         path = Path(folder, "session.poolviz")
         with _written(path):
-            _copy(recorder, path, progress)
+            snapshot(recorder, path, progress)
         if scope.start is not None or scope.end is not None:
             with Recorder.open(path) as whole:
                 path = _written_rows(path, "part", _part(whole, scope, progress))
@@ -92,8 +92,11 @@ def derived(
             yield made
 
 
-def _copy(recorder: Recorder, path: Path, progress: Callable[[float], None]) -> None:
-    """Write a session to `path`: of one that is being recorded, what was committed."""
+def snapshot(
+    recorder: Recorder, path: Path, progress: Callable[[float], None] = lambda _: None
+) -> None:
+    """Write a session to `path`, where no file may be: of one that is being recorded, what was
+    committed. OSError or InputError if it can't be written."""
     if recorder.copy(path):
         return
     is_member = recorder.began is not None and recorder.began.member

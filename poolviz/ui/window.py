@@ -79,7 +79,7 @@ class Window(QMainWindow):
         self.members = MemberChoice()
         self.panel = ControlPanel(theme, settings)
         self.status = StatusBar(self.charts)
-        self.export = ExportMenu(controller, settings, self)
+        self.export = ExportMenu(controller, settings, self, lambda: self.charts.frame)
         self.file_opener = FileOpener(controller, self)
         self.presets = PresetMenu(controller.notices, self)
         self.session_list: SessionsPage | None = None  # made when it is first shown
@@ -133,6 +133,7 @@ class Window(QMainWindow):
         for part in (self.toolbar, self.tiles):
             column.addWidget(part)
         column.addLayout(body, 1)
+        column.addWidget(self.export.strip)
         column.addWidget(self.status)
         self.setCentralWidget(middle)
         self.setMinimumSize(QSize(960, 600))

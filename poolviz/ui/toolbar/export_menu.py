@@ -1,4 +1,4 @@
-"""The export menu: all export formats, written by a worker."""
+"""The export menu: all export formats, each written by a process of its own."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Scenario
+from poolviz.runs.export_process import ExportCancelled, ExportProcess
 from poolviz.scenarios.toml_file import as_toml
+from poolviz.sessions.derived import EVERYTHING, Scope
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.file_name import suggested_name
 from poolviz.sessions.export.registry import exporters
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import to_draft
 from poolviz.system.files import write_text
+from poolviz.ui.charts.axes import Frame
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight, sentence_of
+from poolviz.ui.toolbar.export_strip import ExportStrip
 
 _FOLDER = "export/folder"
 _KEYS = {".png": "Ctrl+E", ".poolviz": "Ctrl+S"}
@@ -28,13 +32,25 @@ _LABELS = {_SCENARIO: "Save as scenario"}
 
 
 class ExportMenu(QMenu):
-    """Asks for a path and has a worker write the file. Emits a sentence for each step."""
+    """Asks for a path and has a process write the file, one after the other. Emits a sentence for
+    each step; `strip` shows what is being written. `visible` returns the part of the session that
+    the charts show."""
 
     wrote = Signal(str)
     failed = Signal(object)  # a Notice
 
-    def __init__(self, controller: Controller, settings: QSettings, parent: QWidget) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        settings: QSettings,
+        parent: QWidget,
+        visible: Callable[[], Frame],
+    ) -> None:
         super().__init__(parent)
+        self._visible = visible
+        self._running: list[ExportProcess] = []
+        self.strip = ExportStrip(parent)
+        self.strip.cancelled.connect(self._cancel)
         self._controller, self._settings, self._window = controller, settings, parent
         self.formats = formats = exporters()
         for suffix in sorted(formats, key=lambda suffix: suffix != _GRAPHS):
@@ -45,16 +61,30 @@ class ExportMenu(QMenu):
             if suffix in _KEYS:
                 action.setShortcut(_KEYS[suffix])
                 parent.addAction(action)
+        self.addSeparator()
+        self.only_visible = self.addAction("Only what the charts show")
+        self.anonymous = self.addAction("Without names of servers and users")
+        for choice in (self.only_visible, self.anonymous):
+            choice.setCheckable(True)
+
+    @property
+    def scope(self) -> Scope:
+        """What is exported, as it is chosen now."""
+        if not self.only_visible.isChecked():
+            return Scope(anonymous=self.anonymous.isChecked())
+        frame = self._visible()
+        return Scope(max(frame.start, 0.0), frame.end, self.anonymous.isChecked())
 
     def _ask(self, suffix: str) -> None:
         exporter = self.formats[suffix]
         recorder = self._controller.shown.recorder
         if recorder is None or recorder.last is None:
             return
+        scope = self.scope
         self._ask_where(
             exporter.label,
             suggested_name(recorder, suffix),
-            lambda path: self._write(exporter, recorder, path),
+            lambda path: self._write(exporter, recorder, path, scope),
         )
 
     def save_scenario(self) -> None:
@@ -90,17 +120,56 @@ class ExportMenu(QMenu):
         documents = QStandardPaths.writableLocation(place)
         return documents if Path(documents).is_dir() else str(Path.home())
 
-    def _write(self, exporter: Exporter, recorder: Recorder, path: Path) -> None:
-        self._have_written(path, lambda: exporter.export(recorder, path))
+    def _write(
+        self, exporter: Exporter, recorder: Recorder, path: Path, scope: Scope = EVERYTHING
+    ) -> None:
+        suffix = next(suffix for suffix, each in self.formats.items() if each is exporter)
+        inbox = self._controller.inbox
+        export = ExportProcess(
+            recorder, path, suffix, scope, lambda share: inbox.post(lambda: self._advance(share))
+        )
+        self._running.append(export)
+        self._have_written(path, lambda: self._run(export, exporter), export)
 
-    def _have_written(self, path: Path, write: Callable[[], tuple[Path, ...]]) -> None:
+    def _run(self, export: ExportProcess, exporter: Exporter) -> tuple[Path, ...]:
+        """Export. Called by the worker."""
+        exporter.check(export.path)
+        self._controller.inbox.post(lambda: self.strip.begin(f"Writing {export.path.name}…"))
+        return export.run()
+
+    def _advance(self, share: float) -> None:
+        self.strip.advance(share)
+
+    def _cancel(self) -> None:
+        """Cancel what is being written, and what waits for its end."""
+        for export in self._running:
+            export.cancel()
+        self.strip.cancelling()
+
+    def _over(self, export: ExportProcess | None) -> None:
+        if export in self._running:
+            self._running.remove(export)
+        if not self._running:
+            self.strip.hide()
+
+    def _have_written(
+        self,
+        path: Path,
+        write: Callable[[], tuple[Path, ...]],
+        export: ExportProcess | None = None,
+    ) -> None:
         self._settings.setValue(_FOLDER, str(path.parent))
 
         def done(files: tuple[Path, ...]) -> None:
+            self._over(export)
             names = " and ".join(file.name for file in files)
             self.wrote.emit(f"Wrote {names} to {path.parent}")
 
         def failed(error: BaseException) -> None:
+            self._over(export)
+            if isinstance(error, ExportCancelled):
+                self.wrote.emit(str(error))
+                return
             self.failed.emit(Notice("export", sentence_of(error), Weight.BAD))
 
         self.wrote.emit(f"Writing {path.name}…")

@@ -1,0 +1,90 @@
+"""The process of an export that the window asks for: one file of one session, and its end.
+
+It is told by its arguments what to write, and says in lines of JSON what becomes of it. When its
+standard input closes, it is cancelled or its parent has ended: it ends at once and leaves nothing
+half-written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+
+from poolviz.model.errors import PoolvizError
+from poolviz.sessions.derived import Scope, derived
+from poolviz.sessions.export.registry import exporters
+from poolviz.sessions.recorder import Recorder
+from poolviz.system import interrupts
+
+_EVERY = 0.1  # seconds between two reports of progress
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What to export: the session file, the file to write and the suffix of its format."""
+
+    session: str
+    target: str
+    suffix: str
+    start: float | None = None
+    end: float | None = None
+    anonymous: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of what becomes of it: the share that is done, the files that were written, a sentence
+    that says why none were, or the traceback of an error that nobody expected."""
+
+    progress: float = 0.0
+    files: tuple[str, ...] = ()
+    failure: str = ""
+    unexpected: str = ""
+
+
+def main(arguments: list[str]) -> None:
+    """Export what the one argument says, which is a `Task` as JSON."""
+    interrupts.install()
+    interrupts.listen()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _say(Outcome(files=_export(msgspec.json.decode(arguments[0], type=Task))))
+    except PoolvizError as error:
+        _say(Outcome(failure=str(error)))
+    except Exception:  # noqa: BLE001 - told to the parent, which logs it
+        _say(Outcome(unexpected=traceback.format_exc()))
+
+
+def _export(task: Task) -> tuple[str, ...]:
+    last = 0.0
+
+    def progressed(share: float) -> None:
+        nonlocal last
+        if monotonic() - last > _EVERY:
+            last = monotonic()
+            _say(Outcome(progress=share))
+
+    scope = Scope(task.start, task.end, task.anonymous)
+    with (
+        Recorder.open(Path(task.session)) as recorder,
+        derived(recorder, scope, progressed) as part,
+    ):
+        files = exporters()[task.suffix].export(part, Path(task.target))
+    return tuple(map(str, files))
+
+
+def _say(outcome: Outcome) -> None:
+    sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    with suppress(OSError):
+        while os.read(0, 1024):  # not by sys.stdin, whose lock Python takes when it ends
+            pass
+    interrupts.end_at_once()

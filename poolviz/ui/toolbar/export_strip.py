@@ -1,0 +1,49 @@
+"""The strip that shows an export while it goes on, and cancels it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
+
+_STEPS = 1000
+_BAR_WIDTH = 160  # pixels
+
+
+class ExportStrip(QWidget):
+    """A line with what is written, how far that is, and a button that cancels it. Hidden while
+    there is nothing to show."""
+
+    cancelled = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.words, self.bar, self.button = QLabel(), QProgressBar(), QPushButton("Cancel")
+        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.bar.setFixedWidth(_BAR_WIDTH)
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName("Progress of the export")
+        self.button.setAccessibleName("Cancel the export")
+        self.button.clicked.connect(self.cancelled)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 4, 12, 4)
+        row.addWidget(self.words, 1)
+        row.addWidget(self.bar)
+        row.addWidget(self.button)
+        self.hide()
+
+    def begin(self, words: str) -> None:
+        """Show that something is being written."""
+        self.words.setText(words)
+        self.bar.setRange(0, 0)  # busy, as long as nobody knows how far it is
+        self.button.setEnabled(True)
+        self.show()
+
+    def advance(self, share: float) -> None:
+        """Show which share is done; once all of what is counted is, the strip is busy again."""
+        self.bar.setRange(0, _STEPS if share < 1 else 0)
+        self.bar.setValue(round(share * _STEPS))
+
+    def cancelling(self) -> None:
+        """Show that it is being cancelled."""
+        self.words.setText("Cancelling…")
+        self.button.setEnabled(False)

@@ -1,0 +1,64 @@
+"""Exports that the window has another process write: their scope, their strip, their end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from poolviz.sessions.recorder import Recorder
+from poolviz.ui.window import Window
+from tests.sessions.builders import record, reports, samples, ticks
+from tests.ui.running import servers_home, until, window
+
+__all__ = ["servers_home", "window"]
+
+
+@pytest.fixture
+def shown(window: Window, qtbot: QtBot, tmp_path: Path) -> Recorder:
+    """A recorded session of 75 s, opened in the window."""
+    path = tmp_path / "shown.poolviz"
+    with Recorder(path) as recorder:
+        record(recorder, reports(samples(ticks(1500))))
+    window.show()
+    window.controller.view_session(path)
+    until(qtbot, lambda: window.controller.viewing == path)
+    assert window.controller.recorder is not None
+    return window.controller.recorder
+
+
+def test_what_the_charts_show_is_exported_without_names(
+    window: Window, qtbot: QtBot, shown: Recorder, tmp_path: Path
+) -> None:
+    menu = window.export
+    menu.only_visible.trigger()
+    menu.anonymous.trigger()
+    frame, path = window.charts.frame, tmp_path / "part.json"
+    assert frame.start > 0
+    menu._write(menu.formats[".json"], shown, path, menu.scope)
+    until(qtbot, path.exists)
+    figures = json.loads(path.read_bytes())
+    assert figures["segments"][0]["from_s"] == pytest.approx(frame.start, abs=0.1)
+    assert figures["duration_s"] == pytest.approx(frame.end - frame.start, abs=0.1)
+    assert "ann@" not in path.read_text("utf-8")
+
+
+def test_cancel_ends_an_export_and_leaves_nothing(
+    window: Window, qtbot: QtBot, shown: Recorder, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for number in range(3):
+        path = folder / f"run{number}.png"
+        window.export._write(window.export.formats[".png"], shown, path)
+    until(qtbot, window.export.strip.isVisible)
+    assert "run0.png" in window.export.strip.words.text()
+    QTest.mouseClick(window.export.strip.button, Qt.MouseButton.LeftButton)
+    until(qtbot, lambda: not window.export.strip.isVisible())
+    assert "was cancelled" in window.status.message.text()
+    assert not list(folder.iterdir())
+    assert "export" not in window.banner.sentences

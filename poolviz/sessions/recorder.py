@@ -21,8 +21,9 @@ from poolviz.model.secrets import without_secrets
 from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.file.background_writer import BackgroundWriter
 from poolviz.sessions.file.columns import Columns
+from poolviz.sessions.file.contents import IMPOSSIBLE
 from poolviz.sessions.file.format import WHOLE, Damage
-from poolviz.sessions.file.reader import IMPOSSIBLE, SessionHeader, SessionReader
+from poolviz.sessions.file.reader import SessionHeader, SessionReader
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.member_sum import MemberSum, shifted
 from poolviz.sessions.resolutions import Band, Resolutions, View

@@ -12,9 +12,10 @@ from poolviz.model.messages import RunEnded, RunStarted
 from poolviz.model.sample import Mark, Sample
 from poolviz.sessions.file.background_writer import BackgroundWriter
 from poolviz.sessions.file.columns import Columns
+from poolviz.sessions.file.contents import batched
 from poolviz.sessions.file.format import CHUNK_BITS, WHOLE, ChunkRow, Counts
 from poolviz.sessions.file.packing import Packer, Sums, unpack_sample, with_settings
-from poolviz.sessions.file.reader import SessionReader, batched
+from poolviz.sessions.file.reader import SessionReader
 
 
 class SessionWriter:

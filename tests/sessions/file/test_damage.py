@@ -326,7 +326,7 @@ def test_marks_without_end_are_not_kept_in_memory(
     written(path, began(), RUN, [change(0.1)] * 200)
     with Recorder.open(path) as recorder:
         assert len(recorder.marks) == 200
-    monkeypatch.setattr("poolviz.sessions.file.reader._KEPT", 5_000)
+    monkeypatch.setattr("poolviz.sessions.file.contents._KEPT", 5_000)
     assert "it has more marks than a run makes" in sentence(path)
 
 

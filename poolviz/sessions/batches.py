@@ -152,11 +152,14 @@ class Steps:
         return Batches(sums, self.buckets, np.add.reduceat(self.cells, starts), (len(starts),))
 
 
-def steps_of(parts: Iterable[Columns], ends: Sequence[float]) -> Iterator[Steps]:
-    """Yield the steps of each segment, of which `ends` are the ends in seconds. What was sampled
+def steps_of(
+    parts: Iterable[Columns], ends: Sequence[float], start: float = 0.0
+) -> Iterator[Steps]:
+    """Yield the steps of each segment, of which `ends` are the ends in seconds; the first one
+    begins at `start`. What was sampled
     after the load had ended is left out, and so are samples after the last segment."""
     bounds = np.asarray(ends, dtype=np.float64)
-    builder = _Builder(0.0, ends[0]) if ends else None
+    builder = _Builder(start, ends[0]) if ends else None
     number = 0
     for part in parts:
         places = np.searchsorted(bounds, part["t"], side="left")

@@ -35,7 +35,8 @@ def measured_segments(
         if mark.kind is not MarkKind.NOTE:
             moments.setdefault(mark.t, []).append(mark)
     found: list[MeasuredSegment] = []
-    steps = steps_of(recorder.columns() if segments else (), [each.to_s for each in segments])
+    ends = [each.to_s for each in segments]
+    steps = steps_of(recorder.columns(), ends, segments[0].from_s) if segments else ()
     for number, (segment, each) in enumerate(zip(segments, steps, strict=True)):
         first = each.settled()
         begin, end = max(float(each.begins[first]), segment.from_s), float(each.ends[-1])

@@ -260,3 +260,37 @@ def test_pairs_of_times_and_shares_are_short() -> None:
     assert percent(-0.99982) == "−99.98 %"
     assert percent(9.9) == "×10.9"
     assert percent(4174.15) == "×4,175"
+
+
+def test_a_part_that_begins_late_has_the_cards_of_its_own_time() -> None:
+    run = list(samples([*part(200, 0), *part(200, 1, operations=40)]))
+    (change_at,) = at_samples(run, [change(10.0)])
+    late = [msgspec.structs.replace(sample, t=sample.t + 3000.0) for sample in run]
+    with Recorder() as recorder:
+        mark = msgspec.structs.replace(change_at, t=change_at.t + 3000.0)
+        found = effects(record(recorder, reports(late, mark)))
+    (card,) = found.cards
+    assert card.outcome is Outcome.CLEAR
+    assert card.before.from_s >= 3000 and card.before.batches >= 10
+
+
+def test_several_pools_have_the_cards_of_their_sum_and_each_its_own(tmp_path: Path) -> None:
+    first = list(samples([*part(200, 0), *part(200, 1, operations=40)]))
+    with Recorder(tmp_path / "two.poolviz") as recorder:
+        for name in ("worker 1", "worker 2"):
+            recorder.add(began(), name)
+        for sample in first:
+            for name in ("worker 1", "worker 2"):
+                recorder.add(SampleTaken(sample), name)
+        (mark,) = at_samples(first, [change(10.0)])
+        for name in ("worker 1", "worker 2"):
+            recorder.add(MarkAdded(mark), name)
+        recorder.add(ended(), "worker 1")
+        recorder.add(ended(), "worker 2")
+        recorder.add(ended())
+        (alone,) = effects(recorder.member("worker 1")).cards
+        both = effects(recorder)
+    settled = both.segments[-1].figures["throughput_per_s"].value
+    assert settled == pytest.approx(2 * 40 * 20, rel=0.1)
+    assert alone.outcome is Outcome.CLEAR
+    assert all(card.sentence for card in both.cards)

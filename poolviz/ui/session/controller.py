@@ -24,7 +24,6 @@ from poolviz.model.messages import ProblemReported
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import MarkKind, Sample
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
-from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class, shown_pool
 from poolviz.runs.repetition import Replay
@@ -37,8 +36,7 @@ from poolviz.ui.session.active_faults import ActiveFaults
 from poolviz.ui.session.current_run import CurrentRun
 from poolviz.ui.session.ghost import Ghost
 from poolviz.ui.session.load_validator import LoadValidator
-from poolviz.ui.session.notices import Notices, Weight, log_fault, sentence_of
-from poolviz.ui.session.outcome import shortcoming
+from poolviz.ui.session.notices import Notices, Weight, log_fault
 from poolviz.ui.session.pending_changes import draining
 from poolviz.ui.session.requested_settings import RequestedSettings, Step
 from poolviz.ui.session.run_again import RunAgain
@@ -53,7 +51,6 @@ _logger = logging.getLogger(__name__)
 _SETTLED = 0.5  # seconds after which a change that isn't in force yet is worth showing
 _WATCH = 1.0  # seconds between two looks at the embedded server
 _SERVER_PATIENCE = 20.0  # seconds that closing waits for engine and server; 1 is usual
-_FEW_KEYS, _LONGEST_KEY = 5, 40  # what a sentence names of a session's keys, and their characters
 _FILE_PATIENCE = 10.0  # seconds that closing waits for a file that is being written
 
 
@@ -107,17 +104,14 @@ class Controller(QObject):
         )
         self._validator = LoadValidator(self.file_worker, self._validated)
         self._again = RunAgain(self._requested, self.notices, self.file_worker, self.learn, self)
-        self.recorder: Recorder | None = None
         self.shown = ShownRecord(self.file_worker, self.notices, self)
-        self.ghost = Ghost(self.notices, self._close_record, self)  # what the shown run repeats
-        self.viewing: Path | None = None  # the session that is being looked at
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
         self._altered = self._watched = 0.0
-        self._recorder_problem = ""  # what was last said of the recorder
         self._closed = False
         self._connect()
 
     def _connect(self) -> None:
+        self.shown.changed.connect(self.session_changed.emit)
         self._server.changed.connect(self._show_server)
         self._server.reached.connect(self._arrive)
         self._current.changed.connect(self.changed.emit)
@@ -142,6 +136,21 @@ class Controller(QObject):
     def busy(self) -> bool:
         """A run is on its way, goes on, or comes to its end."""
         return self._current.busy
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The record of the whole run that is shown."""
+        return self.shown.whole
+
+    @property
+    def ghost(self) -> Ghost:
+        """What the run that is shown repeats."""
+        return self.shown.ghost
+
+    @property
+    def viewing(self) -> Path | None:
+        """The recorded session that is being looked at."""
+        return self.shown.viewing
 
     @property
     def active_faults(self) -> ActiveFaults:
@@ -229,8 +238,7 @@ class Controller(QObject):
 
         def begin() -> None:
             if self.viewing is not None:
-                self.viewing = None
-                self._set_recorder(None)
+                self.shown.set(None)
             self.plan(scenario)
             if dsn is not None:
                 self.connect_to(dsn)
@@ -346,30 +354,17 @@ class Controller(QObject):
         """Show a recorded session, and call `then`. Ends a run. A failure is shown, or handed to
         `on_failure`."""
 
-        def failed(error: BaseException) -> None:
-            if on_failure is not None and isinstance(error, InputError):
-                on_failure(error)
-            else:
-                self.notices.say("session", sentence_of(error), Weight.BAD)
+        def opened(recorder: Recorder, pool: type[Pool]) -> None:
+            self._show_session(recorder, pool, path)
+            if self.viewing == path:
+                then()
 
-        def opened(session: tuple[Recorder, type[Pool]]) -> None:
-            try:
-                self._show_session(*session, path)
-            except InputError as error:
-                session[0].close()
-                failed(error)
-            else:
-                if self.viewing == path:
-                    then()
-
-        self._when_ended(lambda: self.file_worker.do(lambda: _open_session(path), opened, failed))
+        self._when_ended(lambda: self.shown.open(path, opened, on_failure))
 
     def forget_sessions(self, paths: Sequence[Path]) -> None:
         """Show nothing more of sessions that were deleted."""
-        path = self.recorder.path if self.recorder is not None else None
-        if not self.busy and path is not None and path in paths:
-            self.viewing = None
-            self._set_recorder(None)
+        if not self.busy and self.shown.is_of(paths):
+            self.shown.set(None)
             self.changed.emit()
 
     def poll(self) -> None:
@@ -396,9 +391,7 @@ class Controller(QObject):
         if not self._run_worker.close(_SERVER_PATIENCE):
             _logger.error("Engine or server did not end in time; they end with this process.")
         self.inbox.deliver()
-        for recorder in {self.recorder, self.ghost.recorder}:
-            if recorder is not None:
-                self.file_worker.do(recorder.close, failed=log_fault)
+        self.shown.close()
         if not self.file_worker.close(_FILE_PATIENCE, QCoreApplication.processEvents):
             _logger.error("A file was still being written when poolviz ended.")
         self.inbox.deliver()
@@ -433,9 +426,8 @@ class Controller(QObject):
             self.notices.say("server", loss, Weight.BAD, "Start again", self._start_again)
             self._current.fail(loss)
             self.changed.emit()
-        problem = self.recorder.trouble if self.recorder is not None else ""
-        if problem != self._recorder_problem:
-            self._recorder_problem = problem
+        problem = self.shown.new_trouble()
+        if problem is not None:
             self._current.show_problem(ProblemReported("recorder", problem))
 
     # The run
@@ -466,11 +458,10 @@ class Controller(QObject):
 
     def _record(self, run: Run) -> None:
         """Show the record of a run that has begun, and the limits as its pool declares them now."""
-        self.viewing = None
         pool = pool_class(run.scenario.pool)
         if pool.id == self.pool.id and dict(pool.limits) != dict(self.pool.limits):
             self._requested.take_pool(pool, run.scenario.limits, run.scenario.connect)
-        self._set_recorder(run.recorder)
+        self.shown.set(run.recorder)
 
     def _end(self, run: Run) -> None:
         if run.recorder is not None and run.recorder.path is not None:
@@ -550,7 +541,8 @@ class Controller(QObject):
         except InputError as error:
             self.notices.say("session", str(error), Weight.BAD)
             return
-        self._plan, self.viewing = None, None
+        self._plan = None
+        self.shown.leave_session()
         self._current.forget()
         self.notices.take_all_back()
         self._again.take(replay)
@@ -558,59 +550,25 @@ class Controller(QObject):
         self._show_values()
 
     def _show_session(self, recorder: Recorder, pool: type[Pool], path: Path) -> None:
-        """Show an opened session, which is the controller's to close from now on."""
+        """Show an opened session, unless something else was begun meanwhile."""
         if self.busy or self._closed:
-            recorder.close()  # something else was begun meanwhile
+            recorder.close()
             return
         assert recorder.began is not None
         source = recorder.last if recorder.last is not None else recorder.began.scenario
         connect = recorder.began.scenario.connect
         untaken = self._requested.take_recorded(pool, source.limits, source.load, connect)
-        self._plan, self.viewing = None, path
+        self._plan = None
         self._again.forget()
         self.ghost.remove()
         self._current.forget()
         self.notices.take_all_back()
-        self._set_recorder(recorder)
+        self.shown.set(recorder, path)
         self.changed.emit()
         self.values_changed.emit()
-        words, weight = shortcoming(recorder)
-        if words:
-            self.notices.say("run", words, weight)
-        if untaken:
-            keys = ", ".join(on_one_line(key[:_LONGEST_KEY]) for key in untaken[:_FEW_KEYS])
-            more = f" and {len(untaken) - _FEW_KEYS} more" if len(untaken) > _FEW_KEYS else ""
-            sentence = f"{path.name} records values that can't be shown beside the charts: {keys}"
-            self.notices.say("session", f"{sentence}{more}.", Weight.WARN)
+        self.shown.say_what_it_lacks(untaken)
 
     def _live_sample(self) -> Sample | None:
         run = self._current.run
         live = self.busy and run is not None and run.recorder is self.recorder
         return self.recorder.last if live and self.recorder is not None else None
-
-    def _set_recorder(self, recorder: Recorder | None) -> None:
-        old, self.recorder = self.recorder, recorder
-        self.shown.set(recorder)
-        self.session_changed.emit()
-        if old is not None and old is not self.ghost.recorder:
-            self._close_record(old)
-
-    def _close_record(self, recorder: Recorder) -> None:
-        """Close a record that is shown no more, after any export that still reads it."""
-        if recorder is not self.recorder:
-            self.file_worker.do(recorder.close, failed=log_fault)
-
-
-def _open_session(path: Path) -> tuple[Recorder, type[Pool]]:
-    """Return a recorded session and the pool it ran, whose library may take long to load; no code
-    that isn't poolviz' own is imported. InputError where it can't be shown. Called in a worker's
-    thread."""
-    recorder = Recorder.open(path)
-    try:
-        if recorder.began is None:
-            raise InputError(f"{path} holds no run that could be shown.")
-        source = recorder.last if recorder.last is not None else recorder.began.scenario
-        return recorder, shown_pool(recorder.began.scenario.pool, source.limits)
-    except BaseException:
-        recorder.close()
-        raise

@@ -10,7 +10,7 @@ from typing import Any
 
 from poolviz.engine.client_group import ClientEvents, backoff
 from poolviz.load.behaviour import Behaviour
-from poolviz.pools.base import ThreadCalls, ThreadPool, a_connection
+from poolviz.pools.base import ThreadCalls, ThreadPool
 from poolviz.pools.custom.places import Place, place_of_thread
 
 
@@ -121,6 +121,9 @@ class _Steps:
 
     def __init__(self, calls: ThreadCalls) -> None:
         self._calls = calls
+        # Looked up once: what a client does between two calls of the pool is time that it adds.
+        self._acquire, self._release = calls.acquire, calls.release
+        self._execute, self._commit = calls.execute, calls.commit
         # Those that are held or on their way back, so that `cut` finds them. The client's thread
         # alone changes the list.
         self._held: list[Any] = []
@@ -134,25 +137,30 @@ class _Steps:
                 self._calls.abort(connection, partial(self._holds, connection))
 
     async def acquire(self) -> Any:
-        connection = a_connection(self._calls.acquire())
-        self._held.append(connection)
+        connection = self._acquire()
+        if connection is not None:  # which is an error that the behaviour counts
+            self._held.append(connection)
         return connection
 
     async def execute(self, connection: Any, statement: str) -> None:
-        self._calls.execute(connection, statement)
+        self._execute(connection, statement)
 
     async def release(self, connection: Any) -> None:
         try:
-            self._calls.release(connection)
+            self._release(connection)
         finally:
-            # By identity: a user's connection may be equal to others.
-            self._held = [one for one in self._held if one is not connection]
+            held = self._held
+            if len(held) == 1 and held[0] is connection:
+                held.clear()  # the usual case, many thousand times a second
+            else:
+                # By identity: a user's connection may be equal to others.
+                self._held = [one for one in held if one is not connection]
 
     async def begin(self, connection: Any, transaction: bool) -> None:
         self._calls.begin(connection, transaction)
 
     async def commit(self, connection: Any) -> None:
-        self._calls.commit(connection)
+        self._commit(connection)
 
     async def rollback(self, connection: Any) -> None:
         self._calls.rollback(connection)

@@ -11,6 +11,9 @@ Otherwise the comparison is mostly chance: threads that pass the interpreter's l
 core, and cores that wake each other, make the same bare loop up to three times faster or slower
 from run to run.
 
+Beside it stands the ratio by processor time: what a bare loop's process uses for an operation over
+what a metered one's does, sampler and all. Other programs on the machine hardly touch that one.
+
     uv run python benchmarks/meter.py [POOL…] [--uses] [--dsn URL] [--check] [--quick] [--json]
 """
 
@@ -29,7 +32,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -68,6 +71,13 @@ class Subject(NamedTuple):
     use: str
 
 
+class Speed(NamedTuple):
+    """Operations a second, and those for each second of the process's processor time."""
+
+    per_s: float
+    per_cpu_s: float
+
+
 class _NoCounter:
     def check(self, since: float) -> float:  # noqa: ARG002
         return 0.0
@@ -99,8 +109,8 @@ def clients_of(kind: type[Pool]) -> int:
     return 1 if kind.one_client else CLIENTS
 
 
-def bare(pool_id: str, use: str, conninfo: str, seconds: float) -> float:
-    """Return the operations per second of a loop that does nothing else."""
+def bare(pool_id: str, use: str, conninfo: str, seconds: float) -> Speed:
+    """Return the speed of a loop that does nothing else."""
     kind = pool_class(pool_id)
     if issubclass(kind, TaskPool):
         return asyncio.run(bare_tasks(kind, conninfo, use, seconds))
@@ -108,7 +118,7 @@ def bare(pool_id: str, use: str, conninfo: str, seconds: float) -> float:
     return bare_threads(kind, conninfo, use, seconds)
 
 
-def bare_threads(kind: type[ThreadPool], conninfo: str, use: str, seconds: float) -> float:
+def bare_threads(kind: type[ThreadPool], conninfo: str, use: str, seconds: float) -> Speed:
     pool = kind(conninfo, _NoCounter(), limits_of(kind))
     clients = clients_of(kind)
     done = threading.Event()
@@ -125,13 +135,14 @@ def bare_threads(kind: type[ThreadPool], conninfo: str, use: str, seconds: float
         return count
 
     with ThreadPoolExecutor(clients) as threads:
-        began = perf_counter()
+        began, used = perf_counter(), process_time()
         counts = [threads.submit(operate) for _ in range(clients)]
         done.wait(seconds)
         done.set()
-    taken = perf_counter() - began
+    taken, used = perf_counter() - began, process_time() - used
     pool.close()
-    return sum(count.result() for count in counts) / taken
+    count = sum(count.result() for count in counts)
+    return Speed(count / taken, count / used)
 
 
 def thread_operation(pool: Any, use: str) -> Callable[[], None]:
@@ -177,7 +188,7 @@ def fetched(connection: Any) -> None:
     cursor.close()
 
 
-async def bare_tasks(kind: type[TaskPool], conninfo: str, use: str, seconds: float) -> float:
+async def bare_tasks(kind: type[TaskPool], conninfo: str, use: str, seconds: float) -> Speed:
     pool = kind(conninfo, _NoCounter(), limits_of(kind))
     await pool.open()
     until = perf_counter() + seconds
@@ -190,11 +201,11 @@ async def bare_tasks(kind: type[TaskPool], conninfo: str, use: str, seconds: flo
             count += 1
         return count
 
-    began = perf_counter()
+    began, used = perf_counter(), process_time()
     counts = await asyncio.gather(*(operate() for _ in range(clients_of(kind))))
-    taken = perf_counter() - began
+    taken, used = perf_counter() - began, process_time() - used
     await pool.close()
-    return sum(counts) / taken
+    return Speed(sum(counts) / taken, sum(counts) / used)
 
 
 def task_operation(pool: Any, use: str) -> Callable[[], Awaitable[None]]:
@@ -228,8 +239,8 @@ def task_operation(pool: Any, use: str) -> Callable[[], Awaitable[None]]:
     return acquire_and_release
 
 
-def metered(pool_id: str, use: str, conninfo: str, seconds: float) -> float:
-    """Return the operations per second of the same load, run and measured by poolviz."""
+def metered(pool_id: str, use: str, conninfo: str, seconds: float) -> Speed:
+    """Return the speed of the same load, run and measured by poolviz."""
     kind = pool_class(pool_id)
     scenario = Scenario(
         pool=pool_id,
@@ -237,12 +248,13 @@ def metered(pool_id: str, use: str, conninfo: str, seconds: float) -> float:
         load=settings_for(kind).complete({**LOAD, "clients": clients_of(kind), "use": use}),
         duration=seconds,
     )
-    operations, spans, errors = [], [], Counter[str]()
+    operations, spans, used, errors = [], [], [], Counter[str]()
     ended: list[RunEnded] = []
     over = threading.Event()
 
     def on_report(report: Report) -> None:
-        if isinstance(report, SampleTaken):
+        if isinstance(report, SampleTaken) and not report.sample.ending:
+            used.append(process_time())
             operations.append(report.sample.operations)
             spans.append(report.sample.span)
             errors.update(report.sample.errors)
@@ -254,7 +266,9 @@ def metered(pool_id: str, use: str, conninfo: str, seconds: float) -> float:
     over.wait()
     if ended[0].failure or errors:
         sys.exit(f"{pool_id}: {ended[0].failure or dict(errors)}")
-    return sum(operations) / sum(spans)
+    # The first sample has the start of the run in it, whose processor time isn't the load's.
+    rest = sum(operations[1:])
+    return Speed(rest / sum(spans[1:]), rest / (used[-1] - used[0]))
 
 
 def measure(
@@ -266,18 +280,21 @@ def measure(
         # They take turns at being first, so that a drift favours neither.
         order = ("bare", "metered") if number % 2 == 0 else ("metered", "bare")
         figures.append({way: measured(way, what, conninfo, seconds, core) for way in order})
-    ratios = [pair["metered"] / pair["bare"] for pair in figures]
+    ratios = [pair["metered"].per_s / pair["bare"].per_s for pair in figures]
+    by_cpu = [pair["metered"].per_cpu_s / pair["bare"].per_cpu_s for pair in figures]
     return {
         **what._asdict(),
-        "bare_per_s": round(statistics.median(pair["bare"] for pair in figures)),
-        "metered_per_s": round(statistics.median(pair["metered"] for pair in figures)),
+        "bare_per_s": round(statistics.median(pair["bare"].per_s for pair in figures)),
+        "metered_per_s": round(statistics.median(pair["metered"].per_s for pair in figures)),
         "ratio": round(statistics.median(ratios), 3),
+        "cpu_ratio": round(statistics.median(by_cpu), 3),
         "ratios": [round(ratio, 3) for ratio in ratios],
+        "cpu_ratios": [round(ratio, 3) for ratio in by_cpu],
     }
 
 
-def measured(way: str, what: Subject, conninfo: str, seconds: float, core: int | None) -> float:
-    """Return operations per second, measured in a process of its own. It reads how to connect from
+def measured(way: str, what: Subject, conninfo: str, seconds: float, core: int | None) -> Speed:
+    """Return the speed, measured in a process of its own. It reads how to connect from
     its standard input."""
     done = subprocess.run(
         [
@@ -291,7 +308,7 @@ def measured(way: str, what: Subject, conninfo: str, seconds: float, core: int |
     )
     if done.returncode:
         sys.exit(f"{what.pool} could not be measured ({way}).")
-    return float(done.stdout)
+    return Speed(*json.loads(done.stdout))
 
 
 class Servers:
@@ -342,7 +359,8 @@ def mariadb() -> Iterator[str]:
 def show(result: dict[str, object]) -> None:
     print(
         f"{result['pool']:<36} {result['use']:<14} {result['bare_per_s']:>8,} "
-        f"{result['metered_per_s']:>10,} {result['ratio']:>7.3f}  {result['ratios']}",
+        f"{result['metered_per_s']:>10,} {result['ratio']:>7.3f} {result['cpu_ratio']:>7.3f}  "
+        f"{result['ratios']}, of processor time {result['cpu_ratios']}",
         flush=True,
     )
 
@@ -364,7 +382,8 @@ def main() -> int:
         way, pool_id, use, seconds = options.one
         if options.core is not None:
             os.sched_setaffinity(0, [options.core])
-        print((bare if way == "bare" else metered)(pool_id, use, sys.stdin.read(), float(seconds)))
+        speed = (bare if way == "bare" else metered)(pool_id, use, sys.stdin.read(), float(seconds))
+        print(json.dumps(speed))
         return 0
     pairs = options.pairs or (3 if options.quick else 9)
     seconds = options.seconds or (2.0 if options.quick else 4.0)
@@ -374,7 +393,8 @@ def main() -> int:
         servers = Servers(stack, options.dsn)
         if not options.json:
             print(
-                f"{'operations a second':<36} {'use':<14} {'bare':>8} {'metered':>10} {'ratio':>7}"
+                f"{'operations a second':<36} {'use':<14} {'bare':>8} {'metered':>10} {'ratio':>7} "
+                f"{'by CPU':>7}"
             )
         for pool_id in options.pools or servers.pools():
             conninfo = servers.conninfo(pool_id)

@@ -210,7 +210,9 @@ def shown(session: KeptSession, column: Column) -> str:
 def details(session: KeptSession) -> str:
     """Return the second line of a session: what its name doesn't say."""
     if session.ending is Ending.UNREADABLE:
-        return session.sentence
+        # Its name stands above, and its path would leave no room for the reason.
+        sentence = session.sentence.replace(str(session.path), "the file")
+        return f"{sentence[:1].upper()}{sentence[1:]}"
     words = [
         session.pool if session.label.name else "",
         session.server,

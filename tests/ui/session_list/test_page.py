@@ -16,7 +16,7 @@ from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.kept_session import Ending
 from poolviz.sessions.limits import SessionLimits
 from poolviz.ui.question import Question
-from poolviz.ui.session_list.model import Column, SessionsModel, shown
+from poolviz.ui.session_list.model import Column, SessionsModel, details, shown
 from poolviz.ui.session_list.page import SessionsPage
 from poolviz.ui.window import Window
 from tests.sessions.file.recording import RECORD_UNTIL_KILLED, child, recorded
@@ -123,6 +123,7 @@ def test_several_are_deleted_after_one_question_and_failures_are_named(
     assert said.startswith("2 sessions were deleted.")
     assert "b.poolviz is not a poolviz session" in said
     assert shown(page.model.sessions[0], Column.ENDING) == "can't be read"
+    assert details(page.model.sessions[0]) == "The file is not a poolviz session."
     assert not page.open_button.isEnabled()
 
 

@@ -224,6 +224,13 @@ def test_a_part_is_exported_in_every_format(session: Path, tmp_path: Path) -> No
     figures = json.loads((tmp_path / "a.json").read_bytes())
     assert figures["duration_s"] == pytest.approx(10, abs=2 * TICK)
     assert " to 50.00 s of " in figures["manifest"]["facts"]["part of the session"]
+    said = figures["manifest"]["facts"]["part of the session"]
+    page = (tmp_path / "a.html").read_text("utf-8")
+    assert said in page.partition("</header>")[0]
+    text = PdfReader(tmp_path / "a.pdf").pages[0].extract_text()
+    assert said in " ".join(text.split())
+    data = page.partition('id="data"')[2].partition(">")[2]
+    assert 39 < json.JSONDecoder().raw_decode(data)[0]["start"] < 41
     with Recorder.open(tmp_path / "a.poolviz") as again:
         assert again.summary().operations == figures["operations"]
 

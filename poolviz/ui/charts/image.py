@@ -17,6 +17,7 @@ from poolviz.model.sample import Mark
 from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
+from poolviz.sessions.derived import title_of_part
 from poolviz.sessions.export.manifest import WAIT_FROM, Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import to_draft
@@ -52,7 +53,8 @@ class SessionImage:
 
     @property
     def title(self) -> str:
-        """The scenario's title, if it has one, and the pool's; "" without a run.
+        """The scenario's title, if it has one, the pool's, and which part of a session this is; ""
+        without a run.
 
         A pool that isn't installed here has its id for a title.
         """
@@ -60,7 +62,8 @@ class SessionImage:
             return ""
         scenario = self._recorder.began.scenario
         pool = self._pool.title if self._pool is not None else scenario.pool
-        return f"{scenario.title} · {pool}" if scenario.title else pool
+        part = title_of_part(self._recorder)
+        return " · ".join(filter(None, (scenario.title, pool, part)))
 
     def paint(self, start: float, end: float) -> QImage:
         """Return an image of the session between `start` and `end`, in seconds. Raises what a

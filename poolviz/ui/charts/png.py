@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolviz.model.errors import PoolvizError
+from poolviz.sessions.derived import part_of
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.gui_thread import painted
 from poolviz.ui.style.colours import LIGHT, Theme
@@ -23,7 +24,8 @@ _SHORTEST = 0.1  # seconds
 
 def write(recorder: Recorder, paths: Sequence[Path]) -> None:
     """Write the charts of the whole session to the one path, as an export format does."""
-    paths[0].write_bytes(png(recorder))
+    start, end = part_of(recorder)
+    paths[0].write_bytes(png(recorder, start=start, end=end))
 
 
 def png(

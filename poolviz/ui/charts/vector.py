@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from xml.etree import ElementTree
 
 from poolviz.model.text import on_one_line
+from poolviz.sessions.derived import part_of
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.gui_thread import painted
 from poolviz.ui.style.colours import LIGHT
@@ -51,7 +52,8 @@ def _image(recorder: Recorder) -> tuple[Painting, QSizeF]:
     from poolviz.ui.charts.image import SessionImage  # noqa: PLC0415 - loads Qt
 
     image = SessionImage(recorder, LIGHT, scale=1)
-    return image, image.show(0.0, max(recorder.duration, _SHORTEST))
+    start, end = part_of(recorder)
+    return image, image.show(start, max(end, start + _SHORTEST))
 
 
 def as_svg(make: Callable[[], tuple[Painting, QSizeF]]) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from poolviz.sessions.derived import part_of
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 
@@ -86,15 +87,15 @@ CHARTS = (
 def chart_data(recorder: Recorder) -> dict[str, Any]:
     """Return charts, the bins that they show, and the marks. A figure that wasn't measured is NaN,
     which JSON has as null."""
-    end = recorder.duration
-    few = min(max(int(end / _CALM), _FEW), _COARSE)
+    start, end = part_of(recorder)
+    few = min(max(int((end - start) / _CALM), _FEW), _COARSE)
     return {
-        "start": 0.0,
+        "start": start,
         "end": end,
         "charts": CHARTS,
         "views": {
-            "fine": _counts(recorder.view(0.0, end, _FINE)),
-            "coarse": _rates(recorder.view(0.0, end, few)),
+            "fine": _counts(recorder.view(start, end, _FINE)),
+            "coarse": _rates(recorder.view(start, end, few)),
         },
         "marks": [msgspec.structs.asdict(mark) for mark in recorder.marks],
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from poolviz.sessions.derived import title_of_part
 from poolviz.sessions.export.manifest import Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
@@ -42,6 +43,7 @@ def _content(
         about.scenario.pool,
         *([server] if server else []),
         about.started_utc[:19].replace("T", " ") + " UTC",
+        *([part] if (part := title_of_part(recorder)) else []),
     ]
     yield header(title, words)
     main = element("main")

@@ -162,6 +162,23 @@ def test_the_dialog_offers_database_url(dialog: Callable[[str], ServerDialog]) -
     asked.reject()
 
 
+def test_what_a_database_url_says_to_libraries_is_left_out_with_a_sentence(
+    dialog: Callable[[str], ServerDialog],
+) -> None:
+    asked = dialog("postgres://app:s3cret@db.example/shop?pgbouncer=true&schema=a&sslmode=require")
+    asked.offered.click()
+    assert "db.example" in asked.dsn.text()
+    assert "sslmode=require" in asked.dsn.text()
+    assert "pgbouncer" not in asked.dsn.text() + asked.password.text()
+    assert asked.password.text() == "s3cret"
+    pgbouncer, schema = asked.answer.text().splitlines()
+    assert "prepare_threshold=never" in pgbouncer
+    assert "search_path" in schema
+    asked.dsn.setText("host=elsewhere")
+    assert "pgbouncer" not in asked.answer.text(), "it is about another server"
+    asked.reject()
+
+
 def test_a_database_url_that_cannot_be_read_is_not_shown(
     dialog: Callable[[str], ServerDialog],
 ) -> None:

@@ -17,13 +17,16 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
-from poolviz.model.errors import PoolvizError
+from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.text import shortened
+from poolviz.pools.connections.dsn import postgres_url, where_option_belongs
 from poolviz.runs.warnings import room
 from poolviz.servers.dispatch import passwords, reach, with_password, without_password
 from poolviz.servers.target import Target
 from poolviz.ui.session.worker import Worker
 
 _REMEMBERED = "server/dsn"
+_FEW, _LONGEST = 3, 40  # options of a URL that are named, and the characters of a name
 _DATABASE_URL = "DATABASE_URL"  # by which many applications are told their server
 _KINDS = (
     ("PostgreSQL", "postgresql://user@host:5432/database or keywords"),
@@ -126,14 +129,18 @@ class ServerDialog(QDialog):
         return with_password(self.dsn.text(), password) if password else self.dsn.text().strip()
 
     def _take_database_url(self) -> None:
-        """Fill in the server that the environment names; its password isn't shown."""
-        shown = without_password(self._url)
+        """Fill in the server that the environment names; its password isn't shown. What its URL
+        says to a library, and not to libpq, is left out with a sentence each."""
+        url, left_out = _for_libpq(self._url)
+        shown = without_password(url)
         if not shown:  # reading it says why; any part may be a password
             self.password.clear()
             self._show(f"{_DATABASE_URL} can't be read as the URL of a server: check it.", "bad")
             return
         self.dsn.setText(shown)
-        self.password.setText(next(iter(passwords(self._url)), ""))
+        self.password.setText(next(iter(passwords(url)), ""))
+        if left_out:
+            self._show("\n".join(left_out[:_FEW]), "note")
 
     def _changed(self) -> None:
         self._tries += 1  # the result of an earlier test is about another DSN
@@ -180,6 +187,22 @@ class ServerDialog(QDialog):
         self.answer.setProperty("role", role)
         self.answer.style().unpolish(self.answer)
         self.answer.style().polish(self.answer)
+
+
+def _for_libpq(url: str) -> tuple[str, list[str]]:
+    """Return a URL without the options that libpq doesn't know, and a sentence on each of them."""
+    try:
+        read = postgres_url(url) if dialect_of(url) == POSTGRESQL else None
+    except InputError:
+        return url, []
+    if read is None or not read.others:
+        return url, []
+    sentences = []
+    for name in read.others:
+        where = where_option_belongs(name)
+        about = f"which is {where}" if where else "which libpq doesn't know"
+        sentences.append(f"Left out of it: {shortened(name, _LONGEST)}, {about}.")
+    return read.libpq, sentences
 
 
 def _kinds() -> QLabel:

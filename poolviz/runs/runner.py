@@ -331,15 +331,26 @@ class Runner:
         """Find out about pools that aren't poolviz' own: the engine of the next run imports them.
 
         `registry.pool_class` knows each of them then, or why it can't be used. Blocks for some
-        seconds at most, for each that can't be imported.
+        seconds at most for a file that can't be imported, however many pools of it are asked for:
+        what two of them had in common is said of the others too.
         """
         known: list[str] = []
         for id in pools:
             with suppress(InputError):  # pool_class says the same
                 known.append(pool_id(id))
+        ends: dict[str, list[str]] = {}  # by file, what was said where importing ended the process
         for id in known:
-            if not is_built_in(id):
-                learn(id, self._spare_for(id, *known).describe(id))
+            if is_built_in(id):
+                continue
+            said = ends.setdefault(id.rpartition(":")[0], [])
+            if len(said) > 1 and said[0] == said[1]:
+                learn(id, InputError(f"{id}{said[0]}"))
+                continue
+            spare = self._spare_for(id, *known)
+            found = spare.describe(id)
+            if isinstance(found, InputError) and not spare.alive:
+                said.append(str(found).removeprefix(id))
+            learn(id, found)
 
     def _spare_for(self, *pools: str) -> SpawnedEngine:
         """Return the spare engine, or a new one if that has imported other pools than these, or

@@ -425,3 +425,21 @@ def test_a_description_says_what_the_class_says(runner: Runner, write: Write, na
     values = real.limits.complete(limits)
     assert described.capacity(values) == real.capacity(values)
     assert described.kept(values) == real.kept(values)
+
+
+def test_a_file_that_ends_its_process_is_imported_twice_at_most(
+    runner: Runner, tmp_path: Path
+) -> None:
+    imports = tmp_path / "imports.txt"
+    path = tmp_path / "own_pool.py"
+    path.write_text(
+        f"with open({str(imports)!r}, 'a') as file:\n    print('imported', file=file)\n"
+        "import os\nos._exit(7)\n"
+    )
+    pools = [f"{path}:{name}" for name in ("first", "second", "third", "fourth")]
+    runner.learn(*pools)
+    assert len(imports.read_text().splitlines()) == 2
+    for pool in pools:
+        with pytest.raises(InputError, match=r"os\._exit\(7\)") as error:
+            pool_class(pool)
+        assert str(error.value).startswith(pool)

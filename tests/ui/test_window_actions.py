@@ -24,10 +24,13 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from poolviz.model.messages import MarkAdded, SampleTaken
+from poolviz.sessions.recorder import Recorder
 from poolviz.ui.session.controller import State
 from poolviz.ui.toolbar.pool_menu import PoolMenu
 from poolviz.ui.toolbar.preset_menu import PresetMenu
 from poolviz.ui.window import Window
+from tests.sessions.builders import began, change, ended, samples, ticks
 from tests.ui.running import plan, run_on, servers_home, until, until_counting, window
 
 __all__ = ["servers_home", "window"]
@@ -219,6 +222,59 @@ def test_every_button_works(
     usual = (window.toolbar.run_button, *window.panel.links)
     headers = (fold.header for fold in window.panel.folds.values())
     assert {id(button) for button in (*usual, *headers)} <= pressed
+
+
+@pytest.mark.parametrize("name", ["several sessions", "a session", "comparison"])
+def test_every_button_and_entry_of_a_page_works(
+    window: Window, qtbot: QtBot, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    paths = [recorded(window.controller.sessions_folder / f"{n}.poolviz") for n in range(3)]
+    page = come_to_page(name, window, qtbot, paths)
+    buttons = [each for each in buttons_of(window) if page.isAncestorOf(each)]
+    entries = [each for menu in page.findChildren(QMenu) for each in menu.actions()]
+    pressed = 0
+    for each in [*buttons, *entries]:
+        page = come_to_page(name, window, qtbot, paths)
+        if not each.isEnabled() or (isinstance(each, QAbstractButton) and not each.isVisible()):
+            continue
+        pressed += 1
+        what = name_of(each) if isinstance(each, QAbstractButton) else each.text()
+        with no_failures(caplog, f"{what} of {name}"), caplog.at_level("ERROR"):
+            each.click() if isinstance(each, QAbstractButton) else each.trigger()
+            close_dialogs(window)
+    assert pressed >= 3
+    assert all(path.exists() for path in paths), "a dialog that was cancelled removed one"
+
+
+def recorded(path: Path) -> Path:
+    """A session of a few seconds, with a change in it."""
+    path.parent.mkdir(exist_ok=True)
+    with Recorder(path) as recorder:
+        recorder.add(began())
+        for sample in samples(ticks(200)):
+            recorder.add(SampleTaken(sample))
+        recorder.add(MarkAdded(change(5.0)))
+        recorder.add(ended())
+    return path
+
+
+def come_to_page(name: str, window: Window, qtbot: QtBot, paths: list[Path]) -> QWidget:
+    """Have the window show a page with these sessions."""
+    window.show_sessions(True)
+    listed = window.session_list
+    assert listed is not None
+    until(qtbot, lambda: listed.shown.rowCount() >= len(paths))
+    if name == "a session":
+        listed.table.selectRow(0)
+        return listed
+    listed.table.selectAll()
+    if name == "several sessions":
+        return listed
+    window.show_comparison(paths[:2])
+    compared = window.comparison
+    assert compared is not None
+    until(qtbot, lambda: compared.isVisible() and compared.compared is not None)
+    return compared
 
 
 def test_f9_hides_the_side_panel_and_shows_it_again(window: Window) -> None:

@@ -317,7 +317,8 @@ class Window(QMainWindow):
 
     def _show_values(self) -> None:
         controller = self.controller
-        self.panel.show_values(controller.values, controller.in_force, controller.draining)
+        in_force = controller.in_force
+        self.panel.show_values(controller.values, in_force.values, in_force.draining)
         self.panel.show_faults(
             controller.active_faults.standing, controller.active_faults.reasons(controller.values)
         )

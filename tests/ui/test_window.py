@@ -167,7 +167,7 @@ def test_a_killed_engine_is_reported_and_a_new_one_starts(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    recorder, pid = window.controller.recorder, window.controller.engine_pid
+    recorder, pid = window.controller.recorder, window.controller.in_force.engine_pid
     assert recorder is not None
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -284,8 +284,8 @@ def test_closing_during_the_start_of_server_and_engine_leaves_nothing(
     plan(window)
     window.controller.connect_to(None, start=True)
     window.close()
-    assert window.controller.engine_pid is None or not psutil.pid_exists(
-        window.controller.engine_pid
+    assert window.controller.in_force.engine_pid is None or not psutil.pid_exists(
+        window.controller.in_force.engine_pid
     )
 
 
@@ -330,7 +330,7 @@ def test_a_hanging_engine_is_reported_and_replaced(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    recorder, pid = window.controller.recorder, window.controller.engine_pid
+    recorder, pid = window.controller.recorder, window.controller.in_force.engine_pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     until(qtbot, lambda: "engine" in window.banner.sentences)

@@ -103,8 +103,8 @@ def test_an_engine_that_is_killed_is_told_until_it_is_dismissed(
 ) -> None:
     plan(window)
     run_on(qtbot, window, conninfo)
-    assert window.controller.engine_pid is not None
-    psutil.Process(window.controller.engine_pid).kill()
+    assert window.controller.in_force.engine_pid is not None
+    psutil.Process(window.controller.in_force.engine_pid).kill()
     until(qtbot, lambda: "killed by SIGKILL" in window.banner.sentences.get("run", ""))
     line = window.banner.line("run")
     assert line is not None

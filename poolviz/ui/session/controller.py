@@ -22,7 +22,7 @@ from poolviz.model.dialect import dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.messages import ProblemReported
 from poolviz.model.parameters import Parameters, Value
-from poolviz.model.sample import MarkKind, Sample
+from poolviz.model.sample import MarkKind
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class, shown_pool
@@ -35,9 +35,9 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.ui.session.active_faults import ActiveFaults
 from poolviz.ui.session.current_run import CurrentRun
 from poolviz.ui.session.ghost import Ghost
+from poolviz.ui.session.in_force import InForce
 from poolviz.ui.session.load_validator import LoadValidator
 from poolviz.ui.session.notices import Notices, Weight, log_fault
-from poolviz.ui.session.pending_changes import draining
 from poolviz.ui.session.requested_settings import RequestedSettings, Step
 from poolviz.ui.session.run_again import RunAgain
 from poolviz.ui.session.server_choice import ServerChoice
@@ -48,7 +48,6 @@ from poolviz.ui.unexpected import contained
 
 _logger = logging.getLogger(__name__)
 
-_SETTLED = 0.5  # seconds after which a change that isn't in force yet is worth showing
 _WATCH = 1.0  # seconds between two looks at the embedded server
 _SERVER_PATIENCE = 20.0  # seconds that closing waits for engine and server; 1 is usual
 _FILE_PATIENCE = 10.0  # seconds that closing waits for a file that is being written
@@ -105,8 +104,9 @@ class Controller(QObject):
         self._validator = LoadValidator(self.file_worker, self._validated)
         self._again = RunAgain(self._requested, self.notices, self.file_worker, self.learn, self)
         self.shown = ShownRecord(self.file_worker, self.notices, self)
+        self.in_force = InForce(self._current, self.shown, self._requested)
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
-        self._altered = self._watched = 0.0
+        self._watched = 0.0
         self._closed = False
         self._connect()
 
@@ -187,28 +187,6 @@ class Controller(QObject):
         """What Start runs: a scenario that was taken over, until it is altered, or else what is
         requested."""
         return self._plan or self._requested.scenario()
-
-    @property
-    def in_force(self) -> dict[str, Value] | None:
-        """What the last sample says is in force; None where that isn't worth comparing."""
-        last = self._live_sample()
-        if last is None or monotonic() - self._altered < _SETTLED:
-            return None
-        return {**last.limits, **last.load, **self._connect_in_force()}
-
-    @property
-    def draining(self) -> tuple[str, int] | None:
-        """The limit that was lowered below what is still open, and how many are."""
-        last = self._live_sample()
-        if last is None or self.recorder is None:
-            return None
-        return draining(self.pool, last, self.recorder.marks)
-
-    @property
-    def engine_pid(self) -> int | None:
-        """The process that the run lives in."""
-        run = self._current.run
-        return run.engine.pid if run is not None and run.engine is not None else None
 
     # What can be done
 
@@ -376,7 +354,7 @@ class Controller(QObject):
             with contained():
                 self._watch()
         with contained():
-            self._warnings.watch(self._live_sample())
+            self._warnings.watch(self.in_force.sample)
 
     def close(self) -> None:
         """End the run, the server and the workers; blocks until they are gone."""
@@ -488,7 +466,7 @@ class Controller(QObject):
     def _request(self, steps: list[Step]) -> None:
         """Have the engine do what was requested."""
         if steps:
-            self._altered = monotonic()
+            self.in_force.note_change()
             self._plan = None
         self._show_values()
 
@@ -509,18 +487,10 @@ class Controller(QObject):
             names_a_file=self._requested.names_a_file,
         )
 
-    def _connect_in_force(self) -> dict[str, Value]:
-        """Return the connect arguments of the run that goes on."""
-        run = self._current.run
-        given = run.scenario.connect if run is not None else {}
-        return {**self.arguments.defaults(), **given}
-
     def _validated(self) -> None:
         if self.viewing is not None:
             return  # what was validated is no longer shown
-        in_force = self._connect_in_force() if self.busy else self.values
-        changed = [key for key in self.arguments if self.values[key] != in_force[key]]
-        self._warnings.show_changed_arguments(changed, self._start_again)
+        self._warnings.show_changed_arguments(self.in_force.changed_arguments, self._start_again)
         self._current.change_to(self.values)
         mistake = self._validator.mistake
         self._warnings.show(self.pool, self.scenario, mistake, busy=self.busy)
@@ -567,8 +537,3 @@ class Controller(QObject):
         self.changed.emit()
         self.values_changed.emit()
         self.shown.say_what_it_lacks(untaken)
-
-    def _live_sample(self) -> Sample | None:
-        run = self._current.run
-        live = self.busy and run is not None and run.recorder is self.recorder
-        return self.recorder.last if live and self.recorder is not None else None

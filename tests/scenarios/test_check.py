@@ -364,7 +364,8 @@ def test_a_server_and_its_password_are_never_written() -> None:
 
 def test_every_key_with_a_help_is_read() -> None:
     # The options of a pool of one's own are a part of its id in a draft.
-    assert set(KEYS) - {"own_pool"} == set(Draft.__struct_fields__) - {"source", "mistakes"}
+    not_written = {"source", "mistakes", "replays"}
+    assert set(KEYS) - {"own_pool"} == set(Draft.__struct_fields__) - not_written
 
 
 CONNECT = {

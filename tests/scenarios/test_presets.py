@@ -269,7 +269,7 @@ def test_a_leaked_connection_stays_in_use(run: Run) -> None:
 
 
 def test_nested_checkouts_stall_until_there_is_one_more_connection(run: Run) -> None:
-    shown = run("nested_checkout_deadlock", 0.25)
+    shown = run("nested_checkout_deadlock", 0.4)
     three, _, freed = shown.segments
     assert three.operations > 0
     stalled = shown.latter(1)

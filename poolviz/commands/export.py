@@ -24,6 +24,12 @@ from poolviz.model.errors import InputError
 )
 @click.option("--from", "start", metavar="SECONDS", help="Leave out what was before.")
 @click.option("--to", "end", metavar="SECONDS", help="Leave out what came later.")
+@click.option(
+    "--charts",
+    metavar="NAME,…",
+    help="Only these charts, in pictures and reports: connections, wait, throughput; in reports "
+    "also waiting and server.",
+)
 @options.anonymous
 def command(
     session: Path,
@@ -33,6 +39,7 @@ def command(
     member: str,
     start: str | None,
     end: str | None,
+    charts: str | None,
     anonymous: bool,
 ) -> None:
     """Write a recorded session in other formats, each by its file's suffix.
@@ -45,9 +52,10 @@ def command(
     from poolviz.sessions.derived import Scope  # noqa: PLC0415 - likewise
     from poolviz.sessions.recorder import Recorder  # noqa: PLC0415 - likewise
 
-    scope = Scope(_seconds("--from", start), _seconds("--to", end), anonymous)
+    names = tuple(name.strip() for name in charts.split(",")) if charts is not None else ()
+    scope = Scope(_seconds("--from", start), _seconds("--to", end), anonymous, names)
     scope.check()
-    exports = check_exports(files, tidy=tidy)
+    exports = check_exports(files, tidy=tidy, charts=scope.charts)
     with Recorder.open(session, member) as recorder:
         say(names_of(list(write_exports(recorder, exports, scope))))
 

@@ -35,6 +35,7 @@ class Task(msgspec.Struct, frozen=True):
     start: float | None = None
     end: float | None = None
     anonymous: bool = False
+    charts: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,7 +75,8 @@ def _export(task: Task) -> tuple[str, ...]:
         Recorder.open(Path(task.session)) as recorder,
         derived(recorder, scope, progressed) as part,
     ):
-        files = exporters()[task.suffix].export(part, Path(task.target))
+        exporter = exporters()[task.suffix].of_charts(task.charts)
+        files = exporter.export(part, Path(task.target))
     return tuple(map(str, files))
 
 

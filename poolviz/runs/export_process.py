@@ -78,6 +78,7 @@ class ExportProcess:
                 scope.start,
                 scope.end,
                 scope.anonymous,
+                scope.charts,
             )
             return self._outcome(task)
 

@@ -13,10 +13,17 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.system.files import resolved
 
 
-def check_exports(files: Sequence[Path], *, tidy: bool = False) -> dict[Path, Exporter]:
-    """Return the format of each file by its suffix, `tidy` where it can be. InputError where a
-    suffix isn't known, a file can't be written, or two would be the same. Leaves nothing behind."""
-    exports = {path: exporter_for(path, tidy=tidy) for path in files}
+def check_exports(
+    files: Sequence[Path], *, tidy: bool = False, charts: Sequence[str] = ()
+) -> dict[Path, Exporter]:
+    """Return the format of each file by its suffix, `tidy` where it can be, and of these `charts`.
+
+    InputError where a suffix isn't known, a file can't be written, two would be the same, there is
+    no chart of a name, or no file has charts of which some were chosen. Leaves nothing behind.
+    """
+    exports = {path: exporter_for(path, tidy=tidy).of_charts(charts) for path in files}
+    if charts and not any(exporter.charts for exporter in exports.values()):
+        raise InputError("None of these files has charts: export a picture or a report.")
     places: dict[Path, Path] = {}
     for path, exporter in exports.items():
         exporter.check(path)

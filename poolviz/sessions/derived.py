@@ -43,15 +43,17 @@ _MESSAGES = ("error_kinds", "error_counts")
 @dataclass(frozen=True)
 class Scope:
     """Which part of a session is exported, in seconds since its run began; None is its beginning or
-    its end. `anonymous`: no host, user, database or file of the user's is named."""
+    its end. `anonymous`: no host, user, database or file of the user's is named. `charts` are those
+    that are drawn, by name; none are all."""
 
     start: float | None = None
     end: float | None = None
     anonymous: bool = False
+    charts: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
-        """Everything is exported, as it is."""
+        """All figures are exported, as they are."""
         return self.start is None and self.end is None and not self.anonymous
 
     def check(self) -> None:

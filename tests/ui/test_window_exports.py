@@ -47,6 +47,23 @@ def test_what_the_charts_show_is_exported_without_names(
     assert "ann@" not in path.read_text("utf-8")
 
 
+def test_one_chart_alone_is_exported_by_choice(
+    window: Window, qtbot: QtBot, shown: Recorder, tmp_path: Path
+) -> None:
+    menu, path = window.export, tmp_path / "wait.svg"
+    assert menu.scope.charts == ()
+    choices = {action.text(): action for action in menu.charts.actions()}
+    choices["Wait to acquire alone"].trigger()
+    assert menu.scope.charts == ("wait",)
+    menu._write(menu.formats[".svg"], shown, path, menu.scope)
+    until(qtbot, path.exists)
+    text = path.read_text("utf-8")
+    assert "Wait to acquire" in text
+    assert "Throughput" not in text
+    choices["All"].trigger()
+    assert menu.scope.charts == ()
+
+
 def test_cancel_ends_an_export_and_leaves_nothing(
     window: Window, qtbot: QtBot, shown: Recorder, tmp_path: Path
 ) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
 from poolviz.model.sample import Mark
+from poolviz.sessions.export.exporter import PICTURE
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import Frame, ago, clock
@@ -28,15 +31,20 @@ _FEW = 60
 
 
 class ChartScene(QGraphicsObject):
-    """Draws part of a session. Following, mouse and keys are its owners' concern."""
+    """Draws part of a session, with all charts or those that are named. Following, mouse and keys
+    are its owners' concern."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, names: Sequence[str] = PICTURE) -> None:
         super().__init__()
         self.theme = theme
-        self.connections = Connections(theme)
-        self.wait = Wait(theme)
-        self.throughput = Throughput(theme, with_time_axis=True)
-        self.charts: tuple[Chart, ...] = (self.connections, self.wait, self.throughput)
+        last = names[-1]
+        self.connections = Connections(theme, with_time_axis=last == "connections")
+        self.wait = Wait(theme, with_time_axis=last == "wait")
+        self.throughput = Throughput(theme, with_time_axis=last == "throughput")
+        every = dict(zip(PICTURE, (self.connections, self.wait, self.throughput), strict=True))
+        self.charts: tuple[Chart, ...] = tuple(every[name] for name in names)
+        # The part of the height of all charts that these have.
+        self.share = sum(c.share for c in self.charts) / sum(c.share for c in every.values())
         self.marks = MarksLayer(theme)
         self.crosshair = Crosshair(theme)
         for chart in self.charts:
@@ -77,7 +85,7 @@ class ChartScene(QGraphicsObject):
             chart.place(QRectF(0, top, width, tall))
             top += tall + GAP
         self.marks.place(self.size)
-        self._empty.place(self.connections.plot)
+        self._empty.place(self.charts[0].plot)
         self._draw(calm=False)
 
     @property
@@ -140,7 +148,7 @@ class ChartScene(QGraphicsObject):
         shown = [
             (self.x_of(mark.t), mark) for mark in self._marks if frame.start <= mark.t <= frame.end
         ]
-        chart = self.connections
+        chart = self.charts[0]
         room = Room(
             left=plots[0].left(),
             title_right=chart.title_width + 10,
@@ -152,7 +160,7 @@ class ChartScene(QGraphicsObject):
 
     def x_of(self, time: float) -> float:
         """Return the x position of a time of the session."""
-        return self.connections.x_of(time - self.frame.end)
+        return self.charts[0].x_of(time - self.frame.end)
 
     def time_at(self, x: float) -> float:
         """Return the time of the session at an x position."""

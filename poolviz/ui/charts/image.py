@@ -18,6 +18,7 @@ from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
 from poolviz.sessions.derived import title_of_part
+from poolviz.sessions.export.exporter import PICTURE
 from poolviz.sessions.export.manifest import WAIT_FROM, Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import to_draft
@@ -26,7 +27,8 @@ from poolviz.ui.charts.chart_scene import ChartScene
 from poolviz.ui.style.theme import Theme, ui_font
 from poolviz.ui.unexpected import collected
 
-WIDTH, CHARTS = 1280.0, 800.0  # pixels at scale 1: width of the image, height of the charts
+WIDTH, CHARTS = 1280.0, 800.0  # pixels at scale 1: width of the image, height of all charts
+_LOWEST = 360.0  # of fewer charts
 SCALE = 2  # pixels of the image for each of these
 _EDGE, _HEADER, _LINE = 16.0, 66.0, 17.0
 _LABEL = 76.0  # the width of the footer's first column
@@ -38,14 +40,21 @@ _SERVER_FACTS = ("server", "server version", "max_connections")
 class SessionImage:
     """Paints a session, or part of it. Used by the GUI thread alone."""
 
-    def __init__(self, recorder: Recorder, theme: Theme, scale: float = SCALE) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        theme: Theme,
+        scale: float = SCALE,
+        charts: Sequence[str] = PICTURE,
+    ) -> None:
         self._recorder = recorder
         self._theme = theme
         self._manifest = manifest(recorder) if recorder.began else None
         self._pool = _known(recorder.began.scenario.pool) if recorder.began else None
-        self._chart_scene = ChartScene(theme)
+        self._chart_scene = ChartScene(theme, charts)
         self._chart_scene.set_pixel_ratio(scale)
-        self._chart_scene.place(WIDTH - 2 * _EDGE, CHARTS)
+        self._height = max(round(CHARTS * self._chart_scene.share), _LOWEST)
+        self._chart_scene.place(WIDTH - 2 * _EDGE, self._height)
         self._scene = pg.GraphicsScene()
         self._scene.addItem(self._chart_scene)
         self._small = ui_font(11)
@@ -80,7 +89,7 @@ class SessionImage:
         """Lay out the session between `start` and `end`, in seconds; return the size in pixels."""
         self._chart_scene.show_frame(self._recorder, Frame(start, end, live=False))
         self._footer = self._wrapped(self.paragraphs)
-        return QSizeF(WIDTH, _HEADER + CHARTS + 12 + len(self._footer) * _LINE + _EDGE)
+        return QSizeF(WIDTH, _HEADER + self._height + 12 + len(self._footer) * _LINE + _EDGE)
 
     def render(self, device: QPaintDevice) -> None:
         """Paint what `show` has laid out on a device of that size. Raises what a part that can't be
@@ -91,13 +100,13 @@ class SessionImage:
     def _render(self, device: QPaintDevice) -> None:
         painter = QPainter(device)
         try:
-            height = _HEADER + CHARTS + 12 + len(self._footer) * _LINE + _EDGE
+            height = _HEADER + self._height + 12 + len(self._footer) * _LINE + _EDGE
             painter.fillRect(QRectF(0, 0, WIDTH, height), QColor(self._theme.bg))
             painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
             self._paint_header(painter)
-            place = QRectF(_EDGE, _HEADER, WIDTH - 2 * _EDGE, CHARTS)
+            place = QRectF(_EDGE, _HEADER, WIDTH - 2 * _EDGE, self._height)
             self._scene.render(painter, place, self._chart_scene.size)
-            self._paint_footer(painter, self._footer, _HEADER + CHARTS + 12)
+            self._paint_footer(painter, self._footer, _HEADER + self._height + 12)
         finally:
             painter.end()
 

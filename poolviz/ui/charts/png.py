@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from poolviz.model.errors import PoolvizError
 from poolviz.sessions.derived import part_of
+from poolviz.sessions.export.exporter import PICTURE
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.gui_thread import painted
 from poolviz.ui.style.colours import LIGHT, Theme
@@ -22,14 +23,20 @@ _DOTS = 7559  # a metre: 192 an inch, twice the usual
 _SHORTEST = 0.1  # seconds
 
 
-def write(recorder: Recorder, paths: Sequence[Path]) -> None:
-    """Write the charts of the whole session to the one path, as an export format does."""
+def write(recorder: Recorder, paths: Sequence[Path], charts: Sequence[str] = PICTURE) -> None:
+    """Write the charts of the whole session, or some of them, to the one path, as an export format
+    does."""
     start, end = part_of(recorder)
-    paths[0].write_bytes(png(recorder, start=start, end=end))
+    paths[0].write_bytes(png(recorder, start=start, end=end, charts=charts))
 
 
 def png(
-    recorder: Recorder, theme: Theme = LIGHT, *, start: float = 0.0, end: float | None = None
+    recorder: Recorder,
+    theme: Theme = LIGHT,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    charts: Sequence[str] = PICTURE,
 ) -> bytes:
     """Return the charts of a session from `start` to `end` (seconds; None: its end) as PNG.
 
@@ -42,7 +49,7 @@ def png(
     def paint() -> QImage:
         from poolviz.ui.charts.image import SessionImage  # noqa: PLC0415
 
-        return SessionImage(recorder, theme).paint(start, last)
+        return SessionImage(recorder, theme, charts=charts).paint(start, last)
 
     return as_png(painted(paint))
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from poolviz.sessions.export.exporter import REPORT
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.report.page import page
 
 __all__ = ["page", "write"]
 
 
-def write(recorder: Recorder, paths: Sequence[Path]) -> None:
-    """Write the report to the one path, as an export format does."""
-    paths[0].write_bytes(page(recorder))
+def write(recorder: Recorder, paths: Sequence[Path], charts: Sequence[str] = REPORT) -> None:
+    """Write the report to the one path, as an export format does, with all charts or some."""
+    paths[0].write_bytes(page(recorder, charts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -84,15 +85,15 @@ CHARTS = (
 )
 
 
-def chart_data(recorder: Recorder) -> dict[str, Any]:
-    """Return charts, the bins that they show, and the marks. A figure that wasn't measured is NaN,
-    which JSON has as null."""
+def chart_data(recorder: Recorder, names: Sequence[str]) -> dict[str, Any]:
+    """Return the charts of these names, the bins that they show, and the marks. A figure that
+    wasn't measured is NaN, which JSON has as null."""
     start, end = part_of(recorder)
     few = min(max(int((end - start) / _CALM), _FEW), _COARSE)
     return {
         "start": start,
         "end": end,
-        "charts": CHARTS,
+        "charts": [chart for chart in CHARTS if chart["name"] in names],
         "views": {
             "fine": _counts(recorder.view(start, end, _FINE)),
             "coarse": _rates(recorder.view(start, end, few)),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from poolviz.sessions.derived import title_of_part
+from poolviz.sessions.export.exporter import REPORT
 from poolviz.sessions.export.manifest import Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from poolviz.sessions.thresholds import verdicts
 from poolviz.ui.report.change_cards import change_cards, settled_table
-from poolviz.ui.report.chart_data import CHARTS, chart_data
+from poolviz.ui.report.chart_data import chart_data
 from poolviz.ui.report.document import charts_with_keys, document, header
 from poolviz.ui.report.elements import element
 from poolviz.ui.report.tables import (
@@ -26,16 +27,23 @@ from poolviz.ui.report.tables import (
 )
 
 
-def page(recorder: Recorder) -> bytes:
+def page(recorder: Recorder, charts: Sequence[str] = REPORT) -> bytes:
     """Return the report of what is recorded as one HTML file, in UTF-8."""
     about, figures = manifest(recorder), as_object(recorder)
-    data = {**chart_data(recorder), "figures": figures, "manifest": about}
+    drawn = chart_data(recorder, charts)
+    data = {**drawn, "figures": figures, "manifest": about}
     title = about.scenario.title or about.scenario.pool
-    return document(title, _content(recorder, about, title, figures), data)
+    content = _content(recorder, about, title, figures=figures, charts=drawn["charts"])
+    return document(title, content, data)
 
 
 def _content(
-    recorder: Recorder, about: Manifest, title: str, figures: Mapping[str, Any]
+    recorder: Recorder,
+    about: Manifest,
+    title: str,
+    *,
+    figures: Mapping[str, Any],
+    charts: list[dict[str, Any]],
 ) -> Iterator[Element]:
     summary, checked = recorder.summary(), verdicts(recorder)
     server = about.environment.get("server")
@@ -53,7 +61,7 @@ def _content(
         [
             summary_cards(summary),
             element("h2", "Charts"),
-            *charts_with_keys(CHARTS),
+            *charts_with_keys(charts),
             element("h2", "Changes, faults and notes"),
             marks_table(recorder.marks),
             element("h2", "What changes and faults did"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, QStandardPaths, Qt, Signal
+from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from poolviz.model.messages import RunStarted
@@ -14,7 +15,7 @@ from poolviz.model.scenario import Scenario
 from poolviz.runs.export_process import ExportCancelled, ExportProcess
 from poolviz.scenarios.toml_file import as_toml
 from poolviz.sessions.derived import EVERYTHING, Scope
-from poolviz.sessions.export.exporter import Exporter
+from poolviz.sessions.export.exporter import PICTURE, Exporter
 from poolviz.sessions.export.file_name import suggested_name
 from poolviz.sessions.export.registry import exporters
 from poolviz.sessions.recorder import Recorder
@@ -29,6 +30,12 @@ _FOLDER = "export/folder"
 _KEYS = {".png": "Ctrl+E", ".poolviz": "Ctrl+S"}
 _GRAPHS, _SCENARIO = ".png", ".toml"
 _LABELS = {_SCENARIO: "Save as scenario"}
+_CHARTS = {
+    "": "All",
+    "connections": "Connections alone",
+    "wait": "Wait to acquire alone",
+    "throughput": "Throughput alone",
+}
 
 
 class ExportMenu(QMenu):
@@ -62,6 +69,7 @@ class ExportMenu(QMenu):
                 action.setShortcut(_KEYS[suffix])
                 parent.addAction(action)
         self.addSeparator()
+        self.charts = self._chart_choice()
         self.only_visible = self.addAction("Only what the charts show")
         self.anonymous = self.addAction("Without names of servers and users")
         for choice in (self.only_visible, self.anonymous):
@@ -70,10 +78,25 @@ class ExportMenu(QMenu):
     @property
     def scope(self) -> Scope:
         """What is exported, as it is chosen now."""
+        chosen = self.charts.checkedAction()
+        name = str(chosen.data()) if chosen is not None else ""
+        charts = (name,) if name else ()
         if not self.only_visible.isChecked():
-            return Scope(anonymous=self.anonymous.isChecked())
+            return Scope(anonymous=self.anonymous.isChecked(), charts=charts)
         frame = self._visible()
-        return Scope(max(frame.start, 0.0), frame.end, self.anonymous.isChecked())
+        return Scope(max(frame.start, 0.0), frame.end, self.anonymous.isChecked(), charts)
+
+    def _chart_choice(self) -> QActionGroup:
+        """Add the menu in which one chart or all are chosen for pictures and reports."""
+        menu = self.addMenu("Charts in pictures and reports")
+        group = QActionGroup(self)
+        for name in ("", *PICTURE):
+            action = menu.addAction(_CHARTS[name])
+            action.setData(name)
+            action.setCheckable(True)
+            action.setChecked(not name)
+            group.addAction(action)
+        return group
 
     def _ask(self, suffix: str) -> None:
         exporter = self.formats[suffix]

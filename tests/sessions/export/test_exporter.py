@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from poolviz.model.errors import InputError
+from poolviz.runs.exports import check_exports
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.registry import exporter_for, suffixes
 from poolviz.sessions.recorder import Recorder
@@ -91,3 +92,21 @@ def test_a_run_without_a_sample_is_exported_all_the_same(tmp_path: Path) -> None
     assert json.loads((tmp_path / "a.json").read_text())["wait_time_s"]["p95"] is None
     with Recorder.open(tmp_path / "a.poolviz") as copy:
         assert list(copy.samples()) == []
+
+
+def test_charts_are_chosen_where_a_format_has_them_and_refused_by_name_where_not() -> None:
+    assert exporter_for(Path("a.csv")).of_charts(("wait",)).chosen == ()
+    assert exporter_for(Path("a.png")).of_charts(("wait", "connections")).chosen == (
+        "connections",
+        "wait",
+    )
+    with pytest.raises(InputError, match="no chart 'server'"):
+        exporter_for(Path("a.png")).of_charts(("server",))
+    assert exporter_for(Path("a.html")).of_charts(("server",)).chosen == ("server",)
+
+
+def test_a_choice_of_charts_for_files_without_any_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="None of these files has charts"):
+        check_exports([tmp_path / "a.csv"], charts=("wait",))
+    assert check_exports([tmp_path / "a.csv", tmp_path / "a.svg"], charts=("wait",))
+    assert list(tmp_path.iterdir()) == []

@@ -84,3 +84,22 @@ def test_a_run_of_one_sample_is_drawn(tmp_path: Path, suffix: str) -> None:
         record(recorder, reports(samples(ticks(1))))
         exporter_for(path).export(recorder, path)
     assert path.stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("names", [("wait",), ("connections", "throughput")])
+def test_some_charts_alone_are_drawn_with_their_time_axis(
+    recorder: Recorder, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    whole, path = tmp_path / "whole.svg", tmp_path / "some.svg"
+    exporter_for(whole).export(recorder, whole)
+    exporter_for(path).of_charts(names).export(recorder, path)
+    root = ElementTree.parse(path).getroot()
+    shown = {"".join(each.itertext()).strip() for each in root.iter(f"{SVG}text")}
+    titles = {"connections": "Connections", "wait": "Wait to acquire", "throughput": "Throughput"}
+    assert {name for name, title in titles.items() if title in shown} == set(names)
+    assert {"0:00", "0:10", "pool_size 5 → 8", "SQLAlchemy QueuePool"} <= shown
+
+    def height(file: Path) -> float:
+        return float(ElementTree.parse(file).getroot().get("viewBox", "").split()[3])
+
+    assert 360 < height(path) < height(whole)

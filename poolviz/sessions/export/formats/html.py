@@ -5,6 +5,6 @@ It is made by the `ui` package, whose colours it has, and which this one may not
 
 from __future__ import annotations
 
-from poolviz.sessions.export.exporter import Exporter, write_by_name
+from poolviz.sessions.export.exporter import REPORT, Exporter, write_by_name
 
-EXPORTER = Exporter("Report as HTML", write_by_name("poolviz.ui.report:write"))
+EXPORTER = Exporter("Report as HTML", write_by_name("poolviz.ui.report:write"), charts=REPORT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from poolviz.sessions.export.exporter import Exporter, write_by_name
+from poolviz.sessions.export.exporter import PICTURE, Exporter, write_by_name
 
-EXPORTER = Exporter("Graphs as PDF", write_by_name("poolviz.ui.charts.vector:write_pdf"))
+_WRITE = write_by_name("poolviz.ui.charts.vector:write_pdf")
+EXPORTER = Exporter("Graphs as PDF", _WRITE, charts=PICTURE)

@@ -6,6 +6,6 @@ by name and loaded when the first PNG is written.
 
 from __future__ import annotations
 
-from poolviz.sessions.export.exporter import Exporter, write_by_name
+from poolviz.sessions.export.exporter import PICTURE, Exporter, write_by_name
 
-EXPORTER = Exporter("Graphs as PNG", write_by_name("poolviz.ui.charts.png:write"))
+EXPORTER = Exporter("Graphs as PNG", write_by_name("poolviz.ui.charts.png:write"), charts=PICTURE)

@@ -101,7 +101,7 @@ class StatusBar(QFrame):
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(_MESSAGE)
         self._quiet.timeout.connect(self.message.clear)
-        row = QHBoxLayout(self)
+        self._row = row = QHBoxLayout(self)
         row.setContentsMargins(12, 1, 12, 0)
         row.setSpacing(14)
         for widget in (self.elapsed, self.pill, self.span, self.rate):
@@ -109,6 +109,10 @@ class StatusBar(QFrame):
         row.addWidget(self.message, 1)
         for widget in (self.agreement, self.cpu):
             row.addWidget(widget)
+
+    def add(self, widget: QWidget) -> None:
+        """Give a part of the window a place beside the message. It may be hidden."""
+        self._row.insertWidget(self._row.indexOf(self.message) + 1, widget)
 
     def say(self, words: str) -> None:
         """Show for some seconds what was done."""

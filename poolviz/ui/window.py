@@ -133,7 +133,7 @@ class Window(QMainWindow):
         for part in (self.toolbar, self.tiles):
             column.addWidget(part)
         column.addLayout(body, 1)
-        column.addWidget(self.export.strip)
+        self.status.add(self.export.strip)
         column.addWidget(self.status)
         self.setCentralWidget(middle)
         self.setMinimumSize(QSize(960, 600))

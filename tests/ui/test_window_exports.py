@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from poolviz.sessions.recorder import Recorder
@@ -79,3 +80,16 @@ def test_cancel_ends_an_export_and_leaves_nothing(
     assert "was cancelled" in window.status.message.text()
     assert not list(folder.iterdir())
     assert "export" not in window.banner.sentences
+
+
+def test_an_export_leaves_the_charts_their_size(
+    window: Window, qtbot: QtBot, shown: Recorder, tmp_path: Path
+) -> None:
+    before, status = window.charts.geometry(), window.status.height()
+    window.export._write(window.export.formats[".json"], shown, tmp_path / "run.json")
+    until(qtbot, window.export.strip.isVisible)
+    QApplication.processEvents()
+    assert (window.charts.geometry(), window.status.height()) == (before, status)
+    assert window.export.strip.geometry().bottom() <= status
+    until(qtbot, lambda: not window.export.strip.isVisible())
+    assert window.charts.geometry() == before

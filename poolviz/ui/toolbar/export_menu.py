@@ -195,7 +195,6 @@ class ExportMenu(QMenu):
                 return
             self.failed.emit(Notice("export", sentence_of(error), Weight.BAD))
 
-        self.wrote.emit(f"Writing {path.name}…")
         self._controller.file_worker.do(write, done, failed)
 
 

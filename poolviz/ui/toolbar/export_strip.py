@@ -1,12 +1,15 @@
-"""The strip that shows an export while it goes on, and cancels it."""
+"""What shows an export while it goes on, and cancels it: in the status bar, whose height stays,
+since charts that are resized are drawn anew."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
+
+from poolviz.ui.elided_label import ElidedLabel
 
 _STEPS = 1000
-_BAR_WIDTH = 160  # pixels
+_BAR_WIDTH, _WORDS_WIDTH = 120, 220  # pixels
 
 
 class ExportStrip(QWidget):
@@ -17,16 +20,18 @@ class ExportStrip(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.words, self.bar, self.button = QLabel(), QProgressBar(), QPushButton("Cancel")
-        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.words, self.bar, self.button = ElidedLabel(), QProgressBar(), QPushButton("Cancel")
+        self.words.setFixedWidth(_WORDS_WIDTH)
+        self.words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.bar.setFixedWidth(_BAR_WIDTH)
+        self.button.setProperty("role", "pill")
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress of the export")
         self.button.setAccessibleName("Cancel the export")
         self.button.clicked.connect(self.cancelled)
         row = QHBoxLayout(self)
-        row.setContentsMargins(12, 4, 12, 4)
-        row.addWidget(self.words, 1)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.words)
         row.addWidget(self.bar)
         row.addWidget(self.button)
         self.hide()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import html.parser
 import json
 import re
@@ -85,6 +86,49 @@ def test_a_browser_draws_every_chart_and_complains_of_nothing(
     assert dom.count("<canvas") == 5
     assert re.search(r'id="shown"[^>]*>0:00 to 0:(19|20)', dom)
     assert "<title>sqlalchemy.QueuePool · poolviz</title>" in dom, "no text of the session ran"
+
+
+def test_it_can_be_read_by_the_pointer_and_the_keyboard(
+    page: Path, recorder: Recorder, chromium: Browser
+) -> None:
+    """Hover, zoom by dragging, keys and the theme, by events that a script makes."""
+    text = page.read_text(encoding="utf-8")
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', text)
+    assert policy is not None
+    script = (Path(__file__).parent / "used_by_hand.js").read_text(encoding="utf-8")
+    text = text.replace(policy[0], "").replace("</body>", f"<script>{script}</script></body>")
+    page.write_text(text, encoding="utf-8")
+    dom, console = chromium.dom(page)
+    assert console == []
+    found = re.search(r'<pre id="seen">(.*?)</pre>', dom)
+    assert found is not None
+    seen = json.loads(html.unescape(found[1]))
+
+    view = json.loads(read(page).data)["views"]["fine"]
+    at = min(
+        range(len(view["t"])), key=lambda n: abs(view["t"][n] - seconds(seen["hover"]["time"]))
+    )
+    legend = re.fullmatch(r"([\d.,]+) \((\d+) to (\d+)\)", seen["hover"]["active"])
+    assert legend is not None
+    shown, low, high = legend.groups()
+    assert float(shown) == pytest.approx(view["used"][at], rel=1e-3)
+    assert (int(low), int(high)) == (view["used_low"][at], view["used_high"][at])
+    assert seconds(seen["beside"]) == pytest.approx(seconds(seen["hover"]["time"]), abs=0.3)
+
+    end = recorder.duration
+    start, stop = map(seconds, seen["zoomed"].split(" to "))
+    assert (start, stop) == (pytest.approx(end / 4, rel=0.05), pytest.approx(end / 2, rel=0.05))
+    assert seconds(seen["left"]) == pytest.approx(start, abs=0.5), "the others are zoomed too"
+    closer, later = ([*map(seconds, seen[name].split(" to "))] for name in ("closer", "later"))
+    assert closer[1] - closer[0] == pytest.approx((stop - start) / 2, rel=0.05)
+    assert later[0] > closer[0]
+    assert seen["whole"].startswith("0:00 to 0:")
+    assert seen["before"] != seen["after"]
+
+
+def seconds(clock: str) -> float:
+    minutes, rest = clock.split(":")
+    return int(minutes) * 60 + float(rest)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])

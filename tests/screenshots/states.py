@@ -1,0 +1,236 @@
+"""The states of the window that are worth a picture, by name: how each is reached.
+
+A state is a context manager: it brings the window there and leaves what it opened. To add one,
+write a generator here with `@state`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PySide6.QtCore import QPoint
+from PySide6.QtWidgets import QDialog, QMenu
+
+import poolviz
+from poolviz.scenarios.check import complete_draft
+from poolviz.scenarios.draft import Draft
+from poolviz.system.resources import resource
+from poolviz.ui.session.controller import Controller, State
+from poolviz.ui.window import Window
+
+LOAD = {"clients": 24, "statement_time": 0.012, "hold_time": 0.008, "think_time": 0.02}
+
+
+class Stand(NamedTuple):
+    """A window, and a way to wait until something is so."""
+
+    window: Window
+    wait: Callable[..., None]
+
+    @property
+    def controller(self) -> Controller:
+        return self.window.controller
+
+
+States = Callable[[Stand], AbstractContextManager[None]]
+STATES: dict[str, States] = {}
+
+
+def state(enter: Callable[[Stand], Iterator[None]]) -> Callable[[Stand], Iterator[None]]:
+    """Register a state under its function's name."""
+    STATES[enter.__name__] = contextmanager(enter)
+    return enter
+
+
+# Ways
+
+
+def run(stand: Stand, seconds: float, **draft: Any) -> None:
+    """Have a run on the embedded server go on for so long."""
+    chosen = {"pool": "sqlalchemy.QueuePool", "load": LOAD, **draft}
+    stand.controller.plan(complete_draft(Draft(**chosen)))
+    stand.controller.connect_to(None, start=True)
+    wait_for_time(stand, seconds)
+
+
+def wait_for_time(stand: Stand, seconds: float) -> None:
+    """Wait until the run is so many seconds old."""
+    stand.wait(lambda: duration(stand) >= seconds, f"{seconds} s of the run")
+
+
+def duration(stand: Stand) -> float:
+    recorder = stand.controller.recorder
+    return recorder.duration if recorder is not None else 0.0
+
+
+def stop(stand: Stand) -> None:
+    stand.controller.stop()
+    stand.wait(lambda: not stand.controller.busy, "the end of the run")
+
+
+def sessions(stand: Stand) -> list[Path]:
+    """Two sessions of one load on two pools, recorded when they are first asked for."""
+    kept = sorted(stand.controller.sessions_folder.glob("*.poolviz"))
+    if len(kept) < 2:
+        for pool in ("sqlalchemy.QueuePool", "psycopg2.ThreadedConnectionPool"):
+            limit = "max_overflow" if "Queue" in pool else "maxconn"
+            poolviz.run(
+                pool=pool,
+                load={**LOAD, "clients": 12},
+                changes=[{"at": 4, "key": limit, "value": 12}, {"at": 8, "key": "kill_backend"}],
+                duration=12,
+                keep=True,
+            )
+    return sorted(stand.controller.sessions_folder.glob("*.poolviz"))
+
+
+def view(stand: Stand, path: Path) -> None:
+    stand.controller.view_session(path)
+    stand.wait(lambda: stand.controller.viewing == path, "an opened session")
+
+
+@contextmanager
+def popped(stand: Stand, menu: QMenu, left: int) -> Iterator[None]:
+    """Open a menu below the toolbar."""
+    menu.popup(stand.window.mapToGlobal(QPoint(left, 46)))
+    yield
+    menu.close()
+
+
+@contextmanager
+def dialog(stand: Stand, action: str) -> Iterator[None]:
+    """Open the dialog that an action of the window's menu opens, by its text."""
+    [found] = [each for each in stand.window.actions() if each.text() == action]
+    found.trigger()
+    stand.wait(lambda: bool(dialogs(stand)), f"a dialog of {action}")
+    yield
+    for each in dialogs(stand):
+        each.reject()
+
+
+def dialogs(stand: Stand) -> list[QDialog]:
+    return [each for each in stand.window.findChildren(QDialog) if each.isVisible()]
+
+
+# States
+
+
+@state
+def nothing_yet(_stand: Stand) -> Iterator[None]:
+    """Before the first run."""
+    yield
+
+
+@state
+def first_seconds(stand: Stand) -> Iterator[None]:
+    """A run of three seconds."""
+    run(stand, 3)
+    yield
+
+
+@state
+def running(stand: Stand) -> Iterator[None]:
+    """A run with changes: callers wait, then overflow helps."""
+    run(stand, 4, limits={"pool_size": 5, "max_overflow": 0})
+    stand.controller.change_settings({"clients": 40})
+    wait_for_time(stand, 14)
+    stand.controller.change_settings({"max_overflow": 15})
+    wait_for_time(stand, 28)
+    yield
+
+
+@state
+def errors(stand: Stand) -> Iterator[None]:
+    """A run whose pool runs out, so that callers time out, and whose server was restarted."""
+    limits = {"pool_size": 2, "max_overflow": 0, "pool_timeout": 0.2}
+    run(stand, 3, limits=limits)
+    stand.controller.inject("kill_backend", 2)
+    wait_for_time(stand, 8)
+    yield
+
+
+@state
+def ended(stand: Stand) -> Iterator[None]:
+    """A run that has ended."""
+    run(stand, 6)
+    stop(stand)
+    yield
+
+
+@state
+def preset(stand: Stand) -> Iterator[None]:
+    """A preset with what to watch."""
+    stand.window.file_opener.open(resource("presets/queuepool_starvation.toml"))
+    wait_for_time(stand, 6)
+    yield
+
+
+@state
+def session(stand: Stand) -> Iterator[None]:
+    """A recorded session."""
+    view(stand, sessions(stand)[0])
+    yield
+
+
+@state
+def repeated(stand: Stand) -> Iterator[None]:
+    """A session that is run again on another pool, with itself behind it."""
+    stand.controller.run_again(sessions(stand)[0])
+    stand.wait(lambda: "again" in stand.window.banner.sentences, "a session to be run again")
+    stand.controller.connect_to(None, start=True)
+    stand.wait(lambda: stand.controller.state is State.RUNNING, "a run")
+    wait_for_time(stand, 7)
+    yield
+
+
+@state
+def session_list(stand: Stand) -> Iterator[None]:
+    """The sessions that are kept."""
+    sessions(stand)
+    stand.window.show_sessions(True)
+    yield
+
+
+@state
+def comparison(stand: Stand) -> Iterator[None]:
+    """Two sessions, compared."""
+    stand.window.show_comparison(sessions(stand)[:2])
+    yield
+
+
+@state
+def server_dialog(stand: Stand) -> Iterator[None]:
+    """The dialog in which a server is named."""
+    stand.window.ask_for_server()
+    stand.wait(lambda: bool(dialogs(stand)), "the server's dialog")
+    yield
+
+
+@state
+def unreached(stand: Stand) -> Iterator[None]:
+    """A server that can't be reached."""
+    stand.controller.connect_to("postgresql://nobody@127.0.0.1:1/none")
+    stand.wait(lambda: stand.controller.state is State.READY, "an answer")
+    yield
+
+
+@state
+def pool_menu(stand: Stand) -> Iterator[None]:
+    with popped(stand, stand.window.toolbar.pool_button.menu(), 250):
+        yield
+
+
+@state
+def export_menu(stand: Stand) -> Iterator[None]:
+    view(stand, sessions(stand)[0])
+    with popped(stand, stand.window.export, 700):
+        yield
+
+
+@state
+def window_menu(stand: Stand) -> Iterator[None]:
+    with popped(stand, stand.window.menu, 700):
+        yield

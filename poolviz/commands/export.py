@@ -8,6 +8,7 @@ import click
 
 from poolviz.commands import options
 from poolviz.model.errors import InputError
+from poolviz.sessions.export.exporter import NAMES
 
 
 @click.command(short_help="Write a recorded session in other formats.")
@@ -24,12 +25,7 @@ from poolviz.model.errors import InputError
 )
 @click.option("--from", "start", metavar="SECONDS", help="Leave out what was before.")
 @click.option("--to", "end", metavar="SECONDS", help="Leave out what came later.")
-@click.option(
-    "--charts",
-    metavar="NAME,…",
-    help="Only these charts, in pictures and reports: connections, wait, throughput; in reports "
-    "also waiting and server.",
-)
+@options.charts(f"Only these charts, in pictures and reports: {', '.join(NAMES)}.")
 @options.anonymous
 def command(
     session: Path,
@@ -39,7 +35,7 @@ def command(
     member: str,
     start: str | None,
     end: str | None,
-    charts: str | None,
+    charts: tuple[str, ...],
     anonymous: bool,
 ) -> None:
     """Write a recorded session in other formats, each by its file's suffix.
@@ -52,8 +48,8 @@ def command(
     from poolviz.sessions.derived import Scope  # noqa: PLC0415 - likewise
     from poolviz.sessions.recorder import Recorder  # noqa: PLC0415 - likewise
 
-    names = tuple(name.strip() for name in charts.split(",")) if charts is not None else ()
-    scope = Scope(_seconds("--from", start), _seconds("--to", end), anonymous, names)
+    start_s, end_s = _seconds("--from", start), _seconds("--to", end)
+    scope = Scope(start_s, end_s, anonymous, charts)
     scope.check()
     exports = check_exports(files, tidy=tidy, charts=scope.charts)
     with Recorder.open(session, member) as recorder:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from poolviz.model.errors import InputError
 from poolviz.system import logs
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 _LEVEL, _FILE = "log_level", "log_file"  # names of parameters
 _EXAMPLES = {
     "--limit": "maxconn=8",
@@ -41,6 +44,24 @@ dsn = click.option(
     "poolviz brings a PostgreSQL of its own.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def charts(text: str) -> Callable[[_Command], _Command]:
+    """Return the option `--charts NAME,…`, which may be given several times, with `text` as its
+    help. The command gets every name once, in the order in which they were given."""
+    return click.option(
+        "--charts", metavar="NAME,…", multiple=True, callback=_names_of_charts, help=text
+    )
+
+
+def _names_of_charts(
+    _context: click.Context, _parameter: click.Parameter, texts: Sequence[str]
+) -> tuple[str, ...]:
+    names = [name.strip() for text in texts for name in text.split(",")]
+    if texts and not any(names):
+        raise InputError("--charts takes names of charts, separated by commas.")
+    return tuple(dict.fromkeys(filter(None, names)))
+
 
 anonymous = click.option(
     "--anonymous",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -135,6 +136,13 @@ def test_a_session_is_exported_afterwards(run: Any, conninfo: str, tmp_path: Pat
     names = "run.csv, run.events.csv, run.manifest.json, run.json, run.png"
     assert (status, err) == (0, f"poolviz: Wrote {names}.\n")
     assert (tmp_path / "run.png").stat().st_size > 10_000
+    chosen = ["--charts", "wait, throughput", "--charts", "server", "--charts", "wait"]
+    assert run("export", "run.poolviz", "run.svg", "run.html", *chosen)[0] == 0
+    picture, page = ((tmp_path / name).read_text("utf-8") for name in ("run.svg", "run.html"))
+    for title in ("Connections", "Wait to acquire", "Throughput"):
+        assert f"{title}</text>" in picture
+    drawn = re.findall(r'<div id="chart-(\w+)"', page)
+    assert drawn == ["wait", "throughput", "server"]
 
 
 def test_a_scenario_file_is_run(run: Any, conninfo: str, tmp_path: Path) -> None:
@@ -288,6 +296,9 @@ BAD = {
     "unknown change of a threshold": ["run", "--fail-if", "errors > 0 after pool_sise"],
     "not a session": ["export", "notes.poolviz", "a.csv"],
     "no session": ["export", "nowhere.poolviz", "a.csv"],
+    "an unknown chart": ["export", "run.poolviz", "a.png", "--charts", "wait,waits"],
+    "charts of data alone": ["export", "run.poolviz", "a.csv", "--charts", "wait"],
+    "no chart": ["export", "run.poolviz", "a.png", "--charts", ","],
     "a truncated session": ["export", "cut.poolviz", "a.csv"],
     "bad DSN": ["run", "--dsn", "postgresql://u:hunter2@[::1/x"],
 }

@@ -223,9 +223,10 @@ class Unknowing(Wait):
 def put_chart(window: Window, chart: Chart) -> None:
     """Have `chart` in place of the one on waits."""
     chart_scene = window.charts.canvas.chart_scene
-    chart_scene.wait.setParentItem(None)  # type: ignore[arg-type]
+    chart_scene.by_name["wait"].setParentItem(None)  # type: ignore[arg-type]
     chart.setParentItem(chart_scene)
-    chart_scene.charts = (chart_scene.connections, chart, chart_scene.throughput)
+    chart_scene.by_name["wait"] = chart
+    chart_scene.charts = tuple(chart_scene.by_name.values())
     chart_scene.place(chart_scene.size.width(), chart_scene.size.height())
 
 
@@ -251,8 +252,14 @@ def test_a_chart_that_fails_leaves_the_others_as_they_are(
         return "ZeroDivisionError: in" in notice(shown)
 
     until(qtbot, is_told_below_the_pointer)
-    until(qtbot, lambda: bool(chart_scene.connections.names) and bool(chart_scene.throughput.names))
-    assert has_words(shown, chart_scene.throughput)
+    until(
+        qtbot,
+        lambda: (
+            bool(chart_scene.by_name["connections"].names)
+            and bool(chart_scene.by_name["throughput"].names)
+        ),
+    )
+    assert has_words(shown, chart_scene.by_name["throughput"])
     assert shown.status.elapsed.text() != ""
     assert tracebacks(caplog)[0].startswith("ZeroDivisionError: in")
     shown.controller.stop()

@@ -54,7 +54,9 @@ def test_one_chart_alone_is_exported_by_choice(
     menu, path = window.export, tmp_path / "wait.svg"
     assert menu.scope.charts == ()
     choices = {action.text(): action for action in menu.charts.actions()}
+    assert menu.choice.title() == "Charts in pictures and reports: All"
     choices["Wait to acquire alone"].trigger()
+    assert menu.choice.title() == "Charts in pictures and reports: Wait to acquire alone"
     assert menu.scope.charts == ("wait",)
     menu._write(menu.formats[".svg"], shown, path, menu.scope)
     until(qtbot, path.exists)

@@ -359,7 +359,7 @@ def test_requests_that_no_client_has_started_are_shown_beside_those_that_wait(
         qtbot,
         lambda: (
             "not started"
-            in [name.text for name in window.charts.canvas.chart_scene.connections.names]
+            in [name.text for name in window.charts.canvas.chart_scene.by_name["connections"].names]
         ),
     )
 

@@ -15,9 +15,13 @@ from poolviz.system.files import appending, atomic_write, cannot_write, check_wr
 if TYPE_CHECKING:
     from poolviz.sessions.recorder import Recorder
 
-# The names of the charts in a picture, and in a report, from above.
+# The names of the charts, from above, as pictures have them.
 PICTURE = ("connections", "wait", "throughput")
+# Those of reports, which draw some curves of a chart by themselves, because their scale is another.
 REPORT = ("connections", "waiting", "wait", "throughput", "server")
+# Where pictures have these curves, unless they have a chart of that name.
+_PARTS = {"waiting": "connections", "server": "connections"}
+NAMES = tuple(dict.fromkeys((*PICTURE, *REPORT)))
 
 # Gets the record and the paths; where a format has charts and some are chosen, also their names as
 # `charts`.
@@ -32,7 +36,7 @@ class Exporter:
     `beside`, which replaces that of the file. These are temporary paths with the same suffixes; one
     that `appends` adds what is written to the file that is there. `check_path` raises InputError if
     the file itself can't be written. `charts` are the names of the charts that it has, and `chosen`
-    those that are drawn; none are all.
+    those that are drawn; none are all. A name means the same curves in every format.
     """
 
     label: str
@@ -44,16 +48,26 @@ class Exporter:
     chosen: tuple[str, ...] = ()
 
     def of_charts(self, names: Sequence[str]) -> Exporter:
-        """Return the exporter of these charts alone; a format without charts has all that it has.
-        InputError if a format with charts has none of a name."""
+        """Return the exporter of these charts alone, in the order of the format; one without charts
+        has all that it has. InputError if a name isn't that of a chart, or the format has none of
+        these charts."""
+        check_charts(names)
         if not names or not self.charts:
             return self
-        for name in names:
-            if name not in self.charts:
-                raise InputError(
-                    f"{self.label} has no chart {name!r}: its charts are {', '.join(self.charts)}."
-                )
-        return replace(self, chosen=tuple(name for name in self.charts if name in names))
+        chosen = tuple(chart for chart in self.charts if self._draws(chart, names))
+        if not chosen:
+            raise InputError(
+                f"{self.label} has no chart {' or '.join(names)}: its charts are "
+                f"{', '.join(self.charts)}."
+            )
+        return replace(self, chosen=chosen)
+
+    def _draws(self, chart: str, names: Sequence[str]) -> bool:
+        """Whether a chart has what was chosen: it was itself, or the chart whose curves it has, or
+        curves that this format has only in it."""
+        whole = chart if chart in PICTURE else _PARTS.get(chart)
+        inside = (_PARTS.get(name) for name in names if name not in self.charts)
+        return chart in names or whole in names or chart in inside
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return every file that an export to `path` makes, `path` first."""
@@ -82,6 +96,13 @@ class Exporter:
         except sqlite3.Error as error:
             raise InputError(f"Can't write {path}: {error}.") from None
         return files
+
+
+def check_charts(names: Sequence[str]) -> None:
+    """Raise InputError if one of these isn't the name of a chart of a session."""
+    for name in names:
+        if name not in NAMES:
+            raise InputError(f"There is no chart {name!r}: they are {', '.join(NAMES)}.")
 
 
 def write_by_name(name: str) -> Write:

@@ -1,7 +1,7 @@
 """The parts that all charts share: panel, title, grid, curves, and names at the curves' ends.
 
 To add a chart, write one subclass of `Chart` in a file of its own, and name it in
-`ChartScene.charts`. What it draws comes from `View.lines` (see `sessions/resolutions.py`).
+`CHARTS` of `by_name.py`. What it draws comes from `View.lines` (see `sessions/resolutions.py`).
 """
 
 from __future__ import annotations

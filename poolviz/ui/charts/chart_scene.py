@@ -14,12 +14,10 @@ from poolviz.sessions.export.exporter import PICTURE
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import Frame, ago, clock
+from poolviz.ui.charts.by_name import CHARTS
 from poolviz.ui.charts.chart import Chart, Figure
-from poolviz.ui.charts.connections import Connections
 from poolviz.ui.charts.crosshair import Crosshair
 from poolviz.ui.charts.marks import MarksLayer, Room
-from poolviz.ui.charts.throughput import Throughput
-from poolviz.ui.charts.wait import Wait
 from poolviz.ui.style.theme import Theme, ui_font
 from poolviz.ui.unexpected import contained
 
@@ -38,13 +36,9 @@ class ChartScene(QGraphicsObject):
         super().__init__()
         self.theme = theme
         last = names[-1]
-        self.connections = Connections(theme, with_time_axis=last == "connections")
-        self.wait = Wait(theme, with_time_axis=last == "wait")
-        self.throughput = Throughput(theme, with_time_axis=last == "throughput")
-        every = dict(zip(PICTURE, (self.connections, self.wait, self.throughput), strict=True))
-        self.charts: tuple[Chart, ...] = tuple(every[name] for name in names)
-        # The part of the height of all charts that these have.
-        self.share = sum(c.share for c in self.charts) / sum(c.share for c in every.values())
+        self.by_name = {name: CHARTS[name](theme, with_time_axis=name == last) for name in names}
+        self.charts: tuple[Chart, ...] = tuple(self.by_name.values())
+        self.share = sum(chart.share for chart in self.charts)  # of a picture's usual height
         self.marks = MarksLayer(theme)
         self.crosshair = Crosshair(theme)
         for chart in self.charts:

@@ -14,6 +14,7 @@ _LATEST = 1.0
 _LOWEST_TOP = 10.0
 _SHORTEST_BAR = 4.0  # pixels: one error among thousands of operations remains visible
 _THINNEST_BAR = 2.0
+_TICK_EVERY, _FEWEST_TICKS = 35.0, 3  # pixels; a tall chart has more of them
 
 
 class Throughput(Chart):
@@ -80,7 +81,8 @@ class Throughput(Chart):
 
     def _set_scale(self) -> None:
         top = self._top.high
-        self.scale_y = Scale(0.0, top * 1.05, ticks_up(top, 3))
+        most = max(int(self.plot.height() / _TICK_EVERY), _FEWEST_TICKS)
+        self.scale_y = Scale(0.0, top * 1.05, ticks_up(top, most))
 
     def figures(self, view: View, index: int) -> list[Figure]:
         """Return the rates of one bin."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -90,16 +90,27 @@ def chart_data(recorder: Recorder, names: Sequence[str]) -> dict[str, Any]:
     wasn't measured is NaN, which JSON has as null."""
     start, end = part_of(recorder)
     few = min(max(int((end - start) / _CALM), _FEW), _COARSE)
+    charts = [chart for chart in CHARTS if chart["name"] in names]
+    views = {
+        "fine": _counts(recorder.view(start, end, _FINE)),
+        "coarse": _rates(recorder.view(start, end, few)),
+    }
     return {
         "start": start,
         "end": end,
-        "charts": [chart for chart in CHARTS if chart["name"] in names],
-        "views": {
-            "fine": _counts(recorder.view(start, end, _FINE)),
-            "coarse": _rates(recorder.view(start, end, few)),
-        },
+        "charts": charts,
+        "views": {name: drawn_of(columns, name, charts) for name, columns in views.items()},
         "marks": [msgspec.structs.asdict(mark) for mark in recorder.marks],
     }
+
+
+def drawn_of(
+    columns: Mapping[str, list[float]], view: str, charts: Sequence[Mapping[str, Any]]
+) -> dict[str, list[float]]:
+    """Return those columns of a view that these charts draw, and their time `t`."""
+    lines = [line for chart in charts if chart["view"] == view for line in chart["series"]]
+    keys = {line[key] for line in lines for key in ("key", "low", "high") if key in line}
+    return {name: values for name, values in columns.items() if name in keys | {"t"} and keys}
 
 
 def _counts(view: View) -> dict[str, list[float]]:

@@ -22,6 +22,7 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import to_draft
 from poolviz.system.files import write_text
 from poolviz.ui.charts.axes import Frame
+from poolviz.ui.charts.by_name import CHARTS
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight, sentence_of
 from poolviz.ui.toolbar.export_strip import ExportStrip
@@ -30,12 +31,6 @@ _FOLDER = "export/folder"
 _KEYS = {".png": "Ctrl+E", ".poolviz": "Ctrl+S"}
 _GRAPHS, _SCENARIO = ".png", ".toml"
 _LABELS = {_SCENARIO: "Save as scenario"}
-_CHARTS = {
-    "": "All",
-    "connections": "Connections alone",
-    "wait": "Wait to acquire alone",
-    "throughput": "Throughput alone",
-}
 
 
 class ExportMenu(QMenu):
@@ -69,6 +64,7 @@ class ExportMenu(QMenu):
                 action.setShortcut(_KEYS[suffix])
                 parent.addAction(action)
         self.addSeparator()
+        self.choice = QMenu(self)
         self.charts = self._chart_choice()
         self.only_visible = self.addAction("Only what the charts show")
         self.anonymous = self.addAction("Without names of servers and users")
@@ -87,15 +83,20 @@ class ExportMenu(QMenu):
         return Scope(max(frame.start, 0.0), frame.end, self.anonymous.isChecked(), charts)
 
     def _chart_choice(self) -> QActionGroup:
-        """Add the menu in which one chart or all are chosen for pictures and reports."""
-        menu = self.addMenu("Charts in pictures and reports")
+        """Add the menu in which one chart or all are chosen for pictures and reports. Its title
+        says which."""
+        menu = self.choice
+        self.addMenu(menu)
         group = QActionGroup(self)
+        group.triggered.connect(
+            lambda action: menu.setTitle(f"Charts in pictures and reports: {action.text()}")
+        )
         for name in ("", *PICTURE):
-            action = menu.addAction(_CHARTS[name])
+            action = menu.addAction(f"{CHARTS[name].title} alone" if name else "All")
             action.setData(name)
             action.setCheckable(True)
-            action.setChecked(not name)
             group.addAction(action)
+        group.actions()[0].trigger()
         return group
 
     def _ask(self, suffix: str) -> None:

@@ -100,9 +100,18 @@ def test_charts_are_chosen_where_a_format_has_them_and_refused_by_name_where_not
         "connections",
         "wait",
     )
-    with pytest.raises(InputError, match="no chart 'server'"):
-        exporter_for(Path("a.png")).of_charts(("server",))
-    assert exporter_for(Path("a.html")).of_charts(("server",)).chosen == ("server",)
+    with pytest.raises(InputError, match="There is no chart 'waits': they are connections, "):
+        exporter_for(Path("a.csv")).of_charts(("waits",))
+
+
+def test_the_name_of_a_chart_means_the_same_curves_in_every_format() -> None:
+    picture, report = exporter_for(Path("a.pdf")), exporter_for(Path("a.html"))
+    assert report.of_charts(("connections",)).chosen == ("connections", "waiting", "server")
+    for part in ("waiting", "server"):
+        assert report.of_charts((part,)).chosen == (part,)
+        assert picture.of_charts((part,)).chosen == ("connections",), "which has its curves"
+    for name in ("wait", "throughput"):
+        assert picture.of_charts((name,)).chosen == report.of_charts((name,)).chosen == (name,)
 
 
 def test_a_choice_of_charts_for_files_without_any_is_a_mistake(tmp_path: Path) -> None:

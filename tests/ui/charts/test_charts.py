@@ -32,8 +32,8 @@ def test_connections_are_stacked_over_zero_and_waiting_clients_below(
     charts: ChartsWidget, recorder: Recorder
 ) -> None:
     charts.set_recorder(fed(recorder, *[BUSY] * 100))
-    squeezed = charts.canvas.chart_scene.connections.y_of(-3)
-    assert squeezed > charts.canvas.chart_scene.connections.y_of(0)
+    squeezed = charts.canvas.chart_scene.by_name["connections"].y_of(-3)
+    assert squeezed > charts.canvas.chart_scene.by_name["connections"].y_of(0)
     assert looks(charts, 2.5, 1.5) == LIGHT.used  # 3 of the 10 are the pool's own 5, 2 idle
     assert looks(charts, 2.5, 8.5) == LIGHT.overflow
     assert looks(charts, 2.5, 10.7) == LIGHT.idle
@@ -73,7 +73,7 @@ def test_a_large_backlog_has_its_own_scale_and_is_shown_at_the_crosshair(
 ) -> None:
     tick = Tick(used=(5,), idle=(0,), pending=(40,), backlog=(1200, 1300))
     charts.set_recorder(fed(recorder, *[tick] * 100))
-    assert "own scale" in charts.canvas.chart_scene.connections.subtitle
+    assert "own scale" in charts.canvas.chart_scene.by_name["connections"].subtitle
     scene = charts.canvas.chart_scene
     QTest.mouseMove(charts.canvas.viewport(), QPoint(int(scene.x_of(2.5)), 100))
     shown = {figure.name: figure.value for group in scene.crosshair.groups for figure in group}
@@ -87,14 +87,14 @@ def test_a_crowd_too_short_for_the_mean_remains_visible(
     spike = Tick(pending=(0, 0, 0, 0, 0, 0, 0, 20), used=(5,) * 8, idle=(0,) * 8)
     charts.set_recorder(fed(recorder, *[spike] * 100))
     scene = charts.canvas.chart_scene
-    below = 15 * scene.connections._squeeze
+    below = 15 * scene.by_name["connections"]._squeeze
     assert looks(charts, 2.5, -below) == LIGHT.wait_peak
 
 
 def test_the_limit_is_a_line_at_its_height(charts: ChartsWidget, recorder: Recorder) -> None:
     charts.set_recorder(fed(recorder, *[BUSY] * 200))
     image = painted(charts)
-    chart = charts.canvas.chart_scene.connections
+    chart = charts.canvas.chart_scene.by_name["connections"]
     row = chart.pos().y() + chart.y_of(15)
     dark = [
         y
@@ -110,7 +110,7 @@ def test_a_limit_far_above_is_named_instead_of_squeezing_the_curves(
     charts: ChartsWidget, recorder: Recorder
 ) -> None:
     charts.set_recorder(fed(recorder, *[Tick(used=(2,), idle=(3,), capacity=500)] * 50))
-    assert charts.canvas.chart_scene.connections.scale_y.high < 20
+    assert charts.canvas.chart_scene.by_name["connections"].scale_y.high < 20
     assert "limit 500 ↑" in names(charts, 0)
 
 
@@ -123,7 +123,7 @@ def test_many_waiting_clients_leave_the_connections_their_room(
     charts: ChartsWidget, recorder: Recorder
 ) -> None:
     charts.set_recorder(fed(recorder, *[Tick(used=(5,), idle=(0,), pending=(400,))] * 50))
-    chart = charts.canvas.chart_scene.connections
+    chart = charts.canvas.chart_scene.by_name["connections"]
     assert "own scale" in chart.subtitle
     zero, top = chart.y_of(0), chart.y_of(chart.scale_y.high)
     assert zero - top > chart.plot.height() / 2
@@ -136,7 +136,7 @@ def test_nothing_is_drawn_where_no_wait_was_counted(
     some = Tick(waits=(0.001,), operations=1)
     charts.set_recorder(fed(recorder, *[some] * 400, *[Tick()] * 400, *[some] * 400))
     image = painted(charts)
-    chart = charts.canvas.chart_scene.wait
+    chart = charts.canvas.chart_scene.by_name["wait"]
 
     def coloured(seconds: float) -> bool:
         x = int(chart.x_of(-seconds))
@@ -152,7 +152,7 @@ def test_one_error_among_thousands_of_operations_is_seen(
 ) -> None:
     good, bad = Tick(operations=200), Tick(operations=200, errors={"PoolError": 1})
     charts.set_recorder(fed(recorder, *[good] * 600, bad, *[good] * 599))
-    image, chart = painted(charts), charts.canvas.chart_scene.throughput
+    image, chart = painted(charts), charts.canvas.chart_scene.by_name["throughput"]
     x, bottom = int(chart.x_of(-30)), int(chart.pos().y() + chart.plot.bottom())
     near = [(x + dx, bottom - dy) for dx in range(-4, 5) for dy in range(2, 4)]
     assert LIGHT.error_bar in {colour_at(image, *spot) for spot in near}
@@ -164,7 +164,7 @@ def test_names_at_the_right_end_never_cover_each_other(
 ) -> None:
     crowded = Tick(used=(1,), idle=(1,), pending=(1,), retrying=(1,), capacity=2, kept=0)
     charts.set_recorder(fed(recorder, *[crowded] * 50))
-    chart = charts.canvas.chart_scene.connections
+    chart = charts.canvas.chart_scene.by_name["connections"]
     heights = sorted(chart.name_heights())
     assert len(heights) >= 5
     assert all(below - above >= 12 for above, below in pairwise(heights))

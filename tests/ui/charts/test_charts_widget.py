@@ -268,7 +268,7 @@ def test_another_session_is_drawn_paler_behind_until_it_is_taken_away(
     charts.set_span(None)
     charts.set_recorder(fed(recorder, *[BUSY] * 100))
     alone = painted(charts)
-    chart = charts.canvas.chart_scene.connections
+    chart = charts.canvas.chart_scene.by_name["connections"]
     top = chart.scale_y.high
     with Recorder() as other:
         wider = Tick(used=(40,), idle=(0,), waits=(0.5,), operations=900, capacity=50)

@@ -65,6 +65,17 @@ def test_pdf_is_one_page_with_its_text(recorder: Recorder, tmp_path: Path) -> No
     assert reader.metadata.title == "SQLAlchemy QueuePool"
 
 
+def test_a_pdf_of_one_chart_has_that_alone(recorder: Recorder, tmp_path: Path) -> None:
+    path = tmp_path / "graphs.pdf"
+    exporter_for(path).of_charts(["throughput"]).export(recorder, path)
+    (page,) = PdfReader(path).pages
+    text = " ".join(page.extract_text().split())
+    for words in ("SQLAlchemy QueuePool", "Throughput", "pool_size 5 → 8", "0:04", "0:10"):
+        assert words in text
+    for words in ("Wait to acquire", "overflow", "p99"):
+        assert words not in text.replace("max_overflow", "")
+
+
 @pytest.mark.parametrize("suffix", [".svg", ".pdf"])
 def test_a_worker_may_ask_for_it(
     recorder: Recorder, tmp_path: Path, qapp: QApplication, qtbot: QtBot, suffix: str

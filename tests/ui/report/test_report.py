@@ -17,10 +17,13 @@ from pypdf import PdfReader
 
 from poolviz.model.messages import MarkAdded
 from poolviz.model.sample import Mark, MarkKind
+from poolviz.sessions.export.exporter import NAMES, PICTURE, REPORT
 from poolviz.sessions.export.manifest import manifest
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
+from poolviz.ui.charts.by_name import CHARTS
+from poolviz.ui.report import chart_data
 from poolviz.ui.style.colours import DARK, LIGHT
 from tests.sessions.builders import began, change, record, reports, samples, ticks
 from tests.sessions.test_cards import at_samples, part
@@ -160,6 +163,27 @@ def test_it_prints_with_its_text(page: Path, chromium: Browser, tmp_path: Path) 
     text = " ".join("".join(each.extract_text() for each in pages).split())
     for words in ("Segments", "pool_size 5 → 8", "how it was measured", "Durations"):
         assert words in text
+
+
+def test_every_name_of_a_chart_is_that_of_one() -> None:
+    assert tuple(CHARTS) == PICTURE
+    assert tuple(chart["name"] for chart in chart_data.CHARTS) == REPORT
+    for name in NAMES:
+        assert exporter_for(Path("a.png")).of_charts((name,)).chosen
+
+
+def test_a_report_of_one_chart_has_it_and_no_figure_of_another(
+    recorder: Recorder, chromium: Browser, tmp_path: Path
+) -> None:
+    page = tmp_path / "wait.html"
+    exporter_for(page).of_charts(["wait"]).export(recorder, page)
+    dom, console = chromium.dom(page)
+    assert console == []
+    assert dom.count("<canvas") == 1
+    assert 'aria-labelledby="chart-wait-title"' in dom
+    views = json.loads(read(page).data)["views"]
+    assert set(views["coarse"]) == {"t", "wait_p50_ms", "wait_p95_ms", "wait_p99_ms"}
+    assert views["fine"] == {}
 
 
 def test_the_data_are_those_of_the_session_to_the_last_digit(

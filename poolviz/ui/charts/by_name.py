@@ -1,0 +1,17 @@
+"""The class of each chart, by the name that exports and settings know it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from poolviz.ui.charts.chart import Chart
+from poolviz.ui.charts.connections import Connections
+from poolviz.ui.charts.throughput import Throughput
+from poolviz.ui.charts.wait import Wait
+
+# As in `PICTURE`, from above.
+CHARTS: Mapping[str, type[Chart]] = {
+    "connections": Connections,
+    "wait": Wait,
+    "throughput": Throughput,
+}

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic, thread_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QSettings, QSize, Qt, QTimer
+from PySide6.QtCore import QSettings, QSize, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
     QHBoxLayout,
     QMainWindow,
-    QStackedLayout,
     QVBoxLayout,
     QWidget,
 )
@@ -22,14 +20,16 @@ from PySide6.QtWidgets import (
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.folder import SessionsFolder
+from poolviz.sessions.recorder import Recorder
 from poolviz.ui.banner import Banner
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
 from poolviz.ui.errors_panel import ErrorsPanel
-from poolviz.ui.frame_rate import FrameRate
 from poolviz.ui.language import in_users_language
 from poolviz.ui.member_choice import MemberChoice
+from poolviz.ui.pages import RUN, Pages
 from poolviz.ui.panel.control_panel import ControlPanel
+from poolviz.ui.refresher import Refresher
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.session.current_run import TablesQuestion
 from poolviz.ui.session.notices import Notice, Weight
@@ -47,9 +47,7 @@ if TYPE_CHECKING:
     from poolviz.ui.comparison.page import ComparisonPage
     from poolviz.ui.session_list.page import SessionsPage
 
-_IDLE = 100  # milliseconds between two frames when nothing runs
-_FIGURES = 0.22  # seconds between two refreshes of the figures, so that they can be read
-_MACHINE = 1.0  # seconds between two measurements of the machine's load
+_SESSIONS, _COMPARISON = "sessions", "comparison"  # names of pages
 _HINTED, _GEOMETRY = "first/hinted", "window/geometry"
 _HINT = "Drag clients to 40 and watch callers wait."
 _HINT_DONE = 30  # clients from which on the hint is no longer needed
@@ -65,12 +63,6 @@ class Window(QMainWindow):
         super().__init__()
         self.controller, self.theme_manager = controller, theme_manager
         self._settings, theme = settings, theme_manager.theme
-        self._frame_rate = FrameRate()
-        self._timer = QTimer(self, singleShot=True)
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._drawn: tuple[object, int] = (None, -1)  # recorder and revision last shown
-        self._figures_at = self._cpu_at = 0.0
-        self._machine_at = monotonic()
         self._closed = False
         self.charts = ChartsWidget(theme)
         self.tiles = Tiles(theme)
@@ -82,8 +74,8 @@ class Window(QMainWindow):
         self.export = ExportMenu(controller, settings, self, lambda: self.charts.frame)
         self.file_opener = FileOpener(controller, self)
         self.presets = PresetMenu(controller.notices, self)
-        self.session_list: SessionsPage | None = None  # made when it is first shown
-        self.comparison: ComparisonPage | None = None  # likewise
+        self.pages = self._make_pages()
+        self.refresher = Refresher(controller, self.charts, self)
         self.menu = WindowMenu(
             self,
             controller,
@@ -103,9 +95,51 @@ class Window(QMainWindow):
         self.panel.set_pool(controller.pool, controller.arguments)
         self._show_values()
         self.charts.setFocus()
-        self._timer.start(0)
+        self.refresher.hurry()
 
     # Construction
+
+    def _make_pages(self) -> Pages:
+        """Return the pages. Each is imported and made when it is first shown."""
+        pages = Pages(self._run_page())
+        pages.add(_SESSIONS, self._make_session_list)
+        pages.add(_COMPARISON, self._make_comparison)
+        return pages
+
+    def _run_page(self) -> QWidget:
+        """Return the page of the run that is shown."""
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.errors)
+        column.addWidget(self.members)
+        column.addWidget(self.charts, 1)
+        return page
+
+    def _make_session_list(self) -> SessionsPage:
+        from poolviz.ui.session_list.page import SessionsPage  # noqa: PLC0415 - for a quick start
+
+        controller, theme = self.controller, self.theme_manager.theme
+        folder = SessionsFolder(controller.sessions_folder)
+        page = SessionsPage(folder, controller.inbox, controller.notices, theme)
+        page.left.connect(lambda: self.show_sessions(False))
+        page.opened.connect(self._open_session)
+        page.run_again.connect(self._run_again)
+        page.compared.connect(self.show_comparison)
+        page.removed.connect(controller.forget_sessions)
+        controller.session_changed.connect(page.refresh)
+        controller.changed.connect(page.refresh)
+        return page
+
+    def _make_comparison(self) -> ComparisonPage:
+        from poolviz.ui.comparison.page import ComparisonPage  # noqa: PLC0415 - as above
+
+        controller = self.controller
+        page = ComparisonPage(controller.inbox, controller.notices, self.theme_manager.theme)
+        page.left.connect(lambda: self.show_sessions(True))
+        page.wrote.connect(self.status.say)
+        return page
 
     def _lay_out(self) -> None:
         body = QHBoxLayout()
@@ -115,16 +149,7 @@ class Window(QMainWindow):
         beside = QVBoxLayout()
         beside.setSpacing(0)
         beside.addWidget(self.banner)
-        self._run_view = QWidget()
-        run = QVBoxLayout(self._run_view)
-        run.setContentsMargins(0, 0, 0, 0)
-        run.setSpacing(0)
-        run.addWidget(self.errors)
-        run.addWidget(self.members)
-        run.addWidget(self.charts, 1)
-        self._pages = QStackedLayout()
-        self._pages.addWidget(self._run_view)
-        beside.addLayout(self._pages, 1)
+        beside.addWidget(self.pages, 1)
         body.addLayout(beside, 1)
         middle = QWidget()
         column = QVBoxLayout(middle)
@@ -144,7 +169,11 @@ class Window(QMainWindow):
 
     def _connect(self) -> None:
         controller = self.controller
-        self._timer.timeout.connect(self._frame)
+        self.refresher.add(
+            *(self._show_members, self.tiles.refresh, self.errors.refresh, self._show_status),
+            lambda _recorder: self._show_values(),
+        )
+        self.pages.turned.connect(self._show_page)
         controller.changed.connect(self._show_state)
         controller.shown.changed.connect(self._show_session)
         controller.shown.member_changed.connect(self._show_member)
@@ -178,50 +207,31 @@ class Window(QMainWindow):
 
     def show_sessions(self, on: bool) -> None:
         """Show the page of kept sessions in place of the charts, or the charts again."""
-        if on:
-            self._pages.setCurrentWidget(self._session_page())
-        elif self._pages.currentWidget() is not self._run_view:
-            self._pages.setCurrentWidget(self._run_view)
-            self._drawn = (None, -1)
-            self.charts.setFocus()
-        self.menu.sessions_action.setChecked(on)
-
-    def _session_page(self) -> SessionsPage:
-        """Return the page of sessions, made when it is first asked for."""
-        if self.session_list is None:
-            from poolviz.ui.session_list.page import SessionsPage  # noqa: PLC0415 - as above
-
-            controller = self.controller
-            page = self.session_list = SessionsPage(
-                SessionsFolder(controller.sessions_folder),
-                controller.inbox,
-                controller.notices,
-                self.theme_manager.theme,
-            )
-            page.left.connect(lambda: self.show_sessions(False))
-            page.opened.connect(self._open_session)
-            page.run_again.connect(self._run_again)
-            page.compared.connect(self.show_comparison)
-            page.removed.connect(controller.forget_sessions)
-            controller.session_changed.connect(page.refresh)
-            controller.changed.connect(page.refresh)
-            self._pages.addWidget(page)
-        return self.session_list
+        self.pages.turn_to(_SESSIONS if on else RUN)
 
     def show_comparison(self, paths: Sequence[Path]) -> None:
         """Compare sessions, on a page in place of the list, to which that page goes back."""
-        if self.comparison is None:
-            from poolviz.ui.comparison.page import ComparisonPage  # noqa: PLC0415 - as above
+        page = cast("ComparisonPage", self.pages.page(_COMPARISON))
+        page.show_sessions(paths)
+        self.pages.turn_to(_COMPARISON)
+        page.canvas.setFocus()
 
-            controller = self.controller
-            page = ComparisonPage(controller.inbox, controller.notices, self.theme_manager.theme)
-            page.left.connect(lambda: self.show_sessions(True))
-            page.wrote.connect(self.status.say)
-            self._pages.addWidget(page)
-            self.comparison = page
-        self.comparison.show_sessions(paths)
-        self._pages.setCurrentWidget(self.comparison)
-        self.comparison.canvas.setFocus()
+    @property
+    def session_list(self) -> SessionsPage | None:
+        """The page of kept sessions, once it was shown."""
+        return cast("SessionsPage | None", self.pages.made(_SESSIONS))
+
+    @property
+    def comparison(self) -> ComparisonPage | None:
+        """The page of sessions that are compared, once it was shown."""
+        return cast("ComparisonPage | None", self.pages.made(_COMPARISON))
+
+    def _show_page(self, name: str) -> None:
+        """Note that another page is shown."""
+        self.menu.sessions_action.setChecked(name == _SESSIONS)
+        if name == RUN:
+            self.refresher.draw_again()
+            self.charts.setFocus()
 
     def _open_session(self, path: Path) -> None:
         """Show a session of the list; that of the run that goes on is shown already."""
@@ -262,12 +272,10 @@ class Window(QMainWindow):
     # Display
 
     def _set_theme(self, theme: Theme) -> None:
-        pages = (self.session_list, self.comparison)
-        for part in (self.charts, self.tiles, self.panel, self.toolbar, *pages):
+        for part in (self.charts, self.tiles, self.panel, self.toolbar, self.pages):
             with contained():
-                if part is not None:
-                    part.set_theme(theme)
-        self._drawn = (None, -1)
+                part.set_theme(theme)
+        self.refresher.draw_again()
 
     def _show_state(self) -> None:
         controller = self.controller
@@ -284,7 +292,7 @@ class Window(QMainWindow):
             remember(self._settings, controller.target)
         self.setWindowTitle(f"{name or controller.pool.title} – poolviz")
         self._show_values()
-        self._drawn = (None, -1)
+        self.refresher.draw_again()
         if controller.viewing is not None:
             self.banner.take_back(_WATCH)
         hinted = self._settings.value(_HINTED, False, type=bool)
@@ -293,7 +301,7 @@ class Window(QMainWindow):
             self._settings.setValue(_HINTED, True)
             self.banner.say(Notice("hint", _HINT))
         if controller.state is State.CONNECTING or controller.busy:
-            self._timer.start(0)
+            self.refresher.hurry()
 
     def _show_session(self) -> None:
         shown = self.controller.shown
@@ -310,7 +318,15 @@ class Window(QMainWindow):
         shown = self.controller.shown
         self.members.show_members(shown.members, shown.member)
         self.status.reset()
-        self._drawn = (None, -1)
+        self.refresher.draw_again()
+
+    def _show_members(self, _recorder: Recorder | None) -> None:
+        shown = self.controller.shown
+        self.members.show_members(shown.members, shown.member)
+
+    def _show_status(self, recorder: Recorder | None) -> None:
+        controller = self.controller
+        self.status.refresh(recorder, live=controller.busy, viewing=controller.viewing)
 
     def _show_ghost(self) -> None:
         self.charts.set_ghost(self.controller.ghost.recorder)
@@ -322,51 +338,6 @@ class Window(QMainWindow):
         self.panel.show_faults(
             controller.active_faults.standing, controller.active_faults.reasons(controller.values)
         )
-
-    def _frame(self) -> None:
-        """Take in what other threads reported, show it, and schedule the next frame, whatever
-        fails in this one."""
-        now = monotonic()
-        with contained():
-            self.controller.poll()
-        with contained():
-            self._measure(now)
-        if self.isVisible() and not self.isMinimized():
-            with contained():
-                self._draw(now)
-        busy = self.controller.busy or self.controller.state is State.CONNECTING
-        if not self._closed:  # by what came in
-            self._timer.start(self._frame_rate.milliseconds if busy else _IDLE)
-
-    def _measure(self, now: float) -> None:
-        """Measure the CPU time of the last frame, and once a second the machine's load."""
-        cpu = thread_time()
-        self._frame_rate.note_frame(cpu - self._cpu_at if self._cpu_at else 0.0)
-        self._cpu_at = cpu
-        if now - self._machine_at >= _MACHINE:
-            self._machine_at = now
-            import psutil  # noqa: PLC0415 - not needed before the first frame
-
-            self._frame_rate.note_machine(psutil.cpu_percent(None) / 100)
-
-    def _draw(self, now: float) -> None:
-        record = self.controller.shown
-        recorder = record.recorder
-        shown = (recorder, recorder.revision if recorder is not None else 0)
-        news = shown != self._drawn
-        if news and self.charts.isVisible():
-            self.charts.refresh()
-        if now - self._figures_at >= _FIGURES and (news or self.controller.busy):
-            self._figures_at = now
-            self._drawn = shown
-            live, viewing = self.controller.busy, self.controller.viewing
-            self.members.show_members(record.members, record.member)
-            for part in (self.tiles, self.errors):
-                with contained():
-                    part.refresh(recorder)
-            with contained():
-                self.status.refresh(recorder, live=live, viewing=viewing)
-            self._show_values()
 
     @contained()
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -392,8 +363,7 @@ class Window(QMainWindow):
         self._closed = True
         steps = (
             *(self._store_geometry, self._close_dialogs, self.hide),
-            *(self._close_session_list, self._close_comparison),
-            self.controller.close,
+            *(self.refresher.close, self.pages.close_workers, self.controller.close),
         )
         for step in steps:
             with contained():
@@ -404,14 +374,6 @@ class Window(QMainWindow):
     def _store_geometry(self) -> None:
         self._settings.setValue(_GEOMETRY, self.saveGeometry())
         self._settings.sync()
-
-    def _close_session_list(self) -> None:
-        if self.session_list is not None:
-            self.session_list.close_worker()
-
-    def _close_comparison(self) -> None:
-        if self.comparison is not None:
-            self.comparison.close_worker()
 
     def _close_dialogs(self) -> None:
         """Close what is open over the window, which would outlast it."""

@@ -43,35 +43,68 @@ class WindowMenu(QMenu):
         super().__init__(window)
         self._window, self._controller = window, controller
         self.setToolTipsVisible(True)
-        self._add(self, "Open…", "Ctrl+O", file_opener.ask)
-        self.sessions_action = self._add_switch("Sessions", "Ctrl+L", show_sessions)
-        self._add(self, "Run again with…", "Ctrl+R", controller.run_again)
-        self._add(self, "Save as scenario…", "Ctrl+Shift+S", export.save_scenario)
-        self.addSeparator()
-        self._add(self, "Undo", "Ctrl+Z", controller.undo)
-        self._add(self, "Redo", "Ctrl+Shift+Z", controller.redo)
-        self.addSeparator()
+        self._charts, self._panel, self._themes = charts, panel, theme_manager
+        self._open, self._export, self._show_sessions = file_opener, export, show_sessions
+        for part in (
+            *(self._add_sessions, self._add_changes, self._add_view),
+            *(self._add_maintenance, self._add_help),
+        ):
+            if not self.isEmpty():
+                self.addSeparator()
+            part()
+        self._add_keys()
+        self.aboutToShow.connect(self._update_drop_action)
+
+    # The parts of the menu: what is new gets a line in one of them
+
+    def _add_sessions(self) -> None:
+        """Sessions and scenarios: kept, opened, compared and run again."""
+        self._add(self, "Open…", "Ctrl+O", self._open.ask)
+        self.sessions_action = self._add_switch("Sessions", "Ctrl+L", self._show_sessions)
+        self._add(self, "Compare…", "Ctrl+K", self._compare)
+        self._add(self, "Run again with…", "Ctrl+R", self._controller.run_again)
+        self._add(self, "Save as scenario…", "Ctrl+Shift+S", self._export.save_scenario)
+
+    def _add_changes(self) -> None:
+        """What is changed in a run."""
+        self._add(self, "Undo", "Ctrl+Z", self._controller.undo)
+        self._add(self, "Redo", "Ctrl+Shift+Z", self._controller.redo)
+
+    def _add_view(self) -> None:
+        """What is shown, and how."""
+        charts = self._charts
         self.addMenu(self._span_menu(charts))
         self._pause = self._add_switch("Pause the view", "Ctrl+Space", charts.set_paused)
         charts.following_changed.connect(lambda on: self._pause.setChecked(not on))
         self._add(self, "Back to the newest moment", "End", charts.follow)
-        side_panel = self._add_switch("Side panel", "F9", panel.setVisible)
+        side_panel = self._add_switch("Side panel", "F9", self._panel.setVisible)
         side_panel.setChecked(True)
         self._add_switch("Full screen", "F11", self._set_full_screen)
-        self.addMenu(self._theme_menu(theme_manager))
-        self.addSeparator()
+        self.addMenu(self._theme_menu(self._themes))
+
+    def _add_maintenance(self) -> None:
+        """What is seldom wanted."""
         self.drop_action = self._add(self, "Drop the poolviz tables…", "", self._drop_tables)
         self._add(self, "Open log folder", "", self.open_log_folder)
-        self.addSeparator()
+
+    def _add_help(self) -> None:
+        """Help, and the end."""
         self._add(self, "Keys and about", "F1", self._show_help)
-        self._add(self, "Quit", "Ctrl+Q", window.close)
-        for text, key, act in (
-            ("Start", "F5", controller.start),
-            ("Stop", "Shift+F5", controller.stop),
-            ("Mark", "M", controller.mark),
-        ):
-            self._add(None, text, key, act)
-        self.aboutToShow.connect(self._update_drop_action)
+        self._add(self, "Quit", "Ctrl+Q", self._window.close)
+
+    def _add_keys(self) -> None:
+        """What has a button elsewhere, and here its key alone."""
+        controller = self._controller
+        self._add(None, "Start", "F5", controller.start)
+        self._add(None, "Stop", "Shift+F5", controller.stop)
+        self._add(None, "Mark", "M", controller.mark)
+
+    def _compare(self) -> None:
+        """Show the sessions, of which those to be compared are chosen there."""
+        self._show_sessions(True)
+        self._controller.notices.say(
+            "compare", "Select two sessions or more, then press Compare.", passing=True
+        )
 
     def _add(self, menu: QMenu | None, text: str, key: str, act: Callable[[], object]) -> QAction:
         """Add an action that calls `act`, to a menu or as a shortcut alone."""

@@ -381,7 +381,7 @@ def test_a_window_closed_by_a_callback_of_its_own_stays_closed(window: Window) -
     window.ask_for_server()
     window.menu.popup(window.pos())
     window.controller.inbox.post(window.close)
-    window._frame()
+    window.refresher.frame()
     assert not window.isVisible()
     assert not [timer for timer in window.findChildren(QTimer) if timer.isActive()]
     assert not [dialog for dialog in window.findChildren(QDialog) if dialog.isVisible()]

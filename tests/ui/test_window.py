@@ -382,8 +382,11 @@ def test_nothing_is_drawn_while_the_window_is_minimised(
     assert recorder is not None
     window.showMinimized()
     until(qtbot, window.isMinimized)
-    drawn, seen = (window._drawn, (None, -1)), recorder.duration  # the latter asks for a drawing
+    drawn, seen = (
+        (window.refresher.drawn, (None, -1)),
+        recorder.duration,
+    )  # the latter asks for a drawing
     until(qtbot, lambda: recorder.duration > seen + 1.0)
-    assert window._drawn in drawn
+    assert window.refresher.drawn in drawn
     window.showNormal()
-    until(qtbot, lambda: window._drawn not in drawn)
+    until(qtbot, lambda: window.refresher.drawn not in drawn)

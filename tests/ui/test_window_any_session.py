@@ -100,7 +100,7 @@ def test_a_file_that_a_session_names_is_not_read(
     answers: list[int] = []
     controller.file_worker.do(lambda: 1, answers.append)
     until(qtbot, lambda: answers == [1])
-    assert controller._validator.mistake == ""
+    assert controller.requests.validator.mistake == ""
 
 
 def test_times_and_counts_that_no_run_has_are_drawn(

@@ -35,6 +35,7 @@ KEYS = (
     ("Ctrl+O", "Open a scenario or a session"),
     ("Ctrl+R", "Run the session again, with other limits or another pool"),
     ("Ctrl+L", "List the sessions that are kept"),
+    ("Ctrl+K", "Compare sessions"),
     ("F9", "Show or hide the side panel"),
     ("F11", "Full screen"),
 )

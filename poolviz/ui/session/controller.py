@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-import msgspec
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from poolviz.model.dialect import dialect_of
@@ -25,8 +24,7 @@ from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import MarkKind
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.pools.base import Pool
-from poolviz.pools.registry import pool_class, shown_pool
-from poolviz.runs.repetition import Replay
+from poolviz.pools.registry import pool_class
 from poolviz.runs.runner import Run, Runner
 from poolviz.scenarios.connect import split_dsn
 from poolviz.servers.target import Target
@@ -36,9 +34,9 @@ from poolviz.ui.session.active_faults import ActiveFaults
 from poolviz.ui.session.current_run import CurrentRun
 from poolviz.ui.session.ghost import Ghost
 from poolviz.ui.session.in_force import InForce
-from poolviz.ui.session.load_validator import LoadValidator
 from poolviz.ui.session.notices import Notices, Weight, log_fault
-from poolviz.ui.session.requested_settings import RequestedSettings, Step
+from poolviz.ui.session.requested_settings import RequestedSettings
+from poolviz.ui.session.requests import Requests
 from poolviz.ui.session.run_again import RunAgain
 from poolviz.ui.session.server_choice import ServerChoice
 from poolviz.ui.session.shown_record import ShownRecord
@@ -87,7 +85,6 @@ class Controller(QObject):
         self._runner = runner or Runner()
         self.sessions_folder = sessions.folder
         self._requested = RequestedSettings(pool_class(DEFAULT_POOL))
-        self._plan: Scenario | None = None  # a scenario as it was written, until it is altered
         self._server = ServerChoice(self._runner, self._run_worker, self.inbox, self.notices, self)
         self._current = CurrentRun(
             self._runner,
@@ -101,10 +98,21 @@ class Controller(QObject):
         self._warnings = Warnings(
             self.notices, self._server, self.server_wanted.emit, lambda: self.connect_to(None)
         )
-        self._validator = LoadValidator(self.file_worker, self._validated)
         self._again = RunAgain(self._requested, self.notices, self.file_worker, self.learn, self)
         self.shown = ShownRecord(self.file_worker, self.notices, self)
         self.in_force = InForce(self._current, self.shown, self._requested)
+        self.requests = Requests(
+            self._requested,
+            current=self._current,
+            shown=self.shown,
+            in_force=self.in_force,
+            server=self._server,
+            warnings=self._warnings,
+            notices=self.notices,
+            file_worker=self.file_worker,
+            start_again=self._start_again,
+            parent=self,
+        )
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
         self._watched = 0.0
         self._closed = False
@@ -116,7 +124,8 @@ class Controller(QObject):
         self._server.reached.connect(self._arrive)
         self._current.changed.connect(self.changed.emit)
         self._current.recording.connect(self._record)
-        self._current.settings_changed.connect(self._show_values)
+        self._current.settings_changed.connect(self.requests.show)
+        self.requests.changed.connect(self.values_changed.emit)
         self._current.ended.connect(self._end)
         self._current.restart_wanted.connect(self._start_again)
         self._current.tables_wanted.connect(self.tables_wanted.emit)
@@ -186,7 +195,7 @@ class Controller(QObject):
     def scenario(self) -> Scenario:
         """What Start runs: a scenario that was taken over, until it is altered, or else what is
         requested."""
-        return self._plan or self._requested.scenario()
+        return self.requests.scenario
 
     # What can be done
 
@@ -203,12 +212,10 @@ class Controller(QObject):
     def plan(self, scenario: Scenario) -> None:
         """Take a scenario over, changes and duration included."""
         self._again.forget()
-        self._requested.take_pool(pool_class(scenario.pool), scenario.limits, scenario.connect)
-        self._requested.take_load(scenario.load)
-        self._plan = scenario
+        self.requests.take(scenario)
         self.changed.emit()
         self.planned.emit(scenario)
-        self._show_values()
+        self.requests.show()
 
     def perform(self, scenario: Scenario, dsn: str | None = None) -> None:
         """Take a scenario over and run it; on a user's server, such as that of `dsn`, it waits for
@@ -249,33 +256,24 @@ class Controller(QObject):
             return
         again = self.busy
         self._requested.take_pool(pool, self._again.limits_for(pool))
-        self._plan = None
+        self.requests.plan = None
         self._current.leave_pool()
         self.changed.emit()
-        self._show_values()
+        self.requests.show()
         if again:
             self._when_ended(self.start)
 
     def change_settings(self, changes: Mapping[str, Value]) -> None:
-        """Request other values; a notice reports a mistake, which changes nothing. What can't be
-        carried out yet stays requested, and a notice says why."""
-        if self.viewing is not None:
-            return
-        try:
-            self._request(self._requested.change(changes))
-        except InputError as error:
-            self.notices.say("value", str(error), Weight.WARN, passing=True)
-            self.values_changed.emit()
+        """Request other values: see `Requests.change`."""
+        self.requests.change(changes)
 
     def undo(self) -> None:
         """Take the last change back."""
-        if self.viewing is None:
-            self._request(self._requested.undo())
+        self.requests.undo()
 
     def redo(self) -> None:
         """Make the last undone change again."""
-        if self.viewing is None:
-            self._request(self._requested.redo())
+        self.requests.redo()
 
     def inject(self, key: str, value: Value) -> None:
         """Inject a fault, or end one that is in force; nothing without a run."""
@@ -384,12 +382,10 @@ class Controller(QObject):
                 dsn, taken = split_dsn(self.pool, dsn)
         self._server.dsn = dsn
         self._requested.take_server(dialect_of(dsn or ""), taken)
-        if taken and self._plan is not None:
-            connect = {**taken, **self._plan.connect}
-            self._plan = msgspec.structs.replace(self._plan, connect=connect)
+        self.requests.take_arguments(taken)
 
     def _show_server(self) -> None:
-        self._validate()
+        self.requests.validate()
         self.changed.emit()
 
     def _arrive(self, target: Target, start: bool) -> None:
@@ -417,9 +413,8 @@ class Controller(QObject):
         scenario = self.scenario
         if not scenario.replays:
             self.ghost.remove()
-        if self._plan is not None:
-            self._requested.take_pool(self.pool, scenario.limits, scenario.connect)
-            self._requested.take_load(scenario.load)
+        if self.requests.plan is not None:
+            self.requests.take(scenario)
             self.values_changed.emit()
         self._current.begin(scenario, target)
         self.ghost.describe(scenario.replays)
@@ -429,7 +424,7 @@ class Controller(QObject):
         if self.busy or self._closed:
             return
         self._again.forget()
-        self._plan = scenario
+        self.requests.plan = scenario
         self.ghost.show(self.recorder)
         self._current.begin(scenario, target)
         self.ghost.describe(scenario.replays, left_out)
@@ -461,40 +456,6 @@ class Controller(QObject):
         else:
             action()
 
-    # What is requested
-
-    def _request(self, steps: list[Step]) -> None:
-        """Have the engine do what was requested."""
-        if steps:
-            self.in_force.note_change()
-            self._plan = None
-        self._show_values()
-
-    def _show_values(self) -> None:
-        """Show other requested values."""
-        self.values_changed.emit()
-        self._validate()
-
-    def _validate(self) -> None:
-        """Check whether what is requested can be carried out. The files that a session names are
-        read only once it is run."""
-        if self.viewing is not None:
-            self._warnings.take_back()
-            return
-        self._validator.validate(
-            dict(self._requested.load),
-            dialect_of(self._server.dsn or ""),
-            names_a_file=self._requested.names_a_file,
-        )
-
-    def _validated(self) -> None:
-        if self.viewing is not None:
-            return  # what was validated is no longer shown
-        self._warnings.show_changed_arguments(self.in_force.changed_arguments, self._start_again)
-        self._current.change_to(self.values)
-        mistake = self._validator.mistake
-        self._warnings.show(self.pool, self.scenario, mistake, busy=self.busy)
-
     # The session that is shown
 
     def _repeat(self) -> None:
@@ -502,22 +463,16 @@ class Controller(QObject):
         recorder = self.recorder
         if self.busy or recorder is None or recorder.began is None:
             return  # something else was begun meanwhile
-        began, scenario = recorder.began, recorder.began.scenario
-        name = "The last run" if recorder.path is None else recorder.path.name
-        try:
-            replay = Replay.of(name, began, recorder.marks, recorder.duration, recorder.members)
-            pool = shown_pool(scenario.pool, scenario.limits)
-            self._requested.take_recorded(pool, scenario.limits, scenario.load, scenario.connect)
-        except InputError as error:
-            self.notices.say("session", str(error), Weight.BAD)
+        replay = self._again.replay_of(recorder)
+        if replay is None:
             return
-        self._plan = None
+        self.requests.plan = None
         self.shown.leave_session()
         self._current.forget()
         self.notices.take_all_back()
         self._again.take(replay)
         self.changed.emit()
-        self._show_values()
+        self.requests.show()
 
     def _show_session(self, recorder: Recorder, pool: type[Pool], path: Path) -> None:
         """Show an opened session, unless something else was begun meanwhile."""
@@ -528,7 +483,7 @@ class Controller(QObject):
         source = recorder.last if recorder.last is not None else recorder.began.scenario
         connect = recorder.began.scenario.connect
         untaken = self._requested.take_recorded(pool, source.limits, source.load, connect)
-        self._plan = None
+        self.requests.plan = None
         self._again.forget()
         self.ghost.remove()
         self._current.forget()

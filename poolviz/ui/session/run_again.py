@@ -11,11 +11,12 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool
-from poolviz.pools.registry import is_built_in
+from poolviz.pools.registry import is_built_in, shown_pool
 from poolviz.runs.repetition import Replay
 from poolviz.runs.request import check_draft
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.target import Target
+from poolviz.sessions.recorder import Recorder
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
 from poolviz.ui.session.requested_settings import RequestedSettings
 from poolviz.ui.session.worker import Worker
@@ -50,6 +51,22 @@ class RunAgain(QObject):
         self._requested, self._notices = requested, notices
         self._worker, self._learn = worker, learn
         self.replay: Replay | None = None
+
+    def replay_of(self, recorder: Recorder) -> Replay | None:
+        """Return what repeats a recorded session, and request its values; None where that can't be
+        done, which a notice says."""
+        began = recorder.began
+        assert began is not None
+        scenario = began.scenario
+        name = "The last run" if recorder.path is None else recorder.path.name
+        try:
+            replay = Replay.of(name, began, recorder.marks, recorder.duration, recorder.members)
+            pool = shown_pool(scenario.pool, scenario.limits)
+            self._requested.take_recorded(pool, scenario.limits, scenario.load, scenario.connect)
+        except InputError as error:
+            self._notices.say("session", str(error), Weight.BAD)
+            return None
+        return replay
 
     def take(self, replay: Replay) -> None:
         """Repeat a session from the next Start on, and say so."""

@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 def shown(qtbot: QtBot, window: Window) -> ComparisonPage:
     page = window.comparison
     assert page is not None
-    until(qtbot, lambda: page.compared is not None and window._pages.currentWidget() is page)
+    until(qtbot, lambda: page.compared is not None and window.pages.currentWidget() is page)
     return page
 
 
@@ -67,9 +67,9 @@ def test_selected_sessions_are_compared_and_the_list_comes_back(
     assert page.compared is not None and page.compared.names == ("first", "second")
     assert "second: wait p95" in page.sentences.text()
     QTest.keyClick(page, Key.Key_Escape)
-    assert window._pages.currentWidget() is sessions
+    assert window.pages.currentWidget() is sessions
     window.menu.sessions_action.trigger()
-    assert window._pages.currentWidget() is window._run_view
+    assert window.pages.name == "run"
 
 
 def test_figures_are_those_of_the_part_that_is_chosen(page: ComparisonPage) -> None:

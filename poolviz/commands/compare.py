@@ -40,6 +40,7 @@ def command(*, sessions: tuple[str, ...], align: str, out: tuple[Path, ...], as_
     import msgspec  # noqa: PLC0415 - `poolviz --help` loads this file
 
     from poolviz.commands.console import names_of, say  # noqa: PLC0415 - loads numpy
+    from poolviz.commands.progress_line import progress_line, wiped_by_signals  # noqa: PLC0415
     from poolviz.sessions.comparison import Compared, name_of  # noqa: PLC0415 - likewise
     from poolviz.sessions.comparison_files import (  # noqa: PLC0415 - likewise
         as_text,
@@ -53,10 +54,13 @@ def command(*, sessions: tuple[str, ...], align: str, out: tuple[Path, ...], as_
     paths = [_path_of(text) for text in sessions]
     with ExitStack() as stack:
         named = [(name_of(path), stack.enter_context(Recorder.open(path))) for path in paths]
-        compared = Compared.of(named, align)
-        comparison = compared.comparison
-        for path in out:
-            write_file(compared, path)
+        with wiped_by_signals():
+            with progress_line("Comparing the sessions") as share_done:
+                compared = Compared.of(named, align, share_done)
+                comparison = compared.comparison
+            for path in out:
+                with progress_line(f"Writing {path.name}"):
+                    write_file(compared, path)
         click.echo(msgspec.json.encode(comparison) if as_json else as_text(comparison))
         if out:
             say(names_of(out))

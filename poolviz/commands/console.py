@@ -7,10 +7,12 @@ import queue
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
 
+from poolviz.commands.progress_line import WIPE, bar, progress_line
 from poolviz.model.histogram import Summary
 from poolviz.model.load_generator import limits_crossed
 from poolviz.model.messages import ChangeRefused, ProblemReported, Report
@@ -23,6 +25,7 @@ from poolviz.runs.warnings import RunWarning
 from poolviz.scenarios.connect import in_words
 from poolviz.sessions.cards import Effects, SettledSegment
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.share_done import ShareDone
 from poolviz.sessions.statistics import Interval
 from poolviz.sessions.summary import RunSummary
 from poolviz.sessions.thresholds import Verdict
@@ -94,6 +97,11 @@ class Console:
         if files:
             self.say(names_of(files))
 
+    def writing(self, words: str) -> AbstractContextManager[ShareDone]:
+        """Show for the length of a block what is being written, and how far that is."""
+        self.flush()
+        return progress_line(words, quiet=self._quiet)
+
     def show(self, recorder: Recorder) -> None:
         """Print what was reported since the last call, and how far the run is."""
         self.flush()
@@ -113,8 +121,7 @@ class Console:
         )
         if self._terminal:
             share = min(sample.t / self._duration, 1.0) if self._duration else 0.0
-            bar = ("█" * round(20 * share)).ljust(20, "░")
-            click.echo(f"\r\x1b[K{bar} {text}", err=True, nl=False)
+            click.echo(f"{WIPE}{bar(share)} {text}", err=True, nl=False)
             self._drawn = True
         else:
             click.echo(text, err=True)
@@ -131,7 +138,7 @@ class Console:
 
     def _wipe(self) -> None:
         if self._drawn:
-            click.echo("\r\x1b[K", err=True, nl=False)
+            click.echo(WIPE, err=True, nl=False)
             self._drawn = False
 
 

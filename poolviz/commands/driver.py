@@ -191,10 +191,14 @@ def _write_files(request: RunRequest, recorder: Recorder, console: Console) -> b
     if recorder.path is not None:
         recorder.close()  # whether it could be written to its end shows only now
     try:
-        with derived(recorder, request.scope) as exported:
+        with ExitStack() as stack:
+            with console.writing("Preparing the files") as share_done:
+                part = derived(recorder, request.scope, share_done)
+                exported = stack.enter_context(part)
             for path, exporter in request.exports.items():
                 try:
-                    files += write_exports(exported, {path: exporter})
+                    with console.writing(f"Writing {path.name}") as share_done:
+                        files += write_exports(exported, {path: exporter}, share_done=share_done)
                 except PoolvizError as error:
                     say(str(error))
                     whole = False

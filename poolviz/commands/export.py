@@ -44,6 +44,10 @@ def command(
     whether the run is complete, and what its pool left open, is said of the whole.
     """
     from poolviz.commands.console import names_of, say  # noqa: PLC0415 - loads numpy
+    from poolviz.commands.progress_line import (  # noqa: PLC0415 - loads numpy
+        progress_line,
+        wiped_by_signals,
+    )
     from poolviz.runs.exports import check_exports, write_exports  # noqa: PLC0415 - loads numpy
     from poolviz.sessions.derived import Scope  # noqa: PLC0415 - likewise
     from poolviz.sessions.recorder import Recorder  # noqa: PLC0415 - likewise
@@ -52,8 +56,14 @@ def command(
     scope = Scope(start_s, end_s, anonymous, charts)
     scope.check()
     exports = check_exports(files, tidy=tidy, charts=scope.charts)
-    with Recorder.open(session, member) as recorder:
-        say(names_of(list(write_exports(recorder, exports, scope))))
+    words = f"Writing {', '.join(path.name for path in files)}"
+    with (
+        Recorder.open(session, member) as recorder,
+        wiped_by_signals(),
+        progress_line(words) as share_done,
+    ):
+        written = list(write_exports(recorder, exports, scope, share_done))
+    say(names_of(written))
 
 
 def _seconds(option: str, text: str | None) -> float | None:

@@ -18,7 +18,8 @@ from time import monotonic
 import msgspec
 
 from poolviz.model.errors import PoolvizError
-from poolviz.sessions.derived import Scope, derived
+from poolviz.runs.exports import write_exports
+from poolviz.sessions.derived import Scope
 from poolviz.sessions.export.registry import exporters
 from poolviz.sessions.recorder import Recorder
 from poolviz.system import interrupts
@@ -52,9 +53,10 @@ def main(arguments: list[str]) -> None:
     """Export what the one argument says, which is a `Task` as JSON."""
     interrupts.install()
     interrupts.listen()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    task = msgspec.json.decode(arguments[0], type=Task)
+    threading.Thread(target=_end_with_parent, args=(Path(task.session),), daemon=True).start()
     try:
-        _say(Outcome(files=_export(msgspec.json.decode(arguments[0], type=Task))))
+        _say(Outcome(files=_export(task)))
     except PoolvizError as error:
         _say(Outcome(failure=str(error)))
     except Exception:  # noqa: BLE001 - told to the parent, which logs it
@@ -66,18 +68,15 @@ def _export(task: Task) -> tuple[str, ...]:
 
     def progressed(share: float) -> None:
         nonlocal last
-        if monotonic() - last > _EVERY:
+        if share >= 1 or monotonic() - last > _EVERY:
             last = monotonic()
             _say(Outcome(progress=share))
 
     scope = Scope(task.start, task.end, task.anonymous)
-    with (
-        Recorder.open(Path(task.session)) as recorder,
-        derived(recorder, scope, progressed) as part,
-    ):
-        exporter = exporters()[task.suffix].of_charts(task.charts)
-        files = exporter.export(part, Path(task.target))
-    return tuple(map(str, files))
+    exporter = exporters()[task.suffix].of_charts(task.charts)
+    with Recorder.open(Path(task.session)) as recorder:
+        files = write_exports(recorder, {Path(task.target): exporter}, scope, progressed)
+        return tuple(map(str, files))
 
 
 def _say(outcome: Outcome) -> None:
@@ -85,8 +84,11 @@ def _say(outcome: Outcome) -> None:
     sys.stdout.flush()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(session: Path) -> None:
     with suppress(OSError):
         while os.read(0, 1024):  # not by sys.stdin, whose lock Python takes when it ends
             pass
+    with suppress(OSError):  # the copy is the parent's to remove, unless it was killed
+        session.unlink()
+        session.parent.rmdir()
     interrupts.end_at_once()

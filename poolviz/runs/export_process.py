@@ -10,7 +10,6 @@ import json
 import logging
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,7 @@ from poolviz.model.errors import PoolvizError
 from poolviz.runs.export_child import Outcome, Task
 from poolviz.sessions.derived import EVERYTHING, Scope, snapshot
 from poolviz.sessions.recorder import Recorder
+from poolviz.system.files import temporary_folder
 
 EXPORT = "_export"  # the argument by which a packaged program starts as an export
 _END_LIMIT = 5.0  # seconds for a cancelled process to end, before it is killed
@@ -67,8 +67,8 @@ class ExportProcess:
     def run(self) -> tuple[Path, ...]:
         """Export, and return the files that were made. Raises ExportCancelled, or PoolvizError with
         the sentence that says why there are none."""
-        with tempfile.TemporaryDirectory(prefix="poolviz-", ignore_cleanup_errors=True) as folder:
-            session = Path(folder, "session.poolviz")
+        with temporary_folder() as folder:
+            session = folder / "session.poolviz"
             snapshot(self._recorder, session)
             scope = self._scope
             task = Task(

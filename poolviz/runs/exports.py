@@ -10,6 +10,7 @@ from poolviz.sessions.derived import EVERYTHING, Scope, derived
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.share_done import ShareDone, portion, unheard
 from poolviz.system.files import resolved
 
 
@@ -35,9 +36,15 @@ def check_exports(
 
 
 def write_exports(
-    recorder: Recorder, exports: Mapping[Path, Exporter], scope: Scope = EVERYTHING
+    recorder: Recorder,
+    exports: Mapping[Path, Exporter],
+    scope: Scope = EVERYTHING,
+    share_done: ShareDone = unheard,
 ) -> Iterator[Path]:
-    """Write each file, and yield every path that was made, once it is there."""
-    with derived(recorder, scope) as exported:
-        for path, exporter in exports.items():
-            yield from exporter.export(exported, path)
+    """Write each file, and yield every path that was made, once it is there. `share_done` hears how
+    much of all of it is done."""
+    first = 0 if scope.is_whole else 1  # what is to be exported is made first
+    steps = first + len(exports)
+    with derived(recorder, scope, portion(share_done, 0, steps)) as exported:
+        for number, (path, exporter) in enumerate(exports.items(), first):
+            yield from exporter.export(exported, path, portion(share_done, number, steps))

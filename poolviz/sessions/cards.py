@@ -21,6 +21,7 @@ from poolviz.sessions.differences import (
 from poolviz.sessions.differences_in_words import in_words
 from poolviz.sessions.measured_segments import measured_segments
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.statistics import Interval
 from poolviz.sessions.summary import SegmentSummary
 from poolviz.sessions.thresholds import Scope, Threshold, Verdict
@@ -65,15 +66,15 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     cards: list[Card]
 
 
-def effects(recorder: Recorder) -> Effects:
+def effects(recorder: Recorder, share_done: ShareDone = unheard) -> Effects:
     """Return what the changes and faults of a run did. Reads every sample, of an hour in about a
-    second. InputError if the session is damaged."""
+    second, of which `share_done` hears. InputError if the session is damaged."""
     summary = recorder.summary()
     verdicts = _verdicts(recorder, summary.segments)
     settled, cards = [], []
     before: Measured | None = None
     done: list[Mark] = []
-    for number, each in enumerate(measured_segments(recorder, summary), 1):
+    for number, each in enumerate(measured_segments(recorder, summary, 0, share_done), 1):
         measured = each.settled
         settled.append(
             SettledSegment(

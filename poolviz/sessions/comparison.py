@@ -20,6 +20,7 @@ from poolviz.sessions.differences_in_words import in_words
 from poolviz.sessions.file.reader import SessionHeader
 from poolviz.sessions.measured_segments import MeasuredSegment, measured_segments
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.share_done import ShareDone, portion, unheard
 from poolviz.sessions.statistics import Interval
 from poolviz.sessions.summary import RunSummary
 
@@ -94,9 +95,15 @@ class Compared:
     recorders: tuple[Recorder, ...]
     zeros: tuple[float, ...]
     align: str
+    share_done: ShareDone = unheard  # hears how much was read when they are compared
 
     @classmethod
-    def of(cls, named: Sequence[tuple[str, Recorder]], align: str = START) -> Compared:
+    def of(
+        cls,
+        named: Sequence[tuple[str, Recorder]],
+        align: str = START,
+        share_done: ShareDone = unheard,
+    ) -> Compared:
         """Return sessions aligned at their start, or at the first mark of each that `align` names:
         by its key, such as `max_overflow`, or by its text. InputError if one has no such mark."""
         if len(named) < 2:
@@ -109,7 +116,7 @@ class Compared:
             0.0 if align == START else _moment(recorder, align, name)
             for recorder, name in zip(recorders, names, strict=True)
         )
-        return cls(names, recorders, zeros, align)
+        return cls(names, recorders, zeros, align, share_done)
 
     @property
     def start(self) -> float:
@@ -174,12 +181,12 @@ def _has(marks: Sequence[Mark]) -> str:
 
 def _compared(sessions: Compared) -> Comparison:
     summaries = [recorder.summary() for recorder in sessions.recorders]
-    segments = [
-        [each for each in measured_segments(recorder, summary, run) if each.segment.to_s > zero]
-        for run, (recorder, summary, zero) in enumerate(
-            zip(sessions.recorders, summaries, sessions.zeros, strict=True), 1
-        )
-    ]
+    segments = []
+    each_one = zip(sessions.recorders, summaries, sessions.zeros, strict=True)
+    for run, (recorder, summary, zero) in enumerate(each_one, 1):
+        done = portion(sessions.share_done, run - 1, len(sessions.names))
+        measured = measured_segments(recorder, summary, run, done)
+        segments.append([each for each in measured if each.segment.to_s > zero])
     notes = []
     whole = "The whole run" if sessions.align == START else f"From {sessions.align} on"
     parts = [_part(sessions.names, whole, [_joined(each, 0) for each in segments])]

@@ -7,7 +7,6 @@ has it as it has any other, and nothing else of the session can get into an expo
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +34,9 @@ from poolviz.sessions.file.format import (
 from poolviz.sessions.file.packing import Packer, StoredSums, as_rows, counts_row
 from poolviz.sessions.file.reader import SessionHeader, SessionReader
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.share_done import ShareDone, portion, unheard
 from poolviz.sessions.summary import SummaryBuilder
+from poolviz.system.files import temporary_folder
 
 _MESSAGES = ("error_kinds", "error_counts")
 
@@ -70,33 +71,35 @@ EVERYTHING = Scope()
 
 @contextmanager
 def derived(
-    recorder: Recorder, scope: Scope, progress: Callable[[float], None] = lambda _: None
+    recorder: Recorder, scope: Scope, share_done: ShareDone = unheard
 ) -> Iterator[Recorder]:
     """Open what `scope` says of a session, for the length of the block.
 
-    `progress` hears the share that is done, and may raise. InputError if there is nothing in that
+    `share_done` hears how much of it is made, and may raise. InputError if there is nothing in that
     part or its file can't be written.
     """
     if scope.is_whole or recorder.began is None:
         yield recorder
         return
     scope.check()
-    with tempfile.TemporaryDirectory(prefix="poolviz-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder, "session.poolviz")
+    in_part = scope.start is not None or scope.end is not None
+    steps = 1 + in_part + scope.anonymous
+    with temporary_folder() as folder:
+        path = folder / "session.poolviz"
         with _written(path):
-            snapshot(recorder, path, progress)
-        if scope.start is not None or scope.end is not None:
+            snapshot(recorder, path, portion(share_done, 0, steps))
+        if in_part:
             with Recorder.open(path) as whole:
-                path = _written_rows(path, "part", _part(whole, scope, progress))
+                rows = _part(whole, scope, portion(share_done, 1, steps))
+                path = _written_rows(path, "part", rows)
         if scope.anonymous:
-            path = _written_rows(path, "anonymous", _anonymous(SessionReader(path), progress))
+            rows = _anonymous(SessionReader(path), portion(share_done, steps - 1, steps))
+            path = _written_rows(path, "anonymous", rows)
         with Recorder.open(path) as made:
             yield made
 
 
-def snapshot(
-    recorder: Recorder, path: Path, progress: Callable[[float], None] = lambda _: None
-) -> None:
+def snapshot(recorder: Recorder, path: Path, share_done: ShareDone = unheard) -> None:
     """Write a session to `path`, where no file may be: of one that is being recorded, what was
     committed. OSError or InputError if it can't be written."""
     if recorder.copy(path):
@@ -106,7 +109,7 @@ def snapshot(
     if kept and not is_member and recorder.path is not None:
         SessionReader(recorder.path).copy(path)
     else:
-        write_session(path, session_rows(recorder, progress))
+        write_session(path, session_rows(recorder, share_done))
 
 
 def _written_rows(path: Path, name: str, rows: Iterator[Row]) -> Path:
@@ -134,14 +137,14 @@ def _written(path: Path) -> Iterator[None]:
         raise InputError(f"Can't write to the folder {path.parent.parent}: {why}.") from None
 
 
-def session_rows(
-    recorder: Recorder, progress: Callable[[float], None] = lambda _: None
-) -> Iterator[Row]:
-    """Yield the rows of a session file that holds what is recorded."""
+def session_rows(recorder: Recorder, share_done: ShareDone = unheard) -> Iterator[Row]:
+    """Yield the rows of a session file that holds what is recorded. `share_done` hears how much of
+    it was read."""
     members = [recorder.member(name) for name in recorder.members]
     for number, each in enumerate((recorder, *members)):
         assert each.began is not None
-        samples = _reported(each.samples(), 0.0, each.duration, progress)
+        done = portion(share_done, number, 1 + len(members))
+        samples = each.samples(share_done=done)
         yield from _rows(_Record(each.began, each.marks, samples, each), number, len(members))
 
 
@@ -174,14 +177,15 @@ def _rows(record: _Record, number: int, members: int) -> Iterator[Row]:
     yield counts_row(counts, number)
 
 
-def _part(whole: Recorder, scope: Scope, progress: Callable[[float], None]) -> Iterator[Row]:
+def _part(whole: Recorder, scope: Scope, share_done: ShareDone) -> Iterator[Row]:
     """Yield the rows of a part: the samples whose middle lies in it, and the changes, faults and
     notes in their time. Segments are numbered anew, and conditions, of the whole run, go."""
     start = scope.start or 0.0
     end = whole.duration if scope.end is None else min(scope.end, whole.duration)
+    pools = (whole, *(whole.member(name) for name in whole.members))
     found = [
-        _part_of(each, start, end, progress)
-        for each in (whole, *(whole.member(name) for name in whole.members))
+        _part_of(each, start, end, portion(share_done, number, len(pools)))
+        for number, each in enumerate(pools)
     ]
     parts = [part for part in found if part is not None]
     if found[0] is None:
@@ -193,12 +197,10 @@ def _part(whole: Recorder, scope: Scope, progress: Callable[[float], None]) -> I
         yield from _rows(part, number, len(parts) - 1)
 
 
-def _part_of(
-    source: Recorder, start: float, end: float, progress: Callable[[float], None]
-) -> _Record | None:
+def _part_of(source: Recorder, start: float, end: float, share_done: ShareDone) -> _Record | None:
     """Return a part of one member; None if there is nothing of it."""
     assert source.began is not None
-    samples = _within(source, start, end)
+    samples = _within(source, start, end, share_done)
     first = next(samples, None)
     if first is None:
         return None
@@ -211,11 +213,11 @@ def _part_of(
     )
     marks = tuple(mark for mark in source.marks if begin <= mark.t <= end)
     kept = _with_kinds(chain([first], samples), source, first.segment)
-    return _Record(began, marks, _reported(kept, begin, end, progress), source)
+    return _Record(began, marks, kept, source)
 
 
-def _within(whole: Recorder, start: float, end: float) -> Iterator[Sample]:
-    for sample in whole.samples(start, end):
+def _within(whole: Recorder, start: float, end: float, share_done: ShareDone) -> Iterator[Sample]:
+    for sample in whole.samples(start, end, share_done):
         if start <= sample.t - sample.span / 2 < end:
             yield sample
 
@@ -240,16 +242,7 @@ def _with_kinds(samples: Iterable[Sample], whole: Recorder, segment: int) -> Ite
         )
 
 
-def _reported(
-    samples: Iterator[Sample], begin: float, end: float, progress: Callable[[float], None]
-) -> Iterator[Sample]:
-    for number, sample in enumerate(samples):
-        if number % 500 == 0:
-            progress(min((sample.t - begin) / max(end - begin, 1.0), 1.0))
-        yield sample
-
-
-def _anonymous(reader: SessionReader, progress: Callable[[float], None]) -> Iterator[Row]:
+def _anonymous(reader: SessionReader, share_done: ShareDone) -> Iterator[Row]:
     """Yield the rows of a session without what names a server or a user."""
     members = [SessionHeader(reader.path, number) for number in range(1, len(reader.members) + 1)]
     names = Anonymizer([reader.began, *(member.began for member in members)])
@@ -257,7 +250,7 @@ def _anonymous(reader: SessionReader, progress: Callable[[float], None]) -> Iter
     for table, place, body in reader.rows():
         if table == "chunks":
             samples += int(place[2])
-            progress(samples / reader.stored.counts.samples)
+            share_done(samples / max(reader.stored.counts.samples, 1))
         kept = _anonymous_body(table, place, body, names)
         if kept is not None:
             yield table, place, kept

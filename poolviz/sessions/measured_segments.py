@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.sessions.batches import steps_of
 from poolviz.sessions.differences import Measured
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.summary import RunSummary, SegmentSummary
 
 
@@ -25,18 +26,19 @@ class MeasuredSegment:
 
 
 def measured_segments(
-    recorder: Recorder, summary: RunSummary, run: int = 0
-) -> list[MeasuredSegment]:
-    """Return the segments of a `summary` of what is recorded. Of several that are compared, each
-    `run` has a number. Reads every sample: InputError if the session is damaged."""
+    recorder: Recorder, summary: RunSummary, run: int = 0, share_done: ShareDone = unheard
+) -> Iterator[MeasuredSegment]:
+    """Yield the segments of a `summary` of what is recorded. Of several that are compared, each
+    `run` has a number. Reads every sample: InputError if the session is damaged. `share_done` hears
+    how much was read."""
     segments = summary.segments
     moments: dict[float, list[Mark]] = {}
     for mark in recorder.marks:
         if mark.kind is not MarkKind.NOTE:
             moments.setdefault(mark.t, []).append(mark)
-    found: list[MeasuredSegment] = []
     ends = [each.to_s for each in segments]
-    steps = steps_of(recorder.columns(), ends, segments[0].from_s) if segments else ()
+    columns = recorder.columns(share_done)
+    steps = steps_of(columns, ends, segments[0].from_s) if segments else ()
     for number, (segment, each) in enumerate(zip(segments, steps, strict=True)):
         first = each.settled()
         begin, end = max(float(each.begins[first]), segment.from_s), float(each.ends[-1])
@@ -47,8 +49,7 @@ def measured_segments(
         after = settled
         if first and number and _is_over(happened, segment, segments[number - 1]):
             after = Measured(each.batches(), segment.from_s, end, 0.0, seed)
-        found.append(MeasuredSegment(segment, happened, settled, after))
-    return found
+        yield MeasuredSegment(segment, happened, settled, after)
 
 
 def _is_over(happened: Sequence[Mark], after: SegmentSummary, before: SegmentSummary) -> bool:

@@ -27,11 +27,13 @@ from poolviz.sessions.file.reader import SessionHeader, SessionReader
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.member_sum import MemberSum, shifted
 from poolviz.sessions.resolutions import Band, Resolutions, View
+from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.stored_resolutions import StoredResolutions
 from poolviz.sessions.summary import Reading, RunSummary, SummaryBuilder
 
 __all__ = ["Band", "Recent", "Recorder", "View"]
 
+_REPORT_EVERY = 500  # samples
 _RECENT = 60.0  # seconds that `recent` can look back
 
 
@@ -209,19 +211,29 @@ class Recorder:
         with self._lock:
             return self._resolutions.view(start, end, points)
 
-    def columns(self) -> Iterator[Columns]:
+    def columns(self, share_done: ShareDone = unheard) -> Iterator[Columns]:
         """Yield all samples recorded until now, in order, as columns: many at once, some hundred
-        times as quick as one by one."""
-        yield from self._file.columns()
+        times as quick as one by one. `share_done` hears which share was taken."""
+        whole = self.duration
+        for part in self._file.columns():
+            yield part
+            share_done(_share(float(part["t"][-1]), whole))
 
-    def samples(self, start: float = 0.0, end: float = math.inf) -> Iterator[Sample]:
+    def samples(
+        self, start: float = 0.0, end: float = math.inf, share_done: ShareDone = unheard
+    ) -> Iterator[Sample]:
         """Yield every sample recorded until now, in order, from the file: those between `start` and
         `end` (seconds), and perhaps some before and after, of which a session that was opened needs
-        not read many."""
+        not read many. `share_done` hears which share of that time was taken."""
         if isinstance(self._file, SessionReader):
-            yield from self._file.samples(start, end)
+            found = self._file.samples(start, end)
         else:
-            yield from self._file.samples()
+            found = self._file.samples()
+        whole = min(end, self.duration) - start
+        for number, sample in enumerate(found, 1):
+            yield sample
+            if number % _REPORT_EVERY == 0:
+                share_done(_share(sample.t - start, whole))
 
     def copy(self, path: Path) -> bool:
         """Write the session that was opened to `path`, where no file may be; return False if this
@@ -317,6 +329,10 @@ def no_member(name: str, members: Iterable[str]) -> InputError:
     known = ", ".join(members)
     which = f"its pools are {known}" if known else "it has one pool only"
     return InputError(f"There is no pool {name!r} in this session: {which}.")
+
+
+def _share(done: float, whole: float) -> float:
+    return min(max(done / whole, 0.0), 1.0) if whole > 0 else 1.0
 
 
 def _number_of(name: str, path: Path) -> int:

@@ -8,15 +8,16 @@ import msgspec
 
 from poolviz.sessions.cards import effects
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.thresholds import verdicts
 
 
-def as_object(recorder: Recorder) -> dict[str, Any]:
+def as_object(recorder: Recorder, share_done: ShareDone = unheard) -> dict[str, Any]:
     """Return the one object that `poolviz run --json` prints: what was run comes first, and what
     became of its conditions, then the changes, faults and notes of the run, and last what changes
     and faults did. `members` has the figures of each pool of a run that has several; those of the
     run are their sum then."""
-    summary, did = recorder.summary(), effects(recorder)
+    summary, did = recorder.summary(), effects(recorder, share_done)
     return {
         "pool": summary.pool,
         "use": summary.use,

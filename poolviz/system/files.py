@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from poolviz.model.errors import InputError
-from poolviz.system.interrupts import half_written
+from poolviz.system.interrupts import half_written, temporary_folders
 
 # What names of temporary files begin with: another machine may write to the same folder.
 _DRAFT = f".poolviz-{zlib.crc32(platform.node().encode()):08x}-"
@@ -108,11 +108,23 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
 
 
 @contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield an empty folder that is the user's alone, and remove it with all that is in it at the
+    end of the block, or when a signal ends the process at once."""
+    with tempfile.TemporaryDirectory(prefix="poolviz-", ignore_cleanup_errors=True) as folder:
+        temporary_folders.add(folder)
+        try:
+            yield Path(folder)
+        finally:
+            temporary_folders.discard(folder)
+
+
+@contextmanager
 def appending(*paths: Path) -> Iterator[tuple[Path, ...]]:
     """Yield a temporary path for each of `paths`, to write to; append what was written to the files
     at the end of the block. An exception in the block leaves the files as they were."""
-    with tempfile.TemporaryDirectory() as folder:
-        drafts = tuple(Path(folder, f"{number}") for number in range(len(paths)))
+    with temporary_folder() as folder:
+        drafts = tuple(folder / f"{number}" for number in range(len(paths)))
         yield drafts
         for draft, path in zip(drafts, paths, strict=True):
             with path.open("ab") as file:

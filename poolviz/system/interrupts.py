@@ -25,6 +25,7 @@ _SAME = 0.25  # seconds in which further signals count as the first one
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 ENDING = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 half_written: set[str] = set()  # files that are removed if the process ends at once
+temporary_folders: set[str] = set()  # likewise, with all that is in them
 
 
 class _State:
@@ -36,12 +37,18 @@ class _State:
 
 
 def end_at_once() -> None:
-    """End the process now, without half-written files. May be called from any thread."""
+    """End the process now, without half-written files and temporary folders. May be called from any
+    thread."""
     for path in tuple(half_written):
         try:  # noqa: SIM105 - contextlib takes its time, as pathlib does
             os.unlink(path)  # noqa: PTH108
         except OSError:
             pass  # it isn't there yet, or not any more
+    if temporary_folders:
+        import shutil  # noqa: PLC0415 - not needed before
+
+        for folder in tuple(temporary_folders):
+            shutil.rmtree(folder, ignore_errors=True)
     os._exit(INTERRUPTED)
 
 

@@ -77,6 +77,7 @@ def test_cancel_ends_an_export_and_leaves_nothing(
         window.export._write(window.export.formats[".png"], shown, path)
     until(qtbot, window.export.strip.isVisible)
     assert "run0.png" in window.export.strip.words.text()
+    assert window.export.strip.bar.maximum() > 0, "it shows how far that is"
     QTest.mouseClick(window.export.strip.button, Qt.MouseButton.LeftButton)
     until(qtbot, lambda: not window.export.strip.isVisible())
     assert "was cancelled" in window.status.message.text()

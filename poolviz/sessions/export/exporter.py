@@ -7,9 +7,10 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from poolviz.model.errors import InputError
+from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.system.files import appending, atomic_write, cannot_write, check_writable
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _PARTS = {"waiting": "connections", "server": "connections"}
 NAMES = tuple(dict.fromkeys((*PICTURE, *REPORT)))
 
 # Gets the record and the paths; where a format has charts and some are chosen, also their names as
-# `charts`.
+# `charts`; one that takes long gets `share_done`.
 Write: TypeAlias = Callable[..., None]
 
 
@@ -37,6 +38,7 @@ class Exporter:
     that `appends` adds what is written to the file that is there. `check_path` raises InputError if
     the file itself can't be written. `charts` are the names of the charts that it has, and `chosen`
     those that are drawn; none are all. A name means the same curves in every format.
+    One that is `long` reads every sample, and says meanwhile how far it is.
     """
 
     label: str
@@ -46,6 +48,7 @@ class Exporter:
     check_path: Callable[[Path], None] = check_writable
     charts: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
+    long: bool = False
 
     def of_charts(self, names: Sequence[str]) -> Exporter:
         """Return the exporter of these charts alone, in the order of the format; one without charts
@@ -79,8 +82,11 @@ class Exporter:
         for file in self.files(path)[1:]:
             check_writable(file)
 
-    def export(self, recorder: Recorder, path: Path) -> tuple[Path, ...]:
-        """Write what is recorded to `path` and return the files that were made.
+    def export(
+        self, recorder: Recorder, path: Path, share_done: ShareDone = unheard
+    ) -> tuple[Path, ...]:
+        """Write what is recorded to `path` and return the files that were made. `share_done` hears
+        how much is.
 
         Raises InputError if they can't be written or nothing was recorded.
         """
@@ -88,13 +94,17 @@ class Exporter:
             raise InputError(f"Can't write {path}: the run never began, nothing was recorded.")
         self.check(path)
         files = self.files(path)
+        options: dict[str, Any] = {"charts": self.chosen} if self.chosen else {}
+        if self.long:
+            options["share_done"] = share_done
         try:
             with (appending if self.appends else atomic_write)(*files) as drafts:
-                self.write(recorder, drafts, **({"charts": self.chosen} if self.chosen else {}))
+                self.write(recorder, drafts, **options)
         except OSError as error:
             raise cannot_write(path, error) from None
         except sqlite3.Error as error:
             raise InputError(f"Can't write {path}: {error}.") from None
+        share_done(1.0)
         return files
 
 
@@ -108,7 +118,7 @@ def check_charts(names: Sequence[str]) -> None:
 def write_by_name(name: str) -> Write:
     """Return a `write` that loads the function `module:function` when it is first called."""
 
-    def write(recorder: Recorder, paths: Sequence[Path], **charts: Sequence[str]) -> None:
-        pkgutil.resolve_name(name)(recorder, paths, **charts)
+    def write(recorder: Recorder, paths: Sequence[Path], **options: Any) -> None:
+        pkgutil.resolve_name(name)(recorder, paths, **options)
 
     return write

@@ -11,6 +11,7 @@ from poolviz.sessions.export.exporter import REPORT
 from poolviz.sessions.export.manifest import Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
+from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.thresholds import verdicts
 from poolviz.ui.report.change_cards import change_cards, settled_table
 from poolviz.ui.report.chart_data import chart_data
@@ -27,9 +28,12 @@ from poolviz.ui.report.tables import (
 )
 
 
-def page(recorder: Recorder, charts: Sequence[str] = REPORT) -> bytes:
-    """Return the report of what is recorded as one HTML file, in UTF-8."""
-    about, figures = manifest(recorder), as_object(recorder)
+def page(
+    recorder: Recorder, charts: Sequence[str] = REPORT, share_done: ShareDone = unheard
+) -> bytes:
+    """Return the report of what is recorded as one HTML file, in UTF-8. `share_done` hears how much
+    of the session was read."""
+    about, figures = manifest(recorder), as_object(recorder, share_done)
     drawn = chart_data(recorder, charts)
     data = {**drawn, "figures": figures, "manifest": about}
     title = about.scenario.title or about.scenario.pool

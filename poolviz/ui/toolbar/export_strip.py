@@ -26,6 +26,7 @@ class ExportStrip(QWidget):
         self.bar.setFixedWidth(_BAR_WIDTH)
         self.button.setProperty("role", "pill")
         self.bar.setTextVisible(False)
+        self.bar.setRange(0, _STEPS)
         self.bar.setAccessibleName("Progress of the export")
         self.button.setAccessibleName("Cancel the export")
         self.button.clicked.connect(self.cancelled)
@@ -39,13 +40,12 @@ class ExportStrip(QWidget):
     def begin(self, words: str) -> None:
         """Show that something is being written."""
         self.words.setText(words)
-        self.bar.setRange(0, 0)  # busy, as long as nobody knows how far it is
+        self.bar.setValue(0)
         self.button.setEnabled(True)
         self.show()
 
     def advance(self, share: float) -> None:
-        """Show which share is done; once all of what is counted is, the strip is busy again."""
-        self.bar.setRange(0, _STEPS if share < 1 else 0)
+        """Show which share is done."""
         self.bar.setValue(round(share * _STEPS))
 
     def cancelling(self) -> None:

@@ -31,6 +31,7 @@ from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import as_json, manifest, run_started, utc
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import LEVELS
+from poolviz.sessions.share_done import ShareDone
 from poolviz.sessions.summary import RunSummary
 from poolviz.sessions.table import COLUMNS, Column, table_of
 
@@ -46,12 +47,12 @@ Figure: TypeAlias = tuple[str, str, float, str]  # series, stat, value, unit
 _Event: TypeAlias = tuple[float, str, str | None, Value | None, Value | None, str]  # t, kind, …
 
 
-def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
+def _write(recorder: Recorder, paths: Sequence[Path], share_done: ShareDone) -> None:
     data, *beside = paths
     with data.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
-        for part in recorder.columns():
+        for part in recorder.columns(share_done):
             table = table_of([part])
             rows.writerows(zip(*(_cells(table[name]) for name in COLUMNS), strict=True))
     _write_beside(recorder, beside)
@@ -67,13 +68,13 @@ def _cells(column: Column) -> Iterable[float | str]:
     )
 
 
-def _write_tidy(recorder: Recorder, paths: Sequence[Path]) -> None:
+def _write_tidy(recorder: Recorder, paths: Sequence[Path], share_done: ShareDone) -> None:
     data, *beside = paths
     began = run_started(recorder)
     with data.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(DATA)
-        for sample in recorder.samples():
+        for sample in recorder.samples(share_done=share_done):
             when = (utc(began.started + sample.t), sample.t)
             segment = sample.segment + 1
             table.writerows((*when, *figure, segment) for figure in _figures(sample))
@@ -179,5 +180,5 @@ def _cell(value: object) -> object:
 
 
 _BESIDE = (".events.csv", ".manifest.json")
-EXPORTER = Exporter("Data as CSV", _write, beside=_BESIDE)
-TIDY = Exporter("Data as tidy CSV", _write_tidy, beside=_BESIDE)
+EXPORTER = Exporter("Data as CSV", _write, beside=_BESIDE, long=True)
+TIDY = Exporter("Data as tidy CSV", _write_tidy, beside=_BESIDE, long=True)

@@ -7,4 +7,5 @@ from __future__ import annotations
 
 from poolviz.sessions.export.exporter import REPORT, Exporter, write_by_name
 
-EXPORTER = Exporter("Report as HTML", write_by_name("poolviz.ui.report:write"), charts=REPORT)
+_WRITE = write_by_name("poolviz.ui.report:write")
+EXPORTER = Exporter("Report as HTML", _WRITE, charts=REPORT, long=True)

@@ -9,10 +9,12 @@ from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import as_json, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
+from poolviz.sessions.share_done import ShareDone
 
 
-def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
-    paths[0].write_bytes(as_json(as_object(recorder) | {"manifest": manifest(recorder)}))
+def _write(recorder: Recorder, paths: Sequence[Path], share_done: ShareDone) -> None:
+    found = as_object(recorder, share_done) | {"manifest": manifest(recorder)}
+    paths[0].write_bytes(as_json(found))
 
 
-EXPORTER = Exporter("Figures as JSON", _write)
+EXPORTER = Exporter("Figures as JSON", _write, long=True)

@@ -15,6 +15,7 @@ from poolviz.sessions.differences import Outcome
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import run_started
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.summary import RunSummary, no_success
 from poolviz.sessions.thresholds import Verdict, verdicts
 
@@ -22,11 +23,11 @@ _MOST_SENTENCES = 10  # of conditions that didn't pass
 _MOST_CARDS = 5
 
 
-def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
-    paths[0].write_text(f"{summary_line(recorder)}\n", encoding="utf-8")
+def _write(recorder: Recorder, paths: Sequence[Path], share_done: ShareDone) -> None:
+    paths[0].write_text(f"{summary_line(recorder, share_done)}\n", encoding="utf-8")
 
 
-def summary_line(recorder: Recorder) -> str:
+def summary_line(recorder: Recorder, share_done: ShareDone = unheard) -> str:
     """Return what was run and what came of it, on one line."""
     summary, checked = recorder.summary(), verdicts(recorder)
     wrong = summary.incomplete_reason or no_success(summary)
@@ -38,7 +39,7 @@ def summary_line(recorder: Recorder) -> str:
         parts.append(in_markdown(wrong))
     if checked:
         parts.append(_thresholds(checked, failed))
-    parts += _cards(effects(recorder).cards)
+    parts += _cards(effects(recorder, share_done).cards)
     return " ".join(parts)
 
 
@@ -80,4 +81,4 @@ def _rounded(seconds: float) -> str:
     return show_seconds(float(f"{seconds:.3g}"))
 
 
-EXPORTER = Exporter("Summary in a line of Markdown", _write)
+EXPORTER = Exporter("Summary in a line of Markdown", _write, long=True)

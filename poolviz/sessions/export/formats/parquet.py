@@ -15,6 +15,7 @@ from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import as_json, manifest
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.share_done import ShareDone
 from poolviz.sessions.table import COLUMNS, Table, table_of, unit_of
 from poolviz.system.files import check_writable
 
@@ -38,7 +39,7 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
-def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
+def _write(recorder: Recorder, paths: Sequence[Path], share_done: ShareDone) -> None:
     pyarrow = _pyarrow()
     from pyarrow import parquet  # noqa: PLC0415 - likewise
 
@@ -46,7 +47,7 @@ def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
     schema: Any = None
     writer: Any = None
     try:
-        for table in _tables(recorder):
+        for table in _tables(recorder, share_done):
             if writer is None:
                 fields = [
                     pyarrow.field(
@@ -63,9 +64,9 @@ def _write(recorder: Recorder, paths: Sequence[Path]) -> None:
             writer.close()
 
 
-def _tables(recorder: Recorder) -> Iterator[Table]:
+def _tables(recorder: Recorder, share_done: ShareDone) -> Iterator[Table]:
     parts: list[Columns] = []
-    for part in recorder.columns():
+    for part in recorder.columns(share_done):
         parts.append(part)
         if len(parts) == _AT_ONCE:
             yield table_of(parts)
@@ -79,4 +80,4 @@ def _metadata(name: str) -> dict[str, str]:
     return {"unit": unit} if unit else {}
 
 
-EXPORTER = Exporter("Data as Parquet", _write, check_path=_check)
+EXPORTER = Exporter("Data as Parquet", _write, check_path=_check, long=True)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from poolviz.commands import options
-from poolviz.model.errors import InputError
 from poolviz.sessions.export.registry import suffixes
-
-if TYPE_CHECKING:
-    from poolviz.model.parameters import Parameter, Value
-    from poolviz.runs.repetition import Replay
-    from poolviz.scenarios.check import Declared
-    from poolviz.scenarios.draft import Draft
 
 
 @click.command(short_help="Run a load on a pool without a window, and print what was measured.")
@@ -114,32 +106,30 @@ def command(
     there is no server to work with, 99 when a condition of --fail-if came true, and 130 when
     Ctrl+C, SIGTERM or SIGHUP ended it, with the result up to then.
     """
-    from poolviz.commands.driver import run_draft  # noqa: PLC0415 - loads what a run needs
+    from poolviz.commands.drafts import (  # noqa: PLC0415 - loads what a run needs
+        draft_from,
+        with_options,
+        with_own_pool,
+    )
+    from poolviz.commands.driver import run_draft  # noqa: PLC0415 - likewise
     from poolviz.runs.runner import Runner  # noqa: PLC0415 - likewise
-    from poolviz.scenarios.draft import Draft  # noqa: PLC0415 - likewise
-    from poolviz.scenarios.presets import open_scenario  # noqa: PLC0415 - likewise
-    from poolviz.sessions.folder import is_session_file  # noqa: PLC0415 - likewise
 
-    replay, notes = None, []
-    if scenario is not None and is_session_file(scenario):
-        replay = _replay_of(scenario)
-        draft = replay.draft
-    else:
-        draft = Draft() if scenario is None else open_scenario(scenario)
+    notes: list[str] = []
+    draft, replay = draft_from(scenario)
     given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
     draft = draft.with_fields(**{key: value for key, value in given.items() if value is not None})
     if replay is not None:
         replay.check_server(draft.dsn)
     elif pool is not None and scenario is not None:
         draft = draft.with_fields(limits={}, connect={})
-    draft = _with_own_pool(draft, own_pool)
+    draft = with_own_pool(draft, own_pool)
     with Runner() as runner:
         runner.learn(draft.pool)
         if replay is not None:
             draft, left_out = replay.fitted(draft)
             notes = [replay.sentence, *left_out]
         sections = {"limits": limits, "load": load, "connect": connect}
-        draft = _with_options(draft, sections, at)
+        draft = with_options(draft, sections, at)
         if fail_if:
             draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])
         return run_draft(
@@ -155,71 +145,3 @@ def command(
             metrics=metrics,
             otlp=otlp,
         )
-
-
-def _replay_of(session: Path) -> Replay:
-    """Return the session to run again: a file, or one of the sessions folder by its file's name."""
-    from poolviz.runs.repetition import Replay  # noqa: PLC0415 - loads what a run needs
-    from poolviz.sessions.folder import SessionsFolder  # noqa: PLC0415 - likewise
-    from poolviz.system.folders import sessions_folder  # noqa: PLC0415 - only here
-
-    kept = sessions_folder() / session.name
-    if session.parent == Path() and not session.exists() and kept.exists():
-        session = SessionsFolder(sessions_folder()).find(session.name).path
-    return Replay.open(session)
-
-
-def _with_own_pool(draft: Draft, own_pool: Sequence[str]) -> Draft:
-    """Return `draft` with its pool used as the options say. InputError for a mistake in them."""
-    from poolviz.scenarios.toml_file import draft_of  # noqa: PLC0415 - loads what a run needs
-
-    if not own_pool:
-        return draft
-    given = dict(options.assignment(text, "--own-pool") for text in own_pool)
-    used = draft_of({"pool": draft.pool, "own_pool": given})
-    return draft.with_fields(pool=used.pool, mistakes=(*draft.mistakes, *used.mistakes))
-
-
-def _with_options(draft: Draft, sections: Mapping[str, Sequence[str]], at: Sequence[str]) -> Draft:
-    """Return `draft` with what the options say, those of `limits`, `load` and `connect` by section,
-    and with the mistakes in them."""
-    from poolviz.scenarios.check import declared  # noqa: PLC0415 - loads what a run needs
-    from poolviz.scenarios.draft import Mistake  # noqa: PLC0415 - likewise
-
-    try:
-        known = declared(draft.pool, draft.dsn)
-    except InputError:
-        return draft  # the pool is a mistake that is reported when the draft is checked
-    mistakes = list(draft.mistakes)
-    said: dict[str, dict[str, object]] = {section: {} for section in sections}
-    changes = list(draft.changes)
-    for section, texts in sections.items():
-        option = f"--{section.removesuffix('s')}"
-        for text in texts:
-            try:
-                key, value = options.assignment(text, option)
-                said[section][key] = _parsed(known.find_in(section, key), value)
-            except InputError as error:
-                mistakes.append(Mistake((), str(error)))
-    for text in at:
-        try:
-            changes.append(_change(text, known))
-        except InputError as error:
-            mistakes.append(Mistake((), str(error)))
-    return draft.with_values(**said).with_fields(changes=changes, mistakes=tuple(mistakes))
-
-
-def _change(text: str, known: Declared) -> dict[str, object]:
-    """Return what `SECONDS:KEY=VALUE` says; of a switch, `SECONDS:KEY` turns it on."""
-    moment, colon, rest = text.partition(":")
-    if not colon:
-        raise InputError(f"--at {text}: it takes SECONDS:KEY=VALUE, such as 3:maxconn=8.")
-    if "=" not in rest and rest.strip() and (bare := known.find(rest.strip()).bare) is not None:
-        return {"at": moment, rest.strip(): bare}
-    key, value = options.assignment(rest, "--at")
-    return {"at": moment, key: _parsed(known.find(key), value)}
-
-
-def _parsed(parameter: Parameter, text: str) -> Value:
-    """Return `text` as the parameter's value; a file is looked for from the current folder."""
-    return parameter.in_folder(parameter.parse(text), Path.cwd())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 
 from poolviz.model.errors import InputError
+from poolviz.model.text import shortened
 
 # Each function imports what it needs, because `poolviz --help` loads this file.
 
@@ -72,11 +73,13 @@ TOPICS: dict[str, Callable[[], str]] = {
 _OPTIONS = {"limit": "limits", "at": "faults"}  # whose topic has another name
 
 
-@click.command(name="help", short_help="Show more about a command or a topic.")
+@click.command(name="help", short_help="Explain a figure, a pool, a limit, a fault, or a command.")
 @click.argument("topic", required=False)
+@click.option("--search", metavar="WORDS", help="List the topics in which all these words stand.")
 @click.pass_context
-def command(ctx: click.Context, topic: str | None) -> None:
-    """Show the help of a command or of a topic.
+def command(ctx: click.Context, topic: str | None, search: str | None) -> None:
+    """Explain a topic: a figure, a chart, a pool, a limit, a setting of the load, a fault, a
+    connect argument, a preset, an export format, or a command. Without one, list all topics.
 
     \b
     limits     every limit, and the pools that have it
@@ -88,19 +91,55 @@ def command(ctx: click.Context, topic: str | None) -> None:
     """
     assert ctx.parent is not None
     group = ctx.parent.command
-    if topic is None:
-        click.echo(ctx.parent.get_help())
-        return
-    name = topic.strip().lower().replace("_", "-")
-    if show := TOPICS.get(_OPTIONS.get(name, name)):
-        click.echo(show())
-        return
     assert isinstance(group, click.Group)
-    known = group.get_command(ctx.parent, topic)
-    if known is None:
-        from poolviz.model.parameters import suggest  # noqa: PLC0415 - for a mistake
+    if search is not None:
+        if topic is not None:
+            raise InputError("Give a topic or --search WORDS, not both.")
+        click.echo(_found(search))
+    elif topic is None:
+        click.echo(_listing(group.list_commands(ctx.parent)))
+    else:
+        name = topic.strip().lower().replace("_", "-")
+        if show := TOPICS.get(_OPTIONS.get(name, name)):
+            click.echo(show())
+        elif (known := group.get_command(ctx.parent, topic)) is not None:
+            with click.Context(known, info_name=topic, parent=ctx.parent) as about:
+                click.echo(known.get_help(about))
+        else:
+            click.echo(_explained(topic, group.list_commands(ctx.parent)))
 
-        topics = [*group.list_commands(ctx.parent), *TOPICS]
-        raise InputError(f"{topic} is neither a command nor a topic: {suggest(topic, topics)}.")
-    with click.Context(known, info_name=topic, parent=ctx.parent) as about:
-        click.echo(known.get_help(about))
+
+def _listing(commands: list[str]) -> str:
+    """Return the names of all topics, and of the commands."""
+    from poolviz.help.as_text import filled, listing  # noqa: PLC0415 - loads every pool's library
+    from poolviz.help.topics import topics  # noqa: PLC0415 - likewise
+
+    about = "`poolviz help TOPIC` explains one of these, `poolviz help --search WORDS` finds them."
+    whole = f"Commands\n{filled(', '.join(commands), '  ')}"
+    kinds = f"All of a kind\n{filled(', '.join(TOPICS), '  ')}"
+    return "\n\n".join((filled(about), listing(topics()), kinds, whole))
+
+
+def _explained(topic: str, commands: list[str]) -> str:
+    """Return the text of a topic. InputError suggests the nearest ones."""
+    from poolviz.help.as_text import as_text  # noqa: PLC0415 - loads every pool's library
+    from poolviz.help.topics import find, suggestion, topics  # noqa: PLC0415 - likewise
+
+    known = topics()
+    found = find(known, topic)
+    if found is None:
+        near = suggestion(known, topic, (*commands, *TOPICS))
+        raise InputError(f"{shortened(topic, 80)} is neither a command nor a topic: {near}.")
+    return as_text(found)
+
+
+def _found(words: str) -> str:
+    """Return the topics in which all words stand. InputError if there are none."""
+    from poolviz.help.as_text import found  # noqa: PLC0415 - loads every pool's library
+    from poolviz.help.topics import search, suggestion, topics  # noqa: PLC0415 - likewise
+
+    known = topics()
+    topics_found = search(known, words)
+    if not topics_found:
+        raise InputError(f"No topic has '{shortened(words, 80)}': {suggestion(known, words)}.")
+    return found(topics_found)

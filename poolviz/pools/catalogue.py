@@ -13,7 +13,8 @@ from poolviz.pools.base import Pool, TaskPool
 from poolviz.pools.listing import Listing
 from poolviz.pools.registry import POOLS, listings, missing_for, pool_class
 
-_APPLIES = {
+# What a change of a parameter does to a pool in use, as part of a sentence.
+APPLIES = {
     Effect.NOW: "a change applies at once",
     Effect.NEW_REQUESTS: "a change applies to new requests",
     Effect.REBUILD: "a change rebuilds the pool",
@@ -72,7 +73,7 @@ def _by_key(declared: list[tuple[str, Parameters]]) -> str:
 
 def _paragraph(parameter: Parameter, pools: list[str]) -> str:
     usual = parameter.show(parameter.default) or "empty"
-    change = "" if parameter.effect is Effect.NEW_RUN else f"; {_APPLIES[parameter.effect]}"
+    change = "" if parameter.effect is Effect.NEW_RUN else f"; {APPLIES[parameter.effect]}"
     if not change:  # what all of these would say
         parameter = msgspec.structs.replace(parameter, effect_help="")
     text = (parameter.description(), f"Taken by {', '.join(pools)}.")
@@ -129,7 +130,7 @@ def _listed(parameters: Parameters) -> list[str]:
     lines = []
     width = max([16, *map(len, parameters)])
     for parameter in parameters.values():
-        applies = "" if parameter.effect is Effect.NEW_RUN else f"; {_APPLIES[parameter.effect]}"
+        applies = "" if parameter.effect is Effect.NEW_RUN else f"; {APPLIES[parameter.effect]}"
         lines += [
             f"  {parameter.key:<{width}} {parameter.show(parameter.default) or 'empty':>8}   "
             f"{parameter.allowed()}{applies}.",

@@ -27,13 +27,14 @@ class Preset:
     title: str
     watch: dict[str, str]
     path: Path
+    draft: Draft
 
 
 def presets() -> tuple[Preset, ...]:
     """Return all presets, by name. Raises InputError if one can't be read."""
     files = sorted(resource("presets").glob("*.toml"))
     drafts = [(path, read_draft(path)) for path in files]
-    return tuple(Preset(path.stem, draft.title, draft.watch, path) for path, draft in drafts)
+    return tuple(Preset(path.stem, draft.title, draft.watch, path, draft) for path, draft in drafts)
 
 
 def open_scenario(name: Path, commands: Sequence[str] = ()) -> Draft:

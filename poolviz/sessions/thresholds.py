@@ -17,6 +17,7 @@ from enum import StrEnum
 import msgspec
 
 from poolviz.model.errors import ParameterError
+from poolviz.model.figures import FIGURES as DECLARED
 from poolviz.model.parameters import parse_seconds, show_seconds, suggest
 from poolviz.model.sample import TICK, Mark
 from poolviz.model.text import shortened
@@ -41,7 +42,7 @@ _SEVERAL = re.compile(r"\s(and|or)\s|&&|\|\||[,;]", re.IGNORECASE)
 _LONGEST = 200  # characters of a condition; a pattern's time grows with the square of their number
 _MOST_NAMED = 10  # segments in a sentence
 _OF_THE_RUN = ("open_after_close",)  # figures that segments don't have
-_TIMES = ("wait", "use", "create", "retry")
+_TIMES = tuple(figure.key for figure in DECLARED.values() if figure.is_time)
 _STATISTICS = ("mean", "p50", "p95", "p99", "max")
 _CONNECTIONS = (
     "used_max",

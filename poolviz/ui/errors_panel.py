@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.elided_label import ElidedLabel
+from poolviz.ui.help_places import set_topic
 
 _MOST = 3  # kinds that are shown, the most frequent ones
 
@@ -24,6 +25,7 @@ class ErrorsPanel(QFrame):
         super().__init__(parent)
         self.setObjectName("errors")
         self.setAccessibleName("Errors")
+        set_topic(self, "errors")
         self._kinds: list[ErrorDetails] = []
         self._lines: list[tuple[QLabel, QLabel, ElidedLabel]] = []
         self._grid = QGridLayout(self)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from poolviz.model.load_generator import limits_crossed
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.charts_widget import ChartsWidget
+from poolviz.ui.help_places import set_topic
 from poolviz.ui.session.overload import Overload
 
 HEIGHT = 27  # pixels, with the line above it
@@ -95,6 +96,8 @@ class StatusBar(QFrame):
             "CPU used by the engine: clients, pool and meter. Near a whole core the figures may "
             "show its limit rather than the pool's."
         )
+        set_topic(self.cpu, "load_generator")
+        set_topic(self.agreement, "server_backends")
         self.rate.setToolTip("Samples received per second.")
         self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._quiet = QTimer(self)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLay
 
 from poolviz.model.sample import Sample
 from poolviz.sessions.recorder import Recorder
+from poolviz.ui.help_places import set_topic
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.unexpected import contained
 
@@ -66,9 +67,10 @@ class Sparkline(QWidget):
 class Tile(QFrame):
     """A label, a figure with its unit, and a curve."""
 
-    def __init__(self, label: str, help: str) -> None:
+    def __init__(self, label: str, help: str, topic: str) -> None:
         super().__init__()
         self.setObjectName("tile")
+        set_topic(self, topic)
         self.setToolTip(help)
         self._label, self._value, self._unit = QLabel(label), QLabel(_NOTHING), QLabel()
         self.curve = Sparkline()
@@ -123,20 +125,26 @@ class Tiles(QFrame):
         super().__init__(parent)
         self.setObjectName("tiles")
         self.setFixedHeight(HEIGHT)
-        self.active = Tile("Active", "Connections in use, and how many the limits allow.")
+        self.active = Tile("Active", "Connections in use, and how many the limits allow.", "used")
         self.waiting = Tile(
             "Waiting",
             "Clients that wait for a connection. In addition, clients that pause before another "
             "attempt, or requests of an open load that are due and that no client has started.",
+            "pending",
         )
         self.wait = Tile(
-            "Wait p95", "The 95th percentile of the wait for a connection, over the last 2 s."
+            "Wait p95",
+            "The 95th percentile of the wait for a connection, over the last 2 s.",
+            "wait_time",
         )
-        self.throughput = Tile("Throughput", "Operations completed per second, over the last 2 s.")
+        self.throughput = Tile(
+            "Throughput", "Operations completed per second, over the last 2 s.", "throughput"
+        )
         self.failures = Tile(
             "Failures",
             "Timeouts, which are attempts that got no connection in time, and other errors, in the "
             "last minute. Each kind stands below with its first message.",
+            "errors",
         )
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QSettings, QSize, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QSettings, QSize, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
     QHBoxLayout,
     QMainWindow,
+    QMenu,
     QVBoxLayout,
     QWidget,
 )
@@ -25,6 +26,7 @@ from poolviz.ui.banner import Banner
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
 from poolviz.ui.errors_panel import ErrorsPanel
+from poolviz.ui.help_places import topic_of
 from poolviz.ui.language import in_users_language
 from poolviz.ui.member_choice import MemberChoice
 from poolviz.ui.pages import RUN, Pages
@@ -45,6 +47,7 @@ from poolviz.ui.window_menu import WindowMenu
 
 if TYPE_CHECKING:
     from poolviz.ui.comparison.page import ComparisonPage
+    from poolviz.ui.dialogs.help import HelpDialog
     from poolviz.ui.session_list.page import SessionsPage
 
 _SESSIONS, _COMPARISON = "sessions", "comparison"  # names of pages
@@ -64,6 +67,7 @@ class Window(QMainWindow):
         self.controller, self.theme_manager = controller, theme_manager
         self._settings, theme = settings, theme_manager.theme
         self._closed = False
+        self._help: HelpDialog | None = None  # made when it is first asked for
         self.charts = ChartsWidget(theme)
         self.tiles = Tiles(theme)
         self.banner = Banner()
@@ -85,6 +89,7 @@ class Window(QMainWindow):
             file_opener=self.file_opener,
             export=self.export,
             show_sessions=self.show_sessions,
+            show_help=self.show_help,
         )
         self.toolbar = Toolbar(
             controller, theme, presets=self.presets, export=self.export, menu=self.menu
@@ -188,6 +193,7 @@ class Window(QMainWindow):
         self.panel.committed.connect(self._change)
         self.panel.injected.connect(controller.inject)
         self.panel.mistaken.connect(self._complain)
+        self.panel.explained.connect(self.show_help)
         self.toolbar.own_server_wanted.connect(self.ask_for_server)
         self.presets.chosen.connect(self.file_opener.open)
         self.presets.file_wanted.connect(self.file_opener.ask)
@@ -243,6 +249,16 @@ class Window(QMainWindow):
     def _run_again(self, path: Path) -> None:
         self.controller.run_again(path)
         self.show_sessions(False)
+
+    def show_help(self, topic: str = "") -> None:
+        """Show a topic of the help, beside the window."""
+        if self._help is None:
+            from poolviz.ui.dialogs.help import HelpDialog  # noqa: PLC0415 - as above
+
+            self._help = HelpDialog(self.controller.file_worker, self)
+        self._help.show_topic(topic)
+        self._help.show()
+        self._help.activateWindow()
 
     def _ask_for_tables(self, question: TablesQuestion) -> None:
         from poolviz.ui.dialogs.create_tables import CreateTablesDialog  # noqa: PLC0415 - as above
@@ -340,6 +356,19 @@ class Window(QMainWindow):
         )
 
     @contained()
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer the help on what has no menu of its own: charts and figures."""
+        by_key = event.reason() is QContextMenuEvent.Reason.Keyboard
+        under = self.focusWidget() if by_key else self.childAt(event.pos())
+        topic = topic_of(under, None if by_key else event.globalPos())
+        if topic:
+            menu = QMenu(self)
+            menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            menu.addAction("What is this?", lambda: self.show_help(topic))
+            menu.popup(event.globalPos())
+            event.accept()
+
+    @contained()
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept a file that is a scenario or a session."""
         if _dropped(event) is not None:
@@ -362,7 +391,7 @@ class Window(QMainWindow):
             return
         self._closed = True
         steps = (
-            *(self._store_geometry, self._close_dialogs, self.hide),
+            *(self.menu.places.stop, self._store_geometry, self._close_dialogs, self.hide),
             *(self.refresher.close, self.pages.close_workers, self.controller.close),
         )
         for step in steps:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 from poolviz.system.folders import log_folder, make_folder
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.dialogs.open_file import FileOpener
+from poolviz.ui.help_places import Places
 from poolviz.ui.panel.control_panel import ControlPanel
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Weight
@@ -39,9 +40,11 @@ class WindowMenu(QMenu):
         file_opener: FileOpener,
         export: ExportMenu,
         show_sessions: Callable[[bool], object],
+        show_help: Callable[[str], object],
     ) -> None:
         super().__init__(window)
         self._window, self._controller = window, controller
+        self._show_help, self.places = show_help, Places(window)
         self.setToolTipsVisible(True)
         self._charts, self._panel, self._themes = charts, panel, theme_manager
         self._open, self._export, self._show_sessions = file_opener, export, show_sessions
@@ -89,7 +92,11 @@ class WindowMenu(QMenu):
 
     def _add_help(self) -> None:
         """Help, and the end."""
-        self._add(self, "Keys and about", "F1", self._show_help)
+        self.places.asked.connect(self._show_help)
+        self._add(self, "Help", "F1", lambda: self._show_help(self.places.topic))
+        self._add(self, "What is this?", "Shift+F1", self.places.point)
+        self._add(self, "Keys", "", lambda: self._show_help("keys"))
+        self._add(self, "About poolviz", "", lambda: self._show_help("poolviz"))
         self._add(self, "Quit", "Ctrl+Q", self._window.close)
 
     def _add_keys(self) -> None:
@@ -186,8 +193,3 @@ class WindowMenu(QMenu):
             sentence = "" if opened else f"No program opens folders here. The log is in {folder}."
         if sentence:
             self._controller.notices.say("log", sentence, Weight.WARN)
-
-    def _show_help(self) -> None:
-        from poolviz.ui.dialogs.help import HelpDialog  # noqa: PLC0415 - as above
-
-        HelpDialog(self._window).open()

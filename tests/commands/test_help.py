@@ -61,4 +61,38 @@ def test_every_topic_is_named_by_the_help_of_help(capsys: pytest.CaptureFixture[
 
 def test_a_mistyped_topic_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["help", "conect"]) == 2
-    assert "perhaps connect is meant" in capsys.readouterr().err
+    assert "perhaps connect" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [
+        ("wait_p95", "db.client.connection.wait_time"),
+        ("QueuePool", "callers wait, for pool_timeout at most"),
+        ("pool_size", "sqlalchemy.SingletonThreadPool"),
+        ("lock-table", "begins a segment"),
+        ("undersized", "pool_size = 10"),
+        (".csv", ".events.csv"),
+        ("keys", "Shift+F5"),
+        ("licences", "SQLAlchemy"),
+        ("run", "--fail-if"),
+    ],
+)
+def test_a_topic_is_explained(topic: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said in shown(capsys, topic)
+
+
+def test_without_a_topic_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["help"]) == 0
+    listed = capsys.readouterr().out
+    for name in ("wait_time", "sqlalchemy.QueuePool", "max_overflow", "leak", "doctor", "fail-if"):
+        assert f" {name}" in listed
+
+
+def test_words_are_searched_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["help", "--search", "idle in transaction"]) == 0
+    assert "server_backends\n" in capsys.readouterr().out
+    assert run_command_line(["help", "--search", "xyzzyplugh"]) == 2
+    assert "No topic has 'xyzzyplugh'" in capsys.readouterr().err
+    assert run_command_line(["help", "leak", "--search", "leak"]) == 2
+    assert "not both" in capsys.readouterr().err

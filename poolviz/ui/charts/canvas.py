@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
+from PySide6.QtGui import QColor, QContextMenuEvent, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QGraphicsView, QWidget
 
 from poolviz.ui.charts.chart_scene import ChartScene
@@ -40,6 +40,19 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
         """Change the colours."""
         self.setBackgroundBrush(QColor(theme.bg))
         self.chart_scene.set_theme(theme)
+
+    def topic_at(self, at: QPoint | None) -> str:
+        """Return the topic of the help on the chart at a place, or on the uppermost one."""
+        charts = self.chart_scene.charts
+        for chart in charts if at is not None else ():
+            if chart.sceneBoundingRect().contains(self.mapToScene(at)):
+                return chart.topic
+        return charts[0].topic
+
+    @contained()
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Leave the menu to the window: no curve has one of its own."""
+        event.ignore()
 
     @contained()
     def resizeEvent(self, event: QResizeEvent | None) -> None:

@@ -72,6 +72,7 @@ class Chart(QGraphicsObject):
 
     title = ""
     subtitle = ""
+    topic = ""  # of the help
     share = 0.25  # of the height, in proportion to the other charts
     fine = False  # draws counts, which allow narrow bins; percentiles and rates need wide ones
 

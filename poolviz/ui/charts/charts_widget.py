@@ -12,6 +12,7 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Frame
 from poolviz.ui.charts.overview import Overview
 from poolviz.ui.charts.timeline import Timeline
+from poolviz.ui.help_places import set_topic
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.unexpected import contained
 
@@ -57,6 +58,7 @@ class ChartsWidget(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Charts")
+        set_topic(self, "connections")
         self.overview.moved.connect(self._move_to)
         self._redraw()
 

@@ -50,6 +50,7 @@ class Connections(Chart):
 
     title = "Connections"
     subtitle = "waiting below zero"
+    topic = "connections"
     share = 0.48
     fine = True
 

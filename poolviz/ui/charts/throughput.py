@@ -22,6 +22,7 @@ class Throughput(Chart):
 
     title = "Throughput"
     subtitle = "operations/s; errors as bars"
+    topic = "throughput"
     share = 0.24
 
     def build(self) -> None:

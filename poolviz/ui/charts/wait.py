@@ -33,6 +33,7 @@ class Wait(Chart):
 
     title = "Wait to acquire"
     subtitle = "ms, log"
+    topic = "wait_time"
     share = 0.28
 
     def build(self) -> None:

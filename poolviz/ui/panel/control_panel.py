@@ -33,6 +33,7 @@ class ControlPanel(QFrame):
     committed = Signal(dict)
     injected = Signal(str, object)  # a fault's key and amount
     mistaken = Signal(str)
+    explained = Signal(str)  # the topic of the help that is asked for
 
     def __init__(
         self, theme: Theme, settings: QSettings | None = None, parent: QWidget | None = None
@@ -53,6 +54,7 @@ class ControlPanel(QFrame):
         self.faults = FaultPanel(theme)
         self.faults.injected.connect(self.injected)
         self.faults.mistaken.connect(self.mistaken)
+        self.faults.explained.connect(self.explained)
         nothing = Parameters("")
         self._pool_section = self._section("Pool", nothing, badges=True)
         self._load_section = self._section("Load", nothing, badges=False)
@@ -190,6 +192,7 @@ class ControlPanel(QFrame):
         row = row_for(parameter, label, badge, self._theme)
         row.committed.connect(lambda key, value: self.committed.emit({key: value}))
         row.mistaken.connect(self.mistaken)
+        row.explained.connect(self.explained)
         return row
 
     def _fold(self, name: str, *, heading: bool = False) -> Fold:

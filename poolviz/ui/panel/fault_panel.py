@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout
 
 from poolviz.load.faults import FAULTS, Fault
 from poolviz.model.parameters import Numeric, Parameter, Value
+from poolviz.ui.help_places import set_topic
 from poolviz.ui.panel.editors import row_for
 from poolviz.ui.panel.row import Row
 from poolviz.ui.panel.section import SPACING
@@ -36,6 +37,7 @@ class FaultPanel(QWidget):
 
     injected = Signal(str, object)
     mistaken = Signal(str)
+    explained = Signal(str)  # the topic of the help that is asked for
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -97,6 +99,7 @@ class FaultPanel(QWidget):
 
     def _add_button(self, key: str, value: Value, label: str) -> None:
         button = self.buttons[key] = _button(label)
+        set_topic(button, key)
         button.clicked.connect(lambda: self.injected.emit(key, value))
         index = len(self.buttons) - 1
         self._grid.addWidget(button, index // 2, index % 2)
@@ -106,6 +109,7 @@ class FaultPanel(QWidget):
         assert isinstance(parameter, Numeric)
         both = AmountButton(parameter, parameter.check(fault.first_amount), label)
         self.buttons[parameter.key], self.boxes[parameter.key] = both.button, both.box
+        set_topic(both, parameter.key)
         both.button.clicked.connect(lambda: self.injected.emit(parameter.key, both.box.value))
         both.box.mistyped.connect(self.mistaken)
         self._column.addWidget(both)
@@ -114,6 +118,7 @@ class FaultPanel(QWidget):
         row = self.rows[parameter.key] = row_for(parameter, label, "", theme)
         row.committed.connect(self.injected)
         row.mistaken.connect(self.mistaken)
+        row.explained.connect(self.explained)
         self._column.addWidget(row)
 
 

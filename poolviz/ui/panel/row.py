@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from poolviz.model.parameters import Choice, Numeric, Parameter, Switch, Value
 from poolviz.ui.elided_label import ElidedLabel
+from poolviz.ui.help_places import set_topic
 from poolviz.ui.panel.slider import Slider, Toggle
 from poolviz.ui.panel.slider_scale import SliderScale
 from poolviz.ui.panel.value_box import ValueBox
@@ -38,10 +39,12 @@ class Row(QWidget):
 
     committed = Signal(str, object)
     mistaken = Signal(str)
+    explained = Signal(str)  # the topic of the help that is asked for
 
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__()
         self.parameter = parameter
+        set_topic(self, parameter.key)
         self._shown: Value = parameter.default
         self._preview: Value | None = None
         self._badge_text = badge
@@ -156,6 +159,8 @@ class Row(QWidget):
         menu.addAction(f"Reset to {self.parameter.show(default) or 'empty'}", self.reset)
         for value, word in self.parameter.special.items():
             menu.addAction(f"Set to {word}", partial(self._request, value))
+        menu.addSeparator()
+        menu.addAction("What is this?", partial(self.explained.emit, self.parameter.key))
         menu.popup(self.mapToGlobal(where))
 
     def _request(self, value: Value) -> None:

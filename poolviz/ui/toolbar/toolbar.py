@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.model.dialect import SQLITE, dialect_of
+from poolviz.ui.help_places import set_topic
 from poolviz.ui.language import in_users_language
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.style.icons import icon
@@ -61,6 +62,8 @@ class Toolbar(QFrame):
         self.run_button.clicked.connect(self._start_or_stop)
         self.mark_button.clicked.connect(controller.mark)
         self.mark_button.setToolTip("Mark this moment on the timeline (M)")
+        set_topic(self.preset_button, "scenario")
+        set_topic(self.export_button, ".png")
         self.run_button.setMinimumWidth(82)
         self.menu_button.setAccessibleName("menu")
         self.menu_button.setToolTip("View, theme, files and help")
@@ -114,6 +117,7 @@ class Toolbar(QFrame):
         self._show_server()
         self.pool_button.setText(controller.pool.title)
         self.pool_button.setToolTip(controller.pool.about)
+        set_topic(self.pool_button, controller.pool.id)
         self._show_preset()
 
     def _show_preset(self) -> None:

@@ -1,0 +1,28 @@
+"""The keys of the window."""
+
+from __future__ import annotations
+
+KEYS = (
+    ("F5", "Start"),
+    ("Shift+F5", "Stop"),
+    ("M", "Mark this moment"),
+    ("Ctrl+Space", "Pause the view, not the recording"),
+    ("End", "Go to the newest samples"),
+    ("Ctrl+1 … 4", "Show 1, 5 or 15 minutes, or all"),
+    ("+ − 0", "Zoom the charts"),
+    ("← →", "Move the crosshair"),
+    ("Ctrl+Z", "Undo a change"),
+    ("Ctrl+Shift+Z", "Redo a change"),
+    ("Ctrl+E", "Export the graphs"),
+    ("Ctrl+S", "Save the session"),
+    ("Ctrl+Shift+S", "Save as scenario"),
+    ("Ctrl+O", "Open a scenario or a session"),
+    ("Ctrl+R", "Run the session again, with other limits or another pool"),
+    ("Ctrl+L", "List the sessions that are kept"),
+    ("Ctrl+K", "Compare sessions"),
+    ("F1", "Help on what has the focus or is under the pointer"),
+    ("Shift+F1", "What is this? Then click on a chart, a figure or a control"),
+    ("F9", "Show or hide the side panel"),
+    ("F11", "Full screen"),
+    ("Ctrl+Q", "Quit"),
+)

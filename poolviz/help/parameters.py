@@ -1,0 +1,182 @@
+"""Topics on what is declared as a parameter: limits, settings, connect arguments, faults, pools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from poolviz.help.topic import Item, Kind, Section, Topic
+from poolviz.load.faults import FAULTS
+from poolviz.load.settings import SETTINGS
+from poolviz.model.parameters import Effect, Parameter, Parameters, either
+from poolviz.pools.base import Pool, TaskPool
+from poolviz.pools.catalogue import APPLIES
+from poolviz.pools.registry import POOLS, listings, missing_for
+
+_SERVERS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "sqlite": "SQLite"}
+
+
+def settings() -> Iterator[Topic]:
+    """Yield a topic for each setting of the load."""
+    for key, parameter in SETTINGS.items():
+        yield Topic(
+            key,
+            _in_words(key),
+            Kind.LOAD,
+            (_about(parameter), *_given_by(f"--load {key}=VALUE", "load")),
+            see_also=_related(parameter, SETTINGS),
+        )
+
+
+def faults() -> Iterator[Topic]:
+    """Yield a topic for each fault."""
+    for key, fault in FAULTS.items():
+        if fault.standing:
+            lasts = "It stays on until it is set to its default."
+        elif fault.lasts:
+            lasts = "It is in force for a time, and then over."
+        else:
+            lasts = "It happens once."
+        yield Topic(
+            key,
+            _in_words(key),
+            Kind.FAULT,
+            (
+                _about(fault.parameter),
+                Section(
+                    paragraphs=(f"{lasts} It is a mark on the timeline, and begins a segment.",)
+                ),
+                *_given_by(f"--at SECONDS:{key}=VALUE", "[changes]"),
+            ),
+            see_also=tuple(other for other in FAULTS if other != key),
+        )
+
+
+def limits() -> Iterator[Topic]:
+    """Yield a topic for each limit of any pool."""
+    declared = [(pool, pool.id, pool.limits) for pool in POOLS.values()]
+    yield from _by_key(declared, Kind.LIMIT, "--limit {key}=VALUE", "limits")
+
+
+def connect_arguments() -> Iterator[Topic]:
+    """Yield a topic for each connect argument of any pool."""
+    declared = [
+        (pool, f"{pool.id} ({_SERVERS[server]})" if len(pool.servers) > 1 else pool.id, arguments)
+        for pool in POOLS.values()
+        for server, arguments in pool.connect.items()
+    ]
+    yield from _by_key(declared, Kind.CONNECT, "--connect {key}=VALUE", "connect")
+
+
+def pools() -> Iterator[Topic]:
+    """Yield a topic for each pool, those whose driver isn't installed included."""
+    for listing in listings():
+        missing = missing_for(listing)
+        if missing:
+            about = Section(paragraphs=(f"Its driver isn't installed: {missing}.",))
+            yield Topic(listing.id, listing.title, Kind.POOL, (about,), listing.classes)
+        elif listing.id in POOLS:
+            yield _pool(POOLS[listing.id], listing.classes)
+        else:
+            about = Section(paragraphs=("A pool of an installed package.",))
+            yield Topic(listing.id, listing.title, Kind.POOL, (about,), listing.classes)
+
+
+def _pool(pool: type[Pool], classes: tuple[str, ...]) -> Topic:
+    clients = "asyncio tasks" if issubclass(pool, TaskPool) else "threads"
+    servers = either([_SERVERS[server] for server in pool.servers])
+    facts = [f"Its clients are {clients}. It runs on {servers}. Library: {pool.library}."]
+    if pool.one_client:
+        facts.append(pool.one_client)
+    sections = [
+        Section(paragraphs=(pool.about, *facts)),
+        Section("How applications use it", items=_uses(pool)),
+    ]
+    if pool.limits:
+        items = tuple(_line(parameter) for parameter in pool.limits.values())
+        sections.append(Section("Limits", items=items))
+    for server, arguments in pool.connect.items():
+        if arguments:
+            where = f" to {_SERVERS[server]}" if len(pool.servers) > 1 else ""
+            items = tuple(_line(parameter, change=False) for parameter in arguments.values())
+            sections.append(Section(f"Connect arguments{where}", items=items))
+    name = pool.id.rpartition(".")[2]
+    return Topic(pool.id, pool.title, Kind.POOL, tuple(sections), (name, *classes))
+
+
+def _uses(pool: type[Pool]) -> tuple[Item, ...]:
+    return tuple(Item(f"use = {use.name}", use.code) for use in pool.uses)
+
+
+def _line(parameter: Parameter, *, change: bool = True) -> Item:
+    """Return the line of a pool's list on one of its parameters."""
+    usual = parameter.show(parameter.default) or "empty"
+    does = parameter.effect_help if change else ""
+    return Item(
+        parameter.key, f"{usual} by default. {parameter.help} {does}".strip(), parameter.key
+    )
+
+
+def _by_key(
+    declared: Iterable[tuple[type[Pool], str, Parameters]], kind: Kind, option: str, table: str
+) -> Iterator[Topic]:
+    """Yield a topic for each key. Pools that declare the same parameter share a section."""
+    keys: dict[str, list[tuple[Parameter, list[tuple[type[Pool], str]]]]] = {}
+    for pool, name, parameters in declared:
+        for parameter in parameters.values():
+            groups = keys.setdefault(parameter.key, [])
+            same = next((pools for known, pools in groups if known == parameter), None)
+            if same is None:
+                groups.append((parameter, [(pool, name)]))
+            else:
+                same.append((pool, name))
+    for key in sorted(keys):
+        groups = keys[key]
+        sections = []
+        for parameter, pools in groups:
+            heading = ", ".join(pool.title for pool, _ in pools) if len(groups) > 1 else ""
+            sections.append(_about(parameter, heading, change=kind is Kind.LIMIT))
+            sections.append(Section(paragraphs=(f"Taken by {', '.join(n for _, n in pools)}.",)))
+        ids = dict.fromkeys(pool.id for _, pools in groups for pool, _ in pools)
+        yield Topic(
+            key,
+            key,
+            kind,
+            (*sections, *_given_by(option.format(key=key), table)),
+            see_also=tuple(ids),
+        )
+
+
+def _about(parameter: Parameter, heading: str = "", *, change: bool = False) -> Section:
+    """Return what a parameter does, takes, and is by default."""
+    usual = parameter.show(parameter.default) or "none"
+    takes = f"It takes {parameter.allowed()}; {usual} by default."
+    if not change:  # what all of them would say
+        parameter = msgspec.structs.replace(parameter, effect_help="")
+    paragraphs = [parameter.description(), takes]
+    if change and parameter.effect is not Effect.NEW_RUN:
+        applies = APPLIES[parameter.effect]
+        paragraphs.append(f"During a run, {applies}.")
+    return Section(heading, tuple(paragraphs))
+
+
+def _given_by(option: str, table: str) -> tuple[Section, ...]:
+    return (Section(code=f"poolviz run {option}\n[{table}] in a scenario"),)
+
+
+def _related(parameter: Parameter, declared: Mapping[str, Parameter]) -> tuple[str, ...]:
+    """Return the keys on which a parameter depends, and those that depend on it."""
+    above = (parameter.only_when[0],) if parameter.only_when is not None else ()
+    below = tuple(
+        key
+        for key, other in declared.items()
+        if other.only_when is not None and other.only_when[0] == parameter.key
+    )
+    return above + below
+
+
+def _in_words(key: str) -> str:
+    """Return a key as the window's panel has it."""
+    words = key.replace("_", " ")
+    return words[0].upper() + words[1:]

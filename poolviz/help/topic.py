@@ -1,0 +1,74 @@
+"""A topic of the help, and what it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
+
+
+class Kind(StrEnum):
+    """What a topic is about, in the order in which topics are listed."""
+
+    START = "Using poolviz"
+    FIGURE = "Figures"
+    CHART = "Charts"
+    POOL = "Pools"
+    LIMIT = "Limits"
+    LOAD = "Load"
+    FAULT = "Faults"
+    CONNECT = "Connect arguments"
+    PRESET = "Presets"
+    FORMAT = "Export formats"
+
+
+class Item(NamedTuple):
+    """A line of a list: a term, what it means, and the topic that says more, if any."""
+
+    term: str
+    text: str
+    topic: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Paragraphs, and a list after them, under a heading or none. Code is shown as it is."""
+
+    heading: str = ""
+    paragraphs: tuple[str, ...] = ()
+    items: tuple[Item, ...] = ()
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic. `name` is what the command line calls it, `aliases` are other names for it, and
+    `see_also` names topics that belong to it."""
+
+    name: str
+    title: str
+    kind: Kind
+    sections: tuple[Section, ...]
+    aliases: tuple[str, ...] = ()
+    see_also: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """Its first sentence."""
+        first = next((text for section in self.sections for text in section.paragraphs), "")
+        return f"{first.partition('. ')[0].rstrip('.')}." if first else ""
+
+    @cached_property
+    def heading_words(self) -> str:
+        """Its names and its title, for a search."""
+        return " ".join((self.name, *self.aliases, self.title)).casefold()
+
+    @cached_property
+    def words(self) -> str:
+        """All its text, for a search."""
+        parts = [self.heading_words]
+        for section in self.sections:
+            parts += [section.heading, *section.paragraphs, section.code]
+            parts += [f"{item.term} {item.text}" for item in section.items]
+        return " ".join(parts).casefold()

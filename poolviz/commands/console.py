@@ -147,9 +147,10 @@ def table(
     marks: Sequence[Mark] = (),
     thresholds: Sequence[Verdict] = (),
     effects: Effects | None = None,
+    members: Sequence[tuple[str, RunSummary]] = (),
 ) -> str:
     """Return the result for people: the whole run, its faults, what became of its conditions, what
-    changes and faults did, and each segment of several."""
+    changes and faults did, each pool of several, and each segment of several."""
     how = "" if summary.use is None else f" (use = {summary.use})"
     lines = [f"{summary.pool}{how} on {summary.server}"]
     if summary.replays:
@@ -168,6 +169,8 @@ def table(
     lines += [f"  threshold     {verdict.sentence}" for verdict in thresholds]
     cards = effects.cards if effects is not None else ()
     lines += [f"  change        at {card.at_s:.1f} s: {card.sentence}" for card in cards]
+    for name, member in members:
+        lines += ["", f"pool {on_one_line(name)}", *_figures(member)]
     if len(summary.segments) > 1:
         for number, segment in enumerate(summary.segments, 1):
             done = f"   {', '.join(segment.began_with)}" if segment.began_with else ""

@@ -158,7 +158,8 @@ def _finish(
     if as_json:
         click.echo(_as_json(request, recorder))
     else:
-        click.echo(table(summary, recorder.marks, thresholds, effects(recorder)))
+        pools = [(name, recorder.member(name).summary()) for name in recorder.members]
+        click.echo(table(summary, recorder.marks, thresholds, effects(recorder), pools))
     crossed = [each.sentence for each in thresholds if not each.passed]
     nobody = no_success(summary)
     for sentence in (summary.incomplete_reason, *crossed, nobody):

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poolviz.commands.console import table
 from poolviz.engine.engine import Engine
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
@@ -26,6 +27,7 @@ from poolviz.sessions.kept_session import KeptSession
 from poolviz.sessions.member_sum import MemberSum, shifted
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.session import Session
+from poolviz.ui.report.page import page
 from tests.engine.runs import PSYCOPG2, QUEUE_POOL, running, scenario
 from tests.sessions.builders import STARTED, began, ended, samples, ticks
 
@@ -350,6 +352,21 @@ def poolviz(*arguments: object) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "poolviz", *map(str, arguments)],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
+
+
+def test_several_pools_are_told_apart_on_a_terminal_and_in_a_report(
+    session: Path, tmp_path: Path
+) -> None:
+    with Recorder.open(session) as recorder:
+        pools = [(name, recorder.member(name).summary()) for name in recorder.members]
+        lines = table(recorder.summary(), members=pools).splitlines()
+        report = page(recorder).decode()
+    for name, summary in pools:
+        figures = lines[lines.index(f"pool {name}") + 1]
+        assert f"{summary.operations:,} in {summary.duration_s:.1f} s" in figures
+        row = report.partition(f'<th scope="row">{name}</th>')[2].partition("</tr>")[0]
+        assert f'<data value="{summary.operations}">' in row
+        assert f'<data value="{summary.wait_time_s.p95!r}">' in row
 
 
 def test_one_of_several_pools_is_exported_by_its_name(session: Path, tmp_path: Path) -> None:

@@ -47,7 +47,9 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Part]]) ->
             for each, right in zip(heads, [False, *numeric[1:]], strict=True)
         ],
     )
-    made = element("table", element("thead", head), element("tbody", body), **label)
+    figures = len(heads) == 2 and any(_is_number(row[1]) for row in filled)
+    pairs = {"class_": "pairs"} if figures else {}
+    made = element("table", element("thead", head), element("tbody", body), **label, **pairs)
     return element("div", made, class_="scroll", tabindex="0", role="region", **label)
 
 

@@ -22,7 +22,8 @@ from poolviz.ui.report.tables import (
     figures_tables,
     manifest_table,
     marks_table,
-    segments_table,
+    members_table,
+    segments_tables,
     summary_cards,
     thresholds_table,
 )
@@ -64,6 +65,7 @@ def _content(
     main.extend(
         [
             summary_cards(summary),
+            *members_table([(name, recorder.member(name).summary()) for name in recorder.members]),
             element("h2", "Charts"),
             *charts_with_keys(charts),
             element("h2", "Changes, faults and notes"),
@@ -71,7 +73,7 @@ def _content(
             element("h2", "What changes and faults did"),
             *change_cards(figures["cards"]),
             element("h2", "Segments"),
-            segments_table(summary.segments),
+            *segments_tables(summary.segments),
             element("h3", "Once settled, with 95 % intervals"),
             settled_table(figures["settled_segments"]),
             element("p", figures["settling_rule"], class_="muted"),

@@ -14,6 +14,7 @@ from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.export.manifest import Manifest
 from poolviz.sessions.summary import RunSummary, SegmentSummary
 from poolviz.sessions.thresholds import Verdict
+from poolviz.sessions.totals import Figures
 from poolviz.ui.report.elements import Part, element, number, table
 
 _TIMES = ("wait_time_s", "use_time_s", "create_time_s", "retry_time_s")
@@ -42,6 +43,18 @@ def summary_cards(summary: RunSummary) -> Element:
     )
 
 
+def members_table(members: Sequence[tuple[str, RunSummary]]) -> Iterator[Element]:
+    """Yield the figures of each pool of a run that had several."""
+    if not members:
+        return
+    heads = (
+        "Pool", "Operations", "Throughput", "Timeouts", "Errors", "Wait p50", "Wait p95",
+        "Wait p99", "Active, mean", "Active, most", "Open, most", "Waiting, most",
+    )  # fmt: skip
+    yield element("h2", "Pools that ran at the same time")
+    yield table("Pools", heads, [[name, *_figures_row(each)] for name, each in members])
+
+
 def marks_table(marks: Sequence[Mark]) -> Element:
     """Return what was changed, injected and noted."""
     if not marks:
@@ -50,31 +63,41 @@ def marks_table(marks: Sequence[Mark]) -> Element:
     return table("Changes, faults and notes", ("Time", "Kind", "Text"), rows)
 
 
-def segments_table(segments: Sequence[SegmentSummary]) -> Element:
-    """Return the figures between two changes or faults."""
+def segments_tables(segments: Sequence[SegmentSummary]) -> Iterator[Element]:
+    """Yield the figures between two changes or faults, and the settings that were in force."""
     if not segments:
-        return element("p", "Nothing was recorded.")
+        yield element("p", "Nothing was recorded.")
+        return
     heads = (
         "Segment", "From", "To", "Began with", "Operations", "Throughput", "Timeouts", "Errors",
         "Wait p50", "Wait p95", "Wait p99", "Active, mean", "Active, most", "Open, most",
-        "Waiting, most", "Limits", "Load", "Faults",
+        "Waiting, most",
     )  # fmt: skip
+    rows = [_segment_row(index, each) for index, each in enumerate(segments, start=1)]
+    yield table("Segments", heads, rows)
+    yield element("h3", "Settings in force")
     first = segments[0]
-    rows = [_segment_row(index, each, first) for index, each in enumerate(segments, start=1)]
-    return table("Segments", heads, rows)
+    settings = [_settings_row(index, each, first) for index, each in enumerate(segments, start=1)]
+    yield table("Settings in force", ("Segment", "Limits", "Load", "Faults"), settings)
 
 
-def _segment_row(index: int, segment: SegmentSummary, first: SegmentSummary) -> list[Part]:
-    waits, connections = segment.wait_time_s, segment.connections
+def _segment_row(index: int, segment: SegmentSummary) -> list[Part]:
     return [
         str(index),
         number(segment.from_s, "s"),
         number(segment.to_s, "s"),
         ", ".join(segment.began_with) or ("the run" if index == 1 else "–"),
-        number(segment.operations),
-        number(segment.throughput_per_s, "/s"),
-        number(segment.timeouts),
-        number(sum(segment.errors.values())),
+        *_figures_row(segment),
+    ]
+
+
+def _figures_row(figures: Figures) -> list[Part]:
+    waits, connections = figures.wait_time_s, figures.connections
+    return [
+        number(figures.operations),
+        number(figures.throughput_per_s, "/s"),
+        number(figures.timeouts),
+        number(sum(figures.errors.values())),
         number(waits.p50, "s"),
         number(waits.p95, "s"),
         number(waits.p99, "s"),
@@ -82,6 +105,12 @@ def _segment_row(index: int, segment: SegmentSummary, first: SegmentSummary) -> 
         number(connections.used_max),
         number(connections.open_max),
         number(connections.pending_max),
+    ]
+
+
+def _settings_row(index: int, segment: SegmentSummary, first: SegmentSummary) -> list[Part]:
+    return [
+        str(index),
         _settings(segment.limits, {} if segment is first else first.limits),
         _settings(segment.load, {} if segment is first else first.load),
         _settings(segment.faults, {} if segment is first else first.faults),
@@ -89,8 +118,13 @@ def _segment_row(index: int, segment: SegmentSummary, first: SegmentSummary) -> 
 
 
 def _settings(values: Mapping[str, Value], known: Mapping[str, Value]) -> str:
-    """Return the settings in words: after the first segment, those that differ from it."""
-    shown = {key: value for key, value in values.items() if key not in known or known[key] != value}
+    """Return the settings that have a value in words: after the first segment, those that differ
+    from it."""
+    shown = {
+        key: value
+        for key, value in values.items()
+        if (known[key] != value if key in known else value not in (None, ""))
+    }
     if values and not shown:
         return "as in segment 1"
     return ", ".join(f"{key} {_said(value)}" for key, value in shown.items()) or "–"

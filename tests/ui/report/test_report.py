@@ -158,6 +158,17 @@ def test_a_card_says_what_a_change_did(tmp_path: Path, chromium: Browser) -> Non
     assert "left out, by MSER-5" in words
 
 
+def test_no_row_of_the_segments_is_as_tall_as_their_settings_are_long(page: Path) -> None:
+    text = page.read_text("utf-8")
+    segments, settings = (
+        text.partition(f'<table aria-label="{name}"')[2].partition("</table>")[0]
+        for name in ("Segments", "Settings in force")
+    )
+    assert segments
+    assert 'class="long"' not in segments
+    assert "max_overflow 10" in settings
+
+
 def test_it_prints_with_its_text(page: Path, chromium: Browser, tmp_path: Path) -> None:
     pages = PdfReader(chromium.pdf(page, tmp_path / "page.pdf")).pages
     text = " ".join("".join(each.extract_text() for each in pages).split())

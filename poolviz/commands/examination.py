@@ -1,4 +1,7 @@
-"""Examine this machine for `poolviz doctor`: what is missing, what it is for, how to get it."""
+"""Examine this machine for `poolviz doctor`: what is missing, what it is for, how to get it.
+
+Of a server, which `poolviz doctor --dsn` tests, only the form is here.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ import msgspec
 from poolviz.model.errors import ServerError
 from poolviz.model.version import VERSION
 from poolviz.pools.registry import listings
+from poolviz.runs.warnings import room
+from poolviz.servers.diagnosis import Diagnosis, pooler_findings
 from poolviz.servers.embedded.binaries import find_binaries
 from poolviz.servers.embedded.cluster import base_folder
 from poolviz.system.display import display_problem
@@ -81,6 +86,25 @@ def as_text(findings: list[Finding]) -> str:
             lines += [f"    {each.do}"] if each.do else []
     missing = sum(1 for each in findings if each.state == MISSING)
     return "\n".join([*lines, "", f"{missing} missing." if missing else "Nothing is missing."])
+
+
+def server_as_json(found: Diagnosis) -> str:
+    """Return the test of a server as one JSON object."""
+    findings = [*found.findings, *(pooler_findings(found.pooler) if found.pooler else ())]
+    report = found.as_object() | {"findings": [vars(each) for each in findings]}
+    return msgspec.json.format(msgspec.json.encode(report)).decode()
+
+
+def server_as_text(found: Diagnosis) -> str:
+    """Return the test of a server as text, each remedy below what it mends."""
+    target = found.target
+    lines = [target.shown, "", f"ok  {target.product} {target.version}; {room(target)}."]
+    findings = [*found.findings, *(pooler_findings(found.pooler) if found.pooler else ())]
+    signs = {"good": "ok", "note": "--", "bad": "!!"}
+    for each in findings:
+        lines.append(f"{signs[each.weight]}  {each.sentence}")
+        lines += [f"    {each.remedy}"] if each.remedy else []
+    return "\n".join(lines)
 
 
 def _system() -> str:

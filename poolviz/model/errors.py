@@ -56,14 +56,18 @@ class ServerError(PoolvizError):
     """No server to work with.
 
     The message is `problem` and, after a colon, `advice` on what to do if it is given apart.
-    `code` is the SQLSTATE if the server sent one.
+    `code` is the SQLSTATE if the server sent one. `field` is what of the server's address is wrong,
+    as `servers.dsn_fields` calls it; "" if that isn't one of them.
     """
 
     exit_status = 3
 
-    def __init__(self, problem: str, code: str | None = None, *, advice: str = "") -> None:
+    def __init__(
+        self, problem: str, code: str | None = None, *, advice: str = "", field: str = ""
+    ) -> None:
         super().__init__(f"{problem}: {advice}" if advice else problem)
         self.problem, self.code, self.advice = sentence(problem), code, advice
+        self.field = field
 
 
 class OutputError(PoolvizError):

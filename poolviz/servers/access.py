@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from poolviz.model.errors import PoolvizError
+from poolviz.servers.diagnosis import Diagnosis
 from poolviz.servers.fault_injection import FaultInjection
 from poolviz.servers.monitor import Monitor
 from poolviz.servers.tables import Tables
@@ -20,6 +22,10 @@ class ServerAccess(ABC):
     @abstractmethod
     def reach(self, dsn: str) -> Target:
         """See `dispatch.reach`."""
+
+    @abstractmethod
+    def diagnose(self, dsn: str, unwanted: Callable[[], bool]) -> Diagnosis:
+        """See `dispatch.diagnose`."""
 
     @abstractmethod
     def with_password(self, dsn: str, password: str) -> str:

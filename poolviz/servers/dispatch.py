@@ -17,6 +17,7 @@ from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.secrets import without_secrets
 from poolviz.model.text import is_text
 from poolviz.servers.access import ServerAccess
+from poolviz.servers.diagnosis import Diagnosis
 from poolviz.servers.fault_injection import FaultInjection
 from poolviz.servers.monitor import Monitor
 from poolviz.servers.tables import Tables
@@ -39,6 +40,17 @@ def reach(dsn: str) -> Target:
     target = _access(dsn.strip()).reach(dsn)
     _logger.info("Reached %s: %s", target.shown, target.about)
     return target
+
+
+def diagnose(dsn: str, unwanted: Callable[[], bool] = lambda: False) -> Diagnosis:
+    """Test the server that `dsn` names: as `reach`, and also what its user may do there, TLS,
+    times, and whether a pooler stands in between.
+
+    Changes nothing there. Every wait has an end, within half a minute altogether for one host;
+    `unwanted` is asked ten times a second once it is connected, and ends the test. Raises as
+    `reach` does; the `field` of a ServerError is what of the DSN is wrong.
+    """
+    return _access(dsn.strip()).diagnose(dsn, unwanted)
 
 
 def with_password(dsn: str, password: str) -> str:

@@ -8,14 +8,14 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
 import pytest
 
 from poolviz.system.os_account import server_account
-from tests.servers.fixtures import BOUND, TcpServer, ask, wait_until
+from tests.servers.fixtures import BOUND, TcpServer, wait_until
 
 REQUIRE = "POOLVIZ_REQUIRE_PGBOUNCER"
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
@@ -45,8 +45,11 @@ def pgbouncer(tcp_server: TcpServer) -> Iterator[str]:
 
 
 @contextmanager
-def transaction_pooler(dsn: str, *, server_connections: int = 4) -> Iterator[str]:
-    """Start a PgBouncer in transaction mode before the server at `dsn`; yield its conninfo.
+def transaction_pooler(
+    dsn: str, *, server_connections: int = 4, mode: str = "transaction", more: str = ""
+) -> Iterator[str]:
+    """Start a PgBouncer before the server at `dsn`, in transaction mode unless another is given;
+    yield its conninfo. `more` are lines of its settings.
 
     It is on the loopback interface, has a folder of its own and ends with the block, or with the
     thread that began it. The connections that it opens itself are `server_connections` at most.
@@ -59,7 +62,7 @@ def transaction_pooler(dsn: str, *, server_connections: int = 4) -> Iterator[str
             port = probe.getsockname()[1]
         settings = folder / "pgbouncer.ini"
         settings.touch(0o600)  # it holds the password
-        settings.write_text(_settings(dsn, port, server_connections))
+        settings.write_text(_settings(dsn, port, server_connections, mode) + more)
         command = ["setpriv", "--pdeathsig", "TERM", "--clear-groups"]
         if account is None:
             command.remove("--clear-groups")
@@ -79,7 +82,7 @@ def transaction_pooler(dsn: str, *, server_connections: int = 4) -> Iterator[str
                 process.wait(BOUND)
 
 
-def _settings(dsn: str, port: int, server_connections: int) -> str:
+def _settings(dsn: str, port: int, server_connections: int, mode: str) -> str:
     given = psycopg2.extensions.parse_dsn(dsn)
     server = " ".join(
         "{}='{}'".format(key, value.replace("'", "''")) for key, value in given.items()
@@ -88,7 +91,7 @@ def _settings(dsn: str, port: int, server_connections: int) -> str:
 [databases]
 postgres = {server}
 [pgbouncer]
-pool_mode = transaction
+pool_mode = {mode}
 auth_type = any
 listen_addr = 127.0.0.1
 listen_port = {port}
@@ -101,6 +104,10 @@ default_pool_size = {server_connections}
 def _answers(process: subprocess.Popen[bytes], conninfo: str, log: str) -> bool:
     assert process.poll() is None, Path(log).read_text()
     try:
-        return bool(ask(conninfo, "SELECT 1"))
+        with closing(psycopg2.connect(conninfo)) as connection:  # no transaction: see the modes
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        return True
     except psycopg2.OperationalError:
         return False

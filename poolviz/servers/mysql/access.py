@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from poolviz.model.errors import PoolvizError
 from poolviz.servers.access import ServerAccess
+from poolviz.servers.diagnosis import Diagnosis
 from poolviz.servers.fault_injection import FaultInjection
 from poolviz.servers.monitor import Monitor
 from poolviz.servers.mysql import errors, rows, tables, target
@@ -19,6 +21,12 @@ class MySQLAccess(ServerAccess):
     def reach(self, dsn: str) -> Target:
         """Connect once, and read version and limits."""
         return target.reach(dsn)
+
+    def diagnose(self, dsn: str, unwanted: Callable[[], bool]) -> Diagnosis:  # noqa: ARG002
+        """Ask for rights, each answer within seconds."""
+        from poolviz.servers.mysql import diagnosis  # noqa: PLC0415 - for a test only
+
+        return diagnosis.diagnose(dsn)
 
     def with_password(self, dsn: str, password: str) -> str:
         """Set the password in the URL."""

@@ -62,6 +62,14 @@ _SENTENCES = {
     2026: ("{where} doesn't offer TLS: remove the options that begin with ssl_.", "08001"),
 }
 
+# What of the address each of them is about.
+_FIELDS = {
+    **dict.fromkeys((1044, 1049), "database"),
+    **dict.fromkeys((1045, 1698), "user"),
+    **dict.fromkeys((2026, 3159), "tls"),
+    1130: "host",
+}
+
 
 def number_of(error: Exception) -> int:
     """Return the number of an error of the server or PyMySQL, 0 if it has none."""
@@ -78,7 +86,7 @@ def describe_error(error: Exception, conninfo: str) -> ServerError | None:
     where = f"The MySQL server at {_place(address)}"
     origin = _origin(error)
     if isinstance(origin, ssl.SSLError):
-        return ServerError(f"{where} {_tls_problem(origin)}", "08001")
+        return ServerError(f"{where} {_tls_problem(origin)}", "08001", field=_tls_field(origin))
     number = number_of(error)
     if number in _SENTENCES:
         sentence, code = _SENTENCES[number]
@@ -87,13 +95,19 @@ def describe_error(error: Exception, conninfo: str) -> ServerError | None:
             "user": address.user or getpass.getuser(),
             "database": address.database or "(none)",
         }
-        return ServerError(sentence.format_map(names), code)
+        return ServerError(sentence.format_map(names), code, field=_FIELDS.get(number, ""))
     if number in _UNREACHABLE:
         return ServerError(
-            f"{where} can't be reached ({_cause(origin)}): {_advice(origin)}.", "08001"
+            f"{where} can't be reached ({_cause(origin)}): {_advice(origin)}.",
+            "08001",
+            field="port" if isinstance(origin, ConnectionRefusedError) else "host",
         )
     if number in _LOST:
-        return ServerError(f"{where} doesn't answer, or closed the connection.", "08006")
+        return ServerError(
+            f"{where} doesn't answer as MySQL does, or closed the connection: check host and port.",
+            "08006",
+            field="port",
+        )
     said = first_line(error.args[-1] if error.args else error)
     return ServerError(f"{where} answered with {said!r}.")
 
@@ -122,6 +136,12 @@ def _tls_problem(failure: ssl.SSLError) -> str:
         "authority's with ssl_ca in the DSN, or add ssl_verify_cert=false to encrypt without "
         "verifying."
     )
+
+
+def _tls_field(failure: ssl.SSLError) -> str:
+    if not isinstance(failure, ssl.SSLCertVerificationError):
+        return "tls"
+    return "host" if failure.verify_code in _CERTIFICATE_MISMATCH else "ca"
 
 
 def _cause(origin: BaseException | None) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import psycopg2
 
 from poolviz.model.errors import PoolvizError
 from poolviz.servers.access import ServerAccess
+from poolviz.servers.diagnosis import Diagnosis
 from poolviz.servers.fault_injection import FaultInjection
 from poolviz.servers.monitor import Monitor
 from poolviz.servers.postgres import errors, rows, tables, target
@@ -21,6 +23,12 @@ class PostgresAccess(ServerAccess):
     def reach(self, dsn: str) -> Target:
         """Connect once, and read version and limits."""
         return target.reach(dsn)
+
+    def diagnose(self, dsn: str, unwanted: Callable[[], bool]) -> Diagnosis:
+        """Ask for rights, and find a pooler in between."""
+        from poolviz.servers.postgres import diagnosis  # noqa: PLC0415 - for a test only
+
+        return diagnosis.diagnose(dsn, unwanted)
 
     def with_password(self, dsn: str, password: str) -> str:
         """Set the keyword `password`."""

@@ -6,8 +6,11 @@ libpq waits for an answer without end, so they are asynchronous.
 from __future__ import annotations
 
 import selectors
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -88,3 +91,39 @@ class LimitedConnection:
                 while not selector.select(max(0.0, min(_CHECK_EVERY, deadline - time.monotonic()))):
                     if self._unwanted() or time.monotonic() >= deadline:
                         raise NoAnswer
+
+
+@contextmanager
+def limited(
+    connection: Any, seconds: float, unwanted: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Cut an ordinary, blocking connection off if the block takes longer than `seconds`, or once
+    `unwanted` returns True, which is asked ten times a second. NoAnswer follows.
+
+    A pooler without a free connection, or a server that was frozen, doesn't answer at all.
+    """
+    over = threading.Event()
+    cut = threading.Event()
+    # A duplicate: the number of the connection's own may be another file's by then.
+    with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as duplicate:
+
+        def watch() -> None:
+            deadline = time.monotonic() + seconds
+            while not over.wait(_CHECK_EVERY):
+                if unwanted() or time.monotonic() >= deadline:
+                    cut.set()
+                    with suppress(OSError):  # it is closed already
+                        duplicate.shutdown(socket.SHUT_RDWR)
+                    return
+
+        watcher = threading.Thread(target=watch, name="poolviz connection limit", daemon=True)
+        watcher.start()
+        try:
+            yield
+        except psycopg2.Error:
+            if cut.is_set():
+                raise NoAnswer from None
+            raise
+        finally:
+            over.set()
+            watcher.join()

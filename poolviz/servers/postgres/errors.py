@@ -36,12 +36,13 @@ class _Cause:
     """A message of libpq or the server, and the sentence for it.
 
     The sentence may use {where} ("the server at …"), {place} (its host and port, or its socket),
-    {user}, {database}, and the groups of the pattern.
+    {user}, {database}, and the groups of the pattern. `field` is what of the address is wrong.
     """
 
     pattern: str
     sentence: str
     code: str | None = None
+    field: str = ""
 
 
 # The first match counts. Answers of a server come before libpq's own messages, because libpq
@@ -52,12 +53,14 @@ _CAUSES = (
         "{where} refused the password of user {user}: check the user and the password"
         " (in the DSN, PGPASSWORD or the password file).",
         "28P01",
+        field="password",
     ),
     _Cause(
         r"no password supplied",
         "{where} asks for a password for user {user} and none was given: put it into the DSN,"
         " PGPASSWORD or the password file.",
         "28P01",
+        field="password",
     ),
     _Cause(
         r"no pg_hba\.conf entry for host .*(?:no encryption|SSL off)",
@@ -65,49 +68,58 @@ _CAUSES = (
         " check both names, try sslmode=require, or ask its administrator for an entry in"
         " pg_hba.conf.",
         "28000",
+        field="tls",
     ),
     _Cause(
         r"no pg_hba\.conf entry for|pg_hba\.conf rejects connection",
         "{where} doesn't let user {user} into database {database} from here: check both names,"
         " or ask its administrator for an entry in pg_hba.conf.",
         "28000",
+        field="user",
     ),
     _Cause(
         r'role "(?P<role>.*)" does not exist',
         "{where} has no user {role}: check the user in the DSN or PGUSER.",
         "28000",
+        field="user",
     ),
     _Cause(
         r'role "(?P<role>.*)" is not permitted to log in',
         "{where} doesn't let user {role} log in: use another user, or ask for ALTER ROLE … LOGIN.",
         "28000",
+        field="user",
     ),
     _Cause(
         r"(?P<method>\w+) authentication failed for user",
         "{where} refused user {user} by its {method} authentication: connect as the user it"
         " expects, or over TCP (host=localhost) with a password.",
         "28000",
+        field="user",
     ),
     _Cause(
         r"connection requires a valid client certificate",
         "{where} asks user {user} for a TLS certificate: name yours with sslcert and sslkey.",
         "28000",
+        field="certificate",
     ),
     _Cause(
         r'database "(?P<name>.*)" does not exist',
         "{where} has no database {name}: check the name in the DSN or PGDATABASE, or create it.",
         "3D000",
+        field="database",
     ),
     _Cause(
         r'permission denied for database "(?P<name>.*)"',
         "{where} doesn't let user {user} connect to database {name}: use another, or ask for"
         " GRANT CONNECT.",
         "42501",
+        field="database",
     ),
     _Cause(
         r'database "(?P<name>.*)" is not currently accepting connections',
         "{where} accepts no connections to database {name}: use another database.",
         "55000",
+        field="database",
     ),
     _Cause(
         r'too many connections for (?P<what>role|database) "(?P<name>.*)"',
@@ -132,108 +144,129 @@ _CAUSES = (
         "{where} doesn't offer TLS, which the sslmode requires: use sslmode=prefer or disable,"
         " or enable TLS on the server.",
         "08001",
+        field="tls",
     ),
     _Cause(
         r"certificate verify failed|unable to get local issuer|self.signed certificate",
         "{where} presents a TLS certificate that can't be verified: name its authority's"
         " certificate with sslrootcert, or use sslmode=require to encrypt without verifying.",
         "08001",
+        field="ca",
     ),
     _Cause(
         r'certificate for "(?P<name>.*?)".* does not match host name',
         "{where} presents a TLS certificate for {name}: use that name as the host, or"
         " sslmode=verify-ca.",
         "08001",
+        field="host",
     ),
     _Cause(
         r'root certificate file "(?P<name>.*)" does not exist',
         "The root certificate {name}, needed to verify {where}, doesn't exist: correct"
         " sslrootcert, or use sslmode=require.",
+        field="ca",
     ),
     _Cause(
         r'invalid sslmode value: "(?P<name>.*)"',
         "The sslmode is {name}, which isn't one of disable, allow, prefer, require, verify-ca and"
         " verify-full: correct it.",
+        field="tls",
     ),
     _Cause(
         r"(?:certificate|private key) file \"(?P<name>[^\"]*)\"(?P<why>.*)",
         "The TLS file {name} can't be used for {where} ({why}): check sslcert and sslkey.",
+        field="certificate",
     ),
     _Cause(
         r"SSL error: (?P<why>.*)|(?P<other>SSL SYSCALL error.*)",
         "{where} and libpq can't agree on TLS ({why}): check sslmode, sslcert and sslrootcert.",
         "08001",
+        field="tls",
     ),
     _Cause(
         r'could not translate host name "(?P<name>.*)" to address',
         "The host {name} isn't known: check its spelling in the DSN or PGHOST, and the network.",
         "08001",
+        field="host",
     ),
     _Cause(
         r'could not parse network address "(?P<name>.*)"',
         "The hostaddr is {name}, which isn't a network address: give one, or use host instead.",
+        field="host",
     ),
     _Cause(
         r'definition of service "(?P<name>.*)" not found',
         "The service {name} isn't defined: check PGSERVICE, or define it in ~/.pg_service.conf"
         " (or the file that PGSERVICEFILE names).",
+        field="dsn",
     ),
     _Cause(
         r'service file "(?P<name>.*)" not found',
         "The service file {name} doesn't exist: check PGSERVICEFILE.",
+        field="dsn",
     ),
     _Cause(
         r"(?P<why>syntax error in service file .*|nested service specifications .*)",
         "The service file can't be read ({why}): correct it, or unset PGSERVICE.",
+        field="dsn",
     ),
     _Cause(
         r'invalid (?:port number: |integer value )"(?P<name>.*?)"(?: for connection option "'
         r'(?P<option>\w+)")?',
         "A number in the DSN, in PGPORT or in another PG variable isn't valid: check the port"
         " (1 to 65535) and the timeouts.",
+        field="port",
     ),
     _Cause(
         r'invalid (?P<option>\w+) value: "(?P<name>.*)"',
         "The option {option} is {name}, which libpq doesn't know: correct or remove it.",
+        field="dsn",
     ),
     _Cause(
         r"timeout expired|Connection timed out|/10060\)",
         "{where} didn't answer in time: check host and port, and whether a firewall blocks"
         " them; connect_timeout in the DSN allows more time.",
         "08001",
+        field="host",
     ),
     _Cause(
         r"received invalid response to (?:SSL|GSSAPI|GSS) ?\w* negotiation|expected authentication"
         r" request|server closed the connection unexpectedly|invalid response",
         "{where} answers, but not as PostgreSQL does: check the port.",
         "08001",
+        field="port",
     ),
     _Cause(
         r"Connection refused|/10061\)",
         "Nothing listens at {place}: check host and port, and whether the server runs.",
         "08001",
+        field="port",
     ),
     _Cause(
         r"failed: No such file or directory",
         "There is no socket {place}: check whether the server runs, or name its host in"
         " the DSN or PGHOST.",
         "08001",
+        field="host",
     ),
     _Cause(
         r"failed: Permission denied",
         "You may not use the socket {place}: connect over TCP (host=localhost), or ask for access.",
         "08001",
+        field="host",
     ),
     _Cause(
         r"No route to host|Network is unreachable|/100(?:51|65)\)",
         "{where} can't be reached from this machine: check the host, the network and the VPN.",
         "08001",
+        field="host",
     ),
     _Cause(
         r"Connection reset by peer|/10054\)|could not (?:send|receive) data",
         "{where} closed the connection while it was being opened: check the port, and whether a"
         " firewall blocks it.",
         "08001",
+        field="port",
     ),
 )
 
@@ -256,7 +289,11 @@ def describe_error(error: psycopg2.Error, conninfo: str) -> ServerError:
             groups = {key: (value or "").strip(" :") for key, value in match.groupdict().items()}
             groups["why"] = groups.get("why") or groups.get("other") or "missing, or not readable"
             sentence = cause.sentence.format_map(words | groups)
-            return ServerError(sentence[:1].upper() + sentence[1:], error.pgcode or cause.code)
+            return ServerError(
+                sentence[:1].upper() + sentence[1:],
+                error.pgcode or cause.code,
+                field=cause.field,
+            )
     return ServerError(
         f"Can't connect to {words['where']} ({_last_line(text)}): check the DSN and the server.",
         error.pgcode,

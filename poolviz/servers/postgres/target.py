@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote
@@ -22,10 +22,12 @@ from poolviz.pools.connections.dsn import (
     where_option_belongs,
 )
 from poolviz.servers.errors import first_line
+from poolviz.servers.postgres.connection import NoAnswer, limited
 from poolviz.servers.postgres.errors import describe_error
 from poolviz.servers.target import Target, check_application_name
 
 CONNECT_TIMEOUT = 5  # seconds, unless the DSN or PGCONNECT_TIMEOUT says another
+_ANSWER_LIMIT = 10.0  # seconds for the first answer
 _COMMON_OPTIONS = (
     *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "options"),
     *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslnegotiation", "gssencmode"),
@@ -60,7 +62,7 @@ def reach(dsn: str) -> Target:
     conninfo = conninfo_of(dsn)
     try:
         with closing(psycopg2.connect(conninfo, application_name="poolviz")) as connection:
-            return _target(connection, conninfo)
+            return target_of(connection, conninfo)
     except psycopg2.Error as error:
         raise describe_error(error, conninfo) from None
 
@@ -170,15 +172,33 @@ def _check_port(options: Mapping[str, str]) -> None:
             )
 
 
-def _target(connection: Connection, conninfo: str) -> Target:
-    """Return what the server at the other end of `connection` reports about itself."""
+def target_of(
+    connection: Connection, conninfo: str, unwanted: Callable[[], bool] = lambda: False
+) -> Target:
+    """Return what the server at the other end of `connection` reports about itself, within
+    seconds; ServerError if it reports nothing, or once `unwanted` returns True."""
     shown = _shown(connection)
     try:
-        with connection.cursor() as cursor:
+        with limited(connection, _ANSWER_LIMIT, unwanted), connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 5000")
             cursor.execute(LIMITS)
             row = cursor.fetchone()
+    except NoAnswer:
+        raise ServerError(
+            f"The server {shown} takes connections and then answers nothing for "
+            f"{_ANSWER_LIMIT:.0f} s: check that it isn't overloaded, and that a pooler in between "
+            "has connections left.",
+            "08006",
+            field="host",
+        ) from None
     except psycopg2.Error as error:
+        if connection.closed and _refuses_transactions(conninfo):
+            raise ServerError(
+                f"{shown} is a pooler in statement mode, which refuses transactions: set its "
+                "pool_mode to transaction or session, or name the server behind it.",
+                error.pgcode,
+                field="port",
+            ) from None
         raise ServerError(
             f"The server {shown} can't answer queries that every PostgreSQL since version 10 can"
             f" ({first_line(error)}): check that it is PostgreSQL, and that no proxy changes the"
@@ -190,6 +210,20 @@ def _target(connection: Connection, conninfo: str) -> Target:
             f"The server {shown} doesn't list its own user or database: check both in the DSN."
         )
     return Target(conninfo, shown, row[0].split()[0], row[1], max(0, free_connections(row)))
+
+
+def _refuses_transactions(conninfo: str) -> bool:
+    """Return whether a statement alone is answered where a transaction isn't, and not by the
+    process that libpq has heard of: by a pooler in statement mode."""
+    try:
+        with closing(psycopg2.connect(conninfo, application_name="poolviz")) as connection:
+            connection.autocommit = True
+            with limited(connection, _ANSWER_LIMIT), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                row = cursor.fetchone()
+                return bool(row and row[0] != connection.info.backend_pid)
+    except (psycopg2.Error, NoAnswer):
+        return False
 
 
 def free_connections(row: Sequence[Any]) -> int:

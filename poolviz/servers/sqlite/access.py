@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from poolviz.model.errors import InputError
 from poolviz.servers.access import ServerAccess
-from poolviz.servers.sqlite.target import file_of, reach
+from poolviz.servers.diagnosis import Diagnosis
+from poolviz.servers.sqlite.target import diagnose, file_of, reach
 from poolviz.servers.tables import Tables
 from poolviz.servers.target import Target
 
@@ -18,6 +20,10 @@ class SQLiteAccess(ServerAccess):
     def reach(self, dsn: str) -> Target:
         """Check that the file can be used."""
         return reach(dsn)
+
+    def diagnose(self, dsn: str, unwanted: Callable[[], bool]) -> Diagnosis:  # noqa: ARG002
+        """Look whether the file can be used."""
+        return diagnose(dsn)
 
     def with_password(self, dsn: str, password: str) -> str:  # noqa: ARG002 - it takes none
         """Return `dsn`."""

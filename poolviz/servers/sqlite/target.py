@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from poolviz.model.errors import InputError, ServerError
+from poolviz.servers.diagnosis import Diagnosis, Finding
 from poolviz.servers.target import Target
 from poolviz.system.files import resolved
 
@@ -22,6 +24,21 @@ def reach(dsn: str) -> Target:
     if path is not None:
         _check(path)
     return Target(url, url.partition("?")[0], sqlite3.sqlite_version, None, None, product="SQLite")
+
+
+def diagnose(dsn: str) -> Diagnosis:
+    """See `dispatch.diagnose`."""
+    target = reach(dsn)
+    path = file_of(dsn.strip())
+    if path is None:
+        found = Finding("file", "note", "The database is in memory: each connection has its own.")
+    elif not path.exists():
+        found = Finding("file", "good", f"The first connection creates {path}.")
+    elif os.access(path, os.W_OK):
+        found = Finding("file", "good", f"{path} can be read and written.")
+    else:
+        found = Finding("file", "note", f"{path} can be read, not written.")
+    return Diagnosis(target, findings=(found,))
 
 
 def file_of(url: str) -> Path | None:

@@ -12,7 +12,7 @@ from threading import Timer
 import click
 import msgspec
 
-from poolviz.commands.console import Console, say, table
+from poolviz.commands.console import Console, say
 from poolviz.load.statements import ACCOUNTS, SCHEMA
 from poolviz.model.errors import PoolvizError
 from poolviz.runs.exports import write_exports
@@ -24,6 +24,7 @@ from poolviz.sessions.cards import effects
 from poolviz.sessions.derived import derived
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
+from poolviz.sessions.result_text import text
 from poolviz.sessions.summary import no_success
 from poolviz.sessions.thresholds import verdicts
 from poolviz.system.interrupts import INTERRUPTED, end_at_once, handled_by, interrupted
@@ -159,7 +160,7 @@ def _finish(
         click.echo(_as_json(request, recorder))
     else:
         pools = [(name, recorder.member(name).summary()) for name in recorder.members]
-        click.echo(table(summary, recorder.marks, thresholds, effects(recorder), pools))
+        click.echo(text(summary, recorder.marks, thresholds, effects(recorder), pools))
     crossed = [each.sentence for each in thresholds if not each.passed]
     nobody = no_success(summary)
     for sentence in (summary.incomplete_reason, *crossed, nobody):

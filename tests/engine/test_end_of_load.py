@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from poolviz.commands.console import table
 from poolviz.engine.engine import Engine
 from poolviz.model.scenario import Scenario
 from poolviz.runs.engine_process import EngineProcess
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.result_text import text
 from poolviz.sessions.summary import RunSummary
 from tests.engine.runs import QUEUE_POOL, changes, running, scenario
 
@@ -65,8 +65,8 @@ def test_means_and_last_counts_are_those_of_the_load(
         assert connections.open_max == 4
         assert (figures.server_backends_mean, figures.server_backends_at_end) == (4, 4)
     assert summary.connections.open_after_close == 0
-    assert "open 4.00 on average, 4 at most, 4 at the end" in table(summary)
-    assert "4.00 backends on average, 4 at most, 4 at the end" in table(summary)
+    assert "open 4.00 on average, 4 at most, 4 at the end" in text(summary)
+    assert "4.00 backends on average, 4 at most, 4 at the end" in text(summary)
 
 
 def test_each_segment_has_its_own(conninfo: str) -> None:
@@ -85,7 +85,7 @@ def test_each_segment_has_its_own(conninfo: str) -> None:
     assert (large.open_mean or 0) > 4 > (small.open_mean or 0)
     assert (large.opened, small.opened) == (6, 0)
     assert killed.opened >= 1
-    assert "   pool_size 6 → 2\n" in table(summary)
+    assert "   pool_size 6 → 2\n" in text(summary)
 
 
 def test_what_a_pool_leaves_open_when_it_is_closed_is_told(conninfo: str, tmp_path: Path) -> None:
@@ -101,4 +101,4 @@ def test_what_a_pool_leaves_open_when_it_is_closed_is_told(conninfo: str, tmp_pa
         summary = recorder.summary()
     assert summary.connections.open_at_end == 1
     assert summary.connections.open_after_close == 1
-    assert "  beware        the pool left 1 open when it was closed" in table(summary).splitlines()
+    assert "  beware        the pool left 1 open when it was closed" in text(summary).splitlines()

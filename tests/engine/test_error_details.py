@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from poolviz.commands.console import table
 from poolviz.engine.engine import Engine
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.result_text import text
 from poolviz.sessions.summary import RunSummary
 from tests.engine.runs import QUEUE_POOL, changes, running, scenario
 
@@ -70,7 +70,7 @@ def test_the_first_error_of_a_kind_has_its_message(
     assert kind.count == summary.errors[name] > 1
     assert 0 <= kind.first_s < 0.5
     line = f"  error         {kind.count:,} × {name}, {kind.first_said}"
-    assert line in table(summary).splitlines()
+    assert line in text(summary).splitlines()
 
 
 def test_errors_of_one_class_are_told_apart_by_what_they_say(conninfo: str, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_errors_of_one_class_are_told_apart_by_what_they_say(conninfo: str, tmp_
         assert kind.exception == "psycopg2.pool.PoolError"
         assert 0 <= kind.first_s <= kind.last_s <= summary.duration_s
         assert kind.last_message == kind.message
-        assert f"{kind.count:,} × PoolError, " in table(summary)
+        assert f"{kind.count:,} × PoolError, " in text(summary)
 
 
 def test_an_error_of_the_server_has_its_sqlstate_and_the_latest_its_text(conninfo: str) -> None:
@@ -102,7 +102,7 @@ def test_an_error_of_the_server_has_its_sqlstate_and_the_latest_its_text(conninf
     assert 'column "something"' in column.last_message
     assert 0.5 <= column.first_s < 1.0 <= column.last_s
     assert by_state["22012"].last_s < column.first_s
-    assert f"latest: {column.last_message}" in table(summary)
+    assert f"latest: {column.last_message}" in text(summary)
     [last] = summary.segments[2].error_details
     assert (last.sqlstate, last.last_message) == ("42703", column.last_message)
 
@@ -125,7 +125,7 @@ def test_a_pool_that_takes_nothing_back_is_shown_by_its_own_count(
         f"counts {summary.reported_counts.used_mean:.2f} connections in use on average" in sentence
     )
     assert "while clients hold 0." in sentence
-    assert f"  beware        {sentence}" in table(summary).splitlines()
+    assert f"  beware        {sentence}" in text(summary).splitlines()
 
 
 def test_timeouts_have_a_message_too_and_each_segment_its_first(conninfo: str) -> None:

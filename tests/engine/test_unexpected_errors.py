@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from poolviz.commands.console import table
 from poolviz.engine import run, sampler
 from poolviz.engine.engine import Engine
 from poolviz.engine.fault_injector import FaultInjector, RunFaultContext
@@ -26,6 +25,7 @@ from poolviz.pools.connections.connect_faults import ConnectFaults
 from poolviz.pools.custom import loader
 from poolviz.runs.engine_process import EngineProcess
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.result_text import text
 from tests.engine.runs import PATIENCE, Heard, running, scenario
 from tests.servers.fixtures import wait_until
 
@@ -315,7 +315,7 @@ def test_an_exception_that_is_raised_into_a_clients_thread_is_told_and_the_clien
             recorder.add(report)
         summary = recorder.summary()
     assert summary.clients_restarted == sum(sample.clients_restarted for sample in heard.samples)
-    assert "started again" in table(summary)
+    assert "started again" in text(summary)
 
 
 def test_clients_that_the_system_has_no_thread_for_are_started_later(

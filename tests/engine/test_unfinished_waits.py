@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from poolviz.commands.console import table
 from poolviz.engine.engine import Engine
 from poolviz.model.scenario import Scenario
 from poolviz.runs.engine_process import EngineProcess
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.result_text import text
 from poolviz.sessions.summary import RunSummary
 from tests.engine.runs import QUEUE_POOL, Heard, running, scenario
 
@@ -53,7 +53,7 @@ def test_clients_that_wait_at_the_end_count(pool: str, conninfo: str) -> None:
     assert (summary.waits_unfinished, summary.wait_time_s.count) == (4, 5)
     assert 0.9 < summary.wait_time_s.p50 <= summary.wait_time_s.max < 3
     assert summary.longest_wait_per_client_s.median > 0.9
-    assert "of 5, 4 of them unfinished" in table(summary)
+    assert "of 5, 4 of them unfinished" in text(summary)
     waited = summary.wait_time_s.mean * summary.wait_time_s.count
     assert waited == pytest.approx(area(heard, "pending"), rel=0.003)
 

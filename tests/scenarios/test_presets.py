@@ -14,7 +14,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from poolviz.commands.console import table
 from poolviz.engine.engine import Engine
 from poolviz.load.statements import needs_tables
 from poolviz.model.messages import Report, RunEnded, ServerRestartRequested, StartRun
@@ -26,6 +25,7 @@ from poolviz.scenarios.presets import Preset, open_scenario, presets
 from poolviz.servers.dispatch import prepare_tables
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.result_text import text
 from poolviz.sessions.summary import RunSummary, SegmentSummary
 from tests.engine.runs import PATIENCE
 from tests.engine.runs import scenario as scenario_of
@@ -172,8 +172,8 @@ def test_the_presets_of_these_tests_are_there() -> None:
 def test_a_preset_says_what_to_watch_in_two_sentences(preset: Preset) -> None:
     assert preset.title
     assert tuple(preset.watch) == LANGUAGES
-    for text in preset.watch.values():
-        assert len(re.findall(r"\.(?= [A-ZÁÉÍÓÚÑ]|$)", text)) == 2
+    for sentences in preset.watch.values():
+        assert len(re.findall(r"\.(?= [A-ZÁÉÍÓÚÑ]|$)", sentences)) == 2
     draft = open_scenario(preset.path)
     assert draft.dsn is None
     scenario = complete_draft(draft)
@@ -287,7 +287,7 @@ def test_static_pool_loses_rows_that_were_committed(run: Run) -> None:
     assert 0 < rows.found < rows.expected - 5
     assert "were undone by others" in rows.sentence
     assert msgspec.to_builtins(shown.summary)["rows"] == msgspec.to_builtins(rows)
-    assert f"rows          {rows.sentence}" in table(shown.summary)
+    assert f"rows          {rows.sentence}" in text(shown.summary)
     assert not shown.summary.errors
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poolviz.commands.console import table
 from poolviz.model.messages import RunEnded
 from poolviz.model.sample import Level, Mark, MarkKind, ReportedCounts, Sample, ServerView
+from poolviz.sessions.result_text import text
 from poolviz.sessions.summary import RunSummary, SummaryBuilder
 from tests.sessions.builders import LIMITS, LOAD, Tick, began, ended, samples, ticks
 
@@ -166,7 +166,7 @@ def test_a_segment_has_the_changes_and_faults_that_began_it() -> None:
         ["max_overflow 5 → 0", "think_time 9 ms → 0 s"],
         ["kill_backend"],
     ]
-    printed = table(summary, marks).splitlines()
+    printed = text(summary, marks).splitlines()
     assert "segment 2, 0.2 to 0.2 s   max_overflow 5 → 0, think_time 9 ms → 0 s" in printed
     assert "segment 3, 0.2 to 1.2 s   kill_backend" in printed
 

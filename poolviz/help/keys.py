@@ -22,6 +22,7 @@ KEYS = (
     ("Ctrl+K", "Compare sessions"),
     ("F1", "Help on what has the focus or is under the pointer"),
     ("Shift+F1", "What is this? Then click on a chart, a figure or a control"),
+    ("F8", "Show or hide the figures"),
     ("F9", "Show or hide the side panel"),
     ("F11", "Full screen"),
     ("Ctrl+Q", "Quit"),

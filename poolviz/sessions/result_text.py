@@ -151,8 +151,8 @@ def _figures(figures: Figures) -> list[Row]:
             "connections",
             f"used {connections.used_mean or 0:.2f} on average, {connections.used_max} at most; "
             f"open {connections.open_mean or 0:.2f} on average, {connections.open_max} at most, "
-            f"{connections.open_at_end} at the end; {connections.opened:,} opened; "
-            f"{connections.pending_max} waiting at most{backlog}",
+            f"{connections.open_at_end} at the end; {connections.opened:,} opened and "
+            f"{connections.closed:,} closed; {connections.pending_max} waiting at most{backlog}",
         ),
         *_other_counts(figures),
         Row("each client", _clients(figures)),

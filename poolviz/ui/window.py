@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QSettings, QSize, Qt, QTimer
+from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
     QMenu,
+    QSplitter,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +27,7 @@ from poolviz.ui.banner import Banner
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
 from poolviz.ui.errors_panel import ErrorsPanel
+from poolviz.ui.figures_panel import FiguresPanel
 from poolviz.ui.help_places import topic_of
 from poolviz.ui.language import in_users_language
 from poolviz.ui.member_choice import MemberChoice
@@ -51,9 +53,10 @@ if TYPE_CHECKING:
     from poolviz.ui.session_list.page import SessionsPage
 
 _SESSIONS, _COMPARISON = "sessions", "comparison"  # names of pages
-_HINTED, _GEOMETRY = "first/hinted", "window/geometry"
+_HINTED, _GEOMETRY, _DIVIDED = "first/hinted", "window/geometry", "window/divided"
 _HINT = "Drag clients to 40 and watch callers wait."
 _HINT_DONE = 30  # clients from which on the hint is no longer needed
+_DIVISION = [700, 300]  # shares of charts and figures, until the user divides them otherwise
 _WATCH = "watch"  # the topic of what to watch in a scenario
 
 
@@ -73,6 +76,8 @@ class Window(QMainWindow):
         self.banner = Banner()
         self.errors = ErrorsPanel()
         self.members = MemberChoice()
+        self.figures = FiguresPanel(theme, settings)
+        self.divider = QSplitter(Qt.Orientation.Vertical)
         self.panel = ControlPanel(theme, settings)
         self.status = StatusBar(self.charts)
         self.export = ExportMenu(controller, settings, self, lambda: self.charts.frame)
@@ -85,6 +90,7 @@ class Window(QMainWindow):
             controller,
             theme_manager,
             charts=self.charts,
+            figures=self.figures,
             panel=self.panel,
             file_opener=self.file_opener,
             export=self.export,
@@ -119,7 +125,14 @@ class Window(QMainWindow):
         column.setSpacing(0)
         column.addWidget(self.errors)
         column.addWidget(self.members)
-        column.addWidget(self.charts, 1)
+        self.divider.addWidget(self.charts)
+        self.divider.addWidget(self.figures)
+        self.divider.setChildrenCollapsible(False)
+        self.divider.setSizes(_DIVISION)
+        divided = self._settings.value(_DIVIDED)
+        if isinstance(divided, QByteArray):
+            self.divider.restoreState(divided)
+        column.addWidget(self.divider, 1)
         return page
 
     def _make_session_list(self) -> SessionsPage:
@@ -166,7 +179,7 @@ class Window(QMainWindow):
         self.status.add(self.export.strip)
         column.addWidget(self.status)
         self.setCentralWidget(middle)
-        self.setMinimumSize(QSize(960, 600))
+        self.setMinimumSize(QSize(900, 560))
         self.resize(1280, 800)
         geometry = self._settings.value(_GEOMETRY)
         if geometry is not None:
@@ -177,6 +190,7 @@ class Window(QMainWindow):
         self.refresher.add(
             *(self._show_members, self.tiles.refresh, self.errors.refresh, self._show_status),
             lambda _recorder: self._show_values(),
+            lambda _recorder: controller.evaluation.update(),
         )
         self.pages.turned.connect(self._show_page)
         controller.changed.connect(self._show_state)
@@ -184,6 +198,8 @@ class Window(QMainWindow):
         controller.shown.member_changed.connect(self._show_member)
         self.members.chosen.connect(controller.shown.choose)
         controller.ghost.changed.connect(self._show_ghost)
+        controller.evaluation.changed.connect(self._show_result)
+        self.figures.dismiss.clicked.connect(controller.ghost.remove)
         controller.values_changed.connect(self._show_values)
         controller.server_wanted.connect(self.ask_for_server)
         controller.tables_wanted.connect(self._ask_for_tables)
@@ -288,7 +304,7 @@ class Window(QMainWindow):
     # Display
 
     def _set_theme(self, theme: Theme) -> None:
-        for part in (self.charts, self.tiles, self.panel, self.toolbar, self.pages):
+        for part in (self.charts, self.tiles, self.panel, self.toolbar, self.pages, self.figures):
             with contained():
                 part.set_theme(theme)
         self.refresher.draw_again()
@@ -308,6 +324,7 @@ class Window(QMainWindow):
             remember(self._settings, controller.target)
         self.setWindowTitle(f"{name or controller.pool.title} – poolviz")
         self._show_values()
+        self._show_result()
         self.refresher.draw_again()
         if controller.viewing is not None:
             self.banner.take_back(_WATCH)
@@ -346,6 +363,10 @@ class Window(QMainWindow):
 
     def _show_ghost(self) -> None:
         self.charts.set_ghost(self.controller.ghost.recorder)
+
+    def _show_result(self) -> None:
+        controller = self.controller
+        self.figures.show_result(controller.evaluation.result, live=controller.busy)
 
     def _show_values(self) -> None:
         controller = self.controller
@@ -402,6 +423,7 @@ class Window(QMainWindow):
 
     def _store_geometry(self) -> None:
         self._settings.setValue(_GEOMETRY, self.saveGeometry())
+        self._settings.setValue(_DIVIDED, self.divider.saveState())
         self._settings.sync()
 
     def _close_dialogs(self) -> None:

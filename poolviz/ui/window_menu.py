@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 from poolviz.system.folders import log_folder, make_folder
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.dialogs.open_file import FileOpener
+from poolviz.ui.figures_panel import FiguresPanel
 from poolviz.ui.help_places import Places
 from poolviz.ui.panel.control_panel import ControlPanel
 from poolviz.ui.session.controller import Controller
@@ -36,6 +37,7 @@ class WindowMenu(QMenu):
         theme_manager: ThemeManager,
         *,
         charts: ChartsWidget,
+        figures: FiguresPanel,
         panel: ControlPanel,
         file_opener: FileOpener,
         export: ExportMenu,
@@ -47,6 +49,7 @@ class WindowMenu(QMenu):
         self._show_help, self.places = show_help, Places(window)
         self.setToolTipsVisible(True)
         self._charts, self._panel, self._themes = charts, panel, theme_manager
+        self._figures = figures
         self._open, self._export, self._show_sessions = file_opener, export, show_sessions
         for part in (
             *(self._add_sessions, self._add_changes, self._add_view),
@@ -82,6 +85,8 @@ class WindowMenu(QMenu):
         self._add(self, "Back to the newest moment", "End", charts.follow)
         side_panel = self._add_switch("Side panel", "F9", self._panel.setVisible)
         side_panel.setChecked(True)
+        self.figures_action = self._add_switch("Figures", "F8", self._show_figures)
+        self._figures.folded.connect(lambda folded: self.figures_action.setChecked(not folded))
         self._add_switch("Full screen", "F11", self._set_full_screen)
         self.addMenu(self._theme_menu(self._themes))
 
@@ -161,6 +166,14 @@ class WindowMenu(QMenu):
             action.setChecked(choice == manager.choice)
             group.addAction(action)
         return menu
+
+    def _show_figures(self, on: bool) -> None:
+        if on and not self._figures.available:
+            self.figures_action.setChecked(False)
+            sentence = "There are no figures yet: start a run or open a session."
+            self._controller.notices.say("figures", sentence, passing=True)
+        else:
+            self._figures.choose(on)
 
     def _set_full_screen(self, on: bool) -> None:
         if on:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from poolviz.commands.console import table
 from poolviz.sessions.cards import effects
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.result_text import text
 from tests.sessions.builders import change, record, reports, samples
 from tests.sessions.test_cards import at_samples, part
 
@@ -17,7 +17,7 @@ def printed(*segments: int) -> list[str]:
     moments = [sum(segments[:number]) / 20 for number in range(1, len(segments))]
     with Recorder() as recorder:
         record(recorder, reports(taken, *at_samples(taken, [change(each) for each in moments])))
-        return table(recorder.summary(), recorder.marks, (), effects(recorder)).splitlines()
+        return text(recorder.summary(), recorder.marks, (), effects(recorder)).splitlines()
 
 
 def test_what_a_change_did_is_printed_with_its_rule_and_intervals() -> None:

@@ -80,7 +80,7 @@ def sessions(stand: Stand) -> list[Path]:
             poolviz.run(
                 pool=pool,
                 load={**LOAD, "clients": 12},
-                changes=[{"at": 4, "key": limit, "value": 12}, {"at": 8, "key": "kill_backend"}],
+                changes=[{"at": 4, limit: 12}, {"at": 8, "kill_backend": True}],
                 duration=12,
                 keep=True,
             )

@@ -32,6 +32,7 @@ from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.session.active_faults import ActiveFaults
 from poolviz.ui.session.current_run import CurrentRun
+from poolviz.ui.session.evaluation import Evaluation
 from poolviz.ui.session.ghost import Ghost
 from poolviz.ui.session.in_force import InForce
 from poolviz.ui.session.notices import Notices, Weight, log_fault
@@ -113,6 +114,7 @@ class Controller(QObject):
             start_again=self._start_again,
             parent=self,
         )
+        self.evaluation = Evaluation(self.shown, self.file_worker, lambda: self.busy, self)
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
         self._watched = 0.0
         self._closed = False

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poolviz.commands.console import table
 from poolviz.engine.engine import Engine
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
@@ -26,6 +25,7 @@ from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.kept_session import KeptSession
 from poolviz.sessions.member_sum import MemberSum, shifted
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.result_text import text
 from poolviz.sessions.session import Session
 from poolviz.ui.report.page import page
 from tests.engine.runs import PSYCOPG2, QUEUE_POOL, running, scenario
@@ -359,7 +359,7 @@ def test_several_pools_are_told_apart_on_a_terminal_and_in_a_report(
 ) -> None:
     with Recorder.open(session) as recorder:
         pools = [(name, recorder.member(name).summary()) for name in recorder.members]
-        lines = table(recorder.summary(), members=pools).splitlines()
+        lines = text(recorder.summary(), members=pools).splitlines()
         report = page(recorder).decode()
     for name, summary in pools:
         figures = lines[lines.index(f"pool {name}") + 1]

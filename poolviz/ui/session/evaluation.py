@@ -129,5 +129,6 @@ def _evaluate(work: _Work) -> tuple[Evaluated, float]:
     against: list[Pair] = []
     if work.behind is not None:
         against = side_by_side(work.behind.summary(), summary)
-    found = blocks(summary, recorder.marks, checked, did)
+    pools = [(name, recorder.member(name).summary()) for name in recorder.members]
+    found = blocks(summary, recorder.marks, checked, did, pools if work.whole else ())
     return Evaluated(tuple(found), did, tuple(against)), monotonic() - began

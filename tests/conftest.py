@@ -23,6 +23,7 @@ from tests.servers.mysql_server import mysql_url
 
 __all__ = ["conninfo", "mysql_url", "server"]
 
+os.environ["POOLVIZ_LANGUAGE"] = "en"  # tests read English, whatever the machine's language is
 LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 # How long an example takes says more of the machine, and of what it imports, than of poolviz.
 hypothesis.settings.register_profile(

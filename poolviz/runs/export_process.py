@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from poolviz.language import environment_with_language
 from poolviz.model.errors import PoolvizError
 from poolviz.runs.export_child import Outcome, Task
 from poolviz.sessions.derived import EVERYTHING, Scope, snapshot
@@ -90,6 +91,7 @@ class ExportProcess:
                 _command(task),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                env=environment_with_language(),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         outcome = Outcome()

@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from poolviz.language import environment_with_language
 from poolviz.model.errors import InputError
 from poolviz.model.messages import (
     DescribePool,
@@ -215,6 +216,7 @@ def spawn_engine(pool: str | None = None) -> SpawnedEngine:
                 _command(handle, trace, known),
                 stdin=subprocess.PIPE,  # closes with this process, however it ends
                 stdout=_standard_error(),
+                env=environment_with_language(),
                 **options,
             )
     except BaseException:

@@ -18,6 +18,7 @@ from poolviz.sessions.folder import SessionsFolder
 from poolviz.system.folders import home, sessions_folder
 from poolviz.system.interrupts import INTERRUPTED, handled_by, interrupted
 from poolviz.system.resources import resource
+from poolviz.ui.language import apply_language
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.style.theme_manager import ThemeManager
@@ -39,6 +40,7 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
     scenario = check_draft(draft)
     application = _application()
     settings = QSettings(str(home() / "settings.ini"), QSettings.Format.IniFormat)
+    apply_language(application, settings)
     controller = Controller(SessionsFolder(sessions_folder()), runner)
     try:
         window = Window(controller, ThemeManager(application, settings), settings)

@@ -1,21 +1,44 @@
-"""The user's language, for texts of scenarios that are written in several."""
+"""The user's language, in the window: texts of scenarios, and Qt's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QLocale
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QSettings, QTranslator
 
+from poolviz.language import current_language, use_language, wanted_language
+
+SETTING = "language"  # "en", "es", or what the system says where it is neither
 _FALLBACK = "en"
+_TRANSLATOR = "poolviz-language"  # name of the object that has Qt's own texts
 
 
 def in_users_language(texts: Mapping[str, str]) -> str:
-    """Return the text in the first of the user's languages that `texts`, by language, has.
+    """Return the text in the user's language that `texts`, by language, has.
 
     Otherwise the English one, otherwise any, and "" if there is none.
     """
-    for language in QLocale().uiLanguages():
-        known = texts.get(language.partition("-")[0])
-        if known is not None:
-            return known
-    return texts.get(_FALLBACK) or next(iter(texts.values()), "")
+    known = texts.get(current_language())
+    return known or texts.get(_FALLBACK) or next(iter(texts.values()), "")
+
+
+def apply_language(application: QCoreApplication, settings: QSettings) -> None:
+    """Use the language of the settings, or else the system's, in poolviz and in Qt's own dialogs.
+
+    Widgets that exist keep their texts.
+    """
+    setting = str(settings.value(SETTING, ""))
+    use_language(wanted_language(setting, QLocale.system().uiLanguages()))
+    language = current_language()
+    # Numbers that Qt writes; the country is the system's where its language is ours.
+    system = QLocale.system()
+    QLocale.setDefault(system if system.name().startswith(language) else QLocale(language))
+    old = application.findChild(QTranslator, _TRANSLATOR)
+    if old is not None:
+        application.removeTranslator(old)
+        old.deleteLater()
+    translator = QTranslator(application)
+    translator.setObjectName(_TRANSLATOR)
+    folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+    if language != _FALLBACK and translator.load(f"qtbase_{language}", folder):
+        application.installTranslator(translator)

@@ -53,7 +53,7 @@ _UNUSED = re.compile(
     r"|(lib)?Qt6?(Qml|Quick|Network|Sql|Pdf|VirtualKeyboard|EglFS|WlShell|Test|Wayland(Egl|Eglc))"
     r"|/Qt(Network|Test|Sql|Qml)\."
     r"|opengl32sw\.dll|d3dcompiler"
-    r"|pyqtgraph/(examples|icons/peegee)/|PySide6/Qt/(qml|resources)/|PySide6/.*translations/"
+    r"|pyqtgraph/(examples|icons/peegee)/|PySide6/Qt/(qml|resources)/|PySide6/.*translations/(?!qtbase_es\.qm)"
 )
 # Every Linux desktop has these, and its own versions fit its configuration and drivers. Libraries
 # that a desktop often lacks, such as libxcb-cursor, are bundled.
@@ -109,6 +109,7 @@ def resources(root: Path) -> list[Part]:
         if path.is_file()
         and not path.name.startswith(".")
         and "__pycache__" not in path.parts
+        and path.suffix != ".po"  # the program reads what is compiled of it
         and path.relative_to(folder).parts[0] not in skipped
     ]
 

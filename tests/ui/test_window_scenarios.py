@@ -7,12 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QLocale, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from poolviz.language import in_language
 from poolviz.model.sample import MarkKind
 from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.presets import presets
@@ -79,10 +80,8 @@ def own(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def spanish() -> Iterator[None]:
-    before = QLocale()
-    QLocale.setDefault(QLocale(QLocale.Language.Spanish, QLocale.Country.Mexico))
-    yield
-    QLocale.setDefault(before)
+    with in_language("es"):
+        yield
 
 
 def preset_actions(qtbot: QtBot, window: Window) -> dict[str, QAction]:

@@ -1,0 +1,40 @@
+"""The texts that people read, in their language: `tr` and what belongs to it.
+
+Texts are written in English, in the code, and are the keys of the catalogues in
+`resources/translations/`. CONTRIBUTING.md says how one is added. Nothing here knows Qt or any other
+part of poolviz.
+"""
+
+from __future__ import annotations
+
+from poolviz.language.choice import LANGUAGES, VARIABLE, wanted_language
+from poolviz.language.translation import (
+    current_language,
+    day,
+    environment_with_language,
+    in_language,
+    moment,
+    number,
+    tr,
+    tr_noop,
+    trc,
+    trn,
+    use_language,
+)
+
+__all__ = [
+    "LANGUAGES",
+    "VARIABLE",
+    "current_language",
+    "day",
+    "environment_with_language",
+    "in_language",
+    "moment",
+    "number",
+    "tr",
+    "tr_noop",
+    "trc",
+    "trn",
+    "use_language",
+    "wanted_language",
+]

@@ -136,6 +136,8 @@ class _Actions:
     """What a task does: the pool's own coroutines, with nothing around them (a
     `behaviour.Actions`)."""
 
+    awaits = True
+
     def __init__(self, pool: TaskPool, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._pool = pool
         self.sleep = sleep

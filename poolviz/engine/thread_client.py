@@ -95,6 +95,8 @@ class ThreadClient:
 class _Actions:
     """What a thread does (a `behaviour.Actions`)."""
 
+    awaits = False
+
     def __init__(self, pool: ThreadPool, sleep: Callable[[float], None]) -> None:
         self._pool, self._sleep = pool, sleep
         self._steps: dict[str, _Steps] = {}
@@ -123,7 +125,8 @@ class _Steps:
         self._calls = calls
         # Looked up once: what a client does between two calls of the pool is time that it adds.
         self._acquire, self._release = calls.acquire, calls.release
-        self._execute, self._commit = calls.execute, calls.commit
+        self.execute, self.begin = calls.execute, calls.begin
+        self.commit, self.rollback = calls.commit, calls.rollback
         # Those that are held or on their way back, so that `cut` finds them. The client's thread
         # alone changes the list.
         self._held: list[Any] = []
@@ -136,16 +139,15 @@ class _Steps:
             with suppress(Exception):
                 self._calls.abort(connection, partial(self._holds, connection))
 
-    async def acquire(self) -> Any:
+    def acquire(self) -> Any:
+        """Return a connection, or None if the pool gives none."""
         connection = self._acquire()
         if connection is not None:  # which is an error that the behaviour counts
             self._held.append(connection)
         return connection
 
-    async def execute(self, connection: Any, statement: str) -> None:
-        self._execute(connection, statement)
-
-    async def release(self, connection: Any) -> None:
+    def release(self, connection: Any) -> None:
+        """Give a connection back."""
         try:
             self._release(connection)
         finally:
@@ -155,15 +157,6 @@ class _Steps:
             else:
                 # By identity: a user's connection may be equal to others.
                 self._held = [one for one in held if one is not connection]
-
-    async def begin(self, connection: Any, transaction: bool) -> None:
-        self._calls.begin(connection, transaction)
-
-    async def commit(self, connection: Any) -> None:
-        self._commit(connection)
-
-    async def rollback(self, connection: Any) -> None:
-        self._calls.rollback(connection)
 
     def _holds(self, connection: Any) -> bool:
         return any(one is connection for one in self._held)

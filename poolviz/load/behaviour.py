@@ -1,8 +1,9 @@
 """What a client does, step by step, whether a thread or an asyncio task carries it out.
 
-A behaviour is a coroutine that awaits its steps. The steps of a task are the pool's own coroutines,
-so it waits in them as any caller of the pool does. The steps of a thread are complete when they
-return, so its coroutine runs from beginning to end without being suspended.
+A behaviour is a coroutine. The steps of a task are the pool's own coroutines, which it awaits as
+any caller of the pool does. The steps of a thread are complete when they return and aren't awaited,
+since what a client does between them costs operations; so a thread's coroutine runs from beginning
+to end without being suspended.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ _NOTHING_DUE = 0.5  # seconds after which a client checks again for a request
 
 
 class Actions(Protocol):
-    """What a thread or a task does for a behaviour."""
+    """What a thread or a task does for a behaviour. `awaits` says whether its steps are awaited."""
+
+    awaits: bool
 
     def steps(self, use: str) -> Steps:
         """Return the steps of a use of the pool."""
@@ -55,6 +58,7 @@ class Behaviour:
 
     __slots__ = (
         "_actions",
+        "_awaits",
         "_buffers",
         "_cancellations",
         "_cancelled",
@@ -91,6 +95,7 @@ class Behaviour:
         self.stuck = False  # it hangs while it holds its connection
         self.stopping = False  # the operation in progress is the last one
         self.acquiring = False  # it is waiting for a connection
+        self._awaits = False  # its steps are those of a task
         self._buffers = [EventBuffer(number)]  # one for each connection of an operation
         self._cancellations = Cancellations(f"{seed}/{number}")
         self._cancelled: CancelledSteps | TimedOutSteps | None = None  # those of the operation
@@ -108,7 +113,7 @@ class Behaviour:
 
     async def live(self, actions: Actions) -> None:
         """Run operations, with a pause after each, until the client is stopped."""
-        self._actions = actions
+        self._actions, self._awaits = actions, actions.awaits
         self._use = ""
         rng = self._rng
         while not self.stopping:
@@ -190,14 +195,19 @@ class Behaviour:
         An operation that holds several connections calls this again for each further one, with
         its `depth`. `due` is the moment at which a request of an open load was due, else 0.
         """
-        client_faults, buffer = self.client_faults, self._buffers[depth]
+        client_faults, buffer, awaits = self.client_faults, self._buffers[depth], self._awaits
+        note, stamp = buffer.note, buffer.stamp
         done = False
         late = max(perf_counter_ns() - due, 1) if due else 0
-        buffer.note(events.BEGUN if late else events.REQUESTED)
-        buffer.stamp()
+        note(events.BEGUN if late else events.REQUESTED)
+        stamp()
         self.acquiring = True
         try:
-            connection = a_connection(await steps.acquire())
+            connection = steps.acquire()
+            if awaits:
+                connection = await connection
+            if connection is None:
+                a_connection(connection)  # raises
         except BaseException as error:  # noqa: BLE001 - `_denied` tells them apart
             connection = await self._denied(steps, workload, buffer, late, error)
             if connection is None:
@@ -206,13 +216,19 @@ class Behaviour:
             self._got(buffer, late)
         try:
             if workload.transaction is not None:
-                await steps.begin(connection, workload.transaction)
+                await self._done(steps.begin(connection, workload.transaction))
             if client_faults.slow_by:
-                await steps.execute(connection, workload.sleep.format(client_faults.slow_by))
-            for sql in workload.sql(self._rng, self.number, self._operation):
-                await steps.execute(connection, sql)
+                sleep = workload.sleep.format(client_faults.slow_by)
+                await self._done(steps.execute(connection, sleep))
+            for sql in workload.fixed_sql or workload.sql(self._rng, self.number, self._operation):
+                step = steps.execute(connection, sql)
+                if awaits:
+                    await step
             if workload.before_hold:
-                await _end(steps, connection, workload.before_hold)
+                commits = workload.before_hold == "commit"
+                step = steps.commit(connection) if commits else steps.rollback(connection)
+                if awaits:
+                    await step
             if workload.adds_row == "before_hold":
                 workload.rows.add()
             while self.stuck and not self.stopping:
@@ -224,14 +240,17 @@ class Behaviour:
                     await self._actions.sleep(workload.hold(self._rng))
                 done = True
             if done and workload.after_hold:
-                await _end(steps, connection, workload.after_hold)
+                commits = workload.after_hold == "commit"
+                step = steps.commit(connection) if commits else steps.rollback(connection)
+                if awaits:
+                    await step
             if done and workload.adds_row == "after_hold":
                 workload.rows.add()
         except BaseException as error:  # noqa: BLE001 - what pools and drivers raise are figures
             done = False
             self.failed(error)
         if not done and workload.rolls_back:
-            await _roll_back(steps, connection)
+            await self._roll_back(steps, connection)
         if (
             client_faults.leak_every
             and done
@@ -240,10 +259,12 @@ class Behaviour:
         ):
             self._leak(buffer, steps, connection)
             return True
-        buffer.note((events.RETURNED if depth else events.RELEASED) if done else events.BROKEN)
-        buffer.stamp()
+        note((events.RETURNED if depth else events.RELEASED) if done else events.BROKEN)
+        stamp()
         try:
-            await steps.release(connection)
+            step = steps.release(connection)
+            if awaits:
+                await step
         except BaseException as error:  # noqa: BLE001 - as above
             self.failed(error)
             done = False
@@ -305,7 +326,7 @@ class Behaviour:
             buffer.stamp()
             self.acquiring = True
             try:
-                connection = a_connection(await steps.acquire())
+                connection = a_connection(await self._done(steps.acquire()))
             except BaseException as again:  # noqa: BLE001 - as above
                 error = again
             else:
@@ -342,7 +363,7 @@ class Behaviour:
             buffer.note(events.RECLAIMED)
             buffer.stamp()
             try:
-                await steps.release(connection)
+                await self._done(steps.release(connection))
             except BaseException as error:  # noqa: BLE001 - as above
                 self.failed(error)
 
@@ -367,16 +388,15 @@ class Behaviour:
         elif isinstance(error, GeneratorExit):
             raise error
 
+    async def _done(self, step: Any) -> Any:
+        """Return what a step returns once it is complete, which a thread's already is."""
+        return await step if self._awaits else step
 
-def _end(steps: Steps, connection: Any, how: str) -> Awaitable[None]:
-    return (steps.commit if how == "commit" else steps.rollback)(connection)
-
-
-async def _roll_back(steps: Steps, connection: Any) -> None:
-    """Roll back after an error, which is the one that counts, as an application does."""
-    try:
-        await steps.rollback(connection)
-    except GeneratorExit:
-        raise  # the client's coroutine is being closed, and no further step is possible
-    except BaseException:  # noqa: BLE001, S110 - the operation has failed already
-        pass
+    async def _roll_back(self, steps: Steps, connection: Any) -> None:
+        """Roll back after an error, which is the one that counts, as an application does."""
+        try:
+            await self._done(steps.rollback(connection))
+        except GeneratorExit:
+            raise  # the client's coroutine is being closed, and no further step is possible
+        except BaseException:  # noqa: BLE001, S110 - the operation has failed already
+            pass

@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from asyncio import CancelledError
 from collections.abc import Awaitable
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -191,7 +192,8 @@ class CancelledSteps:
 
 
 class TimedOutSteps:
-    """The steps of one operation whose statements get a statement timeout, of `moment` seconds.
+    """The steps of one operation of a thread, whose statements get a statement timeout, of `moment`
+    seconds.
 
     Whatever becomes of the statement, the timeout is lifted, or rolled back with the transaction.
     """
@@ -206,34 +208,34 @@ class TimedOutSteps:
         self._took = 0.0
         self.acquire, self.begin = steps.acquire, steps.begin
 
-    async def execute(self, connection: Any, statement: str) -> None:
+    def execute(self, connection: Any, statement: str) -> None:
         """Run a statement, within the time allowed."""
         if self._set and not self._limited:
-            await self._steps.execute(connection, self._set)
+            self._steps.execute(connection, self._set)
             self._limited = True
         began = perf_counter()
         try:
-            await self._steps.execute(connection, statement)
+            self._steps.execute(connection, statement)
         except BaseException:
             self._timed_out = perf_counter() - began >= self._limit
-            await self._unlimit(connection)
+            self._unlimit(connection)
             raise
         self._took = max(self._took, perf_counter() - began)
 
-    async def commit(self, connection: Any) -> None:
+    def commit(self, connection: Any) -> None:
         """Commit the transaction."""
-        await self._unlimit(connection)
-        await self._steps.commit(connection)
+        self._unlimit(connection)
+        self._steps.commit(connection)
 
-    async def rollback(self, connection: Any) -> None:
+    def rollback(self, connection: Any) -> None:
         """Roll the transaction back."""
-        await self._unlimit(connection)
-        await self._steps.rollback(connection)
+        self._unlimit(connection)
+        self._steps.rollback(connection)
 
-    async def release(self, connection: Any) -> None:
+    def release(self, connection: Any) -> None:
         """Give a connection back."""
-        await self._unlimit(connection)
-        await self._steps.release(connection)
+        self._unlimit(connection)
+        self._steps.release(connection)
 
     swallowed = None
 
@@ -247,13 +249,9 @@ class TimedOutSteps:
         if self._timed_out or self._took:
             self._cancellations.learn(self._took, cancelled=self._timed_out)
 
-    async def _unlimit(self, connection: Any) -> None:
+    def _unlimit(self, connection: Any) -> None:
         if not self._limited:
             return
         self._limited = False
-        try:
-            await self._steps.execute(connection, self._lift)
-        except GeneratorExit:
-            raise
-        except BaseException:  # noqa: BLE001, S110 - the transaction has failed, and undoes it
-            pass
+        with suppress(BaseException):  # the transaction has failed, and undoes it
+            self._steps.execute(connection, self._lift)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable
+from itertools import repeat, starmap
 from time import perf_counter_ns
 
 from poolviz.load.error_kinds import CountedKind
@@ -37,7 +38,7 @@ def stamper(stamps: array[int]) -> Callable[[], None]:
     The reading and the append run inside one call of C code, where the interpreter's lock doesn't
     change hands; two calls from Python would leave a gap between them.
     """
-    return map(stamps.append, iter(perf_counter_ns, None)).__next__
+    return map(stamps.append, starmap(perf_counter_ns, repeat(()))).__next__
 
 
 class EventBuffer:

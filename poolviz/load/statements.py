@@ -45,6 +45,7 @@ class Statement(ABC):
     `help` says what it does, as part of a sentence after its `name`. `servers` are the dialects
     that it runs on. `tables` is true if it uses poolviz's own tables, `adds_row` if each operation
     adds a row to the table history. `ends` is what the setting transaction = default means for it.
+    `fixed` are the statements that `sql` returns, if these are always the same.
     """
 
     name: ClassVar[str]
@@ -54,6 +55,7 @@ class Statement(ABC):
     tables: ClassVar[bool] = False
     adds_row: ClassVar[bool] = False
     ends: ClassVar[str] = "default"
+    fixed: Sequence[str] = ()
 
     @abstractmethod
     def __init__(self, settings: Mapping[str, Value], dialect: str) -> None:
@@ -81,6 +83,8 @@ class Sleep(Statement):
     def __init__(self, settings: Mapping[str, Value], dialect: str) -> None:
         self._draw = draw_of("statement", settings)
         self._filled = sleep_statement(dialect).format
+        if self._draw is None:
+            self.fixed = _ONE
 
     def sql(self, rng: random.Random, client: int, operation: int) -> Sequence[str]:  # noqa: ARG002
         """Return a sleep of a random time, or SELECT 1 if that is always 0."""
@@ -95,6 +99,7 @@ class SelectOne(Statement):
 
     name = "select_1"
     help = "SELECT 1, the cheapest statement"
+    fixed = _ONE
 
     def __init__(self, settings: Mapping[str, Value], dialect: str) -> None:
         """There is nothing to set."""

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Any, Protocol
 
 
 class Steps(Protocol):
-    """What a client does with a pool in one use of it, as a thread or a task does it."""
+    """What a client does with a pool in one use of it, as a thread or a task does it.
 
-    def acquire(self) -> Awaitable[Any]:
+    Each returns, for a task, what it has to await, and raises when that is awaited. For a thread it
+    is done when it returns.
+    """
+
+    def acquire(self) -> Any:
         """Return a connection of the pool's."""
 
-    def execute(self, connection: Any, statement: str) -> Awaitable[None]:
+    def execute(self, connection: Any, statement: str) -> Any:
         """Run a statement."""
 
-    def release(self, connection: Any) -> Awaitable[None]:
+    def release(self, connection: Any) -> Any:
         """Give a connection back to the pool."""
 
-    def begin(self, connection: Any, transaction: bool) -> Awaitable[None]:
+    def begin(self, connection: Any, transaction: bool) -> Any:
         """Set the connection to one transaction (True) or to autocommit."""
 
-    def commit(self, connection: Any) -> Awaitable[None]:
+    def commit(self, connection: Any) -> Any:
         """Commit the transaction."""
 
-    def rollback(self, connection: Any) -> Awaitable[None]:
+    def rollback(self, connection: Any) -> Any:
         """Roll the transaction back."""

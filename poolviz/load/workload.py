@@ -18,19 +18,20 @@ class Workload:
     """What clients do in each operation. Immutable: a change of the settings makes a new one,
     which every client picks up before its next operation.
 
-    `use` names the use of the pool. `transaction` says how a connection is prepared: True for one
-    transaction, False for autocommit, None to leave it as it is. `before_hold` and `after_hold` are
-    "commit", "rollback" or "", what a client does then; if it does neither, the pool ends the
-    transaction. If `rolls_back`, a client does that after an error. `adds_row` is "before_hold" or
-    "after_hold" if each operation has committed a row of history by then, which clients count in
-    `rows`; a following workload goes on with the same counter. A `cancel_share` of the operations
-    is cancelled, in the place that `cancel_in` names; see `cancellation`.
+    `fixed_sql` are the statements if they are the same in every operation, else empty: then `sql`
+    makes them. `use` names the use of the pool. `transaction` says how a connection is prepared:
+    True for one transaction, False for autocommit, None to leave it as it is. `before_hold` and
+    `after_hold` are "commit", "rollback" or "", what a client does then; if it does neither, the
+    pool ends the transaction. If `rolls_back`, a client does that after an error. `adds_row` is
+    "before_hold" or "after_hold" if each operation has committed a row of history by then, which
+    clients count in `rows`; a following workload goes on with the same counter. A `cancel_share` of
+    the operations is cancelled, in the place that `cancel_in` names; see `cancellation`.
     """
 
     __slots__ = (
         "_retry_backoff", "adds_row", "after_hold", "arrivals", "before_hold", "cancel_in",
-        "cancel_share", "checkouts", "clients", "dialect", "error_pause", "hold", "retries",
-        "rolls_back", "rows", "sleep", "sql", "think", "transaction", "use"
+        "cancel_share", "checkouts", "clients", "dialect", "error_pause", "fixed_sql", "hold",
+        "retries", "rolls_back", "rows", "sleep", "sql", "think", "transaction", "use"
     )  # fmt: skip
 
     def __init__(
@@ -44,7 +45,8 @@ class Workload:
         uses: Sequence[Use] = (POOL,),
     ) -> None:
         self.clients = int(settings["clients"])
-        self.sql = statement_of(settings, dialect).sql
+        statement = statement_of(settings, dialect)
+        self.sql, self.fixed_sql = statement.sql, statement.fixed
         self.sleep = sleep_statement(dialect)
         self.hold = draw_of("hold", settings)
         self.think = draw_of("think", settings)

@@ -2,18 +2,23 @@
 
 Both run `SELECT 1` as the library's manual has it, with the same number of threads or tasks, each
 with a connection if the pool has that many, against the same server: the embedded one, or for
-MySQL's pools a MariaDB that is started as in the tests. They take turns, each in a process of its
-own, and the result is the median of the ratios of neighbours, since machines are noisy and speeds
-drift.
+MySQL's pools a MariaDB that is started as in the tests.
+
+Machines are noisy, and a process falls into habits that last: how its threads pass the
+interpreter's lock around, where its memory lies. So bare loops and metered runs take turns in one
+process, in slices of less than a second, each with a pool, threads and connections of its own, and
+nothing of a run is left while a bare loop runs. A metered slice is a whole run: the sampler,
+reports packed as for the pipe, the server's view and the load monitor. A round is one metered slice
+and two bare ones in random order. The result is the median of the rounds' ratios, with its 95 %
+interval by resampling the rounds; that of one bare slice over the other says how much of it is
+noise.
+
+Beside operations a second stand those for each second of the process's processor time, which others
+that share the core take less part in.
 
 If the system allows it, what is measured has one core for itself and the servers have the others.
 Otherwise the comparison is mostly chance: threads that pass the interpreter's lock from core to
-core, and cores that wake each other, make the same bare loop up to three times faster or slower
-from run to run.
-
-Beside it stands the ratio by processor time: what a bare loop's process uses for an operation over
-what a metered one's does, sampler and all. Time that others have the core for isn't in it, but on a
-busy machine it too scatters: with caches and cores shared, from 0.72 to 0.94 for one pool.
+core, and cores that wake each other, make the same bare loop up to three times faster or slower.
 
     uv run python benchmarks/meter.py [POOL…] [--uses] [--dsn URL] [--check] [--quick] [--json]
 """
@@ -24,6 +29,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -44,8 +50,9 @@ from poolviz.engine.engine import Engine
 from poolviz.load.settings import settings_for
 from poolviz.model.dialect import POSTGRESQL, dialect_of
 from poolviz.model.errors import PoolvizError
-from poolviz.model.messages import Report, RunEnded, SampleTaken, StartRun
+from poolviz.model.messages import Report, RunEnded, SampleTaken, StartRun, pack
 from poolviz.model.parameters import Value
+from poolviz.model.sample import Sample
 from poolviz.model.scenario import Scenario
 from poolviz.model.use import use_of
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
@@ -54,6 +61,7 @@ from poolviz.servers.dispatch import reach
 from poolviz.servers.embedded.server import EmbeddedServer
 
 GOAL = 0.9
+RESAMPLED = 2000  # times, for an interval
 STATEMENT = "SELECT 1"
 CLIENTS = 8
 # A connection for each client, whatever a library calls the limits that say so.
@@ -62,6 +70,7 @@ SIZES = {
     **dict.fromkeys(("minsize", "maxsize", "mincached", "maxcached", "maxconnections"), CLIENTS),
     "max_overflow": 0,
 }
+WARM_UP = 0.1  # seconds of each slice that aren't counted
 LOAD = {"statement": "select_1", "hold_time": 0, "think_time": 0}
 
 
@@ -110,20 +119,23 @@ def clients_of(kind: type[Pool]) -> int:
     return 1 if kind.one_client else CLIENTS
 
 
-def bare(pool_id: str, use: str, conninfo: str, seconds: float) -> Speed:
+def bare(what: Subject, conninfo: str, seconds: float) -> Speed:
     """Return the speed of a loop that does nothing else."""
-    kind = pool_class(pool_id)
+    kind = pool_class(what.pool)
     if issubclass(kind, TaskPool):
-        return asyncio.run(bare_tasks(kind, conninfo, use, seconds))
+        return asyncio.run(bare_tasks(kind, conninfo, what.use, seconds))
     assert issubclass(kind, ThreadPool)
-    return bare_threads(kind, conninfo, use, seconds)
-
-
-def bare_threads(kind: type[ThreadPool], conninfo: str, use: str, seconds: float) -> Speed:
     pool = kind(conninfo, _NoCounter(), limits_of(kind))
-    clients = clients_of(kind)
+    operation = thread_operation(pool, what.use)
+    try:
+        bare_threads(operation, clients_of(kind), WARM_UP)
+        return bare_threads(operation, clients_of(kind), seconds)
+    finally:
+        pool.close()
+
+
+def bare_threads(operation: Callable[[], None], clients: int, seconds: float) -> Speed:
     done = threading.Event()
-    operation = thread_operation(pool, use)
 
     def operate() -> int:
         count = 0
@@ -141,7 +153,6 @@ def bare_threads(kind: type[ThreadPool], conninfo: str, use: str, seconds: float
         done.wait(seconds)
         done.set()
     taken, used = perf_counter() - began, process_time() - used
-    pool.close()
     count = sum(count.result() for count in counts)
     return Speed(count / taken, count / used)
 
@@ -192,21 +203,26 @@ def fetched(connection: Any) -> None:
 async def bare_tasks(kind: type[TaskPool], conninfo: str, use: str, seconds: float) -> Speed:
     pool = kind(conninfo, _NoCounter(), limits_of(kind))
     await pool.open()
-    until = perf_counter() + seconds
     operation = task_operation(pool, use)
 
-    async def operate() -> int:
+    async def operate(until: float) -> int:
         count = 0
         while perf_counter() < until:
             await operation()
             count += 1
         return count
 
-    began, used = perf_counter(), process_time()
-    counts = await asyncio.gather(*(operate() for _ in range(clients_of(kind))))
-    taken, used = perf_counter() - began, process_time() - used
-    await pool.close()
-    return Speed(sum(counts) / taken, sum(counts) / used)
+    async def speed(seconds: float) -> Speed:
+        began, used = perf_counter(), process_time()
+        clients = (operate(began + seconds) for _ in range(clients_of(kind)))
+        count = sum(await asyncio.gather(*clients))
+        return Speed(count / (perf_counter() - began), count / (process_time() - used))
+
+    try:
+        await speed(WARM_UP)
+        return await speed(seconds)
+    finally:
+        await pool.close()
 
 
 def task_operation(pool: Any, use: str) -> Callable[[], Awaitable[None]]:
@@ -240,66 +256,79 @@ def task_operation(pool: Any, use: str) -> Callable[[], Awaitable[None]]:
     return acquire_and_release
 
 
-def metered(pool_id: str, use: str, conninfo: str, seconds: float) -> Speed:
+def metered(what: Subject, conninfo: str, seconds: float) -> Speed:
     """Return the speed of the same load, run and measured by poolviz."""
-    kind = pool_class(pool_id)
+    kind = pool_class(what.pool)
     scenario = Scenario(
-        pool=pool_id,
+        pool=what.pool,
         limits=limits_of(kind),
-        load=settings_for(kind).complete({**LOAD, "clients": clients_of(kind), "use": use}),
-        duration=seconds,
+        load=settings_for(kind).complete({**LOAD, "clients": clients_of(kind), "use": what.use}),
+        duration=WARM_UP + seconds,
     )
-    operations, spans, used, errors = [], [], [], Counter[str]()
+    samples: list[Sample] = []
+    used: list[float] = []
     ended: list[RunEnded] = []
-    over = threading.Event()
 
     def on_report(report: Report) -> None:
+        pack(report)
         if isinstance(report, SampleTaken) and not report.sample.ending:
+            samples.append(report.sample)
             used.append(process_time())
-            operations.append(report.sample.operations)
-            spans.append(report.sample.span)
-            errors.update(report.sample.errors)
         elif isinstance(report, RunEnded):
             ended.append(report)
-            over.set()
 
-    Engine(StartRun(scenario, conninfo, "poolviz benchmark"), on_report)
-    over.wait()
+    Engine(StartRun(scenario, conninfo, "poolviz benchmark"), on_report).wait()
+    errors = sum((Counter(sample.errors) for sample in samples), Counter[str]())
     if ended[0].failure or errors:
-        sys.exit(f"{pool_id}: {ended[0].failure or dict(errors)}")
-    # The first sample has the start of the run in it, whose processor time isn't the load's.
-    rest = sum(operations[1:])
-    return Speed(rest / sum(spans[1:]), rest / (used[-1] - used[0]))
+        sys.exit(f"{what.pool}: {ended[0].failure or dict(errors)}")
+    first = next(n for n, sample in enumerate(samples) if sample.t >= WARM_UP)
+    count = sum(sample.operations for sample in samples[first + 1 :])
+    return Speed(count / (samples[-1].t - samples[first].t), count / (used[-1] - used[first]))
+
+
+def alternate(what: Subject, conninfo: str, rounds: int, seconds: float) -> dict[str, object]:
+    """Return the ratios of so many rounds, and the figures behind them."""
+    slices = {"bare": bare, "metered": metered, "bare again": bare}
+    order = list(slices)
+    speeds: list[dict[str, Speed]] = []
+    for _ in range(1 + rounds):
+        random.shuffle(order)
+        speeds.append({name: slices[name](what, conninfo, seconds) for name in order})
+    del speeds[0]  # with what is done once: imports, the first pages of everything
+    result: dict[str, object] = {**what._asdict(), "rounds": rounds, "seconds": seconds}
+    for field in Speed._fields:
+        one, metered_, other = ([getattr(s[name], field) for s in speeds] for name in slices)
+        # Both bare slices are in the ratio, which makes it less noisy than either.
+        ratios = [2 * m / (a + b) for a, m, b in zip(one, metered_, other, strict=True)]
+        noise = [b / a for a, b in zip(one, other, strict=True)]
+        result[field] = {
+            "bare": round(statistics.median(one + other)),
+            "metered": round(statistics.median(metered_)),
+            "ratio": median_with_interval(ratios),
+            "bare_over_bare": median_with_interval(noise),
+        }
+    return result
+
+
+def median_with_interval(ratios: list[float]) -> list[float]:
+    """Return the median, and where it lies by resampling: the ends of its 95 % interval."""
+    chosen = random.Random(1)
+    medians = sorted(
+        statistics.median(chosen.choices(ratios, k=len(ratios))) for _ in range(RESAMPLED)
+    )
+    ends = (medians[int(RESAMPLED * part)] for part in (0.025, 0.975))
+    return [round(ratio, 3) for ratio in (statistics.median(ratios), *ends)]
 
 
 def measure(
-    what: Subject, conninfo: str, pairs: int, seconds: float, core: int | None
-) -> dict[str, object]:
-    """Return the median ratio of `pairs` neighbours, and the figures behind it."""
-    figures = []
-    for number in range(pairs):
-        # They take turns at being first, so that a drift favours neither.
-        order = ("bare", "metered") if number % 2 == 0 else ("metered", "bare")
-        figures.append({way: measured(way, what, conninfo, seconds, core) for way in order})
-    ratios = [pair["metered"].per_s / pair["bare"].per_s for pair in figures]
-    by_cpu = [pair["metered"].per_cpu_s / pair["bare"].per_cpu_s for pair in figures]
-    return {
-        **what._asdict(),
-        "bare_per_s": round(statistics.median(pair["bare"].per_s for pair in figures)),
-        "metered_per_s": round(statistics.median(pair["metered"].per_s for pair in figures)),
-        "ratio": round(statistics.median(ratios), 3),
-        "cpu_ratio": round(statistics.median(by_cpu), 3),
-        "ratios": [round(ratio, 3) for ratio in ratios],
-        "cpu_ratios": [round(ratio, 3) for ratio in by_cpu],
-    }
-
-
-def measured(way: str, what: Subject, conninfo: str, seconds: float, core: int | None) -> Speed:
-    """Return the speed, measured in a process of its own. It reads how to connect from
+    what: Subject, conninfo: str, rounds: int, seconds: float, core: int | None
+) -> dict[str, Any]:
+    """Return what `alternate` does, from a process on that core, which reads how to connect from
     its standard input."""
     done = subprocess.run(
         [
-            *(sys.executable, __file__, "--one", way, *what, str(seconds)),
+            *(sys.executable, __file__, "--one", *what),
+            *("--rounds", str(rounds), "--seconds", str(seconds)),
             *(() if core is None else ("--core", str(core))),
         ],
         input=conninfo,
@@ -308,8 +337,9 @@ def measured(way: str, what: Subject, conninfo: str, seconds: float, core: int |
         check=False,
     )
     if done.returncode:
-        sys.exit(f"{what.pool} could not be measured ({way}).")
-    return Speed(*json.loads(done.stdout))
+        sys.exit(f"{what.pool} could not be measured.")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 class Servers:
@@ -357,56 +387,61 @@ def mariadb() -> Iterator[str]:
         yield url
 
 
-def show(result: dict[str, object]) -> None:
-    print(
-        f"{result['pool']:<36} {result['use']:<14} {result['bare_per_s']:>8,} "
-        f"{result['metered_per_s']:>10,} {result['ratio']:>7.3f} {result['cpu_ratio']:>7.3f}  "
-        f"{result['ratios']}, of processor time {result['cpu_ratios']}",
-        flush=True,
-    )
+def show(result: dict[str, Any]) -> None:
+    for field, of in (("per_s", "second"), ("per_cpu_s", "CPU second")):
+        figures = result[field]
+        ratio, noise = (
+            "{:.3f} ({:.3f} to {:.3f})".format(*figures[name])
+            for name in ("ratio", "bare_over_bare")
+        )
+        print(
+            f"{result['pool']:<36} {result['use']:<14} {of:<10} {figures['bare']:>8,} "
+            f"{figures['metered']:>8,}  {ratio}  {noise}",
+            flush=True,
+        )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--core", type=int, help=argparse.SUPPRESS)
     parser.add_argument("pools", nargs="*", help="ids; every pool that can run if none is named")
     parser.add_argument("--uses", action="store_true", help="each use, not the usual one alone")
     parser.add_argument("--dsn", help="a server to measure on, in place of those started here")
     parser.add_argument("--check", action="store_true", help="fail under the goal")
-    parser.add_argument("--quick", action="store_true", help="three short pairs")
-    parser.add_argument("--pairs", type=int, help="how many pairs")
-    parser.add_argument("--seconds", type=float, help="how long each of a pair runs")
+    parser.add_argument("--quick", action="store_true", help="ten rounds")
+    parser.add_argument("--rounds", type=int, default=60, help="how many rounds")
+    parser.add_argument("--seconds", type=float, default=0.4, help="how long each slice runs")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.one:
-        way, pool_id, use, seconds = options.one
         if options.core is not None:
             os.sched_setaffinity(0, [options.core])
-        speed = (bare if way == "bare" else metered)(pool_id, use, sys.stdin.read(), float(seconds))
-        print(json.dumps(speed))
+        what = Subject(*options.one)
+        print(json.dumps(alternate(what, sys.stdin.read(), options.rounds, options.seconds)))
         return 0
-    pairs = options.pairs or (3 if options.quick else 9)
-    seconds = options.seconds or (2.0 if options.quick else 4.0)
-    results = []
+    rounds = 10 if options.quick else options.rounds
+    results: list[dict[str, Any]] = []
     core = core_for_the_measured()
     with ExitStack() as stack:
         servers = Servers(stack, options.dsn)
         if not options.json:
             print(
-                f"{'operations a second':<36} {'use':<14} {'bare':>8} {'metered':>10} {'ratio':>7} "
-                f"{'by CPU':>7}"
+                f"{'operations of':<36} {'in use':<14} {'for each':<10} {'bare':>8} "
+                f"{'metered':>8}  {'metered over bare':<22}  bare over bare"
             )
         for pool_id in options.pools or servers.pools():
             conninfo = servers.conninfo(pool_id)
             uses = [use.name for use in pool_class(pool_id).uses]
             for use in uses if options.uses else uses[:1]:
-                results.append(measure(Subject(pool_id, use), conninfo, pairs, seconds, core))
+                results.append(
+                    measure(Subject(pool_id, use), conninfo, rounds, options.seconds, core)
+                )
                 if not options.json:
                     show(results[-1])
     if options.json:
         print(json.dumps(results))
-    return int(options.check and any(float(str(r["ratio"])) < GOAL for r in results))
+    return int(options.check and any(r["per_s"]["ratio"][0] < GOAL for r in results))
 
 
 if __name__ == "__main__":

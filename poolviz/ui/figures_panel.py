@@ -32,7 +32,8 @@ _HEADS = Pair("", "run before", "this run", "difference")
 
 class FiguresPanel(QFrame):
     """Text that can be selected and copied. It is shown once a run has ended and for a session, and
-    on request while a run goes on; `settings` remember the choice for both."""
+    on request, or where another run is drawn behind, while one goes on; `settings` remember the
+    choice for both."""
 
     folded = Signal(bool)  # it was hidden, or shown
 
@@ -79,7 +80,8 @@ class FiguresPanel(QFrame):
     def wanted(self) -> bool:
         """Whether the user wants figures in the present state: those of a run that goes on, or
         of one that is over."""
-        return bool(self._settings.value(self._setting, not self._live, type=bool))
+        usual = not self._live or bool(self._shown.against)
+        return bool(self._settings.value(self._setting, usual, type=bool))
 
     @property
     def _setting(self) -> str:

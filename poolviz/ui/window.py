@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import (
+    QCloseEvent,
+    QContextMenuEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeyEvent,
+)
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
@@ -375,6 +381,15 @@ class Window(QMainWindow):
         self.panel.show_faults(
             controller.active_faults.standing, controller.active_faults.reasons(controller.values)
         )
+
+    @contained()
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape, where nothing else takes it, removes the run that is drawn behind."""
+        ghost = self.controller.ghost
+        if event.key() == Qt.Key.Key_Escape and ghost.recorder is not None:
+            ghost.remove()
+        else:
+            super().keyPressEvent(event)
 
     @contained()
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:

@@ -87,6 +87,7 @@ class WindowMenu(QMenu):
         side_panel.setChecked(True)
         self.figures_action = self._add_switch("Figures", "F8", self._show_figures)
         self._figures.folded.connect(lambda folded: self.figures_action.setChecked(not folded))
+        self._add(self, "Remove the run behind", "", self._remove_ghost)
         self._add_switch("Full screen", "F11", self._set_full_screen)
         self.addMenu(self._theme_menu(self._themes))
 
@@ -174,6 +175,12 @@ class WindowMenu(QMenu):
             self._controller.notices.say("figures", sentence, passing=True)
         else:
             self._figures.choose(on)
+
+    def _remove_ghost(self) -> None:
+        if self._controller.ghost.recorder is None:
+            sentence = "No other run is drawn behind this one."
+            self._controller.notices.say("ghost", sentence, passing=True)
+        self._controller.ghost.remove()
 
     def _set_full_screen(self, on: bool) -> None:
         if on:

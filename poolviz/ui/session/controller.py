@@ -116,6 +116,7 @@ class Controller(QObject):
         )
         self.evaluation = Evaluation(self.shown, self.file_worker, lambda: self.busy, self)
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
+        self._before: Recorder | None = None  # the run that is shown, when its pool was left
         self._watched = 0.0
         self._closed = False
         self._connect()
@@ -214,6 +215,7 @@ class Controller(QObject):
     def plan(self, scenario: Scenario) -> None:
         """Take a scenario over, changes and duration included."""
         self._again.forget()
+        self._before = None
         self.requests.take(scenario)
         self.changed.emit()
         self.planned.emit(scenario)
@@ -257,6 +259,8 @@ class Controller(QObject):
         if pool is self.pool and self.viewing is None:
             return
         again = self.busy
+        if self.viewing is None and self.recorder is not None:
+            self._before = self.recorder
         self._requested.take_pool(pool, self._again.limits_for(pool))
         self.requests.plan = None
         self._current.leave_pool()
@@ -414,12 +418,19 @@ class Controller(QObject):
             return
         scenario = self.scenario
         if not scenario.replays:
-            self.ghost.remove()
+            self.ghost.show(self._run_before(scenario))
         if self.requests.plan is not None:
             self.requests.take(scenario)
             self.values_changed.emit()
         self._current.begin(scenario, target)
         self.ghost.describe(scenario.replays)
+
+    def _run_before(self, scenario: Scenario) -> Recorder | None:
+        """Return the record that is shown if it is of a run on the pool that was chosen before."""
+        before, self._before = self._before, None
+        if before is None or before is not self.recorder or before.began is None:
+            return None
+        return before if before.began.scenario.pool != scenario.pool else None
 
     def _begin_again(self, target: Target, scenario: Scenario, left_out: list[str]) -> None:
         """Repeat the session that is shown, and draw it behind the run."""
@@ -443,6 +454,8 @@ class Controller(QObject):
             # One whole file, which can still be read.
             self.file_worker.do(run.recorder.close, failed=log_fault)
         self._warnings.show_changed_arguments([], self._start_again)
+        if self.ghost.recorder is self.recorder:  # the run that was to replace it never began
+            self.ghost.remove()
         after, self._after = self._after, None
         if after is not None:
             after()

@@ -1,4 +1,5 @@
-"""The session that a run repeats, to be drawn paler behind it until it is dismissed."""
+"""The run before, which the one that is shown repeats or whose pool was switched: it is drawn paler
+behind the new one until it is dismissed."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from poolviz.ui.session.notices import Notices, Weight
 
 _TOPIC = "ghost"  # of notices
 _CURVES = "The pale curves (active and waiting, wait p95, ops/s) are those of"
+_FIGURES = "Its figures are beside those of the new run (F8). Esc removes it."
 
 
 class Ghost(QObject):
@@ -41,13 +43,21 @@ class Ghost(QObject):
         self.show(None)
 
     def describe(self, name: str, left_out: Sequence[str] = ()) -> None:
-        """Say which session is shown, if one is, and in sentences what of it isn't repeated."""
-        if self.recorder is not None:
-            self._notices.say(
-                _TOPIC,
-                " ".join((f"{_CURVES} {name}, which is run again.", *left_out)),
-                Weight.WARN if left_out else Weight.INFO,
-                "Remove them",
-                self.remove,
-                closable=False,
-            )
+        """Say which session is shown, if one is, and in sentences what of it isn't repeated; "" as
+        its name means the run before, on another pool."""
+        if self.recorder is None:
+            return
+        if name:
+            sentence = f"{_CURVES} {name}, which is run again."
+        else:
+            began = self.recorder.began
+            pool = began.scenario.pool if began is not None else "another pool"
+            sentence = f"{_CURVES} the run before, on {pool}. {_FIGURES}"
+        self._notices.say(
+            _TOPIC,
+            " ".join((sentence, *left_out)),
+            Weight.WARN if left_out else Weight.INFO,
+            "Remove them",
+            self.remove,
+            closable=False,
+        )

@@ -15,12 +15,13 @@ connections used than open.
 
 from __future__ import annotations
 
+import threading
 from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable
 from time import perf_counter_ns
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from poolviz.load.event_buffer import EventBuffer, stamper
 from poolviz.model.histogram import Histogram
 from poolviz.model.sample import Level
 from poolviz.pools.connections.connect_faults import ConnectFaults
+from poolviz.pools.connections.counting import NumberingCounter
 
 # Events that don't come from clients, numbered on from theirs.
 _OPENED, _DUE, _DROPPED, _CLOSED = range(events.KINDS, events.KINDS + 4)
@@ -78,11 +80,31 @@ _Number = TypeVar("_Number", int, float)
 _States = NDArray[np.int64] | int  # one number if a level did not change
 
 
-class ConnectionEventBuffer:
-    """Records when connections are opened and closed (a `pools.base.ConnectionCounter`)."""
+class ConnectionEvents(NamedTuple):
+    """When connections were opened and closed, their numbers, and how many seconds the openings
+    took. A number is -1 where it isn't known which connection was closed."""
+
+    opened: array[int]
+    opened_numbers: array[int]
+    took: array[float]
+    closed: array[int]
+    closed_numbers: array[int]
+
+
+class ConnectionEventBuffer(NumberingCounter):
+    """Records when connections are opened and closed (a `pools.base.ConnectionCounter`).
+
+    The number of a connection that is closed is appended before the stamp, in two steps: of two
+    connections that are closed at the same moment, each may get the stamp of the other. A
+    finalizer closes connections, which may run within any step, so this can't wait for a lock.
+    """
 
     def __init__(self) -> None:
+        self.numbers: dict[int, int] = {}
+        self._opening = threading.Lock()  # so that number, duration and stamp belong together
         self._opened, self._closed = array("q"), array("q")
+        self._opened_numbers, self._closed_numbers = array("q"), array("q")
+        self._next = 1
         self._taken = 0
         self._durations = array("d")
         self._stamp_opened, self._stamp_closed = stamper(self._opened), stamper(self._closed)
@@ -91,11 +113,24 @@ class ConnectionEventBuffer:
 
     def opened(self, seconds: float) -> None:
         """Record that a connection was opened, which took `seconds`."""
-        self._durations.append(seconds)
-        self._stamp_opened()
+        self.opened_next(seconds)
 
     def closed(self) -> None:
         """Record that a connection was closed."""
+        self.closed_number(-1)
+
+    def opened_next(self, seconds: float) -> int:
+        """Record that a connection was opened, which took `seconds`, and return its number."""
+        with self._opening:
+            number, self._next = self._next, self._next + 1
+            self._durations.append(seconds)
+            self._opened_numbers.append(number)
+            self._stamp_opened()
+        return number
+
+    def closed_number(self, number: int) -> None:
+        """Record that the connection of that number was closed."""
+        self._closed_numbers.append(number)
         self._stamp_closed()
 
     @property
@@ -103,14 +138,17 @@ class ConnectionEventBuffer:
         """Number of connections that were ever opened. May be read from any thread."""
         return self._taken + len(self._opened)
 
-    def take(self, until: int) -> tuple[array[int], array[int], array[float]]:
-        """Take the stamps of openings and of closings up to `until`, and how long openings took."""
+    def take(self, until: int) -> ConnectionEvents:
+        """Take what was stamped up to `until`."""
         opened = _taken(self._opened, bisect_right(self._opened, until))
+        closed = _taken(self._closed, bisect_right(self._closed, until))
         self._taken += len(opened)
-        return (
+        return ConnectionEvents(
             opened,
-            _taken(self._closed, bisect_right(self._closed, until)),
-            _taken(self._durations, len(self._durations)),
+            _taken(self._opened_numbers, len(opened)),
+            _taken(self._durations, len(opened)),
+            closed,
+            _taken(self._closed_numbers, len(closed)),
         )
 
 
@@ -153,6 +191,7 @@ class Tick:
         self.per_client: dict[int, int] = {}
         self.longest_waits: dict[int, float] = {}
         self.wait, self.use, self.create, self.retry = (Histogram() for _ in range(4))
+        self.oldest_age = self.mean_age = 0.0  # seconds, of the connections open at its end
 
 
 class Meter:
@@ -167,6 +206,7 @@ class Meter:
         self.began = self._then = perf_counter_ns()
         self._now = dict.fromkeys(_EFFECTS, 0)
         self._longest: dict[int, int] = {}  # ns: the longest wait of each client in this segment
+        self._opened_at: dict[int, int] = {}  # by number, of the connections that are open
 
     @property
     def open(self) -> int:
@@ -191,9 +231,11 @@ class Meter:
         """
         until = perf_counter_ns()
         tick = Tick(self._then, until)
-        opened, closed, durations = self._connections.take(until)
+        taken = self._connections.take(until)
+        opened, closed = taken.opened, taken.closed
         tick.opened, tick.closed = len(opened), len(closed)
-        tick.create.add(np.frombuffer(durations, dtype=np.float64))
+        tick.create.add(np.frombuffer(taken.took, dtype=np.float64))
+        self._set_ages(tick, taken)
         stamps, kinds = self._take_clients(buffers, tick, until)
         none = array("q")
         due, dropped, waited = requests.take(until) if requests is not None else (none, none, none)
@@ -217,6 +259,19 @@ class Meter:
         self._walk(tick, moments, numbers, kept)
         self._then = until
         return tick
+
+    def _set_ages(self, tick: Tick, taken: ConnectionEvents) -> None:
+        """Set the ages of the connections that are open at the end of `tick`."""
+        opened_at = self._opened_at
+        opened_at.update(zip(taken.opened_numbers, taken.opened, strict=True))
+        for number in taken.closed_numbers:
+            # Which one was closed isn't known of connections that can't be told apart; the oldest
+            # of all is as likely as any other.
+            if opened_at.pop(number, None) is None and number < 0 and opened_at:
+                del opened_at[next(iter(opened_at))]
+        if opened_at:
+            tick.oldest_age = (tick.end - min(opened_at.values())) * _NS
+            tick.mean_age = tick.end * _NS - sum(opened_at.values()) / len(opened_at) * _NS
 
     def _take_clients(
         self, buffers: Iterable[EventBuffer], tick: Tick, until: int

@@ -184,6 +184,8 @@ class Sampler:
             error_counts=kinds.counts(tick.errors, self._began, tick.end, complete=complete),
             ending=self._ending,
             clients_restarted=self._client_group.take_restarted(),
+            oldest_age=tick.oldest_age,
+            mean_age=tick.mean_age,
         )
         self._index += 1
         self._missed = 0

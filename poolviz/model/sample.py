@@ -106,6 +106,9 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     A sample is `ending` if the load had ended before it: clients were stopped and the pool was
     closed. `clients_restarted` counts clients whose thread or task ended otherwise and that were
     started again.
+
+    `oldest_age` and `mean_age` are those of the connections that are open at the end of the tick,
+    in seconds: 0 without any, -1 where they weren't recorded.
     """
 
     index: int
@@ -147,6 +150,8 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     error_counts: list[ErrorCount] = []
     ending: bool = False
     clients_restarted: int = 0
+    oldest_age: float = -1.0
+    mean_age: float = -1.0
 
 
 class MarkKind(StrEnum):

@@ -17,6 +17,7 @@ from poolviz.model.sample import TICK, Level, Sample
 
 LEVELS = ("open", "used", "idle", "overflow", "pending", "retrying", "backlog")
 RATES = ("throughput", "timeouts", "errors")
+AGES = ("oldest_age", "mean_age")
 PERCENTILES = {"wait_p50": 0.50, "wait_p95": 0.95, "wait_p99": 0.99}
 RESOLUTIONS = 6  # levels of bins
 BITS = 2  # a bin is made of 1 << BITS bins of the level below
@@ -36,7 +37,10 @@ SERVER = _rows(MEANS.stop, 2)  # weighted by span, if known
 LOWS = _rows(SERVER.stop, len(LEVELS))
 HIGHS = _rows(LOWS.stop, len(LEVELS))
 WAITS = _rows(HIGHS.stop, len(PERCENTILES))
-HEIGHT = WAITS.stop
+HEIGHT_BEFORE_AGES = WAITS.stop  # of the bins in older sessions
+OLDEST, MEAN_AGE = WAITS.stop, WAITS.stop + 1  # the highest; weighted by span; NaN: unknown
+HEIGHT = MEAN_AGE + 1
+_WEIGHTED_IF_KNOWN = [*range(SERVER.start, SERVER.stop), MEAN_AGE]
 
 
 class ServerSeen:
@@ -71,6 +75,7 @@ def bin_of(sample: Sample, seen: ServerSeen) -> Numbers:
             *[count.low for count in counts],
             *[count.high for count in counts],
             *[math.nan] * len(PERCENTILES),
+            *[age if age >= 0 else math.nan for age in (sample.oldest_age, sample.mean_age)],
         )
     )
 
@@ -86,11 +91,13 @@ def merged(bins: Numbers, begins: Sequence[int] | NDArray[np.int64]) -> Numbers:
     merged[MEANS] = np.add.reduceat(bins[MEANS] * spans, starts, axis=1) / merged[SPAN]
     merged[LOWS] = np.minimum.reduceat(bins[LOWS], starts, axis=1)
     merged[HIGHS] = np.maximum.reduceat(bins[HIGHS], starts, axis=1)
-    known = np.where(np.isnan(bins[SERVER]), 0.0, spans)
+    weighted = bins[_WEIGHTED_IF_KNOWN]
+    known = np.where(np.isnan(weighted), 0.0, spans)
     weights = np.add.reduceat(known, starts, axis=1)
-    areas = np.add.reduceat(np.nan_to_num(bins[SERVER]) * known, starts, axis=1)
+    areas = np.add.reduceat(np.nan_to_num(weighted) * known, starts, axis=1)
     with np.errstate(invalid="ignore"):
-        merged[SERVER] = np.where(weights > 0, areas / weights, math.nan)
+        merged[_WEIGHTED_IF_KNOWN] = np.where(weights > 0, areas / weights, math.nan)
+    merged[OLDEST] = np.fmax.reduceat(bins[OLDEST], starts)
     alone = starts == ends
     merged[:, alone] = bins[:, starts[alone]]  # not rounded once more
     return merged

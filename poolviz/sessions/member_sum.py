@@ -265,6 +265,8 @@ class MemberSum:
             waits_unfinished=sum(sample.waits_unfinished for sample in samples),
             ending=all(sample.ending for sample in last),
             clients_restarted=sum(sample.clients_restarted for sample in samples),
+            oldest_age=max(sample.oldest_age for sample in last),
+            mean_age=_mean_age(last),
         )
 
 
@@ -393,6 +395,15 @@ def _total(counts: Iterable[int | None]) -> int | None:
     return (
         sum(count for count in found if count is not None) if found and None not in found else None
     )
+
+
+def _mean_age(samples: Sequence[Sample]) -> float:
+    """Return the mean age of all open connections; -1 where that of a member isn't known."""
+    if any(sample.mean_age < 0 for sample in samples):
+        return -1.0
+    total = sum(sample.open.last for sample in samples)
+    ages = sum(sample.mean_age * sample.open.last for sample in samples)
+    return ages / total if total else 0.0
 
 
 def _reported(samples: Sequence[Sample]) -> ReportedCounts:

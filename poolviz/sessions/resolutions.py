@@ -17,13 +17,16 @@ import numpy as np
 from poolviz.model.histogram import Durations, Histogram
 from poolviz.model.sample import TICK, Sample
 from poolviz.sessions.bins import (
+    AGES,
     BITS,
     CAPACITY,
     HEIGHT,
     HIGHS,
     LEVELS,
     LOWS,
+    MEAN_AGE,
     MEANS,
+    OLDEST,
     PERCENTILES,
     RATES,
     RESOLUTIONS,
@@ -58,7 +61,8 @@ class View:
     `t` is the end of each bin in seconds since the start, `bin` their nominal width in seconds.
     `levels` holds open, used, idle, overflow, pending, retrying and backlog. `lines` holds capacity
     (NaN: unlimited); server_active and server_total (NaN: unknown); wait_p50, wait_p95 and wait_p99
-    in seconds (NaN: nothing was counted); throughput, timeouts and errors per second.
+    in seconds (NaN: nothing was counted); throughput, timeouts and errors per second; oldest_age
+    and mean_age of the open connections in seconds (NaN: not recorded).
     """
 
     t: Numbers
@@ -240,4 +244,5 @@ def as_view(bins: Numbers, width: float) -> View:
     lines |= zip(("server_active", "server_total"), bins[SERVER], strict=True)
     lines |= zip(PERCENTILES, bins[WAITS], strict=True)
     lines |= zip(RATES, bins[MEANS][rows:], strict=True)
+    lines |= zip(AGES, (bins[OLDEST], bins[MEAN_AGE]), strict=True)
     return View(t=bins[T], bin=width, levels=levels, lines=lines)

@@ -269,3 +269,29 @@ def test_durations_keep_within_one_percent_in_the_histogram() -> None:
     assert whole.count == len(values)
     assert whole.mean == pytest.approx(values.mean())
     assert (whole.low, whole.high) == (values.min(), values.max())
+
+
+def test_ages_are_those_of_the_connections_that_are_open() -> None:
+    connections = ConnectionEventBuffer()
+    meter = Meter(connections)
+    first, second = connections.opened_next(0.0), connections.opened_next(0.0)
+    tick = meter.tick([], kept=0)
+    assert 0 < tick.mean_age < tick.oldest_age < tick.end * 1e-9
+    connections.closed_number(first)
+    later = meter.tick([], kept=0)
+    assert later.oldest_age == pytest.approx(later.mean_age)  # of the second alone
+    assert later.oldest_age == pytest.approx(
+        2 * tick.mean_age - tick.oldest_age + (later.end - tick.end) * 1e-9, abs=1e-6
+    )
+    connections.closed_number(second)
+    assert meter.tick([], kept=0).oldest_age == 0.0
+
+
+def test_a_connection_that_nobody_can_name_is_counted_out_all_the_same() -> None:
+    connections = ConnectionEventBuffer()
+    meter = Meter(connections)
+    connections.opened(0.0)
+    connections.opened(0.0)
+    connections.closed()
+    tick = meter.tick([], kept=0)
+    assert (tick.levels["open"].last, tick.oldest_age) == (1, pytest.approx(tick.mean_age))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -18,10 +20,39 @@ def count_in(connection: Any, counter: ConnectionCounter, began: float) -> Calla
     connection is garbage collected, the connection is counted as closed then. Connections
     that are open when the interpreter exits are not counted as closed.
     """
-    counter.opened(perf_counter() - began)
-    count_out = weakref.finalize(connection, counter.closed)
+    count_out = weakref.finalize(connection, count_opened(connection, counter, began))
     count_out.atexit = False
     return count_out
+
+
+class NumberingCounter(ABC):
+    """A counter that gives each connection a number. Called from any thread.
+
+    `numbers` has those of the driver's connections by their `id`. That of a connection that is gone
+    stays until another has its `id`, so it is asked only for one that is held.
+    """
+
+    numbers: dict[int, int]
+
+    @abstractmethod
+    def opened_next(self, seconds: float) -> int:
+        """Count a connection that was opened, in `seconds`, and return its number."""
+
+    @abstractmethod
+    def closed_number(self, number: int) -> None:
+        """Count a connection that was opened before, and is closed."""
+
+
+def count_opened(connection: Any, counter: ConnectionCounter, began: float) -> Callable[[], object]:
+    """Count a connection as opened, and return a function that counts it as closed, to be called
+    once. `began` as in `count_in`."""
+    seconds = perf_counter() - began
+    if not isinstance(counter, NumberingCounter):
+        counter.opened(seconds)
+        return counter.closed
+    number = counter.opened_next(seconds)
+    counter.numbers[id(connection)] = number
+    return partial(counter.closed_number, number)
 
 
 class CountedConnection:

@@ -16,7 +16,7 @@ from psycopg2.extensions import connection
 
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter
-from poolviz.pools.connections.counting import count_in
+from poolviz.pools.connections.counting import count_in, count_opened
 from poolviz.pools.custom.lending import driver_connection
 from poolviz.pools.custom.library_pools import (
     connections_within,
@@ -84,10 +84,10 @@ class ConnectionCounts:
 
     def _counted(self, connection: Any, began: float) -> tuple[Any, Callable[[], object]]:
         try:
-            return weakref.ref(connection), count_in(connection, self._counter, began)
+            reference = weakref.ref(connection)
         except TypeError:  # of a class without weak references: until it is seen to be closed
-            self._counter.opened(perf_counter() - began)
-            return (lambda: connection), self._counter.closed
+            return (lambda: connection), count_opened(connection, self._counter, began)
+        return reference, count_in(connection, self._counter, began)
 
 
 def is_closed(connection: Any) -> bool:

@@ -77,7 +77,8 @@ def _check_order(samples: Sequence[Sample], first: int, before: Sample | None) -
                 f"sample {number} is at {sample.t:g} s and lasted {sample.span:g} s, "
                 f"after one at {earlier[1]:g} s"
             )
-        if sample.index <= earlier[0] or not earlier[2] <= sample.segment < _MOST:
+        numbers_can_be = earlier[0] < sample.index < _MOST and sample.segment < _MOST
+        if not numbers_can_be or sample.segment < earlier[2]:
             raise Damage(f"sample {number} is out of order")
         last = sample
 
@@ -86,8 +87,8 @@ def _check_numbers(samples: Sequence[Sample], first: int) -> None:
     what = "has a count that can't be"
     counts = [[getattr(sample, name) for name in _COUNTS] for sample in samples]
     _check_range(np.array(counts, dtype=np.float64), first, what)
-    load_generator = [(sample.cpu, sample.lag) for sample in samples]
-    _check(np.isfinite(np.array(load_generator, dtype=np.float64)), first, what)
+    others = [(s.cpu, s.lag, s.oldest_age, s.mean_age) for s in samples]
+    _check(np.isfinite(np.array(others, dtype=np.float64)), first, what)
 
 
 def _check_levels(name: str, levels: Sequence[Level], first: int) -> None:

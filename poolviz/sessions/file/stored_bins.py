@@ -18,10 +18,13 @@ from poolviz.sessions.bins import (
     BITS,
     CAPACITY,
     HEIGHT,
+    HEIGHT_BEFORE_AGES,
     HIGHS,
     LEVELS,
     LOWS,
+    MEAN_AGE,
     MEANS,
+    OLDEST,
     PERCENTILES,
     RESOLUTIONS,
     SERVER,
@@ -46,10 +49,11 @@ _LARGEST = 100_000  # bytes of the bins of a chunk once unpacked, of which there
 
 class StoredBins(msgspec.Struct, array_like=True):
     """What is stored of a chunk: the server's last view before it (seconds, active, all), and its
-    bins from level FINE up."""
+    bins from level FINE up, of `height` rows each. Older sessions have the first of them."""
 
     seen: tuple[float, float, float]
     levels: list[Packed]
+    height: int = HEIGHT_BEFORE_AGES
 
     @classmethod
     def of(cls, columns: Columns, seen: ServerSeen) -> StoredBins:
@@ -58,7 +62,7 @@ class StoredBins(msgspec.Struct, array_like=True):
         levels = [pack_array(bins.ravel()) for bins in levels_of(columns, seen)[FINE:]]
         for number, view in columns.rare.get("server", {}).items():
             seen.t, seen.active, seen.total = float(columns["t"][number]), view.active, view.total
-        return cls(before, levels)
+        return cls(before, levels, HEIGHT)
 
     @classmethod
     def unpack(cls, body: bytes) -> StoredBins:
@@ -79,10 +83,18 @@ class StoredBins(msgspec.Struct, array_like=True):
     def tables(self) -> list[Numbers]:
         """Return the bins of each level from FINE up. Damage if they can't be bins."""
         wrong = Damage("what is drawn of it can't be")
+        if not HEIGHT_BEFORE_AGES <= self.height <= HEIGHT:
+            raise wrong
         try:
-            tables = [unpack_array(packed).reshape(HEIGHT, -1) for packed in self.levels]
+            tables = [unpack_array(packed).reshape(self.height, -1) for packed in self.levels]
         except ValueError:
             raise wrong from None
+        if self.height < HEIGHT:
+            unknown = ((0, HEIGHT - self.height), (0, 0))
+            tables = [
+                np.pad(table.astype(np.float64), unknown, constant_values=math.nan)
+                for table in tables
+            ]
         for level, table in enumerate(tables, start=FINE):
             if table.shape[1] > 1 << (CHUNK_BITS - BITS * level):
                 raise wrong
@@ -141,6 +153,8 @@ def bins_of(columns: Columns, seen: ServerSeen) -> Numbers:
         bins[row] = counted / span
     bins[SERVER] = _server(columns, seen)
     bins[WAITS] = math.nan
+    for row, name in ((OLDEST, "oldest_age"), (MEAN_AGE, "mean_age")):
+        bins[row] = np.where(columns[name] < 0, math.nan, columns[name])
     return bins
 
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from poolviz.model.load_generator import limits_crossed
 from poolviz.sessions.recorder import Recorder
+from poolviz.ui.charts.axes import clock
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.help_places import set_topic
 from poolviz.ui.session.overload import Overload
@@ -26,6 +27,7 @@ _LASTING = 2.0  # seconds of samples that a difference must last to be reported
 _SLOW = 15.0  # samples per second below which the sampler is late
 _NOMINAL = 20.0
 _MESSAGE = 10_000  # milliseconds
+_FINE = 20.0  # seconds: of a shorter visible part tenths are shown
 
 _AGREEMENT_TIP = "Whether poolviz, the pool itself and the server count the same open connections."
 
@@ -174,7 +176,7 @@ class StatusBar(QFrame):
         if self.pill.text() != words:
             self.pill.setText(words)
         self.pill.setToolTip(hint)
-        _show(self.span, "the whole session" if charts.span is None else _last(charts.span))
+        _show(self.span, _visible(charts))
 
 
 def _others(recorder: Recorder) -> str:
@@ -205,8 +207,20 @@ def _clock(seconds: float) -> str:
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-def _last(seconds: float) -> str:
+def _visible(charts: ChartsWidget) -> str:
+    """Return which part of the session is visible."""
+    frame = charts.frame
+    if charts.shows_all:
+        return "the whole session"
+    if not charts.following:
+        step = 0.1 if frame.span < _FINE else 1.0
+        start = clock(max(frame.start, 0.0), step)
+        return f"{start} to {clock(frame.end, step)}, {_lasting(frame.span)}"
+    return f"last {_lasting(frame.span)}"
+
+
+def _lasting(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     if minutes >= 2 and not rest:
-        return f"last {minutes} min"
-    return f"last {seconds:.3g} s" if seconds < 100 else f"last {seconds:.0f} s"
+        return f"{minutes} min"
+    return f"{seconds:.3g} s" if seconds < 100 else f"{seconds:.0f} s"

@@ -31,6 +31,7 @@ from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.banner import Banner
 from poolviz.ui.charts.charts_widget import ChartsWidget
+from poolviz.ui.charts.choice import ChartChoice
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
 from poolviz.ui.errors_panel import ErrorsPanel
 from poolviz.ui.figures_panel import FiguresPanel
@@ -77,7 +78,7 @@ class Window(QMainWindow):
         self._settings, theme = settings, theme_manager.theme
         self._closed = False
         self._help: HelpDialog | None = None  # made when it is first asked for
-        self.charts = ChartsWidget(theme)
+        self.charts = ChartsWidget(theme, choice=ChartChoice(settings))
         self.tiles = Tiles(theme)
         self.banner = Banner()
         self.errors = ErrorsPanel()
@@ -103,6 +104,7 @@ class Window(QMainWindow):
             show_sessions=self.show_sessions,
             show_help=self.show_help,
         )
+        self.charts.set_menu(self.menu.charts)
         self.toolbar = Toolbar(
             controller, theme, presets=self.presets, export=self.export, menu=self.menu
         )
@@ -384,9 +386,12 @@ class Window(QMainWindow):
 
     @contained()
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape, where nothing else takes it, removes the run that is drawn behind."""
-        ghost = self.controller.ghost
-        if event.key() == Qt.Key.Key_Escape and ghost.recorder is not None:
+        """Escape, where nothing else takes it, goes back in the charts, and then removes the run
+        that is drawn behind."""
+        ghost, escape = self.controller.ghost, event.key() == Qt.Key.Key_Escape
+        if escape and self.charts.step_back():
+            return
+        if escape and ghost.recorder is not None:
             ghost.remove()
         else:
             super().keyPressEvent(event)

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
 from poolviz.system.folders import log_folder, make_folder
+from poolviz.ui.charts.chart_menu import ChartMenu
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.dialogs.open_file import FileOpener
 from poolviz.ui.figures_panel import FiguresPanel
@@ -79,6 +80,8 @@ class WindowMenu(QMenu):
     def _add_view(self) -> None:
         """What is shown, and how."""
         charts = self._charts
+        self.charts = ChartMenu(charts, self._window)
+        self.addMenu(self.charts)
         self.addMenu(self._span_menu(charts))
         self._pause = self._add_switch("Pause the view", "Ctrl+Space", charts.set_paused)
         charts.following_changed.connect(lambda on: self._pause.setChecked(not on))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # The names of the charts, from above, as pictures have them.
 PICTURE = ("connections", "wait", "throughput")
+# Those that are drawn where none are chosen.
+USUAL = ("connections", "wait", "throughput")
 # Those of reports, which draw some curves of a chart by themselves, because their scale is another.
 REPORT = ("connections", "waiting", "wait", "throughput", "server")
 # Where pictures have these curves, unless they have a chart of that name.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QContextMenuEvent, QMouseEvent, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QFrame, QGraphicsView, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QGraphicsView, QWidget
 
 from poolviz.ui.charts.chart_scene import ChartScene
 from poolviz.ui.style.theme import Theme
@@ -22,12 +22,15 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
     panned = Signal(float)  # seconds, to the past if negative
     zoomed = Signal(float, float)  # factor, and the time that stays at its place
     follow_requested = Signal()
+    clicked = Signal(QPointF)  # without moving
+    expand_requested = Signal(QPointF)  # by a double click on a chart's title
     pointed = Signal(object)  # QPointF, or None when the pointer leaves
     laid_out = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=None, useOpenGL=False)
         self.chart_scene = ChartScene(theme)
+        self._pressed: QPointF | None = None
         self._dragged_from: QPointF | None = None
         self.scene().addItem(self.chart_scene)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -87,7 +90,7 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Start dragging the time axis."""
         if event.button() == Qt.MouseButton.LeftButton:
-            self._dragged_from = event.position()
+            self._pressed = self._dragged_from = event.position()
 
     @contained()
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -95,6 +98,11 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
         if self._dragged_from is None:
             self.pointed.emit(event.position())
             return
+        if self._pressed is not None:
+            apart = event.position() - self._pressed
+            if apart.manhattanLength() < QApplication.startDragDistance():
+                return
+            self._pressed = None
         moved = event.position().x() - self._dragged_from.x()
         if moved:
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
@@ -106,15 +114,21 @@ class Canvas(pg.GraphicsView):  # type: ignore[misc]
 
     @contained()
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Stop dragging."""
+        """Stop dragging; if nothing was dragged it was a click."""
         if event.button() == Qt.MouseButton.LeftButton:
-            self._dragged_from = None
+            pressed, self._pressed, self._dragged_from = self._pressed, None, None
             self.unsetCursor()
+            if pressed is not None:
+                self.clicked.emit(pressed)
 
     @contained()
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Follow the session's end again."""
-        if event.button() == Qt.MouseButton.LeftButton:
+        """Expand the chart whose title was hit; elsewhere follow the session's end again."""
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        if self.chart_scene.title_at(event.position()) is not None:
+            self.expand_requested.emit(event.position())
+        else:
             self.follow_requested.emit()
 
     @contained()

@@ -6,6 +6,7 @@ To add a chart, write one subclass of `Chart` in a file of its own, and name it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
+from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import (
     BOTTOM,
@@ -42,20 +44,33 @@ _MIDDLE = Qt.AlignmentFlag.AlignVCenter
 
 @dataclass(frozen=True)
 class Name:
-    """A curve's name at its right end, if possible at the value `y` of the curve's scale."""
+    """A curve's name at its right end, if possible at the value `y` of the curve's scale.
+
+    `key` is what the curve is known by if its name changes with its values. A click on the name
+    hides the curve.
+    """
 
     text: str
     colour: str
     y: float
+    key: str = ""
+
+    @property
+    def curve(self) -> str:
+        """The name by which the curve is hidden."""
+        return self.key or self.text
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the card beside the crosshair."""
+    """One line of the card beside the crosshair. With an `amount`, its difference to that at the
+    reference point is shown as `show` writes it."""
 
     name: str
     value: str
     colour: str
+    amount: float = math.nan
+    show: Callable[[float], str] = "{:,.3g}".format
 
 
 @dataclass
@@ -74,6 +89,8 @@ class Chart(QGraphicsObject):
     subtitle = ""
     topic = ""  # of the help
     share = 0.25  # of the height, in proportion to the other charts
+    least = 76.0  # pixels of height
+    timed = True  # its x axis is the time that all timed charts share
     fine = False  # draws counts, which allow narrow bins; percentiles and rates need wide ones
 
     def __init__(self, theme: Theme, *, with_time_axis: bool = False) -> None:
@@ -88,11 +105,14 @@ class Chart(QGraphicsObject):
         self._span = 60.0
         self.pixel_ratio = 1.0
         self.ghost: View | None = None  # of another session, to be drawn paler
+        self.hidden: set[str] = set()  # curves that aren't drawn
         self._segmented: list[pg.PlotCurveItem] = []
         self._title_font = ui_font(12, QFont.Weight.DemiBold)
         self._subtitle_font = ui_font(12)
         self._tick_font = ui_font(11)
         self._name_font = ui_font(11, QFont.Weight.DemiBold)
+        self._hidden_font = ui_font(11)
+        self._hidden_font.setStrikeOut(True)
         self.box = pg.ViewBox(parent=self, enableMouse=False, enableMenu=False, defaultPadding=0)
         self.box.disableAutoRange()
         self.box.setAcceptHoverEvents(False)
@@ -106,6 +126,9 @@ class Chart(QGraphicsObject):
 
     def colour(self) -> None:
         """Give the curves the colours of `self.theme`."""
+
+    def read(self, recorder: Recorder, frame: Frame) -> None:
+        """Take what is drawn of `recorder` and isn't in a `View`. Called before each `draw`."""
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
         """Set curves, scale and names from `view`, and the pale ones from `self.ghost`; `x` is
@@ -131,6 +154,31 @@ class Chart(QGraphicsObject):
         title = QFontMetricsF(self._title_font).horizontalAdvance(self.title)
         subtitle = QFontMetricsF(self._subtitle_font).horizontalAdvance(self.subtitle)
         return TITLE_AT.x() + title + 6 + subtitle
+
+    def set_time_axis(self, on: bool) -> None:
+        """Show the numbers of the time axis below the curves, or leave their room to the curves."""
+        self._with_time_axis, self._bottom = on, TIME_AXIS if on else BOTTOM
+
+    def in_title(self, at: QPointF) -> bool:
+        """Whether a position in the panel belongs to its title."""
+        return self.size.contains(at) and at.y() < TOP
+
+    def name_at(self, at: QPointF) -> str | None:
+        """Return the curve whose name is at a position in the panel."""
+        if not self.plot.right() < at.x() <= self.size.right():
+            return None
+        for name, y in zip(self.names, self.name_heights(), strict=True):
+            if abs(at.y() - y) <= _NAME_GAP / 2:
+                return name.curve
+        return None
+
+    def toggle(self, curve: str) -> None:
+        """Hide a curve, or show it again. It is drawn so the next time."""
+        self.hidden ^= {curve}
+
+    def shown(self, curve: str) -> bool:
+        """Whether a curve is drawn."""
+        return curve not in self.hidden
 
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
@@ -229,9 +277,10 @@ class Chart(QGraphicsObject):
                 painter.drawText(place, _MIDDLE | Qt.AlignmentFlag.AlignHCenter, text)
 
     def _paint_names(self, painter: QPainter) -> None:
-        painter.setFont(self._name_font)
         for name, y in zip(self.names, self.name_heights(), strict=True):
-            painter.setPen(QColor(name.colour))
+            shown = self.shown(name.curve)
+            painter.setFont(self._name_font if shown else self._hidden_font)
+            painter.setPen(QColor(name.colour if shown else self.theme.muted))
             painter.drawText(
                 QRectF(self.plot.right() + 7, y - 8, RIGHT - 9, 16),
                 _MIDDLE | Qt.AlignmentFlag.AlignLeft,

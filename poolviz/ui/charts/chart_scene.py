@@ -1,4 +1,4 @@
-"""The three charts on one time axis with their marks, as in the window and in exported images."""
+"""The charts on one time axis with their marks, as in the window and in exported images."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
 from poolviz.model.sample import Mark
-from poolviz.sessions.export.exporter import PICTURE
+from poolviz.sessions.export.exporter import USUAL
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
-from poolviz.ui.charts.axes import Frame, ago, clock
+from poolviz.ui.charts.axes import MINUS, Frame, ago, clock
 from poolviz.ui.charts.by_name import CHARTS
 from poolviz.ui.charts.chart import Chart, Figure
 from poolviz.ui.charts.crosshair import Crosshair
 from poolviz.ui.charts.marks import MarksLayer, Room
+from poolviz.ui.charts.reference_point import ReferencePoint
 from poolviz.ui.style.theme import Theme, ui_font
 from poolviz.ui.unexpected import contained
 
@@ -29,63 +30,128 @@ _FEW = 60
 
 
 class ChartScene(QGraphicsObject):
-    """Draws part of a session, with all charts or those that are named. Following, mouse and keys
-    are its owners' concern."""
+    """Draws part of a session, with the usual charts or those that are named. Following, mouse and
+    keys are its owners' concern."""
 
-    def __init__(self, theme: Theme, names: Sequence[str] = PICTURE) -> None:
+    def __init__(self, theme: Theme, names: Sequence[str] = USUAL) -> None:
         super().__init__()
         self.theme = theme
-        last = names[-1]
-        self.by_name = {name: CHARTS[name](theme, with_time_axis=name == last) for name in names}
-        self.charts: tuple[Chart, ...] = tuple(self.by_name.values())
-        self.share = sum(chart.share for chart in self.charts)  # of a picture's usual height
+        self.by_name: dict[str, Chart] = {}  # those that were ever shown
+        self.charts: tuple[Chart, ...] = ()
+        self.share = 1.0  # of a picture's usual height
         self.marks = MarksLayer(theme)
+        self.reference = ReferencePoint(theme)
         self.crosshair = Crosshair(theme)
-        for chart in self.charts:
-            chart.setParentItem(self)
-        for layer in (self.marks, self.crosshair):
-            layer.setParentItem(self)
         self._empty = _Empty(theme)
-        self._empty.setParentItem(self)
+        for layer in (self.marks, self.reference, self.crosshair, self._empty):
+            layer.setParentItem(self)
+            layer.setZValue(1.0)  # over charts that are made later
         self.size = QRectF()
         self.frame = Frame(-60.0, 0.0, live=True)
+        self._ratio = 1.0
+        self._recorder: Recorder | None = None
         self._views: tuple[View, View] | None = None
         self._ghosts: tuple[View, View] | None = None  # of the session behind it
         self._marks: tuple[Mark, ...] = ()
+        self.show_charts(names)
+
+    def show_charts(self, names: Sequence[str]) -> None:
+        """Have these charts from above. Each is made when it is first shown; one that isn't shown
+        costs nothing."""
+        for name in names:
+            if name not in self.by_name:
+                chart = self.by_name[name] = CHARTS[name](self.theme)
+                chart.setParentItem(self)
+                chart.set_pixel_ratio(self._ratio)
+        shown = tuple(self.by_name[name] for name in names)
+        for chart in self.by_name.values():
+            chart.setVisible(chart in shown)
+        last = next((chart for chart in reversed(shown) if chart.timed), None)
+        for chart in shown:
+            chart.set_time_axis(chart is last)
+            if chart.theme is not self.theme:
+                chart.set_theme(self.theme)
+        self.charts = shown
+        self.share = sum(chart.share for chart in shown)
+        self.point_nowhere()
+        self.place(self.size.width(), self.size.height())
+
+    @property
+    def least_height(self) -> float:
+        """The pixels that the charts need at least."""
+        return sum(chart.least for chart in self.charts) + GAP * (len(self.charts) - 1)
 
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
         self.theme = theme
         for chart in self.charts:
             chart.set_theme(theme)
-        for layer in (self.marks, self.crosshair, self._empty):
+        for layer in (self.marks, self.reference, self.crosshair, self._empty):
             layer.theme = theme
             layer.update()
 
     def set_pixel_ratio(self, ratio: float) -> None:
         """Set the device pixels per pixel."""
-        for chart in self.charts:
+        self._ratio = ratio
+        for chart in self.by_name.values():
             chart.set_pixel_ratio(ratio)
 
     def place(self, width: float, height: float) -> None:
         """Give the charts `width` × `height` pixels."""
         self.prepareGeometryChange()
         self.size = QRectF(0, 0, width, height)
-        room, top = height - GAP * (len(self.charts) - 1), 0.0
-        whole = sum(chart.share for chart in self.charts)
-        for chart in self.charts:
-            last = chart is self.charts[-1]
-            tall = height - top if last else round(room * chart.share / whole)
+        top = 0.0
+        for chart, tall in zip(self.charts, self._heights(height), strict=True):
             chart.place(QRectF(0, top, width, tall))
             top += tall + GAP
         self.marks.place(self.size)
+        self.reference.place(self.size)
         self._empty.place(self.charts[0].plot)
         self._draw(calm=False)
 
+    def _heights(self, height: float) -> list[float]:
+        """Share the height as the charts want it, but none less than it needs, unless there is less
+        than all need."""
+        charts, room = self.charts, height - GAP * (len(self.charts) - 1)
+        low = {chart for chart in charts if chart.least > room * chart.share / self.share}
+        if len(low) == len(charts):
+            low = set()
+        while True:
+            rest = room - sum(chart.least for chart in low)
+            whole = sum(chart.share for chart in charts if chart not in low)
+            more = {c for c in charts if c not in low and c.least > rest * c.share / whole}
+            if not more or len(low | more) == len(charts):
+                break
+            low |= more
+        tall = [round(c.least if c in low else rest * c.share / whole) for c in charts]
+        return [*tall[:-1], room - sum(tall[:-1])]
+
+    def _timed(self) -> list[Chart]:
+        return [chart for chart in self.charts if chart.timed]
+
     @property
     def plots(self) -> list[QRectF]:
-        """The area of the curves of each chart."""
-        return [chart.plot.translated(chart.pos()) for chart in self.charts]
+        """The area of the curves of each chart that has the time axis."""
+        return [chart.plot.translated(chart.pos()) for chart in self._timed()]
+
+    def chart_at(self, at: QPointF) -> Chart | None:
+        """Return the chart at a position."""
+        return next((c for c in self.charts if c.size.contains(at - c.pos())), None)
+
+    def title_at(self, at: QPointF) -> Chart | None:
+        """Return the chart whose title is at a position."""
+        return next((c for c in self.charts if c.in_title(at - c.pos())), None)
+
+    def curve_at(self, at: QPointF) -> tuple[Chart, str] | None:
+        """Return the curve, and its chart, whose name is at a position."""
+        chart = self.chart_at(at)
+        curve = chart.name_at(at - chart.pos()) if chart is not None else None
+        return (chart, curve) if chart is not None and curve is not None else None
+
+    def toggle_curve(self, chart: Chart, curve: str) -> None:
+        """Hide a curve of a chart, or show it again."""
+        chart.toggle(curve)
+        self._draw(calm=False)
 
     def show_frame(
         self,
@@ -106,12 +172,13 @@ class ChartScene(QGraphicsObject):
         if ghost is not None and ghost is not recorder:
             behind = ghost.view(frame.start, frame.end, _COARSE)
             self._ghosts = behind, ghost.view(frame.start, frame.end, few)
-        self._marks = recorder.marks
+        self._recorder, self._marks = recorder, recorder.marks
         self._draw(calm=calm)
 
     def show_nothing(self, frame: Frame) -> None:
         """Draw empty charts and a hint."""
         self.frame, self._views, self._ghosts, self._marks = frame, None, None, ()
+        self._recorder = None
         self._draw(calm=False)
 
     def _draw(self, *, calm: bool) -> None:
@@ -124,14 +191,17 @@ class ChartScene(QGraphicsObject):
                 self._draw_chart(chart, calm=calm)
         with contained():
             self._draw_marks()
+        with contained():
+            self._draw_reference()
 
     def _draw_chart(self, chart: Chart, *, calm: bool) -> None:
         view = self._views[0 if chart.fine else 1] if self._views is not None else None
-        if view is None or not len(view.t):
+        if view is None or not len(view.t) or self._recorder is None:
             chart.show_nothing(self.frame)
             return
         ghost = self._ghosts[0 if chart.fine else 1] if self._ghosts is not None else None
         try:
+            chart.read(self._recorder, self.frame)
             chart.show_view(view, self.frame, calm=calm, ghost=ghost)
         except BaseException:
             chart.show_nothing(self.frame)  # rather than old curves on a newer axis
@@ -142,7 +212,11 @@ class ChartScene(QGraphicsObject):
         shown = [
             (self.x_of(mark.t), mark) for mark in self._marks if frame.start <= mark.t <= frame.end
         ]
-        chart = self.charts[0]
+        timed = self._timed()
+        if not timed:
+            self.marks.show_marks([], [], Room(0, 0, 0, 0, 0))
+            return
+        chart = timed[0]
         room = Room(
             left=plots[0].left(),
             title_right=chart.title_width + 10,
@@ -158,24 +232,55 @@ class ChartScene(QGraphicsObject):
 
     def time_at(self, x: float) -> float:
         """Return the time of the session at an x position."""
-        plot = self.plots[0]
+        plot = self.charts[0].plot
         return self.frame.start + (x - plot.left()) / plot.width() * self.frame.span
 
     def point_at(self, at: QPointF) -> None:
         """Show the crosshair and its card at a position that has data."""
         plots, views = self.plots, self._views
         time = self.time_at(at.x())
-        inside = plots[0].left() <= at.x() <= plots[0].right()
+        inside = bool(plots) and plots[0].left() <= at.x() <= plots[0].right()
         if not inside or views is None or not _within(views[0], time):
             self.crosshair.setVisible(False)
             return
+        groups = self._figures(views, time)
+        since = self.reference.time
+        if since is not None:
+            apart = f"{MINUS if time < since else '+'}{clock(abs(time - since), 0.1)}"
+            heading = (clock(time, 0.1), f"{apart} from {clock(since, 0.1)}")
+        else:
+            back = ago(round(self.frame.end - time, 1)) if self.frame.live else ""
+            heading = (clock(time, 0.1), back)
+        self.crosshair.show_figures(at, plots, heading, groups, self.reference.differences(groups))
+
+    def _figures(self, views: tuple[View, View], time: float) -> list[list[Figure]]:
         groups: list[list[Figure]] = []
-        for chart in self.charts:
+        for chart in self._timed():
             view = views[0 if chart.fine else 1]
             with contained():
                 groups.append(chart.figures(view, _bin_at(view, time)))
-        back = ago(round(self.frame.end - time, 1)) if self.frame.live else ""
-        self.crosshair.show_figures(at, plots, (clock(time, 0.1), back), groups)
+        return [group for group in groups if group]
+
+    def refer_to(self, time: float | None) -> bool:
+        """Make a time with data the one to which the crosshair's card shows differences, or with
+        None none; return whether there is one now."""
+        views = self._views
+        if time is not None and (views is None or not _within(views[0], time)):
+            time = None
+        self.reference.time = time
+        self._draw_reference()
+        return time is not None
+
+    def _draw_reference(self) -> None:
+        """Show the reference point, with the figures of now while it is visible."""
+        time, views = self.reference.time, self._views
+        if time is not None and views is not None and _within(views[0], time):
+            self.reference.note(self._figures(views, time))
+        frame = self.frame
+        visible = time is not None and frame.start <= time <= frame.end
+        self.reference.show_at(
+            self.x_of(time) if visible and time is not None else None, self.plots
+        )
 
     def point_nowhere(self) -> None:
         """Hide the crosshair."""

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QMenu,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Frame
+from poolviz.ui.charts.choice import ChartChoice
 from poolviz.ui.charts.overview import Overview
 from poolviz.ui.charts.timeline import Timeline
 from poolviz.ui.help_places import set_topic
+from poolviz.ui.style.icons import icon
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.unexpected import contained
 
 if TYPE_CHECKING:
     from poolviz.ui.charts.canvas import Canvas
+    from poolviz.ui.charts.chart import Chart
     from poolviz.ui.charts.chart_scene import ChartScene
 
 _MARGINS = (10, 8, 10, 2)
@@ -25,10 +37,13 @@ _ZOOM = 1.5  # a key press
 
 
 class ChartsWidget(QWidget):
-    """The three charts and the overview, on one time axis.
+    """The charts that are chosen and the overview, on one time axis.
 
     Draws only in `refresh`, and there only if something has changed. The wheel and dragging stop
-    following, but never the recording; a double click, End or `follow` follows again.
+    following, but never the recording; a double click, End or `follow` follows again. A click sets
+    the reference point, one on a curve's name hides the curve, and a double click on a chart's
+    title expands the chart to the room of all, until Escape is pressed. Charts that the room is too
+    small for are scrolled.
 
     The canvas is made once the widget was painted without it: importing pyqtgraph takes a third
     of a start, and the rest of the window is there meanwhile.
@@ -36,8 +51,14 @@ class ChartsWidget(QWidget):
 
     following_changed = Signal(bool)
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: Theme, parent: QWidget | None = None, choice: ChartChoice | None = None
+    ) -> None:
         super().__init__(parent)
+        self.choice = choice or ChartChoice(parent=self)
+        self.choice.changed.connect(self._show_charts)
+        self.expanded: str | None = None  # the chart that has all the room
+        self._referred: tuple[float | None, float | None] = (None, None)  # before, and now
         self._recorder: Recorder | None = None
         self._ghost: Recorder | None = None
         self._live = True
@@ -48,7 +69,7 @@ class ChartsWidget(QWidget):
         self._theme = theme
         self._canvas: Canvas | None = None
         self._canvas_due = False
-        self._place = QWidget()  # of the canvas
+        self._place = _Place()
         self.overview = Overview(theme, self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*_MARGINS)
@@ -60,31 +81,121 @@ class ChartsWidget(QWidget):
         self.setAccessibleName("Charts")
         set_topic(self, "connections")
         self.overview.moved.connect(self._move_to)
+        self.button = QPushButton(self.overview)
+        self.button.setGeometry(4, 4, 32, 24)
+        self.button.setIcon(icon("charts", theme.text))
+        self.button.setToolTip("Which charts are shown")
+        self.button.setAccessibleName("Charts that are shown")
+        self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.button.setStyleSheet(
+            "QPushButton { padding: 0; } QPushButton::menu-indicator { image: none; width: 0; }"
+        )
+        self.button.hide()
         self._redraw()
 
     @property
     def canvas(self) -> Canvas:
-        """The widget of the three charts, made when it is first asked for."""
+        """The widget of the charts, made when it is first asked for."""
         if self._canvas is None:
             from poolviz.ui.charts.canvas import Canvas  # noqa: PLC0415 - see the class
 
             canvas = self._canvas = Canvas(self._theme, self)
-            self._replace_place(canvas)
             canvas.panned.connect(self._pan)
             canvas.zoomed.connect(self._zoom)
-            canvas.follow_requested.connect(self.follow)
+            canvas.follow_requested.connect(self._follow_by_pointer)
             canvas.pointed.connect(self._point)
+            canvas.clicked.connect(self._click)
+            canvas.expand_requested.connect(self._expand_at)
+            self._show_charts()
+            self._place.setWidget(canvas)
+            canvas.show()
+            self._place.lay_out()  # now, so that who asked for the canvas finds it in its size
             self._redraw()
         return self._canvas
 
-    def _replace_place(self, canvas: Canvas) -> None:
-        layout = self.layout()
-        assert layout is not None
-        layout.replaceWidget(self._place, canvas)
-        self._place.hide()
-        self._place.deleteLater()
-        canvas.show()
-        layout.activate()  # now, so that who asked for the canvas finds it in its size
+    def set_menu(self, menu: QMenu) -> None:
+        """Have a button below the charts open the menu in which they are chosen."""
+        self.button.setMenu(menu)
+        self.button.show()
+
+    def _show_charts(self) -> None:
+        """Have the charts that are chosen, or the one that is expanded."""
+        if self.expanded not in (None, *self.choice.names):
+            self.expanded = None
+        if self._canvas is None:
+            return
+        names = (self.expanded,) if self.expanded else self.choice.names
+        self._canvas.chart_scene.show_charts(names)
+        self._canvas.setMinimumHeight(round(self._canvas.chart_scene.least_height))
+        self._pointer = None
+        self._redraw()
+
+    def expand(self, name: str | None) -> None:
+        """Give one of the charts that are shown all the room; None shows all of them again."""
+        if name is not None and name not in self.choice.names:
+            raise ValueError(f"the chart {name!r} isn't shown")
+        if name != self.expanded:
+            self.expanded = name
+            self._show_charts()
+
+    def toggle_expanded(self) -> None:
+        """Expand the chart under the crosshair, or else the first one; or show all again."""
+        at = self._pointer
+        scene = self.canvas.chart_scene
+        under = scene.chart_at(at) if at is not None else None
+        self.expand(None if self.expanded else self._name_of(under or scene.charts[0]))
+
+    def _expand_at(self, at: QPointF) -> None:
+        chart = self.canvas.chart_scene.title_at(at)
+        if chart is not None:
+            self.expand(None if self.expanded else self._name_of(chart))
+
+    def _name_of(self, chart: Chart) -> str:
+        by_name = self.canvas.chart_scene.by_name
+        return next(name for name, each in by_name.items() if each is chart)
+
+    def toggle_curve(self, chart: Chart, curve: str) -> None:
+        """Hide a curve of a chart, or show it again."""
+        self.canvas.chart_scene.toggle_curve(chart, curve)
+
+    def step_back(self) -> bool:
+        """Undo the last of what is shown for a while: remove the reference point, show all charts
+        again, or hide the crosshair. Return whether there was anything."""
+        if self.reference is not None:
+            self._refer_to(None)
+        elif self.expanded is not None:
+            self.expand(None)
+        elif self._pointer is not None:
+            self._point(None)
+        else:
+            return False
+        return True
+
+    @property
+    def reference(self) -> float | None:
+        """The time to which differences are shown, in seconds since the session's start."""
+        return self._referred[1]
+
+    def _refer_to(self, time: float | None) -> None:
+        there = self.canvas.chart_scene.refer_to(time)
+        self._referred = (self.reference, time if there else None)
+        if self._pointer is not None:
+            self.canvas.chart_scene.point_at(self._pointer)
+
+    def _click(self, at: QPointF) -> None:
+        """Hide the curve whose name was hit, or set the reference point."""
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        scene = self.canvas.chart_scene
+        named = scene.curve_at(at)
+        if named is not None:
+            self.toggle_curve(*named)
+        elif any(plot.contains(at) for plot in scene.plots):
+            self._refer_to(scene.time_at(at.x()))
+
+    def _follow_by_pointer(self) -> None:
+        """Follow again, and take back what the first of the two clicks has set."""
+        self._refer_to(self._referred[0])
+        self.follow()
 
     @contained()
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -113,6 +224,11 @@ class ChartsWidget(QWidget):
         return self._timeline.span
 
     @property
+    def shows_all(self) -> bool:
+        """Nothing of the session is outside of the visible part."""
+        return self._timeline.shows_all
+
+    @property
     def frame(self) -> Frame:
         """The visible part, in seconds since the session's start."""
         return self._timeline.frame
@@ -126,6 +242,8 @@ class ChartsWidget(QWidget):
         self._recorder, self._live = recorder, live
         self._timeline.follow()
         self._redraw()
+        if self._canvas is not None:
+            self._refer_to(None)
 
     def change_recorder(self, recorder: Recorder | None) -> None:
         """Show another record of the same time, such as one of several pools of a run."""
@@ -149,6 +267,7 @@ class ChartsWidget(QWidget):
         if self._canvas is not None:
             self._canvas.set_theme(theme)
         self.overview.set_theme(theme)
+        self.button.setIcon(icon("charts", theme.text))
         self._redraw()
 
     def set_span(self, seconds: float | None) -> None:
@@ -171,7 +290,11 @@ class ChartsWidget(QWidget):
 
     @contained()
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """End follows, Home goes to the start, + − 0 zoom, arrows step the crosshair."""
+        """Move along time, step and fix the crosshair, walk through the charts, or go back.
+
+        End follows, Home goes to the start, + − 0 zoom, ← → step the crosshair, Return sets the
+        reference point there, ↑ ↓ show the next chart in full size, or scroll.
+        """
         frame = self._timeline.frame
         match event.key():
             case Qt.Key.Key_End:
@@ -189,10 +312,21 @@ class ChartsWidget(QWidget):
                 self._step(-1)
             case Qt.Key.Key_Right:
                 self._step(1)
-            case Qt.Key.Key_Escape if self._pointer is not None:
-                self._point(None)
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter if self._pointer is not None:
+                self._refer_to(self._focus_time())
+            case Qt.Key.Key_Up | Qt.Key.Key_Down if self.expanded is not None:
+                self._expand_next(1 if event.key() == Qt.Key.Key_Down else -1)
+            case Qt.Key.Key_Up | Qt.Key.Key_Down | Qt.Key.Key_PageUp | Qt.Key.Key_PageDown:
+                QApplication.sendEvent(self._place.verticalScrollBar(), event)
+            case Qt.Key.Key_Escape if self.step_back():
+                pass
             case _:
                 super().keyPressEvent(event)
+
+    def _expand_next(self, step: int) -> None:
+        names = self.choice.names
+        if self.expanded is not None:
+            self.expand(names[(names.index(self.expanded) + step) % len(names)])
 
     def _focus_time(self) -> float:
         """Return the time under the crosshair, or in the middle if there is none."""
@@ -202,7 +336,7 @@ class ChartsWidget(QWidget):
 
     def _step(self, direction: int) -> None:
         """Move the crosshair by two pixels, or by one sample if that is more."""
-        plot = self.canvas.chart_scene.plots[0]
+        plot = self.canvas.chart_scene.charts[0].plot
         step = max(2.0, plot.width() * 0.05 / self.frame.span)
         at = self._pointer or QPointF(plot.right(), plot.top() + 20)
         x = min(max(at.x() + direction * step, plot.left()), plot.right())
@@ -259,3 +393,24 @@ class ChartsWidget(QWidget):
         if timeline.following != self._was_following:
             self._was_following = timeline.following
             self.following_changed.emit(self._was_following)
+
+
+class _Place(QScrollArea):
+    """The room of the canvas, which is scrolled if it is too small for all the charts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName("Charts")
+
+    def lay_out(self) -> None:
+        """Give what is in it its size at once."""
+        above = self.parentWidget()
+        layout = above.layout() if above is not None else None
+        if layout is not None:
+            layout.activate()
+        QApplication.sendPostedEvents(self, QEvent.Type.LayoutRequest)
+        QApplication.sendPostedEvents(self.widget(), QEvent.Type.Resize)

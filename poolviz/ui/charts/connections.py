@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,7 @@ class Connections(Chart):
     subtitle = "waiting below zero"
     topic = "connections"
     share = 0.48
+    least = 130.0
     fine = True
 
     def build(self) -> None:
@@ -100,11 +102,13 @@ class Connections(Chart):
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
         """Stack the counts, and draw the limit and the server's count over them."""
-        stack = _stack(view)
+        stack = _stack(view, self.hidden)
         limit, server = view.lines["capacity"], view.lines["server_total"]
-        reach = max(highest(view.levels["open"].high), highest(server), 1.0)
-        shown_limit = highest(limit) if highest(limit) <= _FAR * max(reach, 3.0) else 0.0
-        peaks = view.levels["pending"].high
+        tallest = highest(stack.open if self.hidden else view.levels["open"].high)
+        reach = max(tallest, highest(server) * self.shown("server"), 1.0)
+        near = highest(limit) <= _FAR * max(reach, 3.0) and self.shown("limit")
+        shown_limit = highest(limit) if near else 0.0
+        peaks = view.levels["pending"].high * self.shown("waiting")
         waiting = highest(_waiting(self.ghost)) if self.ghost is not None else 0.0
         if self.ghost is not None:
             reach = max(reach, highest(_used(self.ghost)))
@@ -123,6 +127,8 @@ class Connections(Chart):
         ):
             fill.setVisible(bool(heights.any()))
             fill.setData(x, heights)
+        self._limit.setVisible(self.shown("limit"))
+        self._server.setVisible(self.shown("server"))
         self._limit.setData(*steps(x, limit))
         self._server.setData(*steps(x, server))
         ghosts = {
@@ -131,7 +137,7 @@ class Connections(Chart):
         }
         self.draw_ghost(ghosts, frame.end)
         self._zero.setData(np.array((-frame.span, 0.0)), np.zeros(2))
-        self.names = self._names(view, stack, shown=shown_limit > 0)
+        self.names = self._names(view, _stack(view), shown=shown_limit > 0)
 
     def _rescale(self) -> None:
         """Use one scale above and below zero, unless far more clients wait than there are
@@ -159,7 +165,8 @@ class Connections(Chart):
         if not math.isnan(limit):
             name = f"limit {limit:.0f}"
             place = limit if shown else self.scale_y.high
-            names.append(Name(name if shown else f"{name} ↑", theme.text, place))
+            text = name if shown or not self.shown("limit") else f"{name} ↑"
+            names.append(Name(text, theme.text, place, "limit"))
         if not math.isnan(server):
             names.append(Name("server", theme.server, server))
         if highest(stack.open - stack.used) > 0.05:
@@ -183,30 +190,41 @@ class Connections(Chart):
         kept, used, open_ = (float(a[index]) for a in (stack.kept, stack.used, stack.open))
         waiting, delayed, due = (float(a[index]) for a in (stack.waiting, stack.delayed, stack.due))
         found = [
-            Figure("active", _peaking(used, view.levels["used"], index), theme.used),
-            Figure("of them overflow", _count(used - kept), theme.overflow),
-            Figure("idle", _count(open_ - used), theme.idle_name),
-            Figure("waiting", _peaking(waiting, view.levels["pending"], index), theme.wait),
+            _figure("active", used, theme.used, _peak(used, view.levels["used"], index)),
+            _figure("of them overflow", used - kept, theme.overflow),
+            _figure("idle", open_ - used, theme.idle_name),
+            _figure("waiting", waiting, theme.wait, _peak(waiting, view.levels["pending"], index)),
         ]
         if highest(stack.delayed - stack.waiting) > 0:
-            found.append(Figure("retrying", _count(delayed - waiting), theme.retrying_name))
+            found.append(_figure("retrying", delayed - waiting, theme.retrying_name))
         if highest(stack.due - stack.delayed) > 0:
-            backlog = _peaking(due - delayed, view.levels["backlog"], index)
-            found.append(Figure("not started", backlog, theme.backlog_name))
+            peak = _peak(due - delayed, view.levels["backlog"], index)
+            found.append(_figure("not started", due - delayed, theme.backlog_name, peak))
         if not math.isnan(limit):
-            found.append(Figure("limit", f"{limit:.0f}", theme.text))
+            found.append(_figure("limit", float(limit), theme.text))
         if not math.isnan(server):
-            found.append(Figure("server", _count(float(server)), theme.server))
+            found.append(_figure("server", float(server), theme.server))
         return found
 
 
-def _stack(view: View) -> _Stack:
+def _stack(view: View, hidden: Collection[str] = ()) -> _Stack:
+    """Return what is stacked, without the parts of the curves that are hidden."""
     levels = view.levels
     used, open_ = levels["used"].mean, levels["open"].mean
     beyond = np.minimum(levels["overflow"].mean, used)
-    waiting = levels["pending"].mean
-    delayed = waiting + levels["retrying"].mean
-    return _Stack(used - beyond, used, open_, waiting, delayed, delayed + levels["backlog"].mean)
+    parts = {
+        "active": used - beyond,
+        "overflow": beyond,
+        "idle": open_ - used,
+        "waiting": levels["pending"].mean,
+        "retrying": levels["retrying"].mean,
+        "not started": levels["backlog"].mean,
+    }
+    kept, beyond, idle, waiting, retrying, backlog = (
+        part * (name not in hidden) for name, part in parts.items()
+    )
+    delayed = waiting + retrying
+    return _Stack(kept, kept + beyond, kept + beyond + idle, waiting, delayed, delayed + backlog)
 
 
 def _used(view: View) -> Floats:
@@ -217,12 +235,17 @@ def _waiting(view: View) -> Floats:
     return view.levels["pending"].mean
 
 
-def _peaking(mean: float, band: Band, index: int) -> str:
-    """Return the mean as text, and the highest if that rounds to another number."""
+def _figure(name: str, count: float, colour: str, peak: str = "") -> Figure:
+    return Figure(name, as_count(count) + peak, colour, count, as_count)
+
+
+def _peak(mean: float, band: Band, index: int) -> str:
+    """Return the highest count as text, if it rounds to another number than the mean."""
     high = float(band.high[index])
-    return f"{_count(mean)}, peak {high:,.0f}" if high - mean >= 0.95 else _count(mean)
+    return f", peak {high:,.0f}" if high - mean >= 0.95 else ""
 
 
-def _count(value: float) -> str:
+def as_count(value: float) -> str:
+    """Return a mean count as text, without its sign: `12`, `12.5`."""
     whole = abs(value) >= 100 or abs(value - round(value)) < 0.05
-    return f"{abs(value):,.0f}" if whole else f"{value:.1f}"
+    return f"{abs(value):,.0f}" if whole else f"{abs(value):.1f}"

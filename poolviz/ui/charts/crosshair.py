@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
@@ -18,6 +18,7 @@ _LINE = 17.0
 _GROUP_GAP = 6.0
 _SWATCH = 7.0
 _BESIDE = 14.0  # pixels between the crosshair and the card
+_COLUMN = 14.0  # pixels between a value and its difference
 _SHADOW = 3
 
 
@@ -30,6 +31,8 @@ class Crosshair(QGraphicsItem):
         self.heading = ("", "")
         self.groups: Sequence[Sequence[Figure]] = ()
         self.card = QRectF()
+        self.differences: Mapping[str, str] = {}
+        self._apart = 0.0  # the width of the column of differences
         self._lines: list[QLineF] = []
         self._font = ui_font(11)
         self._strong = ui_font(11, QFont.Weight.DemiBold)
@@ -42,10 +45,12 @@ class Crosshair(QGraphicsItem):
         plots: Sequence[QRectF],
         heading: tuple[str, str],
         groups: Sequence[Sequence[Figure]],
+        differences: Mapping[str, str],
     ) -> None:
-        """Show a line at `at` through all `plots`, and the card beside it, within the plots."""
+        """Show a line at `at` through all `plots`, and the card beside it, within the plots.
+        `differences` to the reference point are by the figures' names."""
         self.prepareGeometryChange()
-        self.heading, self.groups = heading, groups
+        self.heading, self.groups, self.differences = heading, groups, differences
         self._lines = [
             QLineF(snapped(at.x()), plot.top(), snapped(at.x()), plot.bottom()) for plot in plots
         ]
@@ -64,9 +69,10 @@ class Crosshair(QGraphicsItem):
         figures = [figure for group in self.groups for figure in group]
         names = max((advance(figure.name) for figure in figures), default=0.0)
         values = max((advance(figure.value) for figure in figures), default=0.0)
+        self._apart = max(map(advance, self.differences.values()), default=-_COLUMN) + _COLUMN
         heading = advance(self.heading[0]) + 14 + advance(self.heading[1])
         rows = (len(figures) + 1) * _LINE + len(self.groups) * _GROUP_GAP
-        width = max(_SWATCH + 7 + names + 20 + max(values, 40), heading, 150)
+        width = max(_SWATCH + 7 + names + 20 + max(values, 40) + self._apart, heading, 150)
         return width + 2 * _PAD_X, rows + 2 * _PAD_Y
 
     def boundingRect(self) -> QRectF:
@@ -119,4 +125,8 @@ class Crosshair(QGraphicsItem):
                 painter.drawText(row.adjusted(_SWATCH + 7, 0, 0, 0), left | middle, figure.name)
                 painter.setPen(QColor(theme.text))
                 painter.setFont(self._strong)
-                painter.drawText(row, right | middle, figure.value)
+                values = row.adjusted(0, 0, -self._apart, 0)
+                painter.drawText(values, right | middle, figure.value)
+                if figure.name in self.differences:
+                    painter.setPen(QColor(theme.accent))
+                    painter.drawText(row, right | middle, self.differences[figure.name])

@@ -18,7 +18,7 @@ from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
 from poolviz.sessions.derived import title_of_part
-from poolviz.sessions.export.exporter import PICTURE
+from poolviz.sessions.export.exporter import USUAL
 from poolviz.sessions.export.manifest import WAIT_FROM, Manifest, manifest
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import to_draft
@@ -45,7 +45,7 @@ class SessionImage:
         recorder: Recorder,
         theme: Theme,
         scale: float = SCALE,
-        charts: Sequence[str] = PICTURE,
+        charts: Sequence[str] = USUAL,
     ) -> None:
         self._recorder = recorder
         self._theme = theme

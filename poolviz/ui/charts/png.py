@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from poolviz.model.errors import PoolvizError
 from poolviz.sessions.derived import part_of
-from poolviz.sessions.export.exporter import PICTURE
+from poolviz.sessions.export.exporter import USUAL
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.gui_thread import painted
 from poolviz.ui.style.colours import LIGHT, Theme
@@ -23,7 +23,7 @@ _DOTS = 7559  # a metre: 192 an inch, twice the usual
 _SHORTEST = 0.1  # seconds
 
 
-def write(recorder: Recorder, paths: Sequence[Path], charts: Sequence[str] = PICTURE) -> None:
+def write(recorder: Recorder, paths: Sequence[Path], charts: Sequence[str] = USUAL) -> None:
     """Write the charts of the whole session, or some of them, to the one path, as an export format
     does."""
     start, end = part_of(recorder)
@@ -36,7 +36,7 @@ def png(
     *,
     start: float = 0.0,
     end: float | None = None,
-    charts: Sequence[str] = PICTURE,
+    charts: Sequence[str] = USUAL,
 ) -> bytes:
     """Return the charts of a session from `start` to `end` (seconds; None: its end) as PNG.
 

@@ -10,6 +10,7 @@ from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 
+_SERIES, _NAMES = ("throughput", "timeouts", "errors"), ("ops/s", "timeouts", "errors")
 _LATEST = 1.0
 _LOWEST_TOP = 10.0
 _SHORTEST_BAR = 4.0  # pixels: one error among thousands of operations remains visible
@@ -50,7 +51,13 @@ class Throughput(Chart):
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
         """Draw the line, and timeouts stacked on errors."""
-        rate, timeouts, errors = (view.lines[n] for n in ("throughput", "timeouts", "errors"))
+        rate, timeouts, errors = (view.lines[n] for n in _SERIES)
+        named = highest(timeouts) > 0, highest(errors) > 0
+        rate, timeouts, errors = (
+            line * self.shown(name)
+            for line, name in zip((rate, timeouts, errors), _NAMES, strict=True)
+        )
+        self._line.setVisible(self.shown(_NAMES[0]))
         wrong = timeouts + errors
         behind = highest(_rate(self.ghost)) if self.ghost is not None else 0.0
         top = max(nice_top(max(highest(rate), highest(wrong), behind)), _LOWEST_TOP)
@@ -67,9 +74,9 @@ class Throughput(Chart):
         self._set_bars(self._timeouts, x, high, width)
         bins = max(round(_LATEST / view.bin), 1)
         self.names = [Name("ops/s", self.theme.throughput, latest(rate, bins))]
-        if highest(timeouts) > 0:
+        if named[0]:
             self.names.append(Name("timeouts", self.theme.wait, latest(wrong, bins)))
-        if highest(errors) > 0:
+        if named[1]:
             self.names.append(Name("errors", self.theme.bad, latest(errors, bins) / 2))
 
     def _set_bars(self, bars: pg.BarGraphItem, x: Floats, height: Floats, width: Floats) -> None:
@@ -89,11 +96,15 @@ class Throughput(Chart):
         """Return the rates of one bin."""
         theme = self.theme
         rate = view.lines["throughput"][index]
-        found = [Figure("operations/s", f"{rate:,.0f}", theme.throughput)]
+        found = [_figure("operations/s", rate, theme.throughput)]
         for name, colour in (("timeouts", theme.wait), ("errors", theme.bad)):
             if highest(view.lines[name]) > 0:
-                found.append(Figure(f"{name}/s", f"{view.lines[name][index]:,.0f}", colour))
+                found.append(_figure(f"{name}/s", view.lines[name][index], colour))
         return found
+
+
+def _figure(name: str, rate: float, colour: str) -> Figure:
+    return Figure(name, f"{rate:,.0f}", colour, float(rate), "{:,.0f}".format)
 
 
 def _seen(height: Floats, least: float) -> Floats:

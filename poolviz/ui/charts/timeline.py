@@ -5,7 +5,7 @@ from __future__ import annotations
 from poolviz.ui.charts.axes import Frame
 
 _SHORTEST = 0.5  # seconds: ten samples
-_WHOLE = 5.0  # a shorter session is shown on an axis of this length
+_WHOLE = 5.0  # while a session is shorter than this, its axis has this length
 
 
 class Timeline:
@@ -30,12 +30,21 @@ class Timeline:
 
     @property
     def frame(self) -> Frame:
-        """The visible part."""
+        """The visible part. Its axis grows with the session until it is as long as is wanted, and
+        that of a session that is over fits it."""
         if self._end is not None:
             return Frame(self._end - self._width, self._end, live=False)
+        whole = max(self.duration, _SHORTEST if self.over and self.duration else _WHOLE)
         if self.span is None:
-            return Frame(0.0, max(self.duration, _WHOLE), live=False)
-        return Frame(self.duration - self.span, self.duration, live=not self.over)
+            return Frame(0.0, whole, live=False)
+        end = max(self.duration, whole) if self.over else self.duration
+        return Frame(end - min(self.span, whole), end, live=not self.over)
+
+    @property
+    def shows_all(self) -> bool:
+        """Nothing of the session is outside of the visible part."""
+        frame = self.frame
+        return frame.start <= 0.0 and frame.end >= self.duration
 
     def follow(self) -> None:
         """Follow the session's end again."""
@@ -63,7 +72,7 @@ class Timeline:
     def zoom(self, factor: float, around: float) -> None:
         """Show `factor` times as much. The time `around` stays at its place."""
         frame = self.frame
-        longest = max(self.duration, self.span or 0.0, _WHOLE)
+        longest = max(self.duration, frame.span)
         width = min(max(frame.span * factor, _SHORTEST), longest)
         share = (frame.end - around) / frame.span
         self._place(around + width * share, width)

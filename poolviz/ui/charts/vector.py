@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from poolviz.model.text import on_one_line
 from poolviz.sessions.derived import part_of
-from poolviz.sessions.export.exporter import PICTURE
+from poolviz.sessions.export.exporter import USUAL
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.gui_thread import painted
 from poolviz.ui.style.colours import LIGHT
@@ -28,12 +28,12 @@ _NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _DPI = 96  # a pixel of the image is one of these
 
 
-def write_svg(recorder: Recorder, paths: Sequence[Path], charts: Sequence[str] = PICTURE) -> None:
+def write_svg(recorder: Recorder, paths: Sequence[Path], charts: Sequence[str] = USUAL) -> None:
     """Write the charts of the whole session, or some of them, as SVG, as an export format does."""
     paths[0].write_bytes(painted(lambda: as_svg(lambda: _image(recorder, charts))))
 
 
-def write_pdf(recorder: Recorder, paths: Sequence[Path], charts: Sequence[str] = PICTURE) -> None:
+def write_pdf(recorder: Recorder, paths: Sequence[Path], charts: Sequence[str] = USUAL) -> None:
     """Write the charts of the whole session, or some of them, as a PDF of one page, as an export
     format does."""
     paths[0].write_bytes(painted(lambda: as_pdf(lambda: _image(recorder, charts))))

@@ -61,10 +61,12 @@ class Wait(Chart):
         """Draw logarithms of milliseconds, with a gap where nothing was acquired."""
         powers = {share: _power(view.lines[f"wait_{share}"]) for share in _SHARES}
         for share, curve in self._lines.items():
+            curve.setVisible(self.shown(share))
             curve.setData(x, powers[share])
         ghosts = {curve: partial(_powers_of, share) for share, curve in self._ghosts.items()}
         self.draw_ghost(ghosts, frame.end)
-        low, high = lowest(powers["p50"], math.nan), highest(powers["p99"], math.nan)
+        drawn = [share for share in _SHARES if self.shown(share)] or list(_SHARES)
+        low, high = lowest(powers[drawn[0]], math.nan), highest(powers[drawn[-1]], math.nan)
         if self.ghost is not None:
             for share in _GHOSTS:
                 behind = _powers_of(share, self.ghost)
@@ -98,7 +100,8 @@ class Wait(Chart):
         for share in reversed(_SHARES):
             wait = float(view.lines[f"wait_{share}"][index])
             shown = "–" if math.isnan(wait) else milliseconds(wait)
-            found.append(Figure(f"wait {share}", shown, getattr(self.theme, share)))
+            colour = getattr(self.theme, share)
+            found.append(Figure(f"wait {share}", shown, colour, wait, milliseconds))
         return found
 
 

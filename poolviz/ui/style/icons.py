@@ -70,6 +70,13 @@ def _menu(painter: QPainter) -> None:
         painter.drawLine(QPointF(1.8, y), QPointF(12.2, y))
 
 
+def _charts(painter: QPainter) -> None:
+    _outline(painter)
+    for bottom in (4.5, 9, 13.5):
+        points = ((1.5, -0.5), (4.5, -2.5), (7.5, -0.8), (12.5, -3))
+        painter.drawPolyline(QPolygonF([QPointF(x, bottom + y) for x, y in points]))
+
+
 def _outline(painter: QPainter) -> None:
     pen = QPen(painter.brush().color(), 1.5)
     painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -85,4 +92,5 @@ _DRAWN: dict[str, Callable[[QPainter], None]] = {
     "flag": _flag,
     "download": _download,
     "menu": _menu,
+    "charts": _charts,
 }

@@ -106,6 +106,9 @@ def test_the_span_is_what_is_shown(charts: ChartsWidget, recorder: Recorder, spa
     charts.set_recorder(fed(recorder, *[BUSY] * 200))
     charts.set_span(span)
     assert charts.span == span
+    assert charts.frame.span == pytest.approx(10), "the axis grows until it is full"
+    fed(recorder, *[Tick()] * round(span * 20), since=200)
+    charts.refresh()
     assert charts.frame.span == pytest.approx(span)
 
 

@@ -110,3 +110,23 @@ def test_following_again_brings_the_chosen_span_back() -> None:
     made.zoom(0.1, 150)
     made.follow()
     assert made.frame.span == 60.0
+
+
+@given(st.floats(0, 60))
+def test_the_axis_grows_with_the_session_until_it_is_full(duration: float) -> None:
+    made = timeline(duration=duration)
+    assert made.frame.live
+    assert abs(made.frame.span - max(duration, 5.0)) < 1e-9
+    made.over = True
+    assert abs(made.frame.span - max(duration, 0.5 if duration else 5.0)) < 1e-9
+    assert made.shows_all
+    assert made.frame.start >= -1e-9
+
+
+def test_zooming_out_of_a_short_session_shows_no_more_than_there_is() -> None:
+    made = timeline(duration=20.0)
+    made.over = True
+    made.zoom(0.25, 10.0)
+    assert not made.shows_all
+    made.zoom(100, 10.0)
+    assert (made.frame.start, made.frame.end) == (0.0, 20.0)

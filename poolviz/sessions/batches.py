@@ -33,7 +33,8 @@ RULE = (
     "The time after a change until throughput and waiting clients have settled is left out, by "
     "MSER-5: at most half of a segment; nothing after a fault that happens once, because that time "
     "shows what it did. 95 % intervals are those of a bootstrap over up to 30 batches of at least "
-    "0.5 s, widened for few batches and for what one says of the next. A difference is clear if "
+    "0.5 s, widened for few batches and for what one says of the next, as much as batches of that "
+    "length, of twice and of four times it show. A difference is clear if "
     "zero isn't in its interval, and it is at least 2 %, and 0.1 ms of a time or 0.05 of a count."
 )
 
@@ -88,6 +89,25 @@ class Batches:
 
     def __len__(self) -> int:
         return sum(self.strata)
+
+    @property
+    def freedom(self) -> int:
+        """The degrees of freedom that an interval has."""
+        return len(self) - len(self.strata)
+
+    def longer(self, times: int) -> Batches:
+        """Return batches of which each joins `times` successive ones of a segment, or a few more
+        where their number makes it so."""
+        strata = tuple(max(count // times, 1) for count in self.strata)
+        firsts = np.cumsum((0, *self.strata[:-1]))
+        starts = np.concatenate(
+            [
+                first + np.arange(made) * count // made
+                for first, made, count in zip(firsts, strata, self.strata, strict=True)
+            ]
+        )
+        sums = {name: np.add.reduceat(values, starts) for name, values in self.sums.items()}
+        return Batches(sums, self.buckets, np.add.reduceat(self.cells, starts), strata)
 
     def total(self, name: str) -> float:
         """Return a sum over all batches."""

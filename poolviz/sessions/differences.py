@@ -4,7 +4,7 @@ other, the difference, and whether it is clear."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -28,12 +28,14 @@ from poolviz.sessions.statistics import (
     interval,
     resamplings,
     widened,
-    widening,
+    widest,
 )
 
 _SEED = 20_260_511  # so that a session always has the same intervals
 _SMALLEST = 0.02  # of a figure: a bucket of the histograms; a smaller difference isn't named
 _SHORTEST = 1e-4  # seconds: nor is one that is shorter; two runs differ by it on any machine
+_LONGER = (2, 4)  # times the length of a batch, for what changes slowly
+_LEAST_FREEDOM = 6
 _FEWEST = 0.05  # connections or clients on average: nor is one that is smaller
 
 
@@ -87,7 +89,7 @@ class Measured:
     @property
     def enough(self) -> bool:
         """Whether there are batches enough for intervals."""
-        return len(self.batches) - len(self.batches.strata) >= FEWEST_BATCHES - 1
+        return self.batches.freedom >= FEWEST_BATCHES - 1
 
     @property
     def seconds(self) -> float:
@@ -126,16 +128,27 @@ class Measured:
         strata = self.batches.strata
         if not self.enough:
             return dict.fromkeys(FIGURES)
-        each = self.batches.figures(np.identity(len(self.batches)))
+        levels = [
+            (level.figures(np.identity(len(level))), level.strata) for level in self._levels()
+        ]
         drawn = self.batches.figures(resamplings(strata, (_SEED, *self.seed)))
         found: dict[str, Numbers | None] = {}
         for number, (name, value) in enumerate(self._values.items()):
             known = np.where(np.isnan(drawn[name]), value, drawn[name])
             if is_percentile(name):
                 known *= blurs((_SEED, *self.seed, number))
+            factor = widest([(figures[name], of) for figures, of in levels])
             enough = self.batches.enough(name)
-            found[name] = widened(value, known, widening(each[name], strata)) if enough else None
+            found[name] = widened(value, known, factor) if enough else None
         return found
+
+    def _levels(self) -> Iterator[Batches]:
+        """Yield the batches, and longer ones as long as they are enough to tell their spread."""
+        yield self.batches
+        for times in _LONGER:
+            longer = self.batches.longer(times)
+            if longer.freedom >= _LEAST_FREEDOM:
+                yield longer
 
     @cached_property
     def _values(self) -> dict[str, float]:

@@ -2,7 +2,9 @@
 
 Where a series has settled is found by MSER (White 1997; on means of five, MSER-5: White, Cobb and
 Spratt 2000). Intervals are those of a bootstrap over batches, widened for what few batches leave
-out (Hesterberg 2015) and for what one batch says of the next.
+out (Hesterberg 2015) and for what one batch says of the next. Slow changes that noise hides in
+short batches show in longer ones: of the intervals that batches of several lengths make the widest
+counts.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from poolviz.sessions.bins import Numbers
 
@@ -56,8 +60,14 @@ def resamplings(strata: Sequence[int], seed: Sequence[int]) -> Numbers:
     """Return a row for each replicate of a bootstrap: how often it has each batch. `strata` are
     the numbers of batches that are drawn from by themselves; one `seed` always gives the same."""
     random = np.random.default_rng(list(seed))
-    drawn = [random.multinomial(size, np.full(size, 1 / size), REPLICATES) for size in strata]
-    return np.concatenate(drawn, axis=1).astype(np.float64)
+    return np.concatenate([_drawn(size, random) for size in strata], axis=1, dtype=np.float64)
+
+
+def _drawn(size: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Return how often each of `size` batches is among `size` that are drawn, in each replicate."""
+    picked = random.integers(size, size=(REPLICATES, size))
+    places = picked + size * np.arange(REPLICATES)[:, np.newaxis]
+    return np.bincount(places.ravel(), minlength=REPLICATES * size).reshape(REPLICATES, size)
 
 
 def blurs(seed: Sequence[int]) -> Numbers:
@@ -82,26 +92,70 @@ def student(freedom: int) -> float:
 def widening(values: Numbers, strata: Sequence[int]) -> float:
     """Return by what factor to widen a bootstrap over batches that have these `values`: for being
     few, and for following one another (as a first-order autoregression would)."""
-    count, freedom = len(values), len(values) - len(strata)
-    few = math.sqrt(count / freedom) * student(freedom) / _NORMAL
-    follow = correlation(values, strata)
-    return few * math.sqrt((1 + follow) / (1 - follow))
+    return _widening(_sums(values, strata), len(values) - len(strata))
+
+
+def widest(levels: Sequence[tuple[Numbers, Sequence[int]]]) -> float:
+    """Return by what factor to widen a bootstrap over the batches of the first of `levels`, so that
+    its intervals are as wide as batches of any level make them. Each has the values of batches and
+    their strata; those of further ones are longer."""
+    found, shortest = 0.0, 0.0
+    for number, (values, strata) in enumerate(levels):
+        sums = _sums(values, strata)
+        factor = _widening(sums, len(values) - len(strata))
+        if not number:
+            found, shortest = factor, sums.error
+        elif 0 < shortest < math.inf:
+            found = max(found, factor * sums.error / shortest)
+    return found
 
 
 def correlation(values: Numbers, strata: Sequence[int]) -> float:
     """Return how much one value says of the next, from 0 to 0.9. Small series show less than there
     is, which is corrected (Kendall 1954). Values that are NaN are left out."""
-    products = squares = 0.0
-    for part in np.split(values, np.cumsum(strata)[:-1]):
-        known = part[np.isfinite(part)]
-        if len(known) > 1:
-            centred = known - known.mean()
+    return _sums(values, strata).correlation
+
+
+class _Sums(NamedTuple):
+    """Of `values` values of which `known` aren't NaN, by how much they and their neighbours are
+    off the means of their strata: the sums of squares and of products."""
+
+    values: int
+    known: int
+    squares: float
+    products: float
+
+    @property
+    def error(self) -> float:
+        """The standard error of the mean of values that say nothing of each other."""
+        return math.sqrt(self.squares) / self.known if self.known else 0.0
+
+    @property
+    def correlation(self) -> float:
+        if self.squares <= 0 or not math.isfinite(self.squares):
+            return 0.0
+        found = self.products / self.squares
+        return min(max(found + (1 + 4 * found) / self.values, 0.0), _STRONGEST)
+
+
+def _sums(values: Numbers, strata: Sequence[int]) -> _Sums:
+    known, squares, products, first = 0, 0.0, 0.0, 0
+    for count in strata:
+        part = values[first : first + count]
+        first += count
+        each = part[np.isfinite(part)]
+        if len(each) > 1:
+            centred = each - each.mean()
             products += float(centred[1:] @ centred[:-1])
             squares += float(centred @ centred)
-    if squares <= 0 or not math.isfinite(squares):
-        return 0.0
-    found = products / squares
-    return min(max(found + (1 + 4 * found) / len(values), 0.0), _STRONGEST)
+        known += len(each)
+    return _Sums(len(values), known, squares, products)
+
+
+def _widening(sums: _Sums, freedom: int) -> float:
+    few = math.sqrt(sums.values / freedom) * student(freedom) / _NORMAL
+    follow = sums.correlation
+    return few * math.sqrt((1 + follow) / (1 - follow))
 
 
 def widened(value: float, replicates: Numbers, factor: float) -> Numbers:

@@ -51,6 +51,10 @@ from poolviz.ui.tiles import Tiles
 from poolviz.ui.toolbar.export_menu import ExportMenu
 from poolviz.ui.toolbar.preset_menu import PresetMenu
 from poolviz.ui.toolbar.toolbar import Toolbar
+from poolviz.ui.tour.highlight import Highlight
+from poolviz.ui.tour.steps import ACTIVE, EXPORT, POOL, START
+from poolviz.ui.tour.strip import TourStrip
+from poolviz.ui.tour.tour import Tour
 from poolviz.ui.unexpected import contained
 from poolviz.ui.window_menu import WindowMenu
 
@@ -60,9 +64,7 @@ if TYPE_CHECKING:
     from poolviz.ui.session_list.page import SessionsPage
 
 _SESSIONS, _COMPARISON = "sessions", "comparison"  # names of pages
-_HINTED, _GEOMETRY, _DIVIDED = "first/hinted", "window/geometry", "window/divided"
-_HINT = "Drag clients to 40 and watch callers wait."
-_HINT_DONE = 30  # clients from which on the hint is no longer needed
+_GEOMETRY, _DIVIDED = "window/geometry", "window/divided"
 _DIVISION = [700, 300]  # shares of charts and figures, until the user divides them otherwise
 _WATCH = "watch"  # the topic of what to watch in a scenario
 
@@ -92,6 +94,9 @@ class Window(QMainWindow):
         self.presets = PresetMenu(controller.notices, self)
         self.pages = self._make_pages()
         self.refresher = Refresher(controller, self.charts, self)
+        self.tour = Tour(controller, settings, self)
+        self.tour_strip = TourStrip(self.tour)
+        self.highlight = Highlight(self, theme)
         self.menu = WindowMenu(
             self,
             controller,
@@ -103,6 +108,7 @@ class Window(QMainWindow):
             export=self.export,
             show_sessions=self.show_sessions,
             show_help=self.show_help,
+            begin_tour=self._begin_tour,
         )
         self.charts.set_menu(self.menu.charts)
         self.toolbar = Toolbar(
@@ -174,6 +180,7 @@ class Window(QMainWindow):
         # Notices that appear must not move a slider away from the pointer.
         beside = QVBoxLayout()
         beside.setSpacing(0)
+        beside.addWidget(self.tour_strip)
         beside.addWidget(self.banner)
         beside.addWidget(self.pages, 1)
         body.addLayout(beside, 1)
@@ -199,7 +206,10 @@ class Window(QMainWindow):
             *(self._show_members, self.tiles.refresh, self.errors.refresh, self._show_status),
             lambda _recorder: self._show_values(),
             lambda _recorder: controller.evaluation.update(),
+            lambda _recorder: self.tour.look(),
         )
+        self.tour.changed.connect(self._point)
+        self.tour_strip.presets_wanted.connect(self.toolbar.preset_button.click)
         self.pages.turned.connect(self._show_page)
         controller.changed.connect(self._show_state)
         controller.shown.changed.connect(self._show_session)
@@ -209,6 +219,7 @@ class Window(QMainWindow):
         controller.evaluation.changed.connect(self._show_result)
         self.figures.dismiss.clicked.connect(controller.ghost.remove)
         controller.values_changed.connect(self._show_values)
+        controller.changed.connect(self.tour.look)
         controller.server_wanted.connect(self.ask_for_server)
         controller.tables_wanted.connect(self._ask_for_tables)
         controller.planned.connect(self._show_what_to_watch)
@@ -222,6 +233,7 @@ class Window(QMainWindow):
         self.presets.chosen.connect(self.file_opener.open)
         self.presets.file_wanted.connect(self.file_opener.ask)
         self.export.wrote.connect(self.status.say)
+        self.export.wrote.connect(lambda _words: self.tour.note_kept())
         self.export.failed.connect(self.banner.say)
         self.theme_manager.changed.connect(self._set_theme)
 
@@ -259,6 +271,8 @@ class Window(QMainWindow):
     def _show_page(self, name: str) -> None:
         """Note that another page is shown."""
         self.menu.sessions_action.setChecked(name == _SESSIONS)
+        if name == _SESSIONS:
+            self.tour.note_kept()
         if name == RUN:
             self.refresher.draw_again()
             self.charts.setFocus()
@@ -290,21 +304,35 @@ class Window(QMainWindow):
         CreateTablesDialog(question, self).open()
 
     def _change(self, changes: dict[str, Value]) -> None:
-        clients = changes.get("clients", 0)
-        if isinstance(clients, int) and clients >= _HINT_DONE:
-            self.banner.take_back("hint")
         self.controller.change_settings(changes)
 
     def _show_what_to_watch(self, scenario: Scenario) -> None:
         """Show a scenario's title and what to watch, until that is dismissed."""
         watch = in_users_language(scenario.watch)
         if scenario.title or watch:
-            self.banner.take_back("hint")
             self.banner.say(
                 Notice(_WATCH, watch or "It runs as it is written.", heading=scenario.title)
             )
         else:
             self.banner.take_back(_WATCH)
+
+    def _begin_tour(self) -> None:
+        self.pages.turn_to(RUN)
+        self.tour.begin()
+
+    def _point(self) -> None:
+        """Put the frame around what the tour's step is done with."""
+        self.highlight.point_at(self._tour_target(self.tour.target) if self.tour.on else None)
+
+    def _tour_target(self, name: str) -> QWidget | None:
+        toolbar = self.toolbar
+        others: dict[str, QWidget] = {
+            START: toolbar.run_button,
+            POOL: toolbar.pool_button,
+            EXPORT: toolbar.export_button,
+            ACTIVE: self.tiles.active,
+        }
+        return others.get(name) or (self.panel.reveal(name) if name else None)
 
     def _complain(self, sentence: str) -> None:
         self.banner.say(Notice("value", sentence, Weight.WARN, passing=True))
@@ -312,7 +340,8 @@ class Window(QMainWindow):
     # Display
 
     def _set_theme(self, theme: Theme) -> None:
-        for part in (self.charts, self.tiles, self.panel, self.toolbar, self.pages, self.figures):
+        pages = (self.pages, self.figures, self.highlight)
+        for part in (self.charts, self.tiles, self.panel, self.toolbar, *pages):
             with contained():
                 part.set_theme(theme)
         self.refresher.draw_again()
@@ -336,11 +365,9 @@ class Window(QMainWindow):
         self.refresher.draw_again()
         if controller.viewing is not None:
             self.banner.take_back(_WATCH)
-        hinted = self._settings.value(_HINTED, False, type=bool)
         useful = not controller.pool.one_client and not controller.scenario.watch
-        if controller.state is State.RUNNING and useful and not hinted:
-            self._settings.setValue(_HINTED, True)
-            self.banner.say(Notice("hint", _HINT))
+        if controller.viewing is None and controller.state is State.RUNNING and useful:
+            self.tour.offer()
         if controller.state is State.CONNECTING or controller.busy:
             self.refresher.hurry()
 

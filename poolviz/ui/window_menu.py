@@ -44,10 +44,12 @@ class WindowMenu(QMenu):
         export: ExportMenu,
         show_sessions: Callable[[bool], object],
         show_help: Callable[[str], object],
+        begin_tour: Callable[[], object],
     ) -> None:
         super().__init__(window)
         self._window, self._controller = window, controller
         self._show_help, self.places = show_help, Places(window)
+        self._begin_tour = begin_tour
         self.setToolTipsVisible(True)
         self._charts, self._panel, self._themes = charts, panel, theme_manager
         self._figures = figures
@@ -104,6 +106,7 @@ class WindowMenu(QMenu):
         self.places.asked.connect(self._show_help)
         self._add(self, "Help", "F1", lambda: self._show_help(self.places.topic))
         self._add(self, "What is this?", "Shift+F1", self.places.point)
+        self._add(self, "First tour", "", self._begin_tour)
         self._add(self, "Keys", "", lambda: self._show_help("keys"))
         self._add(self, "About poolviz", "", lambda: self._show_help("poolviz"))
         self._add(self, "Quit", "Ctrl+Q", self._window.close)

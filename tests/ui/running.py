@@ -42,9 +42,12 @@ def servers_home() -> Iterator[Path]:
 
 
 @contextmanager
-def open_window(application: QApplication, folder: Path) -> Iterator[Window]:
-    """A window with sessions and settings in `folder`; closed at the end, with all behind it."""
+def open_window(application: QApplication, folder: Path, *, tour: bool = False) -> Iterator[Window]:
+    """A window with sessions and settings in `folder`; closed at the end, with all behind it. With
+    `tour` it offers the first tour, as to a new user."""
     settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
+    if not tour:
+        settings.setValue("tour/over", True)
     controller = Controller(SessionsFolder(folder / "sessions"))
     window = Window(controller, ThemeManager(application, settings), settings)
     try:

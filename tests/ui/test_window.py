@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import closing
-from pathlib import Path
 
 import psutil
 import psycopg2
@@ -25,7 +24,6 @@ from poolviz.ui.window import Window
 from tests.ui.running import (
     THREADED,
     backends,
-    open_window,
     operations,
     plan,
     run_on,
@@ -358,19 +356,6 @@ def test_a_lost_server_of_the_users_is_reported_and_the_curves_stay(
         window.controller.stop()
         until(qtbot, lambda: window.controller.state is State.READY)
     assert window.controller.recorder is recorder
-
-
-def test_the_first_launch_gives_one_hint_and_no_later_one_does(
-    qapp: QApplication, qtbot: QtBot, conninfo: str, tmp_path: Path
-) -> None:
-    for hinted in (True, False):
-        with open_window(qapp, tmp_path) as opened:
-            plan(opened)
-            run_on(qtbot, opened, conninfo)
-            assert ("hint" in opened.banner.sentences) is hinted
-            row = number_row(opened, "clients")
-            drag(row.slider, 40)
-            assert "hint" not in opened.banner.sentences
 
 
 def test_nothing_is_drawn_while_the_window_is_minimised(

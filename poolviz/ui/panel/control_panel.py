@@ -144,6 +144,25 @@ class ControlPanel(QFrame):
         """Disable every row and let it say why, from the next `show_values` on; "" enables them."""
         self._locked = reason
 
+    def reveal(self, key: str) -> QWidget | None:
+        """Open the fold of a limit, a setting or a fault, scroll to it, and return what it is set
+        or injected with; None if there is nothing for that key now."""
+        found: QWidget | None
+        if key in self._declared:
+            row, group = self.rows[key], self._declared[key].group
+            found = row if self._shown.get(key) else None
+            fold = self.folds.get(group)
+        else:
+            found = self.faults.rows.get(key) or self.faults.buttons.get(key)
+            fold = self._fault_fold
+        if found is None:
+            return None
+        if fold is not None:
+            fold.header.setChecked(True)
+        self._settle()
+        self._scroll.ensureWidgetVisible(found, 0, 40)
+        return found
+
     def set_theme(self, theme: Theme) -> None:
         """Paint in other colours."""
         self._theme = theme

@@ -1,0 +1,1 @@
+"""The first tour: six steps in the window itself, each recognised when it is done."""

@@ -51,9 +51,9 @@ from poolviz.ui.tiles import Tiles
 from poolviz.ui.toolbar.export_menu import ExportMenu
 from poolviz.ui.toolbar.preset_menu import PresetMenu
 from poolviz.ui.toolbar.toolbar import Toolbar
+from poolviz.ui.tour.bar import TourBar
 from poolviz.ui.tour.highlight import Highlight
 from poolviz.ui.tour.steps import ACTIVE, EXPORT, POOL, START
-from poolviz.ui.tour.strip import TourStrip
 from poolviz.ui.tour.tour import Tour
 from poolviz.ui.unexpected import contained
 from poolviz.ui.window_menu import WindowMenu
@@ -95,7 +95,7 @@ class Window(QMainWindow):
         self.pages = self._make_pages()
         self.refresher = Refresher(controller, self.charts, self)
         self.tour = Tour(controller, settings, self)
-        self.tour_strip = TourStrip(self.tour)
+        self.tour_bar = TourBar(self.tour)
         self.highlight = Highlight(self, theme)
         self.menu = WindowMenu(
             self,
@@ -180,7 +180,7 @@ class Window(QMainWindow):
         # Notices that appear must not move a slider away from the pointer.
         beside = QVBoxLayout()
         beside.setSpacing(0)
-        beside.addWidget(self.tour_strip)
+        beside.addWidget(self.tour_bar)
         beside.addWidget(self.banner)
         beside.addWidget(self.pages, 1)
         body.addLayout(beside, 1)
@@ -206,10 +206,10 @@ class Window(QMainWindow):
             *(self._show_members, self.tiles.refresh, self.errors.refresh, self._show_status),
             lambda _recorder: self._show_values(),
             lambda _recorder: controller.evaluation.update(),
-            lambda _recorder: self.tour.look(),
+            lambda _recorder: self.tour.judge(),
         )
         self.tour.changed.connect(self._point)
-        self.tour_strip.presets_wanted.connect(self.toolbar.preset_button.click)
+        self.tour_bar.presets_wanted.connect(self.toolbar.preset_button.click)
         self.pages.turned.connect(self._show_page)
         controller.changed.connect(self._show_state)
         controller.shown.changed.connect(self._show_session)
@@ -219,7 +219,7 @@ class Window(QMainWindow):
         controller.evaluation.changed.connect(self._show_result)
         self.figures.dismiss.clicked.connect(controller.ghost.remove)
         controller.values_changed.connect(self._show_values)
-        controller.changed.connect(self.tour.look)
+        controller.changed.connect(self.tour.judge)
         controller.server_wanted.connect(self.ask_for_server)
         controller.tables_wanted.connect(self._ask_for_tables)
         controller.planned.connect(self._show_what_to_watch)

@@ -68,6 +68,7 @@ class Photographer:
     def __init__(self, application: QApplication, settings: Path, sessions: Path) -> None:
         self._application = application
         self._settings = QSettings(str(settings / "settings.ini"), QSettings.Format.IniFormat)
+        self._settings.setValue("tour/over", True)  # it has a state of its own
         self._themes = ThemeManager(application, self._settings)
         self.window = Window(Controller(SessionsFolder(sessions)), self._themes, self._settings)
         self.window.show()

@@ -234,3 +234,20 @@ def export_menu(stand: Stand) -> Iterator[None]:
 def window_menu(stand: Stand) -> Iterator[None]:
     with popped(stand, stand.window.menu, 700):
         yield
+
+
+@state
+def tour(stand: Stand) -> Iterator[None]:
+    """The second step of the first tour."""
+    run(stand, 3)
+    stand.window.tour.begin()
+    stand.window.tour.skip()
+    yield
+
+
+@state
+def help_dialog(stand: Stand) -> Iterator[None]:
+    """The help on a chart."""
+    stand.window.show_help("connections")
+    stand.wait(lambda: bool(dialogs(stand)), "the help")
+    yield

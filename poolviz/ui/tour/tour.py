@@ -19,7 +19,7 @@ _STEP, _OVER = "tour/step", "tour/over"
 
 
 class Tour(QObject):
-    """Which step is shown, judged by `look`. Belongs to the GUI thread."""
+    """Which step is shown, judged by `judge`. Belongs to the GUI thread."""
 
     changed = Signal()  # another step, another text or target, or it began or ended
 
@@ -112,9 +112,9 @@ class Tour(QObject):
     def note_kept(self) -> None:
         """Note that something was exported, or the sessions were looked at."""
         self._kept += 1
-        self.look()
+        self.judge()
 
-    def look(self) -> None:
+    def judge(self) -> None:
         """Judge the step by what there is now. Called a few times a second while it is on."""
         if not self.on:
             return

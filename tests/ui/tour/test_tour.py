@@ -61,15 +61,15 @@ def test_a_new_user_goes_through_all_steps_by_keys_and_pointer(
     assert window.tour.on
     assert window.highlight.target is window.tiles.active
     until_step(qtbot, window, "wait")
-    assert "clients; wait p95 is" in window.tour_strip.before.text()
+    assert "clients; wait p95 is" in window.tour_bar.before.text()
 
     clients = number_row(window, "clients")
     assert window.highlight.target is clients
     assert window.highlight.isVisible()
-    assert not place(window.tour_strip).intersects(place(clients))
+    assert not place(window.tour_bar).intersects(place(clients))
     drag(clients.slider, 60)
     until_step(qtbot, window, "room")
-    assert "callers wait for one of 10 connections" in window.tour_strip.before.text()
+    assert "callers wait for one of 10 connections" in window.tour_bar.before.text()
 
     size = number_row(window, "pool_size")
     assert window.highlight.target is size
@@ -78,14 +78,14 @@ def test_a_new_user_goes_through_all_steps_by_keys_and_pointer(
     QTest.keyClicks(size.box, "60")
     QTest.keyClick(size.box, Qt.Key.Key_Return)
     until_step(qtbot, window, "fault")
-    assert "from 10 to 65 connections" in window.tour_strip.before.text()
+    assert "from 10 to 65 connections" in window.tour_bar.before.text()
 
     kill = window.panel.faults.buttons["kill_all_backends"]
     assert window.highlight.target is kill
     assert kill.isVisible()
     QTest.mouseClick(kill, Qt.MouseButton.LeftButton)
     until_step(qtbot, window, "pool")
-    assert "Errors since then" in window.tour_strip.before.text()
+    assert "Errors since then" in window.tour_bar.before.text()
 
     assert window.highlight.target is window.toolbar.pool_button
     menu = window.toolbar.pool_button.menu()
@@ -94,16 +94,16 @@ def test_a_new_user_goes_through_all_steps_by_keys_and_pointer(
     [other] = [each for each in menu.actions() if each.data() == THREADED]
     other.trigger()
     until_step(qtbot, window, "keep")
-    assert "a caller gets an error at once" in window.tour_strip.before.text()
+    assert "a caller gets an error at once" in window.tour_bar.before.text()
 
     window.activateWindow()
     until(qtbot, window.isActiveWindow)
     QTest.keyClick(window, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
     until(qtbot, lambda: window.tour.finished)
     assert window.highlight.target is None
-    assert window.tour_strip.presets_button.isVisible()
-    QTest.mouseClick(window.tour_strip.leave_button, Qt.MouseButton.LeftButton)
-    assert not window.tour_strip.isVisible()
+    assert window.tour_bar.presets_button.isVisible()
+    QTest.mouseClick(window.tour_bar.leave_button, Qt.MouseButton.LeftButton)
+    assert not window.tour_bar.isVisible()
 
 
 def test_steps_are_skipped_by_the_keyboard_and_the_place_is_kept(
@@ -111,8 +111,8 @@ def test_steps_are_skipped_by_the_keyboard_and_the_place_is_kept(
 ) -> None:
     start(qtbot, fresh, conninfo)
     for name in NAMES[1:3]:
-        fresh.tour_strip.skip_button.setFocus()
-        QTest.keyClick(fresh.tour_strip.skip_button, Qt.Key.Key_Space)
+        fresh.tour_bar.skip_button.setFocus()
+        QTest.keyClick(fresh.tour_bar.skip_button, Qt.Key.Key_Space)
         assert fresh.tour.step is not None
         assert fresh.tour.step.name == name
     fresh.close()
@@ -126,8 +126,8 @@ def test_who_leaves_the_tour_is_not_asked_again_but_can_begin_it_by_the_menu(
     qtbot: QtBot, qapp: QApplication, fresh: Window, conninfo: str, tmp_path: Path
 ) -> None:
     start(qtbot, fresh, conninfo)
-    fresh.tour_strip.leave_button.setFocus()
-    QTest.keyClick(fresh.tour_strip.leave_button, Qt.Key.Key_Space)
+    fresh.tour_bar.leave_button.setFocus()
+    QTest.keyClick(fresh.tour_bar.leave_button, Qt.Key.Key_Space)
     assert not fresh.tour.on
     assert fresh.highlight.target is None
     fresh.close()
@@ -144,7 +144,7 @@ def test_without_a_run_the_tour_points_at_start(qtbot: QtBot, fresh: Window, con
     QTest.keyClick(fresh, Qt.Key.Key_F5, Qt.KeyboardModifier.ShiftModifier)
     until(qtbot, lambda: not fresh.controller.busy)
     until(qtbot, lambda: fresh.highlight.target is fresh.toolbar.run_button)
-    assert "Press Start" in fresh.tour_strip.text.text()
+    assert "Press Start" in fresh.tour_bar.text.text()
 
 
 def test_a_pool_without_a_limit_is_to_be_changed_first(
@@ -154,7 +154,7 @@ def test_a_pool_without_a_limit_is_to_be_changed_first(
     fresh.tour.skip()
     fresh.controller.choose_pool("sqlalchemy.NullPool")
     until(qtbot, lambda: fresh.highlight.target is fresh.toolbar.pool_button)
-    assert "no limit that could be raised" in fresh.tour_strip.text.text()
+    assert "no limit that could be raised" in fresh.tour_bar.text.text()
 
 
 def test_a_scenario_that_is_opened_begins_no_tour(

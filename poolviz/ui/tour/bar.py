@@ -1,4 +1,4 @@
-"""The tour's strip above the charts: what was seen, what to do now, and how to skip or leave."""
+"""The tour's bar above the charts: what was seen, what to do now, and how to skip or leave."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from poolviz.ui.tour.tour import Tour
 _HEIGHT = 92  # pixels at least, so that another step doesn't move the charts
 
 
-class TourStrip(QFrame):
+class TourBar(QFrame):
     """Shows a tour while it is on. It stands in the window's layout, and covers nothing."""
 
     presets_wanted = Signal()

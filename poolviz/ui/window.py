@@ -44,6 +44,7 @@ from poolviz.ui.refresher import Refresher
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.session.current_run import TablesQuestion
 from poolviz.ui.session.notices import Notice, Weight
+from poolviz.ui.session.server_memory import ServerMemory
 from poolviz.ui.statusbar import StatusBar
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.style.theme_manager import ThemeManager
@@ -78,6 +79,11 @@ class Window(QMainWindow):
         super().__init__()
         self.controller, self.theme_manager = controller, theme_manager
         self._settings, theme = settings, theme_manager.theme
+        self._servers = ServerMemory(
+            settings,
+            controller.inbox,
+            lambda sentence: controller.notices.say("keyring", sentence, Weight.WARN),
+        )
         self._closed = False
         self._help: HelpDialog | None = None  # made when it is first asked for
         self.charts = ChartsWidget(theme, choice=ChartChoice(settings))
@@ -243,7 +249,9 @@ class Window(QMainWindow):
         """Open the dialog in which the user names a server."""
         from poolviz.ui.dialogs.server_dialog import ServerDialog  # noqa: PLC0415 - for a quick start
 
-        dialog = ServerDialog(self.controller.file_worker, self._settings, self)
+        controller = self.controller
+        arguments = controller.arguments
+        dialog = ServerDialog(controller.inbox, self._servers, tuple(arguments), self)
         dialog.chosen.connect(self.controller.connect_to)
         dialog.open()
 
@@ -356,9 +364,7 @@ class Window(QMainWindow):
             f"These are the values of {name}: Start begins a new run with them." if name else ""
         )
         if controller.target is not None and not controller.target.embedded:
-            from poolviz.ui.dialogs.server_dialog import remember  # noqa: PLC0415 - as above
-
-            remember(self._settings, controller.target)
+            self._servers.note_reached(controller.target)
         self.setWindowTitle(f"{name or controller.pool.title} – poolviz")
         self._show_values()
         self._show_result()
@@ -460,6 +466,7 @@ class Window(QMainWindow):
         self._closed = True
         steps = (
             *(self.menu.places.stop, self._store_geometry, self._close_dialogs, self.hide),
+            self._servers.close,
             *(self.refresher.close, self.pages.close_workers, self.controller.close),
         )
         for step in steps:

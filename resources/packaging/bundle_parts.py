@@ -32,13 +32,16 @@ EXCLUDED = [
     # The extras otlp, pandas and parquet, with what they alone require.
     "pandas", "pyarrow", "dateutil", "pytz", "tzdata", "six",
     "opentelemetry", "google", "requests", "urllib3", "certifi", "charset_normalizer", "idna",
+    # The extra keyring, likewise: cryptography alone takes 12 MB on Linux.
+    "keyring", "keyrings", "secretstorage", "jeepney", "cryptography", "cffi", "pycparser",
+    "jaraco", "more_itertools", "importlib_metadata",
     "numpy.f2py", "numpy.testing.tests", "sqlalchemy.testing", "asyncpg._testbase",
 ]  # fmt: skip
 
 # Optional alternatives that the bundled libraries would import if they were installed.
 ABSENT = {
     "pg", "MySQLdb", "shapely", "psycopg_c", "pandas", "pyarrow", "opentelemetry", "google",
-    "requests", "urllib3",
+    "requests", "urllib3", "keyring", "jeepney", "cryptography", "importlib_metadata",
 }  # fmt: skip
 
 # The folders of Qt plugins that are used; _UNUSED has the plugins in them that are not.

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
@@ -368,6 +368,8 @@ class ServerDialog(QDialog):
 
     def _finished(self) -> None:
         self._open = False
+        with QSignalBlocker(self.password):  # nothing keeps it longer than needed
+            self.password.clear()
         self._cancelled.set()
         self._worker.close(0.0)  # ends with what it does, which nobody waits for
 

@@ -1,8 +1,9 @@
 """poolviz: a laboratory for Python's database connection pools.
 
-From Python, `poolviz.run` measures a pool under a load, and `poolviz.open_session` reads a run
-that was recorded. Errors are `poolviz.PoolvizError`s. Each name is loaded when it is first used,
-so importing one part of poolviz doesn't import the rest.
+From Python, `poolviz.run` measures a pool under a load, `poolviz.size` finds out how large it
+should be, and `poolviz.open_session` reads a run that was recorded. Errors are
+`poolviz.PoolvizError`s. Each name is loaded when it is first used, so importing one part of poolviz
+doesn't import the rest.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from poolviz.runs.api import open_session, run
     from poolviz.runs.result import Result, RunFailed
     from poolviz.sessions.session import Session
+    from poolviz.sizing.api import size
+    from poolviz.sizing.sizing import Sizing
 
 __all__ = [
     "InputError",
@@ -27,8 +30,10 @@ __all__ = [
     "Scenario",
     "ServerError",
     "Session",
+    "Sizing",
     "open_session",
     "run",
+    "size",
 ]
 __version__ = VERSION
 
@@ -40,8 +45,10 @@ _HOMES = {
     "Scenario": "model.scenario",
     "ServerError": "model.errors",
     "Session": "sessions.session",
+    "Sizing": "sizing.sizing",
     "open_session": "runs.api",
     "run": "runs.api",
+    "size": "sizing.api",
 }
 
 

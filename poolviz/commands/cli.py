@@ -23,7 +23,7 @@ from poolviz.system.interrupts import INTERRUPTED, interrupted
 
 _WINDOW = "window"  # the command that `poolviz` without one means
 _SHARED = frozenset(
-    {"cli", "console", "drafts", "driver", "examination", "options", "progress_line"}
+    {"cli", "console", "drafts", "driver", "examination", "options", "progress_line", "sizing"}
 )  # hold no command
 _HELP = ("-h", "--help")
 _SETTINGS = {"help_option_names": list(_HELP), "max_content_width": 100}

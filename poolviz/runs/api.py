@@ -6,27 +6,18 @@ import logging
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import msgspec
 
-from poolviz.model.errors import InputError
-from poolviz.model.messages import ChangeRefused, ProblemReported, Report, RunStarted
-from poolviz.model.scenario import Scenario
-from poolviz.runs.repetition import Replay
+from poolviz.model.messages import ChangeRefused, ProblemReported, Report
+from poolviz.runs.arguments import Arguments, ScenarioLike
 from poolviz.runs.request import RunRequest
 from poolviz.runs.result import Result, RunFailed
 from poolviz.runs.runner import Run, Runner, kept_session
 from poolviz.runs.warnings import RunWarning
-from poolviz.scenarios.draft import Draft
-from poolviz.scenarios.presets import open_scenario
-from poolviz.scenarios.toml_file import draft_of
-from poolviz.sessions.folder import is_session_file
 from poolviz.sessions.session import Session
 
-ScenarioLike: TypeAlias = "str | PathLike[str] | Mapping[str, Any] | Scenario | Session | None"
 _LOOK = 0.5  # seconds
-_SECTIONS = ("limits", "load", "connect", "changes")  # arguments that depend on the pool
 _logger = logging.getLogger(__name__)
 
 
@@ -69,31 +60,17 @@ def run(
     """
     given = {
         "pool": pool,
-        "own_pool": None if own_pool is None or pool is None else _plain(own_pool),
+        "own_pool": own_pool,
         "dsn": dsn,
         "duration": duration,
         "seed": seed,
-        "limits": None if limits is None else _plain(limits),
-        "load": None if load is None else _plain(load),
-        "connect": None if connect is None else _plain(connect),
-        "changes": None if changes is None else _plain(changes),
+        "limits": limits,
+        "load": load,
+        "connect": connect,
+        "changes": changes,
     }
-    replay = _replay(scenario_or_path)
-    draft = _draft(scenario_or_path) if replay is None else replay.draft
-    if own_pool is not None and pool is None:
-        used = draft_of({"pool": draft.pool, "own_pool": _plain(own_pool)})
-        draft = draft.with_fields(pool=used.pool, mistakes=(*draft.mistakes, *used.mistakes))
-    said = {key: each for key, each in given.items() if each is not None}
-    of_pool = {key: said.pop(key) for key in tuple(said) if key not in _SECTIONS}
-    draft = _with_arguments(draft, of_pool, other_limits=replay is None)
-    notes: list[str] = []
-    if replay is not None:
-        replay.check_server(draft.dsn)
     with Runner() as runner:
-        runner.learn(draft.pool)
-        if replay is not None:
-            draft, notes = replay.fitted(draft)
-        draft = _with_arguments(draft, said)
+        draft, notes = Arguments(scenario_or_path, given).draft(runner)
         request = RunRequest.of(draft)
         runner.warm_up()
         target = runner.reach(request.dsn, _logger.info)
@@ -136,65 +113,6 @@ class _Log:
             _logger.warning("%s", report.sentence)
         elif isinstance(report, ChangeRefused):
             _logger.warning("%s", report.reason)
-
-
-def _with_arguments(draft: Draft, given: Mapping[str, Any], *, other_limits: bool = True) -> Draft:
-    """Return `draft` with what the arguments say, and with the mistakes in them. Another pool comes
-    without the draft's limits, unless not `other_limits`."""
-    argued = draft_of(given)
-    sections = {key: getattr(argued, key) for key in ("limits", "load", "connect")}
-    others = (*sections, "own_pool")
-    fields = {key: getattr(argued, key) for key in given if key not in others}
-    if "pool" in given and other_limits:
-        fields |= {"limits": {}, "connect": {}}  # those of the scenario are another pool's
-    fields["mistakes"] = (*draft.mistakes, *argued.mistakes)
-    return draft.with_fields(**fields).with_values(**sections)
-
-
-def _plain(given: object) -> object:
-    """Return the mappings and sequences of an argument as the dictionaries and lists of a file."""
-    if isinstance(given, Mapping):
-        return {key: _plain(value) for key, value in given.items()}
-    if isinstance(given, Iterable) and not isinstance(given, str | bytes):
-        return [_plain(each) for each in given]
-    return given
-
-
-def _replay(scenario: ScenarioLike) -> Replay | None:
-    """Return the session to run again; None for a scenario."""
-    if isinstance(scenario, Session):
-        began = RunStarted(scenario.started.timestamp(), scenario.scenario, scenario.environment)
-        name = "a session in memory" if scenario.path is None else scenario.path.name
-        return Replay.of(name, began, scenario.marks, scenario.duration_s, scenario.members)
-    if isinstance(scenario, str | PathLike) and is_session_file(Path(scenario)):
-        return Replay.open(Path(scenario))
-    return None
-
-
-def _draft(scenario: ScenarioLike) -> Draft:
-    if scenario is None:
-        return Draft()
-    if isinstance(scenario, Scenario):
-        return Draft(
-            pool=scenario.pool,
-            limits=dict(scenario.limits),
-            load=dict(scenario.load),
-            connect=dict(scenario.connect),
-            changes=[{"at": each.at, each.key: each.value} for each in scenario.changes],
-            duration=scenario.duration,
-            seed=scenario.seed,
-            title=scenario.title,
-            watch=scenario.watch,
-            fail_if=list(scenario.fail_if),
-            replays=scenario.replays,
-        )
-    if isinstance(scenario, Mapping):
-        return draft_of({key: _plain(value) for key, value in scenario.items()})
-    if isinstance(scenario, str | PathLike):
-        return open_scenario(Path(scenario))
-    raise InputError(
-        f"{type(scenario).__name__} is no scenario: give a path, a mapping or a Scenario."
-    )
 
 
 def _result(run: Run) -> Result:

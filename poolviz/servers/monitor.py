@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from poolviz.model.sample import ServerView
+    from poolviz.servers.activity import Activity
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between two attempts, doubling
 
@@ -44,6 +45,18 @@ class Monitor(ABC):
             return None
         self._pause = _FIRST_PAUSE
         return view
+
+    def activity(self) -> Activity | None:
+        """Return what the run's backends are doing, or None where the server doesn't say it, or
+        can't be asked now; see `problem`."""
+        try:
+            return self._activity()
+        except MonitorLost as reason:
+            self._lose(str(reason))
+            return None
+
+    def _activity(self) -> Activity | None:
+        return None
 
     def cancel_statements(self) -> int:
         """Ask the server to cancel the statements of the run's backends; return how many there

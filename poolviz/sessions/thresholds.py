@@ -321,7 +321,7 @@ class Threshold:
     def _decided(self, values: Mapping[int | None, float | None], summary: RunSummary) -> Verdict:
         """Return the verdict on the figures of the run (None) or of segments, by their numbers."""
         known = {number: value for number, value in values.items() if value is not None}
-        true = {number: value for number, value in known.items() if self._holds(value)}
+        true = {number: value for number, value in known.items() if self.holds(value)}
         false = {number: value for number, value in known.items() if number not in true}
         decisive = false if self.scope.every else true
         if not decisive and len(known) < len(values):
@@ -337,7 +337,8 @@ class Threshold:
         )
         return self._verdict(Outcome.CROSSED if crossed else Outcome.PASSED, value, number, said)
 
-    def _holds(self, value: float) -> bool:
+    def holds(self, value: float) -> bool:
+        """Return whether the condition is true of a figure, which is in seconds for times."""
         return _OPERATORS[self.comparison](value, self.limit)
 
     def _extreme(self, values: Mapping[int | None, float]) -> tuple[int | None, float]:

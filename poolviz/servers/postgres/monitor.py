@@ -7,6 +7,7 @@ from typing import Any
 import psycopg2
 
 from poolviz.model.sample import ServerView
+from poolviz.servers.activity import Activity
 from poolviz.servers.errors import first_line
 from poolviz.servers.monitor import Monitor, MonitorLost
 from poolviz.servers.postgres.connection import LimitedConnection, NoAnswer
@@ -28,6 +29,17 @@ _OTHERS = """
 SELECT count(*) FROM pg_stat_activity
  WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND application_name NOT LIKE %s
    AND coalesce(backend_type, 'client backend') = 'client backend'
+"""
+_ACTIVITY = """
+SELECT CASE WHEN state <> 'active' THEN 'in_transaction'
+            WHEN wait_event_type IS NULL THEN 'running'
+            WHEN wait_event_type IN ('Lock', 'LWLock', 'BufferPin') THEN 'locked'
+            WHEN wait_event_type = 'IO' THEN 'reading'
+            WHEN wait_event = 'PgSleep' THEN 'sleeping'
+            ELSE 'other' END, count(*) FROM pg_stat_activity
+ WHERE application_name = %s AND coalesce(backend_type, 'client backend') = 'client backend'
+   AND state IN ('active', 'idle in transaction', 'idle in transaction (aborted)')
+ GROUP BY 1
 """
 _CANCEL = """
 SELECT count(*) FILTER (WHERE pg_cancel_backend(pid)) FROM pg_stat_activity
@@ -61,6 +73,9 @@ class PostgresMonitor(Monitor):
         free = max(0, free_connections(limits) - 1)  # this connection takes one
         other = sum(counts.values())
         return ServerView(active, idle, in_transaction, other, int(others), free), problem
+
+    def _activity(self) -> Activity:
+        return Activity(**dict(self._execute(_ACTIVITY, self._name)))
 
     def _cancel(self) -> int:
         return int(self._execute(_CANCEL, self._name)[0][0])

@@ -1,0 +1,195 @@
+"""What was measured at each size of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from poolviz.servers.activity import Activity
+from poolviz.sessions.batches import Batches, steps_of
+from poolviz.sessions.bins import Numbers
+from poolviz.sessions.differences import Measured
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.statistics import Interval
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A time of the run in which the swept limits had the values of `sizes`, from `begin` to `end`
+    in seconds since its start."""
+
+    sizes: tuple[int, ...]
+    begin: float
+    end: float
+
+
+class ServerShare(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server's backends did on average, as numbers of backends; `cpu` is the share of all
+    cores of the machine that was busy, None for a server elsewhere."""
+
+    running: float
+    locked: float
+    reading: float
+    sleeping: float
+    other: float
+    in_transaction: float
+    cpu: float | None
+
+    @property
+    def active(self) -> float:
+        """How many executed a statement."""
+        return self.running + self.locked + self.reading + self.sleeping + self.other
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures at one size, of all visits together, without settling times. Times are in
+    seconds; counts are means over time. `sizes` are the values of the swept limits, `connections`
+    how many these allow. `visits` are the parts of the session, from and to which second.
+    """
+
+    sizes: tuple[int, ...]
+    connections: int
+    visits: list[tuple[float, float]]
+    seconds: float
+    operations: int
+    throughput_per_s: Interval
+    wait_mean_s: Interval
+    wait_p50_s: Interval
+    wait_p95_s: Interval
+    wait_p99_s: Interval
+    use_mean_s: float
+    used_mean: float
+    pending_mean: float
+    open_mean: float
+    timeouts: int
+    errors: int
+    overloaded_share: float
+    server: ServerShare | None
+
+    @property
+    def utilisation(self) -> float:
+        """Which share of the connections that are allowed was in use."""
+        return self.used_mean / self.connections
+
+    @property
+    def failures(self) -> int:
+        """How many operations failed."""
+        return self.timeouts + self.errors
+
+
+@dataclass(frozen=True)
+class MeasuredPoint:
+    """A point, and the replicates of its bootstrap by figure; None for too few samples."""
+
+    point: Point
+    replicates: dict[str, Numbers | None]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the server did `at` seconds after the run began, and the machine's load."""
+
+    at: float
+    activity: Activity | None
+    cpu: float | None
+
+
+def measured_points(
+    recorder: Recorder,
+    visits: Sequence[Visit],
+    observations: Sequence[Observation],
+    connections: dict[tuple[int, ...], int],
+) -> list[MeasuredPoint]:
+    """Return what was measured at each size, the smallest first. Reads every sample."""
+    bounds: list[float] = []
+    for visit in visits:
+        bounds += [visit.begin, visit.end]
+    if not bounds:
+        return []
+    # Every other segment lies before or between visits.
+    steps = list(steps_of(recorder.columns(), bounds))[1::2]
+    overloaded = _overloaded(recorder)
+    parts: dict[tuple[int, ...], list[Batches]] = {}
+    spans: dict[tuple[int, ...], list[tuple[float, float]]] = {}
+    for visit, each in zip(visits, steps, strict=True):
+        first = each.settled()
+        parts.setdefault(visit.sizes, []).append(each.batches(first))
+        spans.setdefault(visit.sizes, []).append((float(each.begins[first]), visit.end))
+    found = []
+    for number, sizes in enumerate(sorted(parts)):
+        times = spans[sizes]
+        batches = Batches.joined(parts[sizes])
+        measured = Measured(batches, times[0][0], times[-1][1], 0.0, (number,))
+        seen = [each for each in observations if _inside(each.at, times)]
+        point = msgspec.structs.replace(
+            _point(sizes, connections[sizes], measured, times),
+            overloaded_share=_share(overloaded, times),
+            server=_server_share(seen),
+        )
+        found.append(MeasuredPoint(point, measured.replicates))
+    return found
+
+
+def _point(
+    sizes: tuple[int, ...],
+    connections: int,
+    measured: Measured,
+    times: list[tuple[float, float]],
+) -> Point:
+    """Return the point without what the load generator and the server did."""
+    figures, batches = measured.figures, measured.batches
+    return Point(
+        sizes=sizes,
+        connections=connections,
+        visits=times,
+        seconds=measured.seconds,
+        operations=measured.part.operations,
+        throughput_per_s=figures["throughput_per_s"],
+        wait_mean_s=figures["wait_mean_s"],
+        wait_p50_s=figures["wait_p50_s"],
+        wait_p95_s=figures["wait_p95_s"],
+        wait_p99_s=figures["wait_p99_s"],
+        use_mean_s=figures["use_mean_s"].value or 0.0,
+        used_mean=batches.total("used") / max(measured.seconds, 1e-9),
+        pending_mean=batches.total("pending") / max(measured.seconds, 1e-9),
+        open_mean=batches.total("open") / max(measured.seconds, 1e-9),
+        timeouts=measured.part.timeouts,
+        errors=measured.part.errors,
+        overloaded_share=0.0,
+        server=None,
+    )
+
+
+def _overloaded(recorder: Recorder) -> tuple[Numbers, Numbers]:
+    """Return when each sample was taken, and whether the load generator was at its limit then."""
+    times, over = [np.zeros(0)], [np.zeros(0)]
+    for part in recorder.columns():
+        times.append(np.asarray(part["t"], dtype=np.float64))
+        over.append(np.asarray(part["overloaded"], dtype=np.float64))
+    return np.concatenate(times), np.concatenate(over)
+
+
+def _share(overloaded: tuple[Numbers, Numbers], times: Sequence[tuple[float, float]]) -> float:
+    """Return the share of the samples within `times` in which the load generator was at its
+    limit."""
+    at, over = overloaded
+    inside = np.zeros(len(at), dtype=bool)
+    for begin, end in times:
+        inside |= (at > begin) & (at <= end)
+    return float(over[inside].mean()) if inside.any() else 0.0
+
+
+def _server_share(seen: Sequence[Observation]) -> ServerShare | None:
+    known = [each.activity for each in seen if each.activity is not None]
+    if not known:
+        return None
+    means = dict(zip(Activity._fields, np.mean(known, axis=0).tolist(), strict=True))
+    loads = [each.cpu for each in seen if each.cpu is not None]
+    return ServerShare(**means, cpu=sum(loads) / len(loads) if loads else None)
+
+
+def _inside(at: float, times: Sequence[tuple[float, float]]) -> bool:
+    return any(begin <= at <= end for begin, end in times)

@@ -1,0 +1,211 @@
+"""Queues in equilibrium: what clients wait at a pool of so many connections.
+
+Arrivals and completions in a state, which is the number of clients at the pool, make a chain of
+births and deaths whose probabilities have a closed form (Kleinrock, Queueing Systems I, 1975,
+chapter 3). That covers what pools are used for: clients that come back after they have thought
+(closed; the same as exact mean value analysis with a station that depends on its load, Reiser and
+Lavenberg 1980), arrivals at a given rate (M/M/c), clients that give up (Erlang A: Palm 1957) and
+pools that refuse when they are full (Erlang B).
+
+Times that vary less or more than exponential ones are accounted for as Allen and Cunneen do it for
+an open queue (Allen 1990, 5.2): the wait is in proportion to `variability`, half of the sum of the
+squared coefficients of variation of both times. In a closed queue this holds for what the wait is
+beyond that of a queue without any chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+Capacity = Callable[[float], float]  # completions a second with so many busy connections
+
+_TINY = 1e-12
+_TAIL = 1e-9  # of the probability that may lie beyond the states of an open queue
+_MOST_STATES = 20_000
+_STEPS = 60  # of a bisection: more than a double has bits
+
+
+@dataclass(frozen=True)
+class Equilibrium:
+    """What a pool does in the long run. Rates are per second, times in seconds, counts means.
+
+    `waiting_share` is the share of arriving clients that have to wait, `lost_share` that of those
+    who give up or are refused.
+    """
+
+    throughput: float
+    wait_mean: float
+    wait_p95: float
+    used: float
+    pending: float
+    waiting_share: float
+    lost_share: float
+
+
+def closed(
+    clients: int, think: float, connections: int, capacity: Capacity, variability: float = 1.0
+) -> Equilibrium:
+    """Return what happens with `clients` that come back `think` seconds after an operation."""
+    states = np.arange(clients + 1, dtype=np.float64)
+    deaths = _deaths(states, connections, capacity)
+    if think <= _TINY:  # all of them are always there
+        chances = np.zeros(clients + 1)
+        chances[-1] = 1.0
+        ahead = np.roll(chances, -1)
+    else:
+        births = (clients - states) / think
+        chances = _chances(births[:-1], deaths[1:])
+        ahead = chances * births
+        ahead /= ahead.sum()
+    found = _equilibrium(chances, ahead, deaths, connections)
+    full = capacity(min(clients, connections))
+    regular = max(clients / full - think - min(clients, connections) / full, 0.0)
+    varied = _varied(found, regular, variability)
+    if found.throughput <= 0 or variability == 1.0:
+        return varied
+    use = found.used / found.throughput  # a client that waits for less comes back sooner
+    throughput = min(clients / (think + varied.wait_mean + use), full)
+    return replace(
+        varied,
+        throughput=throughput,
+        used=throughput * use,
+        pending=throughput * varied.wait_mean,
+    )
+
+
+def open_arrivals(
+    rate: float, connections: int, capacity: Capacity, variability: float = 1.0
+) -> Equilibrium:
+    """Return what happens with `rate` arrivals a second that wait for as long as it takes. The wait
+    is infinite if the pool can't serve them."""
+    full = capacity(connections)
+    if rate >= full * (1 - 1e-9):
+        used = float(connections)
+        return Equilibrium(full, math.inf, math.inf, used, math.inf, 1.0, 0.0)
+    beyond = math.ceil(math.log(_TAIL) / math.log(rate / full)) if rate > 0 else 0
+    states = np.arange(connections + min(beyond, _MOST_STATES) + 2, dtype=np.float64)
+    deaths = _deaths(states, connections, capacity)
+    chances = _chances(np.full(len(states) - 1, rate), deaths[1:])
+    return _varied(_equilibrium(chances, chances, deaths, connections), 0.0, variability)
+
+
+def giving_up(rate: float, connections: int, capacity: Capacity, patience: float) -> Equilibrium:
+    """Return what happens with arrivals that give up after `patience` seconds on average: Erlang A.
+
+    A timeout is the same for all, while patience is exponential here: the share that gives up is
+    near, the waits of the others are shorter than with a timeout.
+    """
+    full = capacity(connections)
+    most = connections + math.ceil(max(rate - full, 0) * patience + 12 * math.sqrt(rate * patience))
+    states = np.arange(min(most, _MOST_STATES) + 20, dtype=np.float64)
+    leaving = np.maximum(states - connections, 0) / patience
+    deaths = _deaths(states, connections, capacity) + leaving
+    chances = _chances(np.full(len(states) - 1, rate), deaths[1:])
+    pending = float(chances @ np.maximum(states - connections, 0))
+    lost = pending / patience / rate if rate > 0 else 0.0
+    served = _equilibrium(chances, chances, deaths - leaving, connections)
+    wait = pending / rate if rate > 0 else 0.0
+    return Equilibrium(
+        rate * (1 - lost),
+        wait,
+        served.wait_p95,
+        served.used,
+        pending,
+        served.waiting_share,
+        lost,
+    )
+
+
+def refusing(rate: float, connections: int, capacity: Capacity) -> Equilibrium:
+    """Return what happens with arrivals that a full pool refuses: Erlang B."""
+    states = np.arange(connections + 1, dtype=np.float64)
+    deaths = _deaths(states, connections, capacity)
+    chances = _chances(np.full(connections, rate), deaths[1:])
+    lost = float(chances[-1])
+    return Equilibrium(rate * (1 - lost), 0.0, 0.0, float(chances @ states), 0.0, 0.0, lost)
+
+
+def _deaths(states: Numbers, connections: int, capacity: Capacity) -> Numbers:
+    """Return the completions a second in each state."""
+    rates = np.array([0.0, *(capacity(busy) for busy in range(1, connections + 1))])
+    found: Numbers = rates[np.minimum(states, connections).astype(np.int64)]
+    return found
+
+
+def _chances(births: Numbers, deaths: Numbers) -> Numbers:
+    """Return the probability of each state; `births` lead from it, `deaths` to it."""
+    with np.errstate(divide="ignore"):
+        logs = np.concatenate(([0.0], np.cumsum(np.log(births) - np.log(deaths))))
+    weights = np.exp(logs - logs.max())
+    found: Numbers = weights / weights.sum()
+    return found
+
+
+def _equilibrium(
+    chances: Numbers, ahead: Numbers, deaths: Numbers, connections: int
+) -> Equilibrium:
+    """Return the figures of a chain; `ahead` is the probability that an arriving client finds so
+    many others."""
+    states = np.arange(len(chances), dtype=np.float64)
+    throughput = float(chances @ deaths)
+    pending = float(chances @ np.maximum(states - connections, 0))
+    waiting = ahead[connections:]
+    return Equilibrium(
+        throughput,
+        pending / throughput if throughput > 0 else 0.0,
+        _quantile(waiting, float(deaths[min(connections, len(deaths) - 1)]), 0.95),
+        float(chances @ np.minimum(states, connections)),
+        pending,
+        float(waiting.sum()),
+        0.0,
+    )
+
+
+def _quantile(waiting: Numbers, rate: float, share: float) -> float:
+    """Return the quantile of the wait of clients of whom `waiting[k]` is the share that has to wait
+    for k + 1 completions, at `rate` a second; all others don't wait."""
+    beyond = 1 - share
+    if waiting.sum() <= beyond or rate <= 0:
+        return 0.0
+    turns = np.arange(1, len(waiting) + 1, dtype=np.float64)
+    low, high = 0.0, (len(waiting) + 40 * math.sqrt(len(waiting)) + 40) / rate
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        if float(waiting @ takes_longer(turns, middle * rate)) > beyond:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def takes_longer(turns: Numbers, time: float) -> Numbers:
+    """Return the probability that `turns` completions, one a second, take longer than `time`: that
+    fewer than so many happen until then (Poisson)."""
+    counts = turns - 1
+    logs = counts * math.log(time) - time - _log_factorials(len(turns)) if time > 0 else None
+    if logs is None:
+        return np.ones(len(turns))
+    found: Numbers = np.minimum(np.cumsum(np.exp(logs)), 1.0)
+    return found
+
+
+def _log_factorials(count: int) -> Numbers:
+    """Return the logarithms of 0!, 1!, … of so many numbers."""
+    logs = np.zeros(count)
+    logs[1:] = np.cumsum(np.log(np.arange(1, count, dtype=np.float64)))
+    return logs
+
+
+def _varied(found: Equilibrium, regular: float, variability: float) -> Equilibrium:
+    """Return the figures with times that vary otherwise; `regular` is the wait without chance."""
+    if variability == 1.0:
+        return found
+    mean = regular + variability * max(found.wait_mean - regular, 0.0)
+    p95 = regular + variability * max(found.wait_p95 - regular, 0.0)
+    return replace(found, wait_mean=mean, wait_p95=p95, pending=found.throughput * mean)

@@ -1,0 +1,210 @@
+"""The answer of a sweep: the size to choose, what was measured, and the model of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from poolviz.model.parameters import Value
+from poolviz.pools.registry import pool_class
+from poolviz.sizing.advice import (
+    Bottleneck,
+    Recommendation,
+    Verdict,
+    bottleneck,
+    nested_bound,
+    recommend,
+)
+from poolviz.sizing.model import Model, fitted
+from poolviz.sizing.points import MeasuredPoint, Point
+from poolviz.sizing.target import Aim
+
+_HELD_OUT = 3  # every third size is predicted by a model of the others
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """How many such pools the server takes: `processes` of the recommended size, of the connections
+    that were `free` of `max_connections`; None where the server has no limit."""
+
+    connections: int
+    free: int | None
+    max_connections: int | None
+    processes: int | None
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of the field and the size that it gives for this machine."""
+
+    name: str
+    size: int
+
+
+class Predicted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model says of a size. `held_out` ones were predicted by a model that was fitted to
+    the others. Times are in seconds; None for one without an end."""
+
+    sizes: tuple[int, ...]
+    connections: int
+    held_out: bool
+    throughput_per_s: float
+    wait_mean_s: float | None
+    wait_p95_s: float | None
+
+
+class Sizing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep found. `limits` names the limits that were swept, `recommended` the values of
+    these to choose. `points` has what was measured, the smallest size first, and `predictions` what
+    the model says of the same sizes. `notes` are sentences on what was left out or isn't known.
+    `sentence` says the answer to people. `session` is the file that was recorded.
+    """
+
+    pool: str
+    server: str
+    limits: tuple[str, ...]
+    target: str
+    recommendation: Recommendation
+    bottleneck: Bottleneck
+    sentence: str
+    points: list[Point]
+    predictions: list[Predicted]
+    rules: list[Rule]
+    budget: Budget | None
+    lower_bound: int
+    notes: list[str]
+    complete: bool
+    session: str | None
+    load: dict[str, Value]
+
+    @property
+    def recommended(self) -> dict[str, int] | None:
+        """The values of the swept limits to choose; None where there are none."""
+        sizes = self.recommendation.sizes
+        return None if sizes is None else dict(zip(self.limits, sizes, strict=True))
+
+    @property
+    def model(self) -> Model:
+        """The model that is fitted to all points. ValueError if nothing was measured."""
+        return fitted(self.points, self.load)
+
+    def as_object(self) -> dict[str, Any]:
+        """Return all of it as one JSON object."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return {"recommended": self.recommended, **found}
+
+
+def conclude(
+    measured: Sequence[MeasuredPoint],
+    aim: Aim,
+    *,
+    pool: str,
+    server: str,
+    limits: Sequence[str],
+    load: Mapping[str, Value],
+    free: int | None,
+    max_connections: int | None,
+    rules: Sequence[Rule],
+    notes: Sequence[str],
+    complete: bool,
+    session: str | None,
+) -> Sizing:
+    """Return what follows from what was measured, which is at least one size. `free` is how many
+    connections the server had left before the sweep."""
+    points = [each.point for each in measured]
+    found = recommend(measured, aim.met_by)
+    place = next((n for n, each in enumerate(points) if each.sizes == found.sizes), None)
+    best = max(points, key=lambda each: each.throughput_per_s.value or 0.0)
+    chosen = best if place is None else points[place]
+    limit = bottleneck(points, chosen)
+    budget = None
+    if place is not None:
+        budget = Budget(
+            connections=chosen.connections,
+            free=free,
+            max_connections=max_connections,
+            processes=None if free is None else free // chosen.connections,
+        )
+    return Sizing(
+        pool=pool,
+        server=server,
+        limits=tuple(limits),
+        target=str(aim),
+        recommendation=found,
+        bottleneck=limit,
+        sentence=f"{_answer(found, limits, str(aim), chosen)} {_WHY[limit]}",
+        points=points,
+        predictions=predictions(points, load),
+        rules=list(rules),
+        budget=budget,
+        lower_bound=nested_bound(load) if pool_class(pool).nests else 1,
+        notes=list(notes),
+        complete=complete,
+        session=session,
+        load=dict(load),
+    )
+
+
+def predictions(points: Sequence[Point], load: Mapping[str, Value]) -> list[Predicted]:
+    """Return what the model says of each size that was measured: of every third one, but for the
+    smallest and the largest, by a model that didn't see it."""
+    out = {
+        place
+        for place in range(1, len(points) - 1)
+        if place % _HELD_OUT == _HELD_OUT - 1 and len(points) > _HELD_OUT
+    }
+    kept = [each for place, each in enumerate(points) if place not in out]
+    try:
+        all_of_them, without = fitted(points, load), fitted(kept, load)
+    except ValueError:
+        return []
+    found = []
+    for place, point in enumerate(points):
+        said = (without if place in out else all_of_them).at(point.connections)
+        found.append(
+            Predicted(
+                sizes=point.sizes,
+                connections=point.connections,
+                held_out=place in out,
+                throughput_per_s=said.throughput,
+                wait_mean_s=_finite(said.wait_mean),
+                wait_p95_s=_finite(said.wait_p95),
+            )
+        )
+    return found
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if seconds < float("inf") else None
+
+
+_WHY = {
+    Bottleneck.POOL: "The pool is what limits the throughput: with more connections it grows on.",
+    Bottleneck.CPU: "The processors are what limits the throughput: more connections don't help.",
+    Bottleneck.LOCKS: "Locks are what limits the throughput: statements wait for one another, and "
+    "more connections make more of them wait.",
+    Bottleneck.HOLD: "Connections are held without work for most of the time that they are in "
+    "use: holding them for less would do as much with fewer.",
+    Bottleneck.GENERATOR: "The load generator was at its own limit, so that the server and the "
+    "pool may take more than was measured: take fewer clients, or a statement that takes longer.",
+    Bottleneck.CLIENTS: "The clients are what limits the throughput: they don't ask for more.",
+    Bottleneck.NOT_KNOWN: "What limits the throughput isn't known.",
+}
+
+
+def _answer(found: Recommendation, limits: Sequence[str], target: str, chosen: Point) -> str:
+    """Return the answer as a sentence; `chosen` is the best size where none is recommended."""
+    if found.sizes is None:
+        reason = f"No size meets {target}." if target else "No size was without failures."
+        return f"{reason} The best throughput was that of {_named(limits, chosen.sizes)}."
+    interval = ""
+    if len(limits) == 1 and (found.low, found.high) != (found.sizes[0],) * 2:
+        interval = f" ({found.low} to {found.high})"
+    best = f"{_named(limits, found.sizes)}{interval}"
+    met = f" that meets {target}" if target else ""
+    what = f"{best} is the smallest size with 95 % of the best throughput{met}."
+    return f"Too noisy to be sure: {what}" if found.verdict is Verdict.TOO_NOISY else what
+
+
+def _named(limits: Sequence[str], sizes: Sequence[int]) -> str:
+    return ", ".join(f"{key} = {size}" for key, size in zip(limits, sizes, strict=True))

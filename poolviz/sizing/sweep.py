@@ -1,0 +1,217 @@
+"""A sweep: one run during which a limit is set to one size after the other, in random blocks.
+
+Sizes are measured at least three times each, in an order that is drawn anew for each block, so that
+a machine that becomes slower isn't taken for an effect of the size. Then sizes between those around
+the knee are measured too, and what is left of the budget goes to where it is least known.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from time import monotonic
+from typing import Any
+
+from poolviz.model.errors import PoolvizError
+from poolviz.model.messages import ChangeRefused, Report
+from poolviz.model.scenario import Scenario
+from poolviz.pools.registry import pool_class
+from poolviz.runs.runner import Run, Runner
+from poolviz.sessions.recorder import Recorder
+from poolviz.sizing.points import MeasuredPoint, Observation, Visit, measured_points
+from poolviz.sizing.swept_limits import Range, in_order, limits_at
+
+BLOCKS = 3
+SHORTEST_VISIT, LONGEST_VISIT = 2.5, 10.0  # seconds
+_REFINEMENTS = 2
+_BY_BLOCKS = 0.6  # of the budget for the sizes that are tried first
+_NEAR = 0.95  # of the best throughput: there the knee is
+_LOOK = 0.05  # seconds between two looks at the run
+_IN_FORCE_LIMIT = 30.0  # seconds for a change of limits to be in force
+_logger = logging.getLogger(__name__)
+
+Sizes = tuple[int, ...]
+
+
+class SweepCancelled(PoolvizError):
+    """A sweep was cancelled; what was measured until then is kept."""
+
+    def __init__(self) -> None:
+        super().__init__("The sweep was cancelled.")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is: which size is measured, and how much time is left of the budget."""
+
+    sizes: Sizes
+    visit: int
+    done_s: float
+    budget_s: float
+
+
+class Refusals:
+    """Hears of a run (a `RunListener`): keeps why a change was refused. Called from the engine's
+    reader thread; `last` is read by the sweep's."""
+
+    def __init__(self, listener: Any) -> None:
+        self._listener = listener
+        self.last = ""
+
+    def progressed(self, sentence: str) -> None:
+        """Pass it on."""
+        self._listener.progressed(sentence)
+
+    def warned(self, warning: Any) -> None:
+        """Pass it on."""
+        self._listener.warned(warning)
+
+    def reported(self, run: Run, report: Report) -> None:
+        """Keep a refusal, and pass everything on."""
+        if isinstance(report, ChangeRefused):
+            self.last = report.reason
+        self._listener.reported(run, report)
+
+
+@dataclass
+class Sweep:
+    """Measures sizes in a run that has begun, called by one thread; `cancel` by any.
+
+    `allowed` has the values of the swept limits that the run may be given. After `measure`, or
+    when that was cancelled, `points` returns what was measured.
+    """
+
+    runner: Runner
+    run: Run
+    refusals: Refusals
+    ranges: Sequence[Range]
+    budget: float
+    seed: int
+    observed: Callable[[], Sequence[Observation]]
+    on_progress: Callable[[Progress], None]
+    visits: list[Visit] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        scenario = self.run.scenario
+        self._pool, self._limits = pool_class(scenario.pool), dict(scenario.limits)
+        self._now = dict(scenario.limits)
+        self._keys = [each.key for each in self.ranges]
+        self._random = random.Random(self.seed)
+        self._cancelled = threading.Event()
+        self._began = monotonic()
+
+    @property
+    def scenario(self) -> Scenario:
+        """What runs."""
+        return self.run.scenario
+
+    def cancel(self) -> None:
+        """End the sweep at the next look. May be called from any thread."""
+        self._cancelled.set()
+
+    def measure(self) -> None:
+        """Measure all sizes. SweepCancelled if it was cancelled, PoolvizError if the run ended."""
+        self._began = monotonic()
+        sizes = [tuple(each) for each in product(*(swept.values() for swept in self.ranges))]
+        length = self.budget * _BY_BLOCKS / (BLOCKS * len(sizes))
+        length = min(max(length, SHORTEST_VISIT), LONGEST_VISIT)
+        self._measure_blocks(sizes, length)
+        for _ in range(_REFINEMENTS):
+            if between := self._around_the_knee():
+                self._measure_blocks(between, length)
+        while self.budget - (monotonic() - self._began) > length and (vague := self._vaguest()):
+            self._visit(vague, length)
+
+    def points(self) -> list[MeasuredPoint]:
+        """Return what was measured so far."""
+        connections = {visit.sizes: self._connections(visit.sizes) for visit in self.visits}
+        return measured_points(self._recorder, self.visits, self.observed(), connections)
+
+    @property
+    def _recorder(self) -> Recorder:
+        assert self.run.recorder is not None
+        return self.run.recorder
+
+    def _connections(self, sizes: Sizes) -> int:
+        limits = limits_at(self._pool, self._limits, self._keys, sizes)
+        capacity = self._pool.capacity(limits)
+        assert capacity is not None
+        return capacity
+
+    def _measure_blocks(self, sizes: Sequence[Sizes], length: float) -> None:
+        for _ in range(BLOCKS):
+            for each in self._random.sample(sizes, len(sizes)):
+                self._visit(each, length)
+
+    def _visit(self, sizes: Sizes, length: float) -> None:
+        """Have the limits in force, and let the run go on with them for `length` seconds."""
+        done = monotonic() - self._began
+        self.on_progress(Progress(sizes, len(self.visits) + 1, done, self.budget))
+        wanted = limits_at(self._pool, self._limits, self._keys, sizes)
+        self.refusals.last = ""
+        for key, value in in_order(self._pool, self._now, wanted):
+            self.run.change(key, value)
+        self._now = wanted
+        limit = monotonic() + _IN_FORCE_LIMIT
+        while not self._in_force():
+            self._pause()
+            if self.refusals.last:
+                raise PoolvizError(f"The pool refused a size: {self.refusals.last}")
+            if monotonic() > limit:
+                raise PoolvizError(f"The pool didn't take {self._said(sizes)} within 30 s.")
+        begin = self._recorder.duration
+        while self._recorder.duration - begin < length:
+            self._pause()
+        self.visits.append(Visit(sizes, begin, self._recorder.duration))
+
+    def _in_force(self) -> bool:
+        """Whether the newest sample has the limits that are wanted, and no more connections."""
+        last = self._recorder.last
+        if last is None:
+            return False
+        capacity = self._pool.capacity(self._now)
+        return last.limits == self._now and (capacity is None or last.open.last <= capacity)
+
+    def _pause(self) -> None:
+        """Wait for a moment. Raises if the sweep was cancelled, or the run is over."""
+        if self._cancelled.is_set() or self.run.stop_asked:
+            raise SweepCancelled
+        if self.runner.wait(self.run, _LOOK):
+            ended = self.run.ended
+            reason = ended.failure if ended is not None else ""
+            raise PoolvizError(reason or "The run ended before every size was measured.")
+
+    def _said(self, sizes: Sizes) -> str:
+        return ", ".join(f"{key}={size}" for key, size in zip(self._keys, sizes, strict=True))
+
+    def _around_the_knee(self) -> list[Sizes]:
+        """Return sizes between the smallest one that is nearly the best and its neighbours."""
+        if len(self.ranges) > 1:
+            return []  # a grid is measured as it is
+        rates = {
+            each.point.sizes[0]: each.point.throughput_per_s.value or 0.0 for each in self.points()
+        }
+        known = sorted(rates)
+        best = max(rates.values())
+        knee = next(size for size in known if rates[size] >= _NEAR * best)
+        place = known.index(knee)
+        around = known[max(place - 1, 0) : place + 2]
+        between = {(low + high) // 2 for low, high in pairwise(around)}
+        return [(size,) for size in sorted(between - set(known))]
+
+    def _vaguest(self) -> Sizes | None:
+        """Return the size whose throughput is least known for what it is; None if all are known
+        within 2.5 %."""
+        widths: dict[Sizes, float] = {}
+        for each in self.points():
+            rate = each.point.throughput_per_s
+            if rate.low is None or rate.high is None or not rate.value:
+                widths[each.point.sizes] = 1.0
+            else:
+                widths[each.point.sizes] = (rate.high - rate.low) / 2 / rate.value
+        vague = max(widths, key=lambda sizes: widths[sizes])
+        return vague if widths[vague] > 0.025 else None

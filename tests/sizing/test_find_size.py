@@ -1,0 +1,186 @@
+"""Sweeps of real pools on a real server: what is measured, recommended, kept and left."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from poolviz.commands.cli import run_command_line
+from poolviz.model.errors import InputError
+from poolviz.runs.request import RunRequest
+from poolviz.runs.runner import Run, Runner
+from poolviz.scenarios.draft import Draft
+from poolviz.sessions.recorder import Recorder
+from poolviz.sizing.advice import Verdict
+from poolviz.sizing.api import SizingListener, SizingRequest, find_size
+from poolviz.sizing.sweep import Progress, Sweep
+from poolviz.sizing.swept_limits import Range
+from poolviz.sizing.target import Aim
+
+LOAD = {
+    "clients": 6,
+    "statement": "sleep",
+    "statement_time": 0.03,
+    "hold_time": 0,
+    "think_time": 0.03,
+}
+
+
+def request(conninfo: str, *ranges: Range, **fields: Any) -> SizingRequest:
+    aim = fields.pop("aim", Aim())
+    draft = Draft(**{"pool": "sqlalchemy.QueuePool", "load": LOAD, "dsn": conninfo, **fields})
+    return SizingRequest(RunRequest.of(draft), ranges, aim, 10.0, frozenset(draft.limits))
+
+
+def backends(conninfo: str, name: str) -> int:
+    """How many connections the server has of a run."""
+    with closing(psycopg2.connect(conninfo)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE %s", (f"{name}%",)
+        )
+        row = cursor.fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+class Listener(SizingListener):
+    """Cancels at a visit, and keeps what it heard."""
+
+    def __init__(self, cancel_at: int = 0) -> None:
+        self.sweep: Sweep | None = None
+        self.seen: list[Progress] = []
+        self._cancel_at = cancel_at
+
+    def began(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+
+    def measuring(self, progress: Progress) -> None:
+        self.seen.append(progress)
+        if progress.visit == self._cancel_at:
+            assert self.sweep is not None
+            self.sweep.cancel()
+
+    @property
+    def run(self) -> Run:
+        assert self.sweep is not None
+        return self.sweep.run
+
+
+def test_the_sizes_of_a_pool_are_measured_and_one_is_recommended(conninfo: str) -> None:
+    listener = Listener()
+    with Runner() as runner:
+        found = find_size(
+            request(conninfo, Range("pool_size", 1, 3), limits={"max_overflow": 0}),
+            runner,
+            listener,
+            keep=False,
+        )
+    rates = [each.throughput_per_s.value or 0.0 for each in found.points]
+    assert [each.sizes for each in found.points] == [(1,), (2,), (3,)]
+    # One connection does an operation in 30 ms; six clients could use three at once, on average.
+    assert 20 < rates[0] < 34
+    assert 1.7 < rates[1] / rates[0] < 2.2
+    assert rates[2] > 1.2 * rates[1]
+    assert all(len(each.visits) >= 3 for each in found.points)
+    assert found.recommended == {"pool_size": 3}
+    assert found.complete
+    assert found.session is None
+    for each in found.points:
+        assert each.used_mean <= each.sizes[0] * 1.001
+        assert each.server is not None
+        assert each.server.sleeping == pytest.approx(each.used_mean, rel=0.3)
+    said = {each.sizes: each for each in found.predictions}
+    assert said[2,].throughput_per_s == pytest.approx(rates[1], rel=0.1)
+    assert json.loads(json.dumps(found.as_object()))["recommended"] == {"pool_size": 3}
+    assert backends(conninfo, listener.run.name) == 0
+
+
+def test_a_cancelled_sweep_leaves_a_whole_session_and_a_free_server(
+    conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POOLVIZ_SESSIONS", str(tmp_path))
+    listener = Listener(cancel_at=3)
+    with Runner() as runner:
+        found = find_size(request(conninfo, Range("pool_size", 1, 6)), runner, listener)
+    assert not found.complete
+    assert len(listener.seen) == 3
+    assert sum(len(each.visits) for each in found.points) == 2
+    assert found.session is not None
+    with Recorder.open(Path(found.session)) as recorder:
+        assert recorder.ended is not None
+        assert recorder.summary().complete
+    assert backends(conninfo, listener.run.name) == 0
+
+
+def test_two_limits_are_swept_as_a_grid_until_it_is_cancelled(conninfo: str) -> None:
+    listener = Listener(cancel_at=5)
+    wanted = request(conninfo, Range("pool_size", 1, 2), Range("max_overflow", 0, 1))
+    with Runner() as runner:
+        found = find_size(wanted, runner, listener, keep=False)
+    assert found.limits == ("pool_size", "max_overflow")
+    assert {each.sizes: each.connections for each in found.points} == {
+        (1, 0): 1,
+        (1, 1): 2,
+        (2, 0): 2,
+        (2, 1): 3,
+    }
+
+
+def test_no_size_is_tried_at_which_clients_could_wait_for_one_another_for_ever(
+    conninfo: str,
+) -> None:
+    listener = Listener(cancel_at=2)
+    load = {**LOAD, "clients": 3, "checkouts": 2}
+    with Runner() as runner:
+        found = find_size(request(conninfo, load=load), runner, listener, keep=False)
+    assert found.lower_bound == 4
+    assert min(each.sizes[0] for each in listener.seen) >= 4
+    assert any("wait for one another" in note for note in found.notes)
+
+
+def test_a_missed_target_is_said_with_the_reason(conninfo: str) -> None:
+    aim = Aim.parse("throughput > 100000")
+    with Runner() as runner:
+        found = find_size(
+            request(conninfo, Range("pool_size", 1, 2), aim=aim),
+            runner,
+            Listener(cancel_at=3),
+            keep=False,
+        )
+    assert found.recommendation.verdict is Verdict.TARGET_MISSED
+    assert found.recommended is None
+    assert "No size meets throughput > 100000" in found.sentence
+
+
+def test_a_range_beyond_what_the_server_has_is_shortened_or_refused(conninfo: str) -> None:
+    with Runner() as runner, pytest.raises(InputError, match="no room for this sweep"):
+        find_size(request(conninfo, Range("pool_size", 9000, 9900)), runner, Listener(), keep=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--limit", "pool_size=9..2"], "from a lower to a higher"),
+        (["--limit", "pool_timeout=1..3"], "not a whole number"),
+        (["--limit", "pool_sise=1..3"], "pool_size"),
+        (["--target", "wait_p95 < soon"], "--target"),
+        (["--target", "pending_max > 3"], "a figure of a size"),
+        (["--pool", "sqlalchemy.NullPool"], "no size to find"),
+        (["--budget", "3"], "at least 10 s"),
+        (["--budget", "soon"], "it takes a time"),
+        (["--out", "answer.csv"], ".json"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["size", *options]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
+    assert len(printed.err.splitlines()) == 1

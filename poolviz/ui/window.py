@@ -30,6 +30,7 @@ from poolviz.model.scenario import Scenario
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.banner import Banner
+from poolviz.ui.cards.cards import Cards
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.charts.choice import ChartChoice
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
@@ -91,6 +92,7 @@ class Window(QMainWindow):
         self.banner = Banner()
         self.errors = ErrorsPanel()
         self.members = MemberChoice()
+        self.cards = Cards(controller.evaluation, self.charts, controller.notices, self)
         self.figures = FiguresPanel(theme, settings)
         self.divider = QSplitter(Qt.Orientation.Vertical)
         self.panel = ControlPanel(theme, settings)
@@ -139,13 +141,19 @@ class Window(QMainWindow):
 
     def _run_page(self) -> QWidget:
         """Return the page of the run that is shown."""
+        charts = QWidget()
+        above = QVBoxLayout(charts)
+        above.setContentsMargins(0, 0, 0, 0)
+        above.setSpacing(0)
+        above.addWidget(self.charts, 1)
+        above.addWidget(self.cards.ribbon)
         page = QWidget()
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.errors)
         column.addWidget(self.members)
-        self.divider.addWidget(self.charts)
+        self.divider.addWidget(charts)
         self.divider.addWidget(self.figures)
         self.divider.setChildrenCollapsible(False)
         self.divider.setSizes(_DIVISION)
@@ -213,6 +221,7 @@ class Window(QMainWindow):
             lambda _recorder: self._show_values(),
             lambda _recorder: controller.evaluation.update(),
             lambda _recorder: self.tour.judge(),
+            lambda _recorder: self.cards.place(),
         )
         self.tour.changed.connect(self._point)
         self.tour_bar.presets_wanted.connect(self.toolbar.preset_button.click)
@@ -422,7 +431,7 @@ class Window(QMainWindow):
         """Escape, where nothing else takes it, goes back in the charts, and then removes the run
         that is drawn behind."""
         ghost, escape = self.controller.ghost, event.key() == Qt.Key.Key_Escape
-        if escape and self.charts.step_back():
+        if escape and (self.cards.close_card() or self.charts.step_back()):
             return
         if escape and ghost.recorder is not None:
             ghost.remove()

@@ -19,6 +19,7 @@ from poolviz.ui.charts.chart import Chart, Figure
 from poolviz.ui.charts.crosshair import Crosshair
 from poolviz.ui.charts.marks import MarksLayer, Room
 from poolviz.ui.charts.reference_point import ReferencePoint
+from poolviz.ui.charts.spans import SpansLayer
 from poolviz.ui.style.theme import Theme, ui_font
 from poolviz.ui.unexpected import contained
 
@@ -39,11 +40,12 @@ class ChartScene(QGraphicsObject):
         self.by_name: dict[str, Chart] = {}  # those that were ever shown
         self.charts: tuple[Chart, ...] = ()
         self.share = 1.0  # of a picture's usual height
+        self.spans = SpansLayer(theme)
         self.marks = MarksLayer(theme)
         self.reference = ReferencePoint(theme)
         self.crosshair = Crosshair(theme)
         self._empty = _Empty(theme)
-        for layer in (self.marks, self.reference, self.crosshair, self._empty):
+        for layer in (self.spans, self.marks, self.reference, self.crosshair, self._empty):
             layer.setParentItem(self)
             layer.setZValue(1.0)  # over charts that are made later
         self.size = QRectF()
@@ -53,6 +55,7 @@ class ChartScene(QGraphicsObject):
         self._views: tuple[View, View] | None = None
         self._ghosts: tuple[View, View] | None = None  # of the session behind it
         self._marks: tuple[Mark, ...] = ()
+        self._spans: tuple[tuple[float, float], ...] = ()  # that are highlighted
         self.show_charts(names)
 
     def show_charts(self, names: Sequence[str]) -> None:
@@ -86,7 +89,7 @@ class ChartScene(QGraphicsObject):
         self.theme = theme
         for chart in self.charts:
             chart.set_theme(theme)
-        for layer in (self.marks, self.reference, self.crosshair, self._empty):
+        for layer in (self.spans, self.marks, self.reference, self.crosshair, self._empty):
             layer.theme = theme
             layer.update()
 
@@ -104,7 +107,8 @@ class ChartScene(QGraphicsObject):
         for chart, tall in zip(self.charts, self._heights(height), strict=True):
             chart.place(QRectF(0, top, width, tall))
             top += tall + GAP
-        self.marks.place(self.size)
+        for layer in (self.spans, self.marks):
+            layer.place(self.size)
         self.reference.place(self.size)
         self._empty.place(self.charts[0].plot)
         self._draw(calm=False)
@@ -191,6 +195,7 @@ class ChartScene(QGraphicsObject):
                 self._draw_chart(chart, calm=calm)
         with contained():
             self._draw_marks()
+            self._draw_spans()
         with contained():
             self._draw_reference()
 
@@ -206,6 +211,15 @@ class ChartScene(QGraphicsObject):
         except BaseException:
             chart.show_nothing(self.frame)  # rather than old curves on a newer axis
             raise
+
+    def highlight(self, spans: Sequence[tuple[float, float]]) -> None:
+        """Highlight parts of the session, in seconds since its start; none, nothing."""
+        self._spans = tuple(spans)
+        self._draw_spans()
+
+    def _draw_spans(self) -> None:
+        spans = [(self.x_of(begin), self.x_of(end)) for begin, end in self._spans]
+        self.spans.show_spans(spans, self.plots)
 
     def _draw_marks(self) -> None:
         frame, plots = self.frame, self.plots

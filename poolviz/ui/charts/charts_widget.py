@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QPaintEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _MARGINS = (10, 8, 10, 2)
 _ZOOM = 1.5  # a key press
+_CTRL = Qt.KeyboardModifier.ControlModifier
 
 
 class ChartsWidget(QWidget):
@@ -50,6 +52,7 @@ class ChartsWidget(QWidget):
     """
 
     following_changed = Signal(bool)
+    mark_chosen = Signal(float)  # by a click or by Return: when it was set
 
     def __init__(
         self, theme: Theme, parent: QWidget | None = None, choice: ChartChoice | None = None
@@ -58,6 +61,7 @@ class ChartsWidget(QWidget):
         self.choice = choice or ChartChoice(parent=self)
         self.choice.changed.connect(self._show_charts)
         self.expanded: str | None = None  # the chart that has all the room
+        self._marked: float | None = None  # the mark that the crosshair was moved to by keys
         self._referred: tuple[float | None, float | None] = (None, None)  # before, and now
         self._recorder: Recorder | None = None
         self._ghost: Recorder | None = None
@@ -183,9 +187,14 @@ class ChartsWidget(QWidget):
             self.canvas.chart_scene.point_at(self._pointer)
 
     def _click(self, at: QPointF) -> None:
-        """Hide the curve whose name was hit, or set the reference point."""
+        """Choose the mark that was hit, hide the curve whose name was, or set the reference
+        point."""
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         scene = self.canvas.chart_scene
+        marked = scene.marks.mark_at(at)
+        if marked is not None:
+            self.mark_chosen.emit(marked)
+            return
         named = scene.curve_at(at)
         if named is not None:
             self.toggle_curve(*named)
@@ -308,6 +317,10 @@ class ChartsWidget(QWidget):
             case Qt.Key.Key_0:
                 self.set_span(60.0)
                 self.follow()
+            case Qt.Key.Key_Left | Qt.Key.Key_Right if event.modifiers() & _CTRL:
+                self._step_mark(1 if event.key() == Qt.Key.Key_Right else -1)
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter if self._marked is not None:
+                self.mark_chosen.emit(self._marked)
             case Qt.Key.Key_Left:
                 self._step(-1)
             case Qt.Key.Key_Right:
@@ -342,6 +355,41 @@ class ChartsWidget(QWidget):
         x = min(max(at.x() + direction * step, plot.left()), plot.right())
         self._point(QPointF(x, at.y()))
 
+    def _step_mark(self, direction: int) -> None:
+        """Move the crosshair to the next mark, and show the part that it is in."""
+        marks = self._recorder.marks if self._recorder is not None else ()
+        here = self._focus_time() if self._pointer is not None else self.frame.end
+        here = here if self._marked is None else self._marked
+        beyond = [mark.t for mark in marks if (mark.t - here) * direction > 1e-6]
+        if not beyond:
+            return
+        time = min(beyond) if direction > 0 else max(beyond)
+        self.reveal(time)
+        scene = self.canvas.chart_scene
+        self._point(QPointF(scene.x_of(time), scene.charts[0].plot.top() + 20))
+        self._marked = time
+
+    def x_of(self, time: float) -> float:
+        """Return the x position of a time of the session in this widget."""
+        canvas = self.canvas
+        return float(canvas.mapTo(self, QPoint(round(canvas.chart_scene.x_of(time)), 0)).x())
+
+    def reveal(self, time: float, start: float | None = None, end: float | None = None) -> None:
+        """Show that time, with the part from `start` to `end` if it isn't visible already."""
+        frame = self.frame
+        if frame.start <= time <= frame.end:
+            return
+        span = frame.span
+        begin = time - span / 2 if start is None else start
+        finish = time + span / 2 if end is None else end
+        self._timeline.show_part(min(begin, time), max(finish, time))
+        self._redraw_changes(calm=False)
+
+    def highlight(self, spans: Sequence[tuple[float, float]]) -> None:
+        """Highlight parts of the session, in seconds since its start; none, nothing."""
+        if spans or self._canvas is not None:
+            self.canvas.chart_scene.highlight(spans)
+
     def _pan(self, seconds: float) -> None:
         self._timeline.pan(seconds)
         self._redraw_changes(calm=False)
@@ -355,7 +403,7 @@ class ChartsWidget(QWidget):
         self._redraw_changes(calm=False)
 
     def _point(self, at: QPointF | None) -> None:
-        self._pointer = at
+        self._pointer, self._marked = at, None
         if at is None:
             self.canvas.chart_scene.point_nowhere()
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QLineF, QRectF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
@@ -22,6 +22,7 @@ _PAD = 6.0  # inside a label, left and right
 _GAP = 4.0  # between two labels, and from the line to its label
 _WIDEST = 190.0
 _ROWS = 2
+_NEAR = 3.0  # pixels from the line of a mark that still count as the mark
 _LONGEST = 200  # characters that are measured; a label has room for some thirty
 
 
@@ -33,6 +34,7 @@ class Label:
     text: str
     kind: MarkKind
     hidden: int = 0
+    time: float | None = None  # of the mark
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def arrange(marks: Sequence[tuple[float, Mark]], room: Room, metrics: QFontMetri
         if rect is None:
             hidden += 1
             continue
-        labels.append(Label(rect, text, mark.kind))
+        labels.append(Label(rect, text, mark.kind, time=mark.t))
     if hidden and labels:
         labels = _with_hidden(labels, hidden, room, metrics)
     return labels
@@ -106,6 +108,8 @@ class MarksLayer(QGraphicsItem):
         self._font = ui_font(11)
         self._metrics = QFontMetricsF(self._font)
         self._size = QRectF()
+        self._places: list[tuple[float, float]] = []  # x and time of each mark
+        self._plots: list[QRectF] = []
         self._lines: dict[bool, list[QLineF]] = {
             False: [],
             True: [],
@@ -121,6 +125,8 @@ class MarksLayer(QGraphicsItem):
     ) -> None:
         """Show `marks`, (x, mark) pairs in order of time, as lines through all `plots`."""
         self.labels = arrange(marks, room, self._metrics)
+        self._places = [(x, mark.t) for x, mark in marks]
+        self._plots = list(plots)
         self._lines = {False: [], True: []}
         for x, mark in marks:
             lines = self._lines[mark.kind is MarkKind.FAULT]
@@ -129,6 +135,15 @@ class MarksLayer(QGraphicsItem):
                 top = plot.top() - into_title
                 lines.append(QLineF(snapped(x), top, snapped(x), plot.bottom()))
         self.update()
+
+    def mark_at(self, at: QPointF) -> float | None:
+        """Return the time of the mark whose label or line is at a position; None without one."""
+        for label in self.labels:
+            if label.time is not None and label.rect.contains(at):
+                return label.time
+        near = [(abs(x - at.x()), time) for x, time in self._places if abs(x - at.x()) <= _NEAR]
+        inside = any(plot.contains(at) for plot in self._plots)
+        return min(near)[1] if near and inside else None
 
     def boundingRect(self) -> QRectF:
         """Return the area of the charts."""

@@ -84,6 +84,10 @@ class Timeline:
         else:
             self._place(end, self.frame.span)
 
+    def show_part(self, start: float, end: float) -> None:
+        """Show the part from `start` to `end`, and don't follow."""
+        self._place(end, max(end - start, _SHORTEST))
+
     def _place(self, end: float, width: float) -> None:
         self._width = width
         self._end = min(max(end, min(width, self.duration)), self.duration)

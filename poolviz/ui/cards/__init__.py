@@ -1,0 +1,1 @@
+"""What changes and faults did, as cards: a ribbon of all of them, and one that is opened."""

@@ -1,0 +1,138 @@
+"""One card over the charts: what a change did, by the figures before and after it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from poolviz.language import tr
+from poolviz.sessions.cards import Card
+from poolviz.ui.cards.wording import counted, lines
+from poolviz.ui.unexpected import contained
+
+_WIDTH = 330  # pixels
+_INSET = 14  # pixels from the edge of the charts
+
+
+class CardView(QFrame):
+    """Lies over its parent, beside the mark it belongs to. Escape and its button close it."""
+
+    closed = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._charts = parent
+        self.setObjectName("card")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.card: Card | None = None
+        self._title, self._when, self._counted = QLabel(), QLabel(), QLabel()
+        self.close_button = QPushButton("✕")
+        self._grid = QGridLayout()
+        self._labels: list[tuple[QLabel, QLabel, QLabel]] = []
+        self._lay_out()
+        self.close_button.clicked.connect(self.closed)
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """All that is shown, one line each."""
+        rows = [" ".join(label.text() for label in row if label.text()) for row in self._labels]
+        shown = [self._title.text(), self._when.text(), *rows, self._counted.text()]
+        return "\n".join(part for part in shown if part)
+
+    def show_card(self, card: Card | None, x: float = 0.0) -> None:
+        """Show a card beside the mark at `x` of the parent; None shows none."""
+        self.card = card
+        if card is None:
+            self.hide()
+            return
+        self._title.setText(", ".join(card.changes))
+        self._when.setText(tr("at {seconds:.1f} s", seconds=card.at_s))
+        self._counted.setText(counted(card))
+        found = lines(card)
+        while len(self._labels) < len(found):
+            self._labels.append(self._new_row())
+        for row in self._labels[len(found) :]:
+            for label in row:
+                label.clear()
+                label.hide()
+        for row, line in zip(self._labels, found, strict=False):
+            for label, text in zip(row, (line.name, line.values, line.change), strict=True):
+                label.setText(text)
+                label.show()
+            _set_role(row[2], line.role)
+        self.setAccessibleName(card.sentence)
+        self.adjustSize()
+        self._place(x)
+        self.show()
+        self.raise_()
+
+    @contained()
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Close the card by Escape."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.closed.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def _place(self, x: float) -> None:
+        """Lie right of the mark, or left of it where that has more room."""
+        parent = self._charts
+        left = round(x) + 8
+        if left + self.width() > parent.width() - _INSET:
+            left = round(x) - self.width() - 8
+        left = min(max(left, _INSET), max(parent.width() - self.width() - _INSET, 0))
+        self.move(left, min(52, max(parent.height() - self.height() - _INSET, 0)))
+
+    def _lay_out(self) -> None:
+        self.setFixedWidth(_WIDTH)
+        for label in (self._title, self._counted):
+            label.setWordWrap(True)
+        for label in (self._title, self._when, self._counted):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        self._title.setProperty("role", "name")
+        self._when.setProperty("role", "note")
+        self._counted.setProperty("role", "note")
+        self.close_button.setFlat(True)
+        self.close_button.setFixedWidth(24)
+        self.close_button.setStyleSheet("padding:0; border:none")
+        self.close_button.setToolTip(tr("Close the card (Esc)"))
+        self.close_button.setAccessibleName(tr("Close the card"))
+        head = QHBoxLayout()
+        head.addWidget(self._title, 1)
+        head.addWidget(self._when)
+        head.addWidget(self.close_button)
+        self._grid.setHorizontalSpacing(12)
+        self._grid.setVerticalSpacing(3)
+        self._grid.setColumnStretch(1, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(14, 8, 8, 10)
+        column.setSpacing(5)
+        column.addLayout(head)
+        column.addLayout(self._grid)
+        column.addWidget(self._counted)
+
+    def _new_row(self) -> tuple[QLabel, QLabel, QLabel]:
+        place = len(self._labels)
+        row = QLabel(), QLabel(), QLabel()
+        for number, label in enumerate(row):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            self._grid.addWidget(label, place, number)
+        row[0].setProperty("role", "note")
+        return row
+
+
+def _set_role(label: QLabel, role: str) -> None:
+    if (label.property("role") or "") != role:
+        label.setProperty("role", role)
+        label.style().unpolish(label)
+        label.style().polish(label)

@@ -176,6 +176,29 @@ def session(stand: Stand) -> Iterator[None]:
 
 
 @state
+def card(stand: Stand) -> Iterator[None]:
+    """What a change did, opened from its mark."""
+    view(stand, sessions(stand)[-1])
+    ribbon = stand.window.cards.ribbon
+    stand.wait(lambda: bool(ribbon.cards), "cards")
+    stand.window.charts.set_span(None)
+    stand.window.cards.open_at(ribbon.cards[0].at_s)
+    yield
+
+
+@state
+def switched(stand: Stand) -> Iterator[None]:
+    """Another pool was chosen, with the run before behind it and its figures beside."""
+    run(stand, 6)
+    stand.controller.choose_pool("psycopg2.ThreadedConnectionPool")
+    before = stand.controller.recorder
+    stand.wait(lambda: stand.controller.recorder is not before, "another run")
+    wait_for_time(stand, 5)
+    stand.wait(stand.window.figures.isVisible, "the figures of both")
+    yield
+
+
+@state
 def repeated(stand: Stand) -> Iterator[None]:
     """A session that is run again on another pool, with itself behind it."""
     stand.controller.run_again(sessions(stand)[0])

@@ -19,7 +19,7 @@ from poolviz.sessions.cards import Card
 from poolviz.ui.cards.wording import counted, lines
 from poolviz.ui.unexpected import contained
 
-_WIDTH = 330  # pixels
+_WIDTH = 330  # pixels at least
 _INSET = 14  # pixels from the edge of the charts
 
 
@@ -71,6 +71,9 @@ class CardView(QFrame):
                 label.show()
             _set_role(row[2], line.role)
         self.setAccessibleName(card.sentence)
+        rows = self._grid.sizeHint().width() + 2 * _INSET
+        widest = max(self._charts.width() - 2 * _INSET, 0)
+        self.setFixedWidth(min(max(_WIDTH, rows), widest))
         self.adjustSize()
         self._place(x)
         self.show()
@@ -94,7 +97,6 @@ class CardView(QFrame):
         self.move(left, min(52, max(parent.height() - self.height() - _INSET, 0)))
 
     def _lay_out(self) -> None:
-        self.setFixedWidth(_WIDTH)
         for label in (self._title, self._counted):
             label.setWordWrap(True)
         for label in (self._title, self._when, self._counted):

@@ -14,7 +14,7 @@ from poolviz.ui.cards.wording import in_short
 from poolviz.ui.unexpected import contained
 
 _HEIGHT = 30
-_WIDEST = 250  # pixels of a card's words
+_WIDEST = 300  # pixels of a card's words
 _MOST = 100  # cards, the newest ones
 _STEP = 120  # pixels, a notch of the wheel
 

@@ -79,12 +79,20 @@ def _line(difference: Difference) -> Line:
     before, after = difference.before.value, difference.after.value
     if before is None or after is None:
         return Line(name, OUTCOMES[Outcome.TOO_FEW], "", PLAIN)
-    values = times(before, after) if is_time(difference.figure) else f"{before:,.4g} → {after:,.4g}"
+    values = (
+        times(before, after)
+        if is_time(difference.figure)
+        else f"{_number(before)} → {_number(after)}"
+    )
     if difference.outcome is not Outcome.CLEAR:
         return Line(name, values, OUTCOMES[difference.outcome], PLAIN)
     relative = difference.relative
     change = percent(relative.value or 0.0) if relative is not None else ""
     return Line(name, values, change, _role(difference.figure, after - before))
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _role(figure: str, moved: float) -> str:

@@ -135,7 +135,11 @@ def _current() -> _Language:
 
 
 def _filled(text: str, language: _Language, values: dict[str, Any]) -> str:
-    return _Filler(language.code).vformat(text, (), values) if values else text
+    if not values:
+        return text
+    if language.code == FALLBACK:  # whose notation is Python's
+        return text.format(**values)
+    return _Filler(language.code).vformat(text, (), values)
 
 
 def _catalogue(code: str) -> GNUTranslations:

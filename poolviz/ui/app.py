@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication, QSettings
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.version import VERSION
 from poolviz.runs.request import check_draft
@@ -87,7 +88,7 @@ def unexpected_errors_shown(window: Window) -> UnexpectedErrors:
 
     def tell(sentence: str) -> None:
         folder = window.menu.open_log_folder
-        notice = Notice("fault", sentence, Weight.BAD, "Open log folder", folder)
+        notice = Notice("fault", sentence, Weight.BAD, tr("Open log folder"), folder)
         window.controller.inbox.post(lambda: window.banner.say(notice))
 
     return UnexpectedErrors(tell)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr
 from poolviz.ui.session.notices import Notice, Weight
 
 _HEIGHT = 37  # pixels, with or without a button
@@ -41,7 +42,7 @@ class Line(QFrame):
         close.setFlat(True)
         close.setFixedWidth(28)
         close.setStyleSheet("padding:0; border:none")
-        close.setToolTip("Dismiss")
+        close.setToolTip(tr("Dismiss"))
         close.setAccessibleName("dismiss")
         self.setMinimumHeight(_HEIGHT)
         # A child, so that it ends with the line and the window.

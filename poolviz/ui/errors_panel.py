@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 
+from poolviz.language import tr, trn
 from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.elided_label import ElidedLabel
@@ -24,7 +25,7 @@ class ErrorsPanel(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("errors")
-        self.setAccessibleName("Errors")
+        self.setAccessibleName(tr("Errors"))
         set_topic(self, "errors")
         self._kinds: list[ErrorDetails] = []
         self._lines: list[tuple[QLabel, QLabel, ElidedLabel]] = []
@@ -35,7 +36,7 @@ class ErrorsPanel(QFrame):
         self._grid.setColumnStretch(2, 1)
         self._more = QLabel(self)
         self._more.setProperty("role", "note")
-        copy = QAction("Copy", self)
+        copy = QAction(tr("Copy"), self)
         copy.triggered.connect(lambda: QGuiApplication.clipboard().setText(self.text))
         self.addAction(copy)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
@@ -64,7 +65,7 @@ class ErrorsPanel(QFrame):
             for label in line:
                 label.hide()
         left = len(kinds) - _MOST
-        self._more.setText(f"and {left} more {'kind' if left == 1 else 'kinds'}")
+        self._more.setText(trn("and {n} more kind", "and {n} more kinds", left))
         self._more.setVisible(left > 0)
         self.setToolTip(self.text)
         self.setVisible(bool(kinds))

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr, tr_noop
 from poolviz.sessions.result_text import Block, as_markdown, as_text
 from poolviz.sessions.side_by_side import Pair
 from poolviz.ui.session.evaluation import Evaluated
@@ -27,7 +28,7 @@ from poolviz.ui.style.theme import Theme
 _AT_END, _LIVE = "figures/at end", "figures/live"  # settings: whether they are shown then
 _ANCHOR = "part{}"
 _BEHIND = "behind"  # the anchor of the comparison with the run that is drawn behind
-_HEADS = Pair("", "run before", "this run", "difference")
+_HEADS = Pair("", tr_noop("run before"), tr_noop("this run"), tr_noop("difference"))
 
 
 class FiguresPanel(QFrame):
@@ -40,14 +41,17 @@ class FiguresPanel(QFrame):
     def __init__(self, theme: Theme, settings: QSettings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("figures")
-        self.setAccessibleName("Figures")
+        self.setAccessibleName(tr("Figures"))
         self._theme, self._settings = theme, settings
         self._shown = Evaluated()
         self._live = False
         self._waiting = False  # something newer is shown once no text is selected any more
-        self._title, self.part = QLabel("Figures"), QComboBox()
-        self.copy_text, self.copy_markdown = QPushButton("Copy"), QPushButton("Copy as Markdown")
-        self.dismiss, self.fold = QPushButton("Remove the run behind"), QPushButton("✕")
+        self._title, self.part = QLabel(tr("Figures")), QComboBox()
+        self.copy_text, self.copy_markdown = (
+            QPushButton(tr("Copy")),
+            QPushButton(tr("Copy as Markdown")),
+        )
+        self.dismiss, self.fold = QPushButton(tr("Remove the run behind")), QPushButton("✕")
         self.view = QTextBrowser()
         self._lay_out()
         self.part.activated.connect(self._go_to)
@@ -131,7 +135,7 @@ class FiguresPanel(QFrame):
 
     def _offer_parts(self) -> None:
         blocks = self._shown.blocks
-        parts = [("Run before and this run", _BEHIND)] if self._shown.against else []
+        parts = [(tr("Run before and this run"), _BEHIND)] if self._shown.against else []
         parts += [(_short(block, n), _ANCHOR.format(n)) for n, block in enumerate(blocks)]
         offered = [(self.part.itemText(n), self.part.itemData(n)) for n in range(self.part.count())]
         if parts == offered:
@@ -153,21 +157,21 @@ class FiguresPanel(QFrame):
 
     def _lay_out(self) -> None:
         self._title.setProperty("role", "name")
-        self.part.setAccessibleName("Part of the figures")
-        self.part.setToolTip("Go to the figures of the run or of one of its segments.")
+        self.part.setAccessibleName(tr("Part of the figures"))
+        self.part.setToolTip(tr("Go to the figures of the run or of one of its segments."))
         self.part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.view.setAccessibleName("Figures of the run and its segments")
+        self.view.setAccessibleName(tr("Figures of the run and its segments"))
         self.view.setOpenLinks(False)
         self.view.setFrameShape(QFrame.Shape.NoFrame)
-        self.copy_text.setToolTip("Copy the figures as plain text.")
-        self.dismiss.setToolTip("Remove the run that is drawn paler behind this one.")
+        self.copy_text.setToolTip(tr("Copy the figures as plain text."))
+        self.dismiss.setToolTip(tr("Remove the run that is drawn paler behind this one."))
         for button in (self.dismiss, self.copy_text, self.copy_markdown):
             button.setProperty("role", "link")
         self.fold.setFlat(True)
         self.fold.setFixedWidth(28)
         self.fold.setStyleSheet("padding:0; border:none")
-        self.fold.setToolTip("Hide the figures (F8)")
-        self.fold.setAccessibleName("Hide the figures")
+        self.fold.setToolTip(tr("Hide the figures (F8)"))
+        self.fold.setAccessibleName(tr("Hide the figures"))
         row = QHBoxLayout()
         row.setSpacing(12)
         row.addWidget(self._title)
@@ -186,7 +190,7 @@ class FiguresPanel(QFrame):
 
 
 def _short(block: Block, number: int) -> str:
-    return "The whole run" if number == 0 else " ".join(block.title.split())
+    return tr("The whole run") if number == 0 else " ".join(block.title.split())
 
 
 def _style(theme: Theme) -> str:
@@ -203,7 +207,7 @@ def _html(result: Evaluated) -> str:
         return f"<p>{escape(result.problem)}</p>"
     parts = []
     if result.against:
-        rows = [_cells(pair) for pair in (_HEADS, *result.against)]
+        rows = [_cells(pair) for pair in (_heads(), *result.against)]
         parts.append(f'<a name="{_BEHIND}"></a><table cellspacing="0">{"".join(rows)}</table>')
     for number, block in enumerate(result.blocks):
         rows = [_cells(row) for row in block.rows]
@@ -214,6 +218,10 @@ def _html(result: Evaluated) -> str:
     return "".join(parts)
 
 
+def _heads() -> Pair:
+    return Pair(*(tr(head) if head else "" for head in _HEADS))
+
+
 def _cells(row: Sequence[str]) -> str:
     name, *texts = map(escape, row)
     return f'<tr><td class="name">{name}</td>{"".join(f"<td>{text}</td>" for text in texts)}</tr>'
@@ -222,10 +230,12 @@ def _cells(row: Sequence[str]) -> str:
 def _as_lines(pairs: Sequence[Pair]) -> list[str]:
     if not pairs:
         return []
-    widths = [max(len(row[column]) for row in (_HEADS, *pairs)) for column in range(len(_HEADS))]
+    widths = [
+        max(len(row[column]) for row in (_heads(), *pairs)) for column in range(len(Pair._fields))
+    ]
     lines = [
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in (_HEADS, *pairs)
+        for row in (_heads(), *pairs)
     ]
     return ["\n".join(lines)]
 
@@ -233,5 +243,5 @@ def _as_lines(pairs: Sequence[Pair]) -> list[str]:
 def _as_markdown(pairs: Sequence[Pair]) -> list[str]:
     if not pairs:
         return []
-    lines = ["| " + " | ".join(row) + " |" for row in (_HEADS, *pairs)]
+    lines = ["| " + " | ".join(row) + " |" for row in (_heads(), *pairs)]
     return ["\n".join([lines[0], "|---|---|---|---|", *lines[1:]])]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
+from poolviz.language import tr, tr_noop
 from poolviz.ui.session.shown_record import WHOLE
 
-_SUM = "All pools together"
+_SUM = tr_noop("All pools together")
 
 
 class MemberChoice(QWidget):
@@ -20,12 +21,12 @@ class MemberChoice(QWidget):
         self._members: tuple[str, ...] = ()
         self._list = QComboBox()
         self._list.setObjectName("member")
-        self._list.setAccessibleName("The pool that is shown")
-        self._list.setToolTip("Show one of the pools that run at the same time, or their sum.")
+        self._list.setAccessibleName(tr("The pool that is shown"))
+        self._list.setToolTip(tr("Show one of the pools that run at the same time, or their sum."))
         self._list.activated.connect(self._choose)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 6, 12, 2)
-        label = QLabel("Pool")
+        label = QLabel(tr("Pool"))
         label.setBuddy(self._list)
         row.addWidget(label)
         row.addWidget(self._list)
@@ -37,7 +38,7 @@ class MemberChoice(QWidget):
         if members != self._members:
             self._members = members
             self._list.clear()
-            self._list.addItem(_SUM, WHOLE)
+            self._list.addItem(tr(_SUM), WHOLE)
             for name in members:
                 self._list.addItem(name, name)
             self.setVisible(bool(members))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from poolviz.language import tr
+
 
 class Question(QDialog):
     """Asks `words`, which `note` explains, and is accepted by the button that says `yes`.
@@ -23,7 +25,7 @@ class Question(QDialog):
         for label in (self.words, explanation):
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
-        self.yes, self.no = QPushButton(yes), QPushButton("Cancel")
+        self.yes, self.no = QPushButton(yes), QPushButton(tr("Cancel"))
         self.yes.setAutoDefault(False)
         self.no.setDefault(True)
         self.yes.clicked.connect(self.accept)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import number, tr, tr_noop
 from poolviz.model.load_generator import limits_crossed
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import clock
@@ -29,7 +30,9 @@ _NOMINAL = 20.0
 _MESSAGE = 10_000  # milliseconds
 _FINE = 20.0  # seconds: of a shorter visible part tenths are shown
 
-_AGREEMENT_TIP = "Whether poolviz, the pool itself and the server count the same open connections."
+_AGREEMENT_TIP = tr_noop(
+    "Whether poolviz, the pool itself and the server count the same open connections."
+)
 
 
 class Agreement:
@@ -56,12 +59,16 @@ class Agreement:
         ):
             self._counts_agreed = now
         if now - self._counts_agreed > _LASTING:
-            return f"differ: poolviz {last.open.last}, pool {reported_counts}", "bad"
+            return tr(
+                "differ: poolviz {last}, pool {reported_counts}",
+                last=last.open.last,
+                reported_counts=reported_counts,
+            ), "bad"
         view = recorder.view(max(now - _LASTING, 0.0), now, 100)
         seen = view.lines["server_total"]
         if not len(seen) or np.isnan(seen[-1]):
             return (
-                (f"pool agrees, {_unseen(recorder)}", "")
+                (tr("pool agrees, {unseen}", unseen=_unseen(recorder)), "")
                 if reported_counts is not None
                 else ("", "")
             )
@@ -69,8 +76,10 @@ class Agreement:
         known = seen[~np.isnan(seen)]
         covered = now > _LASTING and len(known) == len(seen)
         if covered and not ((known >= lowest) & (known <= highest)).any():
-            return f"differ: pool {last.open.last}, server {known[-1]:.0f}", "bad"
-        return "✓ pool and server agree", "good"
+            return tr(
+                "differ: pool {last}, server {known:.0f}", last=last.open.last, known=known[-1]
+            ), "bad"
+        return tr("✓ pool and server agree"), "good"
 
 
 class StatusBar(QFrame):
@@ -93,14 +102,17 @@ class StatusBar(QFrame):
         self.pill.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.pill.setCursor(Qt.CursorShape.PointingHandCursor)
         self.pill.clicked.connect(charts.follow)
-        self.agreement.setToolTip(_AGREEMENT_TIP)
+        self.agreement.setToolTip(tr(_AGREEMENT_TIP))
         self.cpu.setToolTip(
-            "CPU used by the engine: clients, pool and meter. Near a whole core the figures may "
-            "show its limit rather than the pool's."
+            tr(
+                "CPU used by the engine: clients, pool and meter. Near a whole core the figures "
+                "may "
+                "show its limit rather than the pool's."
+            )
         )
         set_topic(self.cpu, "load_generator")
         set_topic(self.agreement, "server_backends")
-        self.rate.setToolTip("Samples received per second.")
+        self.rate.setToolTip(tr("Samples received per second."))
         self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
@@ -146,15 +158,15 @@ class StatusBar(QFrame):
             self._cpu += (0.15 if self._cpu else 1.0) * (last.cpu - self._cpu)
             self._measure_rate(last.t, last.index)
         late = live and self._rate < _SLOW
-        _show(self.rate, f"{self._rate:.0f} samples/s", "warn" if late else "")
+        _show(self.rate, tr("{rate:.0f} samples/s", rate=self._rate), "warn" if late else "")
         overloaded = self._overload.see(last) if live else None
         if overloaded is not None:
             crossed = limits_crossed(overloaded.cpu, overloaded.lag)
-            _show(self.cpu, f"load generator at its limit: {crossed}", "warn")
+            _show(self.cpu, tr("load generator at its limit: {crossed}", crossed=crossed), "warn")
         else:
-            _show(self.cpu, f"load generator {self._cpu:.0%} of a core".replace("%", " %"))
+            _show(self.cpu, tr("load generator {percent:.0f} % of a core", percent=self._cpu * 100))
         _show(self.agreement, *self._agreement.judge(recorder))
-        self.agreement.setToolTip(f"{_AGREEMENT_TIP}{_others(recorder)}")
+        self.agreement.setToolTip(" ".join(filter(None, (tr(_AGREEMENT_TIP), _others(recorder)))))
 
     def _measure_rate(self, t: float, index: int) -> None:
         if self._since is None or t < self._since[0]:
@@ -166,13 +178,16 @@ class StatusBar(QFrame):
     def _show_view(self, live: bool, viewing: Path | None) -> None:
         charts = self._charts
         if viewing is not None:
-            words, hint = "● recorded", str(viewing)
+            words, hint = tr("● recorded"), str(viewing)
         elif not live:
-            words, hint = "● ended", "The run has ended. Its session is kept."
+            words, hint = tr("● ended"), tr("The run has ended. Its session is kept.")
         elif charts.following:
-            words, hint = "● following", "The newest samples are visible."
+            words, hint = tr("● following"), tr("The newest samples are visible.")
         else:
-            words, hint = f"live ▸ {charts.behind:.0f} s behind", "Go to the newest samples (End)"
+            words, hint = (
+                tr("live ▸ {behind:.0f} s behind", behind=charts.behind),
+                tr("Go to the newest samples (End)"),
+            )
         if self.pill.text() != words:
             self.pill.setText(words)
         self.pill.setToolTip(hint)
@@ -184,13 +199,19 @@ def _others(recorder: Recorder) -> str:
     view = recorder.server
     if view is None or view.others is None:
         return ""
-    return f" Other programs hold {view.others:,}, and {view.free:,} more can be opened."
+    return tr(
+        "Other programs hold {others:,}, and {free:,} more can be opened.",
+        others=view.others,
+        free=view.free,
+    )
 
 
 def _unseen(recorder: Recorder) -> str:
     """Return why there is no count of the server, in a few words."""
     version = recorder.began.environment.get("server version", "") if recorder.began else ""
-    return "SQLite has no server" if version.startswith("SQLite") else "no view of the server"
+    return (
+        tr("SQLite has no server") if version.startswith("SQLite") else tr("no view of the server")
+    )
 
 
 def _show(label: QLabel, text: str, role: str = "") -> None:
@@ -211,16 +232,21 @@ def _visible(charts: ChartsWidget) -> str:
     """Return which part of the session is visible."""
     frame = charts.frame
     if charts.shows_all:
-        return "the whole session"
+        return tr("the whole session")
     if not charts.following:
         step = 0.1 if frame.span < _FINE else 1.0
         start = clock(max(frame.start, 0.0), step)
-        return f"{start} to {clock(frame.end, step)}, {_lasting(frame.span)}"
-    return f"last {_lasting(frame.span)}"
+        return tr(
+            "{start} to {end}, {length}",
+            start=start,
+            end=clock(frame.end, step),
+            length=_lasting(frame.span),
+        )
+    return tr("last {length}", length=_lasting(frame.span))
 
 
 def _lasting(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     if minutes >= 2 and not rest:
         return f"{minutes} min"
-    return f"{seconds:.3g} s" if seconds < 100 else f"{seconds:.0f} s"
+    return f"{number(seconds, '.3g' if seconds < 100 else '.0f')} s"

@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from poolviz.language import tr
 from poolviz.model.sample import Sample
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.help_places import set_topic
@@ -125,25 +126,35 @@ class Tiles(QFrame):
         super().__init__(parent)
         self.setObjectName("tiles")
         self.setFixedHeight(HEIGHT)
-        self.active = Tile("Active", "Connections in use, and how many the limits allow.", "used")
+        self.active = Tile(
+            tr("Active"), tr("Connections in use, and how many the limits allow."), "used"
+        )
         self.waiting = Tile(
-            "Waiting",
-            "Clients that wait for a connection. In addition, clients that pause before another "
-            "attempt, or requests of an open load that are due and that no client has started.",
+            tr("Waiting"),
+            tr(
+                "Clients that wait for a connection. In addition, clients that pause before "
+                "another "
+                "attempt, or requests of an open load that are due and that no client has started."
+            ),
             "pending",
         )
         self.wait = Tile(
-            "Wait p95",
-            "The 95th percentile of the wait for a connection, over the last 2 s.",
+            tr("Wait p95"),
+            tr("The 95th percentile of the wait for a connection, over the last 2 s."),
             "wait_time",
         )
         self.throughput = Tile(
-            "Throughput", "Operations completed per second, over the last 2 s.", "throughput"
+            tr("Throughput"),
+            tr("Operations completed per second, over the last 2 s."),
+            "throughput",
         )
         self.failures = Tile(
-            "Failures",
-            "Timeouts, which are attempts that got no connection in time, and other errors, in the "
-            "last minute. Each kind stands below with its first message.",
+            tr("Failures"),
+            tr(
+                "Timeouts, which are attempts that got no connection in time, and other errors, "
+                "in the "
+                "last minute. Each kind stands below with its first message."
+            ),
             "errors",
         )
         row = QHBoxLayout(self)
@@ -173,7 +184,9 @@ class Tiles(QFrame):
                 tile.curve.show_curve(np.zeros(0), np.zeros(0))
             return
         recent = recorder.recent(_RECENT)
-        capacity = "no limit" if last.capacity is None else f"of {last.capacity}"
+        capacity = (
+            tr("no limit") if last.capacity is None else tr("of {capacity}", capacity=last.capacity)
+        )
         full = last.capacity is not None and last.used.last >= last.capacity
         self.active.show_figure(f"{last.used.last}", capacity)
         self.waiting.show_figure(
@@ -181,7 +194,7 @@ class Tiles(QFrame):
         )
         self.wait.show_figure(*_time(recent.wait_p95))
         self.throughput.show_figure(_count(recent.throughput), "ops/s")
-        self.throughput.show_name(f"Throughput{_of_clients(last)}")
+        self.throughput.show_name(_throughput_of(last))
         self._draw(recorder)
 
     def _draw(self, recorder: Recorder) -> None:
@@ -213,21 +226,25 @@ class Tiles(QFrame):
 def _kinds_of_failures(timeouts: int, errors: int) -> str:
     """Return what failures are, as text."""
     if timeouts and errors:
-        return f"{_count(errors)} errors"
-    return "timeouts" if timeouts else "errors" if errors else ""
+        return tr("{count} errors", count=_count(errors))
+    return tr("timeouts") if timeouts else tr("errors") if errors else ""
 
 
 def _backlog(last: Sample) -> str:
     """Return as text the requests that no client has started, or else the clients that retry."""
     if last.backlog.last:
-        return f"+ {_count(last.backlog.last)} not started"
-    return f"+ {last.retrying.last} retrying" if last.retrying.last else ""
+        return tr("+ {count} not started", count=_count(last.backlog.last))
+    return tr("+ {last} retrying", last=last.retrying.last) if last.retrying.last else ""
 
 
-def _of_clients(last: Sample) -> str:
+def _throughput_of(last: Sample) -> str:
     """Return the number of clients as text if the load's shape varies it."""
     varies = last.load.get("arrivals") == "closed" and last.load.get("shape") != "constant"
-    return f" of {last.clients:,} clients" if varies else ""
+    return (
+        tr("Throughput of {clients:,} clients", clients=last.clients)
+        if varies
+        else tr("Throughput")
+    )
 
 
 def _set_property(label: QLabel, name: str, value: str) -> None:

@@ -20,6 +20,7 @@ from types import TracebackType
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
+from poolviz.language import tr
 from poolviz.model.secrets import without_secrets
 
 _logger = logging.getLogger(__name__)
@@ -127,10 +128,17 @@ class UnexpectedErrors:
 
 def _sentence(error: BaseException, count: int) -> str:
     """Return what to tell of an error that has happened `count` times."""
-    times = f", {count:,} times by now" if count > 1 else ""
-    return (
-        f"Something unexpected happened in poolviz ({_words_of(error)}){times}. Everything else "
-        "goes on. Please report it, with the log."
+    if count == 1:
+        return tr(
+            "Something unexpected happened in poolviz ({error}). Everything else goes on. "
+            "Please report it, with the log.",
+            error=_words_of(error),
+        )
+    return tr(
+        "Something unexpected happened in poolviz ({error}), {count:,} times by now. "
+        "Everything else goes on. Please report it, with the log.",
+        error=_words_of(error),
+        count=count,
     )
 
 
@@ -139,7 +147,7 @@ def _words_of(error: BaseException) -> str:
     try:
         words = str(error)
     except Exception:  # noqa: BLE001 - another program's class
-        words = "its message can't be shown"
+        words = tr("its message can't be shown")
     line = " ".join(without_secrets(words).split())
     if len(line) > _LONGEST:
         line = f"{line[:_LONGEST]}…"

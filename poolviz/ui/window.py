@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.folder import SessionsFolder
@@ -328,7 +329,7 @@ class Window(QMainWindow):
         watch = in_users_language(scenario.watch)
         if scenario.title or watch:
             self.banner.say(
-                Notice(_WATCH, watch or "It runs as it is written.", heading=scenario.title)
+                Notice(_WATCH, watch or tr("It runs as it is written."), heading=scenario.title)
             )
         else:
             self.banner.take_back(_WATCH)
@@ -370,7 +371,9 @@ class Window(QMainWindow):
             self.panel.set_pool(controller.pool, controller.arguments)
         name = controller.viewing.name if controller.viewing is not None else ""
         self.panel.lock(
-            f"These are the values of {name}: Start begins a new run with them." if name else ""
+            tr("These are the values of {name}: Start begins a new run with them.", name=name)
+            if name
+            else ""
         )
         if controller.target is not None and not controller.target.embedded:
             self._servers.note_reached(controller.target)
@@ -447,7 +450,7 @@ class Window(QMainWindow):
         if topic:
             menu = QMenu(self)
             menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            menu.addAction("What is this?", lambda: self.show_help(topic))
+            menu.addAction(tr("What is this?"), lambda: self.show_help(topic))
             menu.popup(event.globalPos())
             event.accept()
 

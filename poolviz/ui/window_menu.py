@@ -9,6 +9,7 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
+from poolviz.language import tr, tr_noop
 from poolviz.system.folders import log_folder, make_folder
 from poolviz.ui.charts.chart_menu import ChartMenu
 from poolviz.ui.charts.charts_widget import ChartsWidget
@@ -21,8 +22,13 @@ from poolviz.ui.session.notices import Weight
 from poolviz.ui.style.theme_manager import CHOICES, ThemeManager
 from poolviz.ui.toolbar.export_menu import ExportMenu
 
-_SPANS = (("1 minute", 60.0), ("5 minutes", 300.0), ("15 minutes", 900.0), ("All", None))
-_DROP_TIP = "Drops the tables that the statements read and read_write use."
+_SPANS = (
+    (tr_noop("1 minute"), 60.0),
+    (tr_noop("5 minutes"), 300.0),
+    (tr_noop("15 minutes"), 900.0),
+    (tr_noop("All"), None),
+)
+_DROP_TIP = tr_noop("Drops the tables that the statements read and read_write use.")
 
 
 class WindowMenu(QMenu):
@@ -68,16 +74,16 @@ class WindowMenu(QMenu):
 
     def _add_sessions(self) -> None:
         """Sessions and scenarios: kept, opened, compared and run again."""
-        self._add(self, "Open…", "Ctrl+O", self._open.ask)
-        self.sessions_action = self._add_switch("Sessions", "Ctrl+L", self._show_sessions)
-        self._add(self, "Compare…", "Ctrl+K", self._compare)
-        self._add(self, "Run again with…", "Ctrl+R", self._controller.run_again)
-        self._add(self, "Save as scenario…", "Ctrl+Shift+S", self._export.save_scenario)
+        self._add(self, tr("Open…"), "Ctrl+O", self._open.ask)
+        self.sessions_action = self._add_switch(tr("Sessions"), "Ctrl+L", self._show_sessions)
+        self._add(self, tr("Compare…"), "Ctrl+K", self._compare)
+        self._add(self, tr("Run again with…"), "Ctrl+R", self._controller.run_again)
+        self._add(self, tr("Save as scenario…"), "Ctrl+Shift+S", self._export.save_scenario)
 
     def _add_changes(self) -> None:
         """What is changed in a run."""
-        self._add(self, "Undo", "Ctrl+Z", self._controller.undo)
-        self._add(self, "Redo", "Ctrl+Shift+Z", self._controller.redo)
+        self._add(self, tr("Undo"), "Ctrl+Z", self._controller.undo)
+        self._add(self, tr("Redo"), "Ctrl+Shift+Z", self._controller.redo)
 
     def _add_view(self) -> None:
         """What is shown, and how."""
@@ -85,44 +91,44 @@ class WindowMenu(QMenu):
         self.charts = ChartMenu(charts, self._window)
         self.addMenu(self.charts)
         self.addMenu(self._span_menu(charts))
-        self._pause = self._add_switch("Pause the view", "Ctrl+Space", charts.set_paused)
+        self._pause = self._add_switch(tr("Pause the view"), "Ctrl+Space", charts.set_paused)
         charts.following_changed.connect(lambda on: self._pause.setChecked(not on))
-        self._add(self, "Back to the newest moment", "End", charts.follow)
-        side_panel = self._add_switch("Side panel", "F9", self._panel.setVisible)
+        self._add(self, tr("Back to the newest moment"), "End", charts.follow)
+        side_panel = self._add_switch(tr("Side panel"), "F9", self._panel.setVisible)
         side_panel.setChecked(True)
-        self.figures_action = self._add_switch("Figures", "F8", self._show_figures)
+        self.figures_action = self._add_switch(tr("Figures"), "F8", self._show_figures)
         self._figures.folded.connect(lambda folded: self.figures_action.setChecked(not folded))
-        self._add(self, "Remove the run behind", "", self._remove_ghost)
-        self._add_switch("Full screen", "F11", self._set_full_screen)
+        self._add(self, tr("Remove the run behind"), "", self._remove_ghost)
+        self._add_switch(tr("Full screen"), "F11", self._set_full_screen)
         self.addMenu(self._theme_menu(self._themes))
 
     def _add_maintenance(self) -> None:
         """What is seldom wanted."""
-        self.drop_action = self._add(self, "Drop the poolviz tables…", "", self._drop_tables)
-        self._add(self, "Open log folder", "", self.open_log_folder)
+        self.drop_action = self._add(self, tr("Drop the poolviz tables…"), "", self._drop_tables)
+        self._add(self, tr("Open log folder"), "", self.open_log_folder)
 
     def _add_help(self) -> None:
         """Help, and the end."""
         self.places.asked.connect(self._show_help)
-        self._add(self, "Help", "F1", lambda: self._show_help(self.places.topic))
-        self._add(self, "What is this?", "Shift+F1", self.places.point)
-        self._add(self, "First tour", "", self._begin_tour)
-        self._add(self, "Keys", "", lambda: self._show_help("keys"))
-        self._add(self, "About poolviz", "", lambda: self._show_help("poolviz"))
-        self._add(self, "Quit", "Ctrl+Q", self._window.close)
+        self._add(self, tr("Help"), "F1", lambda: self._show_help(self.places.topic))
+        self._add(self, tr("What is this?"), "Shift+F1", self.places.point)
+        self._add(self, tr("First tour"), "", self._begin_tour)
+        self._add(self, tr("Keys"), "", lambda: self._show_help("keys"))
+        self._add(self, tr("About poolviz"), "", lambda: self._show_help("poolviz"))
+        self._add(self, tr("Quit"), "Ctrl+Q", self._window.close)
 
     def _add_keys(self) -> None:
         """What has a button elsewhere, and here its key alone."""
         controller = self._controller
-        self._add(None, "Start", "F5", controller.start)
-        self._add(None, "Stop", "Shift+F5", controller.stop)
-        self._add(None, "Mark", "M", controller.mark)
+        self._add(None, tr("Start"), "F5", controller.start)
+        self._add(None, tr("Stop"), "Shift+F5", controller.stop)
+        self._add(None, tr("Mark"), "M", controller.mark)
 
     def _compare(self) -> None:
         """Show the sessions, of which those to be compared are chosen there."""
         self._show_sessions(True)
         self._controller.notices.say(
-            "compare", "Select two sessions or more, then press Compare.", passing=True
+            "compare", tr("Select two sessions or more, then press Compare."), passing=True
         )
 
     def _add(self, menu: QMenu | None, text: str, key: str, act: Callable[[], object]) -> QAction:
@@ -151,9 +157,9 @@ class WindowMenu(QMenu):
         return action
 
     def _span_menu(self, charts: ChartsWidget) -> QMenu:
-        menu, group = QMenu("Show", self), QActionGroup(self)
+        menu, group = QMenu(tr("Show"), self), QActionGroup(self)
         for number, (text, seconds) in enumerate(_SPANS, start=1):
-            action = self._add(menu, text, f"Ctrl+{number}", partial(charts.set_span, seconds))
+            action = self._add(menu, tr(text), f"Ctrl+{number}", partial(charts.set_span, seconds))
             action.setCheckable(True)
             group.addAction(action)
 
@@ -165,9 +171,9 @@ class WindowMenu(QMenu):
         return menu
 
     def _theme_menu(self, manager: ThemeManager) -> QMenu:
-        menu, group = QMenu("Theme", self), QActionGroup(self)
+        menu, group = QMenu(tr("Theme"), self), QActionGroup(self)
         for choice in CHOICES:
-            text = "Same as the desktop" if choice == "system" else choice.capitalize()
+            text = tr("Same as the desktop") if choice == "system" else tr(choice.capitalize())
             action = self._add(menu, text, "", partial(manager.choose, choice))
             action.setCheckable(True)
             action.setChecked(choice == manager.choice)
@@ -177,14 +183,14 @@ class WindowMenu(QMenu):
     def _show_figures(self, on: bool) -> None:
         if on and not self._figures.available:
             self.figures_action.setChecked(False)
-            sentence = "There are no figures yet: start a run or open a session."
+            sentence = tr("There are no figures yet: start a run or open a session.")
             self._controller.notices.say("figures", sentence, passing=True)
         else:
             self._figures.choose(on)
 
     def _remove_ghost(self) -> None:
         if self._controller.ghost.recorder is None:
-            sentence = "No other run is drawn behind this one."
+            sentence = tr("No other run is drawn behind this one.")
             self._controller.notices.say("ghost", sentence, passing=True)
         self._controller.ghost.remove()
 
@@ -200,7 +206,7 @@ class WindowMenu(QMenu):
 
         reason = why_not(self._controller)
         self.drop_action.setEnabled(not reason)
-        self.drop_action.setToolTip(reason or _DROP_TIP)
+        self.drop_action.setToolTip(reason or tr(_DROP_TIP))
 
     def _drop_tables(self) -> None:
         from poolviz.ui.dialogs.drop_tables import ask_to_drop  # noqa: PLC0415 - as above
@@ -214,8 +220,16 @@ class WindowMenu(QMenu):
             make_folder(folder)
             opened = QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
         except OSError as error:
-            sentence = f"Can't create the log folder {folder}: {error.strerror}."
+            sentence = tr(
+                "Can't create the log folder {folder}: {reason}.",
+                folder=folder,
+                reason=error.strerror,
+            )
         else:
-            sentence = "" if opened else f"No program opens folders here. The log is in {folder}."
+            sentence = (
+                ""
+                if opened
+                else tr("No program opens folders here. The log is in {folder}.", folder=folder)
+            )
         if sentence:
             self._controller.notices.say("log", sentence, Weight.WARN)

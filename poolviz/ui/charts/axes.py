@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from poolviz.language import number, tr
+
 Floats = NDArray[np.float64]
 MINUS = "\N{MINUS SIGN}"
 
@@ -106,7 +108,7 @@ def time_ticks(frame: Frame, most: int) -> list[Tick]:
 def ago(seconds: float, step: float = 1.0) -> str:
     """Return a time before now as text: `now`, `−20 s`, `−4 min`."""
     if seconds < 1e-9:
-        return "now"
+        return tr("now")
     if step >= 60 and step % 60 == 0:
         return f"{MINUS}{seconds / 60:.0f} min"
     return f"{MINUS}{plain(round(seconds, 3))} s"
@@ -117,7 +119,7 @@ def clock(seconds: float, step: float = 1.0) -> str:
     tenths = round(seconds * 10)
     minutes, tenths = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
-    tail = f"{tenths // 10:02d}" + (f".{tenths % 10}" if step < 1 else "")
+    tail = number(tenths / 10, "04.1f") if step < 1 else f"{tenths // 10:02d}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 
@@ -135,18 +137,18 @@ def plain(value: float) -> str:
     """Return a number as a short text: `0`, `0.5`, `1000`, `25k`, `1.2M`."""
     for size, unit in ((1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
-            return f"{value / (1e6 if unit == 'M' else 1e3):.4g}{unit}"
-    return f"{value:.10g}" if value == int(value) else f"{value:.4g}"
+            return f"{number(value / (1e6 if unit == 'M' else 1e3), '.4g')}{unit}"
+    return number(value, ".10g" if value == int(value) else ".4g")
 
 
 def milliseconds(seconds: float) -> str:
     """Return a wait as text: `0.15 ms`, `38 ms`, `1.20 s`."""
     size = seconds * 1e3
     if size >= 1000:
-        return f"{seconds:.2f} s"
+        return f"{number(seconds, '.2f')} s"
     if size >= 100:
-        return f"{size:.0f} ms"
-    return f"{size:.1f} ms" if size >= 1 else f"{size:.2g} ms"
+        return f"{number(size, '.0f')} ms"
+    return f"{number(size, '.1f' if size >= 1 else '.2g')} ms"
 
 
 class CalmRange:

@@ -15,6 +15,7 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
+from poolviz.language import tr
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import (
@@ -151,8 +152,8 @@ class Chart(QGraphicsObject):
     @property
     def title_width(self) -> float:
         """The right end of title and subtitle, in pixels from the panel's left side."""
-        title = QFontMetricsF(self._title_font).horizontalAdvance(self.title)
-        subtitle = QFontMetricsF(self._subtitle_font).horizontalAdvance(self.subtitle)
+        title = QFontMetricsF(self._title_font).horizontalAdvance(tr(self.title))
+        subtitle = QFontMetricsF(self._subtitle_font).horizontalAdvance(tr(self.subtitle))
         return TITLE_AT.x() + title + 6 + subtitle
 
     def set_time_axis(self, on: bool) -> None:
@@ -252,11 +253,11 @@ class Chart(QGraphicsObject):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setPen(QColor(theme.text))
         painter.setFont(self._title_font)
-        painter.drawText(TITLE_AT, self.title)
-        width = QFontMetricsF(self._title_font).horizontalAdvance(self.title)
+        painter.drawText(TITLE_AT, tr(self.title))
+        width = QFontMetricsF(self._title_font).horizontalAdvance(tr(self.title))
         painter.setPen(QColor(theme.muted))
         painter.setFont(self._subtitle_font)
-        painter.drawText(TITLE_AT + QPointF(width + 6, 0), self.subtitle)
+        painter.drawText(TITLE_AT + QPointF(width + 6, 0), tr(self.subtitle))
 
     def _paint_grid(self, painter: QPainter) -> None:
         plot = self.plot

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
+from poolviz.language import tr
 from poolviz.model.sample import Mark
 from poolviz.sessions.export.exporter import USUAL
 from poolviz.sessions.recorder import Recorder
@@ -333,14 +334,14 @@ class _Empty(QGraphicsObject):
     ) -> None:
         middle = self._rect.center().y()
         line = QRectF(self._rect.left(), middle - 22, self._rect.width(), 22)
-        words = "Start a run to see its curves here."
+        words = tr("Start a run to see its curves here.")
         wide = QFontMetricsF(self._font).horizontalAdvance(words) + 40
         painter.fillRect(
             QRectF(line.center().x() - wide / 2, line.top() - 6, wide, 56), QColor(self.theme.panel)
         )
         painter.setPen(QColor(self.theme.muted))
         painter.setFont(self._strong)
-        painter.drawText(line, Qt.AlignmentFlag.AlignCenter, "No data yet")
+        painter.drawText(line, Qt.AlignmentFlag.AlignCenter, tr("No data yet"))
         painter.setPen(QColor(self.theme.faint))
         painter.setFont(self._font)
         painter.drawText(line.translated(0, 22), Qt.AlignmentFlag.AlignCenter, words)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Frame
 from poolviz.ui.charts.choice import ChartChoice
@@ -82,7 +83,7 @@ class ChartsWidget(QWidget):
         layout.addWidget(self.overview)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Charts")
+        self.setAccessibleName(tr("Charts"))
         set_topic(self, "connections")
         self.overview.moved.connect(self._move_to)
         self.button = QPushButton(self.overview)

@@ -10,6 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
+from poolviz.language import number, tr, tr_noop
 from poolviz.sessions.resolutions import Band, View
 from poolviz.ui.charts.axes import (
     CalmRange,
@@ -49,8 +50,8 @@ class Connections(Chart):
     """Active, overflow and idle connections above zero; below it the clients that wait or retry,
     and the requests of an open load that no client has started."""
 
-    title = "Connections"
-    subtitle = "waiting below zero"
+    title = tr_noop("Connections")
+    subtitle = tr_noop("waiting below zero")
     topic = "connections"
     share = 0.48
     least = 130.0
@@ -153,7 +154,11 @@ class Connections(Chart):
         under = [Tick(-n * step * self._squeeze, plain(n * step)) for n in range(count, 0, -1)]
         self.scale_y = Scale(low, high, [*under, *ticks_up(up, 4, whole=True)])
         own = self._squeeze < 1.0
-        self.subtitle = f"waiting below zero{', on its own scale' if own else ''}"
+        self.subtitle = (
+            tr_noop("waiting below zero, on its own scale")
+            if own
+            else tr_noop("waiting below zero")
+        )
 
     def _names(self, view: View, stack: _Stack, *, shown: bool) -> list[Name]:
         theme, squeeze = self.theme, self._squeeze
@@ -163,7 +168,7 @@ class Connections(Chart):
         limit, server = latest(view.lines["capacity"]), latest(view.lines["server_total"])
         names = []
         if not math.isnan(limit):
-            name = f"limit {limit:.0f}"
+            name = tr("limit {limit:.0f}", limit=limit)
             place = limit if shown else self.scale_y.high
             text = name if shown or not self.shown("limit") else f"{name} ↑"
             names.append(Name(text, theme.text, place, "limit"))
@@ -179,7 +184,9 @@ class Connections(Chart):
         if highest(stack.delayed - stack.waiting) > 0.05:
             names.append(Name("retrying", theme.retrying_name, -(waiting + delayed) * squeeze / 2))
         if highest(stack.due - stack.delayed) > 0.05:
-            names.append(Name("not started", theme.backlog_name, -(delayed + due) * squeeze / 2))
+            names.append(
+                Name(tr("not started"), theme.backlog_name, -(delayed + due) * squeeze / 2)
+            )
         return names
 
     def figures(self, view: View, index: int) -> list[Figure]:
@@ -190,20 +197,22 @@ class Connections(Chart):
         kept, used, open_ = (float(a[index]) for a in (stack.kept, stack.used, stack.open))
         waiting, delayed, due = (float(a[index]) for a in (stack.waiting, stack.delayed, stack.due))
         found = [
-            _figure("active", used, theme.used, _peak(used, view.levels["used"], index)),
-            _figure("of them overflow", used - kept, theme.overflow),
-            _figure("idle", open_ - used, theme.idle_name),
-            _figure("waiting", waiting, theme.wait, _peak(waiting, view.levels["pending"], index)),
+            _figure(tr("active"), used, theme.used, _peak(used, view.levels["used"], index)),
+            _figure(tr("of them overflow"), used - kept, theme.overflow),
+            _figure(tr("idle"), open_ - used, theme.idle_name),
+            _figure(
+                tr("waiting"), waiting, theme.wait, _peak(waiting, view.levels["pending"], index)
+            ),
         ]
         if highest(stack.delayed - stack.waiting) > 0:
-            found.append(_figure("retrying", delayed - waiting, theme.retrying_name))
+            found.append(_figure(tr("retrying"), delayed - waiting, theme.retrying_name))
         if highest(stack.due - stack.delayed) > 0:
             peak = _peak(due - delayed, view.levels["backlog"], index)
-            found.append(_figure("not started", due - delayed, theme.backlog_name, peak))
+            found.append(_figure(tr("not started"), due - delayed, theme.backlog_name, peak))
         if not math.isnan(limit):
-            found.append(_figure("limit", float(limit), theme.text))
+            found.append(_figure(tr("limit"), float(limit), theme.text))
         if not math.isnan(server):
-            found.append(_figure("server", float(server), theme.server))
+            found.append(_figure(tr("server"), float(server), theme.server))
         return found
 
 
@@ -242,10 +251,10 @@ def _figure(name: str, count: float, colour: str, peak: str = "") -> Figure:
 def _peak(mean: float, band: Band, index: int) -> str:
     """Return the highest count as text, if it rounds to another number than the mean."""
     high = float(band.high[index])
-    return f", peak {high:,.0f}" if high - mean >= 0.95 else ""
+    return tr(", peak {high:,.0f}", high=high) if high - mean >= 0.95 else ""
 
 
 def as_count(value: float) -> str:
     """Return a mean count as text, without its sign: `12`, `12.5`."""
     whole = abs(value) >= 100 or abs(value - round(value)) < 0.05
-    return f"{abs(value):,.0f}" if whole else f"{abs(value):.1f}"
+    return number(abs(value), ",.0f" if whole else ".1f")

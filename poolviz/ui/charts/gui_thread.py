@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from typing import TYPE_CHECKING, TypeVar
 
+from poolviz.language import tr
 from poolviz.model.errors import PoolvizError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def painted(paint: Callable[[], T]) -> T:
     try:
         return answer.result(_PATIENCE)
     except TooLate:
-        raise PoolvizError("The window was too busy to draw the picture: try again.") from None
+        raise PoolvizError(tr("The window was too busy to draw the picture: try again.")) from None
 
 
 def _application() -> QApplication:
@@ -54,8 +55,12 @@ def _application() -> QApplication:
         from PySide6.QtWidgets import QApplication  # noqa: PLC0415
     except ImportError as error:
         raise PoolvizError(
-            f"Qt, which draws the picture, can't be loaded ({error}): install its system "
-            f"libraries, on Debian and Ubuntu with: apt-get install {_LIBRARIES}"
+            tr(
+                "Qt, which draws the picture, can't be loaded ({error}): install its "
+                "system libraries, on Debian and Ubuntu with: apt-get install {libraries}",
+                error=error,
+                libraries=_LIBRARIES,
+            )
         ) from None
     application = QGuiApplication.instance()
     if isinstance(application, QApplication):

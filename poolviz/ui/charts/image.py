@@ -9,6 +9,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPaintDevice, QPainter
 
+from poolviz.language import tr
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
 from poolviz.model.messages import RunStarted
@@ -131,7 +132,7 @@ class SessionImage:
             *_server(began.environment),
             moment,
             lasting(self._manifest.duration_s),
-            f"{summary.operations:,} operations",
+            tr("{operations:,} operations", operations=summary.operations),
         ]
         painter.setPen(QColor(theme.muted))
         painter.setFont(ui_font(12))
@@ -150,12 +151,16 @@ class SessionImage:
             if name not in (*_SERVER_FACTS, "pool class")
         ]
         return [
-            ["Began with", *_settings(scenario.limits, pool.limits if pool else None)],
-            ["Load", *_settings(_in_play(began), SETTINGS), f"seed {scenario.seed}"],
-            *([["Replays", scenario.replays]] if scenario.replays else []),
-            ["Measured", *_measured(manifest)],
-            ["With", *versions],
-            *([["Marks", *_marks(self._recorder.marks)]] if self._recorder.marks else []),
+            [tr("Began with"), *_settings(scenario.limits, pool.limits if pool else None)],
+            [
+                tr("Load"),
+                *_settings(_in_play(began), SETTINGS),
+                tr("seed {seed}", seed=scenario.seed),
+            ],
+            *([[tr("Replays"), scenario.replays]] if scenario.replays else []),
+            [tr("Measured"), *_measured(manifest)],
+            [tr("With"), *versions],
+            *([[tr("Marks"), *_marks(self._recorder.marks)]] if self._recorder.marks else []),
         ]
 
     def _wrapped(self, paragraphs: list[list[str]]) -> list[tuple[str, str]]:
@@ -235,10 +240,16 @@ def _in_play(began: RunStarted) -> dict[str, Value]:
 def _measured(manifest: Manifest) -> list[str]:
     sampling = manifest.sampling
     return [
-        f"{sampling.per_second:.0f} samples/s, {sampling.samples:,} taken, "
-        f"{sampling.dropped:,} dropped",
+        tr(
+            "{per_second:.0f} samples/s, {samples:,} taken, {dropped:,} dropped",
+            per_second=sampling.per_second,
+            samples=sampling.samples,
+            dropped=sampling.dropped,
+        ),
         " and ".join(manifest.loops) + " loop",
-        f"wait from {' or '.join(WAIT_FROM[loop] for loop in manifest.loops)} until there is a "
-        "connection",
-        "percentiles of merged histograms, within 1 %",
+        tr(
+            "wait from {event} until there is a connection",
+            event=" or ".join(WAIT_FROM[loop] for loop in manifest.loops),
+        ),
+        tr("percentiles of merged histograms, within 1 %"),
     ]

@@ -6,6 +6,7 @@ from PySide6.QtCore import QLineF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from poolviz.language import tr
 from poolviz.model.sample import MarkKind
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import LEFT, RIGHT, Floats, Frame, highest, lasting, snapped
@@ -34,8 +35,8 @@ class Overview(QWidget):
         self._shown_as = (0, 0.0, 0)  # recorder, duration, marks: the source of the curve
         self._grip: float | None = None  # seconds from the pointer to the end of the visible part
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("The whole session. Drag the visible part to look back.")
-        self.setAccessibleName("The whole session")
+        self.setToolTip(tr("The whole session. Drag the visible part to look back."))
+        self.setAccessibleName(tr("The whole session"))
 
     def sizeHint(self) -> QSize:
         """Return the usual size."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poolviz.language import tr
 from poolviz.model.errors import PoolvizError
 from poolviz.sessions.derived import part_of
 from poolviz.sessions.export.exporter import USUAL
@@ -64,5 +65,5 @@ def as_png(image: QImage) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     if not image.save(buffer, "PNG"):  # type: ignore[call-overload]
-        raise PoolvizError("Qt could not encode the picture as PNG.")
+        raise PoolvizError(tr("Qt could not encode the picture as PNG."))
     return bytes(buffer.data().data())

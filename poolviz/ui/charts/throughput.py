@@ -6,6 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
+from poolviz.language import tr_noop
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
@@ -21,8 +22,8 @@ _TICK_EVERY, _FEWEST_TICKS = 35.0, 3  # pixels; a tall chart has more of them
 class Throughput(Chart):
     """Completed operations, timeouts and errors per second, on one scale."""
 
-    title = "Throughput"
-    subtitle = "operations/s; errors as bars"
+    title = tr_noop("Throughput")
+    subtitle = tr_noop("operations/s; errors as bars")
     topic = "throughput"
     share = 0.24
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from poolviz.language import tr, tr_noop
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import (
     CalmRange,
@@ -31,8 +32,8 @@ _HEADROOM = 0.15
 class Wait(Chart):
     """The time that clients waited for a connection in each bin: p50, p95 and p99."""
 
-    title = "Wait to acquire"
-    subtitle = "ms, log"
+    title = tr_noop("Wait to acquire")
+    subtitle = tr_noop("ms, log")
     topic = "wait_time"
     share = 0.28
 
@@ -101,7 +102,7 @@ class Wait(Chart):
             wait = float(view.lines[f"wait_{share}"][index])
             shown = "–" if math.isnan(wait) else milliseconds(wait)
             colour = getattr(self.theme, share)
-            found.append(Figure(f"wait {share}", shown, colour, wait, milliseconds))
+            found.append(Figure(tr("wait {share}", share=share), shown, colour, wait, milliseconds))
         return found
 
 

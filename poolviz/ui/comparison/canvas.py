@@ -7,6 +7,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
+from poolviz.language import tr
 from poolviz.ui.comparison.overlay_charts import OverlayCharts
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.unexpected import contained
@@ -25,7 +26,7 @@ class ComparisonCanvas(pg.GraphicsView):  # type: ignore[misc]
         self._dragged_from: QPointF | None = None
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName("Charts of the sessions")
+        self.setAccessibleName(tr("Charts of the sessions"))
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:

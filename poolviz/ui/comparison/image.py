@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from poolviz.language import tr
 from poolviz.sessions.comparison import START, Compared
 from poolviz.ui.charts.gui_thread import painted
 from poolviz.ui.charts.png import as_png
@@ -82,7 +83,7 @@ class ComparisonImage:
     @property
     def title(self) -> str:
         """What is compared."""
-        return f"{' and '.join(self._compared.names)}, compared"
+        return tr("{names}, compared", names=" and ".join(self._compared.names))
 
     def render(self, device: QPaintDevice) -> None:
         """Paint the picture. Raises what a part that can't be drawn raises."""
@@ -141,7 +142,7 @@ class ComparisonImage:
             facts = [
                 each.name,
                 *(["baseline"] if not number else []),
-                each.pool or "nothing was run",
+                each.pool or tr("nothing was run"),
                 *filter(None, [each.server, (each.started_utc or "")[:19].replace("T", " ")]),
                 f"{each.duration_s:.1f} s",
                 *filter(None, [each.note]),
@@ -158,7 +159,7 @@ class ComparisonImage:
             if side.sentence
         ]
         if comparison.align != START:
-            found.append(f"Aligned at {comparison.align}.")
+            found.append(tr("Aligned at {align}.", align=comparison.align))
         return [*found, *comparison.notes, comparison.method]
 
     def _wrapped(self, sentences: list[str]) -> list[str]:

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr, tr_noop
 from poolviz.sessions.comparison import START, Compared, ComparedPart, common_marks, name_of
 from poolviz.sessions.comparison_files import SUFFIXES, cell, write_file
 from poolviz.sessions.differences import Outcome
@@ -44,15 +45,15 @@ from poolviz.ui.unexpected import contained
 WORKER = "comparison worker"
 _PATIENCE = 5.0  # seconds that closing waits for what is being read
 _TOPIC = "comparison"  # of notices
-_START = "Aligned at the start"
+_START = tr_noop("Aligned at the start")
 _LABELS = {
-    ".html": "Report as HTML",
-    ".png": "Charts as PNG",
-    ".svg": "Charts as SVG",
-    ".pdf": "Charts as PDF",
-    ".csv": "Figures as CSV",
-    ".json": "Figures as JSON",
-    ".md": "Tables as Markdown",
+    ".html": tr_noop("Report as HTML"),
+    ".png": tr_noop("Charts as PNG"),
+    ".svg": tr_noop("Charts as SVG"),
+    ".pdf": tr_noop("Charts as PDF"),
+    ".csv": tr_noop("Figures as CSV"),
+    ".json": tr_noop("Figures as JSON"),
+    ".md": tr_noop("Tables as Markdown"),
 }
 
 
@@ -73,11 +74,14 @@ class ComparisonPage(QFrame):
         self._recorders: list[Recorder] = []
         self._wanted: tuple[tuple[Path, ...], str] = ((), START)
         self.compared: Compared | None = None
-        self.back = QPushButton("Back to the sessions")
+        self.back = QPushButton(tr("Back to the sessions"))
         self.title, self.sentences = QLabel(), QLabel()
         self.align, self.part = QComboBox(), QComboBox()
-        self.charts_button, self.figures_button = QPushButton("Charts"), QPushButton("Figures")
-        self.export, self.formats = QPushButton("Export"), QMenu(self)
+        self.charts_button, self.figures_button = (
+            QPushButton(tr("Charts")),
+            QPushButton(tr("Figures")),
+        )
+        self.export, self.formats = QPushButton(tr("Export")), QMenu(self)
         self.canvas, self.table = ComparisonCanvas(theme), QTableWidget()
         self._shown = QStackedLayout()
         self._lay_out()
@@ -88,7 +92,7 @@ class ComparisonPage(QFrame):
         """Compare these sessions, the first of which is the baseline."""
         self._wanted = (tuple(paths), align)
         wanted = self._wanted
-        self.title.setText("Reading the sessions…")
+        self.title.setText(tr("Reading the sessions…"))
         self._notices.take_back(_TOPIC)
 
         def work() -> tuple[list[Recorder], Compared]:
@@ -149,8 +153,8 @@ class ComparisonPage(QFrame):
             button.setCheckable(True)
             switch.addButton(button)
         self.charts_button.setChecked(True)
-        self.align.setAccessibleName("Where the sessions are aligned")
-        self.part.setAccessibleName("The part that is compared")
+        self.align.setAccessibleName(tr("Where the sessions are aligned"))
+        self.part.setAccessibleName(tr("The part that is compared"))
         self.export.setMenu(self.formats)
         self.title.setTextFormat(Qt.TextFormat.RichText)
         bar.addWidget(self.back)
@@ -163,7 +167,7 @@ class ComparisonPage(QFrame):
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
         self.table.setShowGrid(False)
-        self.table.setAccessibleName("Figures of the sessions")
+        self.table.setAccessibleName(tr("Figures of the sessions"))
         self.table.verticalHeader().setDefaultSectionSize(34)
         self.table.setCornerButtonEnabled(False)
         for box in (self.align, self.part):
@@ -188,7 +192,7 @@ class ComparisonPage(QFrame):
         self.align.activated.connect(lambda _: self._align())
         self.part.currentIndexChanged.connect(lambda _: self._show_part())
         for suffix in sorted(SUFFIXES, key=list(_LABELS).index):
-            action = self.formats.addAction(f"{_LABELS[suffix]}…")
+            action = self.formats.addAction(f"{tr(_LABELS[suffix])}…")
             action.triggered.connect(lambda _=False, suffix=suffix: self._ask_where(suffix))
 
     def _align(self) -> None:
@@ -206,9 +210,9 @@ class ComparisonPage(QFrame):
         self.align.clear()
         self.part.clear()
         if compared is not None:
-            self.align.addItem(_START, START)
+            self.align.addItem(tr(_START), START)
             for key in common_marks(compared.recorders):
-                self.align.addItem(f"Aligned at {key}", key)
+                self.align.addItem(tr("Aligned at {key}", key=key), key)
             self.align.setCurrentIndex(max(self.align.findData(compared.align), 0))
             self._wanted = (self._wanted[0], compared.align)
             self.part.addItems([part.title for part in compared.comparison.parts])
@@ -283,10 +287,12 @@ class ComparisonPage(QFrame):
         def failed(error: BaseException) -> None:
             self._notices.say(_TOPIC, sentence_of(error), Weight.BAD)
 
-        self.wrote.emit(f"Writing {path.name}…")
+        self.wrote.emit(tr("Writing {file}…", file=path.name))
         self._worker.do(
             lambda: write_file(compared, path),
-            lambda _: self.wrote.emit(f"Wrote {path.name} to {path.parent}"),
+            lambda _: self.wrote.emit(
+                tr("Wrote {file} to {parent}", file=path.name, parent=path.parent)
+            ),
             failed,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QWidget
 
+from poolviz.language import tr
 from poolviz.load.statements import ACCOUNTS, SCHEMA
 from poolviz.ui.question import Question
 from poolviz.ui.session.current_run import TablesQuestion
@@ -16,14 +17,27 @@ class CreateTablesDialog(Question):
 
     def __init__(self, question: TablesQuestion, parent: QWidget) -> None:
         scale, present = question.scale, question.present
-        replaced = f" They replace those of scale {present} that are there." if present else ""
+        replaced = (
+            tr(" They replace those of scale {present} that are there.", present=present)
+            if present
+            else ""
+        )
         super().__init__(
-            "Create tables on your server",
-            f"Create tables in schema {SCHEMA} on {question.target.shown}?",
-            f"The load needs them: {scale * ACCOUNTS:,} accounts, about {_MEGABYTES * scale:,} MB."
-            f"{replaced} Nothing else is created or changed. They stay until you drop them, from "
-            "the window's menu or with `poolviz tables --drop`.",
-            "Create tables",
+            tr("Create tables on your server"),
+            tr(
+                "Create tables in schema {schema} on {shown}?",
+                schema=SCHEMA,
+                shown=question.target.shown,
+            ),
+            tr(
+                "The load needs them: {scale:,} accounts, about {megabytes:,} "
+                "MB.{replaced} Nothing else is created or changed. They stay until you "
+                "drop them, from the window's menu or with `poolviz tables --drop`.",
+                scale=scale * ACCOUNTS,
+                megabytes=_MEGABYTES * scale,
+                replaced=replaced,
+            ),
+            tr("Create tables"),
             parent,
         )
         self.accepted.connect(question.allow)

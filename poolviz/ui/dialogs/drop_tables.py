@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QWidget
 
+from poolviz.language import tr
 from poolviz.load.statements import SCHEMA
 from poolviz.model.dialect import SQLITE, dialect_of
 from poolviz.runs.tables import drop_tables
@@ -18,11 +19,11 @@ _TOPIC = "drop"
 def why_not(controller: Controller) -> str:
     """Return why no tables can be dropped now, as a sentence; "" if they can."""
     if controller.busy:
-        return "A run is going on, which may need them: stop it first."
+        return tr("A run is going on, which may need them: stop it first.")
     if controller.target is None:
-        return "No server is connected."
+        return tr("No server is connected.")
     if dialect_of(controller.target.conninfo) == SQLITE:
-        return "poolviz keeps no tables in SQLite."
+        return tr("poolviz keeps no tables in SQLite.")
     return ""
 
 
@@ -32,10 +33,13 @@ def ask_to_drop(controller: Controller, window: QWidget) -> None:
     if target is None or why_not(controller):
         return
     question = Question(
-        "Drop the poolviz tables",
-        f"Drop the tables in schema {SCHEMA} on {target.shown}?",
-        "poolviz created them; nothing else is dropped. A load that needs them creates them again.",
-        "Drop tables",
+        tr("Drop the poolviz tables"),
+        tr("Drop the tables in schema {schema} on {shown}?", schema=SCHEMA, shown=target.shown),
+        tr(
+            "poolviz created them; nothing else is dropped. A load that needs them creates them "
+            "again."
+        ),
+        tr("Drop tables"),
         window,
     )
     question.accepted.connect(lambda: _drop(controller, target))
@@ -46,7 +50,7 @@ def _drop(controller: Controller, target: Target) -> None:
     if reason := why_not(controller):  # it was not so when the question was requested
         controller.notices.say(_TOPIC, reason, Weight.WARN, passing=True)
         return
-    where = f"schema {SCHEMA} on {target.shown}"
+    where = tr("schema {schema} on {shown}", schema=SCHEMA, shown=target.shown)
     notes: list[str] = []  # the worker's until it is done
 
     def done(sentence: str) -> None:
@@ -57,5 +61,7 @@ def _drop(controller: Controller, target: Target) -> None:
     def failed(error: BaseException) -> None:
         controller.notices.say(_TOPIC, sentence_of(error), Weight.BAD)
 
-    controller.notices.say(_TOPIC, f"Dropping the tables in {where}…", closable=False)
+    controller.notices.say(
+        _TOPIC, tr("Dropping the tables in {where}…", where=where), closable=False
+    )
     controller.before_any_run(lambda: drop_tables(target, notes.append), done, failed)

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from poolviz.help.as_html import SCHEME, as_html
 from poolviz.help.topic import Kind, Topic
 from poolviz.help.topics import find, search, topics
+from poolviz.language import tr
 from poolviz.ui.session.notices import sentence_of
 from poolviz.ui.session.worker import Worker
 from poolviz.ui.unexpected import contained
@@ -46,29 +47,29 @@ class HelpDialog(QDialog):
 
     def __init__(self, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Help")
+        self.setWindowTitle(tr("Help"))
         self.resize(*_SIZE)
         self._known: Mapping[str, Topic] = {}
         self._wanted = FIRST  # until the topics are there
         self._before: list[str] = []  # topics shown earlier
         self._shown = ""
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Search (Ctrl+F)")
-        self.search.setAccessibleName("Search the help")
+        self.search.setPlaceholderText(tr("Search (Ctrl+F)"))
+        self.search.setAccessibleName(tr("Search the help"))
         self.search.setClearButtonEnabled(True)
         self.list = QListWidget()
-        self.list.setAccessibleName("Topics")
+        self.list.setAccessibleName(tr("Topics"))
         self.list.setSpacing(1)
         self.text = QTextBrowser()
-        self.text.setAccessibleName("Text of the topic")
+        self.text.setAccessibleName(tr("Text of the topic"))
         self.text.setOpenLinks(False)
         self.text.document().setDefaultStyleSheet(_SHEET)
         self.text.document().setDocumentMargin(14)
-        self.back_button, close = QPushButton("Back"), QPushButton("Close")
+        self.back_button, close = QPushButton(tr("Back")), QPushButton(tr("Close"))
         self.back_button.setEnabled(False)
         for button in (self.back_button, close):
             button.setAutoDefault(False)
-        self._none = QLabel("No topic matches.")
+        self._none = QLabel(tr("No topic matches."))
         self._none.setProperty("role", "note")
         self._none.hide()
         self._lay_out(close)
@@ -80,7 +81,7 @@ class HelpDialog(QDialog):
         self.text.anchorClicked.connect(self._follow)
         for keys, act in ((QKeySequence.StandardKey.Find, self._find), ("Alt+Left", self.back)):
             QShortcut(QKeySequence(keys), self).activated.connect(act)
-        self.text.setPlainText("Reading the topics…")
+        self.text.setPlainText(tr("Reading the topics…"))
         worker.do(topics, self._take, self._fail)
 
     def show_topic(self, name: str) -> None:

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import is_built_in
 from poolviz.runs.request import check_draft
@@ -48,14 +49,18 @@ class FileOpener(QObject):
 
     def ask(self) -> None:
         """Let the user choose a file."""
-        dialog = QFileDialog(self._window, "Open a scenario or a session")
+        dialog = QFileDialog(self._window, tr("Open a scenario or a session"))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setNameFilters(
             [
-                f"Scenarios and sessions (*{SCENARIO} *{SESSION})",
-                f"Scenarios (*{SCENARIO})",
-                f"Sessions (*{SESSION})",
+                tr(
+                    "Scenarios and sessions (*{scenario} *{session})",
+                    scenario=SCENARIO,
+                    session=SESSION,
+                ),
+                tr("Scenarios (*{scenario})", scenario=SCENARIO),
+                tr("Sessions (*{session})", session=SESSION),
             ]
         )
         dialog.setDirectory(str(self._controller.sessions_folder))
@@ -102,9 +107,15 @@ class Mistakes(QDialog):
     def __init__(self, path: Path, error: DraftError, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Mistakes in a scenario")
+        self.setWindowTitle(tr("Mistakes in a scenario"))
         self.resize(640, 320)
-        heading = QLabel(f"{path.name} has {error.count:,} mistakes. Nothing was changed.")
+        heading = QLabel(
+            tr(
+                "{file} has {count:,} mistakes. Nothing was changed.",
+                file=path.name,
+                count=error.count,
+            )
+        )
         heading.setProperty("role", "title")
         place = QLabel(str(path))
         place.setProperty("role", "note")
@@ -114,7 +125,7 @@ class Mistakes(QDialog):
         self.words = QPlainTextEdit("\n".join(error.problems_in_file))
         self.words.setReadOnly(True)
         self.words.setAccessibleName("mistakes")
-        close = QPushButton("Close")
+        close = QPushButton(tr("Close"))
         close.setDefault(True)
         close.clicked.connect(self.accept)
         column = QVBoxLayout(self)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.dialect import POSTGRESQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError, PoolvizError, ServerError
 from poolviz.model.text import shortened
@@ -39,9 +40,9 @@ _DATABASE_URL = "DATABASE_URL"  # by which many applications are told their serv
 _SIGNS = {"good": "✓", "note": "–", "bad": "✗"}
 _LONGEST_ENTRY = 60  # characters of a server in the menu
 _PLACES = {
-    "session": "known for this session",
-    "keyring": "in the system's keyring",
-    "": "if the server requires one",
+    "session": tr_noop("known for this session"),
+    "keyring": tr_noop("in the system's keyring"),
+    "": tr_noop("if the server requires one"),
 }
 
 
@@ -61,7 +62,7 @@ class ServerDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Own server")
+        self.setWindowTitle(tr("Own server"))
         self._memory, self._arguments = memory, arguments
         self._worker = Worker("server test worker", inbox)
         self._cancelled = threading.Event()
@@ -72,8 +73,8 @@ class ServerDialog(QDialog):
         self.dsn = QLineEdit()
         self.dsn.setPlaceholderText("postgresql://user@host:5432/database")
         self.dsn.setAccessibleName("DSN")
-        self.recent_button = QPushButton("Recent")
-        self.recent_button.setAccessibleName("Recent servers")
+        self.recent_button = QPushButton(tr("Recent"))
+        self.recent_button.setAccessibleName(tr("Recent servers"))
         self.recent_button.setProperty("menu", "true")
         self.recent_button.setAutoDefault(False)
         self.fields = ServerFields()
@@ -81,11 +82,13 @@ class ServerDialog(QDialog):
         self.remember_box = self.fields.remember_box
         self.answer = self.fields.answer
         self._url = os.environ.get(_DATABASE_URL, "").strip()
-        self.offered = QPushButton(f"Use {_DATABASE_URL}", self)
+        self.offered = QPushButton(tr("Use {variable}", variable=_DATABASE_URL), self)
         self.offered.setVisible(bool(self._url))
-        self.offered.setToolTip(f"Fill in the server that {_DATABASE_URL} names.")
+        self.offered.setToolTip(
+            tr("Fill in the server that {variable} names.", variable=_DATABASE_URL)
+        )
         self.offered.setAutoDefault(False)
-        self.test_button, self.connect_button = QPushButton("Test"), QPushButton("Connect")
+        self.test_button, self.connect_button = QPushButton(tr("Test")), QPushButton(tr("Connect"))
         self.connect_button.setProperty("primary", "true")
         self.connect_button.setDefault(True)
         self._lay_out()
@@ -100,15 +103,19 @@ class ServerDialog(QDialog):
 
     def _lay_out(self) -> None:
         words = QLabel(
-            "The load starts only when you press Start. It opens as many connections as the pool's "
-            "limits allow, and one more to watch them. Nothing is created there, except the tables "
-            "of the statements read and read_write, and only if you allow it."
+            tr(
+                "The load starts only when you press Start. It opens as many connections as the "
+                "pool's "
+                "limits allow, and one more to watch them. Nothing is created there, except the "
+                "tables "
+                "of the statements read and read_write, and only if you allow it."
+            )
         )
         words.setWordWrap(True)
         words.setProperty("role", "note")
         url = QHBoxLayout()
         url.setSpacing(8)
-        label = QLabel("URL or keywords")
+        label = QLabel(tr("URL or keywords"))
         label.setBuddy(self.dsn)
         url.addWidget(label)
         url.addWidget(self.dsn, 1)
@@ -127,7 +134,7 @@ class ServerDialog(QDialog):
         self._scroll.setWidgetResizable(True)
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._scroll.setWidget(inner)
-        cancel = QPushButton("Cancel")
+        cancel = QPushButton(tr("Cancel"))
         cancel.clicked.connect(self.reject)
         for button in (self.test_button, cancel):
             button.setAutoDefault(False)
@@ -219,7 +226,13 @@ class ServerDialog(QDialog):
         shown = without_password(url)
         if not shown:  # reading it says why; any part may be a password
             self.password.clear()
-            self._show(f"{_DATABASE_URL} can't be read as the URL of a server: check it.", "bad")
+            self._show(
+                tr(
+                    "{variable} can't be read as the URL of a server: check it.",
+                    variable=_DATABASE_URL,
+                ),
+                "bad",
+            )
             return
         self.dsn.setText(with_fields(url, {"password": ""}) if "://" in url else shown)
         self.password.setText(next(iter(passwords(url)), ""))
@@ -227,7 +240,7 @@ class ServerDialog(QDialog):
             self._show("\n".join(left_out[:_FEW]), "note")
 
     def _ask_for_file(self, field: str) -> None:
-        name = NAMES[field] if field in FILES else "SQLite file"
+        name = tr(NAMES[field]) if field in FILES else tr("SQLite file")
         dialog = QFileDialog(self, name, str(Path.home()))
         dialog.setFileMode(QFileDialog.FileMode.AnyFile)
         dialog.fileSelected.connect(self.fields.edits[field].setText)
@@ -238,12 +251,12 @@ class ServerDialog(QDialog):
         self._tries += 1  # the result of an earlier test is about another DSN
         self._cancelled.set()
         dsn = self.dsn.text().strip()
-        self.test_button.setText("Test")
+        self.test_button.setText(tr("Test"))
         self.test_button.setEnabled(bool(dsn))
         self.connect_button.setEnabled(bool(dsn))
         self.password.setEnabled(dialect_of(dsn) != SQLITE)
         place = self._memory.password_place(dsn)
-        self.password.setPlaceholderText(_PLACES[place])
+        self.password.setPlaceholderText(tr(_PLACES[place]))
         if place == "keyring":
             self.remember_box.setChecked(True)
         self._show("\n".join(environment_notes(dsn)), "note")
@@ -251,7 +264,7 @@ class ServerDialog(QDialog):
     # Recent servers and the keyring
 
     def _fill_recent(self) -> None:
-        menu, forget = QMenu(self), QMenu("Forget", self)
+        menu, forget = QMenu(self), QMenu(tr("Forget"), self)
         recent = self._memory.recent
         for dsn in recent:
             shown = shortened(dsn, _LONGEST_ENTRY).replace("&", "&&")
@@ -259,7 +272,7 @@ class ServerDialog(QDialog):
             forget.addAction(shown, self._forgetting(dsn))
         menu.addSeparator()
         forget.addSeparator()
-        forget.addAction("All of them", self._forget_all)
+        forget.addAction(tr("All of them"), self._forget_all)
         menu.addMenu(forget)
         self.recent_button.setMenu(menu)
         self.recent_button.setEnabled(bool(recent))
@@ -293,11 +306,11 @@ class ServerDialog(QDialog):
     # Test
 
     def _test_or_cancel(self) -> None:
-        if self.test_button.text() == "Test":
+        if self.test_button.text() == tr("Test"):
             self._test()
         else:
             self._changed()
-            self._show("The test was cancelled.", "note")
+            self._show(tr("The test was cancelled."), "note")
 
     def _test(self) -> None:
         self._take_password_out()
@@ -305,8 +318,8 @@ class ServerDialog(QDialog):
         attempt, dsn = self._tries, self._whole
         find = self._password_finder()
         cancelled = self._cancelled = threading.Event()
-        self.test_button.setText("Cancel test")
-        self._show("Connecting…", "note")
+        self.test_button.setText(tr("Cancel test"))
+        self._show(tr("Connecting…"), "note")
 
         def test() -> Diagnosis:
             password = find()
@@ -327,7 +340,7 @@ class ServerDialog(QDialog):
     def _tested(self, attempt: int, found: Diagnosis) -> None:
         if not self._open or attempt != self._tries:
             return
-        self.test_button.setText("Test")
+        self.test_button.setText(tr("Test"))
         target = found.target
         lines = [f"✓ {target.product} {target.version}; {room(target)}."]
         findings = [*found.findings]
@@ -340,7 +353,7 @@ class ServerDialog(QDialog):
         if not isinstance(error, PoolvizError):
             raise error
         if self._open and attempt == self._tries:
-            self.test_button.setText("Test")
+            self.test_button.setText(tr("Test"))
             field = error.field if isinstance(error, ServerError) else "dsn"
             self._show(str(error), "bad", field)
 
@@ -363,7 +376,7 @@ class ServerDialog(QDialog):
         if not waits:
             go_on(find())
             return
-        self._show("Asking the system's keyring for the password…", "note")
+        self._show(tr("Asking the system's keyring for the password…"), "note")
         self._worker.do(find, go_on, lambda error: self._failed(attempt, error))
 
     def _finished(self) -> None:
@@ -402,6 +415,8 @@ def _for_libpq(url: str) -> tuple[str, list[str]]:
     sentences = []
     for name in read.others:
         where = where_option_belongs(name)
-        about = f"which is {where}" if where else "which libpq doesn't know"
-        sentences.append(f"Left out of it: {shortened(name, _LONGEST)}, {about}.")
+        about = tr("which is {where}", where=where) if where else tr("which libpq doesn't know")
+        sentences.append(
+            tr("Left out of it: {name}, {about}.", name=shortened(name, _LONGEST), about=about)
+        )
     return read.libpq, sentences

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import QPoint, QSettings, Qt, Signal
 from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
+from poolviz.language import tr, tr_noop
 from poolviz.load.settings import settings_for
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools.base import Pool
@@ -20,7 +21,7 @@ from poolviz.ui.style.theme import Theme
 
 WIDTH = 284
 _MARGIN = 14  # pixels, wider than a scroll bar
-_FAULTS = "Faults"
+_FAULTS = tr_noop("Faults")
 
 
 class ControlPanel(QFrame):
@@ -45,7 +46,7 @@ class ControlPanel(QFrame):
         self.setStyleSheet("QAbstractSpinBox, QComboBox, QLineEdit { min-height: 18px; }")
         self._theme, self._settings = theme, settings
         self._pool: type[Pool] | None = None
-        self.arguments = Parameters("connect argument")  # that are shown
+        self.arguments = Parameters(tr("connect argument"))  # that are shown
         self._locked = ""
         self._open: dict[str, bool] = {}  # whether a fold is open, once it was opened or closed
         self._declared: dict[str, Parameter] = {}
@@ -56,8 +57,8 @@ class ControlPanel(QFrame):
         self.faults.mistaken.connect(self.mistaken)
         self.faults.explained.connect(self.explained)
         nothing = Parameters("")
-        self._pool_section = self._section("Pool", nothing, badges=True)
-        self._load_section = self._section("Load", nothing, badges=False)
+        self._pool_section = self._section(tr("Pool"), nothing, badges=True)
+        self._load_section = self._section(tr("Load"), nothing, badges=False)
         self.rows = Rows((self._pool_section, self._load_section))
         self._content = QWidget()
         self._scroll = self._scrolled(self._content)
@@ -97,12 +98,14 @@ class ControlPanel(QFrame):
         """Show the limits of a pool, the `arguments` that its driver connects with, folded away,
         and the settings of the load that it takes."""
         self._pool, settings = pool, settings_for(pool)
-        self.arguments = Parameters("connect argument") if arguments is None else arguments
+        self.arguments = Parameters(tr("connect argument")) if arguments is None else arguments
         about_pool = Parameters(pool.limits.noun, *pool.limits.values(), *self.arguments.values())
         self.setUpdatesEnabled(False)
-        self._pool_section = self._replaced(self._pool_section, "Pool", about_pool, badges=True)
+        self._pool_section = self._replaced(self._pool_section, tr("Pool"), about_pool, badges=True)
         if self._load_section.declared != settings:
-            self._load_section = self._replaced(self._load_section, "Load", settings, badges=False)
+            self._load_section = self._replaced(
+                self._load_section, tr("Load"), settings, badges=False
+            )
         self.rows = Rows(self._sections)
         self._declared = {**about_pool, **settings}
         self._shown = {}
@@ -124,9 +127,9 @@ class ControlPanel(QFrame):
         for key, row in self._made.items():
             note = ""
             if draining is not None and draining[0] == key:
-                note = f"draining {draining[1]}"
+                note = tr("draining {draining}", draining=draining[1])
             elif in_force is not None and in_force.get(key, requested[key]) != requested[key]:
-                note = f"still {row.parameter.show(in_force[key])}"
+                note = tr("still {show}", show=row.parameter.show(in_force[key]))
             row.show_value(requested[key], note)
             row.set_reason(self._locked or self._reason(row.parameter))
         self._set_stops(requested)
@@ -137,7 +140,7 @@ class ControlPanel(QFrame):
         """Show the faults that are on, and why some, or all, can't be injected now."""
         self.faults.show_faults(standing, reasons)
         on = len(self.faults.standing)
-        self._fault_fold.summarise(f"{on} on" if on else "")
+        self._fault_fold.summarise(tr("{on} on", on=on) if on else "")
         self.end_faults.setVisible(bool(on))
 
     def lock(self, reason: str) -> None:
@@ -229,9 +232,9 @@ class ControlPanel(QFrame):
         return fold
 
     def _make_fault_fold(self) -> Fold:
-        fold = self._fold(_FAULTS, heading=True)
+        fold = self._fold(tr(_FAULTS), heading=True)
         fold.add(self.faults)
-        self.end_faults = link_button("end", "End the faults that are on.", "end faults")
+        self.end_faults = link_button("end", tr("End the faults that are on."), tr("end faults"))
         self.end_faults.clicked.connect(self.faults.end)
         self.end_faults.hide()
         fold.add_link(self.end_faults)
@@ -254,9 +257,9 @@ class ControlPanel(QFrame):
         assert self._pool is not None
         title = self._pool.title
         if parameter.key == "on_exhausted" and self._pool.waits:
-            return f"{title} makes callers wait itself, so clients don't have to."
+            return tr("{title} makes callers wait itself, so clients don't have to.", title=title)
         if parameter.bounds is not None and len({*parameter.bounds}) == 1:
-            return f"{title} gives a client one connection, however often it asks."
+            return tr("{title} gives a client one connection, however often it asks.", title=title)
         return ""
 
     def _matters(self, parameter: Parameter, requested: Mapping[str, Value]) -> bool:
@@ -320,7 +323,7 @@ class ControlPanel(QFrame):
             ]
             for name, fold in section.folds.items():
                 count = changed.count(name)
-                fold.summarise(f"{count} changed" if count else "")
+                fold.summarise(tr("{count} changed", count=count) if count else "")
 
     def _set_stops(self, requested: Mapping[str, Value]) -> None:
         """Stop each slider at the value of the parameter that bounds it."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from poolviz.language import tr
 from poolviz.load.faults import FAULTS, Fault
 from poolviz.model.parameters import Numeric, Parameter, Value
 from poolviz.ui.help_places import set_topic
@@ -24,7 +25,7 @@ class AmountButton(QWidget):
         super().__init__()
         self.button, self.box = _button(f"{label} ▸"), ValueBox(parameter)
         self.box.show_value(amount)
-        self.box.setAccessibleName(f"{label}, amount")
+        self.box.setAccessibleName(tr("{label}, amount", label=label))
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(SPACING)

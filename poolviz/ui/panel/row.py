@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr
 from poolviz.model.parameters import Choice, Numeric, Parameter, Switch, Value
 from poolviz.ui.elided_label import ElidedLabel
 from poolviz.ui.help_places import set_topic
@@ -144,11 +145,17 @@ class Row(QWidget):
     def _describe(self) -> None:
         parameter = self.parameter
         parts = [self._reason] if self._reason else []
-        parts += [parameter.help, f"Takes {parameter.allowed()}."]
+        parts += [parameter.help, tr("Takes {allowed}.", allowed=parameter.allowed())]
         if self._badge_text:
-            parts.append(f"A change holds {_when(parameter)}. {parameter.effect_help}".strip())
+            parts.append(
+                tr(
+                    "A change holds {when}. {effect_help}",
+                    when=_when(parameter),
+                    effect_help=parameter.effect_help,
+                ).strip()
+            )
         default = parameter.show(parameter.default) or "empty"
-        parts.append(f"Default {default}: double-click the name.")
+        parts.append(tr("Default {default}: double-click the name.", default=default))
         # As rich text it is wrapped; one paragraph each.
         self.setToolTip("".join(f"<p>{escape(part)}</p>" for part in parts))
 
@@ -156,11 +163,13 @@ class Row(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         default = self.parameter.default
-        menu.addAction(f"Reset to {self.parameter.show(default) or 'empty'}", self.reset)
+        menu.addAction(
+            tr("Reset to {value}", value=self.parameter.show(default) or "empty"), self.reset
+        )
         for value, word in self.parameter.special.items():
-            menu.addAction(f"Set to {word}", partial(self._request, value))
+            menu.addAction(tr("Set to {word}", word=word), partial(self._request, value))
         menu.addSeparator()
-        menu.addAction("What is this?", partial(self.explained.emit, self.parameter.key))
+        menu.addAction(tr("What is this?"), partial(self.explained.emit, self.parameter.key))
         menu.popup(self.mapToGlobal(where))
 
     def _request(self, value: Value) -> None:
@@ -181,7 +190,7 @@ class NumberRow(Row):
         self.box = ValueBox(parameter)
         self._grid.addWidget(self.box, 0, 1)
         self._grid.addWidget(self.slider, 1, 0, 1, 2)
-        self.slider.setAccessibleName(f"{label}, slider")
+        self.slider.setAccessibleName(tr("{label}, slider", label=label))
         self.box.setAccessibleName(label)
         self.slider.valueChanged.connect(self._slid)
         self.slider.sliderReleased.connect(self.commit)
@@ -298,8 +307,8 @@ class ChoiceRow(Row):
 
 def _when(parameter: Parameter) -> str:
     words = {
-        "now": "at once",
-        "new requests": "for new requests",
-        "new run": "from the next run on",
+        "now": tr("at once"),
+        "new requests": tr("for new requests"),
+        "new run": tr("from the next run on"),
     }
     return words.get(parameter.effect.value, parameter.effect.value)

@@ -8,6 +8,7 @@ from functools import partial
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from poolviz.language import tr
 from poolviz.model.parameters import Parameter, Parameters
 from poolviz.ui.panel.row import Row
 
@@ -33,7 +34,9 @@ class Heading(QWidget):
         super().__init__()
         name = QLabel(text.upper())
         name.setProperty("role", "heading")
-        self.link = link_button("reset", "Reset this section to its defaults.", f"reset {text}")
+        self.link = link_button(
+            "reset", tr("Reset this section to its defaults."), tr("reset {words}", words=text)
+        )
         self.link.clicked.connect(self.reset)
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 6, 0, 0)

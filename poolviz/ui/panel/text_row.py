@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Parameter, Value
 from poolviz.ui.panel.row import Row
@@ -83,7 +84,7 @@ class TextRow(Row):
 
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
-        self.line, self.more = _Line(), _dots(f"{label}, on several lines")
+        self.line, self.more = _Line(), _dots(tr("{label}, on several lines", label=label))
         self.line.setFixedHeight(_HEIGHT)
         self.line.setAccessibleName(label)
         self.line.setPlaceholderText("empty")
@@ -132,7 +133,7 @@ class FileRow(Row):
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
         self._label = label
-        self.file, self.choose = QLabel(), _dots(f"{label}, choose")
+        self.file, self.choose = QLabel(), _dots(tr("{label}, choose", label=label))
         self.file.setProperty("role", "muted")
         beside = QHBoxLayout()
         beside.setSpacing(6)
@@ -144,16 +145,18 @@ class FileRow(Row):
 
     def paint_value(self, value: Value) -> None:
         """Show the name of the file at the path `value`."""
-        name = Path(str(value)).name if value else "no file"
+        name = Path(str(value)).name if value else tr("no file")
         fits = QFontMetrics(self.file.font()).elidedText(name, Qt.TextElideMode.ElideMiddle, _NAME)
         self.file.setText(fits)
         self.file.setToolTip(str(value))
 
     def _choose(self) -> None:
-        dialog = QFileDialog(self, f"Choose the {self._label}")
+        dialog = QFileDialog(self, tr("Choose the {label}", label=self._label))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters(["Text and CSV files (*.csv *.txt *.dat *.log)", "All files (*)"])
+        dialog.setNameFilters(
+            [tr("Text and CSV files (*.csv *.txt *.dat *.log)"), tr("All files (*)")]
+        )
         if self.value:
             dialog.setDirectory(str(Path(str(self.value)).parent))
         dialog.fileSelected.connect(self._take)

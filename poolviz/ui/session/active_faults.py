@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from poolviz.language import tr, tr_noop
 from poolviz.load.faults import FAULTS, FaultConditions
 from poolviz.model.dialect import dialect_of
 from poolviz.model.parameters import Value
@@ -11,7 +12,7 @@ from poolviz.pools.connections.network import over_network
 from poolviz.pools.registry import pool_class
 from poolviz.runs.runner import Run
 
-_NO_RUN = "Faults happen during a run: start one."
+_NO_RUN = tr_noop("Faults happen during a run: start one.")
 
 
 class ActiveFaults:
@@ -31,7 +32,7 @@ class ActiveFaults:
         can are missing."""
         run = self._run
         if run is None or not run.started or run.ended is not None or run.stop_asked:
-            return dict.fromkeys(FAULTS, _NO_RUN)
+            return dict.fromkeys(FAULTS, tr(_NO_RUN))
         target, pool = run.target, pool_class(run.scenario.pool)
         dialect, network = dialect_of(target.conninfo), over_network(target.conninfo)
         conditions = FaultConditions(dialect, target.embedded, pool, load, network)

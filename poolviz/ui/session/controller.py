@@ -17,6 +17,7 @@ from time import monotonic
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
+from poolviz.language import tr
 from poolviz.model.dialect import dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.messages import ProblemReported
@@ -319,10 +320,10 @@ class Controller(QObject):
         if path is not None and path != self.viewing:
             self.view_session(path, then=self._repeat)
         elif self.busy:
-            self.notices.say("again", "Stop the run that goes on first.", passing=True)
+            self.notices.say("again", tr("Stop the run that goes on first."), passing=True)
         elif self.recorder is None or self.recorder.began is None:
             self.notices.say(
-                "again", "There is nothing to run again: open a session.", passing=True
+                "again", tr("There is nothing to run again: open a session."), passing=True
             )
         else:
             self._repeat()
@@ -403,7 +404,7 @@ class Controller(QObject):
     def _watch(self) -> None:
         """See whether the embedded server still runs and the session is still written."""
         if loss := self._server.notice_loss():
-            self.notices.say("server", loss, Weight.BAD, "Start again", self._start_again)
+            self.notices.say("server", loss, Weight.BAD, tr("Start again"), self._start_again)
             self._current.fail(loss)
             self.changed.emit()
         problem = self.shown.new_trouble()

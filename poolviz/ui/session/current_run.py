@@ -8,6 +8,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
+from poolviz.language import tr
 from poolviz.load.faults import FAULTS
 from poolviz.load.statements import needs_tables
 from poolviz.model.errors import PoolvizError
@@ -142,7 +143,7 @@ class CurrentRun(QObject):
 
     def progressed(self, sentence: str) -> None:
         """Show what is being done before the load starts. Called in the worker's thread."""
-        shown = f"Preparing tables: {sentence}…"
+        shown = tr("Preparing tables: {sentence}…", sentence=sentence)
         self._inbox.post(lambda: self._notices.say(_PROGRESS, shown, closable=False))
 
     def warned(self, warning: RunWarning) -> None:
@@ -167,7 +168,7 @@ class CurrentRun(QObject):
     def _begun(self, run: Run) -> None:
         self._notices.take_back(_PROGRESS)
         if run.not_kept:
-            sentence = f"This session is kept in memory only: {run.not_kept}"
+            sentence = tr("This session is kept in memory only: {not_kept}", not_kept=run.not_kept)
             self._notices.say("recorder", sentence, Weight.WARN)
         self.recording.emit(run)
         if self._requested.pool.id == run.scenario.pool and run is self._run and not self._over:
@@ -274,7 +275,7 @@ class CurrentRun(QObject):
             self._notices.take_back(problem.topic)
         elif problem.topic == "engine":  # it hangs, and is killed if it doesn't stop
             self._notices.say(
-                "engine", problem.sentence, Weight.BAD, "Start again", self.restart_wanted.emit
+                "engine", problem.sentence, Weight.BAD, tr("Start again"), self.restart_wanted.emit
             )
         else:
             passing = problem.topic in FAULTS
@@ -289,7 +290,7 @@ class CurrentRun(QObject):
             self._notices.take_back(topic)
         if ended.failure:
             self._notices.say(
-                "run", ended.failure, Weight.BAD, "Start again", self.restart_wanted.emit
+                "run", ended.failure, Weight.BAD, tr("Start again"), self.restart_wanted.emit
             )
         elif run.recorder is not None and run.recorder.began is not None:
             words, weight = shortcoming(run.recorder)

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal
 
+from poolviz.language import tr
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.session.notices import Notices, Weight
 
 _TOPIC = "ghost"  # of notices
-_CURVES = "The pale curves (active and waiting, wait p95, ops/s) are those of"
-_FIGURES = "Its figures are beside those of the new run (F8). Esc removes it."
 
 
 class Ghost(QObject):
@@ -48,16 +47,24 @@ class Ghost(QObject):
         if self.recorder is None:
             return
         if name:
-            sentence = f"{_CURVES} {name}, which is run again."
+            sentence = tr(
+                "The pale curves (active and waiting, wait p95, ops/s) are those of {name}, which "
+                "is run again.",
+                name=name,
+            )
         else:
             began = self.recorder.began
-            pool = began.scenario.pool if began is not None else "another pool"
-            sentence = f"{_CURVES} the run before, on {pool}. {_FIGURES}"
+            sentence = tr(
+                "The pale curves (active and waiting, wait p95, ops/s) are those of the run "
+                "before, "
+                "on {pool}. Its figures are beside those of the new run (F8). Esc removes it.",
+                pool=began.scenario.pool if began is not None else tr("another pool"),
+            )
         self._notices.say(
             _TOPIC,
             " ".join((sentence, *left_out)),
             Weight.WARN if left_out else Weight.INFO,
-            "Remove them",
+            tr("Remove them"),
             self.remove,
             closable=False,
         )

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from PySide6.QtCore import QObject, Signal
 
+from poolviz.language import tr
 from poolviz.model.errors import PoolvizError
 
 _logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, PoolvizError):
         return str(error)
     log_fault(error)
-    return f"Something unexpected happened: {error!r}."
+    return tr("Something unexpected happened: {error!r}.", error=error)
 
 
 def log_fault(error: BaseException) -> None:

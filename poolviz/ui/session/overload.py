@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from poolviz.language import tr
 from poolviz.model.load_generator import limits_crossed
 from poolviz.model.sample import Sample
 
@@ -35,7 +36,8 @@ class Overload:
 
 def limit_sentence(sample: Sample) -> str:
     """Return what to say of an overload that lasts, by a sample that was over a limit."""
-    return (
-        f"The load generator is at its own limit ({limits_crossed(sample.cpu, sample.lag)}): "
-        "these figures may be its own, not the pool's."
+    return tr(
+        "The load generator is at its own limit ({limits_crossed}): these "
+        "figures may be its own, not the pool's.",
+        limits_crossed=limits_crossed(sample.cpu, sample.lag),
     )

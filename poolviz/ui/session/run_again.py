@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
@@ -58,7 +59,7 @@ class RunAgain(QObject):
         began = recorder.began
         assert began is not None
         scenario = began.scenario
-        name = "The last run" if recorder.path is None else recorder.path.name
+        name = tr("The last run") if recorder.path is None else recorder.path.name
         try:
             replay = Replay.of(name, began, recorder.marks, recorder.duration, recorder.members)
             pool = shown_pool(scenario.pool, scenario.limits)
@@ -71,12 +72,19 @@ class RunAgain(QObject):
     def take(self, replay: Replay) -> None:
         """Repeat a session from the next Start on, and say so."""
         self.replay = replay
-        recorded = f" It was recorded on {replay.server}." if replay.server else ""
+        sentence = tr(
+            "Start runs {name} again, with every change and fault at its time. Choose the pool, "
+            "its "
+            "limits, the load and the server first.",
+            name=replay.name,
+        )
+        if replay.server:
+            recorded = tr("It was recorded on {server}.", server=replay.server)
+            sentence = f"{sentence} {recorded}"
         self._notices.say(
             TOPIC,
-            f"Start runs {replay.name} again, with every change and fault at its time. Choose the "
-            f"pool, its limits, the load and the server first.{recorded}",
-            remedy="Cancel",
+            sentence,
+            remedy=tr("Cancel"),
             act=self.forget,
             closable=False,
         )

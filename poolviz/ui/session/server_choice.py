@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
+from poolviz.language import tr
 from poolviz.runs.runner import SERVER_LOST, Runner
 from poolviz.servers.target import Target
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
@@ -57,7 +58,7 @@ class ServerChoice(QObject):
         self._attempts += 1
         attempt = self._attempt = self._attempts
         dsn = self.dsn
-        sentence = "Starting PostgreSQL…" if dsn is None else "Connecting to your server…"
+        sentence = tr("Starting PostgreSQL…") if dsn is None else tr("Connecting to your server…")
         self._notices.say("server", sentence, closable=False)
         self._run_worker.do(
             lambda: self._runner.reach(dsn, self._progress),
@@ -99,7 +100,11 @@ class ServerChoice(QObject):
         self._attempt = 0
         start = self._start
         self._notices.say(
-            "server", sentence_of(error), Weight.BAD, "Try again", lambda: self._try_again(start)
+            "server",
+            sentence_of(error),
+            Weight.BAD,
+            tr("Try again"),
+            lambda: self._try_again(start),
         )
         self.changed.emit()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
@@ -92,9 +93,14 @@ class ShownRecord(QObject):
             self._notices.say("run", words, weight)
         if untaken:
             keys = ", ".join(on_one_line(key[:_LONGEST_KEY]) for key in untaken[:_FEW_KEYS])
-            more = f" and {len(untaken) - _FEW_KEYS} more" if len(untaken) > _FEW_KEYS else ""
-            sentence = f"{self.viewing.name} records values that can't be shown beside the charts:"
-            self._notices.say("session", f"{sentence} {keys}{more}.", Weight.WARN)
+            if len(untaken) > _FEW_KEYS:
+                keys = tr("{keys} and {n} more", keys=keys, n=len(untaken) - _FEW_KEYS)
+            sentence = tr(
+                "{name} records values that can't be shown beside the charts: {keys}.",
+                name=self.viewing.name,
+                keys=keys,
+            )
+            self._notices.say("session", sentence, Weight.WARN)
 
     def choose(self, member: str) -> None:
         """Show the member of that name, or the whole again."""
@@ -148,7 +154,7 @@ def _open_session(path: Path) -> tuple[Recorder, type[Pool]]:
     recorder = Recorder.open(path)
     try:
         if recorder.began is None:
-            raise InputError(f"{path} holds no run that could be shown.")
+            raise InputError(tr("{path} holds no run that could be shown.", path=path))
         source = recorder.last if recorder.last is not None else recorder.began.scenario
         return recorder, shown_pool(recorder.began.scenario.pool, source.limits)
     except BaseException:

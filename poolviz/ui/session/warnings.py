@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from poolviz.language import tr, trn
 from poolviz.load.statements import needs_tables
 from poolviz.model.errors import InputError
 from poolviz.model.sample import Sample
@@ -42,9 +43,9 @@ class Warnings:
         sentence = misfit(pool, self._server.dsn)
         if not sentence:
             return True
-        remedy, act = "Own server…", self._ask_for_server
+        remedy, act = tr("Own server…"), self._ask_for_server
         if not misfit(pool, None):
-            remedy, act = "Embedded PostgreSQL", self._take_embedded
+            remedy, act = tr("Embedded PostgreSQL"), self._take_embedded
         self._notices.say(_LOAD, sentence, Weight.WARN, remedy, act, closable=False)
         return False
 
@@ -61,8 +62,9 @@ class Warnings:
         if busy or target is None or target.embedded:
             self._notices.take_back(_LOAD)
         else:
-            nothing = "" if needs_tables(scenario) else " Nothing is created there."
-            sentence = connections_announced(scenario, target) + nothing
+            sentence = connections_announced(scenario, target)
+            if not needs_tables(scenario):
+                sentence = f"{sentence} {tr('Nothing is created there.')}"
             self._notices.say(_LOAD, sentence, closable=False)
 
     def show_changed_arguments(self, keys: Sequence[str], start_again: Callable[[], None]) -> None:
@@ -71,9 +73,13 @@ class Warnings:
         if not keys:
             self._notices.take_back(_CONNECT)
             return
-        verb = "applies" if len(keys) == 1 else "apply"
-        sentence = f"{' and '.join(keys)} {verb} when the pool is made: start a new run with it."
-        self._notices.say(_CONNECT, sentence, Weight.WARN, "Start again", start_again)
+        sentence = trn(
+            "{keys} applies when the pool is made: start a new run with it.",
+            "{keys} apply when the pool is made: start a new run with it.",
+            len(keys),
+            keys=", ".join(keys),
+        )
+        self._notices.say(_CONNECT, sentence, Weight.WARN, tr("Start again"), start_again)
 
     def watch(self, last: Sample | None) -> None:
         """Show a notice while the load generator is at its own limit, by the newest sample."""

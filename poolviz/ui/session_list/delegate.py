@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr
 from poolviz.sessions.file.label import LONGEST_NAME
 from poolviz.sessions.kept_session import Ending, KeptSession
 from poolviz.ui.session_list.contents import Preview
@@ -72,8 +73,8 @@ class SessionDelegate(QStyledItemDelegate):
         editor = super().createEditor(parent, option, index)
         if isinstance(editor, QLineEdit):
             editor.setMaxLength(LONGEST_NAME)
-            editor.setPlaceholderText("Name")
-            editor.setAccessibleName("Name of the session")
+            editor.setPlaceholderText(tr("Name"))
+            editor.setAccessibleName(tr("Name of the session"))
         return editor
 
     def updateEditorGeometry(

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.sessions.limits import SessionLimits, parse_age, parse_size, shown_age
 from poolviz.ui.elided_label import ElidedLabel
 
 _AGES = ("7d", "30d", "90d", "365d", "none")
 _SIZES = ("500MB", "2GB", "10GB", "50GB", "none")
-_ANY_AGE, _ANY_SIZE = "any age", "no limit"
+_ANY_AGE, _ANY_SIZE = tr_noop("any age"), tr_noop("no limit")
 
 
 class LimitsBar(QWidget):
@@ -30,8 +31,8 @@ class LimitsBar(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(7)
         for words, box, name in (
-            ("Keep sessions of the last", self.age, "Age of sessions"),
-            ("and together", self.total, "Size of all sessions"),
+            (tr("Keep sessions of the last"), self.age, tr("Age of sessions")),
+            (tr("and together"), self.total, tr("Size of all sessions")),
         ):
             label = QLabel(words)
             label.setProperty("role", "note")
@@ -42,7 +43,7 @@ class LimitsBar(QWidget):
             label.setBuddy(box)
             row.addWidget(label)
             row.addWidget(box)
-        rest = ElidedLabel("; those with a name or marked Keep always")
+        rest = ElidedLabel(tr("; those with a name or marked Keep always"))
         rest.setProperty("role", "note")
         row.addWidget(rest, 1)
         self.age.addItems([_shown_age(parse_age(text)) for text in _AGES])
@@ -90,18 +91,22 @@ def _entered(
 
 def _parsed_age(text: str) -> int | None:
     short = text.replace("days", "d").replace("hours", "h").replace("weeks", "w")
-    return None if text == _ANY_AGE else parse_age(short)
+    return None if text == tr(_ANY_AGE) else parse_age(short)
 
 
 def _parsed_size(text: str) -> int | None:
-    return None if text == _ANY_SIZE else parse_size(text)
+    return None if text == tr(_ANY_SIZE) else parse_size(text)
 
 
 def _shown_age(seconds: int | None) -> str:
-    return _ANY_AGE if seconds is None else shown_age(seconds)
+    return tr(_ANY_AGE) if seconds is None else shown_age(seconds)
 
 
 def _shown_size(size: int | None) -> str:
     if size is None:
-        return _ANY_SIZE
-    return f"{size / 1e9:.4g} GB" if size >= 1e9 else f"{size / 1e6:.4g} MB"
+        return tr(_ANY_SIZE)
+    return (
+        tr("{size:.4g} GB", size=size / 1000000000.0)
+        if size >= 1e9
+        else tr("{size:.4g} MB", size=size / 1000000.0)
+    )

@@ -18,6 +18,7 @@ from PySide6.QtCore import (
     Signal,
 )
 
+from poolviz.language import tr, tr_noop
 from poolviz.sessions.kept_session import Ending, KeptSession
 from poolviz.sessions.limits import shown_size
 from poolviz.ui.charts.axes import lasting
@@ -42,11 +43,11 @@ class Column(IntEnum):
 
 _TITLES = {
     Column.PICTURE: "",
-    Column.SESSION: "Session",
-    Column.STARTED: "Started",
-    Column.LENGTH: "Length",
-    Column.SIZE: "Size",
-    Column.ENDING: "Ended",
+    Column.SESSION: tr_noop("Session"),
+    Column.STARTED: tr_noop("Started"),
+    Column.LENGTH: tr_noop("Length"),
+    Column.SIZE: tr_noop("Size"),
+    Column.ENDING: tr_noop("Ended"),
 }
 _RIGHT = (Column.LENGTH, Column.SIZE)
 
@@ -116,7 +117,7 @@ class SessionsModel(QAbstractTableModel):
     ) -> Any:
         """Return the title of a column."""
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return _TITLES[Column(section)]
+            return tr(_TITLES[Column(section)])
         if role == Qt.ItemDataRole.TextAlignmentRole and section in _RIGHT:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
@@ -203,7 +204,7 @@ def shown(session: KeptSession, column: Column) -> str:
             return shown_size(session.size)
         case Column.ENDING:
             if session.ending is Ending.KILLED:
-                return f"killed: ends at {session.duration_s:,.1f} s"
+                return tr("killed: ends at {duration_s:,.1f} s", duration_s=session.duration_s)
             return session.ending.value
 
 

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr, trn
 from poolviz.model.errors import InputError
 from poolviz.sessions.file.label import LONGEST_NOTE
 from poolviz.sessions.folder import SessionsFolder
@@ -97,12 +98,12 @@ class SessionsPage(QFrame):
         self.shown.setSourceModel(self.model)
         self.table = SessionTable(self.model, self.shown, theme, self)
         self.search, self.total = QLineEdit(), QLabel()
-        self.note, self.keep, self.file = QLineEdit(), QCheckBox("Keep"), ElidedLabel()
-        self.open_button = QPushButton("Open")
-        self.again_button = QPushButton("Run again with…")
-        self.compare_button = QPushButton("Compare")
-        self.rename_button = QPushButton("Rename")
-        self.delete_button = QPushButton("Delete")
+        self.note, self.keep, self.file = QLineEdit(), QCheckBox(tr("Keep")), ElidedLabel()
+        self.open_button = QPushButton(tr("Open"))
+        self.again_button = QPushButton(tr("Run again with…"))
+        self.compare_button = QPushButton(tr("Compare"))
+        self.rename_button = QPushButton(tr("Rename"))
+        self.delete_button = QPushButton(tr("Delete"))
         self.limits_bar = LimitsBar(self)
         self._empty, self._empty_note = QLabel(), QLabel()
         self._timer = QTimer(self, interval=_LOOK)
@@ -163,14 +164,14 @@ class SessionsPage(QFrame):
     # Construction
 
     def _lay_out(self) -> None:
-        title = QLabel("Sessions")
+        title = QLabel(tr("Sessions"))
         title.setProperty("role", "title")
         self.total.setProperty("role", "note")
-        self.search.setPlaceholderText("Search (Ctrl+F)")
-        self.search.setAccessibleName("Search sessions")
+        self.search.setPlaceholderText(tr("Search (Ctrl+F)"))
+        self.search.setAccessibleName(tr("Search sessions"))
         self.search.setClearButtonEnabled(True)
         self.search.setMaximumWidth(260)
-        close = QPushButton("Back to the charts")
+        close = QPushButton(tr("Back to the charts"))
         close.clicked.connect(self.left)
         head = _row(title, self.total, None, self.search, close)
         empty = QWidget()
@@ -188,10 +189,10 @@ class SessionsPage(QFrame):
         self._stack = QStackedLayout(middle)
         self._stack.addWidget(self.table)
         self._stack.addWidget(empty)
-        self.note.setPlaceholderText("Note")
-        self.note.setAccessibleName("Note about the session")
+        self.note.setPlaceholderText(tr("Note"))
+        self.note.setAccessibleName(tr("Note about the session"))
         self.note.setMaxLength(LONGEST_NOTE)
-        self.keep.setToolTip("Never remove it by age or size.")
+        self.keep.setToolTip(tr("Never remove it by age or size."))
         self.file.setProperty("role", "note")
         self.open_button.setProperty("primary", "true")
         for button in self._buttons:
@@ -313,17 +314,20 @@ class SessionsPage(QFrame):
     def _show_contents(self) -> None:
         """Show how many sessions there are, or what an empty folder means."""
         sessions = self.model.sessions
-        many = "1 session" if len(sessions) == 1 else f"{len(sessions):,} sessions"
+        many = trn("{n:,} session", "{n:,} sessions", len(sessions))
         self.total.setText(f"{many}, {shown_size(sum(each.size for each in sessions))}")
         if not sessions:
-            self._empty.setText("No sessions yet")
+            self._empty.setText(tr("No sessions yet"))
             self._empty_note.setText(
-                "Press Start: every run is kept here, in the window and by `poolviz run`.\n"
-                f"{self._folder.folder}"
+                tr(
+                    "Press Start: every run is kept here, in the window and by `poolviz "
+                    "run`.\n{folder}",
+                    folder=self._folder.folder,
+                )
             )
         else:
-            self._empty.setText("No session matches")
-            self._empty_note.setText("Names, notes, pools, servers and dates are searched.")
+            self._empty.setText(tr("No session matches"))
+            self._empty_note.setText(tr("Names, notes, pools, servers and dates are searched."))
         nothing = not self._unread and self.shown.rowCount() == 0
         self._stack.setCurrentIndex(1 if nothing else 0)
         self._below.setVisible(bool(sessions) or self._unread)
@@ -353,9 +357,9 @@ class SessionsPage(QFrame):
         self.compare_button.setEnabled(len(chosen) > 1 and chosen == still)
         recording = any(each.ending is Ending.RECORDING for each in chosen)
         self.delete_button.setEnabled(bool(chosen) and not recording)
-        self.delete_button.setToolTip("Stop its run first." if recording else "")
+        self.delete_button.setToolTip(tr("Stop its run first.") if recording else "")
         self.compare_button.setToolTip(
-            "" if len(chosen) > 1 else "Select two sessions or more, with Ctrl or Shift."
+            "" if len(chosen) > 1 else tr("Select two sessions or more, with Ctrl or Shift.")
         )
         self._show_label(one if one in still else None)
         self.file.setText("" if one is None else one.path.name)
@@ -438,17 +442,19 @@ class SessionsPage(QFrame):
         chosen = self.selected
         if not chosen or not self.delete_button.isEnabled():
             if any(each.ending is Ending.RECORDING for each in chosen):
-                self._complain("A session that is being recorded can't be deleted: stop its run.")
+                self._complain(
+                    tr("A session that is being recorded can't be deleted: stop its run.")
+                )
             return
-        names = [shown(each, Column.SESSION) for each in chosen[:_FEW]]
-        more = f" and {len(chosen) - _FEW:,} more" if len(chosen) > _FEW else ""
+        names = ", ".join(shown(each, Column.SESSION) for each in chosen[:_FEW])
+        if len(chosen) > _FEW:
+            names = tr("{names} and {n:,} more", names=names, n=len(chosen) - _FEW)
         size = shown_size(sum(each.size for each in chosen))
-        many = "this session" if len(chosen) == 1 else f"{len(chosen):,} sessions"
         question = Question(
-            "Delete sessions",
-            f"Delete {many}?",
-            f"{', '.join(names)}{more}: {size} that can't be brought back.",
-            "Delete",
+            tr("Delete sessions"),
+            trn("Delete this session?", "Delete {n:,} sessions?", len(chosen)),
+            tr("{names}: {size} that can't be brought back.", names=names, size=size),
+            tr("Delete"),
             self,
         )
         question.accepted.connect(lambda: self._remove([each.path for each in chosen]))
@@ -462,11 +468,11 @@ class SessionsPage(QFrame):
     def _tell_removed(self, found: tuple[list[Path], list[InputError]]) -> None:
         gone, errors = found
         if errors:
-            deleted = "1 session was" if len(gone) == 1 else f"{len(gone):,} sessions were"
-            failed = " ".join(map(str, errors[:_FEW]))
-            more = f" And {len(errors) - _FEW:,} more." if len(errors) > _FEW else ""
-            sentence = f"{deleted} deleted. {failed}{more}"
-            self._notices.say(_TOPIC, sentence, Weight.WARN)
+            deleted = trn("{n:,} session was deleted.", "{n:,} sessions were deleted.", len(gone))
+            more = len(errors) - _FEW
+            sentences = [deleted, *map(str, errors[:_FEW])]
+            sentences += [tr("And {n:,} more.", n=more)] if more > 0 else []
+            self._notices.say(_TOPIC, " ".join(sentences), Weight.WARN)
         else:
             self._notices.take_back(_TOPIC)
         if gone:

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from poolviz.language import tr
 from poolviz.ui.session_list.delegate import PICTURE, ROW, SessionDelegate
 from poolviz.ui.session_list.model import Column, SearchedSessions, SessionsModel
 from poolviz.ui.style.theme import Theme
@@ -35,7 +36,7 @@ class SessionTable(QTableView):
         self._delegate = SessionDelegate(model, theme, self)
         self.setModel(shown)
         self.setItemDelegate(self._delegate)
-        self.setAccessibleName("Sessions")
+        self.setAccessibleName(tr("Sessions"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSettings, QStandardPaths, Qt, Signal
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Scenario
@@ -30,7 +31,7 @@ from poolviz.ui.toolbar.export_strip import ExportStrip
 _FOLDER = "export/folder"
 _KEYS = {".png": "Ctrl+E", ".poolviz": "Ctrl+S"}
 _GRAPHS, _SCENARIO = ".png", ".toml"
-_LABELS = {_SCENARIO: "Save as scenario"}
+_LABELS = {_SCENARIO: tr_noop("Save as scenario")}
 
 
 class ExportMenu(QMenu):
@@ -57,7 +58,7 @@ class ExportMenu(QMenu):
         self.formats = formats = exporters()
         for suffix in sorted(formats, key=lambda suffix: suffix != _GRAPHS):
             exporter = formats[suffix]
-            action = self.addAction(f"{_LABELS.get(suffix, exporter.label)}…")
+            action = self.addAction(f"{tr(_LABELS.get(suffix, exporter.label))}…")
             action.setObjectName(f"export{suffix}")
             action.triggered.connect(lambda _=False, suffix=suffix: self._ask(suffix))
             if suffix in _KEYS:
@@ -66,8 +67,8 @@ class ExportMenu(QMenu):
         self.addSeparator()
         self.choice = QMenu(self)
         self.charts = self._chart_choice()
-        self.only_visible = self.addAction("Only what the charts show")
-        self.anonymous = self.addAction("Without names of servers and users")
+        self.only_visible = self.addAction(tr("Only what the charts show"))
+        self.anonymous = self.addAction(tr("Without names of servers and users"))
         for choice in (self.only_visible, self.anonymous):
             choice.setCheckable(True)
 
@@ -89,10 +90,14 @@ class ExportMenu(QMenu):
         self.addMenu(menu)
         group = QActionGroup(self)
         group.triggered.connect(
-            lambda action: menu.setTitle(f"Charts in pictures and reports: {action.text()}")
+            lambda action: menu.setTitle(
+                tr("Charts in pictures and reports: {words}", words=action.text())
+            )
         )
         for name in ("", *PICTURE):
-            action = menu.addAction(f"{CHARTS[name].title} alone" if name else "All")
+            action = menu.addAction(
+                tr("{chart} alone", chart=tr(CHARTS[name].title)) if name else tr("All")
+            )
             action.setData(name)
             action.setCheckable(True)
             group.addAction(action)
@@ -158,7 +163,9 @@ class ExportMenu(QMenu):
     def _run(self, export: ExportProcess, exporter: Exporter) -> tuple[Path, ...]:
         """Export. Called by the worker."""
         exporter.check(export.path)
-        self._controller.inbox.post(lambda: self.strip.begin(f"Writing {export.path.name}…"))
+        self._controller.inbox.post(
+            lambda: self.strip.begin(tr("Writing {file}…", file=export.path.name))
+        )
         return export.run()
 
     def _advance(self, share: float) -> None:
@@ -187,7 +194,7 @@ class ExportMenu(QMenu):
         def done(files: tuple[Path, ...]) -> None:
             self._over(export)
             names = " and ".join(file.name for file in files)
-            self.wrote.emit(f"Wrote {names} to {path.parent}")
+            self.wrote.emit(tr("Wrote {names} to {parent}", names=names, parent=path.parent))
 
         def failed(error: BaseException) -> None:
             self._over(export)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
+from poolviz.language import tr
 from poolviz.ui.elided_label import ElidedLabel
 
 _STEPS = 1000
@@ -20,15 +21,15 @@ class ExportStrip(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.words, self.bar, self.button = ElidedLabel(), QProgressBar(), QPushButton("Cancel")
+        self.words, self.bar, self.button = ElidedLabel(), QProgressBar(), QPushButton(tr("Cancel"))
         self.words.setFixedWidth(_WORDS_WIDTH)
         self.words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.bar.setFixedWidth(_BAR_WIDTH)
         self.button.setProperty("role", "pill")
         self.bar.setTextVisible(False)
         self.bar.setRange(0, _STEPS)
-        self.bar.setAccessibleName("Progress of the export")
-        self.button.setAccessibleName("Cancel the export")
+        self.bar.setAccessibleName(tr("Progress of the export"))
+        self.button.setAccessibleName(tr("Cancel the export"))
         self.button.clicked.connect(self.cancelled)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -50,5 +51,5 @@ class ExportStrip(QWidget):
 
     def cancelling(self) -> None:
         """Show that it is being cancelled."""
-        self.words.setText("Cancelling…")
+        self.words.setText(tr("Cancelling…"))
         self.button.setEnabled(False)

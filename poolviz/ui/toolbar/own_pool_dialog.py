@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr, tr_noop
 from poolviz.load.settings import settings_for
 from poolviz.model.errors import InputError
 from poolviz.pools.base import Pool, TaskPool
@@ -31,8 +32,8 @@ from poolviz.pools.registry import pool_class
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import sentence_of
 
-_RECOGNISED = "as recognised"
-_TO_RUN = "Connect to the run's server, where it has a server of its own"
+_RECOGNISED = tr_noop("as recognised")
+_TO_RUN = tr_noop("Connect to the run's server, where it has a server of its own")
 _CLIENTS = (_RECOGNISED, "threads", "tasks")
 
 
@@ -72,15 +73,15 @@ class OwnPoolDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Your own pool")
+        self.setWindowTitle(tr("Your own pool"))
         self.resize(620, 520)
         self._controller, self._found = controller, found
         self._open = True
         self.list = QTreeWidget()
         self.acquire, self.release = QLineEdit(), QLineEdit()
-        self.clients, self.to_run = QComboBox(), QCheckBox(_TO_RUN)
+        self.clients, self.to_run = QComboBox(), QCheckBox(tr(_TO_RUN))
         self.answer = QLabel()
-        self.use_button = QPushButton("Use this pool")
+        self.use_button = QPushButton(tr("Use this pool"))
         self._fill(candidates)
         self._set_up()
         self._lay_out(candidates)
@@ -104,7 +105,7 @@ class OwnPoolDialog(QDialog):
 
     def _fill(self, candidates: Sequence[Candidate]) -> None:
         self.list.setColumnCount(3)
-        self.list.setHeaderLabels(["Name", "What it is", "Clients"])
+        self.list.setHeaderLabels([tr("Name"), tr("What it is"), tr("Clients")])
         usable_first = sorted(
             candidates, key=lambda each: isinstance(self._found[each.id], InputError)
         )
@@ -113,7 +114,7 @@ class OwnPoolDialog(QDialog):
             refused = isinstance(pool, InputError)
             what = each.what if isinstance(pool, InputError) else pool.what or each.what
             clients = "" if isinstance(pool, InputError) else _clients(pool)
-            item = QTreeWidgetItem([each.name, what, "can't be used" if refused else clients])
+            item = QTreeWidgetItem([each.name, what, tr("can't be used") if refused else clients])
             item.setData(0, Qt.ItemDataRole.UserRole, each.id)
             if refused:
                 for column in range(3):
@@ -123,15 +124,15 @@ class OwnPoolDialog(QDialog):
     def _set_up(self) -> None:
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
-        self.list.setAccessibleName("classes, functions and objects of the file")
+        self.list.setAccessibleName(tr("classes, functions and objects of the file"))
         header = self.list.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         for key, line in (("acquire", self.acquire), ("release", self.release)):
-            line.setPlaceholderText(_RECOGNISED)
+            line.setPlaceholderText(tr(_RECOGNISED))
             line.setToolTip(OWN_OPTIONS[key])
-            line.setAccessibleName(f"{key} method")
+            line.setAccessibleName(tr("{key} method", key=key))
         self.clients.addItems(_CLIENTS)
         self.clients.setToolTip(OWN_OPTIONS["clients"])
         self.clients.setAccessibleName("clients")
@@ -149,17 +150,17 @@ class OwnPoolDialog(QDialog):
         place.setProperty("role", "note")
         place.setTextFormat(Qt.TextFormat.PlainText)
         place.setWordWrap(True)
-        question = QLabel("Which of these is the pool?")
+        question = QLabel(tr("Which of these is the pool?"))
         question.setProperty("role", "name")
         form = QFormLayout()
         form.setHorizontalSpacing(12)
         form.setVerticalSpacing(8)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        form.addRow("Acquire by", self.acquire)
-        form.addRow("Release by", self.release)
-        form.addRow("Clients", self.clients)
+        form.addRow(tr("Acquire by"), self.acquire)
+        form.addRow(tr("Release by"), self.release)
+        form.addRow(tr("Clients"), self.clients)
         form.addRow("", self.to_run)
-        cancel = QPushButton("Cancel")
+        cancel = QPushButton(tr("Cancel"))
         cancel.setAutoDefault(False)
         cancel.clicked.connect(self.reject)
         buttons = QHBoxLayout()
@@ -212,7 +213,7 @@ class OwnPoolDialog(QDialog):
             return
         id = with_options(bare, options)
         self.use_button.setEnabled(False)
-        self._say("Importing the file…", "note")
+        self._say(tr("Importing the file…"), "note")
 
         def learned(_: None) -> None:
             self._controller.file_worker.do(lambda: usable(id), self._take, self._refuse)

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.pools.base import Pool
 from poolviz.pools.custom.candidates import Candidate, candidates_in
@@ -32,7 +33,7 @@ class PoolMenu(QMenu):
         self.setToolTipsVisible(True)
         self._pools = QActionGroup(self)
         self._end = self.addSeparator()
-        self.addAction("Your own pool…").triggered.connect(self._ask_for_file)
+        self.addAction(tr("Your own pool…")).triggered.connect(self._ask_for_file)
         self.aboutToShow.connect(self.fill)
 
     def fill(self) -> None:
@@ -62,7 +63,11 @@ class PoolMenu(QMenu):
             if missing:
                 action, driver = actions[listing.id], bool(listing.drivers)
                 action.setText(f"{listing.title}   {missing}" if driver else listing.title)
-                action.setToolTip(f"Its driver isn't installed: {missing}" if driver else missing)
+                action.setToolTip(
+                    tr("Its driver isn't installed: {missing}", missing=missing)
+                    if driver
+                    else missing
+                )
                 action.setEnabled(False)
 
     def _add(self, id: str, title: str) -> QAction:
@@ -93,10 +98,10 @@ class PoolMenu(QMenu):
         self._show_chosen()
 
     def _ask_for_file(self) -> None:
-        dialog = QFileDialog(self.window(), "Your own pool")
+        dialog = QFileDialog(self.window(), tr("Your own pool"))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilter("Python (*.py)")
+        dialog.setNameFilter(tr("Python (*.py)"))
         dialog.fileSelected.connect(self._read_file)
         dialog.open()
 

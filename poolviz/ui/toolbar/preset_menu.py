@@ -9,6 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
+from poolviz.language import tr
 from poolviz.model.errors import PoolvizError
 from poolviz.scenarios.presets import presets
 from poolviz.ui.language import in_users_language
@@ -26,7 +27,7 @@ class PresetMenu(QMenu):
         self._notices = notices
         self._filled = False
         self.setToolTipsVisible(True)
-        self._open = self.addAction("Open a scenario…")
+        self._open = self.addAction(tr("Open a scenario…"))
         self._open.triggered.connect(self.file_wanted)
         self.aboutToShow.connect(self.fill)
 

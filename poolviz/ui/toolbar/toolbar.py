@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr
 from poolviz.model.dialect import SQLITE, dialect_of
 from poolviz.ui.help_places import set_topic
 from poolviz.ui.language import in_users_language
@@ -51,22 +52,22 @@ class Toolbar(QFrame):
         self.setObjectName("toolbar")
         self.setFixedHeight(HEIGHT)
         self._controller, self._theme = controller, theme
-        self.run_button = _button("Start")
+        self.run_button = _button(tr("Start"))
         self.run_button.setProperty("primary", "true")
-        self.server_button = _button("Server", _DropDown)
-        self.pool_button = _button("Pool", _DropDown)
-        self.preset_button = _button("Preset", _DropDown)
-        self.mark_button = _button("Mark")
-        self.export_button = _button("Export", _DropDown)
+        self.server_button = _button(tr("Server"), _DropDown)
+        self.pool_button = _button(tr("Pool"), _DropDown)
+        self.preset_button = _button(tr("Preset"), _DropDown)
+        self.mark_button = _button(tr("Mark"))
+        self.export_button = _button(tr("Export"), _DropDown)
         self.menu_button = _button("")
         self.run_button.clicked.connect(self._start_or_stop)
         self.mark_button.clicked.connect(controller.mark)
-        self.mark_button.setToolTip("Mark this moment on the timeline (M)")
+        self.mark_button.setToolTip(tr("Mark this moment on the timeline (M)"))
         set_topic(self.preset_button, "scenario")
         set_topic(self.export_button, ".png")
         self.run_button.setMinimumWidth(82)
         self.menu_button.setAccessibleName("menu")
-        self.menu_button.setToolTip("View, theme, files and help")
+        self.menu_button.setToolTip(tr("View, theme, files and help"))
         _drop_down(self.server_button, self._server_menu())
         _drop_down(self.pool_button, PoolMenu(controller, self))
         _drop_down(self.preset_button, presets)
@@ -99,17 +100,17 @@ class Toolbar(QFrame):
         """Show the controller's state."""
         controller, theme = self._controller, self._theme
         text, icon_name, enabled = {
-            State.CONNECTING: ("Start", "play", False),
-            State.READY: ("Start", "play", True),
-            State.STARTING: ("Stop", "stop", True),
-            State.RUNNING: ("Stop", "stop", True),
-            State.STOPPING: ("Stopping…", "stop", False),
+            State.CONNECTING: (tr("Start"), "play", False),
+            State.READY: (tr("Start"), "play", True),
+            State.STARTING: (tr("Stop"), "stop", True),
+            State.RUNNING: (tr("Stop"), "stop", True),
+            State.STOPPING: (tr("Stopping…"), "stop", False),
         }[controller.state]
         self.run_button.setText(text)
         self.run_button.setIcon(icon(icon_name, theme.on_accent, theme.faint))
         self.run_button.setEnabled(enabled)
         self.run_button.setToolTip(
-            "Start the load (F5)" if icon_name == "play" else "Stop the load (Shift+F5)"
+            tr("Start the load (F5)") if icon_name == "play" else tr("Stop the load (Shift+F5)")
         )
         self.mark_button.setEnabled(controller.state is State.RUNNING)
         recorder = controller.recorder
@@ -123,9 +124,12 @@ class Toolbar(QFrame):
     def _show_preset(self) -> None:
         """Show the scenario's title until a value is changed."""
         scenario = self._controller.scenario
-        self.preset_button.setText(f"Preset: {scenario.title}" if scenario.title else "Preset")
+        self.preset_button.setText(
+            tr("Preset: {title}", title=scenario.title) if scenario.title else tr("Preset")
+        )
         self.preset_button.setToolTip(
-            as_tool_tip(in_users_language(scenario.watch)) or "Scenarios that show what pools do"
+            as_tool_tip(in_users_language(scenario.watch))
+            or tr("Scenarios that show what pools do")
         )
 
     def _show_server(self) -> None:
@@ -136,13 +140,13 @@ class Toolbar(QFrame):
         if controller.embedded:
             version = f" {target.version.split('.')[0]}" if target is not None else ""
             name, about = (
-                f"Embedded PostgreSQL{version}",
-                "The PostgreSQL server that poolviz starts.",
+                tr("Embedded PostgreSQL{version}", version=version),
+                tr("The PostgreSQL server that poolviz starts."),
             )
         elif target is not None:
             name, about = _short(target.shown), target.shown
         else:
-            name, about = "Own server", "Not connected."
+            name, about = tr("Own server"), tr("Not connected.")
         if target is not None:
             about += f"\n{target.about}."
         self.server_button.setText(name)
@@ -160,9 +164,9 @@ class Toolbar(QFrame):
 
     def _server_menu(self) -> QMenu:
         menu = QMenu(self)
-        embedded = menu.addAction("Embedded PostgreSQL")
+        embedded = menu.addAction(tr("Embedded PostgreSQL"))
         embedded.triggered.connect(self._choose_embedded)
-        own = menu.addAction("Own server…")
+        own = menu.addAction(tr("Own server…"))
         own.triggered.connect(self.own_server_wanted)
         group = QActionGroup(menu)
         for action in (embedded, own):
@@ -214,5 +218,5 @@ def _short(shown: str) -> str:
     the name of a file."""
     name = shown.partition("://")[2].partition("?")[0]
     if dialect_of(shown) == SQLITE:
-        name = PurePath(name).name.replace(":memory:", "") or "SQLite in memory"
+        name = PurePath(name).name.replace(":memory:", "") or tr("SQLite in memory")
     return name if len(name) <= 40 else f"{name[:39]}…"

@@ -108,7 +108,7 @@ def _translation(message: Message, catalogues: dict[str, Catalog]) -> str | tupl
 def source(catalogue: Catalog) -> bytes:
     """Return a catalogue as a .po file, without dates and line numbers, which only make noise."""
     file = io.BytesIO()
-    write_po(file, catalogue, width=98, include_lineno=False)
+    write_po(file, catalogue, width=98, no_location=True)
     dates = rb'"(POT-Creation-Date|PO-Revision-Date|Generated-By|Last-Translator|Report-Msgid).*\n'
     return re.sub(dates, b"", file.getvalue())
 

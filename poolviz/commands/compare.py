@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from poolviz.commands import options
+from poolviz.model.errors import InputError
 
 
 @click.command(short_help="Compare recorded sessions: charts over one axis, and what differs.")
@@ -26,8 +27,19 @@ from poolviz.commands import options
     type=options.FILE,
     help="Write a file in the format of its suffix: .html .png .svg .pdf .csv .json .md.",
 )
+@options.charts(
+    "Only these charts in pictures and reports: connections, waiting, wait, throughput, or one of "
+    "them by its own name; a name that there isn't lists them."
+)
 @options.as_json
-def command(*, sessions: tuple[str, ...], align: str, out: tuple[Path, ...], as_json: bool) -> None:
+def command(
+    *,
+    sessions: tuple[str, ...],
+    align: str,
+    out: tuple[Path, ...],
+    charts: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Compare recorded sessions with the first of them, the baseline.
 
     SESSION is a session file, or a session that is kept, as `poolviz sessions` takes it: by its
@@ -43,20 +55,25 @@ def command(*, sessions: tuple[str, ...], align: str, out: tuple[Path, ...], as_
     from poolviz.commands.progress_line import progress_line, wiped_by_signals  # noqa: PLC0415
     from poolviz.sessions.comparison import Compared, name_of  # noqa: PLC0415 - likewise
     from poolviz.sessions.comparison_files import (  # noqa: PLC0415 - likewise
+        DRAWN,
         as_text,
         check_file,
         write_file,
     )
+    from poolviz.sessions.overlays import check_charts  # noqa: PLC0415 - likewise
     from poolviz.sessions.recorder import Recorder  # noqa: PLC0415 - likewise
 
+    check_charts(charts)
     for path in out:
         check_file(path)
+    if charts and not any(path.suffix.lower() in DRAWN for path in out):
+        raise InputError("None of these files has charts: write a picture or a report by --out.")
     paths = [_path_of(text) for text in sessions]
     with ExitStack() as stack:
         named = [(name_of(path), stack.enter_context(Recorder.open(path))) for path in paths]
         with wiped_by_signals():
             with progress_line("Comparing the sessions") as share_done:
-                compared = Compared.of(named, align, share_done)
+                compared = Compared.of(named, align, share_done, charts)
                 comparison = compared.comparison
             for path in out:
                 with progress_line(f"Writing {path.name}"):

@@ -96,6 +96,7 @@ class Compared:
     zeros: tuple[float, ...]
     align: str
     share_done: ShareDone = unheard  # hears how much was read when they are compared
+    charts: tuple[str, ...] = ()  # the names of those that are drawn; none are all
 
     @classmethod
     def of(
@@ -103,6 +104,7 @@ class Compared:
         named: Sequence[tuple[str, Recorder]],
         align: str = START,
         share_done: ShareDone = unheard,
+        charts: tuple[str, ...] = (),
     ) -> Compared:
         """Return sessions aligned at their start, or at the first mark of each that `align` names:
         by its key, such as `max_overflow`, or by its text. InputError if one has no such mark."""
@@ -116,7 +118,7 @@ class Compared:
             0.0 if align == START else _moment(recorder, align, name)
             for recorder, name in zip(recorders, names, strict=True)
         )
-        return cls(names, recorders, zeros, align, share_done)
+        return cls(names, recorders, zeros, align, share_done, charts)
 
     @property
     def start(self) -> float:

@@ -41,6 +41,9 @@ _FUNCTIONS = {
 SUFFIXES = tuple(_FUNCTIONS)
 
 
+DRAWN = (".html", ".pdf", ".png", ".svg")  # those with charts
+
+
 def check_file(path: Path) -> None:
     """Raise InputError unless a comparison can be written to `path`, in the format of its
     suffix."""

@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from poolviz.model.errors import InputError
 from poolviz.model.sample import MarkKind
 from poolviz.sessions.bins import Numbers
 from poolviz.sessions.comparison import Compared
@@ -76,8 +77,33 @@ OVERLAYS = (
 )
 
 
+# What shows in a comparison what a chart of a session shows, by the name of that.
+_OF_SESSIONS = {
+    "connections": ("used", "open", "pending"),
+    "waiting": ("pending",),
+    "wait": ("wait_p95", "wait_p50", "wait_p99"),
+    "throughput": ("throughput", "wrong"),
+}
+CHARTS = tuple(dict.fromkeys((*_OF_SESSIONS, *(each.name for each in OVERLAYS))))
+
+
+def check_charts(names: Sequence[str]) -> None:
+    """Raise InputError if one of these isn't the name of a chart of a comparison."""
+    for name in names:
+        if name not in CHARTS:
+            raise InputError(
+                f"There is no chart {name!r} in a comparison: they are {', '.join(CHARTS)}."
+            )
+
+
+def overlays_of(compared: Compared) -> tuple[Overlay, ...]:
+    """Return the charts of a comparison: those that were chosen, or all."""
+    names = {each for name in compared.charts for each in _OF_SESSIONS.get(name, (name,))}
+    return tuple(each for each in OVERLAYS if not names or each.name in names)
+
+
 def overlaid(compared: Compared, start: float, end: float, points: int) -> dict[str, Overlaid]:
-    """Return every chart of `OVERLAYS` from `start` to `end` of the common axis, in seconds, with
+    """Return every chart of a comparison from `start` to `end` of the common axis, in seconds, with
     about `points` places; rates and percentiles have fewer."""
     seconds = end - start
     few = min(max(int(seconds / _CALM), _FEW), max(points // 4, _FEW))
@@ -93,7 +119,7 @@ def overlaid(compared: Compared, start: float, end: float, points: int) -> dict[
             _nearest(view.t - zero, t, width)
             for view, zero in zip(views, compared.zeros, strict=True)
         ]
-        for overlay in OVERLAYS:
+        for overlay in overlays_of(compared):
             if overlay.calm == calm:
                 rows = [
                     _placed(overlay.figure(view), place)

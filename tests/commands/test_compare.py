@@ -61,6 +61,8 @@ def test_json_is_what_the_file_has(folder: Path, capsys: pytest.CaptureFixture[s
         (["first.poolviz", "second.poolviz", "--align", "leak"], "it has max_overflow."),
         (["first.poolviz", "second.poolviz", "--out", "a.xlsx"], "a.xlsx has no suffix"),
         (["first.poolviz", "note.txt"], "note.txt"),
+        (["first.poolviz", "second.poolviz", "--charts", "waits"], "There is no chart 'waits' in"),
+        (["first.poolviz", "second.poolviz", "--charts", "wait"], "None of these files has charts"),
     ],
 )
 def test_a_mistake_is_said_in_a_sentence(
@@ -71,6 +73,18 @@ def test_a_mistake_is_said_in_a_sentence(
     out, said = capsys.readouterr()
     assert out == "" and sentence in said and said.count("\n") == 1
     assert not (folder / "a.xlsx").exists()
+
+
+def test_some_charts_are_drawn_by_the_names_that_exports_have(folder: Path) -> None:
+    files = ["first.poolviz", "second.poolviz", "--out", "a.html", "--out", "a.svg"]
+    assert run_command_line(["compare", *files, "--charts", "waiting", "--charts", "wait_p99"]) == 0
+    page, picture = ((folder / name).read_text("utf-8") for name in ("a.html", "a.svg"))
+    for title, drawn in (
+        ("Waiting clients", True), ("Wait to acquire, p99", True), ("Open connections", False),
+    ):  # fmt: skip
+        assert (f">{title}" in page) is drawn
+        assert (f"{title}</text>" in picture) is drawn
+    assert '"open_0"' not in page
 
 
 def test_a_browser_draws_every_chart_of_a_comparison(folder: Path) -> None:

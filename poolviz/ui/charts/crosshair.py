@@ -46,14 +46,18 @@ class Crosshair(QGraphicsItem):
         heading: tuple[str, str],
         groups: Sequence[Sequence[Figure]],
         differences: Mapping[str, str],
+        *,
+        further: Sequence[QLineF] = (),
     ) -> None:
         """Show a line at `at` through all `plots`, and the card beside it, within the plots.
-        `differences` to the reference point are by the figures' names."""
+        `differences` to the reference point are by the figures' names; `further` are lines in
+        other plots."""
         self.prepareGeometryChange()
         self.heading, self.groups, self.differences = heading, groups, differences
         self._lines = [
             QLineF(snapped(at.x()), plot.top(), snapped(at.x()), plot.bottom()) for plot in plots
         ]
+        self._lines += further
         width, height = self._card_size()
         left = at.x() + _BESIDE
         if left + width > plots[0].right():

@@ -17,7 +17,7 @@ _NOTCH, _ZOOM, _STEP = 120.0, 1.25, 0.25
 
 class ComparisonCanvas(pg.GraphicsView):  # type: ignore[misc]
     """Shows OverlayCharts: the wheel and + and − zoom, dragging and the arrow keys move, a double
-    click and 0 show the whole."""
+    click and 0 show the whole. The values at the pointer are shown beside it."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=None, useOpenGL=False)
@@ -67,6 +67,7 @@ class ComparisonCanvas(pg.GraphicsView):  # type: ignore[misc]
         if self.overlays is not None and turned:
             around = self.overlays.time_at(event.position())
             self.overlays.zoom(_ZOOM ** (-turned / _NOTCH), around)
+            self.overlays.point_at(event.position())
         event.accept()
 
     @contained()
@@ -78,13 +79,22 @@ class ComparisonCanvas(pg.GraphicsView):  # type: ignore[misc]
 
     @contained()
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Move the time axis while dragging."""
-        if self._dragged_from is None or self.overlays is None:
+        """Move the time axis while dragging; else show the values at the pointer."""
+        if self.overlays is None:
+            return
+        if self._dragged_from is None:
+            self.overlays.point_at(event.position())
             return
         moved = event.position().x() - self._dragged_from.x()
         self._dragged_from = event.position()
         width = max(self.overlays.charts[0].plot.width(), 1.0)
         self.overlays.pan(-moved / width * self.overlays.frame.span)
+
+    @contained()
+    def leaveEvent(self, event: QEvent) -> None:
+        """Show no values once the pointer has left."""
+        if self.overlays is not None:
+            self.overlays.point_nowhere()
 
     @contained()
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:

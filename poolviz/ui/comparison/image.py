@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QSizeF
     from PySide6.QtGui import QImage, QPaintDevice, QPainter
 
-_WIDTH, _CHARTS, _EDGE, _LINE = 1280.0, 860.0, 16.0, 18.0
+_WIDTH, _EDGE, _LINE = 1280.0, 16.0, 18.0
+_ROW, _LOWEST = 215.0, 360.0  # pixels: the height of a row of charts, and of all at least
 _SCALE = 2  # device pixels for each of these
 _HEAD = 46.0
 
@@ -71,13 +72,14 @@ class ComparisonImage:
         self._metrics = QFontMetricsF(self._small)
         self._charts = OverlayCharts(compared, LIGHT)
         self._charts.set_pixel_ratio(scale)
-        self._charts.place(_WIDTH - 2 * _EDGE, _CHARTS)
+        self._tall = max(_ROW * self._charts.rows, _LOWEST)
+        self._charts.place(_WIDTH - 2 * _EDGE, self._tall)
         self._scene = pg.GraphicsScene()
         self._scene.addItem(self._charts)
         self._head = self._sessions()
         self._foot = self._wrapped(self._sentences())
         self._top = _HEAD + len(self._head) * _LINE + 10
-        height = self._top + _CHARTS + 14 + len(self._foot) * _LINE + _EDGE
+        height = self._top + self._tall + 14 + len(self._foot) * _LINE + _EDGE
         self.size = QSizeF(_WIDTH, height)
 
     @property
@@ -122,12 +124,12 @@ class ComparisonImage:
             painter.fillRect(QRectF(left, y + 4, 10, 10), ink)
             painter.setPen(QColor(LIGHT.text))
             painter.drawText(QPointF(left + 17, y + 13), self._fitting(line))
-        place = QRectF(_EDGE, self._top, _WIDTH - 2 * _EDGE, _CHARTS)
+        place = QRectF(_EDGE, self._top, _WIDTH - 2 * _EDGE, self._tall)
         self._scene.render(painter, place, self._charts.size)
         painter.setFont(self._small)
         painter.setPen(QColor(LIGHT.muted))
         for number, line in enumerate(self._foot):
-            y = self._top + _CHARTS + 14 + number * _LINE + 12
+            y = self._top + self._tall + 14 + number * _LINE + 12
             painter.drawText(QPointF(left, y), line)
 
     def _fitting(self, line: str) -> str:

@@ -9,6 +9,9 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetricsF
 
+from poolviz.model.parameters import show_seconds
+from poolviz.model.text import shortened
+from poolviz.sessions.differences_in_words import percent
 from poolviz.sessions.overlays import Overlaid, Overlay
 from poolviz.ui.charts.axes import (
     MINUS,
@@ -25,13 +28,14 @@ from poolviz.ui.charts.axes import (
     ticks_up,
     time_step,
 )
-from poolviz.ui.charts.chart import Chart, Name, Scale
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 from poolviz.ui.style.colours import SESSIONS
 from poolviz.ui.style.theme import Theme
 
 _LOWEST, _EMPTY = -3.0, (-1.0, 2.0)  # powers of ten, of milliseconds
 _LOWEST_TOP = 1.0
 _TICKS = 5
+_LONGEST_NAME = 40  # characters, beside the pointer
 
 
 class OverlayChart(Chart):
@@ -41,6 +45,7 @@ class OverlayChart(Chart):
         self, overlay: Overlay, count: int, theme: Theme, *, with_time_axis: bool = False
     ) -> None:
         self.overlay, self._count = overlay, count
+        self._drawn: Overlaid | None = None
         self.title = overlay.title
         self.subtitle = {"s": "ms, log", "/s": "a second"}.get(overlay.unit, "")
         super().__init__(theme, with_time_axis=with_time_axis)
@@ -57,6 +62,7 @@ class OverlayChart(Chart):
 
     def show_overlaid(self, drawn: Overlaid, names: Sequence[str], frame: Frame) -> None:
         """Draw the figures in `frame`, of sessions with these names."""
+        self._drawn = drawn
         self._show_frame(frame)
         self._time_ticks = _time_ticks(frame, max(int(self.plot.width() / 95), 2))
         rows = [_power(row) if self.overlay.unit == "s" else row for row in drawn.rows]
@@ -74,15 +80,40 @@ class OverlayChart(Chart):
         self.box.prepareForPaint()
         self.update()
 
+    def values_at(self, time: float, names: Sequence[str]) -> tuple[list[Figure], dict[str, str]]:
+        """Return what each session has in the bin with a time of the common axis, and by their
+        names what that is more or less than the baseline has."""
+        figures: list[Figure] = []
+        differences: dict[str, str] = {}
+        drawn = self._drawn
+        if drawn is None or not len(drawn.t):
+            return figures, differences
+        place = min(int(np.searchsorted(drawn.t, time)), len(drawn.t) - 1)
+        values = [float(row[place]) for row in drawn.rows]
+        for name, colour, value in zip(names, SESSIONS, values, strict=False):
+            short = shortened(name, _LONGEST_NAME)
+            text = self._shown(value) if math.isfinite(value) else "–"
+            if figures and math.isfinite(value) and values[0] > 0:
+                differences[short] = percent(value / values[0] - 1)
+            figures.append(Figure(short, text, getattr(self.theme, colour)))
+        return figures, differences
+
+    def _shown(self, value: float) -> str:
+        if self.overlay.unit == "s":
+            return show_seconds(float(f"{value:.3g}"))
+        return f"{value:,.0f} /s" if self.overlay.unit == "/s" else f"{value:,.3g}"
+
+
+def time_text(seconds: float, step: float) -> str:
+    """Return a time before or after the moment at which the sessions are aligned."""
+    return f"{MINUS if seconds < 0 else ''}{clock(abs(seconds), step)}"
+
 
 def _time_ticks(frame: Frame, most: int) -> list[Tick]:
     """Return ticks on both sides of the moment at which the sessions are aligned."""
     step = time_step(frame.span, most)
     first, last = math.ceil(frame.start / step - 1e-9), math.floor(frame.end / step + 1e-9)
-    return [
-        Tick(n * step - frame.end, f"{MINUS if n < 0 else ''}{clock(abs(n * step), step)}")
-        for n in range(first, last + 1)
-    ]
+    return [Tick(n * step - frame.end, time_text(n * step, step)) for n in range(first, last + 1)]
 
 
 def _power(seconds: Floats) -> Floats:

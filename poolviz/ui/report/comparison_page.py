@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from poolviz.sessions.comparison import Compared, ComparedPart, Comparison, Side
 from poolviz.sessions.differences_in_words import NAMES
-from poolviz.sessions.overlays import OVERLAYS, marks, overlaid
+from poolviz.sessions.overlays import marks, overlaid, overlays_of
 from poolviz.ui.report.change_cards import change_of, unit_of, with_interval
 from poolviz.ui.report.document import charts_with_keys, document, header
 from poolviz.ui.report.elements import Part, element, table
@@ -44,7 +44,7 @@ def _charts(compared: Compared) -> list[dict[str, Any]]:
             "height": _HEIGHT,
             "log": each.unit == "s",
         }
-        for each in OVERLAYS
+        for each in overlays_of(compared)
     ]
 
 
@@ -52,7 +52,7 @@ def _data(compared: Compared) -> dict[str, Any]:
     start, end = compared.start, max(compared.end, compared.start + _SHORTEST)
     views: dict[str, dict[str, list[float]]] = {"fine": {}, "coarse": {}}
     drawn = overlaid(compared, start, end, _POINTS)
-    for overlay in OVERLAYS:
+    for overlay in overlays_of(compared):
         columns, each = views["coarse" if overlay.calm else "fine"], drawn[overlay.name]
         columns["t"] = each.t.tolist()
         for number, row in enumerate(each.rows):

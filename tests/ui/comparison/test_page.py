@@ -19,6 +19,7 @@ from poolviz.sessions.comparison_files import SUFFIXES, write_file
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.comparison.page import ComparisonPage
+from poolviz.ui.style.colours import DARK
 from poolviz.ui.window import Window
 from tests.sessions.builders import change
 from tests.sessions.test_cards import part
@@ -125,6 +126,29 @@ def test_charts_zoom_and_move_by_keys_and_wheel(page: ComparisonPage) -> None:
     assert overlays.time_at(place) == pytest.approx(around, abs=0.05)
     QTest.mouseDClick(canvas.viewport(), Qt.MouseButton.LeftButton, pos=place.toPoint())
     assert overlays.frame == whole
+
+
+def test_the_pointer_shows_what_each_session_has(page: ComparisonPage) -> None:
+    canvas, overlays = page.canvas, page.canvas.overlays
+    assert overlays is not None
+    for number, chart in enumerate(overlays.charts):
+        plot = chart.plot.translated(chart.pos())
+        place = plot.center() + QPointF(plot.width() / 4, 0)  # 15 s, after the change
+        QTest.mouseMove(canvas.viewport(), place.toPoint())
+        crosshair = overlays.crosshair
+        assert crosshair.isVisible(), number
+        assert crosshair.heading[1] == chart.title
+        assert crosshair.heading[0].startswith("0:15")
+        ((first, second),) = crosshair.groups
+        assert (first.name, second.name) == ("first", "second")
+        if chart.overlay.name == "wait_p50":
+            assert [first.value, second.value] == ["10.2 ms", "50.8 ms"]  # a bucket's middle
+            assert crosshair.differences == {"second": "+397 %"}
+        assert len(crosshair._lines) == len(overlays.charts), "the same time in all of them"
+    QTest.keyClick(canvas, Key.Key_Plus)
+    assert not overlays.crosshair.isVisible()
+    page.set_theme(DARK)
+    assert overlays.crosshair.theme is DARK
 
 
 def test_a_session_that_is_gone_is_said_and_the_page_stays(

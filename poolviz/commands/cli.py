@@ -7,7 +7,9 @@ needs it imports when it runs.
 
 from __future__ import annotations
 
+import copy
 import importlib
+import inspect
 import pkgutil
 import sys
 from typing import Any, cast
@@ -16,6 +18,7 @@ import click
 
 from poolviz import commands
 from poolviz.commands.options import LOG_OPTIONS, set_up_logging
+from poolviz.language import FALLBACK, current_language, tr, tr_noop
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.text import sentence
 from poolviz.model.version import VERSION
@@ -26,10 +29,57 @@ _SHARED = frozenset(
     {"cli", "console", "drafts", "driver", "examination", "options", "progress_line", "sizing"}
 )  # hold no command
 _HELP = ("-h", "--help")
+_HEADINGS = {"Options": tr_noop("Options"), "Commands": tr_noop("Commands")}
+_OF_CLICK = (tr_noop("Show this message and exit."), tr_noop("Show the version and exit."))
 _SETTINGS = {"help_option_names": list(_HELP), "max_content_width": 100}
 
 
-class _WithLog(click.Command):
+class _Formatter(click.HelpFormatter):
+    """Writes help with click's own words in the user's language."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """Write the line of usage."""
+        super().write_usage(prog, args, tr("Usage: ") if prefix is None else prefix)
+
+    def write_heading(self, heading: str) -> None:
+        """Write a heading."""
+        super().write_heading(tr(_HEADINGS.get(heading, heading)))
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
+
+class _Translated(click.Command):
+    """A command whose help is in the user's language."""
+
+    context_class = _Context
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters, with their helps translated."""
+        params = super().get_params(ctx)
+        return params if current_language() == FALLBACK else list(map(_translated, params))
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Write what the command does."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(tr(inspect.cleandoc(self.help or "")))
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Return what the command does in a line."""
+        return tr(super().get_short_help_str(limit))
+
+
+def _translated(parameter: click.Parameter) -> click.Parameter:
+    if not isinstance(parameter, click.Option) or not parameter.help:
+        return parameter
+    translated = copy.copy(parameter)
+    translated.help = tr(parameter.help)
+    return translated
+
+
+class _WithLog(_Translated):
     """A command with the options of the log beside its own."""
 
     def __init__(self, command: click.Command, name: str) -> None:
@@ -49,7 +99,7 @@ class _WithLog(click.Command):
         return super().invoke(ctx)
 
 
-class CommandsByFile(click.Group):
+class CommandsByFile(_Translated, click.Group):
     """The commands in this folder, each loaded when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from poolviz.commands import options
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 
 
@@ -67,16 +68,18 @@ def command(
     for path in out:
         check_file(path)
     if charts and not any(path.suffix.lower() in DRAWN for path in out):
-        raise InputError("None of these files has charts: write a picture or a report by --out.")
+        raise InputError(
+            tr("None of these files has charts: write a picture or a report by --out.")
+        )
     paths = [_path_of(text) for text in sessions]
     with ExitStack() as stack:
         named = [(name_of(path), stack.enter_context(Recorder.open(path))) for path in paths]
         with wiped_by_signals():
-            with progress_line("Comparing the sessions") as share_done:
+            with progress_line(tr("Comparing the sessions")) as share_done:
                 compared = Compared.of(named, align, share_done, charts)
                 comparison = compared.comparison
             for path in out:
-                with progress_line(f"Writing {path.name}"):
+                with progress_line(tr("Writing {file}", file=path.name)):
                     write_file(compared, path)
         click.echo(msgspec.json.encode(comparison) if as_json else as_text(comparison))
         if out:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from poolviz.commands.progress_line import WIPE, bar, progress_line
+from poolviz.language import tr
 from poolviz.model.messages import ChangeRefused, ProblemReported, Report
 from poolviz.model.scenario import Scenario
 from poolviz.model.text import sentence
@@ -31,7 +32,7 @@ def say(words: str) -> None:
 
 def names_of(files: Sequence[Path]) -> str:
     """Return the sentence that names files that were written."""
-    return f"Wrote {', '.join(map(str, files))}."
+    return tr("Wrote {map}.", map=", ".join(map(str, files)))
 
 
 class Console:
@@ -102,10 +103,16 @@ class Console:
         self._next_line = (sample.t // _LINE_EVERY + 1) * _LINE_EVERY
         recent = recorder.recent(1.0)
         wait = "–" if math.isnan(recent.wait_p95) else rounded(recent.wait_p95)
-        text = (
-            f"{sample.t:5.0f} of {self._duration:g} s   {recent.throughput:,.0f} operations/s   "
-            f"used {recent.used_mean:.1f} of {sample.capacity or '∞'}   "
-            f"waiting {sample.pending.last}   wait p95 {wait}"
+        text = tr(
+            "{t:5.0f} of {duration:g} s   {throughput:,.0f} operations/s   used "
+            "{used_mean:.1f} of {value}   waiting {last}   wait p95 {wait}",
+            t=sample.t,
+            duration=self._duration,
+            throughput=recent.throughput,
+            used_mean=recent.used_mean,
+            value=sample.capacity or "∞",
+            last=sample.pending.last,
+            wait=wait,
         )
         if self._terminal:
             share = min(sample.t / self._duration, 1.0) if self._duration else 0.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from poolviz.commands import options
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Parameter, Value
 from poolviz.runs.repetition import Replay
@@ -77,7 +78,9 @@ def _change(text: str, known: Declared) -> dict[str, object]:
     """Return what `SECONDS:KEY=VALUE` says; of a switch, `SECONDS:KEY` turns it on."""
     moment, colon, rest = text.partition(":")
     if not colon:
-        raise InputError(f"--at {text}: it takes SECONDS:KEY=VALUE, such as 3:maxconn=8.")
+        raise InputError(
+            tr("--at {words}: it takes SECONDS:KEY=VALUE, such as 3:maxconn=8.", words=text)
+        )
     if "=" not in rest and rest.strip() and (bare := known.find(rest.strip()).bare) is not None:
         return {"at": moment, rest.strip(): bare}
     key, value = options.assignment(rest, "--at")

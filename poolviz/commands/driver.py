@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from poolviz.commands.console import Console, say
+from poolviz.language import tr
 from poolviz.load.statements import ACCOUNTS, SCHEMA
 from poolviz.model.errors import PoolvizError
 from poolviz.runs.exports import write_exports
@@ -83,7 +84,7 @@ def run_draft(
                 raise
             assert run.recorder is not None
             if run.not_kept:
-                console.say(f"This run's session is not kept: {run.not_kept}")
+                console.say(tr("This run's session is not kept: {not_kept}", not_kept=run.not_kept))
             with run.recorder as recorder:
                 for outlet in outlets:
                     outlet.watch(recorder)
@@ -104,9 +105,11 @@ def database_url_hint() -> str:
     if not os.environ.get(DATABASE_URL):
         return ""
     given = f"%{DATABASE_URL}%" if sys.platform == "win32" else f'"${DATABASE_URL}"'
-    return (
-        f"{DATABASE_URL} is set, and isn't used unless you say so: --dsn {given} runs on the "
-        "server that it names."
+    return tr(
+        "{database_url} is set, and isn't used unless you say so: --dsn {given} "
+        "runs on the server that it names.",
+        database_url=DATABASE_URL,
+        given=given,
     )
 
 
@@ -126,8 +129,12 @@ def _agrees_to_tables(refusal: TablesNotAllowed) -> bool:
     """Ask whether tables may be created, where someone is there to be asked."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
         return False
-    tables = f"schema {SCHEMA}, with {refusal.scale * ACCOUNTS:,} accounts"
-    question = f"poolviz: Create {tables}, on {refusal.target.shown}?"
+    tables = tr(
+        "schema {schema}, with {scale:,} accounts", schema=SCHEMA, scale=refusal.scale * ACCOUNTS
+    )
+    question = tr(
+        "poolviz: Create {tables}, on {shown}?", tables=tables, shown=refusal.target.shown
+    )
     try:
         with handled_by(end_at_once):  # nothing has begun
             return click.confirm(question, err=True)
@@ -194,12 +201,12 @@ def _write_files(request: RunRequest, recorder: Recorder, console: Console) -> b
         recorder.close()  # whether it could be written to its end shows only now
     try:
         with ExitStack() as stack:
-            with console.writing("Preparing the files") as share_done:
+            with console.writing(tr("Preparing the files")) as share_done:
                 part = derived(recorder, request.scope, share_done)
                 exported = stack.enter_context(part)
             for path, exporter in request.exports.items():
                 try:
-                    with console.writing(f"Writing {path.name}") as share_done:
+                    with console.writing(tr("Writing {file}", file=path.name)) as share_done:
                         files += write_exports(exported, {path: exporter}, share_done=share_done)
                 except PoolvizError as error:
                     say(str(error))
@@ -211,6 +218,10 @@ def _write_files(request: RunRequest, recorder: Recorder, console: Console) -> b
         files.append(request.session)
     console.wrote(files)
     if request.session is None and recorder.path is not None:
-        words = f"The session is kept in {recorder.path}."
-        console.say(f"The session is not whole. {recorder.trouble}" if recorder.trouble else words)
+        words = tr("The session is kept in {path}.", path=recorder.path)
+        console.say(
+            tr("The session is not whole. {trouble}", trouble=recorder.trouble)
+            if recorder.trouble
+            else words
+        )
     return whole

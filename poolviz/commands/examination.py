@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.errors import ServerError
 from poolviz.model.version import VERSION
 from poolviz.pools.registry import listings
@@ -78,11 +79,11 @@ def as_json(findings: list[Finding]) -> str:
 def as_text(findings: list[Finding]) -> str:
     """Return the findings as text, and at the end how much is missing."""
     signs = {FINE: "ok", OPTIONAL: "--", MISSING: "!!"}
-    lines = [f"poolviz {VERSION} on {_system()}", ""]
+    lines = [tr("poolviz {version} on {system}", version=VERSION, system=_system()), ""]
     for each in findings:
         lines.append(f"{signs[each.state]}  {each.what}: {each.found}")
         if each.state != FINE:
-            lines.append(f"    needed for {each.needed_for}")
+            lines.append(tr("    needed for {needed_for}", needed_for=each.needed_for))
             lines += [f"    {each.do}"] if each.do else []
     missing = sum(1 for each in findings if each.state == MISSING)
     return "\n".join([*lines, "", f"{missing} missing." if missing else "Nothing is missing."])
@@ -98,7 +99,16 @@ def server_as_json(found: Diagnosis) -> str:
 def server_as_text(found: Diagnosis) -> str:
     """Return the test of a server as text, each remedy below what it mends."""
     target = found.target
-    lines = [target.shown, "", f"ok  {target.product} {target.version}; {room(target)}."]
+    lines = [
+        target.shown,
+        "",
+        tr(
+            "ok  {product} {version}; {room}.",
+            product=target.product,
+            version=target.version,
+            room=room(target),
+        ),
+    ]
     findings = [*found.findings, *(pooler_findings(found.pooler) if found.pooler else ())]
     signs = {"good": "ok", "note": "--", "bad": "!!"}
     for each in findings:
@@ -116,7 +126,11 @@ def _system() -> str:
 
 
 def _python() -> Finding:
-    own = " that comes with it" if getattr(sys, "frozen", False) else f" at {sys.executable}"
+    own = (
+        tr(" that comes with it")
+        if getattr(sys, "frozen", False)
+        else tr(" at {executable}", executable=sys.executable)
+    )
     return Finding(
         what="Python",
         state=FINE,  # an older one wouldn't have come this far
@@ -128,8 +142,13 @@ def _python() -> Finding:
 def _libraries() -> Iterator[Finding]:
     without_x = OPTIONAL if os.environ.get("WAYLAND_DISPLAY") else MISSING
     for libraries, title, purpose, state in (
-        (ALWAYS, "Qt's libraries", "the window, and for graphs as pictures", MISSING),
-        (FOR_X, "Qt's libraries for X", "the window, where the desktop isn't Wayland", without_x),
+        (ALWAYS, tr("Qt's libraries"), tr("the window, and for graphs as pictures"), MISSING),
+        (
+            FOR_X,
+            tr("Qt's libraries for X"),
+            tr("the window, where the desktop isn't Wayland"),
+            without_x,
+        ),
     ):
         missing = [library for library in libraries if library.missing]
         files = ", ".join(library.file for library in missing)
@@ -137,9 +156,11 @@ def _libraries() -> Iterator[Finding]:
         yield Finding(
             what=title,
             state=state if missing else FINE,
-            found=f"{files} can't be loaded" if missing else f"all {len(libraries)} are there",
+            found=tr("{files} can't be loaded", files=files)
+            if missing
+            else tr("all {number} are there", number=len(libraries)),
             needed_for=purpose,
-            do=(command or f"Install what has {files}.") if missing else "",
+            do=(command or tr("Install what has {files}.", files=files)) if missing else "",
         )
 
 
@@ -148,20 +169,20 @@ def _qt() -> Finding:
     return Finding(
         what="Qt",
         state=MISSING if fault else FINE,
-        found=fault or "can be loaded",
-        needed_for="the window, and for graphs as pictures",
-        do="Install the libraries named above, or poolviz anew." if fault else "",
+        found=fault or tr("can be loaded"),
+        needed_for=tr("the window, and for graphs as pictures"),
+        do=tr("Install the libraries named above, or poolviz anew.") if fault else "",
     )
 
 
 def _display() -> Finding:
     fault = display_problem()
     return Finding(
-        what="Display",
+        what=tr("Display"),
         state=OPTIONAL if fault else FINE,
-        found=fault or "a window can be opened",
-        needed_for="the window; `poolviz run` works without",
-        do="Start poolviz on a desktop, or set DISPLAY or WAYLAND_DISPLAY." if fault else "",
+        found=fault or tr("a window can be opened"),
+        needed_for=tr("the window; `poolviz run` works without"),
+        do=tr("Start poolviz on a desktop, or set DISPLAY or WAYLAND_DISPLAY.") if fault else "",
     )
 
 
@@ -174,10 +195,10 @@ def _fonts() -> Finding:
         for path in Path(folder).rglob("*")
     )
     return Finding(
-        what="Fonts of the system",
+        what=tr("Fonts of the system"),
         state=FINE if found else OPTIONAL,
-        found="installed" if found else "none is installed",
-        needed_for="letters that poolviz' own font, Inter, doesn't have",
+        found="installed" if found else tr("none is installed"),
+        needed_for=tr("letters that poolviz' own font, Inter, doesn't have"),
         do="" if found else install_command(_FONTS),
     )
 
@@ -187,17 +208,17 @@ def _resources() -> Finding:
     try:
         fonts = list(resource("fonts").glob("*.ttf"))
         if not fonts:
-            fault = "the fonts are missing"
+            fault = tr("the fonts are missing")
         for name in ("icon.svg", "themes/window.qss", "presets"):
             resource(name)
     except FileNotFoundError as error:
         fault = str(error)
     return Finding(
-        what="poolviz' own files",
+        what=tr("poolviz' own files"),
         state=MISSING if fault else FINE,
-        found=fault or "fonts, icons, themes and presets are there",
-        needed_for="the window",
-        do="Install poolviz anew." if fault else "",
+        found=fault or tr("fonts, icons, themes and presets are there"),
+        needed_for=tr("the window"),
+        do=tr("Install poolviz anew.") if fault else "",
     )
 
 
@@ -209,15 +230,15 @@ def _folder() -> Finding:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free
         if free < _ROOM:
-            fault = f"only {free // 1_000_000} MB are free in {folder}"
+            fault = tr("only {free} MB are free in {folder}", free=free // 1000000, folder=folder)
     except OSError as error:
-        fault = f"{there} can't be written to ({error.strerror})"
+        fault = tr("{there} can't be written to ({reason})", there=there, reason=error.strerror)
     return Finding(
-        what="Folder for sessions",
+        what=tr("Folder for sessions"),
         state=MISSING if fault else FINE,
         found=fault or str(folder),
-        needed_for="recording what is measured",
-        do="Let the environment variable POOLVIZ_HOME name another folder." if fault else "",
+        needed_for=tr("recording what is measured"),
+        do=tr("Let the environment variable POOLVIZ_HOME name another folder.") if fault else "",
     )
 
 
@@ -229,12 +250,16 @@ def _postgresql() -> Finding:
         advice = error.advice
         state, found, do = MISSING, error.problem, f"{advice[:1].upper()}{advice[1:]}"
     else:
-        state, found, do = FINE, f"{binaries.version} in {binaries.folder}", ""
+        state, found, do = (
+            FINE,
+            tr("{version} in {folder}", version=binaries.version, folder=binaries.folder),
+            "",
+        )
     return Finding(
-        what="Embedded PostgreSQL",
+        what=tr("Embedded PostgreSQL"),
         state=state,
         found=found,
-        needed_for="runs without a server of your own",
+        needed_for=tr("runs without a server of your own"),
         do=do,
     )
 
@@ -247,16 +272,16 @@ def _drivers() -> Iterator[Finding]:
             lacking.setdefault(listing.missing, []).append(listing.id)
     for command, pools in lacking.items():
         yield Finding(
-            what="Driver",
+            what=tr("Driver"),
             state=OPTIONAL,
-            found="not installed",
+            found=tr("not installed"),
             needed_for=", ".join(pools),
             do=command,
         )
     if not lacking:
         yield Finding(
-            what="Drivers",
+            what=tr("Drivers"),
             state=FINE,
-            found="all are installed",
-            needed_for="the pools of the field",
+            found=tr("all are installed"),
+            needed_for=tr("the pools of the field"),
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import click
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.text import shortened
 
@@ -15,7 +16,10 @@ from poolviz.model.text import shortened
 def _limits() -> str:
     from poolviz.pools.catalogue import limits_as_text  # noqa: PLC0415 - loads every library
 
-    return f"--limit KEY=VALUE, [limits] of a scenario: limits of the pools.\n\n{limits_as_text()}"
+    return tr(
+        "--limit KEY=VALUE, [limits] of a scenario: limits of the pools.\n\n{limits_as_text}",
+        limits_as_text=limits_as_text(),
+    )
 
 
 def _connect() -> str:
@@ -23,7 +27,7 @@ def _connect() -> str:
         connect_arguments_as_text,
     )
 
-    about = (
+    about = tr(
         "--connect KEY=VALUE, [connect] of a scenario: arguments that a pool's driver connects\n"
         "with. They apply when the pool is made, and so for a whole run."
     )
@@ -34,7 +38,7 @@ def _load() -> str:
     from poolviz.load.settings import SETTINGS  # noqa: PLC0415 - loads numpy
     from poolviz.scenarios.schema import declarations_as_text  # noqa: PLC0415 - likewise
 
-    about = "--load KEY=VALUE, [load] of a scenario: what the clients do."
+    about = tr("--load KEY=VALUE, [load] of a scenario: what the clients do.")
     return f"{about}\n\n{declarations_as_text(SETTINGS)}"
 
 
@@ -42,7 +46,7 @@ def _faults() -> str:
     from poolviz.load.faults import FAULT_PARAMETERS  # noqa: PLC0415 - loads numpy
     from poolviz.scenarios.schema import declarations_as_text  # noqa: PLC0415 - likewise
 
-    about = (
+    about = tr(
         "--at SECONDS:KEY=VALUE, [[changes]] of a scenario: a change of a limit or of a setting\n"
         "of the load, or one of these faults."
     )
@@ -52,7 +56,7 @@ def _faults() -> str:
 def _own_pool() -> str:
     from poolviz.scenarios.schema import own_options_as_text  # noqa: PLC0415 - loads libraries
 
-    about = "--own-pool KEY=VALUE, [own_pool] of a scenario: how a pool of your own is used."
+    about = tr("--own-pool KEY=VALUE, [own_pool] of a scenario: how a pool of your own is used.")
     return f"{about}\n\n{own_options_as_text()}"
 
 
@@ -94,7 +98,7 @@ def command(ctx: click.Context, topic: str | None, search: str | None) -> None:
     assert isinstance(group, click.Group)
     if search is not None:
         if topic is not None:
-            raise InputError("Give a topic or --search WORDS, not both.")
+            raise InputError(tr("Give a topic or --search WORDS, not both."))
         click.echo(_found(search))
     elif topic is None:
         click.echo(_listing(group.list_commands(ctx.parent)))
@@ -114,9 +118,11 @@ def _listing(commands: list[str]) -> str:
     from poolviz.help.as_text import filled, listing  # noqa: PLC0415 - loads every pool's library
     from poolviz.help.topics import topics  # noqa: PLC0415 - likewise
 
-    about = "`poolviz help TOPIC` explains one of these, `poolviz help --search WORDS` finds them."
+    about = tr(
+        "`poolviz help TOPIC` explains one of these, `poolviz help --search WORDS` finds them."
+    )
     whole = f"Commands\n{filled(', '.join(commands), '  ')}"
-    kinds = f"All of a kind\n{filled(', '.join(TOPICS), '  ')}"
+    kinds = tr("All of a kind\n{filled}", filled=filled(", ".join(TOPICS), "  "))
     return "\n\n".join((filled(about), listing(topics()), kinds, whole))
 
 
@@ -129,7 +135,13 @@ def _explained(topic: str, commands: list[str]) -> str:
     found = find(known, topic)
     if found is None:
         near = suggestion(known, topic, (*commands, *TOPICS))
-        raise InputError(f"{shortened(topic, 80)} is neither a command nor a topic: {near}.")
+        raise InputError(
+            tr(
+                "{topic} is neither a command nor a topic: {near}.",
+                topic=shortened(topic, 80),
+                near=near,
+            )
+        )
     return as_text(found)
 
 
@@ -141,5 +153,11 @@ def _found(words: str) -> str:
     known = topics()
     topics_found = search(known, words)
     if not topics_found:
-        raise InputError(f"No topic has '{shortened(words, 80)}': {suggestion(known, words)}.")
+        raise InputError(
+            tr(
+                "No topic has '{words}': {suggestion}.",
+                words=shortened(words, 80),
+                suggestion=suggestion(known, words),
+            )
+        )
     return found(topics_found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from poolviz.commands import options
+from poolviz.language import tr, trn
 from poolviz.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ def command(
 
     folder = SessionsFolder(sessions_folder())
     if off and action != "keep":
-        raise InputError("--off is for `poolviz sessions keep`.")
+        raise InputError(tr("--off is for `poolviz sessions keep`."))
     if (age is not None or size is not None) and action != "limits":
-        raise InputError("--age and --size are for `poolviz sessions limits`.")
+        raise InputError(tr("--age and --size are for `poolviz sessions limits`."))
     if as_json and action not in (None, "limits"):
-        raise InputError(f"`poolviz sessions {action}` prints no JSON.")
+        raise InputError(tr("`poolviz sessions {action}` prints no JSON.", action=action))
     match action, words:
         case None, ():
             _list(folder, as_json=as_json)
@@ -75,17 +76,21 @@ def command(
 
 def _usage(action: str | None) -> str:
     takes = {
-        "rename": "a session and its name",
-        "note": "a session and a text",
-        "keep": "a session",
-        "delete": "one session or several",
-        "limits": "--age and --size",
+        "rename": tr("a session and its name"),
+        "note": tr("a session and a text"),
+        "keep": tr("a session"),
+        "delete": tr("one session or several"),
+        "limits": tr("--age and --size"),
     }
     if action in takes:
-        return f"`poolviz sessions {action}` takes {takes[action]}."
+        return tr("`poolviz sessions {action}` takes {takes}.", action=action, takes=takes[action])
     from poolviz.model.parameters import suggest  # noqa: PLC0415 - for a mistake
 
-    return f"{action} is nothing that `poolviz sessions` does: {suggest(str(action), list(takes))}."
+    return tr(
+        "{action} is nothing that `poolviz sessions` does: {suggest}.",
+        action=action,
+        suggest=suggest(str(action), list(takes)),
+    )
 
 
 def _change(folder: SessionsFolder, session: str, **changes: str | bool) -> None:
@@ -94,7 +99,7 @@ def _change(folder: SessionsFolder, session: str, **changes: str | bool) -> None
     found = folder.find(session)
     change: Callable[..., None] = folder.relabel
     change(found.path, **changes)
-    say(f"Changed {found.path}.")
+    say(tr("Changed {path}.", path=found.path))
 
 
 def _delete(folder: SessionsFolder, words: tuple[str, ...]) -> None:
@@ -104,7 +109,7 @@ def _delete(folder: SessionsFolder, words: tuple[str, ...]) -> None:
     paths = dict.fromkeys(folder.find(word).path for word in words)
     gone, errors = folder.delete_all(paths)
     for path in gone:
-        say(f"Removed {path}.")
+        say(tr("Removed {path}.", path=path))
     if errors:
         raise InputError.merged(errors)
 
@@ -163,9 +168,15 @@ def _list(folder: SessionsFolder, *, as_json: bool) -> None:
             for what, text in (("", each.sentence), ("note: ", each.label.note)):
                 if text:
                     click.echo(_sentence(f"{each.path.name}: {what}{text}"))
-    many = "1 session takes" if len(found) == 1 else f"{len(found):,} sessions take"
     click.echo(
-        f"{many} {shown_size(total)} in {folder.folder}. {limits.sentence if limits else trouble}"
+        trn(
+            "{n:,} session takes {size} in {folder}. {sentence}",
+            "{n:,} sessions take {size} in {folder}. {sentence}",
+            len(found),
+            size=shown_size(total),
+            folder=folder.folder,
+            sentence=limits.sentence if limits else trouble,
+        )
     )
 
 

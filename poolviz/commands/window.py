@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from poolviz.commands import options
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def command(ctx: click.Context, file: Path | None, dsn: str | None) -> int:
     start: Draft | Path | None = None
     if file is not None and file.suffix == _SESSION:
         if not file.exists():
-            raise InputError(f"There is no file {file}.")
+            raise InputError(tr("There is no file {file}.", file=file))
         start = file
     elif file is not None:
         start = open_scenario(file, _command_names(ctx))
@@ -61,7 +62,7 @@ def command(ctx: click.Context, file: Path | None, dsn: str | None) -> int:
                 from poolviz.ui.app import run_window  # noqa: PLC0415 - for a window alone
         if not error:
             return run_window(start, dsn, runner)
-    return _without_window(f"Qt can't be loaded ({error})", start, dsn)
+    return _without_window(tr("Qt can't be loaded ({error})", error=error), start, dsn)
 
 
 @contextmanager
@@ -96,7 +97,12 @@ def _without_window(reason: str, start: Draft | Path | None, dsn: str | None) ->
 
     if isinstance(start, Path):
         raise InputError(
-            f"{reason}, so {start} can't be shown; `poolviz export {start} graphs.png` draws it."
+            tr(
+                "{reason}, so {start} can't be shown; `poolviz export {start} "
+                "graphs.png` draws it.",
+                reason=reason,
+                start=start,
+            )
         )
     draft = start or Draft()
     if dsn is not None:
@@ -107,8 +113,15 @@ def _without_window(reason: str, start: Draft | Path | None, dsn: str | None) ->
         name = run_name(scenario, time.time())
         files = [Path(name + suffix) for suffix in (".csv", ".png")]
         click.echo(
-            f"poolviz: {reason}, so {scenario.pool} runs for {scenario.duration:g} s without a "
-            f"window and writes its graphs and data to {files[1]} and {files[0]}.",
+            tr(
+                "poolviz: {reason}, so {pool} runs for {duration:g} s without a window "
+                "and writes its graphs and data to {files} and {files2}.",
+                reason=reason,
+                pool=scenario.pool,
+                duration=scenario.duration,
+                files=files[1],
+                files2=files[0],
+            ),
             err=True,
         )
         return run_draft(draft, files, runner, as_json=False, quiet=False)

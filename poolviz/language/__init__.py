@@ -7,12 +7,14 @@ part of poolviz.
 
 from __future__ import annotations
 
-from poolviz.language.choice import LANGUAGES, VARIABLE, wanted_language
+from poolviz.language.choice import FALLBACK, LANGUAGES, VARIABLE, wanted_language
 from poolviz.language.translation import (
     current_language,
     day,
     environment_with_language,
+    from_users_notation,
     in_language,
+    in_users_notation,
     moment,
     number,
     tr,
@@ -23,12 +25,15 @@ from poolviz.language.translation import (
 )
 
 __all__ = [
+    "FALLBACK",
     "LANGUAGES",
     "VARIABLE",
     "current_language",
     "day",
     "environment_with_language",
+    "from_users_notation",
     "in_language",
+    "in_users_notation",
     "moment",
     "number",
     "tr",

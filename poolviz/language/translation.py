@@ -12,7 +12,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from poolviz.language.choice import FALLBACK, LANGUAGES, VARIABLE, wanted_language
-from poolviz.language.notation import day_in, in_notation
+from poolviz.language.notation import day_in, from_notation, in_notation
 
 if TYPE_CHECKING:
     from gettext import GNUTranslations
@@ -115,6 +115,16 @@ def tr_noop(text: str, /) -> str:
 def number(value: float, specification: str = ",", /) -> str:
     """Return `value` as `format` does, in the notation of the language in use."""
     return in_notation(format(value, specification), _current().code)
+
+
+def in_users_notation(text: str, /) -> str:
+    """Return `text` with its number, which Python wrote, as the language in use writes it."""
+    return in_notation(text, _current().code)
+
+
+def from_users_notation(text: str, /) -> str:
+    """Return `text`, a number that a person typed, as Python reads it."""
+    return from_notation(text, _current().code)
 
 
 def day(when: date, /) -> str:

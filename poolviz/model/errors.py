@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from poolviz.language import trn
 from poolviz.model.text import sentence
 
 MOST_PROBLEMS = 20  # that one error spells out; of others it has the number
@@ -81,4 +82,7 @@ def _first_of(problems: tuple[str, ...], more: int) -> tuple[str, ...]:
     left = len(problems) - len(first) + more
     if not left:
         return first
-    return (*first, f"… and {left:,} more {'mistake' if left == 1 else 'mistakes'}.")
+    return (
+        *first,
+        trn("… and {n:,} more mistake.", "… and {n:,} more mistakes.", left),
+    )

@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from poolviz.engine.engine import Engine
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.messages import (
     AddNote,
@@ -156,7 +157,7 @@ class _Child:
                         return
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             _logger.exception("a command can't be read")
-            sentence = (
+            sentence = tr(
                 "The engine was sent a command that can't be read and has ended: start again."
             )
             self._send(RunEnded(0, sentence, 1))
@@ -186,7 +187,15 @@ class _Child:
             answer = PoolUnusable(error.problems)
         except BaseException as error:
             _logger.info("a pool can't be described", exc_info=True)
-            answer = PoolUnusable((f"{id} can't be used: describing it raised {phrase(error)}.",))
+            answer = PoolUnusable(
+                (
+                    tr(
+                        "{id} can't be used: describing it raised {phrase}.",
+                        id=id,
+                        phrase=phrase(error),
+                    ),
+                )
+            )
         ignore_signals()  # the user's code may have set others
         self._send(answer)
 
@@ -210,8 +219,12 @@ def _check_threads(id: str) -> None:
         threading.Thread(target=started.set, name="check", daemon=True).start()
     if started is None or not started.wait(_THREAD_LIMIT):
         raise InputError(
-            f"{id} can't be used: since it was imported, no thread can be started in its process, "
-            "and clients are threads; don't replace parts of the module threading."
+            tr(
+                "{id} can't be used: since it was imported, no thread can be started in "
+                "its process, and clients are threads; don't replace parts of the module "
+                "threading.",
+                id=id,
+            )
         )
 
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from time import perf_counter
 
+from poolviz.language import tr
 from poolviz.model.messages import (
     AddNote,
     ChangeSetting,
@@ -153,9 +154,10 @@ class EngineProcess:
         except Exception as error:
             if self._is_unreadable(error):
                 _logger.exception("a report of the engine can't be read")
-                self._failure = (
-                    f"The engine sent a report that can't be read ({_named(error)}) and was ended: "
-                    "what it recorded until then is kept; start again."
+                self._failure = tr(
+                    "The engine sent a report that can't be read ({named}) and was ended: "
+                    "what it recorded until then is kept; start again.",
+                    named=_named(error),
                 )
                 self._process.kill()
         status = self._end()
@@ -216,21 +218,23 @@ class EngineProcess:
                 if self._hangs_in_users_code(silence):
                     return None
             if silence > patience + _GIVE_UP_AFTER:
-                self._failure = (
-                    f"The engine hasn't answered for {silence:.0f} s and was ended: what it "
-                    "recorded until then is kept; start again."
+                self._failure = tr(
+                    "The engine hasn't answered for {silence:.0f} s and was ended: what it "
+                    "recorded until then is kept; start again.",
+                    silence=silence,
                 )
                 self._process.kill()
                 return None
             if not warned and silence > patience:
                 warned = True
-                sentence = (
-                    f"The engine hasn't answered for {patience:g} s: stop the run to start again."
+                sentence = tr(
+                    "The engine hasn't answered for {patience:g} s: stop the run to start again.",
+                    patience=patience,
                 )
                 self._deliver(ProblemReported("engine", sentence))
             if self._refused:
                 self._refused = False
-                sentence = "The engine takes no more changes: those made now are lost."
+                sentence = tr("The engine takes no more changes: those made now are lost.")
                 self._deliver(ProblemReported("commands", sentence))
 
     def _hangs_in_users_code(self, silence: float) -> bool:
@@ -239,9 +243,12 @@ class EngineProcess:
         place = None if is_built_in(self._pool) else self._child.ask()
         if place is None:
             return False
-        self._failure = (
-            f"{self._pool} has kept all threads from running for {silence:.0f} s and was ended: it "
-            f"is at {place}. What was recorded until then is kept."
+        self._failure = tr(
+            "{pool} has kept all threads from running for {silence:.0f} s and was "
+            "ended: it is at {place}. What was recorded until then is kept.",
+            pool=self._pool,
+            silence=silence,
+            place=place,
         )
         self._process.kill()
         return True
@@ -256,25 +263,31 @@ class EngineProcess:
     def _death(self, status: int | None) -> str:
         """Why there is no RunEnded of the child's own, in a sentence."""
         if self._killed:
-            return "The engine was ended at once, before it could close its connections."
+            return tr("The engine was ended at once, before it could close its connections.")
         if self._stop_asked_at is not None:
-            return "The engine didn't stop when it was asked to and was ended."
+            return tr("The engine didn't stop when it was asked to and was ended.")
         trace = self._child.last_trace()
         known = trace.place is not None or status in (BROKEN, PIPE_LOST)
         if status is not None and known and not is_built_in(self._pool):
-            return f"{self._pool} {how_ended(status, trace)}: what was recorded until then is kept."
+            return tr(
+                "{pool} {how_ended}: what was recorded until then is kept.",
+                pool=self._pool,
+                how_ended=how_ended(status, trace),
+            )
         if status is None:
-            how = f"can't be ended (process {self._process.pid})"
+            how = tr("can't be ended (process {pid})", pid=self._process.pid)
         elif status < 0:
-            how = f"was killed by {_signal_name(-status)}"
+            how = tr("was killed by {signal_name}", signal_name=_signal_name(-status))
         else:
-            how = f"ended by itself with status {status}"
-        return f"The engine {how}: what it recorded until then is kept; start again."
+            how = tr("ended by itself with status {status}", status=status)
+        return tr("The engine {how}: what it recorded until then is kept; start again.", how=how)
 
 
 def _named(error: Exception) -> str:
     if isinstance(error, BlockingIOError):
-        return f"half of it, and nothing more within {MESSAGE_LIMIT} s"
+        return tr(
+            "half of it, and nothing more within {message_limit} s", message_limit=MESSAGE_LIMIT
+        )
     return f"{type(error).__name__}: {error}"
 
 
@@ -282,4 +295,4 @@ def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal
-        return f"signal {number}"
+        return tr("signal {number}", number=number)

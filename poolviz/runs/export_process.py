@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from poolviz.language import environment_with_language
+from poolviz.language import environment_with_language, tr
 from poolviz.model.errors import PoolvizError
 from poolviz.runs.export_child import Outcome, Task
 from poolviz.sessions.derived import EVERYTHING, Scope, snapshot
@@ -111,7 +111,10 @@ class ExportProcess:
             raise self._cancellation()
         _logger.error("an export ended with %s: %s", process.returncode, outcome.unexpected)
         raise PoolvizError(
-            f"{self.path} was not written: the export failed unexpectedly. Details are in the log."
+            tr(
+                "{path} was not written: the export failed unexpectedly. Details are in the log.",
+                path=self.path,
+            )
         )
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
@@ -129,7 +132,9 @@ class ExportProcess:
             process.wait()
 
     def _cancellation(self) -> ExportCancelled:
-        return ExportCancelled(f"{self.path.name} was cancelled: nothing was written.")
+        return ExportCancelled(
+            tr("{file} was cancelled: nothing was written.", file=self.path.name)
+        )
 
 
 def _command(task: Task) -> list[str]:

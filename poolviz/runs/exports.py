@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.sessions.derived import EVERYTHING, Scope, derived
 from poolviz.sessions.export.exporter import Exporter
@@ -24,14 +25,21 @@ def check_exports(
     """
     exports = {path: exporter_for(path, tidy=tidy).of_charts(charts) for path in files}
     if charts and not any(exporter.charts for exporter in exports.values()):
-        raise InputError("None of these files has charts: export a picture or a report.")
+        raise InputError(tr("None of these files has charts: export a picture or a report."))
     places: dict[Path, Path] = {}
     for path, exporter in exports.items():
         exporter.check(path)
         for file in exporter.files(path):
             other = places.setdefault(resolved(file), path)
             if other != path:
-                raise InputError(f"{other} and {path} would both write {file}: rename one of them.")
+                raise InputError(
+                    tr(
+                        "{other} and {path} would both write {file}: rename one of them.",
+                        other=other,
+                        path=path,
+                        file=file,
+                    )
+                )
     return exports
 
 

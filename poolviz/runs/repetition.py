@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from poolviz.language import tr
 from poolviz.load.faults import FAULTS, FaultConditions
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import InputError, ParameterError
@@ -49,7 +50,7 @@ class Replay:
         Nothing that it names is imported or reached."""
         with Recorder.open(path) as recorder:
             if recorder.began is None:
-                raise InputError(f"{path} holds no run that could be run again.")
+                raise InputError(tr("{path} holds no run that could be run again.", path=path))
             return cls.of(
                 path.name, recorder.began, recorder.marks, recorder.duration, recorder.members
             )
@@ -68,12 +69,19 @@ class Replay:
         pools."""
         if members:
             raise InputError(
-                f"{_shown(name)} holds several pools ({_listed(members)}): only a session of one "
-                "pool can be run again."
+                tr(
+                    "{shown} holds several pools ({listed}): only a session of one pool can "
+                    "be run again.",
+                    shown=_shown(name),
+                    listed=_listed(members),
+                )
             )
         if duration <= 0:
             raise InputError(
-                f"{_shown(name)} can't be run again: it ended before its first sample."
+                tr(
+                    "{shown} can't be run again: it ended before its first sample.",
+                    shown=_shown(name),
+                )
             )
         draft = to_draft(began, marks, duration)
         draft = draft.with_fields(
@@ -91,17 +99,27 @@ class Replay:
     @property
     def sentence(self) -> str:
         """What is run again."""
-        where = f" on {self.server}" if self.server else ""
+        where = tr(" on {server}", server=self.server) if self.server else ""
         lasted = show_seconds(float(f"{self.duration:.3g}"))
-        return f"This replays {self.name}: {_shown(self.draft.pool)}{where}, {lasted}."
+        return tr(
+            "This replays {name}: {shown}{where}, {lasted}.",
+            name=self.name,
+            shown=_shown(self.draft.pool),
+            where=where,
+            lasted=lasted,
+        )
 
     def check_server(self, dsn: str | None) -> None:
         """Raise InputError where `dsn` names no server and the session had another than the
         embedded one: its password isn't known."""
         if dsn is None and self.server not in ("", EMBEDDED):
             raise InputError(
-                f"{self.name} was recorded on {self.server}, and a session holds no password: name "
-                "that server, or another, with --dsn URL."
+                tr(
+                    "{name} was recorded on {server}, and a session holds no password: name "
+                    "that server, or another, with --dsn URL.",
+                    name=self.name,
+                    server=self.server,
+                )
             )
 
     def fitted(self, draft: Draft) -> tuple[Draft, list[str]]:
@@ -151,13 +169,27 @@ class _Fitting:
         know are left out, and others stay, as mistakes."""
         unknown = [key for key in given if key not in known and key in leave_out]
         if unknown:
-            of_which = "these are" if len(unknown) > 1 else "it is"
-            self._say(f"{self._pool.id} has no {_listed(unknown)}: {of_which} left out.")
+            of_which = tr("these are") if len(unknown) > 1 else tr("it is")
+            self._say(
+                tr(
+                    "{id} has no {listed}: {of_which} left out.",
+                    id=self._pool.id,
+                    listed=_listed(unknown),
+                    of_which=of_which,
+                )
+            )
         kept = {key: value for key, value in given.items() if key not in unknown}
         for key, value in tuple(kept.items()):
             if self._other and key in known and not known[key].takes(value):
                 shown, allowed = _shown(str(value)), known[key].allowed()
-                self._say(f"{key} was {shown}, and takes {allowed} here: its default is used.")
+                self._say(
+                    tr(
+                        "{key} was {shown}, and takes {allowed} here: its default is used.",
+                        key=key,
+                        shown=shown,
+                        allowed=allowed,
+                    )
+                )
                 del kept[key]
         return kept
 
@@ -183,10 +215,14 @@ class _Fitting:
                 kept.append({"at": at, **change})
         for why, moments in left_out.items():
             shown = _listed([f"{at:g} s" for at in moments if isinstance(at, float)])
-            self._say(f"Left out at {shown}: {why}")
+            self._say(tr("Left out at {shown}: {why}", shown=shown, why=why))
         if late and end is not None:
             self._say(
-                f"{late:,} of its changes come after the end at {show_seconds(end)}: left out."
+                tr(
+                    "{late:,} of its changes come after the end at {show_seconds}: left out.",
+                    late=late,
+                    show_seconds=show_seconds(end),
+                )
             )
         return kept
 
@@ -195,10 +231,17 @@ class _Fitting:
         known = self._known.get(key)
         if known is None:
             gone = key in self._recorded_limits
-            return f"{key}, which {self._pool.id} doesn't have." if gone else ""
+            return tr("{key}, which {id} doesn't have.", key=key, id=self._pool.id) if gone else ""
         if not known.takes(value):
             return (
-                f"{key} = {_shown(str(value))}: it takes {known.allowed()}." if self._other else ""
+                tr(
+                    "{key} = {shown}: it takes {allowed}.",
+                    key=key,
+                    shown=_shown(str(value)),
+                    allowed=known.allowed(),
+                )
+                if self._other
+                else ""
             )
         if key in FAULTS and value != known.default:
             reason = FAULTS[key].reason(self._conditions_of_faults(load))
@@ -231,7 +274,13 @@ class _Fitting:
             with suppress(ParameterError):
                 after = Threshold.parse(text).after
             if after and after in self._recorded_limits and self._known.get(after) is None:
-                self._say(f"The condition '{_shown(text)}' is left out: {after} isn't changed.")
+                self._say(
+                    tr(
+                        "The condition '{shown}' is left out: {after} isn't changed.",
+                        shown=_shown(text),
+                        after=after,
+                    )
+                )
             else:
                 kept.append(text)
         return kept
@@ -246,10 +295,10 @@ def _listed(words: Sequence[str]) -> str:
     def shown() -> Iterator[str]:
         yield from (_shown(word) for word in words[:_FEW])
         if len(words) > _FEW:
-            yield f"{len(words) - _FEW:,} more"
+            yield tr("{number:,} more", number=len(words) - _FEW)
 
     *first, last = shown()
-    return f"{', '.join(first)} and {last}" if first else last
+    return tr("{first} and {last}", first=", ".join(first), last=last) if first else last
 
 
 def _shown(text: str, longest: int = _LONGEST) -> str:

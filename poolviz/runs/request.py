@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import check_server, pool_class
@@ -53,7 +54,9 @@ class RunRequest:
         exports = check_exports(out)
         for path in out:
             if draft.source is not None and is_same_file(path, draft.source.path):
-                raise InputError(f"--out {path} is the scenario itself: choose another name.")
+                raise InputError(
+                    tr("--out {path} is the scenario itself: choose another name.", path=path)
+                )
         session = next((path for path in out if is_session_file(path)), None)
         if anonymous:
             session = None  # what is recorded while the run goes on isn't

@@ -23,6 +23,7 @@ from typing import Protocol, Self
 
 import msgspec
 
+from poolviz.language import tr, tr_noop
 from poolviz.load.settings import check_load
 from poolviz.load.statements import needs_tables
 from poolviz.model.dialect import dialect_of
@@ -55,7 +56,7 @@ from poolviz.system.folders import sessions_folder
 _RESTART_LIMIT = 30.0  # seconds to wait for a restart of the server that a run has left
 _logger = logging.getLogger(__name__)
 _numbers = itertools.count(1)
-SERVER_LOST = "The embedded PostgreSQL has ended. What was recorded until then is kept."
+SERVER_LOST = tr_noop("The embedded PostgreSQL has ended. What was recorded until then is kept.")
 
 
 def kept_session(run: Run) -> Path | None:
@@ -65,7 +66,11 @@ def kept_session(run: Run) -> Path | None:
     try:
         return SessionsFolder(folder).new_path()
     except OSError as error:
-        run.not_kept = f"Can't use the sessions folder {folder}: {error.strerror or error}."
+        run.not_kept = tr(
+            "Can't use the sessions folder {folder}: {value}.",
+            folder=folder,
+            value=error.strerror or error,
+        )
         return None
 
 
@@ -73,7 +78,7 @@ class RunStopped(PoolvizError):
     """A run that was stopped before it began."""
 
     def __init__(self) -> None:
-        super().__init__("The run was stopped before it began.")
+        super().__init__(tr("The run was stopped before it began."))
 
 
 class TablesNotAllowed(InputError):
@@ -84,9 +89,12 @@ class TablesNotAllowed(InputError):
 
     def __init__(self, target: Target, scale: int, present: int) -> None:
         super().__init__(
-            f"The tables that this load needs aren't on {target.shown}, and poolviz creates "
-            "nothing there unless you allow it: with --create-tables, or create_tables=True in "
-            "Python."
+            tr(
+                "The tables that this load needs aren't on {shown}, and poolviz creates "
+                "nothing there unless you allow it: with --create-tables, or "
+                "create_tables=True in Python.",
+                shown=target.shown,
+            )
         )
         self.target, self.scale, self.present = target, scale, present
 
@@ -238,7 +246,11 @@ class Run:
             known = isinstance(error, PoolvizError)
             if not known:
                 _logger.exception("a report can't be recorded")
-            reason = str(error) if known else f"A part of the run wasn't recorded: {error!r}."
+            reason = (
+                str(error)
+                if known
+                else tr("A part of the run wasn't recorded: {error!r}.", error=error)
+            )
             if self._fail(PoolvizError(reason)):
                 self._tell(ProblemReported("recorder", reason))
 
@@ -277,7 +289,7 @@ class Run:
             self.fail(error)
         except Exception as error:
             _logger.exception("restarting the server failed")
-            self.fail(PoolvizError(f"Restarting the server failed: {error!r}."))
+            self.fail(PoolvizError(tr("Restarting the server failed: {error!r}.", error=error)))
         else:
             with self._lock:
                 self._restarting = None  # the next request needs a restart of its own
@@ -433,7 +445,7 @@ class Runner:
         Ends it as failed if its server is the embedded one and has ended by itself.
         """
         if run.target.embedded and not run.stop_asked and not self.server_alive:
-            run.fail(PoolvizError(SERVER_LOST))
+            run.fail(PoolvizError(tr(SERVER_LOST)))
         return run.wait(timeout)
 
     def end_run(self) -> None:
@@ -469,8 +481,11 @@ class Runner:
         limits = pool_class(scenario.pool).limits
         if limits.keys() != scenario.limits.keys():
             raise InputError(
-                f"{scenario.pool} has changed, and its limits are {', '.join(limits)} now: choose "
-                "it again."
+                tr(
+                    "{pool} has changed, and its limits are {limits} now: choose it again.",
+                    pool=scenario.pool,
+                    limits=", ".join(limits),
+                )
             )
         limits.complete(scenario.limits)
 

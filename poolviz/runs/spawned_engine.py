@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from poolviz.language import environment_with_language
+from poolviz.language import environment_with_language, tr
 from poolviz.model.errors import InputError
 from poolviz.model.messages import (
     DescribePool,
@@ -115,10 +115,15 @@ class SpawnedEngine:
             _logger.exception("an answer of a pool's process can't be read")
             self.close()
             return InputError(
-                f"{id} can't be loaded: it writes into the pipe by which poolviz and the pool's "
-                "process talk. Write to own files only."
+                tr(
+                    "{id} can't be loaded: it writes into the pipe by which poolviz and the "
+                    "pool's process talk. Write to own files only.",
+                    id=id,
+                )
             )
-        return InputError(f"{id} can't be loaded: {self._why_silent()}.")
+        return InputError(
+            tr("{id} can't be loaded: {why_silent}.", id=id, why_silent=self._why_silent())
+        )
 
     def end(self, patience: float = 1.0) -> int | None:
         """Wait for the child to end, and kill it after `patience` seconds; its exit status, or None
@@ -158,28 +163,34 @@ class SpawnedEngine:
         trace = self.last_trace()
         if hangs or trace.timed_out:
             where = trace.place or place
-            return (
-                f"{f'{where}: ' if where else ''}its import hasn't ended after {IMPORT_LIMIT:g} s. "
-                "Connect, wait and start threads in the constructor, not where the file is imported"
+            sentence = tr(
+                "its import hasn't ended after {limit:g} s. Connect, wait and start threads in the "
+                "constructor, not where the file is imported",
+                limit=IMPORT_LIMIT,
             )
+            return f"{where}: {sentence}" if where else sentence
         if status is None:
-            return "its process can't be ended"
-        return f"importing it {how_ended(status, trace)}"
+            return tr("its process can't be ended")
+        return tr("importing it {how_ended}", how_ended=how_ended(status, trace))
 
 
 def how_ended(status: int, trace: LastTrace) -> str:
     """Return how a process ended that should have gone on, as part of a sentence."""
     where = f" ({trace.place})" if trace.place is not None else ""
     if trace.what:
-        return f"ended the process by {trace.what}{where}"
+        return tr("ended the process by {what}{where}", what=trace.what, where=where)
     if status < 0:
         with suppress(ValueError):
-            return f"ended the process by {signal.Signals(-status).name}{where}"
+            return tr(
+                "ended the process by {name}{where}", name=signal.Signals(-status).name, where=where
+            )
     if status == PIPE_LOST:
-        return "closed the pipe by which poolviz and the pool's process talk: close own files only"
+        return tr(
+            "closed the pipe by which poolviz and the pool's process talk: close own files only"
+        )
     if status == BROKEN:
-        return "changed Python so that poolviz can't run in the same process"
-    return f"ended the process with status {status}"
+        return tr("changed Python so that poolviz can't run in the same process")
+    return tr("ended the process with status {status}", status=status)
 
 
 def _limit_waits(pipe: PipeEnd[Any, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from poolviz.language import tr
 from poolviz.load.statements import SCHEMA
 from poolviz.servers.dispatch import drop_tables as drop
 from poolviz.servers.dispatch import prepare_tables as prepare
@@ -13,16 +14,20 @@ from poolviz.servers.target import Target
 def make_tables(target: Target, scale: int, say: Callable[[str], None]) -> str:
     """Make the tables unless they are there; what was done, in a sentence. ServerError where they
     can't be made."""
-    where = f"schema {SCHEMA} on {target.shown}"
+    where = tr("schema {schema} on {shown}", schema=SCHEMA, shown=target.shown)
     if prepare(target.conninfo, scale, say, embedded=target.embedded):
-        return f"Made tables of scale {scale} in {where}."
-    return f"The tables in {where} are there already, of scale {scale} or more."
+        return tr("Made tables of scale {scale} in {where}.", scale=scale, where=where)
+    return tr(
+        "The tables in {where} are there already, of scale {scale} or more.",
+        where=where,
+        scale=scale,
+    )
 
 
 def drop_tables(target: Target, say: Callable[[str], None]) -> str:
     """Drop the tables that poolviz made, and nothing else; what was done, in a sentence.
     ServerError where they can't be dropped."""
-    where = f"schema {SCHEMA} on {target.shown}"
+    where = tr("schema {schema} on {shown}", schema=SCHEMA, shown=target.shown)
     if drop(target.conninfo, say, embedded=target.embedded):
-        return f"Dropped the tables in {where}."
-    return f"There is no {where} to drop."
+        return tr("Dropped the tables in {where}.", where=where)
+    return tr("There is no {where} to drop.", where=where)

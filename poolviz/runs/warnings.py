@@ -11,6 +11,7 @@ from itertools import groupby
 from math import ceil
 from typing import NamedTuple
 
+from poolviz.language import tr, trn
 from poolviz.load.shapes import shape_of
 from poolviz.load.statements import ACCOUNTS, SCHEMA, needs_tables
 from poolviz.model.parameters import Value
@@ -47,29 +48,42 @@ def connections_wanted(scenario: Scenario) -> int:
 
 def tables_remain(target: Target) -> str:
     """Return the sentence about tables that were created on a user's server."""
-    return (
-        f"Schema {SCHEMA} was created on {target.shown} and stays there until you drop it, with "
-        "`poolviz tables --drop` or from the window's menu."
+    return tr(
+        "Schema {schema} was created on {shown} and stays there until you drop "
+        "it, with `poolviz tables --drop` or from the window's menu.",
+        schema=SCHEMA,
+        shown=target.shown,
     )
 
 
 def connections_announced(scenario: Scenario, target: Target) -> str:
     """Return what a run will open on a user's server and what is free there, as a sentence."""
     wanted = connections_wanted(scenario)
-    opened = f"The run opens up to {_connections(wanted)} to {target.shown}"
+    opened = tr(
+        "The run opens up to {connections} to {shown}",
+        connections=_connections(wanted),
+        shown=target.shown,
+    )
     if target.free_connections is None:
-        return f"{opened}, which takes any number."
-    return (
-        f"{opened}, and one to watch them; the server has {target.free_connections} of "
-        f"{target.max_connections} free."
+        return tr("{opened}, which takes any number.", opened=opened)
+    return tr(
+        "{opened}, and one to watch them; the server has {free_connections} of "
+        "{max_connections} free.",
+        opened=opened,
+        free_connections=target.free_connections,
+        max_connections=target.max_connections,
     )
 
 
 def room(target: Target) -> str:
     """Return how many connections a server could take when it was reached, as half a sentence."""
     if target.free_connections is None:
-        return "it takes any number of connections"
-    return f"{target.free_connections} of {target.max_connections} connections are free"
+        return tr("it takes any number of connections")
+    return tr(
+        "{free_connections} of {max_connections} connections are free",
+        free_connections=target.free_connections,
+        max_connections=target.max_connections,
+    )
 
 
 def _too_many_clients(scenario: Scenario) -> str:
@@ -83,10 +97,14 @@ def _too_few_connections(scenario: Scenario, target: Target) -> str:
     wanted = connections_wanted(scenario)
     if target.has_room_for(wanted + 1):
         return ""
-    return (
-        f"The pool may open {_connections(wanted)} and poolviz one more to watch them, but "
-        f"{target.shown} has {target.free_connections} of {target.max_connections} free: lower "
-        "the pool's limits or the number of clients."
+    return tr(
+        "The pool may open {connections} and poolviz one more to watch them, but "
+        "{shown} has {free_connections} of {max_connections} free: lower the "
+        "pool's limits or the number of clients.",
+        connections=_connections(wanted),
+        shown=target.shown,
+        free_connections=target.free_connections,
+        max_connections=target.max_connections,
     )
 
 
@@ -95,9 +113,13 @@ def _tables_to_create(scenario: Scenario, target: Target) -> str:
     scale = needs_tables(scenario)
     if not scale or target.embedded:
         return ""
-    return (
-        f"This load needs tables on {target.shown}: schema {SCHEMA}, with {scale * ACCOUNTS:,} "
-        "accounts. Unless they are there already, poolviz creates them only if you allow it."
+    return tr(
+        "This load needs tables on {shown}: schema {schema}, with {scale:,} "
+        "accounts. Unless they are there already, poolviz creates them only if "
+        "you allow it.",
+        shown=target.shown,
+        schema=SCHEMA,
+        scale=scale * ACCOUNTS,
     )
 
 
@@ -121,4 +143,4 @@ def _states(scenario: Scenario) -> Iterator[dict[str, Value]]:
 
 
 def _connections(number: int) -> str:
-    return f"{number} connection{'' if number == 1 else 's'}"
+    return trn("{n} connection", "{n} connections", number)

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
+from poolviz.language import tr
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import SETTINGS, check_load, settings_for
 from poolviz.model.dialect import POSTGRESQL, dialect_of
@@ -83,22 +84,28 @@ class Declared:
 
     def misplaced(self, section: str, key: str) -> str:
         """Return what is wrong with a key that a section doesn't know, and where it belongs."""
-        return f"is no {self.section(section).noun}: {self._suggested(section, key)}."
+        return tr(
+            "is no {noun}: {suggested}.",
+            noun=self.section(section).noun,
+            suggested=self._suggested(section, key),
+        )
 
     def _suggested(self, section: str, key: str) -> str:
         for other in ("limits", "load", "connect"):
             parameters = self.section(other)
             if other != section and key in parameters:
-                return f"it is a {parameters.noun}, and belongs to [{other}]"
+                return tr(
+                    "it is a {noun}, and belongs to [{other}]", noun=parameters.noun, other=other
+                )
         if key in self.faults:
-            return "it is a fault, and belongs to [[changes]] with the time at which it happens"
+            return tr("it is a fault, and belongs to [[changes]] with the time at which it happens")
         near = suggest_key(key, self.section(section))
         if section != "connect":
             return near
         elsewhere = where_it_belongs(key, self.connect)
         if elsewhere:
             return f"{elsewhere}; {near}" if near.startswith("perhaps") else elsewhere
-        return near if self.connect else "it has none, for its class connects by itself"
+        return near if self.connect else tr("it has none, for its class connects by itself")
 
 
 def declared(pool: str, dsn: str | None = None) -> Declared:
@@ -202,7 +209,12 @@ class _Check:
             lasting = [key for key, fault in FAULTS.items() if fault.standing or fault.lasts]
             if condition.during not in lasting:
                 near = suggest(condition.during, lasting)
-                problem = f"{quoted}: {condition.during} is no fault that lasts: {near}."
+                problem = tr(
+                    "{quoted}: {during} is no fault that lasts: {near}.",
+                    quoted=quoted,
+                    during=condition.during,
+                    near=near,
+                )
                 raise ParameterError("--fail-if", problem)
         if condition.after is None or self._pool is None:
             return
@@ -220,7 +232,7 @@ class _Check:
         except InputError as error:
             self._say(("pool",), str(error))
         except (OSError, ValueError) as error:
-            self._say(("pool",), f"{pool} can't be loaded: {error}.")
+            self._say(("pool",), tr("{pool} can't be loaded: {error}.", pool=pool, error=error))
         return None
 
     def _find_parameters(self) -> Declared:
@@ -230,7 +242,7 @@ class _Check:
             except InputError as error:
                 self._say(("pool",), str(error))
                 self._pool = None
-        nothing = Parameters("connect argument")
+        nothing = Parameters(tr("connect argument"))
         return Declared(Parameters("limit"), SETTINGS, nothing, FAULT_PARAMETERS)
 
     def _complete(
@@ -280,12 +292,18 @@ class _Check:
                 continue
             at = self._seconds(("changes", index, "at"), written.get("at"))
             if written.get("at") is None:
-                self._wrong(("changes", index), "has no time: give it an at = SECONDS.")
+                self._wrong(("changes", index), tr("has no time: give it an at = SECONDS."))
             elif at is not None and duration and at >= duration and not self._cut_short(index):
-                over = f"the run is over by then, it takes {show_seconds(duration)}"
-                self._wrong(("changes", index, "at"), f"is {show_seconds(at)}: {over}.")
+                over = tr(
+                    "the run is over by then, it takes {show_seconds}",
+                    show_seconds=show_seconds(duration),
+                )
+                self._wrong(
+                    ("changes", index, "at"),
+                    tr("is {show_seconds}: {over}.", show_seconds=show_seconds(at), over=over),
+                )
             if not written.keys() - {"at"}:
-                self._wrong(("changes", index), "changes nothing: give it a KEY = VALUE.")
+                self._wrong(("changes", index), tr("changes nothing: give it a KEY = VALUE."))
             for key, value in written.items():
                 right = None if key == "at" else self._changed(("changes", index, key), key, value)
                 if at is not None and right is not None and at < (duration or math.inf):
@@ -351,7 +369,9 @@ class _Check:
             if key in FAULTS and change.value != self._known.faults[key].default:
                 reason = FAULTS[key].reason(conditions)
                 if reason:
-                    self._wrong(("changes", index, key), f"isn't possible here. {reason}")
+                    self._wrong(
+                        ("changes", index, key), tr("isn't possible here. {reason}", reason=reason)
+                    )
 
     @property
     def _dialect(self) -> str:
@@ -368,7 +388,14 @@ class _Check:
         try:
             right = parameter.check(value)
         except InputError:
-            self._wrong(key_path, f"is {shown(value)}: it takes {parameter.allowed()}.")
+            self._wrong(
+                key_path,
+                tr(
+                    "is {shown}: it takes {allowed}.",
+                    shown=shown(value),
+                    allowed=parameter.allowed(),
+                ),
+            )
             return None
         source = self._draft.source
         if source is None or not self._draft.is_in_file(key_path):
@@ -382,7 +409,7 @@ class _Check:
         try:
             return seconds_of(given, positive=positive)
         except ValueError as error:
-            self._wrong(key_path, f"is {shown(given)}, {error}.")
+            self._wrong(key_path, tr("is {shown}, {error}.", shown=shown(given), error=error))
             return None
 
     def _is_sound(self, key_path: KeyPath) -> bool:
@@ -391,7 +418,10 @@ class _Check:
     def _are_too_many(self, key: str, number: int, most: int) -> bool:
         """Note that an array has too many elements, if it has."""
         if number > most:
-            self._wrong((key,), f"has {number:,} elements: it takes at most {most:,}.")
+            self._wrong(
+                (key,),
+                tr("has {number:,} elements: it takes at most {most:,}.", number=number, most=most),
+            )
         return number > most
 
     def _wrong(self, key_path: KeyPath, problem: str | Callable[[], str]) -> None:

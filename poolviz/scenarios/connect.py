@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import quote, urlencode
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.dialect import POSTGRESQL, dialect_of
 from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.parameters import Parameters, Value, either
@@ -22,26 +23,31 @@ _IN_DSN = (
 )
 # Words that people know from other places, with what to do here.
 _ELSEWHERE: Mapping[str, str] = {
-    **dict.fromkeys(_IN_DSN, "it says where the server is, and belongs to the DSN"),
-    "application_name": "poolviz finds a run's connections by it, and sets it itself",
-    "timeout": "it belongs to [limits] where it bounds waiting for a connection; to bound "
-    "connecting, give connect_timeout",
-    "connect_args": "give the arguments in it by their own names",
-    "kwargs": "give the arguments in it by their own names",
+    **dict.fromkeys(_IN_DSN, tr_noop("it says where the server is, and belongs to the DSN")),
+    "application_name": tr_noop("poolviz finds a run's connections by it, and sets it itself"),
+    "timeout": tr_noop(
+        "it belongs to [limits] where it bounds waiting for a connection; to bound "
+        "connecting, give connect_timeout"
+    ),
+    "connect_args": tr_noop("give the arguments in it by their own names"),
+    "kwargs": tr_noop("give the arguments in it by their own names"),
 }
 
 
 def needs_new_run(known: Parameters) -> str:
     """Return what is wrong with changing an argument of `known` during a run, as what goes on after
     its key."""
-    return f"is a {known.noun}, which applies when the pool is made: start a new run with it."
+    return tr(
+        "is a {noun}, which applies when the pool is made: start a new run with it.",
+        noun=known.noun,
+    )
 
 
 def where_it_belongs(key: str, known: Parameters) -> str:
     """Return half a sentence about a key that a pool's driver doesn't know; "" if nothing is known
     of it. Loads every pool's library."""
     if key in _ELSEWHERE:
-        return _ELSEWHERE[key]
+        return tr(_ELSEWHERE[key])
     pools = [
         id
         for id, pool in POOLS.items()
@@ -49,8 +55,12 @@ def where_it_belongs(key: str, known: Parameters) -> str:
     ]
     if not pools:
         return where_option_belongs(key)
-    few = pools if len(pools) <= 3 else [*pools[:2], f"{len(pools) - 2} others"]
-    return f"{', '.join(few[:-1])} and {few[-1]} have it" if few[1:] else f"{few[0]} has it"
+    few = pools if len(pools) <= 3 else [*pools[:2], tr("{number} others", number=len(pools) - 2)]
+    return (
+        tr("{few} and {few2} have it", few=", ".join(few[:-1]), few2=few[-1])
+        if few[1:]
+        else tr("{few} has it", few=few[0])
+    )
 
 
 def needs_another(known: Parameters, key: str, given: Mapping[str, Value]) -> str:
@@ -62,7 +72,11 @@ def needs_another(known: Parameters, key: str, given: Mapping[str, Value]) -> st
     other, values = needs
     if given.get(other, known[other].default) in values:
         return ""
-    return f"has an effect only with {other} = {either(values)}: give that too, or leave it out."
+    return tr(
+        "has an effect only with {other} = {either}: give that too, or leave it out.",
+        other=other,
+        either=either(values),
+    )
 
 
 def split_dsn(pool: type[Pool], dsn: str) -> tuple[str, dict[str, Value]]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.errors import MOST_PROBLEMS, InputError
 from poolviz.model.parameters import parse_seconds
 from poolviz.model.scenario import DEFAULT_POOL
@@ -128,7 +129,9 @@ class Draft(msgspec.Struct, kw_only=True):
     def _name(self, key_path: KeyPath, *, name_file: bool) -> str:
         """Return where the key stands and its name, or its name on the command line."""
         if self.source is not None and key_path in self.source.lines:
-            line = f"line {self.source.lines[key_path]}: {dotted(key_path)}"
+            line = tr(
+                "line {lines}: {dotted}", lines=self.source.lines[key_path], dotted=dotted(key_path)
+            )
             return f"{self.source.path}, {line}" if name_file else line
         match key_path:
             case ("limits" | "load" | "connect", str(key)):
@@ -142,7 +145,7 @@ class Draft(msgspec.Struct, kw_only=True):
     def _moment(self, index: int) -> str:
         """Return when a change happens, as its name; empty if that isn't given."""
         try:
-            return f"At {seconds_of(self.changes[index].get('at')):g} s"
+            return tr("At {seconds_of:g} s", seconds_of=seconds_of(self.changes[index].get("at")))
         except ValueError:
             return ""
 
@@ -174,6 +177,6 @@ def seconds_of(given: object, *, positive: bool = False) -> float:
     except ValueError as error:
         raise ValueError(f"which {error}") from None
     if not 0 <= seconds < math.inf or (positive and not seconds):
-        least = "of more than 0 s" if positive else "from 0 s up"
+        least = tr("of more than 0 s") if positive else tr("from 0 s up")
         raise ValueError(f"which is not a time {least}")
     return seconds

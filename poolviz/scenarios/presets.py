@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.scenarios.draft import Draft
@@ -47,9 +48,9 @@ def open_scenario(name: Path, commands: Sequence[str] = ()) -> Draft:
     known = {path.stem: path for path in resource("presets").glob("*.toml")}
     if name.name in known:
         return read_draft(known[name.name])
-    what = "a file, a preset nor a command" if commands else "a file nor a preset"
+    what = tr("a file, a preset nor a command") if commands else tr("a file nor a preset")
     near = suggest(name.name, [*commands, *sorted(known)])
-    raise InputError(f"{name} is neither {what}: {near}.")
+    raise InputError(tr("{name} is neither {what}: {near}.", name=name, what=what, near=near))
 
 
 def _is_file(path: Path) -> bool:

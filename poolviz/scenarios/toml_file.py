@@ -12,6 +12,7 @@ from typing import Any
 
 import tomli_w
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import INTEGER_LIMIT, suggest
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
@@ -51,7 +52,9 @@ def read_draft(path: Path) -> Draft:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: it is not text in UTF-8.") from None
+        raise InputError(
+            tr("{path}, line {line}: it is not text in UTF-8.", path=path, line=line)
+        ) from None
     try:
         if nests_deeper(text, DEEPEST):
             raise RecursionError
@@ -59,7 +62,9 @@ def read_draft(path: Path) -> Draft:
     except ValueError as error:
         raise InputError(_not_toml(path, text, error)) from None
     except RecursionError:
-        raise InputError(f"{path} is not a scenario: it is nested too deeply.") from None
+        raise InputError(
+            tr("{path} is not a scenario: it is nested too deeply.", path=path)
+        ) from None
     draft.pool = _from_its_folder(path, draft.pool)
     return draft
 
@@ -79,10 +84,16 @@ def _not_toml(path: Path, text: str, error: ValueError) -> str:
     message = str(error)
     found = _POSITION.search(message)
     if found is None:
-        return f"{path} is not TOML: {message}."
+        return tr("{path} is not TOML: {message}.", path=path, message=message)
     lines = text.rstrip("\n").split("\n")
     line, column = found[1] or len(lines), found[2] or len(lines[-1]) + 1
-    return f"{path}, line {line}, column {column}: it is not TOML: {message[: found.start()]}."
+    return tr(
+        "{path}, line {line}, column {column}: it is not TOML: {message}.",
+        path=path,
+        line=line,
+        column=column,
+        message=message[: found.start()],
+    )
 
 
 def draft_of(given: Mapping[str, Any], source: Source | None = None) -> Draft:
@@ -100,10 +111,10 @@ def draft_of(given: Mapping[str, Any], source: Source | None = None) -> Draft:
         limits=reading.table("limits"),
         load=reading.table("load"),
         connect=reading.table("connect"),
-        changes=reading.array("changes", dict, "a table, [[changes]]"),
+        changes=reading.array("changes", dict, tr("a table, [[changes]]")),
         duration=given.get("duration"),
         seed=reading.seed(),
-        fail_if=reading.array("fail_if", str, "a text, such as 'wait_p95 > 50ms'"),
+        fail_if=reading.array("fail_if", str, tr("a text, such as 'wait_p95 > 50ms'")),
         source=source,
     )
     reading.check_keys()
@@ -124,8 +135,8 @@ class _Reading:
         if text is None or (isinstance(text, str) and text and text.isprintable()):
             return text
         # A wrong DSN may contain a password.
-        found = "not right" if key == "dsn" else shown(text)
-        self._wrong((key,), f"is {found}: it takes a text of one line.")
+        found = tr("not right") if key == "dsn" else shown(text)
+        self._wrong((key,), tr("is {found}: it takes a text of one line.", found=found))
         return None
 
     def pool(self) -> str:
@@ -138,7 +149,10 @@ class _Reading:
             else:
                 right[key] = value
         if right and ":" not in pool:
-            self._wrong(("own_pool",), f"is for a pool of your own, and {pool} is one of poolviz.")
+            self._wrong(
+                ("own_pool",),
+                tr("is for a pool of your own, and {pool} is one of poolviz.", pool=pool),
+            )
             return pool
         return with_options(pool, right) if right else pool
 
@@ -147,7 +161,10 @@ class _Reading:
         seed = self._given.get("seed", 1)
         if isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) < INTEGER_LIMIT:
             return seed
-        self._wrong(("seed",), f"is {shown(seed)}: it takes a whole number of at most 64 bits.")
+        self._wrong(
+            ("seed",),
+            tr("is {shown}: it takes a whole number of at most 64 bits.", shown=shown(seed)),
+        )
         return 1
 
     def table(self, key: str) -> dict[str, Any]:
@@ -155,7 +172,9 @@ class _Reading:
         table = self._given.get(key, {})
         if isinstance(table, dict):
             return table
-        self._wrong((key,), f"is {shown(table)}: it takes a table, [{key}].")
+        self._wrong(
+            (key,), tr("is {shown}: it takes a table, [{key}].", shown=shown(table), key=key)
+        )
         return {}
 
     def watch(self) -> dict[str, str]:
@@ -163,10 +182,12 @@ class _Reading:
         texts: dict[str, str] = {}
         for language, text in self.table("watch").items():
             if language not in LANGUAGES:
-                known = partial(_unknown, "is not a language of poolviz", language, LANGUAGES)
+                known = partial(_unknown, tr("is not a language of poolviz"), language, LANGUAGES)
                 self._wrong(("watch", language), known)
             elif not isinstance(text, str) or not is_text(text):
-                self._wrong(("watch", language), f"is {shown(text)}: it takes a text.")
+                self._wrong(
+                    ("watch", language), tr("is {shown}: it takes a text.", shown=shown(text))
+                )
             else:
                 texts[language] = text
         return texts
@@ -179,18 +200,30 @@ class _Reading:
         """
         array = self._given.get(key, [])
         if not isinstance(array, list):
-            self._wrong((key,), f"is {shown(array)}: it takes an array, each element {what}.")
+            self._wrong(
+                (key,),
+                tr(
+                    "is {shown}: it takes an array, each element {what}.",
+                    shown=shown(array),
+                    what=what,
+                ),
+            )
             return []
         for index, element in enumerate(array):
             if not isinstance(element, kind):
-                self._wrong((key, index), f"is {shown(element)}: it takes {what}.")
+                self._wrong(
+                    (key, index),
+                    tr("is {shown}: it takes {what}.", shown=shown(element), what=what),
+                )
         return [element if isinstance(element, kind) else kind() for element in array]
 
     def check_keys(self) -> None:
         """Note keys that no scenario has."""
         for key in self._given:
             if key not in KEYS:
-                self._wrong((key,), partial(_unknown, "is no key of a scenario", key, tuple(KEYS)))
+                self._wrong(
+                    (key,), partial(_unknown, tr("is no key of a scenario"), key, tuple(KEYS))
+                )
 
     def _wrong(self, key_path: KeyPath, problem: str | Callable[[], str]) -> None:
         self.mistakes.append(Mistake(key_path, problem))
@@ -207,10 +240,10 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and abs(value) >= INTEGER_LIMIT:
-        return "a number of more than 64 bits"
+        return tr("a number of more than 64 bits")
     if isinstance(value, (int, float, datetime.date, datetime.time)):
         return str(value)
-    return "an array" if isinstance(value, list) else "a table"
+    return tr("an array") if isinstance(value, list) else tr("a table")
 
 
 def as_toml(draft: Draft, *comments: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from poolviz.language import tr
 from poolviz.servers.target import Target
 
 TRANSACTION, SESSION = "transaction", "session"  # modes; with others no run is possible
@@ -65,20 +66,26 @@ class Diagnosis:
 
 def shown_time(seconds: float) -> str:
     """Return a short time for people: `0.08 ms`, `12 ms`."""
-    return f"{seconds * 1000:.2g} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
+    return (
+        tr("{seconds:.2g} ms", seconds=seconds * 1000)
+        if seconds < 0.1
+        else tr("{seconds:.0f} ms", seconds=seconds * 1000)
+    )
 
 
 def tls_finding(version: str, *, local: bool) -> Finding:
     """Return whether the connection is encrypted."""
     if version:
-        return Finding("tls", "good", f"The connection is encrypted by {version}.")
+        return Finding(
+            "tls", "good", tr("The connection is encrypted by {version}.", version=version)
+        )
     if local:
-        return Finding("tls", "good", "The connection stays on this machine, without TLS.")
+        return Finding("tls", "good", tr("The connection stays on this machine, without TLS."))
     return Finding(
         "tls",
         "note",
-        "The connection isn't encrypted: whoever is on the way can read what is sent.",
-        "Choose the TLS mode require, or verify-full to check the certificate.",
+        tr("The connection isn't encrypted: whoever is on the way can read what is sent."),
+        tr("Choose the TLS mode require, or verify-full to check the certificate."),
     )
 
 
@@ -87,7 +94,11 @@ def latency_finding(connect_s: float, latency_s: float) -> Finding:
     return Finding(
         "latency",
         "good",
-        f"Connecting took {shown_time(connect_s)}; an answer takes {shown_time(latency_s)}.",
+        tr(
+            "Connecting took {shown_time}; an answer takes {shown_time2}.",
+            shown_time=shown_time(connect_s),
+            shown_time2=shown_time(latency_s),
+        ),
     )
 
 
@@ -95,15 +106,19 @@ def pooler_findings(pooler: Pooler, arguments: Collection[str] | None = None) ->
     """Return what a pooler in between means for a pool, by the keys of the connect arguments that
     the pool's driver takes; for pools of any kind without them."""
     name = pooler.name or "A pooler"
-    size = f" It opens {pooler.size} connections at most." if pooler.size else ""
-    between = f"{name} stands between poolviz and the server"
+    size = tr(" It opens {size} connections at most.", size=pooler.size) if pooler.size else ""
+    between = tr("{name} stands between poolviz and the server", name=name)
     if pooler.mode == SESSION:
         return [
             Finding(
                 "pooler",
                 "note",
-                f"{between}, in session mode: each connection of the pool keeps one of the "
-                f"server's.{size} What the pool opens beyond that waits in the pooler.",
+                tr(
+                    "{between}, in session mode: each connection of the pool keeps one of "
+                    "the server's.{size} What the pool opens beyond that waits in the pooler.",
+                    between=between,
+                    size=size,
+                ),
             )
         ]
     if pooler.mode != TRANSACTION:
@@ -111,18 +126,27 @@ def pooler_findings(pooler: Pooler, arguments: Collection[str] | None = None) ->
             Finding(
                 "pooler",
                 "note",
-                f"{between}; its mode can't be seen, because it gave no second connection in time."
-                f"{size} Waits in the pooler count as use, not as waiting for the pool.",
+                tr(
+                    "{between}; its mode can't be seen, because it gave no second connection "
+                    "in time.{size} Waits in the pooler count as use, not as waiting for the "
+                    "pool.",
+                    between=between,
+                    size=size,
+                ),
             )
         ]
     found = [
         Finding(
             "pooler",
             "note",
-            f"{between}, in transaction mode: the pool's connections share the server's from one "
-            f"transaction to the next.{size} Waits in the pooler count as use, not as waiting for "
-            "the pool, and what is set for a session (SET, LISTEN, advisory locks, temporary "
-            "tables) doesn't last.",
+            tr(
+                "{between}, in transaction mode: the pool's connections share the "
+                "server's from one transaction to the next.{size} Waits in the pooler "
+                "count as use, not as waiting for the pool, and what is set for a "
+                "session (SET, LISTEN, advisory locks, temporary tables) doesn't last.",
+                between=between,
+                size=size,
+            ),
         )
     ]
     remedies = [
@@ -135,9 +159,12 @@ def pooler_findings(pooler: Pooler, arguments: Collection[str] | None = None) ->
             Finding(
                 "prepared",
                 "note",
-                "asyncpg and psycopg prepare statements, which such a pooler may not know on the "
-                "next connection (PgBouncer does from 1.21 on, with max_prepared_statements).",
-                f"Connect with {' or '.join(remedies)}.",
+                tr(
+                    "asyncpg and psycopg prepare statements, which such a pooler may not know on "
+                    "the "
+                    "next connection (PgBouncer does from 1.21 on, with max_prepared_statements)."
+                ),
+                tr("Connect with {remedies}.", remedies=" or ".join(remedies)),
             )
         )
     return found

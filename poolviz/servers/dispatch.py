@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
+from poolviz.language import tr
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.secrets import without_secrets
@@ -155,7 +156,7 @@ def _access(conninfo: str) -> ServerAccess:
     it contains what no driver takes."""
     if not is_text(conninfo):
         raise InputError(
-            "The DSN contains a NUL character, or bytes that aren't text: remove them."
+            tr("The DSN contains a NUL character, or bytes that aren't text: remove them.")
         )
     dialect = dialect_of(conninfo)
     if dialect == SQLITE:
@@ -165,8 +166,10 @@ def _access(conninfo: str) -> ServerAccess:
     if dialect == MYSQL:
         if importlib.util.find_spec("pymysql") is None:
             raise InputError(
-                "A MySQL or MariaDB server needs a driver that isn't installed: "
-                "pip install 'poolviz[mysql]'."
+                tr(
+                    "A MySQL or MariaDB server needs a driver that isn't installed: "
+                    "pip install 'poolviz[mysql]'."
+                )
             )
         from poolviz.servers.mysql.access import MySQLAccess  # noqa: PLC0415 - an extra
 

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from poolviz.language import tr
 from poolviz.load.statements import ACCOUNTS, SCHEMA
 from poolviz.model.errors import PoolvizError, ServerError
 
@@ -57,7 +58,9 @@ class TablesMissing(PoolvizError):
     smaller ones that are; 0 without any."""
 
     def __init__(self, scale: int) -> None:
-        super().__init__(f"The tables in schema {SCHEMA} are missing or too small.")
+        super().__init__(
+            tr("The tables in schema {schema} are missing or too small.", schema=SCHEMA)
+        )
         self.scale = scale
 
 
@@ -75,11 +78,20 @@ class Tables(ABC):
             return False
         if not create:
             raise TablesMissing(found.scale)
-        tables = f"tables of scale {scale} with {scale * ACCOUNTS:,} accounts"
+        tables = tr(
+            "tables of scale {scale} with {scale2:,} accounts", scale=scale, scale2=scale * ACCOUNTS
+        )
         if found.scale:
-            progress(f"Replacing the tables of scale {found.scale} in schema {SCHEMA}: {tables}")
+            progress(
+                tr(
+                    "Replacing the tables of scale {scale} in schema {schema}: {tables}",
+                    scale=found.scale,
+                    schema=SCHEMA,
+                    tables=tables,
+                )
+            )
         else:
-            progress(f"Creating schema {SCHEMA}: {tables}")
+            progress(tr("Creating schema {schema}: {tables}", schema=SCHEMA, tables=tables))
         self._create(scale, found, _in_tenths(progress))
         return True
 
@@ -90,7 +102,7 @@ class Tables(ABC):
         if not found.ours:
             return False
         if not self._drop(found):
-            progress(f"Schema {SCHEMA} was kept, because it isn't poolviz' alone")
+            progress(tr("Schema {schema} was kept, because it isn't poolviz' alone", schema=SCHEMA))
         return True
 
     @abstractmethod
@@ -117,18 +129,27 @@ class Tables(ABC):
 def in_use() -> ServerError:
     """Return the error for tables that another program has locked for too long."""
     return ServerError(
-        f"The tables in schema {SCHEMA} were in use by another program for more than "
-        f"{LOCK_LIMIT} s: try again when it has finished."
+        tr(
+            "The tables in schema {schema} were in use by another program for more "
+            "than {lock_limit} s: try again when it has finished.",
+            schema=SCHEMA,
+            lock_limit=LOCK_LIMIT,
+        )
     )
 
 
 def _refuse_foreign(found: Found) -> None:
     if found.ours or not found.others:
         return
-    names = ", ".join(found.others[:3]) + (" and more" if len(found.others) > 3 else "")
+    names = ", ".join(found.others[:3]) + (tr(" and more") if len(found.others) > 3 else "")
     raise ServerError(
-        f"The server has a schema {SCHEMA} that poolviz didn't create, with {names} in it, and it "
-        "was left as it is: rename it, or use another database or server."
+        tr(
+            "The server has a schema {schema} that poolviz didn't create, with "
+            "{names} in it, and it was left as it is: rename it, or use another "
+            "database or server.",
+            schema=SCHEMA,
+            names=names,
+        )
     )
 
 
@@ -140,6 +161,6 @@ def _in_tenths(progress: Callable[[str], None]) -> Callable[[float], None]:
         nonlocal reported
         if int(share * 10) > reported:
             reported = int(share * 10)
-            progress(f"{reported * 10} % of the accounts are inserted")
+            progress(tr("{reported} % of the accounts are inserted", reported=reported * 10))
 
     return report

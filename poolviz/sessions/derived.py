@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.messages import PART, RunEnded, RunStarted
 from poolviz.model.sample import Mark, Sample
@@ -61,9 +62,15 @@ class Scope:
         """Raise InputError if there is no such part in any session."""
         start, end = self.start or 0.0, math.inf if self.end is None else self.end
         if not 0 <= start < math.inf or math.isnan(end):
-            raise InputError("A part of a session begins at 0 s or later.")
+            raise InputError(tr("A part of a session begins at 0 s or later."))
         if end <= start:
-            raise InputError(f"There is nothing between {start:g} and {end:g} s: exchange them.")
+            raise InputError(
+                tr(
+                    "There is nothing between {start:g} and {end:g} s: exchange them.",
+                    start=start,
+                    end=end,
+                )
+            )
 
 
 EVERYTHING = Scope()
@@ -134,7 +141,9 @@ def _written(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         why = error.strerror or error
-        raise InputError(f"Can't write to the folder {path.parent.parent}: {why}.") from None
+        raise InputError(
+            tr("Can't write to the folder {parent}: {why}.", parent=path.parent.parent, why=why)
+        ) from None
 
 
 def session_rows(recorder: Recorder, share_done: ShareDone = unheard) -> Iterator[Row]:
@@ -189,9 +198,14 @@ def _part(whole: Recorder, scope: Scope, share_done: ShareDone) -> Iterator[Row]
     ]
     parts = [part for part in found if part is not None]
     if found[0] is None:
-        which = f"to {end:g} s" if start < end else "s on"
+        which = tr("to {end:g} s", end=end) if start < end else tr("s on")
         raise InputError(
-            f"There is nothing from {start:g} {which}: the session has {whole.duration:g} s."
+            tr(
+                "There is nothing from {start:g} {which}: the session has {duration:g} s.",
+                start=start,
+                which=which,
+                duration=whole.duration,
+            )
         )
     for number, part in enumerate(parts):
         yield from _rows(part, number, len(parts) - 1)
@@ -205,7 +219,12 @@ def _part_of(source: Recorder, start: float, end: float, share_done: ShareDone) 
     if first is None:
         return None
     begin = first.t - first.span
-    part = f"{begin:.2f} to {end:.2f} s of {source.duration:.2f} s"
+    part = tr(
+        "{begin:.2f} to {end:.2f} s of {duration:.2f} s",
+        begin=begin,
+        end=end,
+        duration=source.duration,
+    )
     began = msgspec.structs.replace(
         source.began,
         scenario=msgspec.structs.replace(source.began.scenario, fail_if=()),
@@ -280,7 +299,7 @@ def _anonymous_meta(key: str, member: int, body: bytes, names: Anonymizer) -> by
     match key:
         case "began":
             began = names.began(msgspec.msgpack.decode(body, type=RunStarted))
-            name = f"pool {member}" if began.member else ""
+            name = tr("pool {member}", member=member) if began.member else ""
             return pack(msgspec.structs.replace(began, member=name))
         case "ended":
             return pack(names.ended(msgspec.msgpack.decode(body, type=RunEnded)))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.sessions.file.background_writer import is_being_recorded
 from poolviz.sessions.file.label_writer import write_label
@@ -85,11 +86,22 @@ class SessionsFolder:
             return found[0]
         if not found:
             raise InputError(
-                f"{text!r} names no session in {self.folder}: `poolviz sessions` lists them."
+                tr(
+                    "{words!r} names no session in {folder}: `poolviz sessions` lists them.",
+                    words=text,
+                    folder=self.folder,
+                )
             )
         names = ", ".join(each.path.name for each in found[:_FEW])
-        more = f" and {len(found) - _FEW} more" if len(found) > _FEW else ""
-        raise InputError(f"{text!r} may be {names}{more}: say more of the file's name.")
+        more = tr(" and {number} more", number=len(found) - _FEW) if len(found) > _FEW else ""
+        raise InputError(
+            tr(
+                "{words!r} may be {names}{more}: say more of the file's name.",
+                words=text,
+                names=names,
+                more=more,
+            )
+        )
 
     def relabel(
         self,
@@ -105,7 +117,11 @@ class SessionsFolder:
             for other in self.sessions():
                 if other.label.name == name and other.path != path:
                     raise InputError(
-                        f"{other.path.name} is called {name} already: choose another name."
+                        tr(
+                            "{file} is called {name} already: choose another name.",
+                            file=other.path.name,
+                            name=name,
+                        )
                     )
         given = {"name": name, "note": note, "keep": keep}
         changes = {key: value for key, value in given.items() if value is not None}
@@ -116,16 +132,24 @@ class SessionsFolder:
         or can't be removed."""
         if path.parent.absolute() != self.folder.absolute():
             raise InputError(
-                f"{path} isn't in {self.folder}: poolviz removes only what is kept there."
+                tr(
+                    "{path} isn't in {folder}: poolviz removes only what is kept there.",
+                    path=path,
+                    folder=self.folder,
+                )
             )
         if not is_session(path):
-            raise InputError(f"{path} is not a poolviz session: remove the file yourself.")
+            raise InputError(
+                tr("{path} is not a poolviz session: remove the file yourself.", path=path)
+            )
         if is_being_recorded(path):
-            raise InputError(f"{path} is being recorded: stop its run first.")
+            raise InputError(tr("{path} is being recorded: stop its run first.", path=path))
         try:
             _remove(path)
         except OSError as error:
-            raise InputError(f"Can't remove {path}: {error.strerror or error}.") from None
+            raise InputError(
+                tr("Can't remove {path}: {value}.", path=path, value=error.strerror or error)
+            ) from None
 
     def delete_all(self, paths: Iterable[Path]) -> tuple[list[Path], list[InputError]]:
         """Remove sessions as `delete` does, each whatever becomes of the others. Return those that
@@ -159,7 +183,13 @@ class SessionsFolder:
                 if path.suffix == SUFFIX and not path.name.startswith(".")
             ]
         except OSError as error:
-            raise InputError(f"Can't read {self.folder}: {error.strerror or error}.") from None
+            raise InputError(
+                tr(
+                    "Can't read {folder}: {value}.",
+                    folder=self.folder,
+                    value=error.strerror or error,
+                )
+            ) from None
         return sorted(found, key=lambda path: path.name, reverse=True)
 
     def _prune(self, now: datetime) -> None:

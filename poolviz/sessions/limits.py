@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.system.files import read_bytes, write_text
 
@@ -34,13 +35,21 @@ class SessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def sentence(self) -> str:
         """What is kept, for people."""
-        age = "of any age" if self.age_s is None else f"of the last {shown_age(self.age_s)}"
-        size = (
-            "whatever they take"
-            if self.size_bytes is None
-            else f"up to {shown_size(self.size_bytes)} together"
+        age = (
+            tr("of any age")
+            if self.age_s is None
+            else tr("of the last {shown_age}", shown_age=shown_age(self.age_s))
         )
-        return f"Sessions {age} are kept, {size}; those with a name or a keep mark always."
+        size = (
+            tr("whatever they take")
+            if self.size_bytes is None
+            else tr("up to {size} together", size=shown_size(self.size_bytes))
+        )
+        return tr(
+            "Sessions {age} are kept, {size}; those with a name or a keep mark always.",
+            age=age,
+            size=size,
+        )
 
 
 def read_limits(folder: Path) -> SessionLimits:
@@ -52,7 +61,11 @@ def read_limits(folder: Path) -> SessionLimits:
         return msgspec.json.decode(read_bytes(path, _LARGEST_FILE), type=SessionLimits)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(
-            f"{path} can't be read ({error}), so no session is removed: set the limits again."
+            tr(
+                "{path} can't be read ({error}), so no session is removed: set the limits again.",
+                path=path,
+                error=error,
+            )
         ) from None
 
 
@@ -61,25 +74,35 @@ def write_limits(folder: Path, limits: SessionLimits) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"Can't make the folder {folder}: {error.strerror or error}.") from None
+        raise InputError(
+            tr(
+                "Can't make the folder {folder}: {value}.",
+                folder=folder,
+                value=error.strerror or error,
+            )
+        ) from None
     write_text(folder / _FILE, msgspec.json.encode(limits).decode())
 
 
 def parse_age(text: str) -> int | None:
     """Return the seconds that `90d`, `12w` or `36h` means; None for `none`. InputError."""
-    return _parsed(text, _UNITS_OF_AGE, _LONGEST_AGE, "an age", "90d, 12w, 36h or none")
+    return _parsed(text, _UNITS_OF_AGE, _LONGEST_AGE, tr("an age"), tr("90d, 12w, 36h or none"))
 
 
 def parse_size(text: str) -> int | None:
     """Return the bytes that `2GB` or `500MB` means; None for `none`. InputError."""
-    return _parsed(text, _UNITS_OF_SIZE, _LARGEST_SIZE, "a size", "2GB, 500MB or none")
+    return _parsed(text, _UNITS_OF_SIZE, _LARGEST_SIZE, tr("a size"), tr("2GB, 500MB or none"))
 
 
 def shown_size(size: int) -> str:
     """Return bytes for people: `12.3 MB`."""
     if size >= 1000 * _MB:
-        return f"{size / (1000 * _MB):.3g} GB"
-    return f"{size / _MB:.1f} MB" if size >= 100_000 else f"{size / 1000:.0f} kB"
+        return tr("{size:.3g} GB", size=size / (1000 * _MB))
+    return (
+        tr("{size:.1f} MB", size=size / _MB)
+        if size >= 100_000
+        else tr("{size:.0f} kB", size=size / 1000)
+    )
 
 
 def _parsed(text: str, units: dict[str, int], most: int, what: str, examples: str) -> int | None:
@@ -94,7 +117,14 @@ def _parsed(text: str, units: dict[str, int], most: int, what: str, examples: st
         value = float(digits) * factor
         if 1 <= value <= most:
             return round(value)
-    raise InputError(f"{text} is not {what} that can be set: give one such as {examples}.")
+    raise InputError(
+        tr(
+            "{words} is not {what} that can be set: give one such as {examples}.",
+            words=text,
+            what=what,
+            examples=examples,
+        )
+    )
 
 
 def shown_age(seconds: int) -> str:

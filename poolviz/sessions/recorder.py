@@ -13,6 +13,7 @@ from types import TracebackType
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
@@ -116,7 +117,7 @@ class Recorder:
         except Damage as error:
             raise reader.damaged(error) from None
         except IMPOSSIBLE:
-            raise reader.damaged("what is in it is not what was written") from None
+            raise reader.damaged(tr("what is in it is not what was written")) from None
         recorder.revision = 1
         return recorder
 
@@ -327,8 +328,10 @@ class Recorder:
 def no_member(name: str, members: Iterable[str]) -> InputError:
     """Return the error to raise if a run has no member of that name."""
     known = ", ".join(members)
-    which = f"its pools are {known}" if known else "it has one pool only"
-    return InputError(f"There is no pool {name!r} in this session: {which}.")
+    which = tr("its pools are {known}", known=known) if known else tr("it has one pool only")
+    return InputError(
+        tr("There is no pool {name!r} in this session: {which}.", name=name, which=which)
+    )
 
 
 def _share(done: float, whole: float) -> float:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from poolviz.language import tr, trn
 from poolviz.model.histogram import Summary
 from poolviz.model.load_generator import limits_crossed
 from poolviz.model.parameters import show_seconds
@@ -46,7 +47,7 @@ def blocks(
 ) -> list[Block]:
     """Return the whole run with its faults, what became of its conditions and what changes and
     faults did, then each pool of several, and each segment of several."""
-    how = "" if summary.use is None else f" (use = {summary.use})"
+    how = "" if summary.use is None else tr(" (use = {use})", use=summary.use)
     rows = []
     if summary.replays:
         rows.append(Row("replays", on_one_line(summary.replays)))
@@ -58,15 +59,26 @@ def blocks(
     rows += _figures(summary)
     if summary.rows is not None:
         rows.append(Row("rows", summary.rows.sentence))
-    faults = [f"{mark.text} at {mark.t:.1f} s" for mark in marks if mark.kind is MarkKind.FAULT]
+    faults = [
+        tr("{words} at {t:.1f} s", words=mark.text, t=mark.t)
+        for mark in marks
+        if mark.kind is MarkKind.FAULT
+    ]
     if faults:
         rows.append(Row("faults", ", ".join(faults)))
     rows += [Row("threshold", verdict.sentence) for verdict in thresholds]
     cards = effects.cards if effects is not None else ()
-    rows += [Row("change", f"at {card.at_s:.1f} s: {card.sentence}") for card in cards]
-    whole = Block(f"{summary.pool}{how} on {summary.server}", tuple(rows))
+    rows += [
+        Row("change", tr("at {at_s:.1f} s: {sentence}", at_s=card.at_s, sentence=card.sentence))
+        for card in cards
+    ]
+    whole = Block(
+        tr("{pool}{how} on {server}", pool=summary.pool, how=how, server=summary.server),
+        tuple(rows),
+    )
     pools = [
-        Block(f"pool {on_one_line(name)}", tuple(_figures(member))) for name, member in members
+        Block(tr("pool {name}", name=on_one_line(name)), tuple(_figures(member)))
+        for name, member in members
     ]
     if len(summary.segments) < 2:
         return [whole, *pools]
@@ -85,7 +97,7 @@ def text(
     found = blocks(summary, marks, thresholds, effects, members)
     parts = [as_text(block) for block in found]
     if len(summary.segments) > 1 and effects is not None:
-        parts.append(textwrap.fill(f"Changes and 'settled': {effects.rule}", 100))
+        parts.append(textwrap.fill(tr("Changes and 'settled': {rule}", rule=effects.rule), 100))
     return "\n\n".join(parts)
 
 
@@ -104,7 +116,13 @@ def as_markdown(block: Block) -> str:
 def _segment(place: int, summary: RunSummary, effects: Effects | None) -> Block:
     segment = summary.segments[place]
     done = f"   {', '.join(segment.began_with)}" if segment.began_with else ""
-    title = f"segment {place + 1}, {segment.from_s:.1f} to {segment.to_s:.1f} s{done}"
+    title = tr(
+        "segment {place}, {from_s:.1f} to {to_s:.1f} s{done}",
+        place=place + 1,
+        from_s=segment.from_s,
+        to_s=segment.to_s,
+        done=done,
+    )
     rows = _figures(segment)
     if effects is not None and place < len(effects.segments):
         rows.append(_settled(effects.segments[place]))
@@ -117,45 +135,70 @@ def _settled(segment: SettledSegment) -> Row:
     rate, wait = segment.figures["throughput_per_s"], segment.figures["wait_p95_s"]
     return Row(
         "settled",
-        f"after {settled.settling_s:.1f} s: "
-        f"{_with_interval(rate, lambda value: f'{value:,.1f}')} a second, "
-        f"wait p95 {_with_interval(wait, rounded)}",
+        tr(
+            "after {settling_s:.1f} s: {with_interval} a second, wait p95 {with_interval2}",
+            settling_s=settled.settling_s,
+            with_interval=_with_interval(rate, lambda value: f"{value:,.1f}"),
+            with_interval2=_with_interval(wait, rounded),
+        ),
     )
 
 
 def _with_interval(figure: Interval, show: Callable[[float], str]) -> str:
     if figure.value is None:
-        return "not measured"
+        return tr("not measured")
     if figure.low is None or figure.high is None:
-        return f"{show(figure.value)} (too few samples for an interval)"
-    return f"{show(figure.value)} ({show(figure.low)} to {show(figure.high)})"
+        return tr("{show} (too few samples for an interval)", show=show(figure.value))
+    return tr(
+        "{show} ({show2} to {show3})",
+        show=show(figure.value),
+        show2=show(figure.low),
+        show3=show(figure.high),
+    )
 
 
 def _figures(figures: Figures) -> list[Row]:
     connections = figures.connections
     due = connections.backlog_max
-    backlog = f", {due} requests due and not begun at most" if due else ""
+    backlog = tr(", {due} requests due and not begun at most", due=due) if due else ""
     errors = ", ".join(f"{name} {count:,}" for name, count in figures.errors.items()) or "none"
     return [
         Row(
             "operations",
-            f"{figures.operations:,} in {figures.duration_s:.1f} s, "
-            f"{figures.throughput_per_s or 0:,.1f} a second",
+            tr(
+                "{operations:,} in {duration_s:.1f} s, {value:,.1f} a second",
+                operations=figures.operations,
+                duration_s=figures.duration_s,
+                value=figures.throughput_per_s or 0,
+            ),
         ),
-        Row("timeouts", f"{figures.timeouts:,}; errors {errors}"),
+        Row(
+            "timeouts",
+            tr("{timeouts:,}; errors {errors}", timeouts=figures.timeouts, errors=errors),
+        ),
         *_errors(figures),
         Row("wait", f"{_times(figures.wait_time_s)}{_unfinished(figures)}"),
         Row("use", _times(figures.use_time_s)),
         Row("create", _times(figures.create_time_s)),
         Row(
             "connections",
-            f"used {connections.used_mean or 0:.2f} on average, {connections.used_max} at most; "
-            f"open {connections.open_mean or 0:.2f} on average, {connections.open_max} at most, "
-            f"{connections.open_at_end} at the end; {connections.opened:,} opened and "
-            f"{connections.closed:,} closed; {connections.pending_max} waiting at most{backlog}",
+            tr(
+                "used {value:.2f} on average, {used_max} at most; open {value2:.2f} on "
+                "average, {open_max} at most, {open_at_end} at the end; {opened:,} "
+                "opened and {closed:,} closed; {pending_max} waiting at most{backlog}",
+                value=connections.used_mean or 0,
+                used_max=connections.used_max,
+                value2=connections.open_mean or 0,
+                open_max=connections.open_max,
+                open_at_end=connections.open_at_end,
+                opened=connections.opened,
+                closed=connections.closed,
+                pending_max=connections.pending_max,
+                backlog=backlog,
+            ),
         ),
         *_other_counts(figures),
-        Row("each client", _clients(figures)),
+        Row(tr("each client"), _clients(figures)),
         *_load_generator(figures),
     ]
 
@@ -172,13 +215,13 @@ def _errors(figures: Figures) -> list[Row]:
             rows.append(Row("", kind.latest_said))
     left = len(kinds) - _MOST_ERRORS
     if left > 0:
-        rows.append(Row("", f"and {left} more {'kind' if left == 1 else 'kinds'}"))
+        rows.append(Row("", trn("and {n} more kind", "and {n} more kinds", left)))
     return rows
 
 
 def _unfinished(figures: Figures) -> str:
     count = figures.waits_unfinished
-    return f", {count:,} of them unfinished" if count else ""
+    return tr(", {count:,} of them unfinished", count=count) if count else ""
 
 
 def _other_counts(figures: Figures) -> list[Row]:
@@ -189,9 +232,13 @@ def _other_counts(figures: Figures) -> list[Row]:
         rows.append(
             Row(
                 "server",
-                f"{figures.server_backends_mean:.2f} backends on average, "
-                f"{figures.server_backends_max} at most, {figures.server_backends_at_end} at the "
-                "end",
+                tr(
+                    "{server_backends_mean:.2f} backends on average, {server_backends_max} "
+                    "at most, {server_backends_at_end} at the end",
+                    server_backends_mean=figures.server_backends_mean,
+                    server_backends_max=figures.server_backends_max,
+                    server_backends_at_end=figures.server_backends_at_end,
+                ),
             )
         )
     for difference in (figures.reported_counts.difference, figures.server_difference):
@@ -199,14 +246,17 @@ def _other_counts(figures: Figures) -> list[Row]:
             rows.append(Row(_BEWARE, difference))
     if figures.connections.open_after_close:
         left = figures.connections.open_after_close
-        rows.append(Row(_BEWARE, f"the pool left {left} open when it was closed"))
+        rows.append(Row(_BEWARE, tr("the pool left {left} open when it was closed", left=left)))
     if figures.clients_restarted:
         count = figures.clients_restarted
         rows.append(
             Row(
                 _BEWARE,
-                f"{'a client' if count == 1 else f'{count:,} clients'} ended without "
-                f"being asked to, and {'was' if count == 1 else 'were'} started again",
+                trn(
+                    "a client ended without being asked to, and was started again",
+                    "{n:,} clients ended without being asked to, and were started again",
+                    count,
+                ),
             )
         )
     return rows
@@ -215,10 +265,15 @@ def _other_counts(figures: Figures) -> list[Row]:
 def _clients(figures: Figures) -> str:
     operations, waits = figures.operations_per_client, figures.longest_wait_per_client_s
     if not operations.max:
-        return "nothing counted"
-    return (
-        f"{operations.min:.0f} to {operations.max:.0f} operations, median {operations.median:.0f}; "
-        f"longest wait {rounded(waits.min)} to {rounded(waits.max)}"
+        return tr("nothing counted")
+    return tr(
+        "{min:.0f} to {max:.0f} operations, median {median:.0f}; longest wait "
+        "{rounded} to {rounded2}",
+        min=operations.min,
+        max=operations.max,
+        median=operations.median,
+        rounded=rounded(waits.min),
+        rounded2=rounded(waits.max),
     )
 
 
@@ -230,19 +285,27 @@ def _load_generator(figures: Figures) -> list[Row]:
     return [
         Row(
             _BEWARE,
-            f"the load generator was at its own limit for {generator.strained_s:.1f} s (at worst "
-            f"{limits_crossed(generator.cpu_max, generator.lag_p99_max_s)}): these may be its "
-            "figures, not the pool's",
+            tr(
+                "the load generator was at its own limit for {strained_s:.1f} s (at "
+                "worst {limits_crossed}): these may be its figures, not the pool's",
+                strained_s=generator.strained_s,
+                limits_crossed=limits_crossed(generator.cpu_max, generator.lag_p99_max_s),
+            ),
         )
     ]
 
 
 def _times(times: Summary) -> str:
     if not times.count:
-        return "nothing counted"
+        return tr("nothing counted")
     shown = {"mean": times.mean, "p50": times.p50, "p95": times.p95, "p99": times.p99}
     figures = ", ".join(f"{name} {rounded(value)}" for name, value in shown.items())
-    return f"{figures}, max {rounded(times.max)} of {times.count:,}"
+    return tr(
+        "{figures}, max {rounded} of {count:,}",
+        figures=figures,
+        rounded=rounded(times.max),
+        count=times.count,
+    )
 
 
 def rounded(seconds: float | None) -> str:

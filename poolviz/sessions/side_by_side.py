@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from poolviz.language import tr
 from poolviz.model.parameters import show_seconds
 from poolviz.sessions.differences_in_words import percent
 from poolviz.sessions.summary import RunSummary
@@ -30,25 +31,32 @@ def side_by_side(before: RunSummary, after: RunSummary) -> list[Pair]:
     return [
         Pair("pool", before.pool or "", after.pool or "", ""),
         Pair("measured", _seconds(before.duration_s), _seconds(after.duration_s), ""),
-        _pair("operations a second", before.throughput_per_s, after.throughput_per_s),
+        _pair(tr("operations a second"), before.throughput_per_s, after.throughput_per_s),
         *(
-            _pair(f"wait {name}", getattr(waits[0], name), getattr(waits[1], name), time=True)
+            _pair(
+                tr("wait {name}", name=name),
+                getattr(waits[0], name),
+                getattr(waits[1], name),
+                time=True,
+            )
             for name in ("p50", "p95", "p99", "max")
         ),
         _pair(
-            "timeouts a minute",
+            tr("timeouts a minute"),
             _a_minute(before, before.timeouts),
             _a_minute(after, after.timeouts),
         ),
         _pair(
-            "errors a minute",
+            tr("errors a minute"),
             *(_a_minute(each, sum(each.errors.values())) for each in (before, after)),
         ),
-        _pair("used, on average", first.used_mean, second.used_mean),
-        _pair("open, on average", first.open_mean, second.open_mean),
-        _pair("open, at most", first.open_max, second.open_max),
-        _pair("opened a minute", _a_minute(before, first.opened), _a_minute(after, second.opened)),
-        _pair("waiting, at most", first.pending_max, second.pending_max),
+        _pair(tr("used, on average"), first.used_mean, second.used_mean),
+        _pair(tr("open, on average"), first.open_mean, second.open_mean),
+        _pair(tr("open, at most"), first.open_max, second.open_max),
+        _pair(
+            tr("opened a minute"), _a_minute(before, first.opened), _a_minute(after, second.opened)
+        ),
+        _pair(tr("waiting, at most"), first.pending_max, second.pending_max),
     ]
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from poolviz.language import tr
 from poolviz.system.qt_libraries import (
     ALWAYS,
     FOR_X,
@@ -29,10 +30,10 @@ def display_problem() -> str | None:
         return _missing_libraries(ALWAYS)
     if not display:
         if wayland:
-            return f"The display {wayland} can't be opened"
-        return "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+            return tr("The display {wayland} can't be opened", wayland=wayland)
+        return tr("There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)")
     if not _x_answers(display):
-        return f"The display {display} can't be opened"
+        return tr("The display {display} can't be opened", display=display)
     return _missing_libraries((*ALWAYS, *FOR_X)) or _unusable_plugin()
 
 
@@ -71,12 +72,14 @@ def _missing_libraries(libraries: Iterable[Library]) -> str | None:
     missing = [library for library in libraries if library.missing]
     if not missing:
         return None
-    how = command_for(missing) or "your system's package manager"
+    how = command_for(missing) or tr("your system's package manager")
     files = ", ".join(library.file for library in missing)
     them = "it" if len(missing) == 1 else "them"
-    return f"Qt lacks {files} for the display ({how} installs {them})"
+    return tr(
+        "Qt lacks {files} for the display ({how} installs {them})", files=files, how=how, them=them
+    )
 
 
 def _unusable_plugin() -> str | None:
     error = x_plugin_error()
-    return f"Qt can't use the display ({error})" if error else None
+    return tr("Qt can't use the display ({error})", error=error) if error else None

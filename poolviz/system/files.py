@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.system.interrupts import half_written, temporary_folders
 
@@ -33,12 +34,12 @@ def resolved(path: Path) -> Path:
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             path.stat()  # raises for a name that is too long, and for links in a circle
     except RuntimeError:  # which is how Python 3.11 and 3.12 report those
-        why = "its links lead to each other in a circle"
+        why = tr("its links lead to each other in a circle")
     except (OSError, ValueError) as error:
         why = reason(error)
     else:
         return found
-    raise InputError(f"Can't use the path {path}: {why}.")
+    raise InputError(tr("Can't use the path {path}: {why}.", path=path, why=why))
 
 
 def is_same_file(one: Path, other: Path) -> bool:
@@ -61,13 +62,19 @@ def read_bytes(path: Path, most: int) -> bytes:
         with open(path, "rb", opener=_open_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"Can't read {path}: it is not an ordinary file.")
+                raise InputError(tr("Can't read {path}: it is not an ordinary file.", path=path))
             data = file.read(most + 1) or b""  # None where there is nothing to read yet
     except (OSError, ValueError) as error:
-        raise InputError(f"Can't read {path}: {reason(error)}.") from None
+        raise InputError(
+            tr("Can't read {path}: {reason}.", path=path, reason=reason(error))
+        ) from None
     if len(data) > most:
-        size = f"{most >> 20} MB" if most >= 1 << 20 else f"{most >> 10} kB"
-        raise InputError(f"Can't read {path}: it is larger than {size}.")
+        size = (
+            tr("{most} MB", most=most >> 20)
+            if most >= 1 << 20
+            else tr("{most} kB", most=most >> 10)
+        )
+        raise InputError(tr("Can't read {path}: it is larger than {size}.", path=path, size=size))
     return data
 
 
@@ -76,8 +83,8 @@ def reason(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     if isinstance(error, UnicodeError):
-        return "it contains characters that no file's name can have"
-    return "it contains a NUL character" if "null" in str(error) else str(error)
+        return tr("it contains characters that no file's name can have")
+    return tr("it contains a NUL character") if "null" in str(error) else str(error)
 
 
 @contextmanager
@@ -158,16 +165,28 @@ def check_writable(path: Path) -> None:
     target = resolved(path)
     try:
         if path.is_dir():
-            raise InputError(f"Can't write {path}: it is a folder, give the name of a file.")
+            raise InputError(
+                tr("Can't write {path}: it is a folder, give the name of a file.", path=path)
+            )
         if path.exists():
             if not path.is_file():
-                raise InputError(f"Can't write {path}: it is not an ordinary file.")
+                raise InputError(tr("Can't write {path}: it is not an ordinary file.", path=path))
             if not os.access(path, os.W_OK):
-                raise InputError(f"Can't write {path}: you have no permission to change it.")
+                raise InputError(
+                    tr("Can't write {path}: you have no permission to change it.", path=path)
+                )
         elif not path.parent.exists():
-            raise InputError(f"Can't write {path}: there is no folder {path.parent}, create it.")
+            raise InputError(
+                tr(
+                    "Can't write {path}: there is no folder {parent}, create it.",
+                    path=path,
+                    parent=path.parent,
+                )
+            )
         elif not path.parent.is_dir():
-            raise InputError(f"Can't write {path}: {path.parent} is not a folder.")
+            raise InputError(
+                tr("Can't write {path}: {parent} is not a folder.", path=path, parent=path.parent)
+            )
         # `exists` above raises for a name that is too long; this, for a folder that takes no file.
         with tempfile.TemporaryFile(dir=target.parent):
             pass
@@ -181,4 +200,4 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """Return the error to raise when writing to `path` failed with `error`."""
-    return InputError(f"Can't write {path}: {error.strerror or error}.")
+    return InputError(tr("Can't write {path}: {value}.", path=path, value=error.strerror or error))

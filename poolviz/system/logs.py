@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.secrets import without_secrets
 from poolviz.model.text import on_one_line
@@ -48,14 +49,26 @@ def set_up_logging(level: str = COMMAND_LEVEL, file: Path | None = None) -> None
     `LEVELS` or the file can't be written.
     """
     if level not in LEVELS:
-        raise InputError(f"There is no log level {level!r}: it is one of {', '.join(LEVELS)}.")
+        raise InputError(
+            tr(
+                "There is no log level {level!r}: it is one of {levels}.",
+                level=level,
+                levels=", ".join(LEVELS),
+            )
+        )
     if file is not None and resolved(file).is_fifo():  # opening it might wait for ever
-        raise InputError(f"Can't write the log to {file}: it is a pipe, choose a file with --log.")
+        raise InputError(
+            tr("Can't write the log to {file}: it is a pipe, choose a file with --log.", file=file)
+        )
     try:
         handler = _StderrHandler() if file is None else _file_handler(file, rotate=False)
     except OSError as error:
         raise InputError(
-            f"Can't write the log to {file} ({error.strerror}): choose another file with --log."
+            tr(
+                "Can't write the log to {file} ({reason}): choose another file with --log.",
+                file=file,
+                reason=error.strerror,
+            )
         ) from None
     _install(handler, LogSettings(level, file.absolute() if file is not None else None))
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from poolviz.language import tr
 from poolviz.model.errors import ServerError
 
 
@@ -34,9 +35,12 @@ def server_account() -> OsAccount | None:
         entry = pwd.getpwnam("nobody")
     except KeyError:
         raise ServerError(
-            "PostgreSQL refuses to run as root, and this machine has no user 'nobody' to run it "
-            "under",
-            advice="start poolviz as an ordinary user, or name a server with --dsn.",
+            tr(
+                "PostgreSQL refuses to run as root, and this machine has no user 'nobody' to run "
+                "it "
+                "under"
+            ),
+            advice=tr("start poolviz as an ordinary user, or name a server with --dsn."),
         ) from None
     return OsAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
@@ -51,6 +55,9 @@ def user_name() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         raise ServerError(
-            f"The user id {os.geteuid()} has no name on this machine, and PostgreSQL needs one",
-            advice="give it an entry in /etc/passwd, or name a server with --dsn.",
+            tr(
+                "The user id {geteuid} has no name on this machine, and PostgreSQL needs one",
+                geteuid=os.geteuid(),
+            ),
+            advice=tr("give it an entry in /etc/passwd, or name a server with --dsn."),
         ) from None

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
+from poolviz.language import tr
 from poolviz.model.errors import OutputError
 
 
@@ -59,8 +60,11 @@ class _Result(_Raw):
         if error.errno in (errno.EPIPE, errno.EINVAL):  # Windows' word for it
             raise OutputError("")
         raise OutputError(
-            f"The result can't be written to standard output ({error.strerror or error}): free "
-            "some space there, or send it to another place."
+            tr(
+                "The result can't be written to standard output ({value}): free some "
+                "space there, or send it to another place.",
+                value=error.strerror or error,
+            )
         )
 
 

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QSettings, QTranslator
 
-from poolviz.language import current_language, use_language, wanted_language
+from poolviz.language import (
+    current_language,
+    from_users_notation,
+    in_users_notation,
+    tr,
+    use_language,
+    wanted_language,
+)
+from poolviz.model.parameters import Numeric, Parameter, Switch, Value
 
 SETTING = "language"  # "en", "es", or what the system says where it is neither
 _FALLBACK = "en"
@@ -20,6 +28,23 @@ def in_users_language(texts: Mapping[str, str]) -> str:
     """
     known = texts.get(current_language())
     return known or texts.get(_FALLBACK) or next(iter(texts.values()), "")
+
+
+def shown_value(parameter: Parameter, value: Value) -> str:
+    """Return a parameter's value as it is shown on screen: in the user's words and notation."""
+    text = parameter.show(value)
+    if isinstance(parameter, Switch) or text in parameter.special.values():
+        return tr(text)
+    return in_users_notation(text) if isinstance(parameter, Numeric) else text
+
+
+def typed_value(parameter: Numeric, typed: str, before: Value) -> int | float:
+    """Return the value typed into a box that showed `before`. Raises ParameterError."""
+    words = typed.strip().casefold()
+    for value, name in parameter.special.items():
+        if words == tr(name).casefold():
+            return parameter.check(value)
+    return parameter.parse_typed(from_users_notation(typed), parameter.show(before))
 
 
 def apply_language(application: QCoreApplication, settings: QSettings) -> None:

@@ -23,6 +23,7 @@ from babel.messages.pofile import read_po, write_po
 
 from poolviz.language.choice import FALLBACK, LANGUAGES
 from poolviz.language.translation import AREAS
+from tests.language.declared import declared, of_commands
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "resources" / "translations"
@@ -49,9 +50,13 @@ def extracted() -> dict[str, Catalog]:
             place = [(str(path.relative_to(ROOT)), None)]
             for _, text, _, context in extract_from_file("python", path, keywords=_KEYWORDS):
                 key = (context, text[0] if isinstance(text, tuple) else text)
-                if key not in known or found[area].get(*reversed(key)) is not None:
+                if key not in known or found[area].get(key[1], context) is not None:
                     known.add(key)
                     found[area].add(text, locations=place, context=context)
+        for text, place in {"declarations": declared, "messages": of_commands}.get(area, list)():
+            if text and (None, text) not in known:
+                known.add((None, text))
+                found[area].add(text, locations=[(place, None)])
     return found
 
 
@@ -102,7 +107,7 @@ def _translation(message: Message, catalogues: dict[str, Catalog]) -> str | tupl
             continue
         if isinstance(known.id, tuple) == isinstance(message.id, tuple):
             return known.string
-    return ("", "") if isinstance(message.id, tuple) else ""
+    return ("",) if isinstance(message.id, tuple) else ""
 
 
 def source(catalogue: Catalog) -> bytes:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.model.text import on_one_line, shortened
 from poolviz.model.version import VERSION
@@ -45,15 +46,17 @@ try:
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 except ModuleNotFoundError:
     raise InputError(
-        "--otlp needs opentelemetry-sdk and its exporter, which this installation lacks: "
-        "pip install 'poolviz[otlp]'."
+        tr_noop(
+            "--otlp needs opentelemetry-sdk and its exporter, which this installation lacks: "
+            "pip install 'poolviz[otlp]'."
+        )
     ) from None
 
 _EVERY = 5.0  # seconds between two pushes
 _PATIENCE = 3.0  # seconds that a push may take, repetitions included
 _GRACE = 1.0  # seconds beyond that, for a busy machine
 _LONGEST_ANSWER = 64 * 1024  # bytes
-_TOO_LATE = "it doesn't answer in time"
+_TOO_LATE = tr_noop("it doesn't answer in time")
 _GRPC = 4317  # the port of OTLP over gRPC, which isn't spoken here
 _CUMULATIVE = data.AggregationTemporality.CUMULATIVE
 _EXPORTERS_LOG = "opentelemetry.exporter.otlp.proto.http.metric_exporter"
@@ -96,7 +99,7 @@ class MetricsPusher:
     @property
     def sentence(self) -> str:
         """Where the metrics are pushed to."""
-        return f"Metrics are pushed to {self._address.shown}."
+        return tr("Metrics are pushed to {shown}.", shown=self._address.shown)
 
     def watch(self, recorder: Recorder) -> None:
         """Push the metrics of the run that is recorded there. Called once."""
@@ -122,7 +125,13 @@ class MetricsPusher:
                 self._push()
         except Exception as error:
             _logger.exception("pushing metrics failed")
-            self._say(f"No more metrics are pushed to {self._address.shown}: {error!r}.")
+            self._say(
+                tr(
+                    "No more metrics are pushed to {shown}: {error!r}.",
+                    shown=self._address.shown,
+                    error=error,
+                )
+            )
 
     def _push(self) -> None:
         recorder = self._recorder
@@ -133,15 +142,21 @@ class MetricsPusher:
         done = self._exporter.export(_metrics_data(found, self._resource, recorder.began.started))
         failing = done is not data.MetricExportResult.SUCCESS
         if failing and not self._failing:
-            self._say(f"Metrics can't be pushed to {self._address.shown}: {self._reason()}.")
+            self._say(
+                tr(
+                    "Metrics can't be pushed to {shown}: {reason}.",
+                    shown=self._address.shown,
+                    reason=self._reason(),
+                )
+            )
         elif self._failing and not failing:
-            self._say(f"Metrics are pushed to {self._address.shown} again.")
+            self._say(tr("Metrics are pushed to {shown} again.", shown=self._address.shown))
         self._failing = failing
 
     def _reason(self) -> str:
-        why = self._session.trouble or "the collector doesn't take them"
+        why = self._session.trouble or tr("the collector doesn't take them")
         if self._address.port == _GRPC:
-            why += ". Its port is OTLP's over gRPC; over HTTP, as here, it is usually 4318"
+            why += tr(". Its port is OTLP's over gRPC; over HTTP, as here, it is usually 4318")
         return why
 
 
@@ -179,7 +194,7 @@ class _Session(requests.Session):
             if response.ok and (refusal := _refusal(response)):
                 raise requests.RequestException(refusal)  # which the exporter takes for success
         except Exception as error:
-            self.trouble = _TOO_LATE if late.is_set() else _cause(error)
+            self.trouble = tr(_TOO_LATE) if late.is_set() else _cause(error)
             raise
         finally:
             limit.cancel()
@@ -221,7 +236,7 @@ def _cause(error: BaseException) -> str:
     words = type(error).__name__
     while found is not None:
         if isinstance(found, TimeoutError | requests.Timeout):
-            return _TOO_LATE
+            return tr(_TOO_LATE)
         if isinstance(found, OSError) and found.strerror:
             return on_one_line(found.strerror)
         inner = [found.__cause__, getattr(found, "reason", None), *found.args]
@@ -234,15 +249,23 @@ def _refusal(response: requests.Response) -> str:
     """Return why a collector hasn't taken what it was sent, in words for a sentence; "" if it has.
     A redirect, which isn't followed, leads to a page for people."""
     if not response.ok or response.is_redirect:
-        return f"it answers {response.status_code} {on_one_line(response.reason or '')}".strip()
+        return tr(
+            "it answers {status_code} {value}",
+            status_code=response.status_code,
+            value=on_one_line(response.reason or ""),
+        ).strip()
     try:
         partial = ExportMetricsServiceResponse.FromString(response.content).partial_success
     except DecodeError:
-        return "it answers as no collector does"
+        return tr("it answers as no collector does")
     if not partial.rejected_data_points:
         return ""
-    why = on_one_line(shortened(partial.error_message, 200)) or "no reason"
-    return f"it rejects {partial.rejected_data_points} values: {why}"
+    why = on_one_line(shortened(partial.error_message, 200)) or tr("no reason")
+    return tr(
+        "it rejects {rejected_data_points} values: {why}",
+        rejected_data_points=partial.rejected_data_points,
+        why=why,
+    )
 
 
 def _resource() -> Resource:

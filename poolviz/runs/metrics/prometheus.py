@@ -20,6 +20,7 @@ from itertools import accumulate, groupby
 from socketserver import TCPServer
 from typing import Any
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.model.version import VERSION
 from poolviz.runs.metrics.address import ListenAddress
@@ -39,8 +40,10 @@ try:
     from prometheus_client.utils import floatToGoString
 except ModuleNotFoundError:
     raise InputError(
-        "--metrics needs prometheus-client, which this installation lacks: "
-        "pip install 'poolviz[prometheus]'."
+        tr_noop(
+            "--metrics needs prometheus-client, which this installation lacks: "
+            "pip install 'poolviz[prometheus]'."
+        )
     ) from None
 
 _PATIENCE = 5.0  # seconds that a client may take for its request, and to take the answer
@@ -61,11 +64,13 @@ class MetricsServer:
             self._server = _Server(where, registry)
         except OSError as error:
             why = error.strerror or str(error)
-            raise InputError(f"--metrics {address}: {why}. Give another address.") from None
+            raise InputError(
+                tr("--metrics {address}: {why}. Give another address.", address=address, why=why)
+            ) from None
         host, port = self._server.server_address[:2]
         shown = f"[{host!s}]" if where.family == socket.AF_INET6 else str(host)
         self.url = f"http://{shown}:{port}/metrics"
-        self._open = "" if where.loopback else ", which other machines can reach"
+        self._open = "" if where.loopback else tr(", which other machines can reach")
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True
         )
@@ -74,7 +79,7 @@ class MetricsServer:
     @property
     def sentence(self) -> str:
         """Where the metrics are."""
-        return f"Metrics for Prometheus are at {self.url}{self._open}."
+        return tr("Metrics for Prometheus are at {url}{open}.", url=self.url, open=self._open)
 
     def watch(self, recorder: Recorder) -> None:
         """Serve the metrics of the run that is recorded there."""

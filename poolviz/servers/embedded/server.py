@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from poolviz.language import tr
 from poolviz.model.errors import ServerError
 from poolviz.servers.embedded import watchdog
 from poolviz.servers.embedded.binaries import Binaries, find_binaries
@@ -103,8 +104,12 @@ class EmbeddedServer:
         except OSError as error:
             cluster.release()
             raise ServerError(
-                f"Can't work in {cluster.folder} ({error}): free some space there, or set the "
-                "environment variable POOLVIZ_HOME to another folder."
+                tr(
+                    "Can't work in {folder} ({error}): free some space there, or set the "
+                    "environment variable POOLVIZ_HOME to another folder.",
+                    folder=cluster.folder,
+                    error=error,
+                )
             ) from None
         except BaseException:
             cluster.release()
@@ -120,7 +125,7 @@ class EmbeddedServer:
     ) -> Self:
         """Start a server on the cluster's data, or on new data if there is none that works."""
         if cluster.fits(binaries):
-            progress(f"Starting PostgreSQL {binaries.version}")
+            progress(tr("Starting PostgreSQL {version}", version=binaries.version))
             problem = ""
             for _ in range(2):  # the watchdog of a killed poolviz may still be stopping its server
                 try:
@@ -131,10 +136,10 @@ class EmbeddedServer:
                     problem = str(error)
                 cluster.clear_stale()
             _logger.warning("The data in %s is created again. %s", cluster.folder, problem)
-            progress("Its data can't be used any more and is created again")
-        progress(f"Preparing PostgreSQL {binaries.version} for its first start")
+            progress(tr("Its data can't be used any more and is created again"))
+        progress(tr("Preparing PostgreSQL {version} for its first start", version=binaries.version))
         cluster.make(binaries, cancelled)
-        progress(f"Starting PostgreSQL {binaries.version}")
+        progress(tr("Starting PostgreSQL {version}", version=binaries.version))
         return cls._launch(cluster, binaries, cancelled)
 
     @classmethod
@@ -178,14 +183,19 @@ class EmbeddedServer:
         pid_file = self._cluster.data / "postmaster.pid"
         while pid is not None and self._watchdog.poll() is None and not self._stopping:
             if cancelled.is_set():
-                raise ServerError("PostgreSQL's start was cancelled.")
+                raise ServerError(tr("PostgreSQL's start was cancelled."))
             if _ready(pid_file, pid):
                 _logger.info("PostgreSQL %s runs in %s", self.version, self._cluster.folder)
                 return
             time.sleep(_POLL)
         raise ServerError(
-            f"PostgreSQL {self.version} didn't start in {self._cluster.folder} "
-            f"({self._cluster.log_end()}): see server.log in that folder."
+            tr(
+                "PostgreSQL {version} didn't start in {folder} ({log_end}): see "
+                "server.log in that folder.",
+                version=self.version,
+                folder=self._cluster.folder,
+                log_end=self._cluster.log_end(),
+            )
         )
 
     @property
@@ -221,7 +231,9 @@ class EmbeddedServer:
             except (ServerError, OSError) as error:
                 if not self._stopping:
                     reason = str(error).removesuffix(".")
-                    raise ServerError(f"PostgreSQL didn't come back: {reason}.") from None
+                    raise ServerError(
+                        tr("PostgreSQL didn't come back: {reason}.", reason=reason)
+                    ) from None
             finally:
                 self._restarting = False
 
@@ -301,8 +313,11 @@ def _socket(cluster: Cluster) -> tuple[dict[str, str], str]:
     if "," in folder or len(os.fsencode(f"{folder}/.s.PGSQL.{_PORT}")) > _SOCKET_LIMIT:
         if sys.platform != "linux":
             raise ServerError(
-                f"The path {folder} is too long for a socket, or contains a comma: set the "
-                "environment variable POOLVIZ_HOME to another folder."
+                tr(
+                    "The path {folder} is too long for a socket, or contains a comma: set "
+                    "the environment variable POOLVIZ_HOME to another folder.",
+                    folder=folder,
+                )
             )
         folder = f"@poolviz-{secrets.token_hex(8)}"
     quoted = '"' + folder.replace('"', '""') + '"'
@@ -326,15 +341,19 @@ def _loopback(cluster: Cluster, binaries: Binaries) -> tuple[dict[str, str], str
             creationflags=watchdog.NO_WINDOW,
         )
     except subprocess.TimeoutExpired:
-        problem = f"not within {_START_LIMIT:g} s"
+        problem = tr("not within {start_limit:g} s", start_limit=_START_LIMIT)
     else:
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines()
-            problem = said[-1] if said else "no reason given"
+            problem = said[-1] if said else tr("no reason given")
     if problem:
         raise ServerError(
-            f"PostgreSQL's password can't be set in {cluster.folder} ({problem}): set the "
-            "environment variable POOLVIZ_HOME to another folder."
+            tr(
+                "PostgreSQL's password can't be set in {folder} ({problem}): set the "
+                "environment variable POOLVIZ_HOME to another folder.",
+                folder=cluster.folder,
+                problem=problem,
+            )
         )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

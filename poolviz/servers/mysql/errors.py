@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pymysql  # type: ignore[import-untyped]
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import ServerError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.servers.errors import first_line
@@ -24,42 +25,65 @@ _CERTIFICATE_MISMATCH = (62, 64)  # OpenSSL's: another host, another address
 # By error number: the sentence and the SQLSTATE. {where} is "The MySQL server at …".
 _SENTENCES = {
     1040: (
-        "{where} has no connection left (max_connections is reached): lower the pool's limit, or "
-        "ask its administrator for a higher one.",
+        tr_noop(
+            "{where} has no connection left (max_connections is reached): lower the pool's limit, "
+            "or "
+            "ask its administrator for a higher one."
+        ),
         "08004",
     ),
-    1044: ("{where} doesn't let user {user} into database {database}: check both names.", "42000"),
+    1044: (
+        tr_noop("{where} doesn't let user {user} into database {database}: check both names."),
+        "42000",
+    ),
     1045: (
-        "{where} refused user {user}: check the user and the password in the DSN, and that this "
-        "user may come from here.",
+        tr_noop(
+            "{where} refused user {user}: check the user and the password in the DSN, and that "
+            "this "
+            "user may come from here."
+        ),
         "28000",
     ),
-    1049: ("{where} has no database {database}: check the name in the DSN, or create it.", "42000"),
+    1049: (
+        tr_noop("{where} has no database {database}: check the name in the DSN, or create it."),
+        "42000",
+    ),
     1130: (
-        "{where} accepts no connections from this machine: ask its administrator to allow them.",
+        tr_noop(
+            "{where} accepts no connections from this machine: ask its administrator to allow them."
+        ),
         "HY000",
     ),
     1203: (
-        "{where} has no connection left for user {user}: lower the pool's limit, or ask for a "
-        "higher max_user_connections.",
+        tr_noop(
+            "{where} has no connection left for user {user}: lower the pool's limit, or ask for a "
+            "higher max_user_connections."
+        ),
         "42000",
     ),
     1226: (
-        "{where} has no connection left for user {user}: lower the pool's limit, or ask for a "
-        "higher max_user_connections.",
+        tr_noop(
+            "{where} has no connection left for user {user}: lower the pool's limit, or ask for a "
+            "higher max_user_connections."
+        ),
         "42000",
     ),
     1698: (
-        "{where} refused user {user}, whom it identifies by the operating system's account: use "
-        "a user with a password.",
+        tr_noop(
+            "{where} refused user {user}, whom it identifies by the operating system's account: "
+            "use "
+            "a user with a password."
+        ),
         "28000",
     ),
     3159: (
-        "{where} accepts encrypted connections only: add ?ssl_ca=FILE to the DSN, or "
-        "?ssl_verify_cert=false to encrypt without verifying.",
+        tr_noop(
+            "{where} accepts encrypted connections only: add ?ssl_ca=FILE to the DSN, or "
+            "?ssl_verify_cert=false to encrypt without verifying."
+        ),
         "HY000",
     ),
-    2026: ("{where} doesn't offer TLS: remove the options that begin with ssl_.", "08001"),
+    2026: (tr_noop("{where} doesn't offer TLS: remove the options that begin with ssl_."), "08001"),
 }
 
 # What of the address each of them is about.
@@ -83,7 +107,7 @@ def describe_error(error: Exception, conninfo: str) -> ServerError | None:
     if not isinstance(error, pymysql.Error):
         return None
     address = MySQLAddress.parse(conninfo)
-    where = f"The MySQL server at {_place(address)}"
+    where = tr("The MySQL server at {place}", place=_place(address))
     origin = _origin(error)
     if isinstance(origin, ssl.SSLError):
         return ServerError(f"{where} {_tls_problem(origin)}", "08001", field=_tls_field(origin))
@@ -95,21 +119,30 @@ def describe_error(error: Exception, conninfo: str) -> ServerError | None:
             "user": address.user or getpass.getuser(),
             "database": address.database or "(none)",
         }
-        return ServerError(sentence.format_map(names), code, field=_FIELDS.get(number, ""))
+        return ServerError(tr(sentence, **names), code, field=_FIELDS.get(number, ""))
     if number in _UNREACHABLE:
         return ServerError(
-            f"{where} can't be reached ({_cause(origin)}): {_advice(origin)}.",
+            tr(
+                "{where} can't be reached ({cause}): {advice}.",
+                where=where,
+                cause=_cause(origin),
+                advice=_advice(origin),
+            ),
             "08001",
             field="port" if isinstance(origin, ConnectionRefusedError) else "host",
         )
     if number in _LOST:
         return ServerError(
-            f"{where} doesn't answer as MySQL does, or closed the connection: check host and port.",
+            tr(
+                "{where} doesn't answer as MySQL does, or closed the connection: check "
+                "host and port.",
+                where=where,
+            ),
             "08006",
             field="port",
         )
     said = first_line(error.args[-1] if error.args else error)
-    return ServerError(f"{where} answered with {said!r}.")
+    return ServerError(tr("{where} answered with {said!r}.", where=where, said=said))
 
 
 def _place(address: MySQLAddress) -> str:
@@ -125,16 +158,20 @@ def _tls_problem(failure: ssl.SSLError) -> str:
     """Return why TLS failed with a server that offers it, and what to do."""
     if not isinstance(failure, ssl.SSLCertVerificationError):
         reason = (failure.reason or "no reason given").replace("_", " ").lower()
-        return f"couldn't agree on TLS ({reason}): check the options of the DSN that begin ssl_."
+        return tr(
+            "couldn't agree on TLS ({reason}): check the options of the DSN that begin ssl_.",
+            reason=reason,
+        )
     if failure.verify_code in _CERTIFICATE_MISMATCH:
-        return (
+        return tr(
             "presents a certificate for another host: write the host as in the certificate, or "
             "remove ssl_verify_identity."
         )
-    return (
-        f"presents a certificate that can't be verified ({failure.verify_message}): name its "
-        "authority's with ssl_ca in the DSN, or add ssl_verify_cert=false to encrypt without "
-        "verifying."
+    return tr(
+        "presents a certificate that can't be verified ({verify_message}): name "
+        "its authority's with ssl_ca in the DSN, or add ssl_verify_cert=false to "
+        "encrypt without verifying.",
+        verify_message=failure.verify_message,
     )
 
 
@@ -147,14 +184,14 @@ def _tls_field(failure: ssl.SSLError) -> str:
 def _cause(origin: BaseException | None) -> str:
     """Return the operating system's reason why the server can't be reached."""
     if isinstance(origin, TimeoutError):
-        return "it doesn't answer"
+        return tr("it doesn't answer")
     if isinstance(origin, OSError) and origin.errno:
-        known = os.strerror(origin.errno) if origin.errno > 0 else "no such host is known"
+        known = os.strerror(origin.errno) if origin.errno > 0 else tr("no such host is known")
         return known.lower()
-    return "no reason given"
+    return tr("no reason given")
 
 
 def _advice(origin: BaseException | None) -> str:
     if isinstance(origin, OSError) and (origin.errno or 0) < 0:
-        return "check the host in the DSN"
-    return "check that it runs, and the host and port in the DSN"
+        return tr("check the host in the DSN")
+    return tr("check that it runs, and the host and port in the DSN")

@@ -20,6 +20,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import make_dsn, quote_ident
 
+from poolviz.language import tr
 from poolviz.load.statements import SCHEMA
 from poolviz.model.errors import ServerError
 from poolviz.servers.diagnosis import (
@@ -74,7 +75,7 @@ def diagnose(dsn: str, unwanted: Unwanted) -> Diagnosis:
             pooler = _pooler(connection, conninfo, unwanted)
     except NoAnswer:
         raise ServerError(
-            "The server stopped answering during the test: try again, and check its load.",
+            tr("The server stopped answering during the test: try again, and check its load."),
             "08006",
             field="host",
         ) from None
@@ -113,58 +114,87 @@ def _rights(connection: Connection) -> list[Finding]:
     to = quote_ident(user, connection)
     found = []
     if standby or read_only:
-        why = "is a standby" if standby else "takes no changes (transaction_read_only is on)"
+        why = (
+            tr("is a standby") if standby else tr("takes no changes (transaction_read_only is on)")
+        )
         found.append(
             Finding(
                 "tables",
                 "note",
-                f"The server {why}: the statement read works where the schema {SCHEMA} exists "
-                "already, read_write doesn't.",
-                "Name the primary for loads that write.",
+                tr(
+                    "The server {why}: the statement read works where the schema {schema} "
+                    "exists already, read_write doesn't.",
+                    why=why,
+                    schema=SCHEMA,
+                ),
+                tr("Name the primary for loads that write."),
             )
         )
     elif superuser or schema or (schema is None and creates):
-        there = "is there, and this user may use it" if schema is not None else "can be created"
+        there = (
+            tr("is there, and this user may use it") if schema is not None else tr("can be created")
+        )
         found.append(
             Finding(
-                "tables", "good", f"Schema {SCHEMA}, for statements read and read_write, {there}."
+                "tables",
+                "good",
+                tr(
+                    "Schema {schema}, for statements read and read_write, {there}.",
+                    schema=SCHEMA,
+                    there=there,
+                ),
             )
         )
     else:
-        missing = f"create the schema {SCHEMA}" if schema is None else f"create tables in {SCHEMA}"
+        missing = (
+            tr("create the schema {schema}", schema=SCHEMA)
+            if schema is None
+            else tr("create tables in {schema}", schema=SCHEMA)
+        )
         grant = (
             f"GRANT CREATE ON DATABASE {quote_ident(database, connection)} TO {to}"
             if schema is None
-            else f"GRANT CREATE, USAGE ON SCHEMA {SCHEMA} TO {to}"
+            else f"GRANT CREATE, USAGE ON SCHEMA {schema} TO {to}"
         )
         found.append(
             Finding(
                 "tables",
                 "note",
-                f"This user may not {missing}: the statements read and read_write don't run, "
-                "the others do.",
+                tr(
+                    "This user may not {missing}: the statements read and read_write don't "
+                    "run, the others do.",
+                    missing=missing,
+                ),
                 grant,
             )
         )
     found.append(
-        Finding("monitor", "good", "This user sees the state of every connection to the server.")
+        Finding(
+            "monitor", "good", tr("This user sees the state of every connection to the server.")
+        )
         if superuser or sees_all
         else Finding(
             "monitor",
             "note",
-            "Without pg_monitor the states of other users' connections are hidden; those of a run "
-            "are seen, and all are counted.",
+            tr(
+                "Without pg_monitor the states of other users' connections are hidden; those of a "
+                "run "
+                "are seen, and all are counted."
+            ),
             f"GRANT pg_monitor TO {to}",
         )
     )
     found.append(
-        Finding("signal", "good", "This user may end connections of others, too.")
+        Finding("signal", "good", tr("This user may end connections of others, too."))
         if superuser or signals
         else Finding(
             "signal",
             "note",
-            "Without pg_signal_backend this user ends its own connections only, which is all that "
-            "the faults of a run need.",
+            tr(
+                "Without pg_signal_backend this user ends its own connections only, which is all "
+                "that "
+                "the faults of a run need."
+            ),
             f"GRANT pg_signal_backend TO {to}",
         )
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import ServerError
 
 _AT_HOST = re.compile(r'server at "([^"]*)"(?: \([^)]*\))?, port (\S+) failed')
@@ -50,221 +51,277 @@ class _Cause:
 _CAUSES = (
     _Cause(
         r"password authentication failed",
-        "{where} refused the password of user {user}: check the user and the password"
-        " (in the DSN, PGPASSWORD or the password file).",
+        tr_noop(
+            "{where} refused the password of user {user}: check the user and the password"
+            " (in the DSN, PGPASSWORD or the password file)."
+        ),
         "28P01",
         field="password",
     ),
     _Cause(
         r"no password supplied",
-        "{where} asks for a password for user {user} and none was given: put it into the DSN,"
-        " PGPASSWORD or the password file.",
+        tr_noop(
+            "{where} asks for a password for user {user} and none was given: put it into the DSN,"
+            " PGPASSWORD or the password file."
+        ),
         "28P01",
         field="password",
     ),
     _Cause(
         r"no pg_hba\.conf entry for host .*(?:no encryption|SSL off)",
-        "{where} doesn't let user {user} into database {database} from here without encryption:"
-        " check both names, try sslmode=require, or ask its administrator for an entry in"
-        " pg_hba.conf.",
+        tr_noop(
+            "{where} doesn't let user {user} into database {database} from here without encryption:"
+            " check both names, try sslmode=require, or ask its administrator for an entry in"
+            " pg_hba.conf."
+        ),
         "28000",
         field="tls",
     ),
     _Cause(
         r"no pg_hba\.conf entry for|pg_hba\.conf rejects connection",
-        "{where} doesn't let user {user} into database {database} from here: check both names,"
-        " or ask its administrator for an entry in pg_hba.conf.",
+        tr_noop(
+            "{where} doesn't let user {user} into database {database} from here: check both names,"
+            " or ask its administrator for an entry in pg_hba.conf."
+        ),
         "28000",
         field="user",
     ),
     _Cause(
         r'role "(?P<role>.*)" does not exist',
-        "{where} has no user {role}: check the user in the DSN or PGUSER.",
+        tr_noop("{where} has no user {role}: check the user in the DSN or PGUSER."),
         "28000",
         field="user",
     ),
     _Cause(
         r'role "(?P<role>.*)" is not permitted to log in',
-        "{where} doesn't let user {role} log in: use another user, or ask for ALTER ROLE … LOGIN.",
+        tr_noop(
+            "{where} doesn't let user {role} log in: use another user, or ask for ALTER ROLE … "
+            "LOGIN."
+        ),
         "28000",
         field="user",
     ),
     _Cause(
         r"(?P<method>\w+) authentication failed for user",
-        "{where} refused user {user} by its {method} authentication: connect as the user it"
-        " expects, or over TCP (host=localhost) with a password.",
+        tr_noop(
+            "{where} refused user {user} by its {method} authentication: connect as the user it"
+            " expects, or over TCP (host=localhost) with a password."
+        ),
         "28000",
         field="user",
     ),
     _Cause(
         r"connection requires a valid client certificate",
-        "{where} asks user {user} for a TLS certificate: name yours with sslcert and sslkey.",
+        tr_noop(
+            "{where} asks user {user} for a TLS certificate: name yours with sslcert and sslkey."
+        ),
         "28000",
         field="certificate",
     ),
     _Cause(
         r'database "(?P<name>.*)" does not exist',
-        "{where} has no database {name}: check the name in the DSN or PGDATABASE, or create it.",
+        tr_noop(
+            "{where} has no database {name}: check the name in the DSN or PGDATABASE, or create it."
+        ),
         "3D000",
         field="database",
     ),
     _Cause(
         r'permission denied for database "(?P<name>.*)"',
-        "{where} doesn't let user {user} connect to database {name}: use another, or ask for"
-        " GRANT CONNECT.",
+        tr_noop(
+            "{where} doesn't let user {user} connect to database {name}: use another, or ask for"
+            " GRANT CONNECT."
+        ),
         "42501",
         field="database",
     ),
     _Cause(
         r'database "(?P<name>.*)" is not currently accepting connections',
-        "{where} accepts no connections to database {name}: use another database.",
+        tr_noop("{where} accepts no connections to database {name}: use another database."),
         "55000",
         field="database",
     ),
     _Cause(
         r'too many connections for (?P<what>role|database) "(?P<name>.*)"',
-        "{where} has no connection left for {what} {name}: lower the pool's limit, or ask for a"
-        " higher CONNECTION LIMIT.",
+        tr_noop(
+            "{where} has no connection left for {what} {name}: lower the pool's limit, or ask for a"
+            " higher CONNECTION LIMIT."
+        ),
         "53300",
     ),
     _Cause(
         r"too many clients already|remaining connection slots are reserved|too many connections",
-        "{where} has no connection left (max_connections is reached): lower the pool's limit, or"
-        " close other clients.",
+        tr_noop(
+            "{where} has no connection left (max_connections is reached): lower the pool's limit, "
+            "or"
+            " close other clients."
+        ),
         "53300",
     ),
     _Cause(
         r"the database system is (?P<what>starting up|shutting down|in recovery mode|not yet"
         r" accepting connections|not accepting connections)",
-        "{where} is {what}: try again in a moment.",
+        tr_noop("{where} is {what}: try again in a moment."),
         "57P03",
     ),
     _Cause(
         r"server does not support SSL",
-        "{where} doesn't offer TLS, which the sslmode requires: use sslmode=prefer or disable,"
-        " or enable TLS on the server.",
+        tr_noop(
+            "{where} doesn't offer TLS, which the sslmode requires: use sslmode=prefer or disable,"
+            " or enable TLS on the server."
+        ),
         "08001",
         field="tls",
     ),
     _Cause(
         r"certificate verify failed|unable to get local issuer|self.signed certificate",
-        "{where} presents a TLS certificate that can't be verified: name its authority's"
-        " certificate with sslrootcert, or use sslmode=require to encrypt without verifying.",
+        tr_noop(
+            "{where} presents a TLS certificate that can't be verified: name its authority's"
+            " certificate with sslrootcert, or use sslmode=require to encrypt without verifying."
+        ),
         "08001",
         field="ca",
     ),
     _Cause(
         r'certificate for "(?P<name>.*?)".* does not match host name',
-        "{where} presents a TLS certificate for {name}: use that name as the host, or"
-        " sslmode=verify-ca.",
+        tr_noop(
+            "{where} presents a TLS certificate for {name}: use that name as the host, or"
+            " sslmode=verify-ca."
+        ),
         "08001",
         field="host",
     ),
     _Cause(
         r'root certificate file "(?P<name>.*)" does not exist',
-        "The root certificate {name}, needed to verify {where}, doesn't exist: correct"
-        " sslrootcert, or use sslmode=require.",
+        tr_noop(
+            "The root certificate {name}, needed to verify {where}, doesn't exist: correct"
+            " sslrootcert, or use sslmode=require."
+        ),
         field="ca",
     ),
     _Cause(
         r'invalid sslmode value: "(?P<name>.*)"',
-        "The sslmode is {name}, which isn't one of disable, allow, prefer, require, verify-ca and"
-        " verify-full: correct it.",
+        tr_noop(
+            "The sslmode is {name}, which isn't one of disable, allow, prefer, require, verify-ca "
+            "and"
+            " verify-full: correct it."
+        ),
         field="tls",
     ),
     _Cause(
         r"(?:certificate|private key) file \"(?P<name>[^\"]*)\"(?P<why>.*)",
-        "The TLS file {name} can't be used for {where} ({why}): check sslcert and sslkey.",
+        tr_noop("The TLS file {name} can't be used for {where} ({why}): check sslcert and sslkey."),
         field="certificate",
     ),
     _Cause(
         r"SSL error: (?P<why>.*)|(?P<other>SSL SYSCALL error.*)",
-        "{where} and libpq can't agree on TLS ({why}): check sslmode, sslcert and sslrootcert.",
+        tr_noop(
+            "{where} and libpq can't agree on TLS ({why}): check sslmode, sslcert and sslrootcert."
+        ),
         "08001",
         field="tls",
     ),
     _Cause(
         r'could not translate host name "(?P<name>.*)" to address',
-        "The host {name} isn't known: check its spelling in the DSN or PGHOST, and the network.",
+        tr_noop(
+            "The host {name} isn't known: check its spelling in the DSN or PGHOST, and the network."
+        ),
         "08001",
         field="host",
     ),
     _Cause(
         r'could not parse network address "(?P<name>.*)"',
-        "The hostaddr is {name}, which isn't a network address: give one, or use host instead.",
+        tr_noop(
+            "The hostaddr is {name}, which isn't a network address: give one, or use host instead."
+        ),
         field="host",
     ),
     _Cause(
         r'definition of service "(?P<name>.*)" not found',
-        "The service {name} isn't defined: check PGSERVICE, or define it in ~/.pg_service.conf"
-        " (or the file that PGSERVICEFILE names).",
+        tr_noop(
+            "The service {name} isn't defined: check PGSERVICE, or define it in ~/.pg_service.conf"
+            " (or the file that PGSERVICEFILE names)."
+        ),
         field="dsn",
     ),
     _Cause(
         r'service file "(?P<name>.*)" not found',
-        "The service file {name} doesn't exist: check PGSERVICEFILE.",
+        tr_noop("The service file {name} doesn't exist: check PGSERVICEFILE."),
         field="dsn",
     ),
     _Cause(
         r"(?P<why>syntax error in service file .*|nested service specifications .*)",
-        "The service file can't be read ({why}): correct it, or unset PGSERVICE.",
+        tr_noop("The service file can't be read ({why}): correct it, or unset PGSERVICE."),
         field="dsn",
     ),
     _Cause(
         r'invalid (?:port number: |integer value )"(?P<name>.*?)"(?: for connection option "'
         r'(?P<option>\w+)")?',
-        "A number in the DSN, in PGPORT or in another PG variable isn't valid: check the port"
-        " (1 to 65535) and the timeouts.",
+        tr_noop(
+            "A number in the DSN, in PGPORT or in another PG variable isn't valid: check the port"
+            " (1 to 65535) and the timeouts."
+        ),
         field="port",
     ),
     _Cause(
         r'invalid (?P<option>\w+) value: "(?P<name>.*)"',
-        "The option {option} is {name}, which libpq doesn't know: correct or remove it.",
+        tr_noop("The option {option} is {name}, which libpq doesn't know: correct or remove it."),
         field="dsn",
     ),
     _Cause(
         r"timeout expired|Connection timed out|/10060\)",
-        "{where} didn't answer in time: check host and port, and whether a firewall blocks"
-        " them; connect_timeout in the DSN allows more time.",
+        tr_noop(
+            "{where} didn't answer in time: check host and port, and whether a firewall blocks"
+            " them; connect_timeout in the DSN allows more time."
+        ),
         "08001",
         field="host",
     ),
     _Cause(
         r"received invalid response to (?:SSL|GSSAPI|GSS) ?\w* negotiation|expected authentication"
         r" request|server closed the connection unexpectedly|invalid response",
-        "{where} answers, but not as PostgreSQL does: check the port.",
+        tr_noop("{where} answers, but not as PostgreSQL does: check the port."),
         "08001",
         field="port",
     ),
     _Cause(
         r"Connection refused|/10061\)",
-        "Nothing listens at {place}: check host and port, and whether the server runs.",
+        tr_noop("Nothing listens at {place}: check host and port, and whether the server runs."),
         "08001",
         field="port",
     ),
     _Cause(
         r"failed: No such file or directory",
-        "There is no socket {place}: check whether the server runs, or name its host in"
-        " the DSN or PGHOST.",
+        tr_noop(
+            "There is no socket {place}: check whether the server runs, or name its host in"
+            " the DSN or PGHOST."
+        ),
         "08001",
         field="host",
     ),
     _Cause(
         r"failed: Permission denied",
-        "You may not use the socket {place}: connect over TCP (host=localhost), or ask for access.",
+        tr_noop(
+            "You may not use the socket {place}: connect over TCP (host=localhost), or ask for "
+            "access."
+        ),
         "08001",
         field="host",
     ),
     _Cause(
         r"No route to host|Network is unreachable|/100(?:51|65)\)",
-        "{where} can't be reached from this machine: check the host, the network and the VPN.",
+        tr_noop(
+            "{where} can't be reached from this machine: check the host, the network and the VPN."
+        ),
         "08001",
         field="host",
     ),
     _Cause(
         r"Connection reset by peer|/10054\)|could not (?:send|receive) data",
-        "{where} closed the connection while it was being opened: check the port, and whether a"
-        " firewall blocks it.",
+        tr_noop(
+            "{where} closed the connection while it was being opened: check the port, and whether a"
+            " firewall blocks it."
+        ),
         "08001",
         field="port",
     ),
@@ -278,8 +335,8 @@ def describe_error(error: psycopg2.Error, conninfo: str) -> ServerError:
     given = _parsed(conninfo)
     place = _place(text, given)
     words = {
-        "place": place or "the address given",
-        "where": f"the server at {place}" if place else "the server",
+        "place": place or tr("the address given"),
+        "where": tr("the server at {place}", place=place) if place else tr("the server"),
         "user": given.get("user") or os.environ.get("PGUSER") or _named(text, "user") or "you",
         "database": given.get("dbname") or os.environ.get("PGDATABASE") or _named(text, "database"),
     }
@@ -287,15 +344,21 @@ def describe_error(error: psycopg2.Error, conninfo: str) -> ServerError:
         match = re.search(cause.pattern, text)
         if match is not None and (error.pgcode is None or error.pgcode == cause.code):
             groups = {key: (value or "").strip(" :") for key, value in match.groupdict().items()}
-            groups["why"] = groups.get("why") or groups.get("other") or "missing, or not readable"
-            sentence = cause.sentence.format_map(words | groups)
+            groups["why"] = (
+                groups.get("why") or groups.get("other") or tr("missing, or not readable")
+            )
+            sentence = tr(cause.sentence, **(words | groups))
             return ServerError(
                 sentence[:1].upper() + sentence[1:],
                 error.pgcode or cause.code,
                 field=cause.field,
             )
     return ServerError(
-        f"Can't connect to {words['where']} ({_last_line(text)}): check the DSN and the server.",
+        tr(
+            "Can't connect to {words} ({last_line}): check the DSN and the server.",
+            words=words["where"],
+            last_line=_last_line(text),
+        ),
         error.pgcode,
     )
 
@@ -342,5 +405,5 @@ def _named(text: str, what: str) -> str:
 def _last_line(text: str) -> str:
     """Return the last line of libpq's text without the address, which the sentence has anyway."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    line = lines[-1] if lines else "no reason given"
+    line = lines[-1] if lines else tr("no reason given")
     return re.sub(r"^connection to server .*? failed: (?:FATAL: *)?", "", line).rstrip(".")

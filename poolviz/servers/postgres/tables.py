@@ -10,12 +10,12 @@ import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from poolviz.language import tr, tr_noop
 from poolviz.load.statements import ACCOUNTS, BRANCHES, SCHEMA, TELLERS
 from poolviz.model.errors import ServerError
 from poolviz.servers.errors import first_line
 from poolviz.servers.postgres.errors import describe_error
 from poolviz.servers.tables import (
-    ALL,
     BATCH,
     COLUMNS,
     KEYS,
@@ -52,14 +52,22 @@ def connect_tables(conninfo: str) -> Iterator[Tables]:
             raise in_use() from None
         except errors.DependentObjectsStillExist as error:
             raise ServerError(
-                f"Something that poolviz didn't create depends on its tables in schema {SCHEMA} "
-                f"({first_line(error)}): drop that first.",
+                tr(
+                    "Something that poolviz didn't create depends on its tables in schema "
+                    "{schema} ({first_line}): drop that first.",
+                    schema=SCHEMA,
+                    first_line=first_line(error),
+                ),
                 error.pgcode,
             ) from None
         except psycopg2.Error as error:
             raise ServerError(
-                f"The tables in schema {SCHEMA} can't be created or dropped ({first_line(error)}): "
-                "remove the cause, or use another server.",
+                tr(
+                    "The tables in schema {schema} can't be created or dropped "
+                    "({first_line}): remove the cause, or use another server.",
+                    schema=SCHEMA,
+                    first_line=first_line(error),
+                ),
                 error.pgcode,
             ) from None
 
@@ -82,23 +90,23 @@ class PostgresTables(Tables):
         others = sorted(set(relations) - ({NOTE, *COLUMNS} if ours else set()))
         if not ours:
             return Found(schema=True, ours_alone=False, others=tuple(others))
-        with self._allowed("use the tables in schema {schema}", _USE):
+        with self._allowed(tr("use the tables in schema {schema}"), _USE):
             ((scale, alone),) = self._query(f"SELECT scale, alone FROM {SCHEMA}.{NOTE}")
         scale = scale if set(COLUMNS) <= set(relations) else 0
         return Found(True, True, alone, scale, tuple(others))
 
     def _check_privileges(self) -> None:
-        with self._allowed("use the tables in schema {schema}", _USE):
+        with self._allowed(tr("use the tables in schema {schema}"), _USE):
             for statement in TRIALS:
                 self._execute(statement)
 
     def _create(self, scale: int, found: Found, report: Callable[[float], None]) -> None:
         if not found.schema:
-            with self._allowed("create a schema in database {database}", _CREATE):
+            with self._allowed(tr("create a schema in database {database}"), _CREATE):
                 self._execute(f"CREATE SCHEMA {SCHEMA}")
                 self._execute(f"COMMENT ON SCHEMA {SCHEMA} IS '{MARK}'")
-        with self._allowed("create tables in schema {schema}, which another user owns", _OWN):
-            self._execute(f"DROP TABLE IF EXISTS {ALL}, {SCHEMA}.{NOTE}")
+        with self._allowed(tr("create tables in schema {schema}, which another user owns"), _OWN):
+            self._execute(f"DROP TABLE IF EXISTS {all}, {SCHEMA}.{NOTE}")
             self._execute(
                 f"CREATE TABLE {SCHEMA}.{NOTE} (scale int NOT NULL, alone boolean NOT NULL)"
             )
@@ -137,8 +145,8 @@ class PostgresTables(Tables):
             self._connection.rollback()
 
     def _drop(self, found: Found) -> bool:
-        with self._allowed("drop the tables in schema {schema}, which another user owns", _OWN):
-            self._execute(f"DROP TABLE IF EXISTS {ALL}, {SCHEMA}.{NOTE}")
+        with self._allowed(tr("drop the tables in schema {schema}, which another user owns"), _OWN):
+            self._execute(f"DROP TABLE IF EXISTS {all}, {SCHEMA}.{NOTE}")
             whole = found.ours_alone and self._drop_schema()
         self._connection.commit()
         return whole
@@ -164,7 +172,12 @@ class PostgresTables(Tables):
             )
             names = {"user": user, "database": database, "schema": SCHEMA}
             raise ServerError(
-                f"User {user} may not {what.format(**names)}: {remedy.format(**names)}.",
+                tr(
+                    "User {user} may not {action}: {remedy}.",
+                    user=user,
+                    action=tr(what, **names),
+                    remedy=tr(remedy, **names),
+                ),
                 error.pgcode,
             ) from None
 
@@ -176,9 +189,9 @@ class PostgresTables(Tables):
         return self._cursor.fetchall()
 
 
-_CREATE = "ask for GRANT CREATE ON DATABASE {database} TO {user}"
-_USE = (
+_CREATE = tr_noop("ask for GRANT CREATE ON DATABASE {database} TO {user}")
+_USE = tr_noop(
     "ask for GRANT USAGE ON SCHEMA {schema} TO {user} and GRANT SELECT, INSERT, UPDATE ON ALL "
     "TABLES IN SCHEMA {schema} TO {user}"
 )
-_OWN = "have that user do it, or ask for ALTER SCHEMA {schema} OWNER TO {user}"
+_OWN = tr_noop("have that user do it, or ask for ALTER SCHEMA {schema} OWNER TO {user}")

@@ -14,6 +14,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import make_dsn, parse_dsn
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError, ServerError
 from poolviz.pools.connections.dsn import (
     SCHEME,
@@ -104,13 +105,16 @@ def _options(dsn: str) -> dict[str, str]:
     """Return the keywords and values of `dsn`. InputError as `conninfo_of`."""
     text = dsn.strip()
     if "\0" in text:
-        raise InputError("The DSN contains a NUL character: remove it.")
+        raise InputError(tr("The DSN contains a NUL character: remove it."))
     scheme = SCHEME.match(text)
     if scheme is not None:
         if scheme[1].lower() not in ("postgresql", "postgres"):
             raise InputError(
-                f"The DSN begins with {scheme[0]}: it takes postgresql://, mysql:// or "
-                "sqlite:///, such as postgresql://user@host:5432/database."
+                tr(
+                    "The DSN begins with {scheme}: it takes postgresql://, mysql:// or "
+                    "sqlite:///, such as postgresql://user@host:5432/database.",
+                    scheme=scheme[0],
+                )
             )
         url = postgres_url(text)
         assert url is not None
@@ -120,8 +124,11 @@ def _options(dsn: str) -> dict[str, str]:
         path = text.removeprefix("postgresql://").partition("?")[0]
         if path.count("@") > 1 or "@" in path.partition("/")[2]:
             raise InputError(
-                "The DSN contains an @ besides the one before the host: write special characters "
-                f"in user and password as {_ESCAPES}."
+                tr(
+                    "The DSN contains an @ besides the one before the host: write special "
+                    "characters in user and password as {escapes}.",
+                    escapes=_ESCAPES,
+                )
             )
     try:
         options: dict[str, str] = parse_dsn(text)
@@ -139,16 +146,21 @@ def _unreadable(complaint: str, *, is_url: bool) -> str:
         return about_option(option[1])
     near = difflib.get_close_matches(option[1], _COMMON_OPTIONS, n=1) if option else []
     if option and near:
-        return f"The DSN has an option {option[1]}, which libpq doesn't know: is it {near[0]}?"
-    if option:
-        return "The DSN has an option that libpq doesn't know: correct or remove it."
-    if is_url:
-        return (
-            "The DSN isn't a URL that libpq understands: write it as "
-            "postgresql://user:password@host:5432/database?sslmode=require, with special "
-            f"characters in user and password as {_ESCAPES}."
+        return tr(
+            "The DSN has an option {option}, which libpq doesn't know: is it {near}?",
+            option=option[1],
+            near=near[0],
         )
-    return (
+    if option:
+        return tr("The DSN has an option that libpq doesn't know: correct or remove it.")
+    if is_url:
+        return tr(
+            "The DSN isn't a URL that libpq understands: write it as "
+            "postgresql://user:password@host:5432/database?sslmode=require, with "
+            "special characters in user and password as {escapes}.",
+            escapes=_ESCAPES,
+        )
+    return tr(
         "The DSN is neither a URL such as postgresql://user@host:5432/database nor keywords such "
         "as host=… port=5432 dbname=… user=…: put values with spaces into 'single quotes'."
     )
@@ -158,7 +170,11 @@ def _about_option(name: str) -> str:
     """Return the sentence about an option of a URL, with the nearest that libpq has."""
     near = difflib.get_close_matches(name, _COMMON_OPTIONS, n=1)
     if near and not where_option_belongs(name):
-        return f"The DSN has an option {name}, which libpq doesn't know: is it {near[0]}?"
+        return tr(
+            "The DSN has an option {name}, which libpq doesn't know: is it {near}?",
+            name=name,
+            near=near[0],
+        )
     return about_option(name)
 
 
@@ -167,8 +183,11 @@ def _check_port(options: Mapping[str, str]) -> None:
     for port in options.get("port", "").split(","):
         if port and not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
             raise InputError(
-                "The port in the DSN isn't a number from 1 to 65535: correct it, and write a : or "
-                "/ in user and password as %3A or %2F."
+                tr(
+                    "The port in the DSN isn't a number from 1 to 65535: correct it, and write a "
+                    ": or "
+                    "/ in user and password as %3A or %2F."
+                )
             )
 
 
@@ -185,29 +204,43 @@ def target_of(
             row = cursor.fetchone()
     except NoAnswer:
         raise ServerError(
-            f"The server {shown} takes connections and then answers nothing for "
-            f"{_ANSWER_LIMIT:.0f} s: check that it isn't overloaded, and that a pooler in between "
-            "has connections left.",
+            tr(
+                "The server {shown} takes connections and then answers nothing for "
+                "{answer_limit:.0f} s: check that it isn't overloaded, and that a pooler "
+                "in between has connections left.",
+                shown=shown,
+                answer_limit=_ANSWER_LIMIT,
+            ),
             "08006",
             field="host",
         ) from None
     except psycopg2.Error as error:
         if connection.closed and _refuses_transactions(conninfo):
             raise ServerError(
-                f"{shown} is a pooler in statement mode, which refuses transactions: set its "
-                "pool_mode to transaction or session, or name the server behind it.",
+                tr(
+                    "{shown} is a pooler in statement mode, which refuses transactions: set "
+                    "its pool_mode to transaction or session, or name the server behind it.",
+                    shown=shown,
+                ),
                 error.pgcode,
                 field="port",
             ) from None
         raise ServerError(
-            f"The server {shown} can't answer queries that every PostgreSQL since version 10 can"
-            f" ({first_line(error)}): check that it is PostgreSQL, and that no proxy changes the"
-            " queries.",
+            tr(
+                "The server {shown} can't answer queries that every PostgreSQL since "
+                "version 10 can ({first_line}): check that it is PostgreSQL, and that no "
+                "proxy changes the queries.",
+                shown=shown,
+                first_line=first_line(error),
+            ),
             error.pgcode,
         ) from None
     if row is None:
         raise ServerError(
-            f"The server {shown} doesn't list its own user or database: check both in the DSN."
+            tr(
+                "The server {shown} doesn't list its own user or database: check both in the DSN.",
+                shown=shown,
+            )
         )
     return Target(conninfo, shown, row[0].split()[0], row[1], max(0, free_connections(row)))
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError, ServerError
 from poolviz.servers.diagnosis import Diagnosis, Finding
 from poolviz.servers.target import Target
@@ -31,13 +32,15 @@ def diagnose(dsn: str) -> Diagnosis:
     target = reach(dsn)
     path = file_of(dsn.strip())
     if path is None:
-        found = Finding("file", "note", "The database is in memory: each connection has its own.")
+        found = Finding(
+            "file", "note", tr("The database is in memory: each connection has its own.")
+        )
     elif not path.exists():
-        found = Finding("file", "good", f"The first connection creates {path}.")
+        found = Finding("file", "good", tr("The first connection creates {path}.", path=path))
     elif os.access(path, os.W_OK):
-        found = Finding("file", "good", f"{path} can be read and written.")
+        found = Finding("file", "good", tr("{path} can be read and written.", path=path))
     else:
-        found = Finding("file", "note", f"{path} can be read, not written.")
+        found = Finding("file", "note", tr("{path} can be read, not written.", path=path))
     return Diagnosis(target, findings=(found,))
 
 
@@ -45,25 +48,37 @@ def file_of(url: str) -> Path | None:
     """Return the file that `url` names, None for a database in memory."""
     rest = url.partition("?")[0].partition(":")[2]
     if not rest.startswith("//") or (rest != "//" and not rest.startswith("///")):
-        raise InputError(f"The DSN isn't the URL of a SQLite database: write it as {_HOW}.")
+        raise InputError(
+            tr("The DSN isn't the URL of a SQLite database: write it as {how}.", how=_HOW)
+        )
     name = unquote(rest[3:])
     if name.startswith("file:"):
-        raise InputError(f"The DSN names the file by a URI: write it as {_HOW}.")
+        raise InputError(tr("The DSN names the file by a URI: write it as {how}.", how=_HOW))
     return None if name in ("", ":memory:") else Path(name)
 
 
 def _check(path: Path) -> None:
     resolved(path)
     if not path.parent.is_dir():
-        raise ServerError(f"There is no folder {path.parent} for the SQLite database {path.name}.")
+        raise ServerError(
+            tr(
+                "There is no folder {parent} for the SQLite database {file}.",
+                parent=path.parent,
+                file=path.name,
+            )
+        )
     if path.is_dir():
-        raise ServerError(f"{path} is a folder: name a file for the SQLite database.")
+        raise ServerError(tr("{path} is a folder: name a file for the SQLite database.", path=path))
     if not path.exists():
         return
     if not path.is_file():  # opening a pipe would wait for ever
-        raise ServerError(f"{path} is not an ordinary file: name one for the SQLite database.")
+        raise ServerError(
+            tr("{path} is not an ordinary file: name one for the SQLite database.", path=path)
+        )
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
             connection.execute("PRAGMA schema_version").fetchone()
     except sqlite3.Error as error:
-        raise ServerError(f"{path} can't be read as a SQLite database: {error}.") from None
+        raise ServerError(
+            tr("{path} can't be read as a SQLite database: {error}.", path=path, error=error)
+        ) from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.system.files import appending, atomic_write, cannot_write, check_writable
@@ -62,8 +63,12 @@ class Exporter:
         chosen = tuple(chart for chart in self.charts if self._draws(chart, names))
         if not chosen:
             raise InputError(
-                f"{self.label} has no chart {' or '.join(names)}: its charts are "
-                f"{', '.join(self.charts)}."
+                tr(
+                    "{label} has no chart {names}: its charts are {charts}.",
+                    label=self.label,
+                    names=" or ".join(names),
+                    charts=", ".join(self.charts),
+                )
             )
         return replace(self, chosen=chosen)
 
@@ -93,7 +98,9 @@ class Exporter:
         Raises InputError if they can't be written or nothing was recorded.
         """
         if recorder.began is None:
-            raise InputError(f"Can't write {path}: the run never began, nothing was recorded.")
+            raise InputError(
+                tr("Can't write {path}: the run never began, nothing was recorded.", path=path)
+            )
         self.check(path)
         files = self.files(path)
         options: dict[str, Any] = {"charts": self.chosen} if self.chosen else {}
@@ -105,7 +112,7 @@ class Exporter:
         except OSError as error:
             raise cannot_write(path, error) from None
         except sqlite3.Error as error:
-            raise InputError(f"Can't write {path}: {error}.") from None
+            raise InputError(tr("Can't write {path}: {error}.", path=path, error=error)) from None
         share_done(1.0)
         return files
 
@@ -114,7 +121,13 @@ def check_charts(names: Sequence[str]) -> None:
     """Raise InputError if one of these isn't the name of a chart of a session."""
     for name in names:
         if name not in NAMES:
-            raise InputError(f"There is no chart {name!r}: they are {', '.join(NAMES)}.")
+            raise InputError(
+                tr(
+                    "There is no chart {name!r}: they are {names}.",
+                    name=name,
+                    names=", ".join(NAMES),
+                )
+            )
 
 
 def write_by_name(name: str) -> Write:

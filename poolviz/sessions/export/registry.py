@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.sessions.export import formats
 
@@ -45,7 +46,11 @@ def exporter_for(path: Path, *, tidy: bool = False) -> Exporter:
     suffix = path.suffix.lower()
     if suffix not in suffixes():
         raise InputError(
-            f"{path} has no suffix of an export format: give it one of {' '.join(suffixes())}."
+            tr(
+                "{path} has no suffix of an export format: give it one of {suffixes}.",
+                path=path,
+                suffixes=" ".join(suffixes()),
+            )
         )
     return _load(suffix, tidy=tidy)
 

@@ -15,6 +15,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TypeGuard
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.sessions.file.format import (
     ChunkRow,
@@ -117,9 +118,10 @@ class BackgroundWriter:
             self._changed.notify()
         self._writer.join(_CLOSE_TIMEOUT)
         if self._writer.is_alive():
-            self.trouble = (
-                f"{self._shown} is incomplete: the disk didn't take its end within "
-                f"{_CLOSE_TIMEOUT:g} s."
+            self.trouble = tr(
+                "{shown} is incomplete: the disk didn't take its end within {close_timeout:g} s.",
+                shown=self._shown,
+                close_timeout=_CLOSE_TIMEOUT,
             )
 
     def _write(self) -> None:
@@ -149,9 +151,11 @@ class BackgroundWriter:
                 # What `trouble` says whole is nobody's mistake to look into.
                 level = logging.INFO if isinstance(error, _EXPECTED) else logging.ERROR
                 _log.log(level, "can't write the session to %s", self._shown, exc_info=True)
-            self.trouble = (
-                f"Can't write the session to {self._shown} ({_reason(error)}): what is not yet "
-                "written is kept in memory until poolviz ends, or until that works again."
+            self.trouble = tr(
+                "Can't write the session to {shown} ({reason}): what is not yet written "
+                "is kept in memory until poolviz ends, or until that works again.",
+                shown=self._shown,
+                reason=_reason(error),
             )
             self.trouble = f"{self.trouble} {missing}".rstrip()
             return
@@ -192,8 +196,12 @@ class BackgroundWriter:
                 self._connection.execute("PRAGMA journal_mode = DELETE")
             except sqlite3.Error as error:
                 self.trouble = self.trouble or (
-                    f"{self._shown} is complete only together with its -wal file, "
-                    f"which could not be folded in: {error}."
+                    tr(
+                        "{shown} is complete only together with its -wal file, which could not "
+                        "be folded in: {error}.",
+                        shown=self._shown,
+                        error=error,
+                    )
                 )
             self._connection.close()
             self._connection = None
@@ -227,9 +235,13 @@ def _check_replaceable(path: Path) -> None:
     if not path.exists():
         return
     if not is_session(path):
-        raise InputError(f"{path} exists and is not a poolviz session: choose another name.")
+        raise InputError(
+            tr("{path} exists and is not a poolviz session: choose another name.", path=path)
+        )
     if is_being_recorded(path):
-        raise InputError(f"{path} is in use by a poolviz that is running: choose another name.")
+        raise InputError(
+            tr("{path} is in use by a poolviz that is running: choose another name.", path=path)
+        )
 
 
 def _is_sample(row: Row | Chunk) -> TypeGuard[Row]:

@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.messages import RunEnded, RunStarted
 from poolviz.model.sample import Sample
@@ -72,15 +73,19 @@ class SessionHeader:
         """Return the error to raise if the file can't be read to its end."""
         if isinstance(why, sqlite3.DatabaseError):
             if is_busy(why):
-                return InputError(f"{self.path} is being written by another program: try again.")
+                return InputError(
+                    tr("{path} is being written by another program: try again.", path=self.path)
+                )
             if primary_code(why) == sqlite3.SQLITE_NOTADB:
                 return not_a_session(self.path)
             if primary_code(why) in _NOT_THE_FILE:
-                return InputError(f"Can't read {self.path}: {why}.")
+                return InputError(tr("Can't read {path}: {why}.", path=self.path, why=why))
         if isinstance(why, UnicodeDecodeError):
-            why = "there are bytes in it that are no text"
+            why = tr("there are bytes in it that are no text")
         shown = on_one_line(str(why))[:_SHOWN]  # SQLite's messages hold names from the file
-        return InputError(f"{self.path} is damaged and can't be opened: {shown}.")
+        return InputError(
+            tr("{path} is damaged and can't be opened: {shown}.", path=self.path, shown=shown)
+        )
 
     @property
     def is_member(self) -> bool:

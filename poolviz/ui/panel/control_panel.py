@@ -13,6 +13,7 @@ from poolviz.language import tr, tr_noop
 from poolviz.load.settings import settings_for
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools.base import Pool
+from poolviz.ui.language import shown_value
 from poolviz.ui.panel.editors import row_for
 from poolviz.ui.panel.fault_panel import FaultPanel
 from poolviz.ui.panel.row import Row
@@ -129,7 +130,7 @@ class ControlPanel(QFrame):
             if draining is not None and draining[0] == key:
                 note = tr("draining {draining}", draining=draining[1])
             elif in_force is not None and in_force.get(key, requested[key]) != requested[key]:
-                note = tr("still {show}", show=row.parameter.show(in_force[key]))
+                note = tr("still {show}", show=shown_value(row.parameter, in_force[key]))
             row.show_value(requested[key], note)
             row.set_reason(self._locked or self._reason(row.parameter))
         self._set_stops(requested)
@@ -209,8 +210,8 @@ class ControlPanel(QFrame):
         return new
 
     def _row(self, badges: bool, parameter: Parameter) -> Row:
-        label = parameter.key if badges else parameter.key.replace("_", " ")
-        badge = parameter.effect.value if badges else ""
+        label = parameter.key if badges else tr(parameter.key.replace("_", " "))
+        badge = tr(parameter.effect.value) if badges else ""
         row = row_for(parameter, label, badge, self._theme)
         row.committed.connect(lambda key, value: self.committed.emit({key: value}))
         row.mistaken.connect(self.mistaken)
@@ -221,7 +222,7 @@ class ControlPanel(QFrame):
         stored, setting = False, f"panel/{name}"
         if self._settings is not None:
             stored = bool(self._settings.value(setting, False, type=bool))
-        fold = Fold(name, open=self._open.get(name, stored), heading=heading)
+        fold = Fold(tr(name), open=self._open.get(name, stored), heading=heading)
 
         def keep(open: bool) -> None:
             self._open[name] = open
@@ -232,9 +233,11 @@ class ControlPanel(QFrame):
         return fold
 
     def _make_fault_fold(self) -> Fold:
-        fold = self._fold(tr(_FAULTS), heading=True)
+        fold = self._fold(_FAULTS, heading=True)
         fold.add(self.faults)
-        self.end_faults = link_button("end", tr("End the faults that are on."), tr("end faults"))
+        self.end_faults = link_button(
+            tr("end"), tr("End the faults that are on."), tr("end faults")
+        )
         self.end_faults.clicked.connect(self.faults.end)
         self.end_faults.hide()
         fold.add_link(self.end_faults)

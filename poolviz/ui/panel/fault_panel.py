@@ -52,7 +52,7 @@ class FaultPanel(QWidget):
         self._grid.setSpacing(SPACING)
         self._column.addLayout(self._grid)
         for key, fault in FAULTS.items():
-            label = key.replace("_", " ")
+            label = tr(key.replace("_", " "))
             if fault.standing:
                 self._add_row(fault.parameter, label, theme)
             elif fault.parameter.bare is not None:
@@ -95,7 +95,7 @@ class FaultPanel(QWidget):
         if key in self.boxes:
             self.boxes[key].setEnabled(not reason)
         parts = [reason] if reason else []
-        parts.append(FAULTS[key].parameter.help)
+        parts.append(tr(FAULTS[key].parameter.help))
         button.setToolTip("".join(f"<p>{part}</p>" for part in parts))
 
     def _add_button(self, key: str, value: Value, label: str) -> None:

@@ -21,6 +21,7 @@ from poolviz.language import tr
 from poolviz.model.parameters import Choice, Numeric, Parameter, Switch, Value
 from poolviz.ui.elided_label import ElidedLabel
 from poolviz.ui.help_places import set_topic
+from poolviz.ui.language import shown_value
 from poolviz.ui.panel.slider import Slider, Toggle
 from poolviz.ui.panel.slider_scale import SliderScale
 from poolviz.ui.panel.value_box import ValueBox
@@ -72,7 +73,7 @@ class Row(QWidget):
         self._shown = requested
         if self._preview is None:
             self.paint_value(requested)
-        text = (note if len(note) <= _LONGEST_NOTE else "pending") or self._badge_text
+        text = (note if len(note) <= _LONGEST_NOTE else tr("pending")) or self._badge_text
         self._badge.setToolTip(note)
         if text != self._badge.text():
             self._badge.setText(text)
@@ -145,16 +146,16 @@ class Row(QWidget):
     def _describe(self) -> None:
         parameter = self.parameter
         parts = [self._reason] if self._reason else []
-        parts += [parameter.help, tr("Takes {allowed}.", allowed=parameter.allowed())]
+        parts += [tr(parameter.help), tr("Takes {allowed}.", allowed=parameter.allowed())]
         if self._badge_text:
             parts.append(
                 tr(
                     "A change holds {when}. {effect_help}",
                     when=_when(parameter),
-                    effect_help=parameter.effect_help,
+                    effect_help=tr(parameter.effect_help),
                 ).strip()
             )
-        default = parameter.show(parameter.default) or "empty"
+        default = shown_value(parameter, parameter.default) or tr("empty")
         parts.append(tr("Default {default}: double-click the name.", default=default))
         # As rich text it is wrapped; one paragraph each.
         self.setToolTip("".join(f"<p>{escape(part)}</p>" for part in parts))
@@ -164,10 +165,11 @@ class Row(QWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         default = self.parameter.default
         menu.addAction(
-            tr("Reset to {value}", value=self.parameter.show(default) or "empty"), self.reset
+            tr("Reset to {value}", value=shown_value(self.parameter, default) or tr("empty")),
+            self.reset,
         )
         for value, word in self.parameter.special.items():
-            menu.addAction(tr("Set to {word}", word=word), partial(self._request, value))
+            menu.addAction(tr("Set to {word}", word=tr(word)), partial(self._request, value))
         menu.addSeparator()
         menu.addAction(tr("What is this?"), partial(self.explained.emit, self.parameter.key))
         menu.popup(self.mapToGlobal(where))

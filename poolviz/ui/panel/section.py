@@ -35,7 +35,7 @@ class Heading(QWidget):
         name = QLabel(text.upper())
         name.setProperty("role", "heading")
         self.link = link_button(
-            "reset", tr("Reset this section to its defaults."), tr("reset {words}", words=text)
+            tr("reset"), tr("Reset this section to its defaults."), tr("reset {words}", words=text)
         )
         self.link.clicked.connect(self.reset)
         line = QHBoxLayout(self)

@@ -87,7 +87,7 @@ class TextRow(Row):
         self.line, self.more = _Line(), _dots(tr("{label}, on several lines", label=label))
         self.line.setFixedHeight(_HEIGHT)
         self.line.setAccessibleName(label)
-        self.line.setPlaceholderText("empty")
+        self.line.setPlaceholderText(tr("empty"))
         self._grid.addWidget(self.more, 0, 1, Qt.AlignmentFlag.AlignRight)
         self._grid.addWidget(self.line, 1, 0, 1, 2)
         self.line.editingFinished.connect(self._entered)
@@ -122,7 +122,9 @@ class TextRow(Row):
             self.commit()
 
     def _write(self) -> None:
-        dialog = _TextDialog(self.more.accessibleName(), self.parameter.help, str(self.value), self)
+        dialog = _TextDialog(
+            self.more.accessibleName(), tr(self.parameter.help), str(self.value), self
+        )
         dialog.taken.connect(self._take)
         dialog.open()
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Numeric, Value
+from poolviz.ui.language import shown_value, typed_value
 from poolviz.ui.unexpected import contained
 
 _WIDTH, _HEIGHT = 64, 22
@@ -46,7 +47,7 @@ class ValueBox(QAbstractSpinBox):
         """Show `value`, unless another one is being typed."""
         if self._typed and self.hasFocus():
             return
-        text = self._parameter.show(value)
+        text = shown_value(self._parameter, value)
         self._value = value
         if text != self.text():
             self.lineEdit().setText(text)
@@ -105,9 +106,8 @@ class ValueBox(QAbstractSpinBox):
     def _enter(self) -> None:
         if not self._typed:
             return
-        shown = self._parameter.show(self._value)
         try:
-            value = self._parameter.parse_typed(self.lineEdit().text(), shown)
+            value = typed_value(self._parameter, self.lineEdit().text(), self._value)
         except InputError as error:
             self._restore()
             self.mistyped.emit(str(error))
@@ -118,5 +118,5 @@ class ValueBox(QAbstractSpinBox):
 
     def _restore(self) -> None:
         self._typed = False
-        self.lineEdit().setText(self._parameter.show(self._value))
+        self.lineEdit().setText(shown_value(self._parameter, self._value))
         self.selectAll()

@@ -80,7 +80,7 @@ class ServerChoice(QObject):
         if self.target is None or self.ready is not None:
             return ""
         self.target = None
-        return SERVER_LOST
+        return tr(SERVER_LOST)
 
     def _progress(self, words: str) -> None:
         """Show what the runner is doing. Called in the worker's thread."""

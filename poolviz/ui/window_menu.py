@@ -17,7 +17,7 @@ from poolviz.ui.dialogs.open_file import FileOpener
 from poolviz.ui.figures_panel import FiguresPanel
 from poolviz.ui.help_places import Places
 from poolviz.ui.panel.control_panel import ControlPanel
-from poolviz.ui.session.controller import Controller
+from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.session.notices import Weight
 from poolviz.ui.style.theme_manager import CHOICES, ThemeManager
 from poolviz.ui.toolbar.export_menu import ExportMenu
@@ -93,7 +93,7 @@ class WindowMenu(QMenu):
         self.addMenu(self._span_menu(charts))
         self._pause = self._add_switch(tr("Pause the view"), "Ctrl+Space", charts.set_paused)
         charts.following_changed.connect(lambda on: self._pause.setChecked(not on))
-        self._add(self, tr("Back to the newest moment"), "End", charts.follow)
+        self._add(self, tr("Back to the newest moment"), "End", self._follow)
         side_panel = self._add_switch(tr("Side panel"), "F9", self._panel.setVisible)
         side_panel.setChecked(True)
         self.figures_action = self._add_switch(tr("Figures"), "F8", self._show_figures)
@@ -119,10 +119,9 @@ class WindowMenu(QMenu):
 
     def _add_keys(self) -> None:
         """What has a button elsewhere, and here its key alone."""
-        controller = self._controller
-        self._add(None, tr("Start"), "F5", controller.start)
-        self._add(None, tr("Stop"), "Shift+F5", controller.stop)
-        self._add(None, tr("Mark"), "M", controller.mark)
+        self._add(None, tr("Start"), "F5", self._start)
+        self._add(None, tr("Stop"), "Shift+F5", self._stop)
+        self._add(None, tr("Mark"), "M", self._mark)
 
     def _compare(self) -> None:
         """Show the sessions, of which those to be compared are chosen there."""
@@ -189,10 +188,33 @@ class WindowMenu(QMenu):
             self._figures.choose(on)
 
     def _remove_ghost(self) -> None:
-        if self._controller.ghost.recorder is None:
-            sentence = tr("No other run is drawn behind this one.")
-            self._controller.notices.say("ghost", sentence, passing=True)
-        self._controller.ghost.remove()
+        ghost = self._controller.ghost
+        reason = "" if ghost.recorder is not None else tr("No other run is drawn behind this one.")
+        self._do(ghost.remove, reason)
+
+    def _start(self) -> None:
+        busy = self._controller.busy
+        self._do(self._controller.start, tr("A run goes on already.") if busy else "")
+
+    def _stop(self) -> None:
+        busy = self._controller.busy
+        self._do(self._controller.stop, "" if busy else tr("No run goes on that could be stopped."))
+
+    def _mark(self) -> None:
+        running = self._controller.state is State.RUNNING
+        self._do(self._controller.mark, "" if running else tr("A mark needs a run that goes on."))
+
+    def _follow(self) -> None:
+        there = self._charts.following
+        self._do(self._charts.follow, tr("The newest moment is shown already.") if there else "")
+
+    def _do(self, act: Callable[[], object], reason: str) -> None:
+        """Do something, or say the `reason` why that would be without effect."""
+        if reason:
+            self._controller.notices.say("action", reason, passing=True)
+        else:
+            self._controller.notices.take_back("action")
+            act()
 
     def _set_full_screen(self, on: bool) -> None:
         if on:

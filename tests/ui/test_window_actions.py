@@ -226,6 +226,66 @@ def test_every_button_works(
     assert {id(button) for button in (*usual, *headers)} <= pressed
 
 
+@in_states(Shows.NOTHING)
+def test_no_action_is_without_effect_and_without_a_word(
+    window: Window, qtbot: QtBot, conninfo: str, opened_folders: list[Path], state: Shows
+) -> None:
+    """Each shows something, or says why it doesn't; one that can't be chosen says so by its look.
+    What is on or off shows that itself."""
+    come_to(state, window, qtbot, conninfo)
+    open_menus(window)
+    chosen = [
+        each
+        for each in actions_of(window)
+        if each.isEnabled() and not each.isCheckable() and is_reachable(each)
+    ]
+    silent = []
+    for action in chosen:
+        come_to(state, window, qtbot, conninfo)
+        window.show_sessions(False)
+        for topic in tuple(window.banner.sentences):
+            window.banner.take_back(topic)
+        before = settled_look(window, qtbot, opened_folders)
+        action.trigger()
+        if look(window, opened_folders) == before:  # else it may take a moment
+            finish_files(window, qtbot)
+            silent_still = settled_look(window, qtbot, opened_folders) == before
+            silent += [action.text()] if silent_still else []
+        close_dialogs(window)
+        window.charts.follow()
+    assert not silent, f"they do nothing and say nothing: {silent}"
+
+
+def is_reachable(action: QAction) -> bool:
+    """Whether the part whose menu it is in is visible."""
+    part = action.parent()
+    return not isinstance(part, QWidget) or isinstance(part, QMenu) or part.isVisible()
+
+
+def look(window: Window, opened_folders: list[Path]) -> tuple[object, ...]:
+    """What can be seen of a window and of what it opened."""
+    above = [each for each in QApplication.topLevelWidgets() if each.isVisible()]
+    clipboard = QApplication.clipboard().text()
+    picture = window.grab().toImage()
+    pointing = QApplication.overrideCursor() is not None
+    opened = len(above), clipboard, len(opened_folders)
+    return *opened, pointing, window.windowState(), picture
+
+
+def settled_look(window: Window, qtbot: QtBot, opened_folders: list[Path]) -> tuple[object, ...]:
+    """What can be seen once nothing changes any more."""
+    seen = [look(window, opened_folders)]
+
+    def settled() -> bool:
+        window.refresher.frame()
+        QApplication.processEvents()
+        seen.append(look(window, opened_folders))
+        return seen[-1] == seen[-2]
+
+    until(qtbot, settled)
+    return seen[-1]
+
+
 @pytest.mark.parametrize("name", ["several sessions", "a session", "comparison"])
 def test_every_button_and_entry_of_a_page_works(
     window: Window, qtbot: QtBot, caplog: pytest.LogCaptureFixture, name: str
@@ -288,10 +348,7 @@ def test_f9_hides_the_side_panel_and_shows_it_again(window: Window) -> None:
 def come_to(state: Shows, window: Window, qtbot: QtBot, conninfo: str) -> None:
     """Have the window show that again, on the same server."""
     controller = window.controller
-    for _ in range(FILE_STEPS):  # opening a scenario must not end what is begun here
-        done: list[None] = []
-        controller.file_worker.do(lambda: None, done.append)
-        until(qtbot, lambda seen=done: bool(seen))
+    finish_files(window, qtbot)  # opening a scenario must not end what is begun here
     # What a run has left can't be taken away again.
     wanted = (state, Shows.ENDED) if state is Shows.NOTHING else (state,)
     if shows(window) in wanted:
@@ -315,6 +372,14 @@ def come_to(state: Shows, window: Window, qtbot: QtBot, conninfo: str) -> None:
             record_session(window, qtbot, conninfo, session)
         controller.view_session(session)
     until(qtbot, lambda: shows(window) in wanted)
+
+
+def finish_files(window: Window, qtbot: QtBot) -> None:
+    """Wait until the file worker has done what it was given."""
+    for _ in range(FILE_STEPS):
+        done: list[None] = []
+        window.controller.file_worker.do(lambda: None, done.append)
+        until(qtbot, lambda seen=done: bool(seen))
 
 
 def shows(window: Window) -> Shows | None:

@@ -30,7 +30,7 @@ class ChartMenu(QMenu):
         self._curves = self.addMenu("Curves")
         self._curves.setToolTip("A click on a curve's name at its right end does the same.")
         self.addSeparator()
-        self._add("Usual charts", "", lambda: charts.choice.choose(USUAL))
+        self._usual = self._add("Usual charts", "", lambda: charts.choice.choose(USUAL))
         self.aboutToShow.connect(self._fill)
         charts.choice.changed.connect(self._check)
         self._check()
@@ -60,6 +60,7 @@ class ChartMenu(QMenu):
     def _check(self) -> None:
         for name, action in self._shown.items():
             action.setChecked(name in self._charts.choice.names)
+        self._usual.setEnabled(tuple(self._charts.choice.names) != tuple(USUAL))
 
     def _fill(self) -> None:
         """Show the state of now: titles, which are known once charts are imported, and curves."""

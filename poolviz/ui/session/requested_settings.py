@@ -146,6 +146,16 @@ class RequestedSettings:
             self._undone.clear()
         return steps
 
+    @property
+    def can_undo(self) -> bool:
+        """There is a change to take back."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """There is an undone change to request again."""
+        return bool(self._undone)
+
     def undo(self) -> list[Step]:
         """Take the last change back; return the steps, none if there is nothing to undo."""
         return self._replay(self._done, self._undone, back=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
+from poolviz.language import tr
 from poolviz.model.dialect import dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
@@ -84,14 +85,23 @@ class Requests(QObject):
             self.changed.emit()
 
     def undo(self) -> None:
-        """Take the last change back."""
-        if self._shown.viewing is None:
+        """Take the last change back, or say why that can't be done."""
+        if self._may(self._requested.can_undo, tr("There is no change to undo.")):
             self._note(self._requested.undo())
 
     def redo(self) -> None:
-        """Make the last undone change again."""
-        if self._shown.viewing is None:
+        """Make the last undone change again, or say why that can't be done."""
+        if self._may(self._requested.can_redo, tr("There is no undone change to make again.")):
             self._note(self._requested.redo())
+
+    def _may(self, possible: bool, otherwise: str) -> bool:
+        """Return whether values can be changed so; say it if they can't."""
+        if self._shown.viewing is not None:
+            otherwise = tr("The values of a recorded session can't be changed.")
+        elif possible:
+            return True
+        self._notices.say("undo", otherwise, passing=True)
+        return False
 
     def show(self) -> None:
         """Show other requested values, and have the run follow them as far as it can."""

@@ -108,6 +108,8 @@ class ExportMenu(QMenu):
         exporter = self.formats[suffix]
         recorder = self._controller.shown.recorder
         if recorder is None or recorder.last is None:
+            sentence = tr("There is nothing to export yet: start a run or open a session.")
+            self.failed.emit(Notice("export", sentence, passing=True))
             return
         scope = self.scope
         self._ask_where(

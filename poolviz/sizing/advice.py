@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 import numpy as np
 
+from poolviz.model.load_generator import CPU_LIMIT
 from poolviz.model.parameters import Value
 from poolviz.sizing.points import MeasuredPoint, Point
 
@@ -69,7 +70,7 @@ def recommend(points: Sequence[MeasuredPoint], meets: Meets) -> Recommendation:
     verdict = Verdict.RECOMMENDED
     if _noisy(points[place].point):
         verdict = Verdict.TOO_NOISY
-    elif points[place].point.overloaded_share > _OVERLOADED:
+    elif points[place].point.generator_cpu > CPU_LIMIT:
         verdict = Verdict.GENERATOR
     return Recommendation(verdict=verdict, sizes=points[place].point.sizes, low=low, high=high)
 
@@ -139,7 +140,7 @@ def bottleneck(points: Sequence[Point], chosen: Point) -> Bottleneck:
     """Return what keeps the throughput from growing beyond that of the size that is `chosen`."""
     largest = points[-1]
     busiest = max(points, key=lambda each: each.used_mean)
-    if max(chosen.overloaded_share, largest.overloaded_share) > _OVERLOADED:
+    if max(chosen.generator_cpu, largest.generator_cpu) > CPU_LIMIT:
         return Bottleneck.GENERATOR
     if _locked(busiest) > _LOCKED:
         return Bottleneck.LOCKS
@@ -149,6 +150,9 @@ def bottleneck(points: Sequence[Point], chosen: Point) -> Bottleneck:
     held = _held(chosen)
     if held is not None and held > _HELD:
         return Bottleneck.HOLD
+    # Late timers alone come last: a machine whose processors are busy makes them late too.
+    if max(chosen.overloaded_share, largest.overloaded_share) > _OVERLOADED:
+        return Bottleneck.GENERATOR
     before = points[-2] if len(points) > 1 else chosen
     rates = [each.throughput_per_s.value or 0.0 for each in (before, largest)]
     if largest.utilisation > _FULL:

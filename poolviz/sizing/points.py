@@ -45,9 +45,12 @@ class ServerShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures at one size, of all visits together, without settling times. Times are in
-    seconds; counts are means over time. `sizes` are the values of the swept limits, `connections`
-    how many these allow. `visits` are the parts of the session, from and to which second.
+    """The figures at one size, of all visits together, without settling times.
+
+    Times are in seconds; counts are means over time. `sizes` are the values of the swept limits,
+    `connections` how many these allow. `visits` are the parts of the session, from and to which
+    second. `overloaded_share` is the share of the samples in which the load generator was at its
+    limit, `generator_cpu` what it used of one core.
     """
 
     sizes: tuple[int, ...]
@@ -67,6 +70,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: int
     errors: int
     overloaded_share: float
+    generator_cpu: float
     server: ServerShare | None
 
     @property
@@ -111,7 +115,7 @@ def measured_points(
         return []
     # Every other segment lies before or between visits.
     steps = list(steps_of(recorder.columns(), bounds))[1::2]
-    overloaded = _overloaded(recorder)
+    generator = _generator(recorder)
     parts: dict[tuple[int, ...], list[Batches]] = {}
     spans: dict[tuple[int, ...], list[tuple[float, float]]] = {}
     for visit, each in zip(visits, steps, strict=True):
@@ -126,7 +130,8 @@ def measured_points(
         seen = [each for each in observations if _inside(each.at, times)]
         point = msgspec.structs.replace(
             _point(sizes, connections[sizes], measured, times),
-            overloaded_share=_share(overloaded, times),
+            overloaded_share=_mean(generator["overloaded"], generator["t"], times),
+            generator_cpu=_mean(generator["cpu"], generator["t"], times),
             server=_server_share(seen),
         )
         found.append(MeasuredPoint(point, measured.replicates))
@@ -159,27 +164,26 @@ def _point(
         timeouts=measured.part.timeouts,
         errors=measured.part.errors,
         overloaded_share=0.0,
+        generator_cpu=0.0,
         server=None,
     )
 
 
-def _overloaded(recorder: Recorder) -> tuple[Numbers, Numbers]:
-    """Return when each sample was taken, and whether the load generator was at its limit then."""
-    times, over = [np.zeros(0)], [np.zeros(0)]
-    for part in recorder.columns():
-        times.append(np.asarray(part["t"], dtype=np.float64))
-        over.append(np.asarray(part["overloaded"], dtype=np.float64))
-    return np.concatenate(times), np.concatenate(over)
+def _generator(recorder: Recorder) -> dict[str, Numbers]:
+    """Return when each sample was taken, and how busy the load generator was."""
+    parts = list(recorder.columns())
+    return {
+        name: np.concatenate([np.zeros(0), *(np.asarray(part[name], float) for part in parts)])
+        for name in ("t", "overloaded", "cpu")
+    }
 
 
-def _share(overloaded: tuple[Numbers, Numbers], times: Sequence[tuple[float, float]]) -> float:
-    """Return the share of the samples within `times` in which the load generator was at its
-    limit."""
-    at, over = overloaded
+def _mean(values: Numbers, at: Numbers, times: Sequence[tuple[float, float]]) -> float:
+    """Return the mean of those `values` that were sampled within `times`; 0 if none was."""
     inside = np.zeros(len(at), dtype=bool)
     for begin, end in times:
         inside |= (at > begin) & (at <= end)
-    return float(over[inside].mean()) if inside.any() else 0.0
+    return float(values[inside].mean()) if inside.any() else 0.0
 
 
 def _server_share(seen: Sequence[Observation]) -> ServerShare | None:

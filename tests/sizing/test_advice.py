@@ -55,6 +55,7 @@ def point(size: int, law: Usl = LAW, spread: float = 0.01, **changes: Any) -> Po
         "timeouts": 0,
         "errors": 0,
         "overloaded_share": 0.0,
+        "generator_cpu": 0.2,
         "server": server(running=said.used),
     }
     return Point(**{**fields, **changes})
@@ -116,6 +117,7 @@ def test_a_throughput_that_is_hardly_known_is_too_noisy() -> None:
     ("changes", "named"),
     [
         ({"overloaded_share": 0.5}, Bottleneck.GENERATOR),
+        ({"generator_cpu": 0.99, "server": server(running=1.0)}, Bottleneck.GENERATOR),
         ({"server": server(running=4.0, locked=6.0)}, Bottleneck.LOCKS),
         ({"server": server(running=8.0, cpu=0.97)}, Bottleneck.CPU),
         ({"server": server(running=1.0)}, Bottleneck.HOLD),

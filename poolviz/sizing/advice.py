@@ -17,6 +17,7 @@ _TAIL = 0.025
 _OVERLOADED = 0.2  # of the samples
 _LOCKED = 0.3  # of the backends that execute a statement
 _CPU_BUSY = 0.85  # of the cores
+_RUNNING = 0.3  # of the connections in use: they execute and wait for nothing
 _HELD = 0.6  # of the connections in use, without work
 _FULL = 0.9  # of the connections in use
 _GROWS = 1.03  # times as much throughput
@@ -144,8 +145,7 @@ def bottleneck(points: Sequence[Point], chosen: Point) -> Bottleneck:
         return Bottleneck.GENERATOR
     if _locked(busiest) > _LOCKED:
         return Bottleneck.LOCKS
-    server = busiest.server
-    if server is not None and server.cpu is not None and server.cpu > _CPU_BUSY:
+    if _computes(busiest):
         return Bottleneck.CPU
     held = _held(chosen)
     if held is not None and held > _HELD:
@@ -164,6 +164,14 @@ def _locked(point: Point) -> float:
     """Return which share of the backends that execute a statement waited for a lock."""
     server = point.server
     return server.locked / server.active if server is not None and server.active > 0 else 0.0
+
+
+def _computes(point: Point) -> bool:
+    """Whether the processors are busy, and many of the connections in use are a reason of it."""
+    server = point.server
+    if server is None or server.cpu is None or server.cpu < _CPU_BUSY:
+        return False
+    return server.running > _RUNNING * point.used_mean
 
 
 def _held(point: Point) -> float | None:

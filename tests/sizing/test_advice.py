@@ -121,6 +121,7 @@ def test_a_throughput_that_is_hardly_known_is_too_noisy() -> None:
         ({"server": server(running=4.0, locked=6.0)}, Bottleneck.LOCKS),
         ({"server": server(running=8.0, cpu=0.97)}, Bottleneck.CPU),
         ({"server": server(running=1.0)}, Bottleneck.HOLD),
+        ({"server": server(running=1.0, cpu=0.99)}, Bottleneck.HOLD),  # by another program
     ],
 )
 def test_what_limits_the_throughput_is_named(changes: dict[str, Any], named: Bottleneck) -> None:

@@ -63,6 +63,8 @@ class Scope:
         start, end = self.start or 0.0, math.inf if self.end is None else self.end
         if not 0 <= start < math.inf or math.isnan(end):
             raise InputError(tr("A part of a session begins at 0 s or later."))
+        if end <= 0:
+            raise InputError(tr("A part of a session ends after 0 s."))
         if end <= start:
             raise InputError(
                 tr(

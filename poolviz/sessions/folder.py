@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Unpack
 
 import msgspec
 
 from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.sessions.file.background_writer import is_being_recorded
+from poolviz.sessions.file.label import LabelChanges
 from poolviz.sessions.file.label_writer import write_label
 from poolviz.sessions.file.opening import is_session
 from poolviz.sessions.file.reader import SessionHeader
@@ -103,17 +105,10 @@ class SessionsFolder:
             )
         )
 
-    def relabel(
-        self,
-        path: Path,
-        *,
-        name: str | None = None,
-        note: str | None = None,
-        keep: bool | None = None,
-    ) -> None:
+    def relabel(self, path: Path, **changes: Unpack[LabelChanges]) -> None:
         """Change what is given of a session's label. InputError if it can't be, or another one has
         the name."""
-        if name:
+        if name := changes.get("name"):
             for other in self.sessions():
                 if other.label.name == name and other.path != path:
                     raise InputError(
@@ -123,8 +118,6 @@ class SessionsFolder:
                             name=name,
                         )
                     )
-        given = {"name": name, "note": note, "keep": keep}
-        changes = {key: value for key, value in given.items() if value is not None}
         write_label(path, msgspec.structs.replace(SessionHeader(path).label, **changes))
 
     def delete(self, path: Path) -> None:

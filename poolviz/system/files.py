@@ -187,6 +187,16 @@ def check_writable(path: Path) -> None:
             raise InputError(
                 tr("Can't write {path}: {parent} is not a folder.", path=path, parent=path.parent)
             )
+        elif not target.parent.exists():  # where a link leads to
+            raise InputError(
+                tr(
+                    "Can't write {path}: it is a link to {target}, and there is no folder "
+                    "{folder}, create it.",
+                    path=path,
+                    target=target,
+                    folder=target.parent,
+                )
+            )
         # `exists` above raises for a name that is too long; this, for a folder that takes no file.
         with tempfile.TemporaryFile(dir=target.parent):
             pass

@@ -240,6 +240,7 @@ def test_a_part_is_exported_in_every_format(session: Path, tmp_path: Path) -> No
     [
         (Scope(5, 5), "nothing between 5 and 5 s"),
         (Scope(-1, 5), "begins at 0 s or later"),
+        (Scope(None, -3), "ends after 0 s"),
         (Scope(float("nan")), "begins at 0 s or later"),
         (Scope(500, 600), "nothing from 500 s on"),
         (Scope(1, 1.001), "nothing from 1 to 1.001 s"),

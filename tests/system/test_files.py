@@ -58,6 +58,12 @@ def test_a_link_keeps_pointing_to_the_file_that_is_replaced(tmp_path: Path) -> N
     assert list(folder.iterdir()) == [real]
 
 
+def test_a_link_to_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").symlink_to(tmp_path / "gone" / "a.csv")
+    with pytest.raises(InputError, match=r"it is a link to .*gone/a\.csv, and there is no folder"):
+        check_writable(tmp_path / "a.csv")
+
+
 def test_a_text_that_cant_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no folder"):
         write_text(tmp_path / "missing" / "a.toml", "x")

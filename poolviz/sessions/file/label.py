@@ -6,6 +6,8 @@ have an empty label.
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import msgspec
 
 from poolviz.model.errors import InputError
@@ -13,6 +15,14 @@ from poolviz.model.text import is_text
 
 LABEL = "label"  # its key in `meta`
 LONGEST_NAME, LONGEST_NOTE = 80, 2_000  # characters
+
+
+class LabelChanges(TypedDict, total=False):
+    """What is to change of a label; the rest stays."""
+
+    name: str
+    note: str
+    keep: bool
 
 
 class Label(msgspec.Struct, array_like=True, frozen=True):

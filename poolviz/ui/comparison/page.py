@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QApplication,
     QButtonGroup,
     QComboBox,
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -36,11 +34,11 @@ from poolviz.sessions.differences_in_words import NAMES
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.comparison.canvas import ComparisonCanvas
 from poolviz.ui.comparison.overlay_charts import OverlayCharts
+from poolviz.ui.leavable_page import LeavablePage
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
 from poolviz.ui.session.worker import Inbox, Worker
 from poolviz.ui.style.colours import SESSIONS
 from poolviz.ui.style.theme import Theme
-from poolviz.ui.unexpected import contained
 
 WORKER = "comparison worker"
 _PATIENCE = 5.0  # seconds that closing waits for what is being read
@@ -57,10 +55,9 @@ _LABELS = {
 }
 
 
-class ComparisonPage(QFrame):
+class ComparisonPage(LeavablePage):
     """Compares sessions. Belongs to the GUI thread; `close_worker` ends its worker."""
 
-    left = Signal()  # the page is to be closed
     wrote = Signal(str)  # a sentence on a file
 
     def __init__(
@@ -136,14 +133,6 @@ class ComparisonPage(QFrame):
         self._closed = True
         self._worker.close(_PATIENCE, QApplication.processEvents)  # a picture needs this thread
         _close(self._recorders)
-
-    @contained()
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape leaves the page."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.left.emit()
-        else:
-            super().keyPressEvent(event)
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()

@@ -10,12 +10,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 from PySide6.QtCore import QItemSelectionModel, QMetaMethod, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -27,11 +27,12 @@ from PySide6.QtWidgets import (
 
 from poolviz.language import tr, trn
 from poolviz.model.errors import InputError
-from poolviz.sessions.file.label import LONGEST_NOTE
+from poolviz.sessions.file.label import LONGEST_NOTE, LabelChanges
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.kept_session import Ending, KeptSession
 from poolviz.sessions.limits import SessionLimits, shown_size
 from poolviz.ui.elided_label import ElidedLabel
+from poolviz.ui.leavable_page import LeavablePage
 from poolviz.ui.question import Question
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
 from poolviz.ui.session.worker import Inbox, Worker
@@ -65,14 +66,13 @@ class _Read:
     trouble: str = ""
 
 
-class SessionsPage(QFrame):
+class SessionsPage(LeavablePage):
     """Lists the sessions of a folder. Belongs to the GUI thread; `close_worker` ends its worker."""
 
     opened = Signal(object)  # the Path of a session to show
     run_again = Signal(object)  # the Path of a session to run again with other limits
     compared = Signal(object)  # the Paths of two sessions or more, the oldest first
     removed = Signal(object)  # the Paths of sessions that are gone
-    left = Signal()  # the page is to be closed
 
     def __init__(
         self,
@@ -152,14 +152,6 @@ class SessionsPage(QFrame):
         super().hideEvent(event)
         self._save_note()
         self._timer.stop()
-
-    @contained()
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape leaves the page."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.left.emit()
-        else:
-            super().keyPressEvent(event)
 
     # Construction
 
@@ -414,15 +406,8 @@ class SessionsPage(QFrame):
             self.table.setCurrentIndex(cell)
             self.table.edit(cell)
 
-    def _relabel(
-        self,
-        path: Path,
-        *,
-        name: str | None = None,
-        note: str | None = None,
-        keep: bool | None = None,
-    ) -> None:
-        self._do(lambda: self._folder.relabel(path, name=name, note=note, keep=keep))
+    def _relabel(self, path: Path, **changes: Unpack[LabelChanges]) -> None:
+        self._do(lambda: self._folder.relabel(path, **changes))
 
     def _save_note(self) -> None:
         session, text = self._noted, self.note.text().strip()

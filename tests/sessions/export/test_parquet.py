@@ -14,7 +14,7 @@ from poolviz.model.errors import InputError
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.table import COLUMNS, table_of
-from tests.sessions.builders import record, reports, samples, ticks
+from tests.sessions.builders import began, record, reports, samples, ticks
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,18 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
         record(recorder, reports(samples(ticks(1500))))
     with Recorder.open(path) as recorder:
         yield recorder
+
+
+def test_a_run_without_a_sample_has_the_columns_and_no_row(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    path = tmp_path / "run.parquet"
+    with Recorder() as recorder:
+        recorder.add(began())
+        exporter_for(path).export(recorder, path)
+    found = parquet.read_table(path)
+    assert (found.num_rows, tuple(found.column_names)) == (0, COLUMNS)
+    assert str(found.schema.field("operations").type) == "int64"
 
 
 def test_every_figure_is_the_same_to_the_last_digit(session: Recorder, tmp_path: Path) -> None:

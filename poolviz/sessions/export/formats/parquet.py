@@ -66,13 +66,15 @@ def _write(recorder: Recorder, paths: Sequence[Path], share_done: ShareDone) -> 
 
 def _tables(recorder: Recorder, share_done: ShareDone) -> Iterator[Table]:
     parts: list[Columns] = []
+    seen = False
     for part in recorder.columns(share_done):
         parts.append(part)
+        seen = True
         if len(parts) == _AT_ONCE:
             yield table_of(parts)
             parts = []
-    if parts:
-        yield table_of(parts)
+    if parts or not seen:
+        yield table_of(parts or [Columns.of([], [])])
 
 
 def _metadata(name: str) -> dict[str, str]:

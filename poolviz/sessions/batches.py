@@ -138,7 +138,7 @@ class Batches:
         found = []
         for share in _SHARES.values():
             ranks = np.maximum(np.ceil(share * counted * (1 - 1e-12)), 1)
-            places = np.minimum((up_to < ranks[:, np.newaxis]).sum(axis=1), len(self.buckets) - 1)
+            places = (up_to >= ranks[:, np.newaxis]).argmax(axis=1)
             found.append(np.where(counted > 0, MIDDLES[self.buckets[places]], math.nan))
         return found
 

@@ -38,6 +38,7 @@ from poolviz.pools.psycopg2.resizable import (
 )
 
 _Kinds = inspect.Parameter
+_SPREAD = (_Kinds.VAR_POSITIONAL, _Kinds.VAR_KEYWORD)
 _GIVEN_TWICE = re.compile(r"got multiple values for (?:keyword )?argument '(\w+)'")
 
 
@@ -57,6 +58,7 @@ class PoolConstructor:
     signature: inspect.Signature
     passed_on: tuple[str, ...] = ()  # limits that it takes by *args or **kwargs, for psycopg2's
     takes_server: bool = True  # the run's server is among its arguments
+    for_each_use: bool = False  # a client makes one for itself each time; `make` gives what does
     like: str = ""  # the pool of poolviz with the same limits, for a pool that was made before
     # Arguments that the class passes on beside its own of that name: it is made without them.
     _given_twice: set[str] = field(default_factory=set, compare=False)
@@ -102,6 +104,8 @@ class PoolConstructor:
             if isinstance(call, type) and issubclass(call, ResizablePsycopg2Pool):
                 body = {"__module__": call.__module__, "factory": factory}
                 call = type(call.__name__, (call,), body)
+            if self.for_each_use:
+                return _for_each_use(call, bound)
             try:
                 return call(*bound.args, **bound.kwargs)
             except TypeError as error:
@@ -142,6 +146,14 @@ class PoolConstructor:
         return bound
 
 
+def _for_each_use(call: Any, bound: inspect.BoundArguments) -> Any:
+    """Return an object that calls `call` when it is called, and holds what the module of `call`
+    does, in which its pools are found."""
+    made = type(call.__name__, (), {"__call__": lambda _: call(*bound.args, **bound.kwargs)})()
+    vars(made).update(vars(sys.modules[call.__module__]))
+    return made
+
+
 def constructor_of(call: Callable[..., Any], id: str) -> PoolConstructor:
     """Return how `call`, a class or a function that returns a pool, is to be called.
 
@@ -149,7 +161,7 @@ def constructor_of(call: Callable[..., Any], id: str) -> PoolConstructor:
     """
     what = "its constructor" if isinstance(call, type) else "the function"
     try:
-        signature = inspect.signature(call)
+        signature = _signature(call)
     except (TypeError, ValueError):
         raise InputError(f"{id} can't be made: {what} has no signature.") from None
     signature = _with_defaults(call, signature)
@@ -182,6 +194,18 @@ def constructor_of(call: Callable[..., Any], id: str) -> PoolConstructor:
         passed_on=passed_on,
         takes_server=takes_server(signature),
     )
+
+
+def _signature(call: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a function or a class; that of `__init__` where a metaclass, such as
+    that of a singleton, passes on whatever it gets."""
+    signature = inspect.signature(call)
+    passed_on = all(each.kind in _SPREAD for each in signature.parameters.values())
+    if not passed_on or type(call).__call__ is type.__call__ or not isinstance(call, type):
+        return signature
+    cls: Any = call
+    own = inspect.signature(cls.__init__)
+    return own.replace(parameters=list(own.parameters.values())[1:])
 
 
 def _with_defaults(call: Callable[..., Any], signature: inspect.Signature) -> inspect.Signature:

@@ -12,29 +12,48 @@ from typing import Any
 
 from poolviz.model.errors import InputError
 from poolviz.pools.custom.code_names import names_in, plain_function
-from poolviz.pools.custom.library_pools import sqlalchemys_engine
+from poolviz.pools.custom.library_pools import is_connection, library_objects, sqlalchemys_engine
 from poolviz.pools.custom.methods import (
     LendingMethods,
     is_context_manager,
     is_usual_acquire,
     lending_methods,
+    lends,
     needs_none,
 )
+from poolviz.pools.custom.own_options import split_id
 
 # Names in the code of a function that makes a pool for tasks, and of one whose callers wait.
 _TASKS = {
     *("create_async_engine", "async_sessionmaker", "AsyncEngine", "AsyncConnectionPool"),
     *("asyncpg", "aiopg", "aiomysql", "async_engine_from_config", "AsyncNullConnectionPool"),
 }
-_WAITING = {"create_engine", "ConnectionPool", "sessionmaker", "QueuePool", "PooledDB", *_TASKS}
+_WAITING = {
+    *("create_engine", "ConnectionPool", "sessionmaker", "QueuePool", "PooledDB"),
+    *_TASKS,
+}
+_POOLS = {
+    *("ThreadedConnectionPool", "SimpleConnectionPool", "AbstractConnectionPool", "PersistentDB"),
+    *("NullConnectionPool", "create_pool", *_WAITING),
+}
 
 
-def gives_connections(owner: Any, name: str) -> bool:
+def gives_connections(
+    owner: Any,
+    name: str,
+    *,
+    acquire: str = "",
+    release: str = "",
+    clients: str = "",  # noqa: ARG001
+) -> bool:
     """Return whether a function of a module, or of a class, gives a connection when it is called,
-    by being a context manager or by its name."""
+    by being a context manager, by its name, or because the options of the pool say that what it
+    gives is closed, and it makes no pool."""
     if not needs_none(owner, name):
         return False
-    return is_context_manager(owner, name) or is_usual_acquire(name)
+    function = getattr(owner, name)
+    said = release == "close" and not (acquire or holds_pool(function))
+    return said or is_context_manager(owner, name) or is_usual_acquire(name)
 
 
 def methods_of_made(
@@ -61,6 +80,11 @@ def makes_pool_for_tasks(function: Any) -> bool:
     return bool(_TASKS & names_in(function))
 
 
+def holds_pool(made: Any) -> bool:
+    """Return whether a function, or the methods of a class, make a library's pool or an engine."""
+    return bool(_POOLS & names_in(made))
+
+
 def makes_waiting_pool(function: Any) -> bool:
     """Return whether a function makes a pool whose callers wait when it is exhausted."""
     return bool(_WAITING & names_in(function))
@@ -79,18 +103,24 @@ def _annotation(function: Any) -> Any:
         return None
 
 
-def methods_in(pool: Any, known: LendingMethods, id: str) -> LendingMethods:
-    """Return the methods of a pool that was made; `known` is what was known of them before.
+def lender_in(pool: Any, known: LendingMethods, id: str) -> tuple[Any, LendingMethods]:
+    """Return what lends the connections of a pool that was made, and its methods: the pool itself,
+    or the only library's pool that it holds. `known` is what was known of them before.
 
-    Raises InputError if it has none, or if clients of the other kind call them.
+    Raises InputError if there are none, or if clients of the other kind call them.
     """
     if known.acquire and callable(getattr(pool, known.acquire, None)):
-        return known
+        return pool, known
     if sqlalchemys_engine(pool) is not None:
         from poolviz.pools.sqlalchemy import application  # noqa: PLC0415 - slow to import
 
         found = LendingMethods(application.acquire_of(pool), None, application.is_async(pool))
     else:
+        if not known.acquire and not lends(pool):
+            held = the_pool_within(pool)
+            if held is not None:
+                return lender_in(held, known, id)
+            check_kind(pool, id, made=True)
         found = lending_methods(pool, id, acquire=known.acquire, release=known.release or "")
     if found.tasks is not known.tasks:
         clients = "tasks" if found.tasks else "threads"
@@ -98,4 +128,35 @@ def methods_in(pool: Any, known: LendingMethods, id: str) -> LendingMethods:
             f"{id} made a {type(pool).__name__}, whose clients are {clients}: annotate what the "
             f"function returns, or say so by --own-pool clients={clients}."
         )
-    return found
+    return pool, found
+
+
+def the_pool_within(owner: Any) -> Any:
+    """Return the only library's pool, or engine, that an object holds; None if there is none, or
+    there are several."""
+    held = [each for each in library_objects(owner) if each is not owner]
+    return held[0] if len(held) == 1 else None
+
+
+def check_kind(found: Any, id: str, *, made: bool) -> None:
+    """Raise InputError for what is there in place of a pool, or was `made` by a function: a
+    connection, a list, None."""
+    name = split_id(id)[0].rpartition(":")[2] + ("()" if made else "")
+    is_ = "gives" if made else "is"
+    if found is None:
+        raise InputError(
+            f"{id} {is_} None and not a pool: name the function that makes the pool, or the one "
+            "that gives connections."
+        )
+    if is_connection(found):
+        remedy = (
+            "if each caller gets one of its own and closes it, say --own-pool release=close"
+            if made
+            else "name the function or the class that makes connections"
+        )
+        raise InputError(f"{id} {is_} one connection and not a pool: {remedy}.")
+    if isinstance(found, (dict, list, tuple, set)):
+        raise InputError(
+            f"{id} {is_} a {type(found).__name__} and not a pool: give the pool in it a name at "
+            f"the top level of the file, such as `pool = {name}[…]`."
+        )

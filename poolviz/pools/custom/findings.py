@@ -45,6 +45,13 @@ class Findings:
             "that connects, both are exact."
         )
 
+    def lends_by(self, pool: object) -> None:
+        """Say that what was named lends nothing, and the pool that it holds is measured."""
+        self.add(
+            f"{self._title} has no method that lends connections: clients use the "
+            f"{type(pool).__name__} that it holds."
+        )
+
     def not_to_the_run(self) -> None:
         """Say that a pool can't be made to connect to the run's server."""
         self.add(

@@ -70,10 +70,17 @@ def library_objects(pool: Any, depth: int = _DEPTH) -> list[Any]:
         return [pool]
     if engine := sqlalchemys_engine(pool):
         return [engine]
-    if depth == 0 or (isinstance(pool, _PLAIN) and depth != _DEPTH):
+    if depth == 0 or (isinstance(pool, _PLAIN) and depth != _DEPTH and not _is_users_class(pool)):
         return []
     found = [each for value in attributes(pool) for each in library_objects(value, depth - 1)]
     return list({id(each): each for each in found}.values())
+
+
+def _is_users_class(value: Any) -> bool:
+    """Return whether that is a class of an application's, which may keep a pool for its objects."""
+    return isinstance(value, type) and value.__module__.partition(".")[0] not in (
+        _LIBRARIES | sys.stdlib_module_names
+    )
 
 
 def library_pools(pool: Any) -> list[Any]:
@@ -187,7 +194,7 @@ def connections_within(pool: Any, depth: int = _DEPTH) -> Iterator[Any]:
     for value in attributes(pool):
         elements: Collection[Any] = _elements(value)
         for each in list(elements)[:_MOST] if elements else (value,):
-            if _is_connection(each):
+            if is_connection(each):
                 yield each
             elif depth > 0 and hasattr(each, "__dict__") and not isinstance(each, _PLAIN):
                 yield from connections_within(each, depth - 1)
@@ -204,7 +211,8 @@ def _elements(value: Any) -> Collection[Any]:
     return tuple(value) if isinstance(value, (list, tuple, set, deque)) else ()
 
 
-def _is_connection(value: Any) -> bool:
+def is_connection(value: Any) -> bool:
+    """Return whether that is a driver's connection, or a proxy of one."""
     if isinstance(value, _PLAIN):
         return False
     # Pools and wrappers have some of these methods, too.

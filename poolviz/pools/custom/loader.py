@@ -23,6 +23,7 @@ the pool's id and whose object is such a class.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import importlib.util
@@ -31,7 +32,6 @@ import stat
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import reduce
 from importlib import metadata
 from pathlib import Path
@@ -44,7 +44,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.custom.code_names import FUNCTIONS
-from poolviz.pools.custom.methods import LendingMethods, lending_methods
+from poolviz.pools.custom.methods import LendingMethods, is_one_use, lending_methods, lends
 from poolviz.pools.custom.own_options import check_options, split_id, with_options
 from poolviz.pools.custom.places import place_of_error
 from poolviz.pools.custom.user_errors import phrase
@@ -57,7 +57,7 @@ _lock = threading.RLock()  # one import at a time; guards _loaded
 _loaded: dict[str, type[Pool]] = {}
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class InstalledListing(Listing):
     """The pool of an entry point; `module` is its object reference, `package.module:Class`.
 
@@ -288,10 +288,41 @@ def _around_class(cls: type[Any], id: str, options: Mapping[str, str]) -> type[P
         return wrap_pool_class(cls, id)
     if own:
         return _with_id(cls, id)
-    methods = lending_methods(cls, id, **_of_methods(options))
+    if _of_methods(options) or lends(cls):
+        methods = lending_methods(cls, id, **_of_methods(options))
+    elif is_one_use(cls):
+        return _around_one_use(cls, id, options)
+    else:
+        return _around_holder(cls, id, options)
     from poolviz.pools.custom.constructor import constructor_of  # noqa: PLC0415 - imports psycopg2
 
     return _wrapped(cls, methods, constructor_of(cls, id), id, options)
+
+
+def _around_one_use(cls: type[Any], id: str, options: Mapping[str, str]) -> type[Pool]:
+    """Return a pool for a class of which each client makes an object when it wants a connection,
+    `with Cursor() as cursor`."""
+    from poolviz.pools.custom.constructor import constructor_of  # noqa: PLC0415 - imports psycopg2
+
+    constructor = dataclasses.replace(constructor_of(cls, id), for_each_use=True)
+    methods = LendingMethods("__call__", None, hasattr(cls, "__aenter__"))
+    return _wrapped(cls, methods, constructor, id, options, what="a context manager for one use")
+
+
+def _around_holder(cls: type[Any], id: str, options: Mapping[str, str]) -> type[Pool]:
+    """Return a pool for a class that lends nothing, whose objects hold a library's pool."""
+    from poolviz.pools.custom.constructor import constructor_of  # noqa: PLC0415 - imports psycopg2
+    from poolviz.pools.custom.factories import (  # noqa: PLC0415 - likewise
+        holds_pool,
+        makes_pool_for_tasks,
+        makes_waiting_pool,
+    )
+
+    if not holds_pool(cls):
+        lending_methods(cls, id)  # raises what it lacks
+    methods = LendingMethods("", None, makes_pool_for_tasks(cls))
+    more = {"waits": True} if makes_waiting_pool(cls) else {}
+    return _wrapped(cls, methods, constructor_of(cls, id), id, options, **more)
 
 
 def _around_function(
@@ -310,7 +341,7 @@ def _around_function(
     name = split_id(id)[0].rpartition(":")[2]
     owner, _, method = name.rpartition(".")
     lender = _find(module, owner, id) if owner else module
-    if gives_connections(lender, method):
+    if gives_connections(lender, method, **_of_methods(options)):
         methods = lending_methods(lender, id, **{"acquire": method} | _of_methods(options))
         constructor = constructor_of_object(lender, id)
         more: dict[str, Any] = {"title": method, "what": "a function that gives a connection"}
@@ -323,6 +354,10 @@ def _around_function(
 
 
 def _around_object(found: Any, id: str, options: Mapping[str, str]) -> type[Pool]:
+    from poolviz.pools.custom.factories import (  # noqa: PLC0415 - imports psycopg2
+        check_kind,
+        the_pool_within,
+    )
     from poolviz.pools.custom.library_pools import sqlalchemys_engine  # noqa: PLC0415 - likewise
     from poolviz.pools.custom.objects import constructor_of_object  # noqa: PLC0415 - likewise
 
@@ -341,6 +376,10 @@ def _around_object(found: Any, id: str, options: Mapping[str, str]) -> type[Pool
                 "poolviz runs loads on an application's engine for PostgreSQL and MySQL."
             )
     else:
+        if not _of_methods(options) and not lends(found):
+            if (held := the_pool_within(found)) is not None:
+                return _around_object(held, id, options)
+            check_kind(found, id, made=False)
         methods = lending_methods(found, id, **_of_methods(options))
     constructor = constructor_of_object(found, id)
     return _wrapped(found, methods, constructor, id, options, is_object=True, **more)

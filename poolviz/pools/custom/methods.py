@@ -7,8 +7,10 @@ connections that go back to it when they are closed, needs no method to take the
 
 from __future__ import annotations
 
+import dis
 import inspect
 import typing
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from poolviz.model.errors import InputError
@@ -98,6 +100,27 @@ def lending_methods(
     _check_arguments(owner, *found, id)
     tasks = clients == "tasks" if clients else _called_by_tasks(owner, *found)
     return LendingMethods(*found, tasks)
+
+
+def lends(owner: Any) -> bool:
+    """Return whether a class, an object or a module has methods to lend by, of usual names."""
+    return _pair(owner, "", "") is not None
+
+
+def is_one_use(cls: type[Any]) -> bool:
+    """Return whether an object of a class is one use of a pool: a context manager that gives
+    something else than itself, and has no methods to lend by."""
+    enter = getattr(cls, "__aenter__", None) or getattr(cls, "__enter__", None)
+    enter = inspect.unwrap(enter) if callable(enter) else None
+    return inspect.isfunction(enter) and not lends(cls) and not _gives_itself(enter)
+
+
+def _gives_itself(method: Any) -> bool:
+    """Return whether everything that a method returns is its object."""
+    steps = pairwise(dis.get_instructions(method))
+    returned = [before for before, each in steps if each.opname == "RETURN_VALUE"]
+    itself = method.__code__.co_varnames[:1]
+    return bool(returned) and all((each.argval,) == itself for each in returned)
 
 
 def _check_arguments(owner: Any, acquire: str, release: str | None, id: str) -> None:

@@ -22,7 +22,7 @@ from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.custom import lending
 from poolviz.pools.custom.connection_counts import ConnectionCounts
 from poolviz.pools.custom.constructor import PoolConstructor
-from poolviz.pools.custom.factories import methods_in
+from poolviz.pools.custom.factories import lender_in
 from poolviz.pools.custom.findings import Findings
 from poolviz.pools.custom.lending import Lender, Loan
 from poolviz.pools.custom.library_pools import send_waiting_away
@@ -365,7 +365,10 @@ class CustomPool(ThreadPool):
             open_now(pool, self.methods.acquire, server, self._factory)
             self._prepare(pool, limits)
             libraries = self._uncounted.watch(pool, began)
-            lender = Lender(pool, methods_in(pool, self.methods, self.id))
+            owner, methods = lender_in(pool, self.methods, self.id)
+            if owner is not pool:
+                self._findings.lends_by(owner)
+            lender = Lender(owner, methods)
         except psycopg2.Error as error:
             if self.constructor.takes_server or self.connects_to_run:
                 raise

@@ -16,7 +16,7 @@ from poolviz.pools.connections.postgres import counted_connection
 from poolviz.pools.custom import task_lending
 from poolviz.pools.custom.connection_counts import ConnectionCounts
 from poolviz.pools.custom.constructor import PoolConstructor
-from poolviz.pools.custom.factories import methods_in
+from poolviz.pools.custom.factories import lender_in
 from poolviz.pools.custom.findings import Findings
 from poolviz.pools.custom.library_pools import give_loop, library_objects
 from poolviz.pools.custom.methods import LendingMethods
@@ -126,12 +126,14 @@ class CustomTaskPool(TaskPool):
         elif hasattr(made, "__aenter__") and not library_objects(made) and _only_manages(made):
             leave = made.__aexit__
             made = await made.__aenter__()
-        methods = methods_in(made, self.methods, self.id)
         if leave is None:
-            await open_by(made, methods.acquire, server, self._factory)
+            await open_by(made, self.methods.acquire, server, self._factory)
+        owner, methods = lender_in(made, self.methods, self.id)
+        if owner is not made:
+            self._findings.lends_by(owner)
         known = {id(each) for each in libraries}
         libraries = [*libraries, *self._counts.watch(made, began, but=known)]
-        return _Generation(made, TaskLender(made, methods), libraries, leave)
+        return _Generation(made, TaskLender(owner, methods), libraries, leave)
 
     def _prepare(self, made: Any, server: RunServer, limits: Mapping[str, Value]) -> None:
         if self.constructor.takes_server:

@@ -37,6 +37,12 @@ def get_db():
     finally:
         db.close()
 
+class Extension:
+    def __init__(self):
+        self._engine, self.sessions = engine, Session
+
+db = Extension()
+
 @contextmanager
 def transaction():
     with engine.begin() as connection:
@@ -83,6 +89,7 @@ def test_the_server_of_an_engine_is_named_without_its_password(
         ("Session", 3),
         ("session", 3),
         ("get_db", 3),
+        ("db", 3),
     ],
 )
 def test_an_applications_objects_connect_to_the_runs_server_if_the_user_says_so(
@@ -207,6 +214,13 @@ def test_a_pool_at_module_level_is_taken_as_it_is(
     [
         ("class A: pass\na = A()", "a", "it lacks getconn and putconn, or --own-pool acquire=NAME"),
         ("a = 3", "a", "is not a connection pool"),
+        ("a = None", "a", "is None and not a pool: name the function that makes the pool"),
+        ("a = {}", "a", r"is a dict and not a pool: give .* a name .* `pool = a\[…\]`"),
+        (
+            "import sqlite3\na = sqlite3.connect(':memory:')",
+            "a",
+            "is one connection and not a pool: name the function or the class that makes",
+        ),
         ("def a(number): pass", "a", r"requires number, .* \(database.py, line 1, in a: def a\("),
         (
             "from sqlalchemy import create_engine\na = create_engine('sqlite://')",
@@ -224,7 +238,17 @@ def test_what_is_no_pool_is_refused_in_one_sentence(
     assert "\n" not in str(error.value)
 
 
-def test_a_function_that_makes_no_pool_is_told_so(conninfo: str, write: Write) -> None:
-    kind = load_pool(write("def make(dsn): return dsn", "make"))
-    with pytest.raises(InputError, match=r"make is not a connection pool: it lacks getconn"):
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
+        ("dsn", "make is not a connection pool: it lacks getconn"),
+        ("None", "make gives None and not a pool"),
+        ("(dsn, 1)", r"make gives a tuple and not a pool: .* `pool = make\(\)\[…\]`"),
+    ],
+)
+def test_a_function_that_makes_no_pool_is_told_so(
+    conninfo: str, write: Write, gives: str, said: str
+) -> None:
+    kind = load_pool(write(f"def make(dsn): return {gives}", "make"))
+    with pytest.raises(InputError, match=said):
         kind(conninfo, None, {})  # type: ignore[call-arg, abstract]

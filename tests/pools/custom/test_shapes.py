@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import make_dsn
 
-from poolviz.model.errors import ServerError
+from poolviz.model.errors import InputError, ServerError
 from poolviz.model.messages import RunEnded
 from poolviz.pools.base import ThreadPool
 from poolviz.pools.registry import load_pool
@@ -345,6 +345,44 @@ UNUSUAL = {
                 for _ in range(3): self._idle.put(psycopg2.connect(dsn))
             def lease(self) -> Lease: return Lease(self._idle)
     """,
+    "it is a singleton that lends nothing and holds a pool": """
+        from psycopg2.pool import ThreadedConnectionPool
+        class Singleton(type):
+            _made = {}
+            def __call__(cls, *args, **kwargs):
+                if cls not in cls._made:
+                    cls._made[cls] = super().__call__(*args, **kwargs)
+                return cls._made[cls]
+        class Database(metaclass=Singleton):
+            def __init__(self, dsn): self._pool = ThreadedConnectionPool(3, 3, dsn)
+            def __enter__(self): return self
+            def __exit__(self, *_): pass
+            def query(self, sql):
+                connection = self._pool.getconn()
+                try:
+                    return connection.cursor().execute(sql)
+                finally:
+                    self._pool.putconn(connection)
+    """,
+    "it has the methods of the pool that it holds": """
+        from dataclasses import dataclass, field
+        import psycopg2.pool
+        @dataclass
+        class Database:
+            dsn: str
+            _pool: object = field(init=False, repr=False)
+            def __post_init__(self):
+                self._pool = psycopg2.pool.ThreadedConnectionPool(3, 3, self.dsn)
+            def __getattr__(self, name): return getattr(self._pool, name)
+    """,
+    "a coroutine makes an object that holds asyncpg's pool": """
+        import asyncpg
+        class Queries:
+            def __init__(self, pool): self.pool = pool
+            async def fetch(self, sql): return await self.pool.fetch(sql)
+        async def Database(dsn):
+            return Queries(await asyncpg.create_pool(dsn, min_size=3, max_size=3))
+    """,
 }
 
 
@@ -353,3 +391,50 @@ def test_a_pool_of_an_unusual_shape_is_run(
     conninfo: str, runner: Runner, write: Write, how: str
 ) -> None:
     sound(run(runner, conninfo, write(UNUSUAL[how])), opened=3)
+
+
+ONE_USE = """
+from psycopg2.pool import ThreadedConnectionPool
+
+class Pools:
+    lent = None
+
+class Database:
+    def __init__(self{parameter}): self._key, self._connection = None, None
+    def __enter__(self):
+        self._connection = Pools.lent.getconn()
+        return self._connection{cursor}
+    def __exit__(self, kind, *_):
+        self._connection.commit()
+        Pools.lent.putconn(self._connection)
+
+Pools.lent = ThreadedConnectionPool(3, 3, "{dsn}")
+"""
+
+
+@pytest.mark.parametrize(("parameter", "cursor"), [("", ".cursor()"), (", dsn", ""), (", n=1", "")])
+def test_a_class_of_which_each_use_makes_an_object_lends_by_being_entered(
+    conninfo: str, runner: Runner, write: Write, parameter: str, cursor: str
+) -> None:
+    problems: list[str] = []
+    dsn = make_dsn(conninfo)
+    pool = write(ONE_USE.format(parameter=parameter, cursor=cursor, dsn=dsn))
+    summary = sound(run(runner, conninfo, pool, problems, hold_time=0.05), opened=3)
+    assert summary.reported_counts.used_max == 3  # of the pool that another class keeps
+    assert problems == []
+
+
+def test_a_function_whose_connections_are_closed_is_run_if_the_user_says_so(
+    conninfo: str, runner: Runner, write: Write
+) -> None:
+    source = f"""
+    import psycopg2
+    def open_database(): return psycopg2.connect("{make_dsn(conninfo)}")
+    """
+    kind = load_pool(write(source, "open_database"))
+    with pytest.raises(
+        InputError, match=r"one connection and not a pool.* --own-pool release=close"
+    ):
+        kind(conninfo, None, {})  # type: ignore[call-arg, abstract]
+    summary = sound(run(runner, conninfo, f"{write(source, 'open_database')}?release=close"))
+    assert summary.connections.opened >= summary.operations

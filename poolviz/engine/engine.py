@@ -34,6 +34,7 @@ from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import (
     AddNote,
     ChangeSetting,
+    ChangeTogether,
     ProblemReported,
     Report,
     RunEnded,
@@ -82,6 +83,10 @@ class Engine:
         """Change a limit or a setting of the load, or inject a fault. MarkAdded or ChangeRefused
         is reported; nothing is if the value is in force already."""
         self._commands.put(ChangeSetting(key, value))
+
+    def change_together(self, values: dict[str, Value]) -> None:
+        """Make several changes at one moment, which share a segment."""
+        self._commands.put(ChangeTogether(values))
 
     def add_note(self, text: str) -> None:
         """Put a note on the timeline, now."""

@@ -29,6 +29,7 @@ from poolviz.model.messages import (
     AddNote,
     ChangeRefused,
     ChangeSetting,
+    ChangeTogether,
     MarkAdded,
     ProblemReported,
     Report,
@@ -66,7 +67,9 @@ class FaultOver:
     key: str
 
 
-RunCommand: TypeAlias = ChangeSetting | AddNote | ServerRestarted | StopRun | FailRun | FaultOver
+RunCommand: TypeAlias = (
+    ChangeSetting | ChangeTogether | AddNote | ServerRestarted | StopRun | FailRun | FaultOver
+)
 
 
 class Run:
@@ -192,6 +195,8 @@ class Run:
                     self._mark(self._sampler.now(), MarkKind.NOTE, text)
                 case ChangeSetting(key, value):
                     self._change({key: value})
+                case ChangeTogether(values):
+                    self._change(values)
                 case ServerRestarted():
                     self._fault_injector.server_restarted()
                 case FaultOver(key):

@@ -17,6 +17,7 @@ KEYS = (
     ("Esc", "Close the card, remove the reference point or the run behind, show all charts again"),
     ("Ctrl+Z", "Undo a change"),
     ("Ctrl+Shift+Z", "Redo a change"),
+    ("Ctrl+T", "Collect several changes, to make them as one"),
     ("Ctrl+E", "Export the graphs"),
     ("Ctrl+S", "Save the session"),
     ("Ctrl+Shift+S", "Save as scenario"),

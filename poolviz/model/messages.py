@@ -44,6 +44,12 @@ class ChangeSetting(msgspec.Struct, tag=True, frozen=True):
     value: Value
 
 
+class ChangeTogether(msgspec.Struct, tag=True, frozen=True):
+    """Make several changes at one moment: they share a segment. Answered as each by itself."""
+
+    values: dict[str, Value]
+
+
 class AddNote(msgspec.Struct, tag=True, frozen=True):
     """Add a note to the timeline, now."""
 
@@ -162,7 +168,9 @@ class RunEnded(msgspec.Struct, tag="Ended", frozen=True):
     stopped: bool = False
 
 
-Command = DescribePool | StartRun | ChangeSetting | AddNote | ServerRestarted | StopRun
+Command = (
+    DescribePool | StartRun | ChangeSetting | ChangeTogether | AddNote | ServerRestarted | StopRun
+)
 Report = (
     ImportBegun
     | PoolDescribed

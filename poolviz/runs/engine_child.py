@@ -27,6 +27,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.messages import (
     AddNote,
     ChangeSetting,
+    ChangeTogether,
     DescribePool,
     ImportBegun,
     PoolDescribed,
@@ -147,6 +148,8 @@ class _Child:
                         continue
                     case ChangeSetting(key, value):
                         engine.change(key, value)
+                    case ChangeTogether(values):
+                        engine.change_together(values)
                     case AddNote(text):
                         engine.add_note(text)
                     case ServerRestarted():

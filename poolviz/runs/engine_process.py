@@ -18,6 +18,7 @@ from poolviz.language import tr
 from poolviz.model.messages import (
     AddNote,
     ChangeSetting,
+    ChangeTogether,
     Command,
     ProblemReported,
     Report,
@@ -100,6 +101,10 @@ class EngineProcess:
         """Change a limit or a setting of the load, or inject a fault. Answered by a MarkAdded or
         a ChangeRefused."""
         self._send(ChangeSetting(key, value))
+
+    def change_together(self, values: dict[str, Value]) -> None:
+        """Make several changes at one moment, which share a segment."""
+        self._send(ChangeTogether(values))
 
     def add_note(self, text: str) -> None:
         """Put a note on the timeline, now."""

@@ -171,6 +171,11 @@ class Run:
         if self.engine is not None:
             self.engine.change(key, value)
 
+    def change_together(self, values: dict[str, Value]) -> None:
+        """Make several changes at one moment, which share a segment. A report answers each."""
+        if self.engine is not None:
+            self.engine.change_together(values)
+
     def add_note(self, text: str) -> None:
         """Put a note on the timeline, now."""
         if self.engine is not None:

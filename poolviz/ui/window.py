@@ -242,6 +242,8 @@ class Window(QMainWindow):
         controller.notices.said.connect(self.banner.say)
         controller.notices.withdrawn.connect(self.banner.take_back)
         self.panel.committed.connect(self._change)
+        self.panel.collected.apply.clicked.connect(controller.requests.apply)
+        self.panel.collected.cancel.clicked.connect(controller.requests.cancel)
         self.panel.injected.connect(controller.inject)
         self.panel.mistaken.connect(self._complain)
         self.panel.explained.connect(self.show_help)
@@ -425,6 +427,9 @@ class Window(QMainWindow):
         controller = self.controller
         in_force = controller.in_force
         self.panel.show_values(controller.values, in_force.values, in_force.draining)
+        collecting, count = controller.requests.collecting, controller.requests.collected
+        self.panel.collected.show_collected(count, collecting=collecting)
+        self.menu.together_action.setChecked(collecting)
         self.panel.show_faults(
             controller.active_faults.standing, controller.active_faults.reasons(controller.values)
         )

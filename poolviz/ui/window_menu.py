@@ -84,6 +84,9 @@ class WindowMenu(QMenu):
         """What is changed in a run."""
         self._add(self, tr("Undo"), "Ctrl+Z", self._controller.undo)
         self._add(self, tr("Redo"), "Ctrl+Shift+Z", self._controller.redo)
+        self.together_action = self._add_switch(
+            tr("Change several at once"), "Ctrl+T", self._change_together
+        )
 
     def _add_view(self) -> None:
         """What is shown, and how."""
@@ -178,6 +181,16 @@ class WindowMenu(QMenu):
             action.setChecked(choice == manager.choice)
             group.addAction(action)
         return menu
+
+    def _change_together(self, on: bool) -> None:
+        requests = self._controller.requests
+        if on and self._controller.viewing is not None:
+            self._do(requests.collect, tr("The values of a recorded session can't be changed."))
+            self.together_action.setChecked(False)
+        elif on:
+            requests.collect()
+        else:
+            requests.cancel()
 
     def _show_figures(self, on: bool) -> None:
         if on and not self._figures.available:

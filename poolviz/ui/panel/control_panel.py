@@ -14,6 +14,7 @@ from poolviz.load.settings import settings_for
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools.base import Pool
 from poolviz.ui.language import shown_value
+from poolviz.ui.panel.collected_bar import CollectedBar
 from poolviz.ui.panel.editors import row_for
 from poolviz.ui.panel.fault_panel import FaultPanel
 from poolviz.ui.panel.row import Row
@@ -61,10 +62,13 @@ class ControlPanel(QFrame):
         self._pool_section = self._section(tr("Pool"), nothing, badges=True)
         self._load_section = self._section(tr("Load"), nothing, badges=False)
         self.rows = Rows((self._pool_section, self._load_section))
+        self.collected = CollectedBar()
         self._content = QWidget()
         self._scroll = self._scrolled(self._content)
         around = QVBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
+        around.setSpacing(0)
+        around.addWidget(self.collected)
         around.addWidget(self._scroll)
         self._column = QVBoxLayout(self._content)
         self._column.setSpacing(SPACING)

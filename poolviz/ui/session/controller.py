@@ -262,6 +262,7 @@ class Controller(QObject):
         again = self.busy
         if self.viewing is None and self.recorder is not None:
             self._before = self.recorder
+        self.requests.forget_collected()
         self._requested.take_pool(pool, self._again.limits_for(pool))
         self.requests.plan = None
         self._current.leave_pool()
@@ -498,6 +499,7 @@ class Controller(QObject):
         assert recorder.began is not None
         source = recorder.last if recorder.last is not None else recorder.began.scenario
         connect = recorder.began.scenario.connect
+        self.requests.forget_collected()
         untaken = self._requested.take_recorded(pool, source.limits, source.load, connect)
         self.requests.plan = None
         self._again.forget()

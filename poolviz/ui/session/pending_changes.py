@@ -73,15 +73,21 @@ class PendingChanges:
         return [key for key, value in self._wanted.items() if value != self._in_force[key]]
 
     def _flush(self) -> None:
-        """Send what can be sent, in an order in which each change is allowed when it comes."""
+        """Send together what can be sent: what is allowed, in an order in which each is."""
+        together: dict[str, Value] = {}
         while allowed := [key for key in self._different() if self._is_allowed(key)]:
             ready = next((key for key in allowed if not self._lacking(key)), None)
             if ready is None:
                 if not self._making:
                     self._making = self._lacking(allowed[0])
                     self._prepare(self, self._making)
-                return
-            self._send(ready)
+                break
+            value = self._in_force[ready] = self._unanswered[ready] = self._wanted[ready]
+            together[ready] = value
+        if len(together) == 1:
+            self._run.change(*together.popitem())
+        elif together:
+            self._run.change_together(together)
 
     def _is_allowed(self, key: str) -> bool:
         try:
@@ -107,10 +113,6 @@ class PendingChanges:
     def _load_with(self, key: str) -> dict[str, Value]:
         load = {each: value for each, value in self._in_force.items() if each not in self._limits}
         return {**load, key: self._wanted[key]}
-
-    def _send(self, key: str) -> None:
-        value = self._in_force[key] = self._unanswered[key] = self._wanted[key]
-        self._run.change(key, value)
 
 
 def draining(pool: type[Pool], last: Sample, marks: Sequence[Mark]) -> tuple[str, int] | None:

@@ -147,6 +147,19 @@ class RequestedSettings:
         return steps
 
     @property
+    def changes(self) -> int:
+        """How many changes can be taken back."""
+        return len(self._done)
+
+    def join_changes(self, since: int) -> None:
+        """Have the changes after the first `since` undone together."""
+        entries = self._done[since:]
+        first = {key: old for entry in reversed(entries) for key, old, _ in entry}
+        last = {key: new for entry in entries for key, _, new in entry}
+        joined = tuple((key, old, last[key]) for key, old in first.items() if old != last[key])
+        self._done[since:] = [joined] if joined else []
+
+    @property
     def can_undo(self) -> bool:
         """There is a change to take back."""
         return bool(self._done)
@@ -159,6 +172,11 @@ class RequestedSettings:
     def undo(self) -> list[Step]:
         """Take the last change back; return the steps, none if there is nothing to undo."""
         return self._replay(self._done, self._undone, back=True)
+
+    def drop(self) -> None:
+        """Take the last change back for good."""
+        self.undo()
+        self._undone.pop()
 
     def redo(self) -> list[Step]:
         """Request the last undone change again; return the steps."""

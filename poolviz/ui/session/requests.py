@@ -52,6 +52,7 @@ class Requests(QObject):
         self._in_force, self._server = in_force, server
         self._warnings, self._notices = warnings, notices
         self._start_again = start_again
+        self._since: int | None = None  # changes that were there when collecting began
         self.plan: Scenario | None = None  # a scenario as it was written, until it is altered
         self.validator = LoadValidator(file_worker, self._validated)
 
@@ -63,6 +64,7 @@ class Requests(QObject):
 
     def take(self, scenario: Scenario) -> None:
         """Request what a scenario says, its changes and duration included."""
+        self.forget_collected()
         self._requested.take_pool(pool_class(scenario.pool), scenario.limits, scenario.connect)
         self._requested.take_load(scenario.load)
         self.plan = scenario
@@ -84,9 +86,47 @@ class Requests(QObject):
             self._notices.say("value", str(error), Weight.WARN, passing=True)
             self.changed.emit()
 
+    @property
+    def collecting(self) -> bool:
+        """What is requested waits until it is applied as one change."""
+        return self._since is not None
+
+    @property
+    def collected(self) -> int:
+        """How many changes wait."""
+        return 0 if self._since is None else self._requested.changes - self._since
+
+    def collect(self) -> None:
+        """Have what is requested from now on wait for `apply` or `cancel`."""
+        if self._since is None and self._shown.viewing is None:
+            self._since = self._requested.changes
+        self.changed.emit()
+
+    def apply(self) -> None:
+        """Make the changes that wait as one, which is also undone as one."""
+        since, self._since = self._since, None
+        if since is not None:
+            self._requested.join_changes(since)
+            self._in_force.note_change()
+        self.show()
+
+    def cancel(self) -> None:
+        """Take back the changes that wait."""
+        since, self._since = self._since, None
+        while since is not None and self._requested.changes > since:
+            self._requested.drop()
+        self.show()
+
+    def forget_collected(self) -> None:
+        """Collect no more: other values were taken over as a whole."""
+        self._since = None
+
     def undo(self) -> None:
         """Take the last change back, or say why that can't be done."""
-        if self._may(self._requested.can_undo, tr("There is no change to undo.")):
+        if self._may(
+            self.collected > 0 if self.collecting else self._requested.can_undo,
+            tr("There is no change to undo."),
+        ):
             self._note(self._requested.undo())
 
     def redo(self) -> None:
@@ -130,6 +170,7 @@ class Requests(QObject):
         if self._shown.viewing is not None:
             return  # what was validated is no longer shown
         self._warnings.show_changed_arguments(self._in_force.changed_arguments, self._start_again)
-        self._current.change_to(self._requested.values)
+        if not self.collecting:
+            self._current.change_to(self._requested.values)
         mistake, busy = self.validator.mistake, self._current.busy
         self._warnings.show(self._requested.pool, self.scenario, mistake, busy=busy)

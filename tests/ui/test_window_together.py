@@ -72,3 +72,19 @@ def test_collected_changes_are_cancelled(window: Window, qtbot: QtBot) -> None:
     assert not window.menu.together_action.isChecked()
     controller.undo()
     assert controller.values["max_overflow"] == 2
+
+
+def test_a_section_opened_at_the_end_of_the_panel_is_scrolled_into_view(
+    window: Window, qtbot: QtBot
+) -> None:
+    window.resize(900, 560)
+    panel = window.panel
+    fold = panel.folds["Faults"]
+    last = panel.faults
+    QTest.mouseClick(fold.header, Qt.MouseButton.LeftButton)
+
+    def shown() -> bool:
+        top = last.mapTo(panel, last.rect().topLeft()).y()
+        return top >= 0 and top + last.height() <= panel.height()
+
+    until(qtbot, shown)

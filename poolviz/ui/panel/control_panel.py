@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QPoint, QSettings, Qt, Signal
+from PySide6.QtCore import QPoint, QSettings, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from poolviz.language import tr, tr_noop
@@ -232,6 +232,8 @@ class ControlPanel(QFrame):
             self._open[name] = open
             if self._settings is not None:
                 self._settings.setValue(setting, open)
+            if open:
+                QTimer.singleShot(0, fold, lambda: self._reveal(fold))
 
         fold.toggled.connect(keep)
         return fold
@@ -313,6 +315,12 @@ class ControlPanel(QFrame):
         """Keep the rows as wide beside a scroll bar as without one."""
         bar = self._scroll.verticalScrollBar().sizeHint().width() if high else 0
         self._column.setContentsMargins(_MARGIN, 4, _MARGIN - bar, 8)
+
+    def _reveal(self, fold: Fold) -> None:
+        """Scroll a fold that was opened into view: all of it, or as much as there is room for."""
+        self._settle()
+        self._scroll.ensureWidgetVisible(fold.body, 0, 0)
+        self._scroll.ensureWidgetVisible(fold.header, 0, 0)
 
     def _in_focus(self) -> Row | None:
         widget = QApplication.focusWidget()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from poolviz.language import tr
+
 LAG_LIMIT = 0.005  # seconds that the 99th of 100 timers may be late
 CPU_LIMIT = 0.9  # of one core
 
@@ -15,7 +17,11 @@ def limits_crossed(cpu: float, lag: float) -> str:
     """Return which limits the load generator is over and by how much; "" where it is over none."""
     crossed = []
     if lag > LAG_LIMIT:
-        crossed.append(f"timers {lag * 1e3:.1f} ms late, limit {LAG_LIMIT * 1e3:g} ms")
+        crossed.append(
+            tr("timers {lag:.1f} ms late, limit {limit:g} ms", lag=lag * 1e3, limit=LAG_LIMIT * 1e3)
+        )
     if cpu > CPU_LIMIT:
-        crossed.append(f"{cpu * 100:.0f} % of a core, limit {CPU_LIMIT * 100:g} %")
-    return " and ".join(crossed)
+        crossed.append(
+            tr("{cpu:.0f} % of a core, limit {limit:g} %", cpu=cpu * 100, limit=CPU_LIMIT * 100)
+        )
+    return tr(" and ").join(crossed)

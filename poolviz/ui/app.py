@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QSettings
@@ -19,7 +20,7 @@ from poolviz.sessions.folder import SessionsFolder
 from poolviz.system.folders import home, sessions_folder
 from poolviz.system.interrupts import INTERRUPTED, handled_by, interrupted
 from poolviz.system.resources import resource
-from poolviz.ui.language import apply_language
+from poolviz.ui.language import SETTING, apply_language
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.style.theme_manager import ThemeManager
@@ -44,14 +45,14 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
     apply_language(application, settings)
     controller = Controller(SessionsFolder(sessions_folder()), runner)
     try:
-        window = Window(controller, ThemeManager(application, settings), settings)
+        windows = Windows(application, controller, settings)
     except BaseException:
         controller.close()
         raise
     mistakes: list[InputError] = []
 
     def close() -> None:
-        window.close()
+        windows.shown.close()
 
     def fail(mistake: InputError) -> None:
         mistakes.append(mistake)
@@ -62,10 +63,10 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
         _logger.info("a signal closes the window")
         controller.inbox.post(close)
 
-    with unexpected_errors_shown(window), handled_by(end):
+    with unexpected_errors_shown(lambda: windows.shown), handled_by(end):
         try:
             with contained():
-                window.show()
+                windows.shown.show()
                 _logger.info("the window is open")
                 dsn = dsn if dsn is not None else draft.dsn
                 if session is not None:
@@ -76,17 +77,51 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
                     controller.connect_to(dsn, start=dsn is None)
             status = application.exec()
         finally:
-            window.close()
+            windows.shown.close()
     if mistakes:
         raise mistakes[0]
     return INTERRUPTED if interrupted() else status
 
 
-def unexpected_errors_shown(window: Window) -> UnexpectedErrors:
+class Windows:
+    """The window of a controller, which is made anew when the user chooses another language. A run
+    that goes on goes on."""
+
+    def __init__(
+        self, application: QApplication, controller: Controller, settings: QSettings
+    ) -> None:
+        self._application, self._controller, self._settings = application, controller, settings
+        self._themes = ThemeManager(application, settings)
+        self.shown = self._make()
+
+    def _make(self) -> Window:
+        window = Window(self._controller, self._themes, self._settings)
+        # Later, because the menu in which it was chosen belongs to the window.
+        window.language_chosen.connect(
+            lambda code: self._controller.inbox.post(lambda: self._change_language(code))
+        )
+        return window
+
+    def _change_language(self, code: str) -> None:
+        self._settings.setValue(SETTING, code)
+        apply_language(self._application, self._settings, chosen=True)
+        with contained():
+            old = self.shown
+            new = self._make()
+            new.setGeometry(old.geometry())
+            new.show_present()
+            new.setWindowState(old.windowState())
+            new.show()
+            self.shown = new
+            old.retire()
+
+
+def unexpected_errors_shown(shown: Callable[[], Window]) -> UnexpectedErrors:
     """Return what takes the unexpected errors of every thread, while it is entered, and shows them
     as a notice that stays until it is dismissed."""
 
     def tell(sentence: str) -> None:
+        window = shown()
         folder = window.menu.open_log_folder
         notice = Notice("fault", sentence, Weight.BAD, tr("Open log folder"), folder)
         window.controller.inbox.post(lambda: window.banner.say(notice))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QSettings, QTranslator
 
 from poolviz.language import (
+    LANGUAGES,
     current_language,
     from_users_notation,
     in_users_notation,
@@ -47,13 +48,17 @@ def typed_value(parameter: Numeric, typed: str, before: Value) -> int | float:
     return parameter.parse_typed(from_users_notation(typed), parameter.show(before))
 
 
-def apply_language(application: QCoreApplication, settings: QSettings) -> None:
+def apply_language(
+    application: QCoreApplication, settings: QSettings, *, chosen: bool = False
+) -> None:
     """Use the language of the settings, or else the system's, in poolviz and in Qt's own dialogs.
 
-    Widgets that exist keep their texts.
+    Widgets that exist keep their texts. A language that was `chosen` just now comes before that of
+    POOLVIZ_LANGUAGE.
     """
     setting = str(settings.value(SETTING, ""))
-    use_language(wanted_language(setting, QLocale.system().uiLanguages()))
+    wanted = wanted_language(setting, QLocale.system().uiLanguages())
+    use_language(setting if chosen and setting in LANGUAGES else wanted)
     language = current_language()
     # Numbers that Qt writes; the country is the system's where its language is ours.
     system = QLocale.system()

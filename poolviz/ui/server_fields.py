@@ -15,23 +15,24 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.servers.dsn_fields import FIELDS, PORTS, TLS_MODES
 
 KINDS = {POSTGRESQL: "PostgreSQL", MYSQL: "MySQL, MariaDB", SQLITE: "SQLite"}
 NAMES = {
-    "host": "Host",
-    "port": "Port",
-    "database": "Database",
-    "user": "User",
-    "password": "Password",
+    "host": tr_noop("Host"),
+    "port": tr_noop("Port"),
+    "database": tr_noop("Database"),
+    "user": tr_noop("User"),
+    "password": tr_noop("Password"),
     "tls": "TLS",
-    "ca": "CA certificate",
-    "certificate": "Client certificate",
-    "key": "Client key",
+    "ca": tr_noop("CA certificate"),
+    "certificate": tr_noop("Client certificate"),
+    "key": tr_noop("Client key"),
 }
 FILES = ("ca", "certificate", "key")
-_OF_DRIVER = "as the driver does"
+_OF_DRIVER = tr_noop("as the driver does")
 # Row and column of each label; its field stands right of it. Below each row one is left for an
 # answer.
 _PLACES = {
@@ -39,7 +40,7 @@ _PLACES = {
     **{"tls": (10, 0), "ca": (12, 0), "certificate": (14, 0), "key": (16, 0)},
 }
 _LAST = 18
-_NO_KEYRING = "The password is kept in memory, for this session only."
+_NO_KEYRING = tr_noop("The password is kept in memory, for this session only.")
 
 
 class ServerFields(QWidget):
@@ -58,26 +59,26 @@ class ServerFields(QWidget):
         self._grid.setColumnStretch(1, 3)
         self._grid.setColumnStretch(3, 2)
         self.kind = QComboBox()
-        self.kind.setAccessibleName("Kind of server")
+        self.kind.setAccessibleName(tr("Kind of server"))
         for dialect, name in KINDS.items():
             self.kind.addItem(name, dialect)
         self.kind.activated.connect(lambda _: self.kind_chosen.emit(self.kind.currentData()))
-        self._add_label("Kind", 0, 0, self.kind)
+        self._add_label(tr("Kind"), 0, 0, self.kind)
         self._grid.addWidget(self.kind, 0, 1)
         self.edits = {field: QLineEdit() for field in FIELDS if field != "tls"}
         self.tls = QComboBox()
         self._labels = {field: self._add_field(field) for field in FIELDS}
         self._add_browsers()
         self.edits["password"].setEchoMode(QLineEdit.EchoMode.Password)
-        self.remember_box = QCheckBox("Remember the password in the system's keyring")
+        self.remember_box = QCheckBox(tr("Remember the password in the system's keyring"))
         self.remember_box.setEnabled(False)
         self._grid.addWidget(self.remember_box, 8, 1, 1, 3)
-        self.keyring_note = QLabel(_NO_KEYRING)
+        self.keyring_note = QLabel(tr(_NO_KEYRING))
         self.keyring_note.setProperty("role", "note")
         self.keyring_note.setWordWrap(True)
         self._grid.addWidget(self.keyring_note, 9, 1, 1, 3)
         self.answer = QLabel()
-        self.answer.setAccessibleName("Result")
+        self.answer.setAccessibleName(tr("Result"))
         self.answer.setWordWrap(True)
         self.answer.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
@@ -103,8 +104,8 @@ class ServerFields(QWidget):
             edit = editor = self.edits[field]
             edit.textChanged.connect(lambda text: self.edited.emit(field, text))
         # Assistive technology, and the tests, call the password as it always was.
-        editor.setAccessibleName("password" if field == "password" else NAMES[field])
-        label = self._add_label(NAMES[field], row, column, editor)
+        editor.setAccessibleName("password" if field == "password" else tr(NAMES[field]))
+        label = self._add_label(tr(NAMES[field]), row, column, editor)
         wide = field == "database" or field in FILES
         self._grid.addWidget(editor, row, column + 1, 1, 2 if wide else 1)
         return label
@@ -112,8 +113,8 @@ class ServerFields(QWidget):
     def _add_browsers(self) -> None:
         self._browsers = {}
         for field in ("database", *FILES):
-            button = self._browsers[field] = QPushButton("Browse…")
-            button.setAccessibleName(f"Browse for {NAMES[field]}")
+            button = self._browsers[field] = QPushButton(tr("Browse…"))
+            button.setAccessibleName(tr("Browse for {field}", field=tr(NAMES[field])))
             button.setAutoDefault(False)
             button.clicked.connect(lambda _=False, field=field: self.file_wanted.emit(field))
             self._grid.addWidget(button, _PLACES[field][0], 3, Qt.AlignmentFlag.AlignLeft)
@@ -133,7 +134,7 @@ class ServerFields(QWidget):
         self.edits["host"].setPlaceholderText("localhost")
         file = dialect == SQLITE
         encrypted = values["tls"] not in ("", "disable")
-        self._labels["database"].setText("File" if file else NAMES["database"])
+        self._labels["database"].setText(tr("File") if file else tr(NAMES["database"]))
         for field in FIELDS:
             shown = field == "database" or not file
             if field in FILES:
@@ -148,7 +149,7 @@ class ServerFields(QWidget):
     def _fill_tls(self, dialect: str) -> None:
         self.tls.clear()
         for mode in TLS_MODES[dialect]:
-            self.tls.addItem(mode or _OF_DRIVER, mode)
+            self.tls.addItem(mode or tr(_OF_DRIVER), mode)
 
     def show_keyring(self, lacking: str) -> None:
         """Offer the keyring, or say why passwords are kept for this session only."""
@@ -156,9 +157,9 @@ class ServerFields(QWidget):
         if lacking:
             self.remember_box.setChecked(False)
         self.keyring_note.setText(
-            f"{_NO_KEYRING} {lacking}"
+            f"{tr(_NO_KEYRING)} {lacking}"
             if lacking
-            else "Else it is kept in memory, for this session only."
+            else tr("Else it is kept in memory, for this session only.")
         )
         self.keyring_note.setVisible(not self.remember_box.isHidden())
 

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.language import number, tr, tr_noop
+from poolviz.language import current_language, number, tr, tr_noop
 from poolviz.model.load_generator import limits_crossed
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import clock
@@ -124,7 +124,9 @@ class StatusBar(QFrame):
         for widget in (self.elapsed, self.pill, self.span, self.rate):
             row.addWidget(widget)
         row.addWidget(self.message, 1)
-        for widget in (self.agreement, self.cpu):
+        language = QLabel(current_language())
+        language.setToolTip(tr("The language of this window. The menu has the others."))
+        for widget in (self.agreement, self.cpu, language):
             row.addWidget(widget)
 
     def add(self, widget: QWidget) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, QTimer
+from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QContextMenuEvent,
@@ -38,7 +38,7 @@ from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
 from poolviz.ui.errors_panel import ErrorsPanel
 from poolviz.ui.figures_panel import FiguresPanel
 from poolviz.ui.help_places import topic_of
-from poolviz.ui.language import in_users_language
+from poolviz.ui.language import SETTING, in_users_language
 from poolviz.ui.member_choice import MemberChoice
 from poolviz.ui.pages import RUN, Pages
 from poolviz.ui.panel.control_panel import ControlPanel
@@ -74,6 +74,8 @@ _WATCH = "watch"  # the topic of what to watch in a scenario
 
 class Window(QMainWindow):
     """Shows a controller, and closes it when it is closed."""
+
+    language_chosen = Signal(str)  # the code of a language, or "system"
 
     def __init__(
         self, controller: Controller, theme_manager: ThemeManager, settings: QSettings
@@ -117,6 +119,8 @@ class Window(QMainWindow):
             export=self.export,
             show_sessions=self.show_sessions,
             show_help=self.show_help,
+            choose_language=self.language_chosen.emit,
+            language=str(settings.value(SETTING, "system")),
             begin_tour=self._begin_tour,
         )
         self.charts.set_menu(self.menu.charts)
@@ -474,6 +478,20 @@ class Window(QMainWindow):
             self.file_opener.open(path)
 
     @contained()
+    def show_present(self) -> None:
+        """Show what the controller shows already: another window did before this one."""
+        self._show_session()
+        self._show_member()
+        self._show_ghost()
+        self._show_state()
+        self.controller.notices.say_again()
+
+    def retire(self) -> None:
+        """Close this window and leave the controller to another one."""
+        self._closed = True
+        self._finish()
+        self.deleteLater()
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """End the run, the server and the workers, and store the settings. What fails in one
         step doesn't keep the others from being taken."""
@@ -481,10 +499,13 @@ class Window(QMainWindow):
         if self._closed:
             return
         self._closed = True
+        self._finish(self.controller.close)
+
+    def _finish(self, *last: Callable[[], object]) -> None:
+        """End what this window has going on, whatever fails of it."""
         steps = (
             *(self.menu.places.stop, self._store_geometry, self._close_dialogs, self.hide),
-            self._servers.close,
-            *(self.refresher.close, self.pages.close_workers, self.controller.close),
+            *(self._servers.close, self.refresher.close, self.pages.close_workers, *last),
         )
         for step in steps:
             with contained():

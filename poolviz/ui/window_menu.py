@@ -9,7 +9,7 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
-from poolviz.language import tr, tr_noop
+from poolviz.language import LANGUAGES, tr, tr_noop
 from poolviz.system.folders import log_folder, make_folder
 from poolviz.ui.charts.chart_menu import ChartMenu
 from poolviz.ui.charts.charts_widget import ChartsWidget
@@ -49,6 +49,8 @@ class WindowMenu(QMenu):
         file_opener: FileOpener,
         export: ExportMenu,
         show_sessions: Callable[[bool], object],
+        choose_language: Callable[[str], object],
+        language: str,
         show_help: Callable[[str], object],
         begin_tour: Callable[[], object],
     ) -> None:
@@ -57,6 +59,7 @@ class WindowMenu(QMenu):
         self._show_help, self.places = show_help, Places(window)
         self._begin_tour = begin_tour
         self.setToolTipsVisible(True)
+        self._choose_language, self._language = choose_language, language
         self._charts, self._panel, self._themes = charts, panel, theme_manager
         self._figures = figures
         self._open, self._export, self._show_sessions = file_opener, export, show_sessions
@@ -104,6 +107,7 @@ class WindowMenu(QMenu):
         self._add(self, tr("Remove the run behind"), "", self._remove_ghost)
         self._add_switch(tr("Full screen"), "F11", self._set_full_screen)
         self.addMenu(self._theme_menu(self._themes))
+        self.addMenu(self._language_menu())
 
     def _add_maintenance(self) -> None:
         """What is seldom wanted."""
@@ -191,6 +195,16 @@ class WindowMenu(QMenu):
             requests.collect()
         else:
             requests.cancel()
+
+    def _language_menu(self) -> QMenu:
+        """Return the languages, each in its own words, so that everyone finds theirs."""
+        menu, group = QMenu(tr("Language"), self), QActionGroup(self)
+        for code, name in (("system", tr("Same as the system")), *LANGUAGES.items()):
+            action = self._add(menu, name, "", partial(self._choose_language, code))
+            action.setCheckable(True)
+            action.setChecked(code == self._language)
+            group.addAction(action)
+        return menu
 
     def _show_figures(self, on: bool) -> None:
         if on and not self._figures.available:

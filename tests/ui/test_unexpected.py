@@ -47,7 +47,7 @@ def shown_errors() -> Iterator[list[str]]:
 @pytest.fixture
 def shown(window: Window) -> Iterator[Window]:
     """A window that shows unexpected errors, as the program's does."""
-    with unexpected_errors_shown(window):
+    with unexpected_errors_shown(lambda: window):
         yield window
 
 
@@ -361,7 +361,7 @@ def test_a_fault_while_closing_still_closes(
     settings = Settings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
     controller = Controller(SessionsFolder(tmp_path / "sessions"))
     window = Window(controller, ThemeManager(qapp, settings), settings)
-    with unexpected_errors_shown(window):
+    with unexpected_errors_shown(lambda: window):
         window.show()
         plan(window)
         run_on(qtbot, window, conninfo)

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
+from poolviz.language import tr
 from poolviz.sessions.export.exporter import PICTURE, USUAL
 from poolviz.ui.charts.charts_widget import ChartsWidget
 
@@ -21,16 +22,16 @@ class ChartMenu(QMenu):
     """
 
     def __init__(self, charts: ChartsWidget, window: QWidget) -> None:
-        super().__init__("Charts", window)
+        super().__init__(tr("Charts"), window)
         self._charts, self._window = charts, window
         self._shown = {name: self._chart_action(name) for name in PICTURE}
         self.addSeparator()
-        self._expand = self._add("Expand a chart", "E", charts.toggle_expanded)
+        self._expand = self._add(tr("Expand a chart"), "E", charts.toggle_expanded)
         self._expand.setCheckable(True)
-        self._curves = self.addMenu("Curves")
-        self._curves.setToolTip("A click on a curve's name at its right end does the same.")
+        self._curves = self.addMenu(tr("Curves"))
+        self._curves.setToolTip(tr("A click on a curve's name at its right end does the same."))
         self.addSeparator()
-        self._usual = self._add("Usual charts", "", lambda: charts.choice.choose(USUAL))
+        self._usual = self._add(tr("Usual charts"), "", lambda: charts.choice.choose(USUAL))
         self.aboutToShow.connect(self._fill)
         charts.choice.changed.connect(self._check)
         self._check()

@@ -89,8 +89,8 @@ class ChartsWidget(QWidget):
         self.button = QPushButton(self.overview)
         self.button.setGeometry(4, 4, 32, 24)
         self.button.setIcon(icon("charts", theme.text))
-        self.button.setToolTip("Which charts are shown")
-        self.button.setAccessibleName("Charts that are shown")
+        self.button.setToolTip(tr("Which charts are shown"))
+        self.button.setAccessibleName(tr("Charts that are shown"))
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.setStyleSheet(
             "QPushButton { padding: 0; } QPushButton::menu-indicator { image: none; width: 0; }"
@@ -453,7 +453,7 @@ class _Place(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setAccessibleName("Charts")
+        self.setAccessibleName(tr("Charts"))
 
     def lay_out(self) -> None:
         """Give what is in it its size at once."""

@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
-from poolviz.language import tr_noop
+from poolviz.language import tr, tr_noop
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
@@ -76,9 +76,13 @@ class Throughput(Chart):
         bins = max(round(_LATEST / view.bin), 1)
         self.names = [Name("ops/s", self.theme.throughput, latest(rate, bins))]
         if named[0]:
-            self.names.append(Name("timeouts", self.theme.wait, latest(wrong, bins)))
+            self.names.append(
+                Name(tr("timeouts"), self.theme.wait, latest(wrong, bins), "timeouts")
+            )
         if named[1]:
-            self.names.append(Name("errors", self.theme.bad, latest(errors, bins) / 2))
+            self.names.append(
+                Name(tr("errors"), self.theme.bad, latest(errors, bins) / 2, "errors")
+            )
 
     def _set_bars(self, bars: pg.BarGraphItem, x: Floats, height: Floats, width: Floats) -> None:
         some = height > 0

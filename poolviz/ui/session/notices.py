@@ -45,11 +45,12 @@ class Notices(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._standing: dict[str, str] = {}  # the sentence on each topic
+        self._standing: dict[str, Notice] = {}  # the last one on each topic
 
     def standing(self, topic: str) -> str:
         """Return the last sentence on a topic, dismissed or not; "" once it was taken back."""
-        return self._standing.get(topic, "")
+        notice = self._standing.get(topic)
+        return notice.sentence if notice is not None else ""
 
     def say(
         self,
@@ -63,8 +64,15 @@ class Notices(QObject):
         closable: bool = True,
     ) -> None:
         """Show a notice in place of the last one on its topic."""
-        self._standing[topic] = sentence
-        self.said.emit(Notice(topic, sentence, weight, remedy, act, passing, closable))
+        notice = Notice(topic, sentence, weight, remedy, act, passing, closable)
+        self._standing[topic] = notice
+        self.said.emit(notice)
+
+    def say_again(self) -> None:
+        """Show what holds in a window that is new."""
+        for notice in self._standing.values():
+            if not notice.passing:
+                self.said.emit(notice)
 
     def take_back(self, topic: str) -> None:
         """Remove the notice on a topic."""

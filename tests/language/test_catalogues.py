@@ -1,0 +1,103 @@
+"""The catalogues hold every text of the code, translated, and every text goes through them."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from poolviz.language.translation import AREAS
+from tests.language import catalogues
+from tests.language.catalogues import ROOT, TRANSLATED, catalogue_path
+
+CATALOGUES = [(language, area) for language in TRANSLATED for area in AREAS]
+UPDATE = "run `uv run python -m tests.language.catalogues`"
+
+# Methods and classes of Qt, and our own, whose first texts people read.
+SHOWING = {
+    *("setText", "setToolTip", "setPlaceholderText", "setAccessibleName", "setWindowTitle"),
+    *("setTitle", "addAction", "addRow", "addItem", "addTab", "QLabel", "QPushButton", "QAction"),
+    *("QMenu", "QCheckBox", "QRadioButton", "QGroupBox", "ElidedLabel"),
+}
+WORDS = re.compile(r"[A-Za-z]{2}[^A-Za-z]* [A-Za-z]|^[A-Z][a-z]+…?$")
+# The same in each language: names, and what is typed.
+SAME = re.compile(r"^(DSN|URL|TLS|SQLite|PostgreSQL|MySQL, MariaDB|poolviz|Python \(\*\.py\))|://")
+
+
+@pytest.fixture(scope="module")
+def of_code() -> dict[str, set[str]]:
+    return {
+        area: {str(message.id) for message in catalogue if message.id}
+        for area, catalogue in catalogues.extracted().items()
+    }
+
+
+@pytest.mark.parametrize(("language", "area"), CATALOGUES)
+def test_catalogue_has_the_texts_of_the_code(
+    language: str, area: str, of_code: dict[str, set[str]]
+) -> None:
+    have = {str(message.id) for message in catalogues.read(language, area) if message.id}
+    assert have == of_code[area], UPDATE
+
+
+@pytest.mark.parametrize(("language", "area"), CATALOGUES)
+def test_every_text_is_translated(language: str, area: str) -> None:
+    assert not list(catalogues.untranslated(catalogues.read(language, area)))
+
+
+@pytest.mark.parametrize(("language", "area"), CATALOGUES)
+def test_translations_have_the_placeholders_of_their_texts(language: str, area: str) -> None:
+    assert not list(catalogues.mismatched(catalogues.read(language, area)))
+
+
+@pytest.mark.parametrize(("language", "area"), CATALOGUES)
+def test_compiled_catalogue_is_that_of_its_source(language: str, area: str) -> None:
+    source = catalogues.read(language, area)
+    path = catalogue_path(language, area).with_suffix(".mo")
+    fresh = gettext.GNUTranslations(io.BytesIO(catalogues.compiled(source)))
+    with path.open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    assert {**compiled._catalog, "": ""} == {**fresh._catalog, "": ""}, UPDATE
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "poolviz" / "ui").rglob("*.py")), ids=lambda path: path.stem
+)
+def test_window_shows_no_text_that_is_not_translated(path: Path) -> None:
+    found = [f"{path}:{line}: {text!r}" for line, text in shown_literals(path.read_text())]
+    assert not found
+
+
+def test_literal_texts_are_found() -> None:
+    code = 'label.setText("Some words")\nQLabel(f"{n} of them")\nQLabel(tr("Some words"))\n'
+    assert [line for line, _ in shown_literals(code)] == [1, 2]
+
+
+def shown_literals(code: str) -> Iterator[tuple[int, str]]:
+    """Yield the literal texts that are handed to what shows them, with their lines."""
+    for node in ast.walk(ast.parse(code)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name not in SHOWING:
+            continue
+        for argument in node.args:
+            text = _literal(argument)
+            if text is not None and WORDS.search(text) and not SAME.search(text):
+                yield argument.lineno, text
+
+
+def _literal(node: ast.expr) -> str | None:
+    """Return a literal text, an f-string with X for its values; None for any other expression."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values
+        )
+    return None

@@ -1,0 +1,67 @@
+"""The window in another language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication, QDialogButtonBox
+from pytestqt.qtbot import QtBot
+
+from poolviz.language import current_language, use_language
+from poolviz.pools.sqlalchemy.queue_pool import QueuePool
+from poolviz.sessions.folder import SessionsFolder
+from poolviz.ui.app import Windows
+from poolviz.ui.language import apply_language, shown_value, typed_value
+from poolviz.ui.session.controller import Controller
+
+
+@pytest.fixture(autouse=True)
+def _english_again(qapp: QApplication, tmp_path: Path) -> Iterator[None]:
+    yield
+    use_language("en")
+    apply_language(qapp, QSettings(str(tmp_path / "none.ini"), QSettings.Format.IniFormat))
+
+
+def test_language_is_switched_at_once_and_kept(
+    qtbot: QtBot, qapp: QApplication, tmp_path: Path
+) -> None:
+    settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    controller = Controller(SessionsFolder(tmp_path / "sessions"))
+    windows = Windows(qapp, controller, settings)
+    try:
+        first = windows.shown
+        first.show()
+        controller.notices.say("topic", "a sentence")
+        first.language_chosen.emit("es")
+        qtbot.waitUntil(lambda: windows.shown is not first)
+        second = windows.shown
+        assert second.isVisible()
+        assert second.toolbar.preset_button.text() == "Ejemplo"
+        assert second.banner.sentences["topic"] == "a sentence"
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        assert "Cancelar" in buttons.button(QDialogButtonBox.StandardButton.Cancel).text()
+        buttons.deleteLater()
+        second.language_chosen.emit("en")
+        qtbot.waitUntil(lambda: windows.shown is not second)
+        assert windows.shown.toolbar.preset_button.text() == "Preset"
+        assert settings.value("language") == "en"
+        controller.notices.say("topic", "another sentence")
+        assert windows.shown.banner.sentences["topic"] == "another sentence"
+    finally:
+        windows.shown.close()
+        windows.shown.deleteLater()
+
+
+def test_values_are_shown_and_typed_in_the_users_notation() -> None:
+    use_language("es")
+    assert current_language() == "es"
+    timeout, overflow = QueuePool.limits["pool_timeout"], QueuePool.limits["max_overflow"]
+    assert shown_value(timeout, 1.5) == "1,5 s"
+    assert shown_value(overflow, -1) == "sin límite"
+    assert typed_value(timeout, "2,5 s", 1.0) == 2.5
+    assert typed_value(timeout, "2.5 s", 1.0) == 2.5
+    assert typed_value(overflow, "Sin límite", 1) == -1
+    assert typed_value(overflow, "no limit", 1) == -1

@@ -173,18 +173,22 @@ class Connections(Chart):
             text = name if shown or not self.shown("limit") else f"{name} ↑"
             names.append(Name(text, theme.text, place, "limit"))
         if not math.isnan(server):
-            names.append(Name(tr("server"), theme.server, server), "server")
+            names.append(Name(tr("server"), theme.server, server, "server"))
         if highest(stack.open - stack.used) > 0.05:
-            names.append(Name(tr("idle"), theme.idle_name, (used + open_) / 2), "idle")
+            names.append(Name(tr("idle"), theme.idle_name, (used + open_) / 2, "idle"))
         if highest(stack.used - stack.kept) > 0.05:
-            names.append(Name(tr("overflow"), theme.overflow, (kept + used) / 2), "overflow")
-        names.append(Name(tr("active"), theme.used, kept / 2), "active")
+            names.append(Name(tr("overflow"), theme.overflow, (kept + used) / 2, "overflow"))
+        names.append(Name(tr("active"), theme.used, kept / 2, "active"))
         if highest(stack.waiting) > 0.05:
-            names.append(Name(tr("waiting"), theme.wait, -waiting * squeeze / 2), "waiting")
+            names.append(Name(tr("waiting"), theme.wait, -waiting * squeeze / 2, "waiting"))
         if highest(stack.delayed - stack.waiting) > 0.05:
             names.append(
-                Name(tr("retrying"), theme.retrying_name, -(waiting + delayed) * squeeze / 2),
-                "retrying",
+                Name(
+                    tr("retrying"),
+                    theme.retrying_name,
+                    -(waiting + delayed) * squeeze / 2,
+                    "retrying",
+                )
             )
         if highest(stack.due - stack.delayed) > 0.05:
             names.append(

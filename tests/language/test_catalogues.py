@@ -25,8 +25,10 @@ SHOWING = {
     *("QMenu", "QCheckBox", "QRadioButton", "QGroupBox", "ElidedLabel"),
 }
 WORDS = re.compile(r"[A-Za-z]{2}[^A-Za-z]* [A-Za-z]|^[A-Z][a-z]+…?$")
-# The same in each language: names, and what is typed.
-SAME = re.compile(r"^(DSN|URL|TLS|SQLite|PostgreSQL|MySQL, MariaDB|poolviz|Python \(\*\.py\))|://")
+# The same in each language: names, what is typed, and the key of a picture's metadata.
+SAME = re.compile(
+    r"^(Software|DSN|URL|TLS|SQLite|PostgreSQL|MySQL, MariaDB|poolviz|Python \(\*\.py\))|://"
+)
 
 
 @pytest.fixture(scope="module")

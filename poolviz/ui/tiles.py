@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from poolviz.language import tr
+from poolviz.language import in_users_notation, tr
 from poolviz.model.sample import Sample
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.help_places import set_topic
@@ -103,7 +103,7 @@ class Tile(QFrame):
 
     def show_figure(self, value: str, unit: str = "", level: str = "") -> None:
         """Show a figure. `level`, "warn" or "bad", colours it."""
-        for label, text in ((self._value, value), (self._unit, unit)):
+        for label, text in ((self._value, in_users_notation(value)), (self._unit, unit)):
             if label.text() != text:
                 label.setText(text)
         _set_property(self._value, "level", level)

@@ -19,6 +19,7 @@ from poolviz.model.figures import FIGURES
 from poolviz.model.parameters import Effect, Parameter, Parameters
 from poolviz.pools.registry import POOLS
 from poolviz.sessions.export.registry import exporters
+from poolviz.sessions.kept_session import Ending
 
 
 def declared() -> Iterator[tuple[str, str]]:
@@ -37,6 +38,8 @@ def declared() -> Iterator[tuple[str, str]]:
     for figure in FIGURES.values():
         yield figure.title, "poolviz/model/figures.py"
         yield figure.help, "poolviz/model/figures.py"
+    for ending in Ending:
+        yield ending.value, "poolviz/sessions/kept_session.py"
     for exporter in exporters().values():
         yield exporter.label, _file(type(exporter))
 

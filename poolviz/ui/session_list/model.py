@@ -205,7 +205,7 @@ def shown(session: KeptSession, column: Column) -> str:
         case Column.ENDING:
             if session.ending is Ending.KILLED:
                 return tr("killed: ends at {duration_s:,.1f} s", duration_s=session.duration_s)
-            return session.ending.value
+            return tr(session.ending.value)
 
 
 def details(session: KeptSession) -> str:

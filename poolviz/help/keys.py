@@ -13,6 +13,7 @@ KEYS = (
     ("← →", "Move the crosshair"),
     ("Ctrl+← →", "Move the crosshair to the next mark"),
     ("Return", "Open the card of the mark, or set the reference point"),
+    ("H", "Show or hide the heatmap of waits"),
     ("E", "Expand the chart under the crosshair"),
     ("Esc", "Close the card, remove the reference point or the run behind, show all charts again"),
     ("Ctrl+Z", "Undo a change"),

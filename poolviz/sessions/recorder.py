@@ -19,6 +19,7 @@ from poolviz.model.histogram import Histogram
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.sample import TICK, ErrorKind, Mark, Sample, ServerView
 from poolviz.model.secrets import without_secrets
+from poolviz.sessions.details import ClientView, Details, DetailView
 from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.file.background_writer import BackgroundWriter
 from poolviz.sessions.file.columns import Columns
@@ -29,6 +30,7 @@ from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.member_sum import MemberSum, shifted
 from poolviz.sessions.resolutions import Band, Resolutions, View
 from poolviz.sessions.share_done import ShareDone, unheard
+from poolviz.sessions.stored_details import StoredDetails
 from poolviz.sessions.stored_resolutions import StoredResolutions
 from poolviz.sessions.summary import Reading, RunSummary, SummaryBuilder
 
@@ -81,9 +83,10 @@ class Recorder:
         self._optional = optional
         self._members: Mapping[str, Recorder] = {}
         self._sum = MemberSum()
-        self._lock = threading.Lock()  # guards the three below
-        self._resolutions = Resolutions()
+        self._lock = threading.Lock()  # guards the four below
+        self._resolutions, self._details = Resolutions(), Details()
         self._stored: StoredResolutions | None = None  # of a session that was opened
+        self._stored_details: StoredDetails | None = None  # likewise, once it was asked for
         self._summary_builder = SummaryBuilder()
         self._recent: deque[Sample] = deque(maxlen=round(_RECENT / TICK))
         self.revision = 0
@@ -188,6 +191,8 @@ class Recorder:
     def close(self) -> None:
         """Write what is left, end the writer thread, and leave one single file. What was recorded
         can still be read. A member is closed with the whole."""
+        if self._stored_details is not None:
+            self._stored_details.close()
         if isinstance(self._file, SessionReader):
             for member in self._members.values():
                 member.close()
@@ -211,6 +216,42 @@ class Recorder:
             return self._stored.view(start, end, points)
         with self._lock:
             return self._resolutions.view(start, end, points)
+
+    def details(
+        self, start: float, end: float, points: int, *, complete: bool = False
+    ) -> DetailView:
+        """Return what single charts draw of the run from `start` to `end`, as `view` does.
+
+        A session that was opened is read by a thread from the first call on: until it has all,
+        unless `complete` waits for that, what was read is returned, and `revision` grows.
+        """
+        stored = self._details_of_file(complete=complete)
+        if stored is not None:
+            return stored.view(start, end, points)
+        with self._lock:
+            return self._details.view(start, end, points)
+
+    def clients(self, start: float, end: float, *, complete: bool = False) -> ClientView:
+        """Return the operations of each client from `start` to `end`, or a little more, in the same
+        way as `details`."""
+        stored = self._details_of_file(complete=complete)
+        if stored is not None:
+            return stored.clients(start, end)
+        with self._lock:
+            return self._details.clients(start, end)
+
+    def _details_of_file(self, *, complete: bool) -> StoredDetails | None:
+        if self._stored is None or not isinstance(self._file, SessionReader):
+            return None
+        with self._lock:
+            if self._stored_details is None:
+                self._stored_details = StoredDetails(self._file, self._grow)
+        if complete:
+            self._stored_details.wait()
+        return self._stored_details
+
+    def _grow(self) -> None:
+        self.revision += 1
 
     def columns(self, share_done: ShareDone = unheard) -> Iterator[Columns]:
         """Yield all samples recorded until now, in order, as columns: many at once, some hundred
@@ -315,6 +356,7 @@ class Recorder:
     def _take(self, sample: Sample) -> None:
         with self._lock:
             self._resolutions.add(sample)
+            self._details.add(sample)
             self._summary_builder.add(sample)
             self._see(sample)
 

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from poolviz.sessions.recorder import Recorder
 
 # The names of the charts, from above, as pictures have them.
-PICTURE = ("connections", "wait", "throughput")
+PICTURE = (
+    *("connections", "wait", "heatmap", "throughput"),
+    *("opened", "ages", "fairness", "server"),
+)
 # Those that are drawn where none are chosen.
 USUAL = ("connections", "wait", "throughput")
 # Those of reports, which draw some curves of a chart by themselves, because their scale is another.
 REPORT = ("connections", "waiting", "wait", "throughput", "server")
 # Where pictures have these curves, unless they have a chart of that name.
-_PARTS = {"waiting": "connections", "server": "connections"}
+_PARTS = {"waiting": "connections"}
 NAMES = tuple(dict.fromkeys((*PICTURE, *REPORT)))
 
 # Gets the record and the paths; where a format has charts and some are chosen, also their names as

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from poolviz.ui.charts.ages import Ages
 from poolviz.ui.charts.chart import Chart
 from poolviz.ui.charts.connections import Connections
+from poolviz.ui.charts.fairness import Fairness
+from poolviz.ui.charts.heatmap import Heatmap
+from poolviz.ui.charts.opened import Opened
+from poolviz.ui.charts.server_states import ServerStates
 from poolviz.ui.charts.throughput import Throughput
 from poolviz.ui.charts.wait import Wait
 
@@ -13,5 +18,10 @@ from poolviz.ui.charts.wait import Wait
 CHARTS: Mapping[str, type[Chart]] = {
     "connections": Connections,
     "wait": Wait,
+    "heatmap": Heatmap,
     "throughput": Throughput,
+    "opened": Opened,
+    "ages": Ages,
+    "fairness": Fairness,
+    "server": ServerStates,
 }

@@ -106,6 +106,7 @@ class Chart(QGraphicsObject):
         self._span = 60.0
         self.pixel_ratio = 1.0
         self.ghost: View | None = None  # of another session, to be drawn paler
+        self.complete = False  # whether it waits for all that it draws, as a picture does
         self.hidden: set[str] = set()  # curves that aren't drawn
         self._segmented: list[pg.PlotCurveItem] = []
         self._title_font = ui_font(12, QFont.Weight.DemiBold)

@@ -33,9 +33,11 @@ _FEW = 60
 
 class ChartScene(QGraphicsObject):
     """Draws part of a session, with the usual charts or those that are named. Following, mouse and
-    keys are its owners' concern."""
+    keys are its owners' concern. With `complete` a frame waits for all that is drawn of a file."""
 
-    def __init__(self, theme: Theme, names: Sequence[str] = USUAL) -> None:
+    def __init__(
+        self, theme: Theme, names: Sequence[str] = USUAL, *, complete: bool = False
+    ) -> None:
         super().__init__()
         self.theme = theme
         self.by_name: dict[str, Chart] = {}  # those that were ever shown
@@ -51,7 +53,7 @@ class ChartScene(QGraphicsObject):
             layer.setZValue(1.0)  # over charts that are made later
         self.size = QRectF()
         self.frame = Frame(-60.0, 0.0, live=True)
-        self._ratio = 1.0
+        self._ratio, self._complete = 1.0, complete
         self._recorder: Recorder | None = None
         self._views: tuple[View, View] | None = None
         self._ghosts: tuple[View, View] | None = None  # of the session behind it
@@ -67,6 +69,7 @@ class ChartScene(QGraphicsObject):
                 chart = self.by_name[name] = CHARTS[name](self.theme)
                 chart.setParentItem(self)
                 chart.set_pixel_ratio(self._ratio)
+                chart.complete = self._complete
         shown = tuple(self.by_name[name] for name in names)
         for chart in self.by_name.values():
             chart.setVisible(chart in shown)

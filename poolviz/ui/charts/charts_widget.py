@@ -432,7 +432,8 @@ class ChartsWidget(QWidget):
             timeline.duration, timeline.over = 0.0, False
         frame = timeline.frame
         revision = recorder.revision if recorder is not None else -1
-        news = (frame, revision if timeline.following else len(recorder.marks if recorder else ()))
+        moves = timeline.following or not self._live  # a file's details are read little by little
+        news = (frame, revision if moves else len(recorder.marks if recorder else ()))
         if news != self._drawn and self._canvas is not None:
             self._drawn = news
             with contained():

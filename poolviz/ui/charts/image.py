@@ -52,7 +52,7 @@ class SessionImage:
         self._theme = theme
         self._manifest = manifest(recorder) if recorder.began else None
         self._pool = _known(recorder.began.scenario.pool) if recorder.began else None
-        self._chart_scene = ChartScene(theme, charts)
+        self._chart_scene = ChartScene(theme, charts, complete=True)
         self._chart_scene.set_pixel_ratio(scale)
         self._height = max(round(CHARTS * self._chart_scene.share), _LOWEST)
         self._chart_scene.place(WIDTH - 2 * _EDGE, self._height)

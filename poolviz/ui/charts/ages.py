@@ -1,0 +1,27 @@
+"""How old the open connections are."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from poolviz.sessions.details import DetailView
+from poolviz.ui.charts.axes import Floats, lasting
+from poolviz.ui.charts.detailed import LinesChart
+
+
+class Ages(LinesChart):
+    """The age of the oldest connection that is open, and the mean of all."""
+
+    title = "Age of connections"
+    subtitle = "s"
+    share = 0.2
+    topic = "connections"
+    colours: ClassVar[dict[str, str]] = {"oldest": "server", "mean age": "idle_name"}
+
+    def values(self, details: DetailView) -> dict[str, Floats]:
+        """Return the ages in seconds."""
+        return {"oldest": details.oldest, "mean age": details.mean("age", "age_known")}
+
+    def as_text(self, value: float) -> str:
+        """Return an age as text."""
+        return f"{value:.1f} s" if value < 60 else lasting(value)

@@ -1,0 +1,126 @@
+"""The server's backends of this run by state, beside what the pool has in use."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QBrush, QColor
+
+from poolviz.sessions.details import DetailView
+from poolviz.sessions.resolutions import View
+from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
+from poolviz.ui.charts.chart import Figure, Name, Scale
+from poolviz.ui.charts.connections import as_count
+from poolviz.ui.charts.detailed import DetailedChart
+
+# What is stacked, from below: the name, its sum and its colour.
+_STATES = (
+    ("active", "server_active", "used"),
+    ("idle in transaction", "server_idle_in_transaction", "overflow"),
+    ("other", "server_other", "backlog"),
+    ("idle", "server_idle", "idle"),
+)
+_WORDS = {"overflow": "overflow", "backlog": "backlog_name", "idle": "idle_name"}
+_SHORT = {"idle in transaction": "in transaction"}
+_HELD = "not working"
+_LEAST = 5.0
+_LATEST = 2.0
+
+
+class ServerStates(DetailedChart):
+    """Backends that are active, idle in a transaction, in another state and idle, stacked; over
+    them what the pool has in use. What it has more in use than are active is held but not working.
+    """
+
+    title = "The server's view"
+    subtitle = "hatched: held but not working"
+    share = 0.3
+    least = 90.0
+    topic = "connections"
+
+    def build(self) -> None:
+        """Create the areas back to front, what is held over them, and the line."""
+        super().build()
+        self._areas = {name: self.area() for name, _, _ in reversed(_STATES)}
+        self._held, self._active = self.area(), self.area()
+        self._used = self.line()
+        self._top = CalmRange(0.0, _LEAST)
+
+    def colour(self) -> None:
+        """Use the theme's colours; what is held is hatched."""
+        for name, _, colour in _STATES:
+            self._areas[name].setBrush(QColor(getattr(self.theme, colour)))
+        self._held.setBrush(QBrush(QColor(self.theme.bad), Qt.BrushStyle.BDiagPattern))
+        self._active.setBrush(QColor(self.theme.used))
+        self._used.setPen(self.pen(self.theme.text))
+
+    def clear(self) -> None:
+        """Remove all but the axes."""
+        super().clear()
+        for curve in (*self._areas.values(), self._held, self._active, self._used):
+            curve.clear()
+        self._top = CalmRange(0.0, _LEAST)
+        self._set_scale()
+
+    def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
+        """Stack the states; the active ones are painted over what is held, from zero."""
+        details = self.details
+        if details is None:
+            self.clear()
+            return
+        at, means, used = details.t - frame.end, _means(details), details.rate("used")
+        bins = max(round(_LATEST / details.bin), 1)
+        below = np.zeros(len(at))
+        self.names = [Name("in use", self.theme.text, latest(used, bins))]
+        for name, _, colour in _STATES:
+            part = np.nan_to_num(means[name]) * self.shown(name)
+            middle = latest(below + part / 2, bins)
+            below = below + part
+            self._areas[name].setVisible(bool(part.any()))
+            self._areas[name].setData(at, below)
+            if highest(np.nan_to_num(means[name])) > 0:
+                words = getattr(self.theme, _WORDS.get(colour, colour))
+                self.names.append(Name(_SHORT.get(name, name), words, middle, name))
+        active = np.nan_to_num(means["active"]) * self.shown("active")
+        held = np.where(np.isnan(means["active"]), 0.0, np.maximum(used, active))
+        idle_hands = held - active
+        visible = self.shown(_HELD) and bool((idle_hands > 0.05).any())
+        self._held.setVisible(visible)
+        self._active.setVisible(visible and self.shown("active"))
+        self._held.setData(at, held)
+        self._active.setData(at, active)
+        if highest(idle_hands) > 0.05:
+            self.names.append(Name(_HELD, self.theme.bad, latest(active + idle_hands / 2, bins)))
+        self._used.setVisible(self.shown("in use"))
+        self._used.setData(at, used)
+        top = max(nice_top(max(highest(below), highest(used) * self.shown("in use"))), _LEAST)
+        self._top.fit(0.0, top, frame.end, calm=calm)
+        self._set_scale()
+
+    def _set_scale(self) -> None:
+        top = self._top.high
+        self.scale_y = Scale(0.0, top * 1.05, ticks_up(top, 4, whole=True))
+
+    def figures(self, view: View, index: int) -> list[Figure]:
+        """Return the backends by state, and how many connections are held without work."""
+        found = self.detail_at(view, index)
+        if found is None:
+            return []
+        details, bin_ = found
+        means = _means(details)
+        figures = []
+        for name, _, colour in _STATES:
+            value = float(means[name][bin_])
+            if not np.isfinite(value):
+                return []
+            words = getattr(self.theme, _WORDS.get(colour, colour))
+            figures.append(Figure(f"server {name}", as_count(value), words, value, as_count))
+        held = max(float(details.rate("used")[bin_] - means["active"][bin_]), 0.0)
+        figures.append(
+            Figure("held but not working", as_count(held), self.theme.bad, held, as_count)
+        )
+        return figures
+
+
+def _means(details: DetailView) -> dict[str, Floats]:
+    return {name: details.mean(sums, "server_known") for name, sums, _ in _STATES}

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 import pyqtgraph as pg
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
 from poolviz.language import tr
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
+from poolviz.ui.charts.area import Area
 from poolviz.ui.charts.axes import (
     BOTTOM,
     LEFT,
@@ -109,6 +110,9 @@ class Chart(QGraphicsObject):
         self.complete = False  # whether it waits for all that it draws, as a picture does
         self.hidden: set[str] = set()  # curves that aren't drawn
         self._segmented: list[pg.PlotCurveItem] = []
+        self._filled: list[Area] = []
+        self._ground: QPixmap | None = None  # what rarely changes
+        self._ground_key: object = None  # what it was painted from
         self._title_font = ui_font(12, QFont.Weight.DemiBold)
         self._subtitle_font = ui_font(12)
         self._tick_font = ui_font(11)
@@ -241,9 +245,36 @@ class Chart(QGraphicsObject):
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
         """Paint the panel, its title, grid and labels; the curves paint themselves over it."""
+        if widget is not None:
+            painter.drawPixmap(0, 0, self._ground_for(painter.device().devicePixelRatioF()))
+        else:
+            self._paint_ground(painter)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        scale = self.scale_y.low, self.scale_y.high
+        for area in self._filled:
+            area.paint(painter, self.plot, self._span, scale, self.pixel_ratio)
+        self._paint_names(painter)
+
+    def _paint_ground(self, painter: QPainter) -> None:
         self._paint_panel(painter)
         self._paint_grid(painter)
-        self._paint_names(painter)
+
+    def _ground_for(self, ratio: float) -> QPixmap:
+        """Return panel, title and grid, which are painted again only if they look different."""
+        scale, ticks = self.scale_y, tuple(self._time_ticks)
+        look = (self.size.size(), ratio, self.theme.name, self.title, self.subtitle)
+        axes = (scale.low, scale.high, tuple(scale.ticks), ticks, self._span, self._bottom)
+        if self._ground is None or self._ground_key != (look, axes):
+            pixels = self.size.size() * ratio
+            ground = QPixmap(math.ceil(pixels.width()), math.ceil(pixels.height()))
+            ground.setDevicePixelRatio(ratio)
+            ground.fill(QColor(self.theme.bg))
+            painter = QPainter(ground)
+            painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+            self._paint_ground(painter)
+            painter.end()
+            self._ground, self._ground_key = ground, (look, axes)
+        return self._ground
 
     def _paint_panel(self, painter: QPainter) -> None:
         theme = self.theme
@@ -312,11 +343,10 @@ class Chart(QGraphicsObject):
             self._segmented.append(curve)
         return curve
 
-    def area(self) -> pg.PlotCurveItem:
-        """Return a new area between curve and zero; antialiasing would be four times slower."""
-        curve = pg.PlotCurveItem(pen=None, fillLevel=0, antialias=False, skipFiniteCheck=True)
-        self.box.addItem(curve, ignoreBounds=True)
-        return curve
+    def area(self) -> Area:
+        """Return a new area between curve and zero, over those that were made before."""
+        self._filled.append(area := Area())
+        return area
 
     def draw_ghost(
         self, curves: Mapping[pg.PlotCurveItem, Callable[[View], Floats]], end: float

@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor
 
 from poolviz.language import number, tr, tr_noop
 from poolviz.sessions.resolutions import Band, View
+from poolviz.ui.charts.area import Area
 from poolviz.ui.charts.axes import (
     CalmRange,
     Floats,
@@ -95,7 +96,7 @@ class Connections(Chart):
         self._range = CalmRange(-_LEAST_DOWN, _LEAST_UP)
         self._rescale()
 
-    def _curves(self) -> list[pg.PlotCurveItem]:
+    def _curves(self) -> list[Area | pg.PlotCurveItem]:
         fills = [self._idle, self._overflow, self._kept]
         below = [self._crowd, self._backlog, self._retrying, self._waiting]
         lines = [self._limit, self._server, self._ghost_used, self._ghost_waiting, self._zero]

@@ -73,11 +73,13 @@ class Area:
         filled = np.flatnonzero(np.abs(tops - zero) * ratio >= 0.5)
         if not len(filled):
             return
-        wide = plot.width() / columns
         self._rects.resize(len(filled))
         memory = self._rects.ndarray()
-        memory[:, 0] = plot.left() + filled * wide
-        memory[:, 1] = np.minimum(tops[filled], zero)
-        memory[:, 2] = wide
-        memory[:, 3] = np.abs(tops[filled] - zero)
+        memory[:, 0] = plot.left() * ratio + filled
+        memory[:, 1] = np.minimum(tops[filled], zero) * ratio
+        memory[:, 2] = 1.0
+        memory[:, 3] = np.abs(tops[filled] - zero) * ratio
+        painter.save()
+        painter.scale(1 / ratio, 1 / ratio)  # in device pixels, which are filled at once
         painter.drawRects(*self._rects.drawargs())
+        painter.restore()

@@ -262,9 +262,9 @@ class Chart(QGraphicsObject):
     def _ground_for(self, ratio: float) -> QPixmap:
         """Return panel, title and grid, which are painted again only if they look different."""
         scale, ticks = self.scale_y, tuple(self._time_ticks)
-        look = (self.size.size(), ratio, self.theme.name, self.title, self.subtitle)
+        face = (self.size.size(), ratio, self.theme.name, self.title, self.subtitle)
         axes = (scale.low, scale.high, tuple(scale.ticks), ticks, self._span, self._bottom)
-        if self._ground is None or self._ground_key != (look, axes):
+        if self._ground is None or self._ground_key != (face, axes):
             pixels = self.size.size() * ratio
             ground = QPixmap(math.ceil(pixels.width()), math.ceil(pixels.height()))
             ground.setDevicePixelRatio(ratio)
@@ -273,7 +273,7 @@ class Chart(QGraphicsObject):
             painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
             self._paint_ground(painter)
             painter.end()
-            self._ground, self._ground_key = ground, (look, axes)
+            self._ground, self._ground_key = ground, (face, axes)
         return self._ground
 
     def _paint_panel(self, painter: QPainter) -> None:

@@ -28,8 +28,8 @@ _KEY_WIDTH = 10.0
 
 class Heatmap(DetailedChart):
     """The whole distribution of waits in each bin: the darker a cell, the more of the bin's waits
-    took so long. The colours follow the logarithm of the count, and grow in lightness alone, so
-    that all eyes tell them apart."""
+    took so long. The colours follow the logarithm of the count, and grow in lightness,
+    which every reader can tell apart."""
 
     title = "Waits as a heatmap"
     subtitle = "ms, log"

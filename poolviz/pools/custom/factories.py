@@ -19,6 +19,7 @@ from poolviz.pools.custom.methods import (
     is_usual_acquire,
     lending_methods,
     lends,
+    lends_by_another_name,
     needs_none,
 )
 from poolviz.pools.custom.own_options import split_id
@@ -133,7 +134,9 @@ def lender_in(pool: Any, known: LendingMethods, id: str) -> tuple[Any, LendingMe
 
 def the_pool_within(owner: Any) -> Any:
     """Return the only library's pool, or engine, that an object holds; None if there is none, or
-    there are several."""
+    there are several, or if the object may lend by a method of its own."""
+    if lends_by_another_name(type(owner)):
+        return None
     held = [each for each in library_objects(owner) if each is not owner]
     return held[0] if len(held) == 1 else None
 

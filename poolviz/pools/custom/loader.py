@@ -44,7 +44,13 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.custom.code_names import FUNCTIONS
-from poolviz.pools.custom.methods import LendingMethods, is_one_use, lending_methods, lends
+from poolviz.pools.custom.methods import (
+    LendingMethods,
+    is_one_use,
+    lending_methods,
+    lends,
+    lends_by_another_name,
+)
 from poolviz.pools.custom.own_options import check_options, split_id, with_options
 from poolviz.pools.custom.places import place_of_error
 from poolviz.pools.custom.user_errors import phrase
@@ -318,7 +324,7 @@ def _around_holder(cls: type[Any], id: str, options: Mapping[str, str]) -> type[
         makes_waiting_pool,
     )
 
-    if not holds_pool(cls):
+    if lends_by_another_name(cls) or not holds_pool(cls):
         lending_methods(cls, id)  # raises what it lacks
     methods = LendingMethods("", None, makes_pool_for_tasks(cls))
     more = {"waits": True} if makes_waiting_pool(cls) else {}

@@ -67,6 +67,8 @@ _TASKS = (
     *("asyncpg.pool", "aiopg.pool", "aiomysql.pool", "psycopg_pool.pool_async"),
     *("psycopg_pool.null_pool_async", "sqlalchemy.ext.asyncio"),
 )
+_LIBRARIES_ACQUIRE = {"getconn", "acquire", "raw_connection"}
+_LIBRARIES_RELEASE = {"putconn", "release"}
 _LIFE = ("open", "close", "connect", "disconnect", "__aenter__", "__await__")
 
 
@@ -105,6 +107,19 @@ def lending_methods(
 def lends(owner: Any) -> bool:
     """Return whether a class, an object or a module has methods to lend by, of usual names."""
     return _pair(owner, "", "") is not None
+
+
+def lends_by_another_name(cls: type[Any]) -> bool:
+    """Return whether a class has a method that takes a connection of a library's pool, without an
+    argument and without giving it back, so that it may be its own way to lend."""
+    for name, method in inspect.getmembers(cls, inspect.isfunction):
+        function = inspect.unwrap(method)
+        names = set(function.__code__.co_names)
+        opens = any("_WITH" in each.opname for each in dis.get_instructions(function))
+        lends_one = names & _LIBRARIES_ACQUIRE and not (names & _LIBRARIES_RELEASE or opens)
+        if lends_one and not name.startswith("_") and not _required(cls, name):
+            return True
+    return False
 
 
 def is_one_use(cls: type[Any]) -> bool:

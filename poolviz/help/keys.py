@@ -26,6 +26,7 @@ KEYS = (
     ("Ctrl+R", "Run the session again, with other limits or another pool"),
     ("Ctrl+L", "List the sessions that are kept"),
     ("Ctrl+K", "Compare sessions"),
+    ("Ctrl+P", "Presets and lessons"),
     ("F1", "Help on what has the focus or is under the pointer"),
     ("Shift+F1", "What is this? Then click on a chart, a figure or a control"),
     ("F8", "Show or hide the figures"),

@@ -171,6 +171,7 @@ class _Check:
         connect = self._given_connect() if self._pool else {}
         duration = self._duration()
         changes = self._changes(duration)
+        self._check_remedy()
         if self._pool is None or limits is None or load is None:
             return None
         return Scenario(
@@ -189,6 +190,7 @@ class _Check:
 
     def check_conditions(self, parse: Callable[[str], Condition]) -> None:
         """Check each condition of `fail_if` by parsing it, and that what it names can change."""
+        self._check_figure(parse)
         if self._are_too_many("fail_if", len(self._draft.fail_if), MOST_CONDITIONS):
             return
         for index, text in enumerate(self._draft.fail_if):
@@ -202,6 +204,15 @@ class _Check:
                     self._wrong(key_path, error.problem)
                 else:
                     self._wrong((), str(error))
+
+    def _check_figure(self, parse: Callable[[str], Condition]) -> None:
+        """Note a lesson's figure that no condition could have."""
+        lesson = self._draft.lesson
+        if lesson is not None and lesson.figure:
+            try:
+                parse(f"{lesson.figure} > 0")
+            except ParameterError as error:
+                self._wrong(("lesson", "figure"), error.problem)
 
     def _check_condition(self, text: str, condition: Condition) -> None:
         quoted = f"'{shortened(text, 200)}'"
@@ -222,6 +233,21 @@ class _Check:
             self._known.find(condition.after)
         except ParameterError as error:
             raise ParameterError("--fail-if", f"{quoted}: {error}") from None
+
+    def _check_remedy(self) -> None:
+        """Note a lesson whose remedy isn't among the changes that its file has."""
+        lesson = self._draft.lesson
+        if lesson is None or lesson.mend_at is None:
+            return
+        if not any(self._is_at(written, lesson.mend_at) for written in self._draft.changes):
+            when = show_seconds(lesson.mend_at)
+            self._wrong(("lesson", "mend_at"), f"is {when}, and no change is made then.")
+
+    def _is_at(self, written: Mapping[str, object], moment: float) -> bool:
+        try:
+            return seconds_of(written.get("at")) == moment
+        except ValueError:  # which is a mistake of its own
+            return False
 
     def _find_pool(self) -> type[Pool] | None:
         if not self._is_sound(("pool",)):

@@ -13,6 +13,7 @@ import msgspec
 
 from poolviz.language import tr
 from poolviz.model.errors import MOST_PROBLEMS, InputError
+from poolviz.model.lesson import Lesson
 from poolviz.model.parameters import parse_seconds
 from poolviz.model.scenario import DEFAULT_POOL
 from poolviz.model.text import shortened
@@ -80,6 +81,7 @@ class Draft(msgspec.Struct, kw_only=True):
     seed: int = 1
     fail_if: list[str] = []
     replays: str = ""
+    lesson: Lesson | None = None
     source: Source | None = None
     mistakes: tuple[Mistake, ...] = ()
 

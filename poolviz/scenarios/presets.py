@@ -2,8 +2,8 @@
 
 To add a preset, put a scenario file into `resources/presets`: its name is the name of the file.
 Give it a `title` and, under `watch`, two sentences in each language on what to look at, which
-promise only what slow and fast machines show. Add a test of that promise to
-`tests/scenarios/test_presets.py`.
+promise only what slow and fast machines show, and a `lesson` (see `lesson_table.py`). Add a test of
+that promise to `tests/scenarios/test_presets.py`, which checks the lesson's remedy, too.
 """
 
 from __future__ import annotations

@@ -17,6 +17,9 @@ from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
 from poolviz.pools.base import Pool
 from poolviz.pools.custom.own_options import OWN_OPTIONS, option_schema
 from poolviz.pools.registry import POOLS, listings
+from poolviz.scenarios.lesson_table import KEYS as LESSON_KEYS
+from poolviz.scenarios.lesson_table import TEXTS as LESSON_TEXTS
+from poolviz.scenarios.lesson_table import lesson_schema
 from poolviz.scenarios.toml_file import KEYS
 
 Schema: TypeAlias = dict[str, Any]
@@ -78,6 +81,7 @@ def _top(figures: Iterable[str]) -> Schema:
         "changes": {"type": "array", "items": {"$ref": "#/$defs/moment"}},
         "duration": seconds_schema(minimum=0, exclusive=True),
         "seed": {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST, "default": 1},
+        "lesson": lesson_schema(figures),
         "fail_if": {
             "type": "array",
             "items": {
@@ -152,10 +156,18 @@ def as_text() -> str:
             "[limits]\n  The limits of its pool, as `poolviz pools` lists them.",
             f"[load]\n{declarations_as_text(SETTINGS)}",
             "[connect]\n  The connect arguments of its pool, as `poolviz pools` lists them.",
+            f"[lesson]\n{_lesson_as_text()}",
             f"[[changes]]\n  at, and any limit, setting of the load, or fault:\n"
             f"{declarations_as_text(FAULT_PARAMETERS)}",
         )
     )
+
+
+def _lesson_as_text() -> str:
+    """Return a line for each key of a lesson, and of its texts in a language."""
+    keys = "\n".join(f"  {key:<8} {about}" for key, about in LESSON_KEYS.items())
+    texts = "\n".join(f"    {key:<8} {about}" for key, about in LESSON_TEXTS.items())
+    return f"{keys}\n  en, es   The texts in that language, a table each:\n{texts}"
 
 
 def own_options_as_text() -> str:

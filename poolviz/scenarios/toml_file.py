@@ -14,11 +14,13 @@ import tomli_w
 
 from poolviz.language import tr
 from poolviz.model.errors import InputError
+from poolviz.model.lesson import Lesson
 from poolviz.model.parameters import INTEGER_LIMIT, suggest
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
 from poolviz.model.text import is_text, on_one_line, shortened
 from poolviz.pools.custom.own_options import problem_of, split_id, with_options
 from poolviz.scenarios.draft import Draft, Mistake, Source
+from poolviz.scenarios.lesson_table import lesson_as_table, read_lesson
 from poolviz.scenarios.toml_lines import KeyPath, lines_of, nests_deeper
 from poolviz.system.files import read_bytes
 
@@ -35,6 +37,7 @@ KEYS: Mapping[str, str] = {
     "changes": "What changes during the run: limits, settings of the load, and faults.",
     "duration": "How long to run: seconds, or text with a unit.",
     "seed": "The seed of the random numbers. The same seed repeats them.",
+    "lesson": "A question to predict, the right answer and why, and what mends it.",
     "fail_if": "Conditions that make the run fail: 'wait_p95 > 50ms', 'errors > 0 in segment 2'.",
 }
 LARGEST = 1 << 20  # bytes of a file
@@ -115,6 +118,7 @@ def draft_of(given: Mapping[str, Any], source: Source | None = None) -> Draft:
         duration=given.get("duration"),
         seed=reading.seed(),
         fail_if=reading.array("fail_if", str, tr("a text, such as 'wait_p95 > 50ms'")),
+        lesson=reading.lesson(),
         source=source,
     )
     reading.check_keys()
@@ -192,6 +196,17 @@ class _Reading:
                 texts[language] = text
         return texts
 
+    def lesson(self) -> Lesson | None:
+        """Return the lesson, None without one or with a mistake in it."""
+        if "lesson" not in self._given:
+            return None
+        before = len(self.mistakes)
+        table = self.table("lesson")
+        if len(self.mistakes) > before:
+            return None
+        lesson = read_lesson(table, self._wrong, shown)
+        return lesson if len(self.mistakes) == before else None
+
     def array(self, key: str, kind: type[Any], what: str) -> list[Any]:
         """Return the elements of the array under `key`.
 
@@ -268,4 +283,6 @@ def as_toml(draft: Draft, *comments: str) -> str:
     text += tomli_w.dumps({key: value for key, value in fields.items() if value is not None})
     for change in draft.changes:
         text += "\n[[changes]]\n" + tomli_w.dumps(change)
+    if draft.lesson is not None:
+        text += "\n" + tomli_w.dumps({"lesson": lesson_as_table(draft.lesson)})
     return text

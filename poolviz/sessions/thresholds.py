@@ -45,6 +45,8 @@ _OF_THE_RUN = ("open_after_close",)  # figures that segments don't have
 _TIMES = tuple(figure.key for figure in DECLARED.values() if figure.is_time)
 _STATISTICS = ("mean", "p50", "p95", "p99", "max")
 _CONNECTIONS = (
+    "opened",
+    "closed",
     "used_max",
     "used_mean",
     "open_max",

@@ -39,6 +39,7 @@ from poolviz.ui.errors_panel import ErrorsPanel
 from poolviz.ui.figures_panel import FiguresPanel
 from poolviz.ui.help_places import topic_of
 from poolviz.ui.language import SETTING, in_users_language
+from poolviz.ui.learning import Learning
 from poolviz.ui.member_choice import MemberChoice
 from poolviz.ui.pages import RUN, Pages
 from poolviz.ui.panel.control_panel import ControlPanel
@@ -54,10 +55,7 @@ from poolviz.ui.tiles import Tiles
 from poolviz.ui.toolbar.export_menu import ExportMenu
 from poolviz.ui.toolbar.preset_menu import PresetMenu
 from poolviz.ui.toolbar.toolbar import Toolbar
-from poolviz.ui.tour.bar import TourBar
-from poolviz.ui.tour.highlight import Highlight
 from poolviz.ui.tour.steps import ACTIVE, EXPORT, POOL, START
-from poolviz.ui.tour.tour import Tour
 from poolviz.ui.unexpected import contained
 from poolviz.ui.window_menu import WindowMenu
 
@@ -105,9 +103,13 @@ class Window(QMainWindow):
         self.presets = PresetMenu(controller.notices, self)
         self.pages = self._make_pages()
         self.refresher = Refresher(controller, self.charts, self)
-        self.tour = Tour(controller, settings, self)
-        self.tour_bar = TourBar(self.tour)
-        self.highlight = Highlight(self, theme)
+        self.learning = Learning(
+            *(controller, settings, theme_manager),
+            pages=self.pages,
+            file_opener=self.file_opener,
+            target=self._tour_target,
+            window=self,
+        )
         self.menu = WindowMenu(
             self,
             controller,
@@ -121,7 +123,8 @@ class Window(QMainWindow):
             show_help=self.show_help,
             choose_language=self.language_chosen.emit,
             language=str(settings.value(SETTING, "system")),
-            begin_tour=self._begin_tour,
+            begin_tour=self.learning.begin_tour,
+            show_presets=self.learning.show_presets,
         )
         self.charts.set_menu(self.menu.charts)
         self.toolbar = Toolbar(
@@ -199,7 +202,8 @@ class Window(QMainWindow):
         # Notices that appear must not move a slider away from the pointer.
         beside = QVBoxLayout()
         beside.setSpacing(0)
-        beside.addWidget(self.tour_bar)
+        beside.addWidget(self.learning.tour_bar)
+        beside.addWidget(self.learning.lesson_bar)
         beside.addWidget(self.banner)
         beside.addWidget(self.pages, 1)
         body.addLayout(beside, 1)
@@ -225,11 +229,9 @@ class Window(QMainWindow):
             *(self._show_members, self.tiles.refresh, self.errors.refresh, self._show_status),
             lambda _recorder: self._show_values(),
             lambda _recorder: controller.evaluation.update(),
-            lambda _recorder: self.tour.judge(),
+            self.learning.judge,
             lambda _recorder: self.cards.place(),
         )
-        self.tour.changed.connect(self._point)
-        self.tour_bar.presets_wanted.connect(self.toolbar.preset_button.click)
         self.pages.turned.connect(self._show_page)
         controller.changed.connect(self._show_state)
         controller.shown.changed.connect(self._show_session)
@@ -239,7 +241,6 @@ class Window(QMainWindow):
         controller.evaluation.changed.connect(self._show_result)
         self.figures.dismiss.clicked.connect(controller.ghost.remove)
         controller.values_changed.connect(self._show_values)
-        controller.changed.connect(self.tour.judge)
         controller.server_wanted.connect(self.ask_for_server)
         controller.tables_wanted.connect(self._ask_for_tables)
         controller.planned.connect(self._show_what_to_watch)
@@ -252,10 +253,11 @@ class Window(QMainWindow):
         self.panel.mistaken.connect(self._complain)
         self.panel.explained.connect(self.show_help)
         self.toolbar.own_server_wanted.connect(self.ask_for_server)
-        self.presets.chosen.connect(self.file_opener.open)
+        self.presets.chosen.connect(self.learning.run_preset)
+        self.presets.page_wanted.connect(self.learning.show_presets)
         self.presets.file_wanted.connect(self.file_opener.ask)
         self.export.wrote.connect(self.status.say)
-        self.export.wrote.connect(lambda _words: self.tour.note_kept())
+        self.export.wrote.connect(lambda _words: self.learning.tour.note_kept())
         self.export.failed.connect(self.banner.say)
         self.theme_manager.changed.connect(self._set_theme)
 
@@ -296,7 +298,7 @@ class Window(QMainWindow):
         """Note that another page is shown."""
         self.menu.sessions_action.setChecked(name == _SESSIONS)
         if name == _SESSIONS:
-            self.tour.note_kept()
+            self.learning.tour.note_kept()
         if name == RUN:
             self.refresher.draw_again()
             self.charts.setFocus()
@@ -333,22 +335,17 @@ class Window(QMainWindow):
     def _show_what_to_watch(self, scenario: Scenario) -> None:
         """Show a scenario's title and what to watch, until that is dismissed."""
         watch = in_users_language(scenario.watch)
-        if scenario.title or watch:
+        if self.learning.lesson.on:  # which says what it is about
+            self.banner.take_back(_WATCH)
+        elif scenario.title or watch:
             self.banner.say(
                 Notice(_WATCH, watch or tr("It runs as it is written."), heading=scenario.title)
             )
         else:
             self.banner.take_back(_WATCH)
 
-    def _begin_tour(self) -> None:
-        self.pages.turn_to(RUN)
-        self.tour.begin()
-
-    def _point(self) -> None:
-        """Put the frame around what the tour's step is done with."""
-        self.highlight.point_at(self._tour_target(self.tour.target) if self.tour.on else None)
-
     def _tour_target(self, name: str) -> QWidget | None:
+        """Return what a step of the tour is done with; None where there is none now."""
         toolbar = self.toolbar
         others: dict[str, QWidget] = {
             START: toolbar.run_button,
@@ -364,7 +361,7 @@ class Window(QMainWindow):
     # Display
 
     def _set_theme(self, theme: Theme) -> None:
-        pages = (self.pages, self.figures, self.highlight)
+        pages = (self.pages, self.figures, self.learning.highlight)
         for part in (self.charts, self.tiles, self.panel, self.toolbar, *pages):
             with contained():
                 part.set_theme(theme)
@@ -389,9 +386,7 @@ class Window(QMainWindow):
         self.refresher.draw_again()
         if controller.viewing is not None:
             self.banner.take_back(_WATCH)
-        useful = not controller.pool.one_client and not controller.scenario.watch
-        if controller.viewing is None and controller.state is State.RUNNING and useful:
-            self.tour.offer()
+        self.learning.offer_tour()
         if controller.state is State.CONNECTING or controller.busy:
             self.refresher.hurry()
 

@@ -53,11 +53,12 @@ class WindowMenu(QMenu):
         language: str,
         show_help: Callable[[str], object],
         begin_tour: Callable[[], object],
+        show_presets: Callable[[], object],
     ) -> None:
         super().__init__(window)
         self._window, self._controller = window, controller
         self._show_help, self.places = show_help, Places(window)
-        self._begin_tour = begin_tour
+        self._begin_tour, self._show_presets = begin_tour, show_presets
         self.setToolTipsVisible(True)
         self._choose_language, self._language = choose_language, language
         self._charts, self._panel, self._themes = charts, panel, theme_manager
@@ -120,6 +121,7 @@ class WindowMenu(QMenu):
         self._add(self, tr("Help"), "F1", lambda: self._show_help(self.places.topic))
         self._add(self, tr("What is this?"), "Shift+F1", self.places.point)
         self._add(self, tr("First tour"), "", self._begin_tour)
+        self._add(self, tr("Presets and lessons"), "Ctrl+P", self._show_presets)
         self._add(self, tr("Keys"), "", lambda: self._show_help("keys"))
         self._add(self, tr("About poolviz"), "", lambda: self._show_help("poolviz"))
         self._add(self, tr("Quit"), "Ctrl+Q", self._window.close)

@@ -16,15 +16,18 @@ import pytest
 
 from poolviz.engine.engine import Engine
 from poolviz.load.statements import needs_tables
+from poolviz.model.lesson import SUBJECTS
 from poolviz.model.messages import Report, RunEnded, ServerRestartRequested, StartRun
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Sample
+from poolviz.model.sample import TICK, Sample
 from poolviz.model.scenario import LANGUAGES, Change, Scenario
+from poolviz.runs.request import check_draft
 from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.presets import Preset, open_scenario, presets
 from poolviz.servers.dispatch import prepare_tables
 from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.remedies import before_and_after, measured
 from poolviz.sessions.result_text import text
 from poolviz.sessions.summary import RunSummary, SegmentSummary
 from tests.engine.runs import PATIENCE
@@ -50,6 +53,9 @@ NAMES = (
     "undersized",
     "welcome_to_the_jungle",
 )
+
+
+RATIO = 1.5  # by which a remedy changes the figure of its lesson, at least
 
 
 class Shown:
@@ -132,8 +138,33 @@ Run = Callable[..., Shown]
 
 @pytest.fixture
 def run(server: EmbeddedServer) -> Run:
-    """Return a function that runs a preset on the test session's server."""
-    return lambda name, factor, **instead: show(shortened(name, factor, **instead), server)
+    """Return a function that runs a preset on the test session's server, and checks that its
+    lesson's remedy does what the lesson says."""
+
+    def run(name: str, factor: float, **instead: Value) -> Shown:
+        shown = show(shortened(name, factor, **instead), server)
+        check_remedy(name, factor, shown.summary)
+        return shown
+
+    return run
+
+
+def check_remedy(name: str, factor: float, summary: RunSummary) -> None:
+    """Compare the figure of a lesson before and after the remedy, until the next change."""
+    lesson = open_scenario(Path(name)).lesson
+    assert lesson is not None
+    if not lesson.becomes:
+        return
+    assert lesson.mend_at is not None
+    mended_at = lesson.mend_at * factor
+    before, _ = before_and_after(summary, mended_at)
+    after = next(s for s in summary.segments if s.from_s >= mended_at - TICK and s.duration_s > 0.1)
+    assert before is not None
+    was, became = (known(measured(segment, lesson.figure)) for segment in (before, after))
+    if lesson.becomes == "lower":
+        assert was > RATIO * became, (lesson.figure, was, became)
+    else:
+        assert became > RATIO * was, (lesson.figure, was, became)
 
 
 @pytest.fixture
@@ -180,6 +211,20 @@ def test_a_preset_says_what_to_watch_in_two_sentences(preset: Preset) -> None:
     assert scenario.duration is not None
     assert 15 <= scenario.duration <= 30
     assert min(change.at for change in scenario.changes) <= scenario.duration * 0.6
+
+
+@pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.name)
+def test_a_preset_has_a_lesson_in_both_languages(preset: Preset) -> None:
+    lesson = preset.draft.lesson
+    assert lesson is not None
+    assert lesson.subject in SUBJECTS
+    assert set(lesson.texts) == set(LANGUAGES)
+    for texts in lesson.texts.values():
+        assert len(set(texts.choices)) == 3
+        assert texts.question.endswith("?")
+        assert all(len(choice) <= 85 for choice in texts.choices), "they stand on a line each"
+        assert len(texts.why) < 420
+    assert check_draft(preset.draft).title == preset.title
 
 
 def test_clients_of_a_healthy_pool_do_not_wait(run: Run) -> None:
@@ -319,7 +364,9 @@ def test_queue_pool_serves_a_few_and_starves_the_others(run: Run) -> None:
 def test_an_engine_replaces_dead_connections_that_the_pool_hands_out(
     own_server: EmbeddedServer,
 ) -> None:
-    segments = show(shortened("server_restart", 0.45), own_server).summary.segments
+    summary = show(shortened("server_restart", 0.45), own_server).summary
+    check_remedy("server_restart", 0.45, summary)
+    segments = summary.segments
     assert sum("restart_server" in segment.faults for segment in segments) == 3
     # Some are of the time when there was no server, whatever the pool does.
     errors: Counter[tuple[Value, Value]] = Counter()
@@ -343,6 +390,7 @@ def test_a_cancelled_release_costs_a_connection_unless_it_is_completed(run: Run)
 @pytest.mark.on_demand  # a machine that does other things doesn't open a thousand in time
 def test_the_server_lets_no_more_than_a_thousand_in(own_server: EmbeddedServer) -> None:
     shown = show(shortened("too_many_clients", 0.75, ramp_time=2.0), own_server)
+    check_remedy("too_many_clients", 0.75, shown.summary)
     crowded, queued, _ = shown.segments
     assert 500 < crowded.connections.open_max < 1000  # a slow machine opens fewer in time
     assert set(crowded.errors) == {"OperationalError"}

@@ -263,8 +263,8 @@ def window_menu(stand: Stand) -> Iterator[None]:
 def tour(stand: Stand) -> Iterator[None]:
     """The second step of the first tour."""
     run(stand, 3)
-    stand.window.tour.begin()
-    stand.window.tour.skip()
+    stand.window.learning.tour.begin()
+    stand.window.learning.tour.skip()
     yield
 
 

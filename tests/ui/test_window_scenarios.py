@@ -164,7 +164,7 @@ def test_a_preset_ends_the_run_and_runs_as_it_is_written_with_what_to_watch_abov
     assert line is not None
     assert (line.heading, line.text) == (preset.title, preset.watch["en"])
     assert window.toolbar.preset_button.text() == f"Preset: {preset.title}"
-    assert not window.tour.on
+    assert not window.learning.tour.on
     line.close_button.click()
     window.controller.stop()
     until(qtbot, lambda: window.controller.state is State.READY)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.language import tr
+from poolviz.model.lesson import Lesson
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import is_built_in
 from poolviz.runs.request import check_draft
@@ -35,6 +37,7 @@ class _Opened:
 
     scenario: Scenario
     dsn: str | None
+    lesson: Lesson | None
 
 
 class FileOpener(QObject):
@@ -42,6 +45,8 @@ class FileOpener(QObject):
 
     A file with mistakes changes nothing.
     """
+
+    lesson_opened = Signal(object, object, object)  # Lesson, Scenario, and its DSN or None
 
     def __init__(self, controller: Controller, window: QWidget) -> None:
         super().__init__(window)
@@ -67,8 +72,9 @@ class FileOpener(QObject):
         dialog.fileSelected.connect(lambda name: self.open(Path(name)))
         dialog.open()
 
-    def open(self, path: Path) -> None:
-        """Show a session, or run a scenario. On a server of the user's, Start runs it."""
+    def open(self, path: Path, *, lesson: bool = True) -> None:
+        """Show a session, run a scenario, or with `lesson` ask the question that it may have.
+        On a server of the user's, Start runs it."""
         if path.suffix.lower() == SESSION:
             self._controller.view_session(path)
             return
@@ -80,7 +86,9 @@ class FileOpener(QObject):
             self._refuse(path, error)
 
         def check(draft: Draft) -> None:
-            controller.file_worker.do(lambda: _checked(draft, dsn), self._take, refuse)
+            controller.file_worker.do(
+                lambda: _checked(draft, dsn), partial(self._take, lesson), refuse
+            )
 
         def learn(draft: Draft) -> None:
             if is_built_in(draft.pool):
@@ -90,8 +98,11 @@ class FileOpener(QObject):
 
         controller.file_worker.do(lambda: read_draft(path), learn, refuse)
 
-    def _take(self, opened: _Opened) -> None:
+    def _take(self, lesson: bool, opened: _Opened) -> None:
         self._controller.notices.take_back(_TOPIC)
+        if lesson and opened.lesson is not None:
+            self.lesson_opened.emit(opened.lesson, opened.scenario, opened.dsn)
+            return
         self._controller.perform(opened.scenario, opened.dsn)
 
     def _refuse(self, path: Path, error: BaseException) -> None:
@@ -145,4 +156,4 @@ def _checked(draft: Draft, dsn: str | None) -> _Opened:
     own = draft.dsn
     if own is None and dsn is not None:
         draft = draft.with_fields(dsn=dsn)
-    return _Opened(check_draft(draft), own)
+    return _Opened(check_draft(draft), own, draft.lesson)

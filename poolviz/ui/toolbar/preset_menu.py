@@ -20,6 +20,7 @@ class PresetMenu(QMenu):
     """Emits which preset was chosen. The presets are read when the menu is first opened."""
 
     chosen = Signal(Path)
+    page_wanted = Signal()  # the page of presets, with their lessons
     file_wanted = Signal()  # one of the user's own scenarios instead
 
     def __init__(self, notices: Notices, parent: QWidget) -> None:
@@ -27,6 +28,8 @@ class PresetMenu(QMenu):
         self._notices = notices
         self._filled = False
         self.setToolTipsVisible(True)
+        self.addAction(tr("All presets, with what they teach…")).triggered.connect(self.page_wanted)
+        self.addSeparator()
         self._open = self.addAction(tr("Open a scenario…"))
         self._open.triggered.connect(self.file_wanted)
         self.aboutToShow.connect(self.fill)

@@ -13,6 +13,7 @@ import msgspec
 
 from poolviz.commands.console import Console
 from poolviz.commands.drafts import draft_from, with_options, with_own_pool
+from poolviz.language import number, tr, trn
 from poolviz.model.errors import InputError
 from poolviz.model.messages import Report
 from poolviz.model.parameters import parse_seconds, show_seconds
@@ -22,7 +23,7 @@ from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.folder import is_session_file
 from poolviz.sizing.api import SizingListener, SizingRequest, find_size
 from poolviz.sizing.points import Point
-from poolviz.sizing.sizing import Predicted, Sizing
+from poolviz.sizing.sizing import Budget, Predicted, Sizing
 from poolviz.sizing.sweep import Progress, Sweep
 from poolviz.sizing.swept_limits import Range
 from poolviz.sizing.target import Aim
@@ -62,7 +63,10 @@ def find_and_print(asked: SizeOptions) -> int:
     for path in answers:
         if path.suffix.lower() != _JSON:
             raise InputError(
-                f"--out {path}: the answer is written as .json, a session as .poolviz."
+                tr(
+                    "--out {path}: the answer is written as .json, a session as .poolviz.",
+                    path=str(path),
+                )
             )
     with Runner() as runner:
         wanted = _request(asked, runner)
@@ -77,7 +81,7 @@ def find_and_print(asked: SizeOptions) -> int:
         write_text(path, msgspec.json.format(msgspec.json.encode(sizing.as_object())).decode())
     click.echo(msgspec.json.encode(sizing.as_object()) if asked.as_json else as_text(sizing))
     if sizing.session is not None:
-        console.say(f"The session is kept in {sizing.session}.")
+        console.say(tr("The session is kept in {path}.", path=sizing.session))
     console.wrote(answers)
     if interrupted():
         return INTERRUPTED
@@ -116,7 +120,9 @@ def _request(asked: SizeOptions, runner: Runner) -> SizingRequest:
     except ValueError:
         budget = math.nan
     if not math.isfinite(budget):
-        raise InputError(f"--budget {asked.budget}: it takes a time, such as 90 or 3min.")
+        raise InputError(
+            tr("--budget {given}: it takes a time, such as 90 or 3min.", given=asked.budget)
+        )
     sessions = [path for path in asked.out if is_session_file(path)]
     return SizingRequest(
         RunRequest.of(draft, sessions),
@@ -178,7 +184,12 @@ class _SweepConsole(SizingListener):
         left = max(progress.budget_s - progress.done_s, 0.0)
         share = min(progress.done_s / progress.budget_s, 1.0)
         size = " × ".join(map(str, progress.sizes))
-        text = f"size {size}, measurement {progress.visit}, about {left:.0f} s left"
+        text = tr(
+            "size {size}, measurement {visit}, about {left:.0f} s left",
+            size=size,
+            visit=progress.visit,
+            left=left,
+        )
         if self._terminal:
             bar = ("█" * round(20 * share)).ljust(20, "░")
             click.echo(f"\r\x1b[K{bar} {text}", err=True, nl=False)
@@ -196,40 +207,59 @@ class _SweepConsole(SizingListener):
 def as_text(sizing: Sizing) -> str:
     """Return the answer as lines for a terminal."""
     said = {each.sizes: each for each in sizing.predictions}
-    names = " × ".join(sizing.limits)
-    lines = [
-        f"pool      {sizing.pool}",
-        f"server    {sizing.server}",
-        f"answer    {sizing.sentence}",
-        "",
-        f"{names:>12}  connections  operations/s    95 % interval  wait p95  model  used  failures",
-    ]
+    heads = (
+        *(" × ".join(sizing.limits), tr("connections"), tr("operations/s"), tr("95 % interval")),
+        *(tr("wait p95"), tr("model"), tr("in use"), tr("failures")),
+    )
     chosen = sizing.recommendation.sizes
-    for point in sizing.points:
-        lines.append(_row(point, said.get(point.sizes), "◀" if point.sizes == chosen else ""))
-    lines.append("")
+    rows = [heads, *(_cells(point, said.get(point.sizes)) for point in sizing.points)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    lines = ["  ".join(map(str.rjust, row, widths)) for row in rows]
+    for place, point in enumerate(sizing.points, 1):
+        if point.sizes == chosen:
+            lines[place] += "  ◀"
+    first = [
+        (tr("pool"), sizing.pool),
+        (tr("server"), sizing.server),
+        (tr("answer"), sizing.sentence),
+    ]
+    more = []
     if sizing.budget is not None and sizing.budget.free is not None:
-        budget = sizing.budget
-        lines.append(
-            f"budget    {budget.free} of {budget.max_connections} connections were free: "
-            f"{budget.processes} processes with {budget.connections} each."
-        )
-    for rule in sizing.rules:
-        lines.append(f"rule      {rule.name}: {rule.size}")
-    lines += [f"note      {note}" for note in sizing.notes]
-    return "\n".join(lines).rstrip()
+        more.append((tr("budget"), _budget(sizing.budget)))
+    more += [(tr("rule"), f"{rule.name}: {rule.size}") for rule in sizing.rules]
+    more += [(tr("note"), note) for note in sizing.notes]
+    width = max(len(name) for name, _ in (*first, *more)) + 3
+
+    def shown(named: Sequence[tuple[str, str]]) -> list[str]:
+        return [f"{name.ljust(width)}{text}" for name, text in named]
+
+    return "\n".join([*shown(first), "", *lines, "", *shown(more)]).rstrip()
 
 
-def _row(point: Point, said: Predicted | None, mark: str) -> str:
-    rate = point.throughput_per_s
+def _budget(budget: Budget) -> str:
+    assert budget.free is not None and budget.processes is not None
+    return trn(
+        "{free} of {most} connections were free: {n} process with {each} each.",
+        "{free} of {most} connections were free: {n} processes with {each} each.",
+        budget.processes,
+        free=budget.free,
+        most=budget.max_connections,
+        each=budget.connections,
+    )
+
+
+def _cells(point: Point, said: Predicted | None) -> tuple[str, ...]:
+    rate, wait = point.throughput_per_s, point.wait_p95_s.value
     interval = "–"
     if rate.low is not None and rate.high is not None:
-        interval = f"{rate.low:,.0f} to {rate.high:,.0f}"
-    wait = point.wait_p95_s.value
-    model = "–" if said is None else f"{said.throughput_per_s:,.0f}"
-    size = " × ".join(map(str, point.sizes))
+        interval = tr("{low:,.0f} to {high:,.0f}", low=rate.low, high=rate.high)
     return (
-        f"{size:>12}  {point.connections:>11}  {rate.value or 0:>12,.0f}  {interval:>15}  "
-        f"{'–' if wait is None else show_seconds(wait):>8}  {model:>5}  {point.used_mean:>4.1f}  "
-        f"{point.failures:>8} {mark}"
-    ).rstrip()
+        " × ".join(map(str, point.sizes)),
+        number(point.connections),
+        number(rate.value or 0.0, ",.0f"),
+        interval,
+        "–" if wait is None else show_seconds(wait),
+        "–" if said is None else number(said.throughput_per_s, ",.0f"),
+        number(point.used_mean, ".1f"),
+        number(point.failures),
+    )

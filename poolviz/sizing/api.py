@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from poolviz.language import tr, trn
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import Report
 from poolviz.model.parameters import Value
@@ -55,10 +56,14 @@ class SizingRequest:
     def __post_init__(self) -> None:
         pool = pool_class(self.request.scenario.pool)
         if len(self.ranges) > 2:
-            raise InputError("At most two limits can be swept at once.")
+            raise InputError(tr("At most two limits can be swept at once."))
         if self.budget < SHORTEST_BUDGET:
             raise InputError(
-                f"--budget {self.budget:g}: at least {SHORTEST_BUDGET:g} s are needed."
+                tr(
+                    "--budget {given}: at least {least:g} s are needed.",
+                    given=f"{self.budget:g}",
+                    least=SHORTEST_BUDGET,
+                )
             )
         for each in self.ranges:
             check_range(pool, each)
@@ -180,12 +185,14 @@ def find_size(
                     sweep.measure()
                 except SweepCancelled:
                     complete = False
-                    notes.append("The sweep was cancelled: not every size was measured as often.")
+                    notes.append(
+                        tr("The sweep was cancelled: not every size was measured as often.")
+                    )
         finally:
             runner.end_run()
         points = sweep.points()
         if not points:
-            raise PoolvizError("Nothing was measured.")
+            raise PoolvizError(tr("Nothing was measured."))
         if sampler.problem:
             notes.append(sampler.problem)
         path = recorder.path
@@ -217,9 +224,9 @@ def rules_of_the_field() -> list[Rule]:
     """Return what the field's rules of thumb say for a server on this machine."""
     cores = os.cpu_count() or 1
     return [
-        Rule(name="HikariCP: 2 × cores + 1 disk", size=2 * cores + 1),
-        Rule(name="CockroachDB: 4 × cores", size=4 * cores),
-        Rule(name="Oracle: 10 × cores at most", size=10 * cores),
+        Rule(name=tr("HikariCP: 2 × cores + 1 disk"), size=2 * cores + 1),
+        Rule(name=tr("CockroachDB: 4 × cores"), size=4 * cores),
+        Rule(name=tr("Oracle: 10 × cores at most"), size=10 * cores),
     ]
 
 
@@ -227,9 +234,14 @@ def _plain(scenario: Scenario) -> tuple[Scenario, list[str]]:
     """Return the scenario without changes, conditions and end, and what is said about that."""
     notes = []
     if scenario.changes:
-        count = len(scenario.changes)
-        what = "change or fault" if count == 1 else "changes and faults"
-        notes.append(f"The scenario's {count} {what} are left out: a sweep has changes of its own.")
+        notes.append(
+            trn(
+                "A change or fault of the scenario is left out: a sweep has changes of its own.",
+                "{n} changes and faults of the scenario are left out: a sweep has changes of its "
+                "own.",
+                len(scenario.changes),
+            )
+        )
     return msgspec.structs.replace(scenario, changes=(), fail_if=(), duration=None), notes
 
 
@@ -244,14 +256,26 @@ def _prepared(
         size = size_limit(pool, limits)
         for key in overflow_limits(pool, size, limits):
             if key not in wanted.given and limits[key]:
-                notes.append(f"{key} is 0 in the sweep, so that {size} alone says the size.")
+                notes.append(
+                    tr(
+                        "{key} is 0 in the sweep, so that {size} alone says the size.",
+                        key=key,
+                        size=size,
+                    )
+                )
                 limits[key] = 0
         ranges = [Range(size, 1, _highest(scenario))]
     else:
         swept = {each.key for each in ranges}
         for key in overflow_limits(pool, ranges[0].key, limits):
             if key not in swept and limits[key]:
-                notes.append(f"{key} stays at {limits[key]}: so many more connections than that.")
+                notes.append(
+                    tr(
+                        "{key} stays at {value}: the pool has so many connections more.",
+                        key=key,
+                        value=int(limits[key]),
+                    )
+                )
     if len(ranges) == 1:
         ranges = [_without_deadlocks(pool, scenario, limits, ranges[0], notes)]
     room = target.free_connections
@@ -283,8 +307,11 @@ def _without_deadlocks(
     if at_low is None or at_low >= bound:
         return swept
     notes.append(
-        f"Below {bound} connections, clients that hold one and wait for another can all wait for "
-        "one another: no smaller size was tried."
+        tr(
+            "Below {bound} connections, clients that hold one and wait for another can all wait "
+            "for one another: no smaller size was tried.",
+            bound=bound,
+        )
     )
     low = swept.low + bound - at_low
     return replace(swept, low=low, high=max(swept.high, low + 1))
@@ -306,8 +333,19 @@ def _with_room(
     fitting = first.high - (most - room)
     if fitting <= first.low:
         raise InputError(
-            f"There is no room for this sweep: it would need up to {most} connections, and the "
-            f"server has {room} for it. Sweep fewer, or free some."
+            tr(
+                "There is no room for this sweep: it would need up to {most} connections, and the "
+                "server has {room} for it. Sweep fewer, or free some.",
+                most=most,
+                room=room,
+            )
         )
-    notes.append(f"{first.key} above {fitting} wasn't tried: the server has {room} for the sweep.")
+    notes.append(
+        tr(
+            "{key} above {fitting} wasn't tried: the server has {room} for the sweep.",
+            key=first.key,
+            fitting=fitting,
+            room=room,
+        )
+    )
     return [replace(first, high=fitting), *others]

@@ -11,6 +11,7 @@ from typing import Self
 
 import psutil
 
+from poolviz.language import tr
 from poolviz.servers.monitor import Monitor
 from poolviz.sizing.points import Observation
 
@@ -54,7 +55,7 @@ class ServerSampler:
             self._observe()
         except Exception as error:
             _logger.exception("observing the server failed")
-            self.problem = f"What the server does isn't known: {error!r}."
+            self.problem = tr("What the server does isn't known: {error}.", error=repr(error))
 
     def _observe(self) -> None:
         monitor = self._make_monitor()

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.parameters import Value
 from poolviz.pools.registry import pool_class
 from poolviz.sizing.advice import (
@@ -132,7 +133,7 @@ def conclude(
         target=str(aim),
         recommendation=found,
         bottleneck=limit,
-        sentence=f"{_answer(found, limits, str(aim), chosen)} {_WHY[limit]}",
+        sentence=f"{_answer(found, limits, str(aim), chosen)} {tr(_WHY[limit])}",
         points=points,
         predictions=predictions(points, load),
         rules=list(rules),
@@ -179,31 +180,58 @@ def _finite(seconds: float) -> float | None:
 
 
 _WHY = {
-    Bottleneck.POOL: "The pool is what limits the throughput: with more connections it grows on.",
-    Bottleneck.CPU: "The processors are what limits the throughput: more connections don't help.",
-    Bottleneck.LOCKS: "Locks are what limits the throughput: statements wait for one another, and "
-    "more connections make more of them wait.",
-    Bottleneck.HOLD: "Connections are held without work for most of the time that they are in "
-    "use: holding them for less would do as much with fewer.",
-    Bottleneck.GENERATOR: "The load generator was at its own limit, so that the server and the "
-    "pool may take more than was measured: take fewer clients, or a statement that takes longer.",
-    Bottleneck.CLIENTS: "The clients are what limits the throughput: they don't ask for more.",
-    Bottleneck.NOT_KNOWN: "What limits the throughput isn't known.",
+    Bottleneck.POOL: tr_noop(
+        "The pool is what limits the throughput: with more connections it grows on."
+    ),
+    Bottleneck.CPU: tr_noop(
+        "The processors are what limits the throughput: more connections don't help."
+    ),
+    Bottleneck.LOCKS: tr_noop(
+        "Locks are what limits the throughput: statements wait for one another, and more "
+        "connections make more of them wait."
+    ),
+    Bottleneck.HOLD: tr_noop(
+        "Connections are held without work for most of the time that they are in use: holding "
+        "them for less would do as much with fewer."
+    ),
+    Bottleneck.GENERATOR: tr_noop(
+        "The load generator was at its own limit, so that the server and the pool may take more "
+        "than was measured: take fewer clients, or a statement that takes longer."
+    ),
+    Bottleneck.CLIENTS: tr_noop(
+        "The clients are what limits the throughput: they don't ask for more."
+    ),
+    Bottleneck.NOT_KNOWN: tr_noop("What limits the throughput isn't known."),
 }
 
 
 def _answer(found: Recommendation, limits: Sequence[str], target: str, chosen: Point) -> str:
     """Return the answer as a sentence; `chosen` is the best size where none is recommended."""
     if found.sizes is None:
-        reason = f"No size meets {target}." if target else "No size was without failures."
-        return f"{reason} The best throughput was that of {_named(limits, chosen.sizes)}."
-    interval = ""
+        best = _named(limits, chosen.sizes)
+        if target:
+            return tr(
+                "No size meets {target}. The best throughput was that of {sizes}.",
+                target=target,
+                sizes=best,
+            )
+        return tr(
+            "No size was without failures. The best throughput was that of {sizes}.", sizes=best
+        )
+    sizes = _named(limits, found.sizes)
     if len(limits) == 1 and (found.low, found.high) != (found.sizes[0],) * 2:
-        interval = f" ({found.low} to {found.high})"
-    best = f"{_named(limits, found.sizes)}{interval}"
-    met = f" that meets {target}" if target else ""
-    what = f"{best} is the smallest size with 95 % of the best throughput{met}."
-    return f"Too noisy to be sure: {what}" if found.verdict is Verdict.TOO_NOISY else what
+        sizes = tr("{size} ({low} to {high})", size=sizes, low=found.low, high=found.high)
+    if target:
+        said = tr(
+            "{sizes} is the smallest size with 95 % of the best throughput that meets {target}.",
+            sizes=sizes,
+            target=target,
+        )
+    else:
+        said = tr("{sizes} is the smallest size with 95 % of the best throughput.", sizes=sizes)
+    if found.verdict is Verdict.TOO_NOISY:
+        return tr("Too noisy to be sure: {answer}", answer=said)
+    return said
 
 
 def _named(limits: Sequence[str], sizes: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ from itertools import pairwise, product
 from time import monotonic
 from typing import Any
 
+from poolviz.language import tr
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import ChangeRefused, Report
 from poolviz.model.scenario import Scenario
@@ -41,7 +42,7 @@ class SweepCancelled(PoolvizError):
     """A sweep was cancelled; what was measured until then is kept."""
 
     def __init__(self) -> None:
-        super().__init__("The sweep was cancelled.")
+        super().__init__(tr("The sweep was cancelled."))
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,13 @@ class Sweep:
         while not self._in_force():
             self._pause()
             if self.refusals.last:
-                raise PoolvizError(f"The pool refused a size: {self.refusals.last}")
+                raise PoolvizError(
+                    tr("The pool refused a size: {reason}", reason=self.refusals.last)
+                )
             if monotonic() > limit:
-                raise PoolvizError(f"The pool didn't take {self._said(sizes)} within 30 s.")
+                raise PoolvizError(
+                    tr("The pool didn't take {sizes} within 30 s.", sizes=self._said(sizes))
+                )
         begin = self._recorder.duration
         while self._recorder.duration - begin < length:
             self._pause()
@@ -183,7 +188,7 @@ class Sweep:
         if self.runner.wait(self.run, _LOOK):
             ended = self.run.ended
             reason = ended.failure if ended is not None else ""
-            raise PoolvizError(reason or "The run ended before every size was measured.")
+            raise PoolvizError(reason or tr("The run ended before every size was measured."))
 
     def _said(self, sizes: Sizes) -> str:
         return ", ".join(f"{key}={size}" for key, size in zip(self._keys, sizes, strict=True))

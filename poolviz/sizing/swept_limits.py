@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Count, Value
 from poolviz.pools.base import Pool
@@ -36,7 +37,12 @@ class Range:
     def of(cls, key: str, low: int, high: int) -> Range:
         """Return the range from `low` to `high`. InputError if there is nothing in it."""
         if high <= low:
-            raise InputError(f"{key}={low}..{high}: a range goes from a lower to a higher number.")
+            raise InputError(
+                tr(
+                    "{range}: a range goes from a lower to a higher number.",
+                    range=f"{key}={low}..{high}",
+                )
+            )
         return cls(key, low, high)
 
     def values(self) -> list[int]:
@@ -53,7 +59,9 @@ def size_limit(pool: type[Pool], limits: Mapping[str, Value]) -> str:
             low, high = (pool.capacity({**limits, key: probe}) for probe in _PROBES)
             if low is not None and high is not None and high - low == _PROBES[1] - _PROBES[0]:
                 return key
-    raise InputError(f"{pool.id} has no limit of how many connections it opens: no size to find.")
+    raise InputError(
+        tr("{pool} has no limit of how many connections it opens: no size to find.", pool=pool.id)
+    )
 
 
 def overflow_limits(pool: type[Pool], size: str, limits: Mapping[str, Value]) -> list[str]:
@@ -72,7 +80,7 @@ def check_range(pool: type[Pool], swept: Range) -> None:
     bounds."""
     limit = pool.limits.find(swept.key)
     if not isinstance(limit, Count):
-        raise InputError(f"{swept.key} is not a whole number: only those can be swept.")
+        raise InputError(tr("{key} is not a whole number: only those can be swept.", key=swept.key))
     limit.check(swept.low)
     limit.check(swept.high)
 

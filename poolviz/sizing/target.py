@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from poolviz.language import tr
 from poolviz.model.errors import ParameterError
 from poolviz.model.parameters import suggest
 from poolviz.sessions.thresholds import Threshold
@@ -41,9 +42,13 @@ class Aim:
             except ParameterError as error:
                 raise ParameterError("--target", error.problem) from None
             if condition.figure not in FIGURES or condition.scope.words:
-                known = suggest(condition.figure, FIGURES)
                 raise ParameterError(
-                    "--target", f"'{text}': it takes a figure of a size, without a scope: {known}."
+                    "--target",
+                    tr(
+                        "'{text}': it takes a figure of a size, without a scope: {known}.",
+                        text=text,
+                        known=suggest(condition.figure, FIGURES),
+                    ),
                 )
             found.append(condition)
         return cls(tuple(found))

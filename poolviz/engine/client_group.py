@@ -112,11 +112,20 @@ class ClientGroup(ABC, Generic[_Client]):
 
     The control thread calls every method but `buffers`, `take…` and `reported_counts`, which belong
     to whoever takes a sample. `on_problem` gets a topic and a sentence, from any thread, where
-    clients end other than by being stopped, or can't be started. The run goes on.
+    clients end other than by being stopped, or can't be started. The run goes on. `numbers` has the
+    connections' numbers by the `id` of the driver's object.
     """
 
-    def __init__(self, kind: type[Pool], conninfo: str, seed: int, on_problem: Problem) -> None:
+    def __init__(
+        self,
+        kind: type[Pool],
+        conninfo: str,
+        seed: int,
+        on_problem: Problem,
+        numbers: Mapping[int, int],
+    ) -> None:
         self._kind = kind
+        self._numbers = numbers
         self._dialect = dialect_of(conninfo)
         self._seed = seed
         self._on_problem = on_problem
@@ -262,6 +271,7 @@ class ClientGroup(ABC, Generic[_Client]):
                     client_faults=self.client_faults,
                     error_kinds=self.error_kinds,
                     seed=self._seed,
+                    numbers=self._numbers,
                 )
             )
             for number in numbers

@@ -26,6 +26,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from poolviz.engine.lane_tracker import ClientEvents, LaneTracker
 from poolviz.load import event_buffer as events
 from poolviz.load.error_kinds import CountedKind
 from poolviz.load.event_buffer import EventBuffer, stamper
@@ -76,6 +77,7 @@ _TIMED_OUT = _those(events.TIMED_OUT, events.TIMED_OUT_LATE)
 _USED = _those(events.RELEASED, events.BROKEN, events.RETURNED)
 
 _NS = 1e-9
+_NO_STAMPS = array("q")
 _Number = TypeVar("_Number", int, float)
 _States = NDArray[np.int64] | int  # one number if a level did not change
 
@@ -159,6 +161,11 @@ def _taken(values: array[_Number], n: int) -> array[_Number]:
     return front
 
 
+def _taken_until(stamps: array[int], until: int) -> array[int]:
+    """Remove and return the stamps up to `until`."""
+    return _taken(stamps, bisect_right(stamps, until)) if stamps else _NO_STAMPS
+
+
 def _taken_errors(errors: list[CountedKind], n: int) -> list[CountedKind]:
     """Remove and return the first `n` errors."""
     taken = errors[:n]
@@ -192,6 +199,7 @@ class Tick:
         self.longest_waits: dict[int, float] = {}
         self.wait, self.use, self.create, self.retry = (Histogram() for _ in range(4))
         self.oldest_age = self.mean_age = 0.0  # seconds, of the connections open at its end
+        self.lanes = b""  # see `model/lanes.py`
 
 
 class Meter:
@@ -206,6 +214,7 @@ class Meter:
         self.began = self._then = perf_counter_ns()
         self._now = dict.fromkeys(_EFFECTS, 0)
         self._longest: dict[int, int] = {}  # ns: the longest wait of each client in this segment
+        self._lanes = LaneTracker(by_holder=shares)
         self._opened_at: dict[int, int] = {}  # by number, of the connections that are open
 
     @property
@@ -236,7 +245,13 @@ class Meter:
         tick.opened, tick.closed = len(opened), len(closed)
         tick.create.add(np.frombuffer(taken.took, dtype=np.float64))
         self._set_ages(tick, taken)
-        stamps, kinds = self._take_clients(buffers, tick, until)
+        stamps, kinds, clients = self._take_clients(buffers, tick, until)
+        tick.lanes = self._lanes.tick(
+            tick.start,
+            clients,
+            list(zip(opened, taken.opened_numbers, taken.took, strict=True)),
+            list(zip(closed, taken.closed_numbers, strict=True)),
+        )
         none = array("q")
         due, dropped, waited = requests.take(until) if requests is not None else (none, none, none)
         self._add_unfinished(tick, np.frombuffer(waited, dtype=np.int64))
@@ -275,9 +290,11 @@ class Meter:
 
     def _take_clients(
         self, buffers: Iterable[EventBuffer], tick: Tick, until: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """Take the clients' events and count them into `tick`; return stamps and kinds."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8], list[ClientEvents]]:
+        """Take the clients' events and count them into `tick`; return stamps and kinds, of all
+        together and of each."""
         pieces, kind_pieces, before, owners = [], [], [], []
+        clients: list[ClientEvents] = []
         own_waits = array("d")
         late: list[array[int]] = []
         for buffer in buffers:
@@ -289,6 +306,15 @@ class Meter:
                 tick.per_client[buffer.number] = 0
                 buffer.known = True
             taken = buffer.take(until)
+            held = _taken_until(buffer.held, until)
+            held_in_transaction = _taken_until(buffer.held_in_transaction, until)
+            if taken is not None or held or held_in_transaction:
+                stamped, noted = taken[:2] if taken is not None else (_NO_STAMPS, bytearray())
+                got = noted.count(events.ACQUIRED) + noted.count(events.ACQUIRED_LATE)
+                numbers = _taken(buffer.connections, got)
+                clients.append(
+                    ClientEvents(buffer, stamped, noted, numbers, held, held_in_transaction)
+                )
             if taken is not None:
                 pieces.append(taken[0])
                 kind_pieces.append(taken[1])
@@ -312,7 +338,7 @@ class Meter:
             if late:
                 since[_LATE[kinds]] += np.frombuffer(b"".join(late), dtype=np.int64)
             self._count(tick, kinds, since, starts, owners)
-        return stamps, kinds
+        return stamps, kinds, clients
 
     def _count_waiting(self, tick: Tick, buffers: Collection[EventBuffer]) -> None:
         """Count the waits of clients that are in acquire at the end of `tick`."""

@@ -186,6 +186,7 @@ class Sampler:
             clients_restarted=self._client_group.take_restarted(),
             oldest_age=tick.oldest_age,
             mean_age=tick.mean_age,
+            lanes=tick.lanes,
         )
         self._index += 1
         self._missed = 0

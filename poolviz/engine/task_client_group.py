@@ -56,7 +56,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
         on_problem: Problem,
         connect: Mapping[str, Value] = NOTHING,
     ) -> None:
-        super().__init__(kind, conninfo, seed, on_problem)
+        super().__init__(kind, conninfo, seed, on_problem, connections.numbers)
         self._patience = patience
         self._blocked = False
         self._loop = asyncio.new_event_loop()

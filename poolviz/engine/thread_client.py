@@ -127,6 +127,7 @@ class _Steps:
         self._acquire, self._release = calls.acquire, calls.release
         self.execute, self.begin = calls.execute, calls.begin
         self.commit, self.rollback = calls.commit, calls.rollback
+        self.driver = calls.raw
         # Those that are held or on their way back, so that `cut` finds them. The client's thread
         # alone changes the list.
         self._held: list[Any] = []

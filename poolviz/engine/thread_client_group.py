@@ -43,7 +43,7 @@ class ThreadClientGroup(ClientGroup[ThreadClient]):
         on_problem: Problem,
         connect: Mapping[str, Value] = NOTHING,
     ) -> None:
-        super().__init__(kind, conninfo, seed, on_problem)
+        super().__init__(kind, conninfo, seed, on_problem, connections.numbers)
         self._calls = PoolCalls(patience)
         given = (connect,) if connect else ()  # which a class of the user's needn't take
         try:

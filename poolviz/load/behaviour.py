@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from asyncio import CancelledError
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from time import perf_counter, perf_counter_ns
 from typing import Any, Protocol
 
@@ -29,7 +29,9 @@ from poolviz.load.event_buffer import EventBuffer
 from poolviz.load.steps import Steps
 from poolviz.load.workload import Workload
 from poolviz.pools.base import Pool, PoolStopped, a_connection
+from poolviz.pools.connections.transactions import in_transaction
 
+_NO_NUMBERS: Mapping[int, int] = {}
 _UNTIL_WOKEN = 3600.0  # seconds
 _NOTHING_DUE = 0.5  # seconds after which a client checks again for a request
 
@@ -64,6 +66,7 @@ class Behaviour:
         "_cancelled",
         "_error_kinds",
         "_leaked",
+        "_numbers",
         "_operation",
         "_pool",
         "_rng",
@@ -87,6 +90,7 @@ class Behaviour:
         client_faults: ClientFaults,
         error_kinds: ErrorKinds,
         seed: int,
+        numbers: Mapping[int, int] = _NO_NUMBERS,
     ) -> None:
         self.number = number
         self.workload = workload
@@ -101,6 +105,7 @@ class Behaviour:
         self._cancelled: CancelledSteps | TimedOutSteps | None = None  # those of the operation
         self._error_kinds = error_kinds
         self._leaked: list[tuple[Steps, Any]] = []
+        self._numbers = numbers  # of connections, by the `id` of the driver's object
         self._operation = 0
         self._pool = pool
         self._rng = random.Random(f"{seed}/{number}")
@@ -213,7 +218,7 @@ class Behaviour:
             if connection is None:
                 return False
         else:
-            self._got(buffer, late)
+            self._got(steps, connection, buffer, late)
         try:
             if workload.transaction is not None:
                 await self._done(steps.begin(connection, workload.transaction))
@@ -231,6 +236,8 @@ class Behaviour:
                     await step
             if workload.adds_row == "before_hold":
                 workload.rows.add()
+            if workload.hold is not None or depth + 1 < workload.checkouts or self.stuck:
+                _hold(steps, connection, buffer)
             while self.stuck and not self.stopping:
                 await self._actions.sleep(_UNTIL_WOKEN)
             if depth + 1 < workload.checkouts:
@@ -330,13 +337,18 @@ class Behaviour:
             except BaseException as again:  # noqa: BLE001 - as above
                 error = again
             else:
-                self._got(buffer, late)
+                self._got(steps, connection, buffer, late)
                 buffer.own_waits.append(perf_counter() - began)
                 return connection
 
-    def _got(self, buffer: EventBuffer, late: int) -> None:
+    def _got(self, steps: Steps, connection: Any, buffer: EventBuffer, late: int) -> None:
         """Note that acquire returned a connection."""
         self.acquiring = False
+        try:
+            number = self._numbers.get(id(steps.driver(connection)), -1)
+        except Exception:  # noqa: BLE001 - a property of a user's connection
+            number = -1
+        buffer.connections.append(number)
         if late:
             buffer.late.append(late)
         buffer.note(events.ACQUIRED_LATE if late else events.ACQUIRED)
@@ -400,3 +412,15 @@ class Behaviour:
             raise  # the client's coroutine is being closed, and no further step is possible
         except BaseException:  # noqa: BLE001, S110 - the operation has failed already
             pass
+
+
+def _hold(steps: Steps, connection: Any, buffer: EventBuffer) -> None:
+    """Note that the client's statements are done, and that it keeps the connection for a while."""
+    try:
+        is_open = in_transaction(steps.driver(connection))
+    except Exception:  # noqa: BLE001 - a property of a user's connection, or of one that is lost
+        is_open = False
+    if is_open:
+        buffer.stamp_held_in_transaction()
+    else:
+        buffer.stamp_held()

@@ -130,6 +130,7 @@ class CancelledSteps:
         self._took = 0.0
         self._began = perf_counter()
         self.begin, self.commit, self.rollback = steps.begin, steps.commit, steps.rollback
+        self.driver = steps.driver
         if where == ANYWHERE:
             alarm.start(moment)
 
@@ -206,7 +207,7 @@ class TimedOutSteps:
         self._set, self._lift = timeout_statements(dialect, self._limit)
         self._limited = self._timed_out = False
         self._took = 0.0
-        self.acquire, self.begin = steps.acquire, steps.begin
+        self.acquire, self.begin, self.driver = steps.acquire, steps.begin, steps.driver
 
     def execute(self, connection: Any, statement: str) -> None:
         """Run a statement, within the time allowed."""

@@ -48,8 +48,9 @@ class EventBuffer:
     """
 
     __slots__ = (
-        "_kinds", "_last", "_last_kind", "_stamps",
-        "errors", "known", "late", "note", "number", "own_waits", "stamp", "timeouts",
+        "_kinds", "_last", "_last_kind", "_stamps", "connections",
+        "errors", "held", "held_in_transaction", "holding", "known", "late", "note", "number",
+        "own_waits", "stamp", "stamp_held", "stamp_held_in_transaction", "timeouts",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
@@ -65,6 +66,13 @@ class EventBuffer:
         self.own_waits = array("d")  # seconds of each acquire that needed retries
         self.late = array("q")  # ns from when a request was due to its begin, added before a _LATE
         self.timeouts: list[CountedKind] = []  # of each TIMED_OUT, added before it
+        # The number of the connection of each ACQUIRED, added before it; -1 if it isn't known.
+        self.connections = array("q")
+        self.holding = -1  # the newest that was taken from there
+        # When the statements were done that precede a hold, by whether a transaction was open.
+        self.held, self.held_in_transaction = array("q"), array("q")
+        self.stamp_held = stamper(self.held)
+        self.stamp_held_in_transaction = stamper(self.held_in_transaction)
 
     def take(self, until: int) -> tuple[array[int], bytearray, int] | None:
         """Take the stamps up to `until`, with their kinds and the stamp before the first of them.

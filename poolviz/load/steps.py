@@ -27,5 +27,8 @@ class Steps(Protocol):
     def commit(self, connection: Any) -> Any:
         """Commit the transaction."""
 
+    def driver(self, connection: Any) -> Any:
+        """Return the driver's connection behind one that was acquired."""
+
     def rollback(self, connection: Any) -> Any:
         """Roll the transaction back."""

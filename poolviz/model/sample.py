@@ -108,7 +108,8 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     started again.
 
     `oldest_age` and `mean_age` are those of the connections that are open at the end of the tick,
-    in seconds: 0 without any, -1 where they weren't recorded.
+    in seconds: 0 without any, -1 where they weren't recorded. `lanes` says what happened on each
+    connection, as `model/lanes.py` packs it.
     """
 
     index: int
@@ -152,6 +153,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     clients_restarted: int = 0
     oldest_age: float = -1.0
     mean_age: float = -1.0
+    lanes: bytes = b""
 
 
 class MarkKind(StrEnum):

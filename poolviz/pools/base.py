@@ -291,6 +291,10 @@ class TaskCalls(ABC):
     async def acquire(self) -> Any:
         """Return a connection of this use. Raises what the library raises."""
 
+    def driver(self, connection: Any) -> Any:
+        """Return the driver's connection behind one from `acquire`."""
+        return connection
+
     @abstractmethod
     async def execute(self, connection: Any, statement: str) -> None:
         """Execute a statement on a connection from `acquire`, and fetch all rows."""

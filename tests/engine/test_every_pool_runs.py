@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from poolviz.engine.engine import Engine
+from poolviz.model.lanes import USED, Edge, unpack_edges
+from poolviz.model.sample import Sample
 from poolviz.pools.listing import Listing, built_in_listings
+from poolviz.sessions.lanes import LaneTick, pieces_between
 from tests.engine.runs import PATIENCE, running, scenario
 
 ON_MYSQL = [
@@ -39,5 +43,23 @@ def _runs_well(one: Listing, conninfo: str) -> None:
     for sample in heard.samples:
         assert sample.idle.last + sample.used.last == sample.open.last
         assert sample.used.high <= 4
+    _lanes_agree(one, heard.samples)
     last = heard.samples[-1]
     assert last.open.last == last.used.last == 0
+
+
+def _lanes_agree(one: Listing, samples: list[Sample]) -> None:
+    """Lanes know each connection, and show as many in use as the sample counts."""
+    ticks = [LaneTick.of(sample.t, sample.span, sample.lanes) for sample in samples]
+    shown, by_holder = pieces_between(ticks, 0, ticks[-1].end)
+    assert by_holder == one.load().shares, "each connection is told from others"
+    same = shown.lane[1:] == shown.lane[:-1]
+    assert (shown.begin[1:][same] >= shown.end[:-1][same]).all()
+    kinds = np.concatenate([unpack_edges(sample.lanes).kind for sample in samples])
+    assert (kinds == Edge.ACQUIRED).sum() == sum(sample.operations for sample in samples)
+    if one.load().shares:
+        return
+    used = np.isin(shown.state, USED)
+    for sample, tick in zip(samples, ticks, strict=True):
+        inside = (shown.begin < tick.end) & (shown.end >= tick.end)
+        assert (used & inside).sum() == sample.used.last

@@ -148,6 +148,10 @@ class AiopgPool(ConditionTaskPool):
             counter=self.counter,
         )
 
+    def driver(self, connection: aiopg.Connection) -> Any:
+        """Return psycopg2's connection behind the library's."""
+        return connection.raw
+
     def acquire(self) -> Coroutine[Any, Any, aiopg.Connection]:
         """Return a connection.
 

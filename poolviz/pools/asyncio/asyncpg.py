@@ -6,6 +6,7 @@ Private names used here, as in asyncpg 0.32.0:
     PoolConnectionHolder: _con _in_use _max_inactive_time _max_queries
     PoolConnectionHolder: _maybe_cancel_inactive_callback _setup_inactive_callback
     _PoolConnectionHolderQueue: _getters _queue
+    PoolConnectionProxy: _con
     asyncpg.pool: _PoolConnectionHolderQueue
 """
 
@@ -285,6 +286,10 @@ class AsyncpgPool(TaskPool):
         """
         coroutine: Coroutine[Any, Any, Any] = self._pool._acquire(self._timeout)
         return coroutine
+
+    def driver(self, connection: Any) -> Any:
+        """Return asyncpg's connection behind the library's proxy."""
+        return connection._con
 
     def execute(self, connection: Any, statement: str) -> Coroutine[Any, Any, Any]:
         """Execute a statement and fetch all rows."""

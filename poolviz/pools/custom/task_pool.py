@@ -165,6 +165,10 @@ class CustomTaskPool(TaskPool):
         self._lent.setdefault(id(loan.connection), []).append((generation, loan))
         return loan.connection
 
+    def driver(self, connection: Any) -> Any:
+        """Return the driver's connection behind one that the pool lent."""
+        return self._lent[id(connection)][-1][1].driver
+
     async def release(self, connection: Any) -> None:
         """Give a connection back to the pool that lent it."""
         generation, loan = self._lent[id(connection)].pop()

@@ -24,6 +24,10 @@ class _AsyncEngineUse(TaskCalls):
     async def acquire(self) -> Held:
         """Acquire a connection. Raises the library's error, or that of the driver in its."""
 
+    def driver(self, connection: Held) -> Any:
+        """Return asyncpg's connection."""
+        return connection.proxy.driver_connection
+
     async def begin(self, connection: Held, transaction: bool) -> None:
         """Turn the driver's autocommit off or on."""
         set_autocommit(connection.proxy.dbapi_connection, not transaction)

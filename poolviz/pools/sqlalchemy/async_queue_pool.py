@@ -228,6 +228,10 @@ class AsyncAdaptedQueuePool(TaskPool):
         """
         return await greenlet_spawn(self._pool.connect)
 
+    def driver(self, connection: PoolProxiedConnection) -> Any:
+        """Return asyncpg's connection."""
+        return connection.driver_connection
+
     async def execute(self, connection: PoolProxiedConnection, statement: str) -> None:
         """Execute a statement: in a transaction, unless autocommit is on."""
         await greenlet_spawn(run, connection, statement)

@@ -1,19 +1,45 @@
-"""Who had which connection when, of a run that goes on or of a session that was opened."""
+"""Who had which connection when, of a run that goes on or of a session that was opened.
+
+What is drawn from afar are shares: which part of a bin a lane was in each state. Those of a tick's
+length are kept of the newest 20 minutes, those of `COARSE` of them of the whole run.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from poolviz.model.lanes import USED, Edges, Pieces, State, pieces_of, unpack_edges
-from poolviz.model.sample import Sample
+from poolviz.model.lanes import USED, Edge, Edges, Pieces, State, pieces_of, unpack_edges
+from poolviz.model.sample import TICK, Sample
+from poolviz.sessions.bins import T
+from poolviz.sessions.file.columns import Columns
+from poolviz.sessions.file.reader import SessionReader
 
 US = 1e-6
 ROOM = 64_000_000  # bytes of edges that are kept in memory while a run goes on
+BIN = round(TICK / US)  # µs of the finest bin
+COARSE = 32  # of these make a coarse one
+_FINE_ROOM = 24_000  # finest bins that are kept
+_AT_ONCE = 16  # ticks of which shares are made together
+_LONGEST = 10  # holds that are remembered
+_RECENT = 1200  # stretches, each of one tick at least, whose pieces are kept: a minute
+_MOST = 60_000_000  # µs of which pieces are made at once
+_CHUNKS = 6  # of a session that are read at once: five minutes
+_STATES = len(State)
+
+_HELD_BY = {
+    State.HELD: Edge.HELD,
+    State.IN_TRANSACTION: Edge.IN_TRANSACTION,
+    State.LEAKED: Edge.LEAKED,
+}
+
+Shares = NDArray[np.float32]
 
 
 class LaneTick(NamedTuple):
@@ -29,25 +55,48 @@ class LaneTick(NamedTuple):
         return cls(round((t - span) / US), round(t / US), body)
 
 
-class Holder(NamedTuple):
-    """Who holds a connection: the client, since when in seconds since the run began, and what it
-    does with it. `connection` is the number of the connection, -1 where it isn't known."""
+class Hold(NamedTuple):
+    """A client holds a connection: since when and until when, in seconds since the run began, and
+    what it did with it last. `connection` is its number, -1 where that isn't known."""
 
     lane: int
     connection: int
     client: int
     since: float
+    until: float
     state: State
 
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted."""
+        return self.until - self.since
 
-class LaneTicks:
-    """The newest ticks of a run, as long as there is room for them. Not thread-safe."""
+
+class _Stretch(NamedTuple):
+    """The pieces of successive ticks."""
+
+    begin: int
+    end: int
+    pieces: Pieces
+
+    def within(self, start: int, end: int) -> bool:
+        """Whether any part of it lies between two moments."""
+        return self.end > start and self.begin < end
+
+
+class LaneRecord:
+    """The lanes of a run that goes on. Not thread-safe."""
 
     def __init__(self, room: int = ROOM) -> None:
         self._room, self._bytes = room, 0
         self._ticks: list[LaneTick] = []
         self._begins: list[int] = []
         self._keys: list[int] = []  # the begins of ticks that say what stood before them
+        self._waiting = 0  # ticks of which there are no shares yet
+        self._fine, self._coarse = _Bins(BIN, _FINE_ROOM), _Bins(BIN * COARSE, None)
+        self._recent: deque[_Stretch] = deque(maxlen=_RECENT)
+        self._standing: Edges | None = None  # at the end of the newest of them
+        self.longest: list[Hold] = []  # the longest first
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
@@ -57,16 +106,29 @@ class LaneTicks:
         self._bytes += len(tick.body)
         if _has_standing(tick.body):
             self._keys.append(tick.begin)
-        if self._bytes > self._room and len(self._keys) > 1:
+        self._waiting += 1
+        if self._waiting >= _AT_ONCE:
+            self._count()
+        if self._bytes > self._room and len(self._keys) > 2:
             self._drop_until(self._keys[len(self._keys) // 2])
 
-    def _drop_until(self, begin: int) -> None:
-        place = bisect_right(self._begins, begin) - 1
-        self._bytes -= sum(len(tick.body) for tick in self._ticks[:place])
-        del self._ticks[:place], self._begins[:place]
-        self._keys = [key for key in self._keys if key >= begin]
+    def pieces(self, start: int, end: int) -> Pieces | None:
+        """Return what lanes show between two moments, in µs; None if too much would be read."""
+        self._count()
+        if self._recent and start >= self._recent[0].begin:
+            # Of successive stretches, as they were counted.
+            return _joined([each.pieces for each in self._recent if each.within(start, end)])
+        if end - start > _MOST:
+            return None
+        return pieces_between(self._between(start, end), start, end)[0]
 
-    def between(self, start: int, end: int) -> list[LaneTick]:
+    def shares(self, start: int, end: int) -> tuple[int, int, Shares] | None:
+        """Return shares from `start` on, in µs: when their first bin begins, how long each is, and
+        by bin, lane and state their part."""
+        self._count()
+        return self._fine.between(start, end) or self._coarse.between(start, end)
+
+    def _between(self, start: int, end: int) -> list[LaneTick]:
         """Return the ticks from the last one before `start` that says what stood, up to `end`."""
         if not self._keys:
             return []
@@ -74,12 +136,165 @@ class LaneTicks:
         first = bisect_right(self._begins, key) - 1
         return self._ticks[first : bisect_right(self._begins, end)]
 
+    def newest_longest(self) -> list[Hold]:
+        """Return the longest holds up to now, the longest first."""
+        self._count()
+        return self.longest
 
-def pieces_between(ticks: Sequence[LaneTick], start: int, end: int) -> tuple[Pieces, bool]:
+    def _count(self) -> None:
+        """Add the shares of the newest ticks, and the longest holds in them."""
+        waiting = self._ticks[len(self._ticks) - self._waiting :]
+        self._waiting = 0
+        if not waiting:
+            return
+        start, end = waiting[0].begin, waiting[-1].end
+        pieces, _ = pieces_between(waiting, start, end, self._standing)
+        self._standing = standing_at(pieces, end)
+        self._recent.append(_Stretch(start, end, pieces))
+        self._fine.add(pieces)
+        self._coarse.add(pieces)
+        self.longest = _longest([*self.longest, *holds_of(pieces)])
+
+    def _drop_until(self, begin: int) -> None:
+        place = bisect_right(self._begins, begin) - 1
+        self._bytes -= sum(len(tick.body) for tick in self._ticks[:place])
+        del self._ticks[:place], self._begins[:place]
+        self._keys = [key for key in self._keys if key >= begin]
+
+
+class _Bins:
+    """Shares of bins of one length, the newest `room` of them or all."""
+
+    def __init__(self, width: int, room: int | None) -> None:
+        self._width, self._room = width, room
+        self._first = 0  # the number of the first bin that is kept
+        self._count = 0  # bins up to the newest
+        self._parts = np.zeros((256, 4, _STATES), dtype=np.float32)
+
+    def add(self, pieces: Pieces) -> None:
+        """Add pieces, which no earlier ones overlap."""
+        if not len(pieces.lane):
+            return
+        last, lanes = (int(pieces.end.max()) - 1) // self._width, int(pieces.lane.max()) + 1
+        if self._room is not None and last - self._first >= 2 * self._room:
+            gone = last - self._room - self._first
+            self._parts = np.concatenate((self._parts[gone:], np.zeros_like(self._parts[:gone])))
+            self._first += gone
+        bins, known, _ = self._parts.shape
+        more_bins, more_lanes = last + 1 - self._first - bins, lanes - known
+        if more_bins > 0 or more_lanes > 0:
+            grown = (
+                (0, max(more_bins, bins) if more_bins > 0 else 0),
+                (0, max(more_lanes, 0)),
+                (0, 0),
+            )
+            self._parts = np.pad(self._parts, grown)
+        first = max(int(pieces.begin.min()) // self._width, self._first)
+        part = shares_of(pieces, first * self._width, self._width, last + 1 - first, lanes)
+        self._parts[first - self._first : last + 1 - self._first, :lanes] += part
+        self._count = max(self._count, last + 1)
+
+    def between(self, start: int, end: int) -> tuple[int, int, Shares] | None:
+        """Return those from `start` to `end`; None if the first of them isn't kept any more."""
+        first = max(start // self._width, 0)
+        if first < self._first:
+            return None
+        last = max(min(end // self._width + 1, self._count), first)
+        part = self._parts[first - self._first : last - self._first]
+        return first * self._width, self._width, part
+
+
+class StoredLanes:
+    """The lanes of a session that was opened. Thread-safe; reads the session file."""
+
+    def __init__(self, reader: SessionReader) -> None:
+        self._reader, stored = reader, reader.stored
+        self._ends = [round(float(bins.tables()[-1][T, -1]) / US) for bins in stored.bins]
+        self._rest = [
+            LaneTick.of(sample.t, sample.span, sample.lanes)
+            for number, sample in enumerate(stored.newest, stored.newest_from)
+            if number >= stored.chunked
+        ]
+        self._chunk = lru_cache(4 * _CHUNKS)(self._stretch)
+        self._unchunked: _Stretch | None = None
+        self._kept: dict[int, tuple[int, Shares]] = {}  # shares, by the begin of their stretch
+
+    def pieces(self, start: int, end: int) -> Pieces | None:
+        """Do as `LaneRecord.pieces`. InputError if the file is damaged or gone."""
+        stretches = self._stretches(start, end)
+        return None if stretches is None else _joined([each.pieces for each in stretches])
+
+    def shares(self, start: int, end: int) -> tuple[int, int, Shares] | None:
+        """Do as `LaneRecord.shares`; None if too much would be read. InputError as `pieces`."""
+        stretches = self._stretches(start, end)
+        if stretches is None:
+            return None
+        parts = [self._shares(each) for each in stretches]
+        first = max(start // BIN, 0)
+        last = max([first, *(begin + len(part) for begin, part in parts)])
+        lanes = max([1, *(part.shape[1] for _, part in parts)])
+        whole: Shares = np.zeros((last - first, lanes, _STATES), dtype=np.float32)
+        for begin, part in parts:
+            shown = part[max(first - begin, 0) :]
+            place = max(begin - first, 0)
+            whole[place : place + len(shown), : part.shape[1]] += shown
+        return first * BIN, BIN, whole
+
+    def _shares(self, stretch: _Stretch) -> tuple[int, Shares]:
+        """Return the number of the first bin of a stretch, and its shares."""
+        found = self._kept.get(stretch.begin)
+        if found is None:
+            first, pieces = stretch.begin // BIN, stretch.pieces
+            count = max(stretch.end // BIN + 1 - first, 1)
+            lanes = int(pieces.lane.max()) + 1 if len(pieces.lane) else 1
+            if len(self._kept) > 4 * _CHUNKS:
+                self._kept = {}
+            found = first, shares_of(pieces, first * BIN, BIN, count, lanes)
+            self._kept[stretch.begin] = found
+        return found
+
+    def _stretches(self, start: int, end: int) -> list[_Stretch] | None:
+        first = bisect_right(self._ends, start)
+        last = min(bisect_right(self._ends, end), len(self._ends) - 1)
+        if last - first >= _CHUNKS:
+            return None
+        found = [self._chunk(number) for number in range(first, last + 1)]
+        if not self._ends or end > self._ends[-1]:
+            if self._unchunked is None:
+                self._unchunked = _stretch_of(self._rest)
+            found.append(self._unchunked)
+        return found
+
+    def _stretch(self, number: int) -> _Stretch:
+        return _stretch_of(ticks_of(self._reader.chunk(number)))
+
+
+def _stretch_of(ticks: Sequence[LaneTick]) -> _Stretch:
+    begin, end = (ticks[0].begin, ticks[-1].end) if ticks else (0, 0)
+    return _Stretch(begin, end, pieces_between(ticks, begin, end)[0])
+
+
+def _joined(parts: Sequence[Pieces]) -> Pieces:
+    """Return the pieces of successive stretches; those that go on are one in each."""
+    if not parts:
+        return pieces_of(unpack_edges(b""), 0, 0)
+    return Pieces(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def ticks_of(columns: Columns) -> list[LaneTick]:
+    """Return the ticks of the samples of a chunk."""
+    bodies = columns.rare.get("lanes", {})
+    times = zip(columns["t"].tolist(), columns["span"].tolist(), strict=True)
+    return [LaneTick.of(t, span, bodies.get(n, b"")) for n, (t, span) in enumerate(times)]
+
+
+def pieces_between(
+    ticks: Sequence[LaneTick], start: int, end: int, before: Edges | None = None
+) -> tuple[Pieces, bool]:
     """Return what lanes show from `start` to `end`, in µs, of successive ticks of which the first
-    says what stood before it, and whether connections weren't told apart. What can't be edges is
-    left out."""
-    parts: list[Edges] = []
+    says what stood before it, unless `before` does, and whether connections weren't told apart.
+    What can't be edges is left out."""
+    parts: list[Edges] = [] if before is None else [before]
     by_holder = False
     for number, tick in enumerate(ticks):
         try:
@@ -89,11 +304,10 @@ def pieces_between(ticks: Sequence[LaneTick], start: int, end: int) -> tuple[Pie
         if not len(edges.kind):
             continue
         by_holder |= edges.by_holder
-        if number and edges.has_standing:
-            new = edges.at >= 0
-            edges = _selected(edges, new)
+        if (number or before is not None) and edges.has_standing:
+            edges = _selected(edges, edges.at >= 0)
         parts.append(edges._replace(at=edges.at + tick.begin))
-    if not parts:
+    if not parts or not ticks:
         return pieces_of(unpack_edges(b""), start, end), False
     kind, lane, at, who, took = (
         np.concatenate(each) for each in zip(*(part[:5] for part in parts), strict=True)
@@ -103,20 +317,78 @@ def pieces_between(ticks: Sequence[LaneTick], start: int, end: int) -> tuple[Pie
     return pieces_of(Edges(kind, lane, at, who, took), begin, until), by_holder
 
 
-def holders(ticks: Sequence[LaneTick]) -> list[Holder]:
-    """Return who holds connections at the end of the last of these ticks, the longest holder
-    first."""
-    if not ticks:
-        return []
-    end = ticks[-1].end
-    pieces, _ = pieces_between(ticks, end - 1, end)
-    held = np.isin(pieces.state, USED) & (pieces.end == end)
-    rows = zip(*(column[held].tolist() for column in pieces), strict=True)
+def standing_at(pieces: Pieces, moment: int) -> Edges:
+    """Return what stands at the end of pieces, in µs, as edges before it."""
+    rows: list[tuple[int, int, int, int]] = []
+    now = np.flatnonzero(pieces.end == moment)
+    for lane, state, begin, _, client, number, since in zip(
+        *(column[now].tolist() for column in pieces), strict=True
+    ):
+        rows.append((Edge.OPENED, lane, since - 1, number))
+        if client >= 0:
+            rows.append((Edge.ACQUIRED, lane, since, client))
+        if state in _HELD_BY:
+            rows.append((_HELD_BY[State(state)], lane, begin, client))
+    kind, lanes, at, who = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+    return Edges(kind, lanes, at, who, np.zeros_like(kind))
+
+
+def shares_of(pieces: Pieces, start: int, width: float, bins: int, lanes: int) -> Shares:
+    """Return by bin, lane and state which part of the bin the lane was in that state. Bins are
+    `width` µs long, the first from `start` on."""
+    inside = (pieces.lane < lanes) & (pieces.end > start) & (pieces.begin < start + width * bins)
+    lane, state = pieces.lane[inside], pieces.state[inside]
+    begin = np.maximum(pieces.begin[inside] - start, 0) / width
+    end = np.minimum((pieces.end[inside] - start) / width, float(bins))
+    first = begin.astype(np.int64)
+    count = np.maximum(np.ceil(end).astype(np.int64) - first, 1)
+    owner = np.repeat(np.arange(len(lane)), count)
+    place = first[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    part = np.minimum(end[owner], place + 1) - np.maximum(begin[owner], place)
+    place = np.minimum(place, bins - 1)
+    cells = (place * lanes + lane[owner]) * _STATES + state[owner]
+    found = np.bincount(cells, weights=np.maximum(part, 0.0), minlength=bins * lanes * _STATES)
+    return found.reshape(bins, lanes, _STATES).astype(np.float32)
+
+
+def holds_of(pieces: Pieces) -> list[Hold]:
+    """Return the longest holds in these pieces."""
+    used = np.flatnonzero(np.isin(pieces.state, USED))
+    length = pieces.end[used] - pieces.since[used]
+    longest = used[np.argsort(length)[::-1][: 3 * _LONGEST]]
+    rows = zip(*(column[longest].tolist() for column in pieces), strict=True)
     found = [
-        Holder(lane, number, client, since * US, State(state))
-        for lane, state, _, _, client, number, since in rows
+        Hold(lane, number, client, since * US, end * US, State(state))
+        for lane, state, _, end, client, number, since in rows
     ]
-    return sorted(found, key=lambda holder: holder.since)
+    return _longest(found)
+
+
+def longest_holds(all_columns: Iterable[Columns]) -> list[Hold]:
+    """Return the longest holds of a session, of all samples in their order."""
+    found: list[Hold] = []
+    ticks: list[LaneTick] = []
+    for columns in all_columns:
+        new = ticks_of(columns)
+        ticks = new if new and _has_standing(new[0].body) else [*ticks, *new]
+        if new:
+            pieces, _ = pieces_between(ticks, new[0].begin, new[-1].end)
+            found = _longest([*found, *holds_of(pieces)])
+    return found
+
+
+def _longest(holds: Sequence[Hold]) -> list[Hold]:
+    """Return the longest holds, each once, as it was at its end."""
+    newest: dict[tuple[int, int, float], Hold] = {}
+    for hold in sorted(holds, key=lambda hold: hold.until):
+        newest[hold.lane, hold.client, round(hold.since, 4)] = hold
+    return sorted(newest.values(), key=lambda hold: hold.seconds, reverse=True)[:_LONGEST]
+
+
+def holders(pieces: Pieces, moment: int) -> list[Hold]:
+    """Return who holds connections at a moment, in µs, the longest holder first."""
+    now = (pieces.begin < moment) & (pieces.end >= moment)
+    return holds_of(Pieces(*(column[now] for column in pieces)))
 
 
 def _selected(edges: Edges, those: NDArray[np.bool_]) -> Edges:

@@ -16,6 +16,7 @@ import msgspec
 from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
+from poolviz.model.lanes import Pieces
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.sample import TICK, ErrorKind, Mark, Sample, ServerView
 from poolviz.model.secrets import without_secrets
@@ -27,6 +28,7 @@ from poolviz.sessions.file.contents import IMPOSSIBLE
 from poolviz.sessions.file.format import WHOLE, Damage
 from poolviz.sessions.file.reader import SessionHeader, SessionReader
 from poolviz.sessions.file.writer import SessionWriter
+from poolviz.sessions.lanes import Hold, LaneRecord, Shares, StoredLanes, longest_holds
 from poolviz.sessions.member_sum import MemberSum, shifted
 from poolviz.sessions.resolutions import Band, Resolutions, View
 from poolviz.sessions.share_done import ShareDone, unheard
@@ -85,6 +87,7 @@ class Recorder:
         self._sum = MemberSum()
         self._lock = threading.Lock()  # guards the four below
         self._resolutions, self._details = Resolutions(), Details()
+        self._lanes: LaneRecord | StoredLanes = LaneRecord()
         self._stored: StoredResolutions | None = None  # of a session that was opened
         self._stored_details: StoredDetails | None = None  # likewise, once it was asked for
         self._summary_builder = SummaryBuilder()
@@ -117,6 +120,7 @@ class Recorder:
                     recorder._summary_builder.add(sample)
                 recorder._see(sample)
             recorder._stored = StoredResolutions(reader)
+            recorder._lanes = StoredLanes(reader)
         except Damage as error:
             raise reader.damaged(error) from None
         except IMPOSSIBLE:
@@ -253,6 +257,31 @@ class Recorder:
     def _grow(self) -> None:
         self.revision += 1
 
+    def lane_pieces(self, start: int, end: int) -> Pieces | None:
+        """Return who had which connection between two moments, in µs, and perhaps some before and
+        after; None if there is too much to be read at once. InputError if the session can't be
+        read there."""
+        if isinstance(self._lanes, StoredLanes):
+            return self._lanes.pieces(start, end)
+        with self._lock:
+            return self._lanes.pieces(start, end)
+
+    def lane_shares(self, start: int, end: int) -> tuple[int, int, Shares] | None:
+        """Return which part of each bin between two moments, in µs, lanes were in each state, as
+        `LaneRecord.shares`; None as `lane_pieces`. InputError as that."""
+        if isinstance(self._lanes, StoredLanes):
+            return self._lanes.shares(start, end)
+        with self._lock:
+            return self._lanes.shares(start, end)
+
+    def longest_holds(self) -> list[Hold]:
+        """Return the ten longest times that a client had a connection, the longest first. Reads all
+        of a session that was opened."""
+        if isinstance(self._lanes, StoredLanes):
+            return longest_holds(self.columns())
+        with self._lock:
+            return self._lanes.newest_longest()
+
     def columns(self, share_done: ShareDone = unheard) -> Iterator[Columns]:
         """Yield all samples recorded until now, in order, as columns: many at once, some hundred
         times as quick as one by one. `share_done` hears which share was taken."""
@@ -357,6 +386,8 @@ class Recorder:
         with self._lock:
             self._resolutions.add(sample)
             self._details.add(sample)
+            assert isinstance(self._lanes, LaneRecord)
+            self._lanes.add(sample)
             self._summary_builder.add(sample)
             self._see(sample)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from poolviz.model.lanes import State
 from poolviz.sessions.cards import effects
+from poolviz.sessions.lanes import Hold
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.thresholds import verdicts
@@ -36,4 +38,18 @@ def as_object(recorder: Recorder, share_done: ShareDone = unheard) -> dict[str, 
         "cards": did.cards,
         "settled_segments": did.segments,
         "settling_rule": did.rule,
+        "longest_holders": [_holder(hold) for hold in recorder.longest_holds()],
+    }
+
+
+def _holder(hold: Hold) -> dict[str, Any]:
+    """Return one of the longest holds: `state` is what its client did with the connection last."""
+    return {
+        "connection": hold.connection if hold.connection >= 0 else None,
+        "client": hold.client,
+        "from_s": hold.since,
+        "to_s": hold.until,
+        "held_s": hold.seconds,
+        "state": hold.state.name.lower(),
+        "leaked": hold.state is State.LEAKED,
     }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # The names of the charts, from above, as pictures have them.
 PICTURE = (
     *("connections", "wait", "heatmap", "throughput"),
-    *("opened", "ages", "fairness", "server"),
+    *("opened", "ages", "fairness", "server", "lanes"),
 )
 # Those that are drawn where none are chosen.
 USUAL = ("connections", "wait", "throughput")

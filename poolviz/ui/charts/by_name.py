@@ -9,6 +9,7 @@ from poolviz.ui.charts.chart import Chart
 from poolviz.ui.charts.connections import Connections
 from poolviz.ui.charts.fairness import Fairness
 from poolviz.ui.charts.heatmap import Heatmap
+from poolviz.ui.charts.lanes import Lanes
 from poolviz.ui.charts.opened import Opened
 from poolviz.ui.charts.server_states import ServerStates
 from poolviz.ui.charts.throughput import Throughput
@@ -24,4 +25,5 @@ CHARTS: Mapping[str, type[Chart]] = {
     "ages": Ages,
     "fairness": Fairness,
     "server": ServerStates,
+    "lanes": Lanes,
 }

@@ -108,6 +108,7 @@ class Chart(QGraphicsObject):
         self.pixel_ratio = 1.0
         self.ghost: View | None = None  # of another session, to be drawn paler
         self.complete = False  # whether it waits for all that it draws, as a picture does
+        self.pointer: QPointF | None = None  # in the panel, while the crosshair shows figures
         self.hidden: set[str] = set()  # curves that aren't drawn
         self._segmented: list[pg.PlotCurveItem] = []
         self._filled: list[Area] = []

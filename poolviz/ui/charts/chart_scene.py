@@ -261,6 +261,8 @@ class ChartScene(QGraphicsObject):
         if not inside or views is None or not _within(views[0], time):
             self.crosshair.setVisible(False)
             return
+        for chart in self.charts:
+            chart.pointer = at - chart.pos()
         groups = self._figures(views, time)
         since = self.reference.time
         if since is not None:

@@ -1,0 +1,273 @@
+"""Lanes: one for each connection, coloured by what its client does with it.
+
+A column of pixels shows in each lane which part of its time the connection was in each state, from
+the busiest at the bottom up; near enough that is one state, the lane's whole height. All lanes are
+painted as one image.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
+
+from poolviz.model.lanes import USED, State
+from poolviz.sessions.lanes import US, Hold, Shares, holders, shares_of
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.resolutions import View
+from poolviz.ui.charts.axes import Floats, Frame, Tick, clock, milliseconds
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
+from poolviz.ui.style.theme import Theme
+from poolviz.ui.unexpected import contained
+
+_NEAR = 15.0  # seconds of a frame, up to which pieces are drawn, beyond which shares
+_LOWEST, _HIGHEST = 3, 14  # pixels of a lane, with the gap to the next one
+# From the bottom of a lane up.
+_STACK = (
+    *(State.WORKING, State.HELD, State.IN_TRANSACTION, State.LEAKED),
+    *(State.CONNECTING, State.IDLE),
+)
+NAMES = {
+    State.WORKING: "working",
+    State.HELD: "held",
+    State.IN_TRANSACTION: "in transaction",
+    State.LEAKED: "leaked",
+    State.CONNECTING: "connecting",
+    State.IDLE: "idle",
+}
+_DOES = {
+    State.WORKING: "executes statements",
+    State.HELD: "holds it without work",
+    State.IN_TRANSACTION: "left a transaction open",
+    State.LEAKED: "has leaked it",
+}
+_BEYOND = len(State)  # of pixels between lanes
+
+
+class Lanes(Chart):
+    """One lane for each connection."""
+
+    title = "Lanes"
+    subtitle = "one for each connection"
+    share = 0.24
+    fine = True
+
+    def build(self) -> None:
+        """Begin without lanes."""
+        self._image = QImage()
+        self._recorder: Recorder | None = None
+        self._frame = Frame(-60.0, 0.0, live=True)
+        self._lane_height, self._shown = float(_HIGHEST), 0
+        self._lanes = 0
+
+    def colour(self) -> None:
+        """Use the colours of the theme when the lanes are next drawn."""
+        self._palette = _palette(self.theme)
+
+    def clear(self) -> None:
+        """Show no lanes."""
+        self._image, self._recorder, self.names, self._lanes = QImage(), None, [], 0
+        self.subtitle = type(self).subtitle
+        self.scale_y = Scale()
+
+    def read(self, recorder: Recorder, frame: Frame) -> None:
+        """Take what is drawn of the record."""
+        self._recorder, self._frame = recorder, frame
+
+    def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
+        """Draw the lanes that there is room for."""
+        recorder, plot = self._recorder, self.plot
+        columns, height = int(plot.width()), int(plot.height())
+        if recorder is None or columns < 1 or height < _LOWEST:
+            self.clear()
+            return
+        table = _columns(recorder, frame, columns)
+        if table is None:
+            self._say("zoom in to see them: there are too many to be read at once")
+            return
+        seen = np.flatnonzero(table[:, :, 1:].sum(axis=(0, 2)) > 0)
+        self._lanes = int(seen[-1]) + 1 if len(seen) else 0
+        if not self._lanes:
+            self._say("nothing was recorded of them here")
+            return
+        self._lane_height = min(max(height // self._lanes, _LOWEST), _HIGHEST)
+        self._shown = min(self._lanes, height // int(self._lane_height))
+        hidden = [state for state, name in NAMES.items() if not self.shown(name)]
+        self._image = _painted(
+            table[:, : self._shown], int(self._lane_height), self._palette, hidden
+        )
+        self._describe(recorder, table)
+
+    def _say(self, what: str) -> None:
+        self.clear()
+        self.subtitle = what
+
+    def _describe(self, recorder: Recorder, table: Shares) -> None:
+        """Set subtitle, names and the numbers of lanes."""
+        count = f"{self._shown} of {self._lanes} connections"
+        self.subtitle = count if self._shown < self._lanes else "one for each connection"
+        longest = next(iter(_held_at(recorder, self._frame.end)), None)
+        if longest is not None and longest.seconds >= 1:
+            self.subtitle += (
+                f" · client {longest.client} {_DOES[longest.state]} "
+                f"since {milliseconds(longest.seconds)}"
+            )
+        present = table.sum(axis=(0, 1)) > 0
+        height = max(self.plot.height(), 1.0)
+        states = [state for state in _STACK if present[state]]
+        self.names = [
+            Name(NAMES[state], _name_colour(self.theme, state), 1 - (place + 0.5) * 13 / height)
+            for place, state in enumerate(states)
+        ]
+        ticks = [
+            Tick(1 - (lane + 0.5) * self._lane_height / height, str(lane + 1))
+            for lane in range(self._shown)
+        ]
+        self.scale_y = Scale(0.0, 1.0, ticks)
+
+    def figures(self, view: View, index: int) -> list[Figure]:
+        """Return who has the connection under the pointer."""
+        at, recorder = self.pointer, self._recorder
+        if at is None or recorder is None or not self.plot.contains(at):
+            return []
+        lane = int((at.y() - self.plot.top()) / self._lane_height)
+        if not 0 <= lane < self._shown:
+            return []
+        seconds = self._frame.start + (at.x() - self.plot.left()) / self.plot.width() * (
+            self._frame.span
+        )
+        moment = round(seconds / US)
+        pieces = recorder.lane_pieces(moment, moment + 1)
+        if pieces is None:
+            return []
+        now = (pieces.begin <= moment) & (moment < pieces.end)
+        found = np.flatnonzero(now & (pieces.lane == lane))
+        if not len(found):
+            return [Figure(f"lane {lane + 1}", "no connection", self.theme.muted)]
+        place = found[0]
+        state, number = State(int(pieces.state[place])), int(pieces.number[place])
+        colour = _name_colour(self.theme, state)
+        what = "lane, by holder" if number < 0 else "connection"
+        lines = [
+            Figure(what, f"{lane + 1 if number < 0 else number}", colour),
+            Figure("state", NAMES[state], colour),
+        ]
+        if state in USED:
+            since = int(pieces.since[place]) * US
+            held = milliseconds(max(seconds - since, 0.0))
+            lines += [
+                Figure("client", str(int(pieces.client[place])), colour),
+                Figure("held since", f"{clock(since, 0.1)} ({held})", colour),
+            ]
+            if recorder.last is not None and "statement" in recorder.last.load:
+                lines.append(Figure("statement", str(recorder.last.load["statement"])[:40], colour))
+        return lines
+
+    @contained()
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        """Paint the panel, and the lanes over its grid."""
+        super().paint(painter, option, widget)
+        if not self._image.isNull():
+            plot = self.plot
+            place = QRectF(plot.left(), plot.top(), plot.width(), self._image.height())
+            painter.drawImage(place, self._image)
+
+
+def _columns(recorder: Recorder, frame: Frame, columns: int) -> Shares | None:
+    """Return by column of pixels, lane and state their part; None if too much would be read."""
+    start, end = round(frame.start / US), round(frame.end / US)
+    width = (end - start) / columns
+    if frame.span <= _NEAR:
+        pieces = recorder.lane_pieces(start, end)
+        if pieces is None:
+            return None
+        lanes = int(pieces.lane.max()) + 1 if len(pieces.lane) else 0
+        return shares_of(pieces, start, width, columns, max(lanes, 1))
+    found = recorder.lane_shares(start, end)
+    if found is None:
+        return None
+    first, length, parts = found
+    sums = np.zeros((len(parts) + 1, *parts.shape[1:]), dtype=np.float32)
+    np.cumsum(parts, axis=0, out=sums[1:])
+    edges = start + np.arange(columns + 1) * width
+    places = np.clip(np.rint((edges - first) / length), 0, len(parts)).astype(np.int64)
+    low, high = places[:-1], np.minimum(np.maximum(places[1:], places[:-1] + 1), len(parts))
+    low = np.minimum(low, high)
+    counts = np.maximum(high - low, 1).astype(np.float32)
+    table = ((sums[high] - sums[low]) / counts[:, None, None]).astype(np.float32)
+    table[edges[1:] <= max(first, 0)] = 0.0
+    return table
+
+
+def _painted(
+    table: Shares, height: int, palette: NDArray[np.uint32], hidden: list[State]
+) -> QImage:
+    """Return the lanes as an image, a pixel for each column."""
+    columns, lanes, _ = table.shape
+    rows = height - 1 if height > 3 else height  # a pixel between lanes, if there is room
+    stacked = np.cumsum(table[:, :, list(_STACK)], axis=2)
+    levels = (np.arange(rows)[::-1] + 0.5) / rows
+    place = np.zeros((lanes, height, columns), dtype=np.uint8)
+    for step in range(len(_STACK)):
+        part = stacked[:, :, step].T[:, None, :]
+        place[:, :rows] += levels[None, :, None] > part
+    state = np.array([*_STACK, _BEYOND], dtype=np.uint8)
+    for each in hidden:
+        state[state == each] = _BEYOND
+    drawn = state[place].reshape(lanes * height, columns)
+    drawn[np.arange(lanes * height) % height >= rows] = _BEYOND
+    y, x = np.ogrid[: drawn.shape[0], :columns]
+    pixels = np.ascontiguousarray(palette[drawn, (y % 4) * 4 + x % 4])
+    image = QImage(pixels.data, columns, drawn.shape[0], 4 * columns, QImage.Format.Format_ARGB32)
+    return image.copy()  # which owns its pixels
+
+
+def _palette(theme: Theme) -> NDArray[np.uint32]:
+    """Return for each state the colours of a pattern of 4 × 4 pixels."""
+    palette = np.zeros((_BEYOND + 1, 16), dtype=np.uint32)
+    y, x = np.divmod(np.arange(16), 4)
+    marks = {  # what differs in more than colour
+        State.IN_TRANSACTION: (x + y) % 4 == 0,
+        State.LEAKED: (x // 2 + y // 2) % 2 == 0,
+        State.HELD: y % 2 == 0,
+        State.CONNECTING: x % 2 == 0,
+    }
+    for state in _STACK:
+        colour = QColor(_colour(theme, state))
+        palette[state] = colour.rgba()
+        if state in marks:
+            other = QColor(theme.panel if state is State.CONNECTING else theme.text)
+            mix = 0.55 if state in (State.LEAKED, State.CONNECTING) else 0.3
+            mixed = QColor(
+                round(colour.red() * (1 - mix) + other.red() * mix),
+                round(colour.green() * (1 - mix) + other.green() * mix),
+                round(colour.blue() * (1 - mix) + other.blue() * mix),
+            )
+            palette[state][marks[state]] = mixed.rgba()
+    return palette
+
+
+def _colour(theme: Theme, state: State) -> str:
+    return {
+        State.WORKING: theme.used,
+        State.HELD: theme.overflow,
+        State.IN_TRANSACTION: theme.wait,
+        State.LEAKED: theme.bad,
+        State.CONNECTING: theme.server,
+        State.IDLE: theme.idle,
+    }[state]
+
+
+def _name_colour(theme: Theme, state: State) -> str:
+    return theme.idle_name if state is State.IDLE else _colour(theme, state)
+
+
+def _held_at(recorder: Recorder, seconds: float) -> list[Hold]:
+    """Return who holds connections at a moment, the longest holder first."""
+    moment = round(min(seconds, recorder.duration) / US)
+    pieces = recorder.lane_pieces(moment - 1, moment)
+    return holders(pieces, moment) if pieces is not None else []

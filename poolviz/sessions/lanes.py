@@ -169,7 +169,7 @@ class _Bins:
         self._width, self._room = width, room
         self._first = 0  # the number of the first bin that is kept
         self._count = 0  # bins up to the newest
-        self._parts = np.zeros((256, 4, _STATES), dtype=np.float32)
+        self._parts = np.zeros((256, 1, _STATES), dtype=np.float32)
 
     def add(self, pieces: Pieces) -> None:
         """Add pieces, which no earlier ones overlap."""

@@ -83,15 +83,16 @@ class Lanes(Chart):
         if recorder is None or columns < 1 or height < _LOWEST:
             self.clear()
             return
-        table = _columns(recorder, frame, columns)
-        if table is None:
+        found = _columns(recorder, frame, columns, height // _LOWEST)
+        if found is None:
             self._say("zoom in to see them: there are too many to be read at once")
             return
+        table, lanes = found
         seen = np.flatnonzero(table[:, :, 1:].sum(axis=(0, 2)) > 0)
-        self._lanes = int(seen[-1]) + 1 if len(seen) else 0
-        if not self._lanes:
+        if not len(seen):
             self._say("nothing was recorded of them here")
             return
+        self._lanes = lanes if lanes > table.shape[1] else int(seen[-1]) + 1
         self._lane_height = min(max(height // self._lanes, _LOWEST), _HIGHEST)
         self._shown = min(self._lanes, height // int(self._lane_height))
         hidden = [state for state, name in NAMES.items() if not self.shown(name)]
@@ -177,8 +178,11 @@ class Lanes(Chart):
             painter.drawImage(place, self._image)
 
 
-def _columns(recorder: Recorder, frame: Frame, columns: int) -> Shares | None:
-    """Return by column of pixels, lane and state their part; None if too much would be read."""
+def _columns(
+    recorder: Recorder, frame: Frame, columns: int, most: int
+) -> tuple[Shares, int] | None:
+    """Return by column of pixels, lane and state their part, of the first `most` lanes at least,
+    and how many lanes there were; None if too much would be read."""
     start, end = round(frame.start / US), round(frame.end / US)
     width = (end - start) / columns
     if frame.span <= _NEAR:
@@ -186,21 +190,22 @@ def _columns(recorder: Recorder, frame: Frame, columns: int) -> Shares | None:
         if pieces is None:
             return None
         lanes = int(pieces.lane.max()) + 1 if len(pieces.lane) else 0
-        return shares_of(pieces, start, width, columns, max(lanes, 1))
+        return shares_of(pieces, start, width, columns, max(lanes, 1)), lanes
     found = recorder.lane_shares(start, end)
     if found is None:
         return None
     first, length, parts = found
-    sums = np.zeros((len(parts) + 1, *parts.shape[1:]), dtype=np.float32)
-    np.cumsum(parts, axis=0, out=sums[1:])
+    if not len(parts):
+        return np.zeros((columns, 1, len(State)), dtype=np.float32), 0
     edges = start + np.arange(columns + 1) * width
     places = np.clip(np.rint((edges - first) / length), 0, len(parts)).astype(np.int64)
-    low, high = places[:-1], np.minimum(np.maximum(places[1:], places[:-1] + 1), len(parts))
-    low = np.minimum(low, high)
-    counts = np.maximum(high - low, 1).astype(np.float32)
-    table = ((sums[high] - sums[low]) / counts[:, None, None]).astype(np.float32)
-    table[edges[1:] <= max(first, 0)] = 0.0
-    return table
+    low = np.minimum(places[:-1], len(parts) - 1)
+    counts = np.maximum(np.diff(places), 1).astype(np.float32)
+    # Of columns narrower than a bin, each has the bin that it lies in.
+    table: Shares = np.add.reduceat(parts[: max(places[-1], low[-1] + 1), :most], low, axis=0)
+    table /= counts[:, None, None]
+    table[(edges[1:] <= max(first, 0)) | (edges[:-1] >= first + length * len(parts))] = 0.0
+    return table, parts.shape[1]
 
 
 def _painted(

@@ -100,6 +100,7 @@ async def of_asyncpg(conninfo: str) -> AsyncIterator[tuple[str, object]]:
         yield "_PoolConnectionHolderQueue", pool._queue
         yield "PoolConnectionHolder", pool._holders[0]
         connection = await pool.acquire()
+        yield "PoolConnectionProxy", connection
         yield "Connection", connection._con
         await pool.release(connection)
 

@@ -16,6 +16,7 @@ from poolviz.model.errors import ServerError
 from poolviz.servers.errors import first_line
 from poolviz.servers.postgres.errors import describe_error
 from poolviz.servers.tables import (
+    ALL,
     BATCH,
     COLUMNS,
     KEYS,
@@ -106,7 +107,7 @@ class PostgresTables(Tables):
                 self._execute(f"CREATE SCHEMA {SCHEMA}")
                 self._execute(f"COMMENT ON SCHEMA {SCHEMA} IS '{MARK}'")
         with self._allowed(tr("create tables in schema {schema}, which another user owns"), _OWN):
-            self._execute(f"DROP TABLE IF EXISTS {all}, {SCHEMA}.{NOTE}")
+            self._execute(f"DROP TABLE IF EXISTS {ALL}, {SCHEMA}.{NOTE}")
             self._execute(
                 f"CREATE TABLE {SCHEMA}.{NOTE} (scale int NOT NULL, alone boolean NOT NULL)"
             )
@@ -146,7 +147,7 @@ class PostgresTables(Tables):
 
     def _drop(self, found: Found) -> bool:
         with self._allowed(tr("drop the tables in schema {schema}, which another user owns"), _OWN):
-            self._execute(f"DROP TABLE IF EXISTS {all}, {SCHEMA}.{NOTE}")
+            self._execute(f"DROP TABLE IF EXISTS {ALL}, {SCHEMA}.{NOTE}")
             whole = found.ours_alone and self._drop_schema()
         self._connection.commit()
         return whole

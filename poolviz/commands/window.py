@@ -24,12 +24,20 @@ _SESSION = ".poolviz"
 @click.command(hidden=True)
 @click.argument("file", type=options.FILE, required=False)
 @options.dsn
+@click.option("--reset-settings", is_flag=True, help="Reset the window's settings, and end.")
 @click.pass_context
-def command(ctx: click.Context, file: Path | None, dsn: str | None) -> int:
+def command(
+    ctx: click.Context,
+    file: Path | None,
+    dsn: str | None,
+    reset_settings: bool,
+) -> int:
     """Open the window; where there is no display, run the scenario without one.
 
     FILE is a scenario (.toml), the name of a preset, or a recorded session (.poolviz).
     """
+    if reset_settings:
+        return _reset_settings(file, dsn)
     with _collection_paused():
         from poolviz.runs.request import check_draft  # noqa: PLC0415 - not for --help
         from poolviz.runs.runner import Runner  # noqa: PLC0415 - likewise
@@ -63,6 +71,20 @@ def command(ctx: click.Context, file: Path | None, dsn: str | None) -> int:
         if not error:
             return run_window(start, dsn, runner)
     return _without_window(tr("Qt can't be loaded ({error})", error=error), start, dsn)
+
+
+def _reset_settings(file: Path | None, dsn: str | None) -> int:
+    """Reset the settings and say what that did."""
+    from poolviz.system.qt_libraries import qt_error  # noqa: PLC0415 - not for --help
+
+    if file is not None or dsn is not None:
+        raise InputError("--reset-settings stands alone: it opens no window.")
+    if error := qt_error():
+        raise InputError(f"Qt, which keeps the settings, can't be loaded ({error}).")
+    from poolviz.ui import app  # noqa: PLC0415 - as above
+
+    click.echo(app.reset_settings())
+    return 0
 
 
 @contextmanager

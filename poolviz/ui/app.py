@@ -10,19 +10,25 @@ from PySide6.QtCore import QCoreApplication, QSettings
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
-from poolviz.language import tr
+from poolviz.language import tr, trn
 from poolviz.model.errors import InputError
+from poolviz.model.scenario import Scenario
 from poolviz.model.version import VERSION
 from poolviz.runs.request import check_draft
 from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
+from poolviz.scenarios.presets import presets
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.system.folders import home, sessions_folder
 from poolviz.system.interrupts import INTERRUPTED, handled_by, interrupted
+from poolviz.system.keyring_passwords import LIMIT
 from poolviz.system.resources import resource
-from poolviz.ui.language import SETTING, apply_language
+from poolviz.ui.language import apply_language
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight
+from poolviz.ui.session.server_memory import ServerMemory
+from poolviz.ui.session.worker import Inbox
+from poolviz.ui.settings import AT_START, LANGUAGE, LAST, NAMED, START_NAME, WELCOME
 from poolviz.ui.style.theme_manager import ThemeManager
 from poolviz.ui.unexpected import UnexpectedErrors, contained
 from poolviz.ui.window import Window
@@ -72,6 +78,8 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
                 if session is not None:
                     controller.choose_server(dsn)
                     controller.view_session(session, fail)
+                elif start is None and dsn is None:
+                    _begin_as_preferred(windows.shown, scenario)
                 else:
                     controller.plan(scenario)
                     controller.connect_to(dsn, start=dsn is None)
@@ -83,6 +91,62 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
     return INTERRUPTED if interrupted() else status
 
 
+def _begin_as_preferred(window: Window, scenario: Scenario) -> None:
+    """Begin with what the user prefers where nothing was named; `scenario` is the usual load."""
+    controller, preferences = window.controller, window.theme_manager.preferences
+    choice, name = preferences.value(AT_START), str(preferences.value(START_NAME))
+    newest = _newest_session() if choice == LAST else None
+    controller.plan(scenario)
+    if choice == NAMED and name:
+        controller.choose_server(None)
+        known = {preset.name: preset.path for preset in presets()}
+        window.file_opener.open(known.get(name, Path(name).expanduser()))
+    elif newest is not None:
+        controller.choose_server(None)
+        controller.run_again(newest)
+    else:
+        controller.connect_to(None, start=choice == WELCOME)
+
+
+def _newest_session() -> Path | None:
+    """Return the session that was recorded last, if one is kept."""
+    try:
+        return next(iter(SessionsFolder(sessions_folder()).paths()), None)
+    except InputError as error:
+        _logger.warning("%s", error)
+        return None
+
+
+def reset_settings() -> str:
+    """Reset every setting of the window, forget the servers with their passwords, and return what
+    was done, as sentences. Raises InputError where the file can't be removed."""
+    path = home() / "settings.ini"
+    if not path.exists():
+        return tr("There are no settings in {file}: the defaults hold already.", file=path)
+    store = QSettings(str(path), QSettings.Format.IniFormat)
+    failed: list[str] = []
+    inbox = Inbox()
+    memory = ServerMemory(store, inbox, failed.append)
+    servers = len(memory.recent)
+    memory.forget_all()
+    memory.close(LIMIT)
+    inbox.deliver()
+    store.clear()
+    store.sync()
+    del store
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"Can't remove {path}: {error.strerror or error}.") from None
+    done = [
+        tr("Every setting is back to its default; {file} was removed.", file=path),
+        trn("{n} server was forgotten.", "{n} servers were forgotten.", servers),
+        tr("Sessions, and how long they are kept, stay as they are."),
+        *failed,
+    ]
+    return " ".join(done)
+
+
 class Windows:
     """The window of a controller, which is made anew when the user chooses another language. A run
     that goes on goes on."""
@@ -92,18 +156,21 @@ class Windows:
     ) -> None:
         self._application, self._controller, self._settings = application, controller, settings
         self._themes = ThemeManager(application, settings)
+        self._themes.preferences.changed.connect(self._follow)
         self.shown = self._make()
 
     def _make(self) -> Window:
         window = Window(self._controller, self._themes, self._settings)
-        # Later, because the menu in which it was chosen belongs to the window.
-        window.language_chosen.connect(
-            lambda code: self._controller.inbox.post(lambda: self._change_language(code))
-        )
+        preferences = self._themes.preferences
+        window.language_chosen.connect(lambda code: preferences.put(LANGUAGE, code))
         return window
 
-    def _change_language(self, code: str) -> None:
-        self._settings.setValue(SETTING, code)
+    def _follow(self, key: str) -> None:
+        if key == LANGUAGE.key:
+            # Later, because the menu in which it was chosen belongs to the window.
+            self._controller.inbox.post(self._change_language)
+
+    def _change_language(self) -> None:
         apply_language(self._application, self._settings, chosen=True)
         with contained():
             old = self.shown

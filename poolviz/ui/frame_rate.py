@@ -12,6 +12,7 @@ class FrameRate:
     """The frame rate that suits the load of the machine and the cost of a frame."""
 
     def __init__(self) -> None:
+        self.most = FASTEST  # frames a second, as the user has set it
         self._machine = 0.0
         self._cost = 0.0  # seconds of CPU a frame, smoothed
 
@@ -25,11 +26,11 @@ class FrameRate:
 
     @property
     def frames_per_second(self) -> float:
-        """Between 15 and 30."""
+        """Between 15 and 30, and never more than `most`."""
         crowded = min(max((self._machine - _FULL) / (1 - _FULL), 0.0), 1.0)
         wanted = FASTEST - (FASTEST - SLOWEST) * crowded
         affordable = _OWN_SHARE / self._cost if self._cost else FASTEST
-        return max(SLOWEST, min(wanted, affordable))
+        return min(self.most, max(SLOWEST, min(wanted, affordable)))
 
     @property
     def milliseconds(self) -> int:

@@ -48,6 +48,10 @@ class Refresher(QObject):
         """Show everything in the next frame, as if it were new."""
         self.drawn = _NOTHING
 
+    def set_most_frames(self, most: float) -> None:
+        """Draw at most so many frames a second."""
+        self._rate.most = most
+
     def hurry(self) -> None:
         """Have the next frame now."""
         if not self._closed:

@@ -26,9 +26,11 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.language import tr
+from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.folder import SessionsFolder
+from poolviz.sessions.limits import SessionLimits
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.banner import Banner
 from poolviz.ui.cards.cards import Cards
@@ -120,6 +122,7 @@ class Window(QMainWindow):
             file_opener=self.file_opener,
             export=self.export,
             show_sessions=self.show_sessions,
+            show_preferences=self.show_preferences,
             show_help=self.show_help,
             choose_language=self.language_chosen.emit,
             language=str(settings.value(SETTING, "system")),
@@ -220,7 +223,7 @@ class Window(QMainWindow):
         self.setMinimumSize(QSize(900, 560))
         self.resize(1280, 800)
         geometry = self._settings.value(_GEOMETRY)
-        if geometry is not None:
+        if isinstance(geometry, QByteArray):  # the file may say anything
             self.restoreGeometry(geometry)
 
     def _connect(self) -> None:
@@ -260,6 +263,11 @@ class Window(QMainWindow):
         self.export.wrote.connect(lambda _words: self.learning.tour.note_kept())
         self.export.failed.connect(self.banner.say)
         self.theme_manager.changed.connect(self._set_theme)
+        preferences = self.theme_manager.preferences
+        preferences.changed.connect(self._follow_preferences)
+        self._follow_preferences()
+        if preferences.problem:
+            controller.notices.say("settings", preferences.problem, Weight.WARN)
 
     # Actions
 
@@ -272,6 +280,32 @@ class Window(QMainWindow):
         dialog = ServerDialog(controller.inbox, self._servers, tuple(arguments), self)
         dialog.chosen.connect(self.controller.connect_to)
         dialog.open()
+
+    def show_preferences(self) -> None:
+        """Open the dialog of preferences."""
+        from poolviz.ui.dialogs.preferences import PreferencesDialog  # noqa: PLC0415 - as above
+        from poolviz.ui.session_list.limits_bar import LimitsBar  # noqa: PLC0415 - likewise
+
+        folder, bar = SessionsFolder(self.controller.sessions_folder), LimitsBar()
+        bar.mistaken.connect(self._complain)
+
+        def keep(limits: SessionLimits) -> None:
+            try:
+                folder.set_limits(limits)
+            except InputError as error:
+                self._complain(str(error))
+            if self.session_list is not None:
+                self.session_list.refresh()
+
+        bar.chosen.connect(keep)
+        try:
+            bar.show_limits(folder.limits())
+        except InputError as error:
+            self._complain(str(error))
+        PreferencesDialog(self.theme_manager.preferences, bar, self).open()
+
+    def _follow_preferences(self, _key: str = "") -> None:
+        self.refresher.set_most_frames(self.theme_manager.preferences.most_frames)
 
     def show_sessions(self, on: bool) -> None:
         """Show the page of kept sessions in place of the charts, or the charts again."""

@@ -51,6 +51,7 @@ class WindowMenu(QMenu):
         show_sessions: Callable[[bool], object],
         choose_language: Callable[[str], object],
         language: str,
+        show_preferences: Callable[[], object],
         show_help: Callable[[str], object],
         begin_tour: Callable[[], object],
         show_presets: Callable[[], object],
@@ -59,6 +60,7 @@ class WindowMenu(QMenu):
         self._window, self._controller = window, controller
         self._show_help, self.places = show_help, Places(window)
         self._begin_tour, self._show_presets = begin_tour, show_presets
+        self._show_preferences = show_preferences
         self.setToolTipsVisible(True)
         self._choose_language, self._language = choose_language, language
         self._charts, self._panel, self._themes = charts, panel, theme_manager
@@ -109,6 +111,7 @@ class WindowMenu(QMenu):
         self._add_switch(tr("Full screen"), "F11", self._set_full_screen)
         self.addMenu(self._theme_menu(self._themes))
         self.addMenu(self._language_menu())
+        self._add(self, tr("Preferences…"), "Ctrl+,", self._show_preferences)
 
     def _add_maintenance(self) -> None:
         """What is seldom wanted."""

@@ -109,10 +109,10 @@ class ServerMemory:
             self.forget(dsn)
         self._of_session.clear()
 
-    def close(self) -> None:
-        """Let the worker end with what it does; it isn't waited for."""
+    def close(self, seconds: float = 0.0) -> None:
+        """Let the worker end with what it does, and wait at most that long for it."""
         if self._worker is not None:
-            self._worker.close(0.0)
+            self._worker.close(seconds)
         self._of_session.clear()
 
     def _servers(self) -> list[_Server]:

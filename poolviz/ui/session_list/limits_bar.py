@@ -39,7 +39,7 @@ class LimitsBar(QWidget):
             box.setEditable(True)
             box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
             box.setAccessibleName(name)
-            box.setFixedWidth(104)
+            box.setMinimumWidth(104)
             label.setBuddy(box)
             row.addWidget(label)
             row.addWidget(box)

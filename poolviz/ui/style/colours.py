@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -123,4 +123,54 @@ DARK = Theme(
     info_bg="#1a2a38",
     warn_bg="#33290f",
     bad_bg="#3a1e1c",
+)
+
+# Okabe and Ito's hues, darker on white and lighter on black: each curve has 4.5 : 1 with what it is
+# drawn on, and words that stand back 7 : 1.
+LIGHT_CONTRAST = replace(
+    LIGHT,
+    bg="#ffffff",
+    line="#767d88",
+    text="#000000",
+    muted="#3b424c",
+    faint="#565e6a",
+    accent="#00568a",
+    accent_hover="#003f66",
+    used="#00568a",
+    idle="#8cc4e8",
+    idle_name="#2f6f99",
+    overflow="#946500",
+    wait="#a84600",
+    retrying_name="#8a5426",
+    backlog_name="#8a3763",
+    throughput="#00724f",
+    server="#5d33a0",
+    p50="#4f7f9f",
+    p95="#1c5f92",
+    p99="#0a2a44",
+    bad="#a3180a",
+)
+DARK_CONTRAST = replace(
+    DARK,
+    bg="#000000",
+    panel="#0a0b0d",
+    line="#6b7380",
+    text="#ffffff",
+    muted="#d0d6df",
+    faint="#a7afbb",
+    accent="#7cc4f5",
+    accent_hover="#a5d7fa",
+    used="#6cb8ee",
+    idle="#2f6a92",
+    idle_name="#8cbede",
+    overflow="#ffc642",
+    wait="#ff9a5c",
+    retrying_name="#dfae88",
+    backlog_name="#eeaaca",
+    throughput="#3fdcac",
+    server="#cfb6f7",
+    p50="#7fb0d3",
+    p95="#8fcbf5",
+    p99="#e6f5ff",
+    bad="#ff8f81",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,11 +21,14 @@ __all__ = [
     "load_fonts",
     "palette",
     "plain_fonts",
+    "scale_texts",
     "stylesheet",
     "system_theme",
     "ui_font",
 ]
 
+_scale = [1.0]  # of texts on the screen; exports are made by processes that leave it as it is
+_SIZES = re.compile(r"((?:font-size|min-height): )(\d+)px")
 _plain: list[bool] = []  # an entry for each block of `plain_fonts`
 _FAMILY = "Inter"
 _FACES = ("Inter-Regular.ttf", "Inter-Medium.ttf", "Inter-SemiBold.ttf")
@@ -51,7 +55,7 @@ def ui_font(px: float, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
     """Return Inter in `px` pixels, rounded as Qt needs it, with figures of equal width."""
     load_fonts()
     font = QFont(_FAMILY)
-    font.setPixelSize(round(px))
+    font.setPixelSize(max(1, round(px * (1.0 if _plain else _scale[0]))))
     font.setWeight(weight)
     if _plain:
         font.setFeature(QFont.Tag("calt"), 0)
@@ -59,6 +63,11 @@ def ui_font(px: float, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
         font.setFeature(QFont.Tag("tnum"), 1)
         font.setFeature(QFont.Tag("cv05"), 1)  # an l that differs from I
     return font
+
+
+def scale_texts(factor: float) -> None:
+    """Have fonts and style sheets that are made from now on be so many times as large."""
+    _scale[0] = factor
 
 
 @contextmanager
@@ -105,4 +114,5 @@ def stylesheet(theme: Theme) -> str:
     Its selectors are object names and the properties `role`, `level` and `primary`.
     """
     sheet = Template(resource("themes/window.qss").read_text(encoding="utf-8"))
-    return sheet.substitute(asdict(theme), images=resource("themes").as_posix())
+    text = sheet.substitute(asdict(theme), images=resource("themes").as_posix())
+    return _SIZES.sub(lambda size: f"{size[1]}{round(int(size[2]) * _scale[0])}px", text)

@@ -36,7 +36,7 @@ PALETTE = Choice(
     key="palette",
     default=OKABE_ITO,
     choices=(OKABE_ITO, HIGH_CONTRAST),
-    help=tr_noop("Both palettes can be told apart by the colour-blind."),
+    help=tr_noop("Colours that differ for every kind of eyesight, or such of high contrast."),
 )
 TEXT_SIZE = Count(
     key="text_size",

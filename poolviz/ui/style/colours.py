@@ -43,6 +43,8 @@ class Theme:
     info_bg: str
     warn_bg: str
     bad_bg: str
+    good_text: str  # the fills of the same meaning are too pale to be read as text
+    warn_text: str
 
 
 # The colours of sessions that are compared. Their order keeps neighbours easy to tell apart.
@@ -86,6 +88,8 @@ LIGHT = Theme(
     info_bg="#eaf4fb",
     warn_bg="#fdf4e1",
     bad_bg="#fbebe9",
+    good_text="#007a58",
+    warn_text="#b04a00",
 )
 
 DARK = Theme(
@@ -123,6 +127,8 @@ DARK = Theme(
     info_bg="#1a2a38",
     warn_bg="#33290f",
     bad_bg="#3a1e1c",
+    good_text="#21b98c",
+    warn_text="#f07a32",
 )
 
 # Okabe and Ito's hues, darker on white and lighter on black: each curve has 4.5 : 1 with what it is

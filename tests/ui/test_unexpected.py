@@ -306,7 +306,7 @@ def test_a_widget_that_fails_to_paint_leaves_the_others_as_they_are(
         def paintEvent(self, event: QPaintEvent) -> None:
             fail("in a tile")
 
-    broken = Broken("Broken", "")
+    broken = Broken("Broken", "", "used")
     row = shown.tiles.layout()
     assert row is not None
     row.addWidget(broken)

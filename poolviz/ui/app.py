@@ -100,7 +100,7 @@ def _begin_as_preferred(window: Window, scenario: Scenario) -> None:
     if choice == NAMED and name:
         controller.choose_server(None)
         known = {preset.name: preset.path for preset in presets()}
-        window.file_opener.open(known.get(name, Path(name).expanduser()))
+        window.file_opener.open(known.get(name, Path(name).expanduser()), lesson=False)
     elif newest is not None:
         controller.choose_server(None)
         controller.run_again(newest)

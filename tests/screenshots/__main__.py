@@ -92,11 +92,7 @@ def make_sheet(state: Path) -> None:
         with Image.open(file) as picture:
             height = round(picture.height * _SHEET / picture.width)
             pictures.append(picture.convert("RGB").resize((_SHEET, height)))
-    rows = (
-        list(itertools.batched(pictures, 4))
-        if sys.version_info >= (3, 12)
-        else [pictures[at : at + 4] for at in range(0, len(pictures), 4)]
-    )
+    rows = [pictures[at : at + 4] for at in range(0, len(pictures), 4)]
     width = 4 * (_SHEET + _GAP)
     sheet = Image.new("RGB", (width, sum(row_height(row) + _GAP for row in rows)), "grey")
     top = 0

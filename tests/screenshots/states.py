@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QDialog, QMenu
 import poolviz
 from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.draft import Draft
+from poolviz.sessions.export.exporter import PICTURE
 from poolviz.system.resources import resource
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.window import Window
@@ -109,6 +110,12 @@ def dialog(stand: Stand, action: str) -> Iterator[None]:
     yield
     for each in dialogs(stand):
         each.reject()
+
+
+def trigger(stand: Stand, keys: str) -> None:
+    """Do what a shortcut does: its text depends on the language."""
+    [found] = [each for each in stand.window.actions() if each.shortcut().toString() == keys]
+    found.trigger()
 
 
 def dialogs(stand: Stand) -> list[QDialog]:
@@ -273,4 +280,64 @@ def help_dialog(stand: Stand) -> Iterator[None]:
     """The help on a chart."""
     stand.window.show_help("connections")
     stand.wait(lambda: bool(dialogs(stand)), "the help")
+    yield
+
+
+@state
+def every_chart(stand: Stand) -> Iterator[None]:
+    """A session with every chart that there is."""
+    view(stand, sessions(stand)[0])
+    stand.window.charts.choice.choose(PICTURE)
+    yield
+
+
+@state
+def lanes(stand: Stand) -> Iterator[None]:
+    """A lane for each connection of a run, in all the room."""
+    run(stand, 6, limits={"pool_size": 20, "max_overflow": 10}, load={**LOAD, "clients": 60})
+    stand.window.charts.choice.choose(("connections", "lanes"))
+    stand.window.charts.expand("lanes")
+    yield
+
+
+@state
+def heatmap(stand: Stand) -> Iterator[None]:
+    """The distribution of waits in a run, in all the room."""
+    run(stand, 6)
+    stand.window.charts.choice.choose(("connections", "heatmap"))
+    stand.window.charts.expand("heatmap")
+    yield
+
+
+@state
+def changes_together(stand: Stand) -> Iterator[None]:
+    """Changes that are collected, to be made as one."""
+    run(stand, 3)
+    trigger(stand, "Ctrl+T")
+    stand.controller.change_settings({"clients": 40})
+    stand.controller.change_settings({"max_overflow": 15})
+    yield
+
+
+@state
+def presets_and_lessons(stand: Stand) -> Iterator[None]:
+    """The presets, by subject, with what they teach."""
+    trigger(stand, "Ctrl+P")
+    yield
+
+
+@state
+def lesson(stand: Stand) -> Iterator[None]:
+    """The question of a lesson, before its run."""
+    stand.controller.connect_to(None)
+    stand.window.file_opener.open(resource("presets/undersized.toml"))
+    stand.wait(stand.window.learning.lesson_bar.isVisible, "a lesson")
+    yield
+
+
+@state
+def preferences(stand: Stand) -> Iterator[None]:
+    """The preferences."""
+    trigger(stand, "Ctrl+,")
+    stand.wait(lambda: bool(dialogs(stand)), "the preferences")
     yield

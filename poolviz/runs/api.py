@@ -86,6 +86,8 @@ def run(
             ):  # with an end, so that Ctrl+C is heard on every system
                 pass
             runner.end_run()
+            if keep and started.recorder is not None:
+                started.recorder.close()  # so that whoever opens the file now finds it whole
         except BaseException:
             runner.end_run()
             assert started.recorder is not None

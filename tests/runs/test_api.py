@@ -58,6 +58,19 @@ def test_a_run_gives_the_figures_and_the_session(conninfo: str, tmp_path: Path) 
         assert session.scenario.limits["pool_size"] == 1
 
 
+def test_a_session_that_is_kept_is_whole_when_its_run_returns(
+    conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POOLVIZ_SESSIONS", str(tmp_path))
+    result = poolviz.run(load=QUICK, duration=0.3, dsn=conninfo, keep=True)
+    assert result.session.path is not None
+    with poolviz.open_session(result.session.path) as session:
+        assert session.summary().complete
+        assert session.summary().operations == result.operations
+    assert sum(sample.operations for sample in result.session.samples()) == result.operations
+    result.session.close()
+
+
 def test_a_scenario_is_a_file_a_preset_a_mapping_or_a_scenario(
     conninfo: str, tmp_path: Path
 ) -> None:

@@ -15,8 +15,6 @@ from PySide6.QtGui import (
     QKeyEvent,
 )
 from PySide6.QtWidgets import (
-    QApplication,
-    QDialog,
     QHBoxLayout,
     QMainWindow,
     QMenu,
@@ -26,11 +24,9 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.language import tr
-from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.folder import SessionsFolder
-from poolviz.sessions.limits import SessionLimits
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.banner import Banner
 from poolviz.ui.cards.cards import Cards
@@ -47,7 +43,6 @@ from poolviz.ui.pages import RUN, Pages
 from poolviz.ui.panel.control_panel import ControlPanel
 from poolviz.ui.refresher import Refresher
 from poolviz.ui.session.controller import Controller, State
-from poolviz.ui.session.current_run import TablesQuestion
 from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.session.server_memory import ServerMemory
 from poolviz.ui.statusbar import StatusBar
@@ -59,11 +54,11 @@ from poolviz.ui.toolbar.preset_menu import PresetMenu
 from poolviz.ui.toolbar.toolbar import Toolbar
 from poolviz.ui.tour.steps import ACTIVE, EXPORT, POOL, START
 from poolviz.ui.unexpected import contained
+from poolviz.ui.window_dialogs import WindowDialogs
 from poolviz.ui.window_menu import WindowMenu
 
 if TYPE_CHECKING:
     from poolviz.ui.comparison.page import ComparisonPage
-    from poolviz.ui.dialogs.help import HelpDialog
     from poolviz.ui.session_list.page import SessionsPage
 
 _SESSIONS, _COMPARISON = "sessions", "comparison"  # names of pages
@@ -89,7 +84,6 @@ class Window(QMainWindow):
             lambda sentence: controller.notices.say("keyring", sentence, Weight.WARN),
         )
         self._closed = False
-        self._help: HelpDialog | None = None  # made when it is first asked for
         self.charts = ChartsWidget(theme, choice=ChartChoice(settings))
         self.tiles = Tiles(theme)
         self.banner = Banner()
@@ -105,6 +99,9 @@ class Window(QMainWindow):
         self.presets = PresetMenu(controller.notices, self)
         self.pages = self._make_pages()
         self.refresher = Refresher(controller, self.charts, self)
+        self.dialogs = WindowDialogs(self, controller, theme_manager.preferences, self._servers)
+        self.dialogs.mistaken.connect(self._complain)
+        self.dialogs.limits_changed.connect(self._show_limits)
         self.learning = Learning(
             *(controller, settings, theme_manager),
             pages=self.pages,
@@ -122,7 +119,7 @@ class Window(QMainWindow):
             file_opener=self.file_opener,
             export=self.export,
             show_sessions=self.show_sessions,
-            show_preferences=self.show_preferences,
+            show_preferences=self.dialogs.show_preferences,
             show_help=self.show_help,
             choose_language=self.language_chosen.emit,
             language=str(settings.value(SETTING, "system")),
@@ -245,7 +242,7 @@ class Window(QMainWindow):
         self.figures.dismiss.clicked.connect(controller.ghost.remove)
         controller.values_changed.connect(self._show_values)
         controller.server_wanted.connect(self.ask_for_server)
-        controller.tables_wanted.connect(self._ask_for_tables)
+        controller.tables_wanted.connect(self.dialogs.ask_for_tables)
         controller.planned.connect(self._show_what_to_watch)
         controller.notices.said.connect(self.banner.say)
         controller.notices.withdrawn.connect(self.banner.take_back)
@@ -273,39 +270,18 @@ class Window(QMainWindow):
 
     def ask_for_server(self) -> None:
         """Open the dialog in which the user names a server."""
-        from poolviz.ui.dialogs.server_dialog import ServerDialog  # noqa: PLC0415 - for a quick start
+        self.dialogs.ask_for_server()
 
-        controller = self.controller
-        arguments = controller.arguments
-        dialog = ServerDialog(controller.inbox, self._servers, tuple(arguments), self)
-        dialog.chosen.connect(self.controller.connect_to)
-        dialog.open()
-
-    def show_preferences(self) -> None:
-        """Open the dialog of preferences."""
-        from poolviz.ui.dialogs.preferences import PreferencesDialog  # noqa: PLC0415 - as above
-        from poolviz.ui.session_list.limits_bar import LimitsBar  # noqa: PLC0415 - likewise
-
-        folder, bar = SessionsFolder(self.controller.sessions_folder), LimitsBar()
-        bar.mistaken.connect(self._complain)
-
-        def keep(limits: SessionLimits) -> None:
-            try:
-                folder.set_limits(limits)
-            except InputError as error:
-                self._complain(str(error))
-            if self.session_list is not None:
-                self.session_list.refresh()
-
-        bar.chosen.connect(keep)
-        try:
-            bar.show_limits(folder.limits())
-        except InputError as error:
-            self._complain(str(error))
-        PreferencesDialog(self.theme_manager.preferences, bar, self).open()
+    def show_help(self, topic: str = "") -> None:
+        """Show a topic of the help, beside the window."""
+        self.dialogs.show_help(topic)
 
     def _follow_preferences(self, _key: str = "") -> None:
         self.refresher.set_most_frames(self.theme_manager.preferences.most_frames)
+
+    def _show_limits(self) -> None:
+        if self.session_list is not None:
+            self.session_list.refresh()
 
     def show_sessions(self, on: bool) -> None:
         """Show the page of kept sessions in place of the charts, or the charts again."""
@@ -347,21 +323,6 @@ class Window(QMainWindow):
     def _run_again(self, path: Path) -> None:
         self.controller.run_again(path)
         self.show_sessions(False)
-
-    def show_help(self, topic: str = "") -> None:
-        """Show a topic of the help, beside the window."""
-        if self._help is None:
-            from poolviz.ui.dialogs.help import HelpDialog  # noqa: PLC0415 - as above
-
-            self._help = HelpDialog(self.controller.file_worker, self)
-        self._help.show_topic(topic)
-        self._help.show()
-        self._help.activateWindow()
-
-    def _ask_for_tables(self, question: TablesQuestion) -> None:
-        from poolviz.ui.dialogs.create_tables import CreateTablesDialog  # noqa: PLC0415 - as above
-
-        CreateTablesDialog(question, self).open()
 
     def _change(self, changes: dict[str, Value]) -> None:
         self.controller.change_settings(changes)
@@ -506,7 +467,6 @@ class Window(QMainWindow):
             event.acceptProposedAction()
             self.file_opener.open(path)
 
-    @contained()
     def show_present(self) -> None:
         """Show what the controller shows already: another window did before this one."""
         self._show_session()
@@ -521,6 +481,7 @@ class Window(QMainWindow):
         self._finish()
         self.deleteLater()
 
+    @contained()
     def closeEvent(self, event: QCloseEvent) -> None:
         """End the run, the server and the workers, and store the settings. What fails in one
         step doesn't keep the others from being taken."""
@@ -533,7 +494,7 @@ class Window(QMainWindow):
     def _finish(self, *last: Callable[[], object]) -> None:
         """End what this window has going on, whatever fails of it."""
         steps = (
-            *(self.menu.places.stop, self._store_geometry, self._close_dialogs, self.hide),
+            *(self.menu.places.stop, self._store_geometry, self.dialogs.close, self.hide),
             *(self._servers.close, self.refresher.close, self.pages.close_workers, *last),
         )
         for step in steps:
@@ -546,13 +507,6 @@ class Window(QMainWindow):
         self._settings.setValue(_GEOMETRY, self.saveGeometry())
         self._settings.setValue(_DIVIDED, self.divider.saveState())
         self._settings.sync()
-
-    def _close_dialogs(self) -> None:
-        """Close what is open over the window, which would outlast it."""
-        while (menu := QApplication.activePopupWidget()) is not None and menu.close():
-            pass
-        for dialog in self.findChildren(QDialog):
-            dialog.close()
 
 
 def _dropped(event: QDropEvent) -> Path | None:

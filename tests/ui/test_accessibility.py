@@ -54,7 +54,7 @@ def come_to(place: str, window: Window, qtbot: QtBot) -> QWidget:
     elif place == "own server":
         window.ask_for_server()
     elif place == "preferences":
-        window.show_preferences()
+        window.dialogs.show_preferences()
     elif place == "help":
         window.show_help("")
     dialog = place in ("own server", "preferences", "help")

@@ -12,13 +12,16 @@ import pytest
 from poolviz.model.lanes import Edge, Edges, State, pack_edges, pieces_of, unpack_edges
 from poolviz.model.messages import SampleTaken
 from poolviz.model.sample import Sample
+from poolviz.sessions.file import packing
+from poolviz.sessions.file.format import CHUNK_BITS
 from poolviz.sessions.lanes import US, holders, shares_of
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
-from tests.sessions.builders import began, ended, samples, ticks
+from tests.sessions.builders import began, digest, ended, record, reports, samples, ticks
 
 TICK = 50_000  # µs
 LANES = 3
+CHUNK = 1 << CHUNK_BITS  # samples
 
 
 def with_lanes(count: int) -> Iterator[Sample]:
@@ -106,3 +109,24 @@ def test_connecting_comes_before_opened_and_never_over_another_connection() -> N
         (State.CONNECTING, 10_000, 11_000),
         (State.IDLE, 11_000, 20_000),
     ]
+
+
+def test_the_oldest_lanes_give_way_once_there_are_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = list(with_lanes(5 * CHUNK))
+    one = sum(len(each.lanes) for each in run[:CHUNK])
+    monkeypatch.setattr(packing, "MOST_LANES", round(2.5 * one))
+    path = tmp_path / "bounded.poolviz"
+    with Recorder(path) as recorder:
+        record(recorder, reports(run))
+        summary = recorder.summary()
+    with Recorder.open(path) as opened:
+        found = list(opened.samples())
+        assert opened.summary() == summary
+    kept = [bool(each.lanes) for each in found]
+    # Of four chunks two keep them, and so do the samples that are in none.
+    assert not any(kept[: 2 * CHUNK])
+    assert kept[2 * CHUNK :] == [bool(each.lanes) for each in run[2 * CHUNK :]]
+    blank = [msgspec.structs.replace(each, lanes=b"") for each in run]
+    assert digest(msgspec.structs.replace(each, lanes=b"") for each in found) == digest(blank)

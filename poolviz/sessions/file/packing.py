@@ -3,7 +3,9 @@ every format."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -14,6 +16,7 @@ from poolviz.sessions.bins import ServerSeen
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import (
     CHUNK_BITS,
+    MOST_LANES,
     WHOLE,
     Counts,
     Damage,
@@ -49,6 +52,30 @@ class StoredSums(msgspec.Struct, array_like=True, frozen=True):
     state: bytes
 
 
+class KeptLanes:
+    """The chunks of a member that still have lanes, none of them older than what `MOST_LANES`
+    allows. Belongs to the thread that makes the rows of chunks."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[tuple[int, Row]] = deque()  # bytes of lanes, and the row without them
+        self._bytes = 0
+
+    def add(self, place: Place, columns: Columns) -> list[Row]:
+        """Take note of the newest chunk; return the rows that older ones are replaced by."""
+        lanes = sum(map(len, columns.rare.get("lanes", {}).values()))
+        if lanes:
+            rare = {name: each for name, each in columns.rare.items() if name != "lanes"}
+            row: Row = ("chunks", place, replace(columns, rare=rare).pack())
+            self._chunks.append((lanes, row))
+            self._bytes += lanes
+        rows = []
+        while self._bytes > MOST_LANES and len(self._chunks) > 1:
+            lanes, row = self._chunks.popleft()
+            self._bytes -= lanes
+            rows.append(row)
+        return rows
+
+
 class Chunk:
     """A chunk that is complete. Its rows are made when they are first asked for, by the thread that
     writes them: it takes some 50 ms, most of them without the interpreter's lock."""
@@ -58,16 +85,17 @@ class Chunk:
         place: tuple[int, int, int],
         samples: Sequence[Sample],
         settings: Sequence[int],
-        seen: ServerSeen,
+        so_far: tuple[ServerSeen, KeptLanes],
         sums: Sequence[Row],
     ) -> None:
         self._number, self._first, self._member = place
-        self._samples, self._settings, self._seen = samples, settings, seen
+        self._samples, self._settings = samples, settings
+        self._seen, self._lanes = so_far
         self._sums = sums
         self._rows: list[Row] = []
 
     def rows(self) -> list[Row]:
-        """Return its rows. `seen` moves to its end, so chunks are asked in their order."""
+        """Return its rows. What is kept so far moves to its end, so chunks are asked in order."""
         if not self._rows:
             columns = Columns.of(self._samples, self._settings)
             bins = StoredBins.of(columns, self._seen)
@@ -75,6 +103,7 @@ class Chunk:
             self._rows = [
                 ("chunks", place, columns.pack()),
                 ("bins", (self._number, self._member), bins.pack()),
+                *self._lanes.add(place, columns),
                 *self._sums,
             ]
             self._samples = self._settings = ()
@@ -95,7 +124,7 @@ class Packer:
         self._newest = b""  # the last settings, packed
         self._samples: list[Sample] = []  # those of the chunk that isn't complete
         self._numbers: list[int] = []  # of their settings
-        self._seen = ServerSeen()  # at the end of the chunk whose rows were made last
+        self._so_far = ServerSeen(), KeptLanes()  # with the chunk whose rows were made last
 
     def began(self, message: RunStarted) -> Row:
         """Return the row of a run's beginning."""
@@ -143,7 +172,7 @@ class Packer:
         ]
         rows.append(("meta", ("state", self.member), pack(StoredSums(samples, sums.state()))))
         place = (counts.chunks, samples - len(self._samples), self.member)
-        chunk = Chunk(place, self._samples, self._numbers, self._seen, rows)
+        chunk = Chunk(place, self._samples, self._numbers, self._so_far, rows)
         self._samples, self._numbers = [], []
         self.counts = msgspec.structs.replace(
             counts, chunks=counts.chunks + 1, segments=counts.segments + len(segments)

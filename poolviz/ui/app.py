@@ -137,7 +137,9 @@ def reset_settings() -> str:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"Can't remove {path}: {error.strerror or error}.") from None
+        raise InputError(
+            tr("Can't remove {path}: {value}.", path=path, value=error.strerror or error)
+        ) from None
     done = [
         tr("Every setting is back to its default; {file} was removed.", file=path),
         trn("{n} server was forgotten.", "{n} servers were forgotten.", servers),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from poolviz.language import number, tr_noop
 from poolviz.sessions.details import DetailView
 from poolviz.ui.charts.axes import Floats, lasting
 from poolviz.ui.charts.detailed import LinesChart
@@ -12,11 +13,14 @@ from poolviz.ui.charts.detailed import LinesChart
 class Ages(LinesChart):
     """The age of the oldest connection that is open, and the mean of all."""
 
-    title = "Age of connections"
+    title = tr_noop("Age of connections")
     subtitle = "s"
     share = 0.2
     topic = "connections"
-    colours: ClassVar[dict[str, str]] = {"oldest": "server", "mean age": "idle_name"}
+    colours: ClassVar[dict[str, str]] = {
+        tr_noop("oldest"): "server",
+        tr_noop("mean age"): "idle_name",
+    }
 
     def values(self, details: DetailView) -> dict[str, Floats]:
         """Return the ages in seconds."""
@@ -24,4 +28,4 @@ class Ages(LinesChart):
 
     def as_text(self, value: float) -> str:
         """Return an age as text."""
-        return f"{value:.1f} s" if value < 60 else lasting(value)
+        return f"{number(value, '.1f')} s" if value < 60 else lasting(value)

@@ -15,7 +15,7 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
-from poolviz.language import tr
+from poolviz.language import number, tr
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.area import Area
@@ -42,6 +42,11 @@ _PALE = 0.45  # opacity of the curves of a session behind
 _TICK_ROOM = 12  # pixels from one number on the y axis to the next, at least
 _NAME_GAP = 13.0  # pixels between the baselines of two names
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter
+
+
+def short_number(value: float) -> str:
+    """Return a value as text, with three digits at least."""
+    return number(value, ",.3g")
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Figure:
     value: str
     colour: str
     amount: float = math.nan
-    show: Callable[[float], str] = "{:,.3g}".format
+    show: Callable[[float], str] = short_number
 
 
 @dataclass
@@ -178,6 +183,10 @@ class Chart(QGraphicsObject):
             if abs(at.y() - y) <= _NAME_GAP / 2:
                 return name.curve
         return None
+
+    def curve_title(self, curve: str) -> str:
+        """Return the name of a curve in the language in use, without values."""
+        return tr(curve)
 
     def toggle(self, curve: str) -> None:
         """Hide a curve, or show it again. It is drawn so the next time."""

@@ -68,13 +68,15 @@ class ChartMenu(QMenu):
         from poolviz.ui.charts.by_name import CHARTS  # noqa: PLC0415 - for a quick start
 
         for name, action in self._shown.items():
-            action.setText(CHARTS[name].title)
+            action.setText(tr(CHARTS[name].title))
         self._check()
         self._expand.setChecked(self._charts.expanded is not None)
         self._curves.clear()
         for chart in self._charts.canvas.chart_scene.charts:
             for curve in (name.curve for name in chart.names):
-                action = self._curves.addAction(f"{chart.title}: {curve}")
+                action = self._curves.addAction(
+                    tr("{chart}: {curve}", chart=tr(chart.title), curve=chart.curve_title(curve))
+                )
                 action.setCheckable(True)
                 action.setChecked(chart.shown(curve))
                 action.triggered.connect(

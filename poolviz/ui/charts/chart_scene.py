@@ -267,7 +267,8 @@ class ChartScene(QGraphicsObject):
         since = self.reference.time
         if since is not None:
             apart = f"{MINUS if time < since else '+'}{clock(abs(time - since), 0.1)}"
-            heading = (clock(time, 0.1), f"{apart} from {clock(since, 0.1)}")
+            away = tr("{apart} from {time}", apart=apart, time=clock(since, 0.1))
+            heading = (clock(time, 0.1), away)
         else:
             back = ago(round(self.frame.end - time, 1)) if self.frame.live else ""
             heading = (clock(time, 0.1), back)

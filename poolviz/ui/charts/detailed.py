@@ -6,11 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from poolviz.language import tr
 from poolviz.sessions.details import DetailView
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
-from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
+from poolviz.ui.charts.chart import Chart, Figure, Name, Scale, short_number
 
 _MOST, _FEW, _CALM = 300, 60, 0.2  # bins, and seconds of the shortest if there are enough
 _LATEST = 1.0  # seconds of which a name shows the mean
@@ -62,7 +63,7 @@ class LinesChart(DetailedChart):
 
     def as_text(self, value: float) -> str:
         """Return a value as text."""
-        return f"{value:,.3g}"
+        return short_number(value)
 
     def colour(self) -> None:
         """Use the theme's colours."""
@@ -95,7 +96,8 @@ class LinesChart(DetailedChart):
             self._lines[name].setData(details.t - frame.end, line)
             at = latest(line, bins)
             if np.isfinite(at):
-                self.names.append(Name(name, getattr(self.theme, self.colours[name]), at))
+                colour = getattr(self.theme, self.colours[name])
+                self.names.append(Name(tr(name), colour, at, name))
 
     def _set_scale(self) -> None:
         top = self._top.high
@@ -111,5 +113,5 @@ class LinesChart(DetailedChart):
             value = float(line[found[1]])
             text = self.as_text(value) if np.isfinite(value) else "–"
             colour = getattr(self.theme, self.colours[name])
-            figures.append(Figure(f"{name}{self.unit}", text, colour, value, self.as_text))
+            figures.append(Figure(f"{tr(name)}{self.unit}", text, colour, value, self.as_text))
         return figures

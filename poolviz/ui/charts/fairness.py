@@ -7,6 +7,7 @@ from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
+from poolviz.language import tr, tr_noop, trn
 from poolviz.sessions.details import ClientView
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
@@ -24,13 +25,19 @@ from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 from poolviz.ui.unexpected import contained
 
 _LEAST = 10.0
-_SUBTITLE = "operations of each client, sorted"
+_SUBTITLE = tr_noop("operations of each client, sorted")
+
+_TITLES = {
+    "most": tr_noop("most operations"),
+    "mean": tr_noop("mean of the operations"),
+    "least": tr_noop("least operations"),
+}
 
 
 class Fairness(Chart):
     """A bar for each client, the one with most operations first, and their mean as a line."""
 
-    title = "Fairness"
+    title = tr_noop("Fairness")
     subtitle = _SUBTITLE
     share = 0.26
     least = 84.0
@@ -65,12 +72,21 @@ class Fairness(Chart):
         self._top.fit(0.0, max(nice_top(float(most)), _LEAST), frame.end, calm=calm)
         self._set_scale()
         self.names = [
-            Name(f"most {plain(float(most))}", self.theme.throughput, float(most), "most"),
-            Name(f"mean {plain(round(mean, 1))}", self.theme.text, mean, "mean"),
-            Name(f"least {plain(float(least))}", self.theme.muted, float(least), "least"),
+            _name("most", float(most), self.theme.throughput),
+            _name("mean", mean, self.theme.text),
+            _name("least", float(least), self.theme.muted),
         ]
-        part = f"{clock(counted.start)} to {clock(counted.end)}"
-        self.subtitle = f"{_SUBTITLE}, {part} · {len(self._sorted):,} clients"
+        self.subtitle = trn(
+            "operations of each client, sorted, {start} to {end} · {n:,} client",
+            "operations of each client, sorted, {start} to {end} · {n:,} clients",
+            len(self._sorted),
+            start=clock(counted.start),
+            end=clock(counted.end),
+        )
+
+    def curve_title(self, curve: str) -> str:
+        """Return what a name of a value says."""
+        return tr(_TITLES[curve])
 
     def _set_scale(self) -> None:
         top = self._top.high
@@ -110,3 +126,12 @@ class Fairness(Chart):
     def figures(self, view: View, index: int) -> list[Figure]:
         """Return nothing: its x axis isn't the time."""
         return []
+
+
+def _name(key: str, value: float, colour: str) -> Name:
+    text = {
+        "most": tr("most {value}", value=plain(value)),
+        "mean": tr("mean {value}", value=plain(round(value, 1))),
+        "least": tr("least {value}", value=plain(value)),
+    }[key]
+    return Name(text, colour, value, key)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QLinearGradient, QPainter
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
+from poolviz.language import number, tr, tr_noop
 from poolviz.sessions.details import BOUNDS, Cells, DetailView
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import CalmRange, Floats, Frame, decades, milliseconds, plain
@@ -31,8 +32,8 @@ class Heatmap(DetailedChart):
     took so long. The colours follow the logarithm of the count, and grow in lightness,
     which every reader can tell apart."""
 
-    title = "Waits as a heatmap"
-    subtitle = "ms, log"
+    title = tr_noop("Waits as a heatmap")
+    subtitle = tr_noop("ms, log")
     share = 0.3
     least = 90.0
     topic = "wait_time"
@@ -125,7 +126,7 @@ class Heatmap(DetailedChart):
         painter.setPen(QColor(self.theme.muted))
         painter.setFont(self._tick_font)
         side = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        for y, text in ((bar.top() + 5, plain(self._most)), (bar.bottom() - 5, "1 wait")):
+        for y, text in ((bar.top() + 5, plain(self._most)), (bar.bottom() - 5, tr("1 wait"))):
             painter.drawText(QRectF(bar.right() + 6, y - 8, 60, 16), side, text)
 
     def figures(self, view: View, index: int) -> list[Figure]:
@@ -136,15 +137,19 @@ class Heatmap(DetailedChart):
         counts = found[0].waits[found[1]]
         total = int(counts.sum())
         colour = self.theme.p95
-        figures = [Figure("waits", f"{total:,}", colour, total, "{:,.0f}".format)]
+        figures = [Figure(tr("waits"), number(total), colour, total, _count)]
         if total:
             for name, cell in (
-                ("most took", int(counts.argmax())),
-                ("longest", int(np.flatnonzero(counts)[-1])),
+                (tr("most took"), int(counts.argmax())),
+                (tr("longest"), int(np.flatnonzero(counts)[-1])),
             ):
                 low, high = (milliseconds(float(bound)) for bound in BOUNDS[cell : cell + 2])
-                figures.append(Figure(name, f"{low} to {high}", colour))
+                figures.append(Figure(name, tr("{low} to {high}", low=low, high=high), colour))
         return figures
+
+
+def _count(waits: float) -> str:
+    return number(waits, ",.0f")
 
 
 def _shades(theme: Theme) -> NDArray[np.uint32]:

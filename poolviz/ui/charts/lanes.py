@@ -13,6 +13,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.lanes import USED, State
 from poolviz.sessions.lanes import US, Hold, Shares, holders, shares_of
 from poolviz.sessions.recorder import Recorder
@@ -30,18 +31,18 @@ _STACK = (
     *(State.CONNECTING, State.IDLE),
 )
 NAMES = {
-    State.WORKING: "working",
-    State.HELD: "held",
-    State.IN_TRANSACTION: "in transaction",
-    State.LEAKED: "leaked",
-    State.CONNECTING: "connecting",
-    State.IDLE: "idle",
+    State.WORKING: tr_noop("working"),
+    State.HELD: tr_noop("held"),
+    State.IN_TRANSACTION: tr_noop("in transaction"),
+    State.LEAKED: tr_noop("leaked"),
+    State.CONNECTING: tr_noop("connecting"),
+    State.IDLE: tr_noop("idle"),
 }
-_DOES = {
-    State.WORKING: "executes statements",
-    State.HELD: "holds it without work",
-    State.IN_TRANSACTION: "left a transaction open",
-    State.LEAKED: "has leaked it",
+_LONGEST_HOLDER = {
+    State.WORKING: tr_noop("client {client} has executed statements for {time}"),
+    State.HELD: tr_noop("client {client} has held it without work for {time}"),
+    State.IN_TRANSACTION: tr_noop("client {client} has left a transaction open for {time}"),
+    State.LEAKED: tr_noop("client {client} has leaked it, {time} ago"),
 }
 _BEYOND = len(State)  # of pixels between lanes
 
@@ -49,8 +50,8 @@ _BEYOND = len(State)  # of pixels between lanes
 class Lanes(Chart):
     """One lane for each connection."""
 
-    title = "Lanes"
-    subtitle = "one for each connection"
+    title = tr_noop("Lanes")
+    subtitle = tr_noop("one for each connection")
     share = 0.24
     fine = True
 
@@ -85,12 +86,12 @@ class Lanes(Chart):
             return
         found = _columns(recorder, frame, columns, height // _LOWEST)
         if found is None:
-            self._say("zoom in to see them: there are too many to be read at once")
+            self._say(tr("zoom in to see them: there are too many to be read at once"))
             return
         table, lanes = found
         seen = np.flatnonzero(table[:, :, 1:].sum(axis=(0, 2)) > 0)
         if not len(seen):
-            self._say("nothing was recorded of them here")
+            self._say(tr("nothing was recorded of them here"))
             return
         self._lanes = lanes if lanes > table.shape[1] else int(seen[-1]) + 1
         self._lane_height = min(max(height // self._lanes, _LOWEST), _HIGHEST)
@@ -107,19 +108,26 @@ class Lanes(Chart):
 
     def _describe(self, recorder: Recorder, table: Shares) -> None:
         """Set subtitle, names and the numbers of lanes."""
-        count = f"{self._shown} of {self._lanes} connections"
-        self.subtitle = count if self._shown < self._lanes else "one for each connection"
+        said = [
+            tr("{shown} of {total} connections", shown=self._shown, total=self._lanes)
+            if self._shown < self._lanes
+            else tr("one for each connection")
+        ]
         longest = next(iter(_held_at(recorder, self._frame.end)), None)
         if longest is not None and longest.seconds >= 1:
-            self.subtitle += (
-                f" · client {longest.client} {_DOES[longest.state]} "
-                f"since {milliseconds(longest.seconds)}"
-            )
+            lasting = milliseconds(longest.seconds)
+            said.append(tr(_LONGEST_HOLDER[longest.state], client=longest.client, time=lasting))
+        self.subtitle = " · ".join(said)
         present = table.sum(axis=(0, 1)) > 0
         height = max(self.plot.height(), 1.0)
         states = [state for state in _STACK if present[state]]
         self.names = [
-            Name(NAMES[state], _name_colour(self.theme, state), 1 - (place + 0.5) * 13 / height)
+            Name(
+                tr(NAMES[state]),
+                _name_colour(self.theme, state),
+                1 - (place + 0.5) * 13 / height,
+                NAMES[state],
+            )
             for place, state in enumerate(states)
         ]
         ticks = [
@@ -146,24 +154,26 @@ class Lanes(Chart):
         now = (pieces.begin <= moment) & (moment < pieces.end)
         found = np.flatnonzero(now & (pieces.lane == lane))
         if not len(found):
-            return [Figure(f"lane {lane + 1}", "no connection", self.theme.muted)]
+            return [Figure(tr("lane {n}", n=lane + 1), tr("no connection"), self.theme.muted)]
         place = found[0]
         state, number = State(int(pieces.state[place])), int(pieces.number[place])
         colour = _name_colour(self.theme, state)
-        what = "lane, by holder" if number < 0 else "connection"
+        what = tr("lane, by holder") if number < 0 else tr("connection")
         lines = [
             Figure(what, f"{lane + 1 if number < 0 else number}", colour),
-            Figure("state", NAMES[state], colour),
+            Figure(tr("state"), tr(NAMES[state]), colour),
         ]
         if state in USED:
             since = int(pieces.since[place]) * US
             held = milliseconds(max(seconds - since, 0.0))
             lines += [
-                Figure("client", str(int(pieces.client[place])), colour),
-                Figure("held since", f"{clock(since, 0.1)} ({held})", colour),
+                Figure(tr("client"), str(int(pieces.client[place])), colour),
+                Figure(tr("held since"), f"{clock(since, 0.1)} ({held})", colour),
             ]
             if recorder.last is not None and "statement" in recorder.last.load:
-                lines.append(Figure("statement", str(recorder.last.load["statement"])[:40], colour))
+                lines.append(
+                    Figure(tr("statement"), str(recorder.last.load["statement"])[:40], colour)
+                )
         return lines
 
     @contained()

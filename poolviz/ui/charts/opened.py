@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from poolviz.language import tr_noop
 from poolviz.sessions.details import DetailView
 from poolviz.ui.charts.axes import Floats
 from poolviz.ui.charts.detailed import LinesChart
@@ -12,11 +13,11 @@ from poolviz.ui.charts.detailed import LinesChart
 class Opened(LinesChart):
     """How many connections the pool opened and closed in each second."""
 
-    title = "Opened and closed"
-    subtitle = "connections/s"
+    title = tr_noop("Opened and closed")
+    subtitle = tr_noop("connections/s")
     share = 0.2
     topic = "connections"
-    colours: ClassVar[dict[str, str]] = {"opened": "used", "closed": "wait"}
+    colours: ClassVar[dict[str, str]] = {tr_noop("opened"): "used", tr_noop("closed"): "wait"}
     unit = "/s"
 
     def values(self, details: DetailView) -> dict[str, Floats]:

@@ -6,6 +6,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QBrush, QColor
 
+from poolviz.language import tr, tr_noop, trc
 from poolviz.sessions.details import DetailView
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
@@ -21,8 +22,7 @@ _STATES = (
     ("idle", "server_idle", "idle"),
 )
 _WORDS = {"overflow": "overflow", "backlog": "backlog_name", "idle": "idle_name"}
-_SHORT = {"idle in transaction": "in transaction"}
-_HELD = "not working"
+_HELD, _USED = "not working", "in use"  # the curves beside the states
 _LEAST = 5.0
 _LATEST = 2.0
 
@@ -32,8 +32,8 @@ class ServerStates(DetailedChart):
     them what the pool has in use. What it has more in use than are active is held but not working.
     """
 
-    title = "The server's view"
-    subtitle = "hatched: held but not working"
+    title = tr_noop("The server's view")
+    subtitle = tr_noop("hatched: held but not working")
     share = 0.3
     least = 90.0
     topic = "connections"
@@ -62,6 +62,10 @@ class ServerStates(DetailedChart):
         self._top = CalmRange(0.0, _LEAST)
         self._set_scale()
 
+    def curve_title(self, curve: str) -> str:
+        """Return a state of backends, or what else is drawn."""
+        return tr(curve) if curve in (_HELD, _USED) else _state(curve, whole=True)
+
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
         """Stack the states; the active ones are painted over what is held, from zero."""
         details = self.details
@@ -71,7 +75,7 @@ class ServerStates(DetailedChart):
         at, means, used = details.t - frame.end, _means(details), details.rate("used")
         bins = max(round(_LATEST / details.bin), 1)
         below = np.zeros(len(at))
-        self.names = [Name("in use", self.theme.text, latest(used, bins))]
+        self.names = [Name(tr("in use"), self.theme.text, latest(used, bins), _USED)]
         for name, _, colour in _STATES:
             part = np.nan_to_num(means[name]) * self.shown(name)
             middle = latest(below + part / 2, bins)
@@ -80,7 +84,7 @@ class ServerStates(DetailedChart):
             self._areas[name].setData(at, below)
             if highest(np.nan_to_num(means[name])) > 0:
                 words = getattr(self.theme, _WORDS.get(colour, colour))
-                self.names.append(Name(_SHORT.get(name, name), words, middle, name))
+                self.names.append(Name(_state(name), words, middle, name))
         active = np.nan_to_num(means["active"]) * self.shown("active")
         held = np.where(np.isnan(means["active"]), 0.0, np.maximum(used, active))
         idle_hands = held - active
@@ -90,10 +94,11 @@ class ServerStates(DetailedChart):
         self._held.setData(at, held)
         self._active.setData(at, active)
         if highest(idle_hands) > 0.05:
-            self.names.append(Name(_HELD, self.theme.bad, latest(active + idle_hands / 2, bins)))
-        self._used.setVisible(self.shown("in use"))
+            middle = latest(active + idle_hands / 2, bins)
+            self.names.append(Name(tr("not working"), self.theme.bad, middle, _HELD))
+        self._used.setVisible(self.shown(_USED))
         self._used.setData(at, used)
-        top = max(nice_top(max(highest(below), highest(used) * self.shown("in use"))), _LEAST)
+        top = max(nice_top(max(highest(below), highest(used) * self.shown(_USED))), _LEAST)
         self._top.fit(0.0, top, frame.end, calm=calm)
         self._set_scale()
 
@@ -114,12 +119,25 @@ class ServerStates(DetailedChart):
             if not np.isfinite(value):
                 return []
             words = getattr(self.theme, _WORDS.get(colour, colour))
-            figures.append(Figure(f"server {name}", as_count(value), words, value, as_count))
+            title = tr("server {state}", state=_state(name, whole=True))
+            figures.append(Figure(title, as_count(value), words, value, as_count))
         held = max(float(details.rate("used")[bin_] - means["active"][bin_]), 0.0)
         figures.append(
-            Figure("held but not working", as_count(held), self.theme.bad, held, as_count)
+            Figure(tr("held but not working"), as_count(held), self.theme.bad, held, as_count)
         )
         return figures
+
+
+def _state(name: str, *, whole: bool = False) -> str:
+    """Return a state of backends in the language in use, short unless `whole`."""
+    if name == "idle in transaction" and not whole:
+        return tr("in transaction")
+    return {
+        "active": trc("backends", "active"),
+        "idle in transaction": trc("backends", "idle in transaction"),
+        "other": trc("backends", "other"),
+        "idle": trc("backends", "idle"),
+    }[name]
 
 
 def _means(details: DetailView) -> dict[str, Floats]:

@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
 
-from poolviz.language import tr, tr_noop
+from poolviz.language import number, tr, tr_noop
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
@@ -74,7 +74,7 @@ class Throughput(Chart):
         high = np.where(timeouts > 0, low + _seen(timeouts, least), 0)
         self._set_bars(self._timeouts, x, high, width)
         bins = max(round(_LATEST / view.bin), 1)
-        self.names = [Name("ops/s", self.theme.throughput, latest(rate, bins))]
+        self.names = [Name(tr("ops/s"), self.theme.throughput, latest(rate, bins), _NAMES[0])]
         if named[0]:
             self.names.append(
                 Name(tr("timeouts"), self.theme.wait, latest(wrong, bins), "timeouts")
@@ -101,15 +101,22 @@ class Throughput(Chart):
         """Return the rates of one bin."""
         theme = self.theme
         rate = view.lines["throughput"][index]
-        found = [_figure("operations/s", rate, theme.throughput)]
-        for name, colour in (("timeouts", theme.wait), ("errors", theme.bad)):
+        found = [_figure(tr("operations/s"), rate, theme.throughput)]
+        for name, title, colour in (
+            ("timeouts", tr("timeouts/s"), theme.wait),
+            ("errors", tr("errors/s"), theme.bad),
+        ):
             if highest(view.lines[name]) > 0:
-                found.append(_figure(f"{name}/s", view.lines[name][index], colour))
+                found.append(_figure(title, view.lines[name][index], colour))
         return found
 
 
 def _figure(name: str, rate: float, colour: str) -> Figure:
-    return Figure(name, f"{rate:,.0f}", colour, float(rate), "{:,.0f}".format)
+    return Figure(name, _whole(rate), colour, float(rate), _whole)
+
+
+def _whole(rate: float) -> str:
+    return number(rate, ",.0f")
 
 
 def _seen(height: Floats, least: float) -> Floats:

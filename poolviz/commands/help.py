@@ -121,7 +121,7 @@ def _listing(commands: list[str]) -> str:
     about = tr(
         "`poolviz help TOPIC` explains one of these, `poolviz help --search WORDS` finds them."
     )
-    whole = f"Commands\n{filled(', '.join(commands), '  ')}"
+    whole = f"{tr('Commands')}\n{filled(', '.join(commands), '  ')}"
     kinds = tr("All of a kind\n{filled}", filled=filled(", ".join(TOPICS), "  "))
     return "\n\n".join((filled(about), listing(topics()), kinds, whole))
 

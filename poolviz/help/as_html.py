@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 
 from poolviz.help.topic import Item, Section, Topic
+from poolviz.language import tr
 
 SCHEME = "topic"
 
@@ -17,7 +18,7 @@ def as_html(topic: Topic, known: Mapping[str, Topic]) -> str:
     parts += [_section(section, known) for section in topic.sections]
     links = [_link(known[name].title, name) for name in topic.see_also if name in known]
     if links:
-        parts.append(f"<p>See also: {', '.join(links)}</p>")
+        parts.append(f"<p>{tr('See also: {topics}', topics=', '.join(links))}</p>")
     return "".join(parts)
 
 

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 
 from poolviz.help.topic import Kind, Section, Topic
+from poolviz.language import tr
 
 WIDTH = 80  # columns
 _TERM = 16  # columns of a term that its text follows on the same line
@@ -16,7 +17,7 @@ def as_text(topic: Topic) -> str:
     title = topic.title if topic.title == topic.name else f"{topic.title} ({topic.name})"
     parts = [title, *(_section(section) for section in topic.sections)]
     if topic.see_also:
-        parts.append(filled(f"See also: {', '.join(topic.see_also)}"))
+        parts.append(filled(tr("See also: {topics}", topics=", ".join(topic.see_also))))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -25,7 +26,7 @@ def listing(known: Mapping[str, Topic]) -> str:
     parts = []
     for kind in Kind:
         names = [topic.name for topic in known.values() if topic.kind is kind]
-        parts.append(f"{kind.value}\n{filled(', '.join(names), '  ')}")
+        parts.append(f"{tr(kind.value)}\n{filled(', '.join(names), '  ')}")
     return "\n\n".join(parts)
 
 

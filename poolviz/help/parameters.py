@@ -6,15 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from poolviz.help.topic import Item, Kind, Section, Topic
+from poolviz.help.topic import Item, Kind, Section, Topic, one_of
+from poolviz.language import tr, tr_noop
 from poolviz.load.faults import FAULTS
 from poolviz.load.settings import SETTINGS
-from poolviz.model.parameters import Effect, Parameter, Parameters, either
+from poolviz.model.parameters import Effect, Parameter, Parameters
 from poolviz.pools.base import Pool, TaskPool
-from poolviz.pools.catalogue import APPLIES
 from poolviz.pools.registry import POOLS, listings, missing_for
 
 _SERVERS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "sqlite": "SQLite"}
+
+_APPLIES = {
+    Effect.NOW: tr_noop("During a run, a change applies at once."),
+    Effect.NEW_REQUESTS: tr_noop("During a run, a change applies to new requests."),
+    Effect.REBUILD: tr_noop("During a run, a change rebuilds the pool."),
+}
 
 
 def settings() -> Iterator[Topic]:
@@ -31,22 +37,21 @@ def settings() -> Iterator[Topic]:
 
 def faults() -> Iterator[Topic]:
     """Yield a topic for each fault."""
+    marks = tr("It is a mark on the timeline, and begins a segment.")
     for key, fault in FAULTS.items():
         if fault.standing:
-            lasts = "It stays on until it is set to its default."
+            lasts = tr("It stays on until it is set to its default.")
         elif fault.lasts:
-            lasts = "It is in force for a time, and then over."
+            lasts = tr("It is in force for a time, and then over.")
         else:
-            lasts = "It happens once."
+            lasts = tr("It happens once.")
         yield Topic(
             key,
             _in_words(key),
             Kind.FAULT,
             (
                 _about(fault.parameter),
-                Section(
-                    paragraphs=(f"{lasts} It is a mark on the timeline, and begins a segment.",)
-                ),
+                Section(paragraphs=(f"{lasts} {marks}",)),
                 *_given_by(f"--at SECONDS:{key}=VALUE", "[changes]"),
             ),
             see_also=tuple(other for other in FAULTS if other != key),
@@ -74,35 +79,49 @@ def pools() -> Iterator[Topic]:
     for listing in listings():
         missing = missing_for(listing)
         if missing:
-            about = Section(paragraphs=(f"Its driver isn't installed: {missing}.",))
+            about = Section(
+                paragraphs=(tr("Its driver isn't installed: {missing}.", missing=missing),)
+            )
             yield Topic(listing.id, listing.title, Kind.POOL, (about,), listing.classes)
         elif listing.id in POOLS:
             yield _pool(POOLS[listing.id], listing.classes)
         else:
-            about = Section(paragraphs=("A pool of an installed package.",))
+            about = Section(paragraphs=(tr("A pool of an installed package."),))
             yield Topic(listing.id, listing.title, Kind.POOL, (about,), listing.classes)
 
 
 def _pool(pool: type[Pool], classes: tuple[str, ...]) -> Topic:
-    clients = "asyncio tasks" if issubclass(pool, TaskPool) else "threads"
-    servers = either([_SERVERS[server] for server in pool.servers])
-    facts = [f"Its clients are {clients}. It runs on {servers}. Library: {pool.library}."]
+    clients = tr("asyncio tasks") if issubclass(pool, TaskPool) else tr("threads")
+    servers = one_of([_SERVERS[server] for server in pool.servers])
+    facts = [
+        tr(
+            "Its clients are {clients}. It runs on {servers}. Library: {library}.",
+            clients=clients,
+            servers=servers,
+            library=pool.library,
+        )
+    ]
     if pool.one_client:
-        facts.append(pool.one_client)
+        facts.append(tr(pool.one_client))
     sections = [
-        Section(paragraphs=(pool.about, *facts)),
-        Section("How applications use it", items=_uses(pool)),
+        Section(paragraphs=(tr(pool.about), *facts)),
+        Section(tr("How applications use it"), items=_uses(pool)),
     ]
     if pool.limits:
         items = tuple(_line(parameter) for parameter in pool.limits.values())
-        sections.append(Section("Limits", items=items))
+        sections.append(Section(tr("Limits"), items=items))
     for server, arguments in pool.connect.items():
         if arguments:
-            where = f" to {_SERVERS[server]}" if len(pool.servers) > 1 else ""
             items = tuple(_line(parameter, change=False) for parameter in arguments.values())
-            sections.append(Section(f"Connect arguments{where}", items=items))
+            sections.append(Section(_arguments_to(server, pool), items=items))
     name = pool.id.rpartition(".")[2]
     return Topic(pool.id, pool.title, Kind.POOL, tuple(sections), (name, *classes))
+
+
+def _arguments_to(server: str, pool: type[Pool]) -> str:
+    if len(pool.servers) > 1:
+        return tr("Connect arguments to {server}", server=_SERVERS[server])
+    return tr("Connect arguments")
 
 
 def _uses(pool: type[Pool]) -> tuple[Item, ...]:
@@ -111,11 +130,10 @@ def _uses(pool: type[Pool]) -> tuple[Item, ...]:
 
 def _line(parameter: Parameter, *, change: bool = True) -> Item:
     """Return the line of a pool's list on one of its parameters."""
-    usual = parameter.show(parameter.default) or "empty"
-    does = parameter.effect_help if change else ""
-    return Item(
-        parameter.key, f"{usual} by default. {parameter.help} {does}".strip(), parameter.key
-    )
+    usual = parameter.show(parameter.default) or tr("empty")
+    does = tr(parameter.effect_help) if change else ""
+    said = tr("{usual} by default.", usual=usual)
+    return Item(parameter.key, f"{said} {tr(parameter.help)} {does}".strip(), parameter.key)
 
 
 def _by_key(
@@ -137,7 +155,8 @@ def _by_key(
         for parameter, pools in groups:
             heading = ", ".join(pool.title for pool, _ in pools) if len(groups) > 1 else ""
             sections.append(_about(parameter, heading, change=kind is Kind.LIMIT))
-            sections.append(Section(paragraphs=(f"Taken by {', '.join(n for _, n in pools)}.",)))
+            takers = tr("Taken by {pools}.", pools=", ".join(name for _, name in pools))
+            sections.append(Section(paragraphs=(takers,)))
         ids = dict.fromkeys(pool.id for _, pools in groups for pool, _ in pools)
         yield Topic(
             key,
@@ -150,19 +169,24 @@ def _by_key(
 
 def _about(parameter: Parameter, heading: str = "", *, change: bool = False) -> Section:
     """Return what a parameter does, takes, and is by default."""
-    usual = parameter.show(parameter.default) or "none"
-    takes = f"It takes {parameter.allowed()}; {usual} by default."
+    usual = parameter.show(parameter.default) or tr("none")
+    takes = tr("It takes {allowed}; {usual} by default.", allowed=parameter.allowed(), usual=usual)
     if not change:  # what all of them would say
         parameter = msgspec.structs.replace(parameter, effect_help="")
-    paragraphs = [parameter.description(), takes]
+    paragraphs = [parameter.description(tr), takes]
     if change and parameter.effect is not Effect.NEW_RUN:
-        applies = APPLIES[parameter.effect]
-        paragraphs.append(f"During a run, {applies}.")
+        paragraphs.append(tr(_APPLIES[parameter.effect]))
     return Section(heading, tuple(paragraphs))
 
 
 def _given_by(option: str, table: str) -> tuple[Section, ...]:
-    return (Section(code=f"poolviz run {option}\n[{table}] in a scenario"),)
+    return (
+        Section(
+            code=tr(
+                "poolviz run {option}\n{table} in a scenario", option=option, table=f"[{table}]"
+            )
+        ),
+    )
 
 
 def _related(parameter: Parameter, declared: Mapping[str, Parameter]) -> tuple[str, ...]:
@@ -178,5 +202,5 @@ def _related(parameter: Parameter, declared: Mapping[str, Parameter]) -> tuple[s
 
 def _in_words(key: str) -> str:
     """Return a key as the window's panel has it."""
-    words = key.replace("_", " ")
+    words = tr(key.replace("_", " "))
     return words[0].upper() + words[1:]

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
+from poolviz.language import tr, tr_noop
+
 
 class Kind(StrEnum):
     """What a topic is about, in the order in which topics are listed."""
 
-    START = "Using poolviz"
-    FIGURE = "Figures"
-    CHART = "Charts"
-    POOL = "Pools"
-    LIMIT = "Limits"
-    LOAD = "Load"
-    FAULT = "Faults"
-    CONNECT = "Connect arguments"
-    PRESET = "Presets"
-    FORMAT = "Export formats"
+    START = tr_noop("Using poolviz")
+    FIGURE = tr_noop("Figures")
+    CHART = tr_noop("Charts")
+    POOL = tr_noop("Pools")
+    LIMIT = tr_noop("Limits")
+    LOAD = tr_noop("Load")
+    FAULT = tr_noop("Faults")
+    CONNECT = tr_noop("Connect arguments")
+    PRESET = tr_noop("Presets")
+    FORMAT = tr_noop("Export formats")
 
 
 class Item(NamedTuple):
@@ -72,3 +75,9 @@ class Topic:
             parts += [section.heading, *section.paragraphs, section.code]
             parts += [f"{item.term} {item.text}" for item in section.items]
         return " ".join(parts).casefold()
+
+
+def one_of(words: Sequence[str]) -> str:
+    """Return words as alternatives in the language in use: "a, b or c"."""
+    *others, last = words
+    return tr("{others} or {last}", others=", ".join(others), last=last) if others else last

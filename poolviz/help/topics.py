@@ -14,10 +14,11 @@ from itertools import chain
 from poolviz.help import parameters
 from poolviz.help.keys import KEYS
 from poolviz.help.licences import licences
-from poolviz.help.topic import Item, Kind, Section, Topic
+from poolviz.help.topic import Item, Kind, Section, Topic, one_of
+from poolviz.language import current_language, tr, tr_noop
 from poolviz.load.settings import SETTINGS
 from poolviz.model.figures import FIGURES, STATISTICS, Figure, figure_named
-from poolviz.model.parameters import either, show_seconds
+from poolviz.model.parameters import show_seconds
 from poolviz.model.version import VERSION
 from poolviz.pools.custom.own_options import OWN_OPTIONS
 from poolviz.scenarios.draft import seconds_of
@@ -29,26 +30,31 @@ from poolviz.sessions.thresholds import help_text
 
 _FEW = 3  # topics that a sentence suggests
 _ABOUT = (
-    "poolviz {version} is a laboratory for database connection pools. It runs a synthetic load on "
-    "a real pool class against a real server, shows live what the pool does, and lets you change "
-    "every limit while it runs.",
-    "Start with Start (F5), move a slider, and watch what changes. Every change is a mark on the "
-    "timeline. A preset shows one thing that pools do well or badly, and how it is mended.",
+    tr_noop(
+        "poolviz {version} is a laboratory for database connection pools. It runs a synthetic load "
+        "on a real pool class against a real server, shows live what the pool does, and lets you "
+        "change every limit while it runs."
+    ),
+    tr_noop(
+        "Start with Start (F5), move a slider, and watch what changes. Every change is a mark on "
+        "the timeline. A preset shows one thing that pools do well or badly, and how it is mended."
+    ),
 )
-_CLIENT = (
+_CLIENT = tr_noop(
     "A client is one simulated caller: a thread, or a task on asyncio pools. It acquires a "
     "connection, has the server do something, keeps the connection for a while, gives it back, "
     "pauses, and begins again."
 )
 
 
-def topics(language: str = "en") -> dict[str, Topic]:
-    """Return all topics by name, in the order of their kinds; presets in `language`, if they have
-    it. Imports the libraries of all pools, which takes up to a second."""
+def topics(language: str | None = None) -> dict[str, Topic]:
+    """Return all topics by name, in the order of their kinds, in the language in use; presets in
+    `language`, which is the same by default. Imports the libraries of all pools, which takes up to
+    a second."""
     made = chain(
         *(_start(), _figures(), _charts()),
         *(parameters.pools(), parameters.limits(), parameters.settings(), parameters.faults()),
-        *(parameters.connect_arguments(), _presets(language), _formats()),
+        *(parameters.connect_arguments(), _presets(language or current_language()), _formats()),
     )
     known: dict[str, Topic] = {}
     for topic in made:
@@ -62,7 +68,7 @@ def _merged(first: Topic, second: Topic) -> Topic:
     argument of another."""
     return replace(
         first,
-        sections=(*first.sections, Section(second.kind.value), *second.sections),
+        sections=(*first.sections, Section(tr(second.kind.value)), *second.sections),
         aliases=(*first.aliases, *second.aliases),
         see_also=tuple(dict.fromkeys((*first.see_also, *second.see_also))),
     )
@@ -82,8 +88,8 @@ def suggestion(known: Mapping[str, Topic], name: str, others: Iterable[str] = ()
     near = [names[each] for each in difflib.get_close_matches(_plain(name), names, n=3)]
     near = near or [topic.name for topic in search(known, name)[:_FEW]]
     if near:
-        return f"perhaps {either(list(dict.fromkeys(near)))} is meant"
-    return "`poolviz help` lists the topics"
+        return tr("perhaps {names} is meant", names=one_of(list(dict.fromkeys(near))))
+    return tr("`poolviz help` lists the topics")
 
 
 def search(known: Mapping[str, Topic], words: str) -> list[Topic]:
@@ -113,62 +119,69 @@ def _plain(name: str) -> str:
 
 def _start() -> Iterator[Topic]:
     """Yield what concerns poolviz as a whole."""
-    about = tuple(text.format(version=VERSION) for text in _ABOUT)
+    about = tuple(tr(text, version=VERSION) for text in _ABOUT)
     yield Topic(
         "poolviz",
-        "About poolviz",
+        tr("About poolviz"),
         Kind.START,
-        (Section(paragraphs=(*about, _CLIENT)),),
+        (Section(paragraphs=(*about, tr(_CLIENT))),),
         ("about", "start", "client"),
         ("keys", "connections", "scenario", "conditions", "licences"),
     )
-    items = tuple(Item(key, what) for key, what in KEYS)
-    yield Topic("keys", "Keys of the window", Kind.START, (Section(items=items),), ("shortcuts",))
-    given = tuple(Item(key, help) for key, help in SCENARIO_KEYS.items())
-    own = tuple(Item(key, help) for key, help in OWN_OPTIONS.items())
+    items = tuple(Item(key, tr(what)) for key, what in KEYS)
+    yield Topic(
+        "keys", tr("Keys of the window"), Kind.START, (Section(items=items),), ("shortcuts",)
+    )
+    given = tuple(Item(key, tr(help)) for key, help in SCENARIO_KEYS.items())
+    own = tuple(Item(key, tr(help)) for key, help in OWN_OPTIONS.items())
     yield Topic(
         "scenario",
-        "Scenarios",
+        tr("Scenarios"),
         Kind.START,
         (
             Section(
                 paragraphs=(
-                    "A scenario says in a TOML file what to run. `poolviz run FILE` and the window "
-                    "run it, and `poolviz schema` prints its JSON Schema.",
+                    tr(
+                        "A scenario says in a TOML file what to run. `poolviz run FILE` and the "
+                        "window run it, and `poolviz schema` prints its JSON Schema."
+                    ),
                 ),
                 items=given,
             ),
-            Section("A pool of your own: [own_pool], --own-pool", items=own),
+            Section(tr("A pool of your own: [own_pool], --own-pool"), items=own),
         ),
         ("scenarios",),
     )
     yield Topic(
         "conditions",
-        "Conditions that fail a run",
+        tr("Conditions that fail a run"),
         Kind.START,
         (
-            Section(paragraphs=("--fail-if and fail_if of a scenario make a run fail.",)),
+            Section(paragraphs=(tr("--fail-if and fail_if of a scenario make a run fail."),)),
             Section(code=help_text()),
-            Section("What a figure's name may end with", items=_statistics()),
+            Section(tr("What a figure's name may end with"), items=_statistics()),
         ),
         ("thresholds",),
     )
     text = licences()
-    yield Topic("licences", "Licences", Kind.START, (Section(code=text),), ("licenses",))
+    yield Topic("licences", tr("Licences"), Kind.START, (Section(code=text),), ("licenses",))
 
 
 def _statistics() -> tuple[Item, ...]:
-    return tuple(Item(f"_{name}", about) for name, about in STATISTICS.items())
+    return tuple(Item(f"_{name}", tr(about)) for name, about in STATISTICS.items())
 
 
 def _figures() -> Iterator[Topic]:
     """Yield a topic for each figure, with the names by which conditions know it."""
     for figure in FIGURES.values():
         names = tuple(name for name in CONDITIONS if figure_named(name) is figure)
-        about = [Section(paragraphs=(figure.help,)), Section(items=tuple(_facts(figure, names)))]
+        about = [
+            Section(paragraphs=(tr(figure.help),)),
+            Section(items=tuple(_facts(figure, names))),
+        ]
         yield Topic(
             figure.topic,
-            figure.title,
+            tr(figure.title),
             Kind.FIGURE,
             tuple(about),
             tuple(name for name in names if name != figure.topic),
@@ -177,11 +190,11 @@ def _figures() -> Iterator[Topic]:
 
 
 def _facts(figure: Figure, names: tuple[str, ...]) -> Iterator[Item]:
-    yield Item("Unit", figure.unit)
+    yield Item(tr("Unit"), tr(figure.unit))
     if figure.metric:
         yield Item("OpenTelemetry", figure.metric)
     if names:
-        yield Item("Conditions", ", ".join(names))
+        yield Item(tr("Conditions"), ", ".join(names))
 
 
 def _charts() -> Iterator[Topic]:
@@ -190,20 +203,25 @@ def _charts() -> Iterator[Topic]:
     below = ("pending", "retrying", "backlog")
     yield Topic(
         "connections",
-        "The chart of connections",
+        tr("The chart of connections"),
         Kind.CHART,
         (
             Section(
                 paragraphs=(
-                    "Open connections are stacked above zero by what they do; clients that have "
-                    "none are drawn downwards from zero.",
-                    "Blue up to the dashed limit and a band below zero: the pool is exhausted, and "
-                    "the wait grows. Mostly light blue: the pool is larger than the load needs. A "
-                    "ragged orange edge: connections are closed and opened again all the time.",
+                    tr(
+                        "Open connections are stacked above zero by what they do; clients that "
+                        "have none are drawn downwards from zero."
+                    ),
+                    tr(
+                        "Blue up to the dashed limit and a band below zero: the pool is exhausted, "
+                        "and the wait grows. Mostly light blue: the pool is larger than the load "
+                        "needs. A ragged orange edge: connections are closed and opened again all "
+                        "the time."
+                    ),
                 ),
             ),
-            Section("Above zero", items=tuple(_figure_item(key) for key in shown)),
-            Section("Below zero", items=tuple(_figure_item(key) for key in below)),
+            Section(tr("Above zero"), items=tuple(_figure_item(key) for key in shown)),
+            Section(tr("Below zero"), items=tuple(_figure_item(key) for key in below)),
         ),
         see_also=("wait_time", "throughput"),
     )
@@ -211,7 +229,8 @@ def _charts() -> Iterator[Topic]:
 
 def _figure_item(key: str) -> Item:
     figure = FIGURES[key]
-    return Item(figure.title, f"{figure.help.partition('. ')[0].rstrip('.')}.", figure.topic)
+    first = tr(figure.help).partition(". ")[0].rstrip(".")
+    return Item(tr(figure.title), f"{first}.", figure.topic)
 
 
 def _presets(language: str) -> Iterator[Topic]:
@@ -237,8 +256,8 @@ def _preset(preset: Preset, watch: str) -> Topic:
         Kind.PRESET,
         (
             Section(paragraphs=(watch,)),
-            Section("At the start", items=values),
-            Section("Changes", items=tuple(changes)),
+            Section(tr("At the start"), items=values),
+            Section(tr("Changes"), items=tuple(changes)),
             Section(code=f"poolviz {preset.name}\npoolviz run {preset.name}"),
         ),
         see_also=(draft.pool,),
@@ -247,15 +266,19 @@ def _preset(preset: Preset, watch: str) -> Topic:
 
 def _formats() -> Iterator[Topic]:
     for suffix, exporter in exporters().items():
-        paragraphs = [f"{exporter.label}."]
+        paragraphs = [f"{tr(exporter.label)}."]
         if exporter.beside:
-            paragraphs.append(f"Beside it are written: {', '.join(exporter.beside)}.")
+            paragraphs.append(
+                tr("Beside it are written: {files}.", files=", ".join(exporter.beside))
+            )
         if exporter.charts:
-            paragraphs.append(f"Its charts can be chosen: {', '.join(exporter.charts)}.")
+            paragraphs.append(
+                tr("Its charts can be chosen: {charts}.", charts=", ".join(exporter.charts))
+            )
         name = suffix.removeprefix(".")
         yield Topic(
             suffix,
-            exporter.label,
+            tr(exporter.label),
             Kind.FORMAT,
             (
                 Section(paragraphs=tuple(paragraphs)),

@@ -10,6 +10,7 @@ from poolviz.help.as_html import as_html
 from poolviz.help.as_text import as_text
 from poolviz.help.topic import Kind, Topic
 from poolviz.help.topics import find, search, suggestion, topics
+from poolviz.language import in_language
 from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.settings import SETTINGS
 from poolviz.model.figures import FIGURES, figure_named
@@ -94,3 +95,17 @@ def test_an_unknown_name_is_answered_with_the_nearest(name: str, near: str) -> N
 
 def test_a_word_that_is_nowhere_gets_a_hint() -> None:
     assert "lists the topics" in suggestion(TOPICS, "xyzzyplugh")
+
+
+def test_topics_are_in_the_language_in_use() -> None:
+    with in_language("es"):
+        spanish = topics()
+        assert "Véase también" in as_text(spanish["connections"])
+    assert [topic.name for topic in spanish.values()] == [*TOPICS]
+    same = {
+        name
+        for name, topic in spanish.items()
+        for section, known in zip(topic.sections, TOPICS[name].sections, strict=True)
+        if any(text in known.paragraphs for text in section.paragraphs)
+    }
+    assert not same

@@ -15,9 +15,11 @@ import click
 from poolviz.commands.cli import group
 from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.settings import SETTINGS
-from poolviz.model.figures import FIGURES
+from poolviz.model.figures import FIGURES, STATISTICS
 from poolviz.model.parameters import Effect, Parameter, Parameters
+from poolviz.pools.custom.own_options import OWN_OPTIONS
 from poolviz.pools.registry import POOLS
+from poolviz.scenarios.toml_file import KEYS
 from poolviz.sessions.export.registry import exporters
 from poolviz.sessions.kept_session import Ending
 
@@ -38,6 +40,13 @@ def declared() -> Iterator[tuple[str, str]]:
     for figure in FIGURES.values():
         yield figure.title, "poolviz/model/figures.py"
         yield figure.help, "poolviz/model/figures.py"
+        yield figure.unit, "poolviz/model/figures.py"
+    for text in STATISTICS.values():
+        yield text, "poolviz/model/figures.py"
+    for text in OWN_OPTIONS.values():
+        yield text, "poolviz/pools/custom/own_options.py"
+    for text in KEYS.values():
+        yield text, "poolviz/scenarios/toml_file.py"
     for ending in Ending:
         yield ending.value, "poolviz/sessions/kept_session.py"
     for exporter in exporters().values():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
+from poolviz.language import tr_noop
 from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.text import on_one_line, shortened
 
@@ -74,13 +75,15 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
         """Return the JSON Schema of this parameter's values, with its default and description."""
         return self._type_schema() | {"default": self.default, "description": self.description()}
 
-    def description(self) -> str:
-        """Return the help with the unit, what the parameter depends on, and what a change does."""
-        sentences = [self.help, self._unit_help()]
+    def description(self, translated: Callable[[str], str] = str) -> str:
+        """Return the help with the unit, what the parameter depends on, and what a change does, in
+        English or `translated`."""
+        sentences = [translated(self.help), translated(self._unit_help())]
         if self.only_when is not None:
             key, values = self.only_when
-            sentences.append(f"Only with {key} = {either(values)}.")
-        sentences.append(self.effect_help)
+            only = translated(tr_noop("Only with {key} = {values}."))
+            sentences.append(only.format(key=key, values=either(values)))
+        sentences.append(translated(self.effect_help))
         return " ".join(sentence for sentence in sentences if sentence)
 
     def phrase(self, value: Value) -> str:

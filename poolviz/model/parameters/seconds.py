@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+from poolviz.language import tr_noop
 from poolviz.model.parameters.numbers import Measure, bounds_schema
 
 _UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -108,4 +109,4 @@ class Seconds(Measure, frozen=True, kw_only=True):
         return schema
 
     def _unit_help(self) -> str:
-        return "In seconds, or text with a unit such as '50ms'."
+        return tr_noop("In seconds, or text with a unit such as '50ms'.")

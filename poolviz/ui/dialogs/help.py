@@ -152,7 +152,7 @@ class HelpDialog(QDialog):
         for topic in found:
             if not ranked and topic.kind is not kind:
                 kind = topic.kind
-                self._add_heading(kind.value)
+                self._add_heading(tr(kind.value))
             item = QListWidgetItem(topic.title)
             item.setData(_TOPIC, topic.name)
             item.setToolTip(topic.summary)

@@ -43,6 +43,32 @@ dsn = click.option(
     help="Your own server: a PostgreSQL, MySQL or SQLite URL, or libpq's keywords. Without it "
     "poolviz brings a PostgreSQL of its own.",
 )
+pool = click.option("--pool", metavar="ID", help="The pool to run, as `poolviz pools` lists them.")
+own_pool = click.option(
+    "--own-pool",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="How a pool of your own is used: acquire=METHOD, release=METHOD, url=run, clients=tasks.",
+)
+load = click.option("--load", metavar="KEY=VALUE", multiple=True, help="A setting of the load.")
+connect = click.option(
+    "--connect",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="An argument that the pool's driver connects with; `poolviz help connect` lists them.",
+)
+seed = click.option(
+    "--seed", type=int, metavar="N", help="Seed of the random numbers; 1 by default."
+)
+no_keep = click.option(
+    "--no-keep", is_flag=True, help="Record no session; else one is kept in the sessions folder."
+)
+create_tables = click.option(
+    "--create-tables",
+    is_flag=True,
+    help="Allow the tables of read and read_write, in a schema poolviz, on your own server.",
+)
+quiet = click.option("--quiet", is_flag=True, help="Print no progress and no warnings.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 

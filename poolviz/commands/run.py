@@ -14,26 +14,16 @@ from poolviz.sessions.export.registry import suffixes
 @click.command(short_help="Run a load on a pool without a window, and print what was measured.")
 @click.argument("scenario", type=options.FILE, required=False)
 @options.dsn
-@click.option("--pool", metavar="ID", help="The pool to run, as `poolviz pools` lists them.")
-@click.option(
-    "--own-pool",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="How a pool of your own is used: acquire=METHOD, release=METHOD, url=run, clients=tasks.",
-)
+@options.pool
+@options.own_pool
 @click.option("--limit", "limits", metavar="KEY=VALUE", multiple=True, help="A limit of the pool.")
-@click.option("--load", metavar="KEY=VALUE", multiple=True, help="A setting of the load.")
-@click.option(
-    "--connect",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="An argument that the pool's driver connects with; `poolviz help connect` lists them.",
-)
+@options.load
+@options.connect
 @click.option(
     "--at", metavar="SECONDS:KEY=VALUE", multiple=True, help="A change or a fault during the run."
 )
 @click.option("--duration", metavar="SECONDS", help="How long to run; 20 s by default.")
-@click.option("--seed", type=int, metavar="N", help="Seed of the random numbers; 1 by default.")
+@options.seed
 @click.option(
     "--out",
     metavar="FILE",
@@ -41,14 +31,8 @@ from poolviz.sessions.export.registry import suffixes
     type=options.FILE,
     help=f"Write a file in the format of its suffix: {' '.join(suffixes())}.",
 )
-@click.option(
-    "--no-keep", is_flag=True, help="Record no session; else one is kept in the sessions folder."
-)
-@click.option(
-    "--create-tables",
-    is_flag=True,
-    help="Allow the tables of read and read_write, in a schema poolviz, on your own server.",
-)
+@options.no_keep
+@options.create_tables
 @click.option(
     "--fail-if",
     metavar="CONDITION",
@@ -67,7 +51,7 @@ from poolviz.sessions.export.registry import suffixes
 )
 @options.anonymous
 @options.as_json
-@click.option("--quiet", is_flag=True, help="Print no progress and no warnings.")
+@options.quiet
 def command(
     *,
     scenario: Path | None,

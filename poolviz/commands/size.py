@@ -12,13 +12,8 @@ from poolviz.commands import options
 @click.command(short_help="Find out how large the pool should be.")
 @click.argument("scenario", type=options.FILE, required=False)
 @options.dsn
-@click.option("--pool", metavar="ID", help="The pool, as `poolviz pools` lists them.")
-@click.option(
-    "--own-pool",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="How a pool of your own is used: acquire=METHOD, release=METHOD, url=run, clients=tasks.",
-)
+@options.pool
+@options.own_pool
 @click.option(
     "--limit",
     "limits",
@@ -26,13 +21,8 @@ from poolviz.commands import options
     multiple=True,
     help="A limit to sweep, two at most; with KEY=VALUE, one that stays as it is.",
 )
-@click.option("--load", metavar="KEY=VALUE", multiple=True, help="A setting of the load.")
-@click.option(
-    "--connect",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="An argument that the pool's driver connects with; `poolviz help connect` lists them.",
-)
+@options.load
+@options.connect
 @click.option(
     "--target",
     "targets",
@@ -43,7 +33,7 @@ from poolviz.commands import options
 @click.option(
     "--budget", metavar="SECONDS", default="2min", show_default=True, help="How long to measure."
 )
-@click.option("--seed", type=int, metavar="N", help="Seed of the random numbers; 1 by default.")
+@options.seed
 @click.option(
     "--out",
     metavar="FILE",
@@ -51,16 +41,10 @@ from poolviz.commands import options
     type=options.FILE,
     help="Write the answer as .json, or the session that was recorded as .poolviz.",
 )
-@click.option(
-    "--no-keep", is_flag=True, help="Record no session; else one is kept in the sessions folder."
-)
-@click.option(
-    "--create-tables",
-    is_flag=True,
-    help="Allow the tables of read and read_write, in a schema poolviz, on your own server.",
-)
+@options.no_keep
+@options.create_tables
 @options.as_json
-@click.option("--quiet", is_flag=True, help="Print no progress and no warnings.")
+@options.quiet
 def command(
     *,
     scenario: Path | None,

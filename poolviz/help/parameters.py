@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from poolviz.help.topic import Item, Kind, Section, Topic, one_of
+from poolviz.help.topic import Item, Kind, Section, Topic
 from poolviz.language import tr, tr_noop
 from poolviz.load.faults import FAULTS
 from poolviz.load.settings import SETTINGS
-from poolviz.model.parameters import Effect, Parameter, Parameters
+from poolviz.model.parameters import Effect, Parameter, Parameters, either
 from poolviz.pools.base import Pool, TaskPool
 from poolviz.pools.registry import POOLS, listings, missing_for
 
@@ -92,7 +92,7 @@ def pools() -> Iterator[Topic]:
 
 def _pool(pool: type[Pool], classes: tuple[str, ...]) -> Topic:
     clients = tr("asyncio tasks") if issubclass(pool, TaskPool) else tr("threads")
-    servers = one_of([_SERVERS[server] for server in pool.servers])
+    servers = either([_SERVERS[server] for server in pool.servers], tr)
     facts = [
         tr(
             "Its clients are {clients}. It runs on {servers}. Library: {library}.",
@@ -170,7 +170,9 @@ def _by_key(
 def _about(parameter: Parameter, heading: str = "", *, change: bool = False) -> Section:
     """Return what a parameter does, takes, and is by default."""
     usual = parameter.show(parameter.default) or tr("none")
-    takes = tr("It takes {allowed}; {usual} by default.", allowed=parameter.allowed(), usual=usual)
+    takes = tr(
+        "It takes {allowed}; {usual} by default.", allowed=parameter.allowed(tr), usual=usual
+    )
     if not change:  # what all of them would say
         parameter = msgspec.structs.replace(parameter, effect_help="")
     paragraphs = [parameter.description(tr), takes]

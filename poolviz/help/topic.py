@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from poolviz.language import tr, tr_noop
+from poolviz.language import tr_noop
 
 
 class Kind(StrEnum):
@@ -75,9 +74,3 @@ class Topic:
             parts += [section.heading, *section.paragraphs, section.code]
             parts += [f"{item.term} {item.text}" for item in section.items]
         return " ".join(parts).casefold()
-
-
-def one_of(words: Sequence[str]) -> str:
-    """Return words as alternatives in the language in use: "a, b or c"."""
-    *others, last = words
-    return tr("{others} or {last}", others=", ".join(others), last=last) if others else last

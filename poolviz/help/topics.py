@@ -14,11 +14,11 @@ from itertools import chain
 from poolviz.help import parameters
 from poolviz.help.keys import KEYS
 from poolviz.help.licences import licences
-from poolviz.help.topic import Item, Kind, Section, Topic, one_of
+from poolviz.help.topic import Item, Kind, Section, Topic
 from poolviz.language import current_language, tr, tr_noop
 from poolviz.load.settings import SETTINGS
 from poolviz.model.figures import FIGURES, STATISTICS, Figure, figure_named
-from poolviz.model.parameters import show_seconds
+from poolviz.model.parameters import either, show_seconds
 from poolviz.model.version import VERSION
 from poolviz.pools.custom.own_options import OWN_OPTIONS
 from poolviz.scenarios.draft import seconds_of
@@ -88,7 +88,7 @@ def suggestion(known: Mapping[str, Topic], name: str, others: Iterable[str] = ()
     near = [names[each] for each in difflib.get_close_matches(_plain(name), names, n=3)]
     near = near or [topic.name for topic in search(known, name)[:_FEW]]
     if near:
-        return tr("perhaps {names} is meant", names=one_of(list(dict.fromkeys(near))))
+        return tr("perhaps {names} is meant", names=either(list(dict.fromkeys(near)), tr))
     return tr("`poolviz help` lists the topics")
 
 

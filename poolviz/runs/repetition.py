@@ -181,7 +181,7 @@ class _Fitting:
         kept = {key: value for key, value in given.items() if key not in unknown}
         for key, value in tuple(kept.items()):
             if self._other and key in known and not known[key].takes(value):
-                shown, allowed = _shown(str(value)), known[key].allowed()
+                shown, allowed = _shown(str(value)), known[key].allowed(tr)
                 self._say(
                     tr(
                         "{key} was {shown}, and takes {allowed} here: its default is used.",
@@ -238,7 +238,7 @@ class _Fitting:
                     "{key} = {shown}: it takes {allowed}.",
                     key=key,
                     shown=_shown(str(value)),
-                    allowed=known.allowed(),
+                    allowed=known.allowed(tr),
                 )
                 if self._other
                 else ""

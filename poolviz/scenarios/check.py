@@ -419,7 +419,7 @@ class _Check:
                 tr(
                     "is {shown}: it takes {allowed}.",
                     shown=shown(value),
-                    allowed=parameter.allowed(),
+                    allowed=parameter.allowed(tr),
                 ),
             )
             return None

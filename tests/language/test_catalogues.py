@@ -22,7 +22,7 @@ UPDATE = "run `uv run python -m tests.language.catalogues`"
 SHOWING = {
     *("setText", "setToolTip", "setPlaceholderText", "setAccessibleName", "setWindowTitle"),
     *("setTitle", "addAction", "addRow", "addItem", "addTab", "QLabel", "QPushButton", "QAction"),
-    *("QMenu", "QCheckBox", "QRadioButton", "QGroupBox", "ElidedLabel"),
+    *("QMenu", "QCheckBox", "QRadioButton", "QGroupBox", "ElidedLabel", "say", "Notice"),
 }
 WORDS = re.compile(r"[A-Za-z]{2}[^A-Za-z]* [A-Za-z]|^[A-Z][a-z]+…?$")
 # The same in each language: names, what is typed, and the key of a picture's metadata.

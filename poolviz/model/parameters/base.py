@@ -15,6 +15,7 @@ from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.text import on_one_line, shortened
 
 Value: TypeAlias = bool | int | float | str
+Translated: TypeAlias = Callable[[str], str]  # `tr`, for texts of which files have the English
 
 INTEGER_LIMIT = 2**63  # whole numbers from here on fit neither a message nor TOML
 
@@ -68,21 +69,22 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
         return True
 
     @abstractmethod
-    def allowed(self) -> str:
-        """Return what this parameter takes, as part of a sentence: "a time, 0 s or more"."""
+    def allowed(self, translated: Translated = str) -> str:
+        """Return what this parameter takes, as part of a sentence, in English or `translated`: "a
+        time, 0 s or more"."""
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of this parameter's values, with its default and description."""
         return self._type_schema() | {"default": self.default, "description": self.description()}
 
-    def description(self, translated: Callable[[str], str] = str) -> str:
+    def description(self, translated: Translated = str) -> str:
         """Return the help with the unit, what the parameter depends on, and what a change does, in
         English or `translated`."""
         sentences = [translated(self.help), translated(self._unit_help())]
         if self.only_when is not None:
             key, values = self.only_when
             only = translated(tr_noop("Only with {key} = {values}."))
-            sentences.append(only.format(key=key, values=either(values)))
+            sentences.append(only.format(key=key, values=either(values, translated)))
         sentences.append(translated(self.effect_help))
         return " ".join(sentence for sentence in sentences if sentence)
 
@@ -136,7 +138,9 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
         return ParameterError(self.key, f"is {shown}: it takes {self.allowed()}.")
 
 
-def either(words: Sequence[str]) -> str:
+def either(words: Sequence[str], translated: Translated = str) -> str:
     """Return `words` as alternatives in a sentence: "a", "a or b", "a, b or c"."""
     *others, last = words
-    return f"{', '.join(others)} or {last}" if others else last
+    if not others:
+        return last
+    return translated(tr_noop("{others} or {last}")).format(others=", ".join(others), last=last)

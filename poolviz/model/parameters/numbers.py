@@ -7,7 +7,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from poolviz.model.parameters.base import INTEGER_LIMIT, Parameter, Value
+from poolviz.language import tr_noop
+from poolviz.model.parameters.base import INTEGER_LIMIT, Parameter, Translated, Value
 
 _FINE = 1000  # positions of a slider whose values aren't counted one by one
 _SPAN = 1e4  # of a logarithmic slider that begins at zero: its end by its least value
@@ -67,15 +68,22 @@ class Numeric(Parameter, frozen=True, kw_only=True):
         number = float(value) if isinstance(value, str) else value
         return self.special[number] if number in self.special else self._show_number(number)
 
-    def allowed(self) -> str:
+    def allowed(self, translated: Translated = str) -> str:
         """Return the bounds and the special values: "a time, 0 s or more, or -1 (never)"."""
         low = self._show_bound(self.minimum)
+        noun = translated(self._noun())
         if math.isinf(self.maximum):
-            bounds = f"{low} or more"
+            said = translated(tr_noop("{noun}, {low} or more")).format(noun=noun, low=low)
         else:
-            bounds = f"from {low} to {self._show_bound(self.maximum)}"
-        special = "".join(f", or {value} ({name})" for value, name in self.special.items())
-        return f"{self.noun}, {bounds}{special}"
+            between = translated(tr_noop("{noun}, from {low} to {high}"))
+            said = between.format(noun=noun, low=low, high=self._show_bound(self.maximum))
+        or_else = translated(tr_noop("{allowed}, or {value} ({name})"))
+        for value, name in self.special.items():
+            said = or_else.format(allowed=said, value=value, name=translated(name))
+        return said
+
+    def _noun(self) -> str:
+        return self.noun
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -165,7 +173,7 @@ class Count(Numeric, frozen=True, kw_only=True):
     """A whole number of things."""
 
     kind = "count"
-    noun = "a whole number"
+    noun = tr_noop("a whole number")
 
     default: int
 
@@ -233,7 +241,7 @@ class Number(Measure, frozen=True, kw_only=True):
     """A number with a fraction. `unit` is written after it: "/s", "×"."""
 
     kind = "number"
-    noun = "a number"
+    noun = tr_noop("a number")
     first, least = 0.1, 0.01
 
     unit: str = ""

@@ -59,7 +59,7 @@ class Seconds(Measure, frozen=True, kw_only=True):
     of a second."""
 
     kind = "seconds"
-    noun = "a time"
+    noun = tr_noop("a time")
     first, least = 0.001, 1e-4
 
     whole: bool = False
@@ -76,10 +76,8 @@ class Seconds(Measure, frozen=True, kw_only=True):
         """Return `value`, a number or text with a unit, in seconds. Raises ParameterError."""
         return self.parse(value) if isinstance(value, str) else super().check(value)
 
-    def allowed(self) -> str:
-        """Return the bounds and the special values: "a time, 0 s or more, or -1 (never)"."""
-        allowed = super().allowed()
-        return allowed.replace(self.noun, "a time in whole seconds", 1) if self.whole else allowed
+    def _noun(self) -> str:
+        return tr_noop("a time in whole seconds") if self.whole else self.noun
 
     def rounded(self, value: float) -> float:
         """Return the round value next to `value`: two digits, or a whole second."""

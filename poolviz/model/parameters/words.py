@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from poolviz.model.parameters.base import Parameter, Value, either
+from poolviz.language import tr_noop
+from poolviz.model.parameters.base import Parameter, Translated, Value, either
 from poolviz.model.text import is_text
 
 _ON = ("true", "on", "yes", "1")
@@ -37,9 +38,9 @@ class Switch(Parameter, frozen=True, kw_only=True):
         """Return "on" or "off"."""
         return "on" if value else "off"
 
-    def allowed(self) -> str:
+    def allowed(self, translated: Translated = str) -> str:
         """Return "on or off"."""
-        return "on or off"
+        return translated(tr_noop("on or off"))
 
     @property
     def bare(self) -> bool:
@@ -76,9 +77,9 @@ class Choice(Parameter, frozen=True, kw_only=True):
         """Return the word itself."""
         return str(value)
 
-    def allowed(self) -> str:
+    def allowed(self, translated: Translated = str) -> str:
         """Return the choices: "fail or retry"."""
-        return either(self.choices)
+        return either(self.choices, translated)
 
     def _type_schema(self) -> dict[str, Any]:
         return {"enum": list(self.choices)}
@@ -105,9 +106,9 @@ class Text(Parameter, frozen=True, kw_only=True):
         """Return the text itself."""
         return str(value)
 
-    def allowed(self) -> str:
+    def allowed(self, translated: Translated = str) -> str:
         """Return "a text"."""
-        return "a text"
+        return translated(tr_noop("a text"))
 
     def _type_schema(self) -> dict[str, Any]:
         return {"type": "string"}
@@ -118,9 +119,9 @@ class File(Text, frozen=True, kw_only=True):
 
     kind = "file"
 
-    def allowed(self) -> str:
+    def allowed(self, translated: Translated = str) -> str:
         """Return "the path of a file"."""
-        return "the path of a file"
+        return translated(tr_noop("the path of a file"))
 
     def in_folder(self, value: Value, folder: Path) -> Value:
         """Return `value` as a path from `folder`, unless it is empty, absolute or begins with ~."""

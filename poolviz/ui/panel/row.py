@@ -146,7 +146,7 @@ class Row(QWidget):
     def _describe(self) -> None:
         parameter = self.parameter
         parts = [self._reason] if self._reason else []
-        parts += [tr(parameter.help), tr("Takes {allowed}.", allowed=parameter.allowed())]
+        parts += [tr(parameter.help), tr("Takes {allowed}.", allowed=parameter.allowed(tr))]
         if self._badge_text:
             parts.append(
                 tr(

@@ -61,7 +61,7 @@ class SizingRequest:
             raise InputError(
                 tr(
                     "--budget {given}: at least {least:g} s are needed.",
-                    given=f"{self.budget:g}",
+                    given=format(self.budget, "g"),
                     least=SHORTEST_BUDGET,
                 )
             )

@@ -37,11 +37,9 @@ class Range:
     def of(cls, key: str, low: int, high: int) -> Range:
         """Return the range from `low` to `high`. InputError if there is nothing in it."""
         if high <= low:
+            given = f"{key}={low}..{high}"
             raise InputError(
-                tr(
-                    "{range}: a range goes from a lower to a higher number.",
-                    range=f"{key}={low}..{high}",
-                )
+                tr("{range}: a range goes from a lower to a higher number.", range=given)
             )
         return cls(key, low, high)
 

@@ -21,6 +21,7 @@ KEYS = {
     "connect",
     "changes",
     "fail_if",
+    "lesson",
 }  # rows of the table of a scenario's keys
 
 

@@ -89,6 +89,7 @@ def _end_with_parent(session: Path) -> None:
         while os.read(0, 1024):  # not by sys.stdin, whose lock Python takes when it ends
             pass
     with suppress(OSError):  # the copy is the parent's to remove, unless it was killed
-        session.unlink()
+        for path in session.parent.glob(f"{session.name}*"):  # with what SQLite put beside it
+            path.unlink(missing_ok=True)
         session.parent.rmdir()
     interrupts.end_at_once()

@@ -24,6 +24,7 @@ INTERRUPTED = 130  # the exit status, whichever the signal and whenever it came
 _SAME = 0.25  # seconds in which further signals count as the first one
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 ENDING = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+_REMOVALS = 20  # attempts at a folder in which another thread writes
 half_written: set[str] = set()  # files that are removed if the process ends at once
 temporary_folders: set[str] = set()  # likewise, with all that is in them
 
@@ -48,7 +49,11 @@ def end_at_once() -> None:
         import shutil  # noqa: PLC0415 - not needed before
 
         for folder in tuple(temporary_folders):
-            shutil.rmtree(folder, ignore_errors=True)
+            # Another thread may still write there: once the folder is gone, it can't.
+            for _ in range(_REMOVALS):
+                shutil.rmtree(folder, ignore_errors=True)
+                if not os.path.exists(folder):  # noqa: PTH110 - pathlib takes its time
+                    break
     os._exit(INTERRUPTED)
 
 

@@ -300,7 +300,7 @@ def test_a_slow_query_fills_the_pool_until_it_is_quick_again(run: Run) -> None:
 
 
 def test_a_leaked_connection_stays_in_use(run: Run) -> None:
-    shown = run("leak", 0.35, leak_every=30)
+    shown = run("leak", 0.4, leak_every=15)
     _, leaking, larger, mended = shown.segments
     assert sum(s.operations for s in shown.latter(1)) == 0
     assert {s.used.low for s in shown.latter(1)} == {10}

@@ -152,7 +152,7 @@ def far_apart(run: Iterable[Sample]) -> Iterator[Sample]:
         count = 10**15 * (number % 2)
         yield msgspec.structs.replace(
             sample,
-            index=2**62 + number,
+            index=10**14 + number,
             t=number * 3e7,
             span=0.0,
             segment=number * 10**13,

@@ -108,6 +108,7 @@ def sitting(
     desktop: Desktop, program: Path, person: Somebody, *arguments: str
 ) -> Iterator[Sitting]:
     """The program, from its start on; a picture is kept of what stood there when a test failed."""
+    person.leave_tour()
     with person.start(program, *arguments, display=desktop.name) as process:
         window = desktop.window(_TITLE)
         desktop.focus(window)

@@ -365,10 +365,13 @@ def holds_of(pieces: Pieces) -> list[Hold]:
 
 
 def longest_holds(all_columns: Iterable[Columns]) -> list[Hold]:
-    """Return the longest holds of a session, of all samples in their order."""
+    """Return the longest holds of a session, of all samples in their order that have lanes."""
     found: list[Hold] = []
     ticks: list[LaneTick] = []
     for columns in all_columns:
+        if not columns.rare.get("lanes"):
+            ticks = []
+            continue
         new = ticks_of(columns)
         ticks = new if new and _has_standing(new[0].body) else [*ticks, *new]
         if new:

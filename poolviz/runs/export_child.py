@@ -24,6 +24,7 @@ from poolviz.sessions.export.registry import exporters
 from poolviz.sessions.recorder import Recorder
 from poolviz.system import interrupts
 
+_CLEANING_LIMIT = 10.0  # seconds
 _EVERY = 0.1  # seconds between two reports of progress
 
 
@@ -54,13 +55,23 @@ def main(arguments: list[str]) -> None:
     interrupts.install()
     interrupts.listen()
     task = msgspec.json.decode(arguments[0], type=Task)
-    threading.Thread(target=_end_with_parent, args=(Path(task.session),), daemon=True).start()
+    session = Path(task.session)
+    watcher = threading.Thread(target=_end_with_parent, args=(session,), daemon=True)
+    watcher.start()
     try:
-        _say(Outcome(files=_export(task)))
+        _say(_outcome(task))
+    except BrokenPipeError:  # nobody hears it any more: the watcher cleans up and ends this process
+        watcher.join(_CLEANING_LIMIT)
+
+
+def _outcome(task: Task) -> Outcome:
+    """Export, and return what became of it."""
+    try:
+        return Outcome(files=_export(task))
     except PoolvizError as error:
-        _say(Outcome(failure=str(error)))
+        return Outcome(failure=str(error))
     except Exception:  # noqa: BLE001 - told to the parent, which logs it
-        _say(Outcome(unexpected=traceback.format_exc()))
+        return Outcome(unexpected=traceback.format_exc())
 
 
 def _export(task: Task) -> tuple[str, ...]:

@@ -96,6 +96,7 @@ def test_the_choice_is_gone_with_the_session(
 def test_a_member_that_cant_be_read_is_said_and_not_shown(
     window: Window, session: Path, qtbot: QtBot
 ) -> None:
+    window.controller.evaluation.update = lambda: None  # which would read every member
     window.controller.view_session(session)
     until(qtbot, window.members.isVisible)
     session.unlink()

@@ -22,7 +22,6 @@ from PIL import Image
 from tests.servers.fixtures import PROJECT
 
 SIZES = ("900x560", "1280x800", "1920x1200")
-README = ["--size", "1280x800", "--language", "en", "--state", "running"]
 _SHEET = 560  # pixels of a picture's width on a sheet
 _GAP = 12
 _LONGEST = 1800  # seconds for all pictures of one scale and language
@@ -79,7 +78,8 @@ def take(folder: Path, scale: str, language: str, *options: str) -> int:
 
 def take_readme(folder: Path) -> int:
     """Take `window-light.png` and `window-dark.png`, as the README shows them."""
-    status = take(folder, "2", "en", "--state", "running", "--size", "1280x800")
+    options = ("--state", "running", "--size", "1280x800", "--theme", "light", "--theme", "dark")
+    status = take(folder, "2", "en", *options)
     for theme in ("light", "dark"):
         (folder / "running" / f"en-{theme}-1280x800@2.png").rename(folder / f"window-{theme}.png")
     return status

@@ -76,6 +76,7 @@ class CurrentRun(QObject):
         self._notices, self._requested, self._sessions = notices, requested, sessions
         self._run: Run | None = None
         self._over = True
+        self._start_heard = False  # Run.started is ahead of the `changed` that tells of it
         self._pending: PendingChanges | None = None  # once the engine is there
         self._allowed: dict[str, int] = {}  # the largest scale that the user allowed, by server
         self.faults = ActiveFaults()
@@ -93,7 +94,7 @@ class CurrentRun(QObject):
     @property
     def running(self) -> bool:
         """The load is on."""
-        return self.busy and self._run is not None and self._run.started
+        return self.busy and self._start_heard
 
     @property
     def run(self) -> Run | None:
@@ -105,7 +106,7 @@ class CurrentRun(QObject):
         self._notices.take_all_back()
         allowed = self._may_create(target, needs_tables(scenario))
         run = self._run = Run(scenario, target, self, may_create_tables=allowed)
-        self._over, self._pending = False, None
+        self._over, self._start_heard, self._pending = False, False, None
         self.faults.begin(run)
         self._worker.do(
             lambda: self._begin(run), lambda _: self._begun(run), partial(self._not_begun, run)
@@ -237,6 +238,7 @@ class CurrentRun(QObject):
             return
         match report:
             case RunStarted():
+                self._start_heard = True
                 self.changed.emit()
             case MarkAdded(mark):
                 self._follow(mark)

@@ -20,6 +20,7 @@ from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.session.controller import Controller, State
+from tests.servers.fixtures import wait_until
 from tests.ui.running import GENTLE, PATIENCE, servers_home
 
 __all__ = ["servers_home"]
@@ -105,6 +106,20 @@ def test_a_run_goes_on_through_a_restart_of_its_server(bench: Bench) -> None:
     assert bench.controller.notices.standing("server") == ""
     assert bench.postmaster().pid != first.pid
     assert {m.key for m in recorder.marks if m.kind is MarkKind.FAULT} == {"restart_server"}
+
+
+def test_a_run_is_not_running_before_it_is_said_to_have_changed(bench: Bench) -> None:
+    controller, seen = bench.controller, list[State]()
+    controller.plan(complete_draft(Draft(load=dict(GENTLE))))
+    controller.connect_to(None, start=True)
+    bench.until(lambda: controller._current.run is not None)
+    run = controller._current.run
+    assert run is not None
+    controller.changed.connect(lambda: seen.append(controller.state))
+    wait_until(lambda: run.started, "the load is on")
+    assert controller.state is State.STARTING
+    bench.until(lambda: controller.state is State.RUNNING)
+    assert seen[-1] is State.RUNNING
 
 
 def test_a_scenario_restarts_its_server_in_the_window_too(bench: Bench) -> None:

@@ -129,6 +129,7 @@ def test_who_leaves_the_tour_is_not_asked_again_but_can_begin_it_by_the_menu(
     qtbot: QtBot, qapp: QApplication, fresh: Window, conninfo: str, tmp_path: Path
 ) -> None:
     start(qtbot, fresh, conninfo)
+    assert fresh.learning.tour.on
     fresh.learning.tour_bar.leave_button.setFocus()
     QTest.keyClick(fresh.learning.tour_bar.leave_button, Qt.Key.Key_Space)
     assert not fresh.learning.tour.on

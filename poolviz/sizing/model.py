@@ -41,18 +41,32 @@ class Model:
 
     def at(self, connections: int) -> Equilibrium:
         """Return what a pool of so many connections does."""
-        found, tail = (self._at(connections, each) for each in (self.variability, self.tail))
+        found = self._exponential(connections)
         return replace(
-            found,
-            wait_mean=found.wait_mean + self.overhead,
-            wait_p95=tail.wait_p95 + self.overhead,
+            self._varied(found, connections, self.variability),
+            wait_mean=self._varied(found, connections, self.variability).wait_mean + self.overhead,
+            wait_p95=self._varied(found, connections, self.tail).wait_p95 + self.overhead,
         )
 
-    def _at(self, connections: int, variability: float) -> Equilibrium:
+    def _exponential(self, connections: int) -> Equilibrium:
+        """Return what a pool does with times that are exponential."""
         if self.rate is not None:
-            return queueing.open_arrivals(self.rate, connections, self.law.capacity, variability)
+            return queueing.open_arrivals(self.rate, connections, self.law.capacity)
         think = self.think + self.overhead
-        return queueing.closed(self.clients, think, connections, self.law.capacity, variability)
+        return queueing.closed(self.clients, think, connections, self.law.capacity)
+
+    def _varied(self, found: Equilibrium, connections: int, variability: float) -> Equilibrium:
+        """Return the same with times that vary otherwise."""
+        if self.rate is not None:
+            return queueing.open_varied(found, variability)
+        return queueing.closed_varied(
+            found,
+            variability,
+            clients=self.clients,
+            think=self.think + self.overhead,
+            connections=connections,
+            capacity=self.law.capacity,
+        )
 
     def with_load(self, *, clients: float = 1.0, use: float = 1.0, think: float = 1.0) -> Model:
         """Return the model of another load: so many times the clients or arrivals, the time that an
@@ -123,14 +137,16 @@ def _variability(model: Model, points: Sequence[Point], figure: str) -> float:
         interval = each.wait_mean_s if figure == "wait_mean" else each.wait_p95_s
         long = interval.value is not None and interval.value > model.overhead + _SHORTEST_WAIT
         if long and each.utilisation < _FULL:
-            measured.append((each.connections, interval.value or 0.0, math.sqrt(each.operations)))
+            found = model._exponential(each.connections)
+            weight = math.sqrt(each.operations)
+            measured.append((found, each.connections, interval.value or 0.0, weight))
     if not measured:
         return 1.0
     costs = []
     for variability in _VARIABILITIES:
         cost = 0.0
-        for connections, wait, weight in measured:
-            predicted = getattr(model._at(connections, float(variability)), figure)
+        for found, connections, wait, weight in measured:
+            predicted = getattr(model._varied(found, connections, float(variability)), figure)
             predicted = max(predicted + model.overhead, 1e-6)
             if math.isfinite(predicted):
                 cost += weight * min(math.log(predicted / wait) ** 2, 4.0)

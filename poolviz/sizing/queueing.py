@@ -64,11 +64,31 @@ def closed(
         ahead = chances * births
         ahead /= ahead.sum()
     found = _equilibrium(chances, ahead, deaths, connections)
+    return closed_varied(
+        found,
+        variability,
+        clients=clients,
+        think=think,
+        connections=connections,
+        capacity=capacity,
+    )
+
+
+def closed_varied(
+    found: Equilibrium,
+    variability: float,
+    *,
+    clients: int,
+    think: float,
+    connections: int,
+    capacity: Capacity,
+) -> Equilibrium:
+    """Return what `closed` finds with that variability; `found` is what it finds with 1."""
+    if found.throughput <= 0 or variability == 1.0:
+        return found
     full = capacity(min(clients, connections))
     regular = max(clients / full - think - min(clients, connections) / full, 0.0)
-    varied = _varied(found, regular, variability)
-    if found.throughput <= 0 or variability == 1.0:
-        return varied
+    varied = open_varied(found, variability, regular)
     use = found.used / found.throughput  # a client that waits for less comes back sooner
     throughput = min(clients / (think + varied.wait_mean + use), full)
     return replace(
@@ -92,7 +112,7 @@ def open_arrivals(
     states = np.arange(connections + min(beyond, _MOST_STATES) + 2, dtype=np.float64)
     deaths = _deaths(states, connections, capacity)
     chances = _chances(np.full(len(states) - 1, rate), deaths[1:])
-    return _varied(_equilibrium(chances, chances, deaths, connections), 0.0, variability)
+    return open_varied(_equilibrium(chances, chances, deaths, connections), variability)
 
 
 def giving_up(rate: float, connections: int, capacity: Capacity, patience: float) -> Equilibrium:
@@ -202,7 +222,7 @@ def _log_factorials(count: int) -> Numbers:
     return logs
 
 
-def _varied(found: Equilibrium, regular: float, variability: float) -> Equilibrium:
+def open_varied(found: Equilibrium, variability: float, regular: float = 0.0) -> Equilibrium:
     """Return the figures with times that vary otherwise; `regular` is the wait without chance."""
     if variability == 1.0:
         return found

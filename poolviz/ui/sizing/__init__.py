@@ -1,0 +1,1 @@
+"""Finding the right size in the window, and the charts of a sizing."""

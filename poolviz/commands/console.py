@@ -16,7 +16,7 @@ from poolviz.language import tr
 from poolviz.model.messages import ChangeRefused, ProblemReported, Report
 from poolviz.model.scenario import Scenario
 from poolviz.model.text import sentence
-from poolviz.runs.runner import Run
+from poolviz.runs.run import Run
 from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.result_text import rounded

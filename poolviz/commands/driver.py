@@ -19,7 +19,8 @@ from poolviz.model.errors import PoolvizError
 from poolviz.runs.exports import write_exports
 from poolviz.runs.metrics.outlets import open_outlets
 from poolviz.runs.request import RunRequest
-from poolviz.runs.runner import Run, Runner, TablesNotAllowed, kept_session
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner, TablesNotAllowed, kept_session
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.cards import effects
 from poolviz.sessions.derived import derived

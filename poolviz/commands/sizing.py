@@ -18,7 +18,8 @@ from poolviz.model.errors import InputError
 from poolviz.model.messages import Report
 from poolviz.model.parameters import parse_seconds, show_seconds
 from poolviz.runs.request import RunRequest
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner
 from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.folder import is_session_file
 from poolviz.sizing.api import SizingListener, SizingRequest, find_size

@@ -13,7 +13,8 @@ from poolviz.model.messages import ChangeRefused, ProblemReported, Report
 from poolviz.runs.arguments import Arguments, ScenarioLike
 from poolviz.runs.request import RunRequest
 from poolviz.runs.result import Result, RunFailed
-from poolviz.runs.runner import Run, Runner, kept_session
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner, kept_session
 from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.session import Session
 

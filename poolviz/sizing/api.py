@@ -18,7 +18,8 @@ from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
 from poolviz.runs.arguments import Arguments, ScenarioLike
 from poolviz.runs.request import RunRequest
-from poolviz.runs.runner import Run, Runner, kept_session
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner, kept_session
 from poolviz.runs.warnings import RunWarning
 from poolviz.servers.dispatch import monitor_for
 from poolviz.servers.target import Target

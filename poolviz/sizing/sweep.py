@@ -21,7 +21,8 @@ from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import ChangeRefused, Report
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import pool_class
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner
 from poolviz.sessions.recorder import Recorder
 from poolviz.sizing.points import MeasuredPoint, Observation, Visit, measured_points
 from poolviz.sizing.swept_limits import Range, in_order, limits_at

@@ -21,7 +21,8 @@ from poolviz.load.faults import FAULTS
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import Report
 from poolviz.model.sample import Sample
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner
 from poolviz.runs.warnings import RunWarning
 from tests.belongings import belongings
 from tests.chaos import invariants

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from poolviz.model.errors import ServerError
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner
 from poolviz.servers.target import Target
 from tests.fuzz import promise
 

@@ -17,7 +17,7 @@ import pytest
 import poolviz
 from poolviz.model.errors import InputError
 from poolviz.model.messages import Report, SampleTaken
-from poolviz.runs.runner import Run
+from poolviz.runs.run import Run
 from tests.servers.fixtures import open_home, wait_until
 
 QUICK = {"clients": 3, "statement": "select_1", "think_time": 0.01}

@@ -19,7 +19,8 @@ import pytest
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import ProblemReported, Report, RunEnded
 from poolviz.runs.request import RunRequest, check_draft
-from poolviz.runs.runner import SERVER_LOST, Run, Runner
+from poolviz.runs.run import Run
+from poolviz.runs.runner import SERVER_LOST, Runner
 from poolviz.runs.warnings import RunWarning
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.dispatch import drop_tables

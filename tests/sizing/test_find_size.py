@@ -13,7 +13,8 @@ import pytest
 from poolviz.commands.cli import run_command_line
 from poolviz.model.errors import InputError
 from poolviz.runs.request import RunRequest
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.recorder import Recorder
 from poolviz.sizing.advice import Verdict

@@ -10,7 +10,7 @@ from poolviz.model.dialect import dialect_of
 from poolviz.model.parameters import Value
 from poolviz.pools.connections.network import over_network
 from poolviz.pools.registry import pool_class
-from poolviz.runs.runner import Run
+from poolviz.runs.run import Run
 
 _NO_RUN = tr_noop("Faults happen during a run: start one.")
 

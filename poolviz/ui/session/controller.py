@@ -26,7 +26,8 @@ from poolviz.model.sample import MarkKind
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner
 from poolviz.scenarios.connect import split_dsn
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder

@@ -23,7 +23,8 @@ from poolviz.model.messages import (
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Scenario
-from poolviz.runs.runner import Run, Runner, TablesNotAllowed
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner, TablesNotAllowed
 from poolviz.runs.warnings import RunWarning
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder

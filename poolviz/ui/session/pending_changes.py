@@ -17,7 +17,7 @@ from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
-from poolviz.runs.runner import Run
+from poolviz.runs.run import Run
 
 
 class PendingChanges:

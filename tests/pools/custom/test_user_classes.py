@@ -20,7 +20,8 @@ from poolviz.model.parameters import Count, Seconds
 from poolviz.pools.base import Pool, TaskPool
 from poolviz.pools.registry import load_pool, pool_class, pool_id
 from poolviz.runs.request import check_draft
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.dispatch import reach
 from poolviz.sessions.summary import RunSummary

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -18,7 +17,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
     QMenu,
-    QSplitter,
     QVBoxLayout,
     QWidget,
 )
@@ -26,25 +24,20 @@ from PySide6.QtWidgets import (
 from poolviz.language import tr
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
-from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.banner import Banner
-from poolviz.ui.cards.cards import Cards
-from poolviz.ui.charts.charts_widget import ChartsWidget
-from poolviz.ui.charts.choice import ChartChoice
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
-from poolviz.ui.errors_panel import ErrorsPanel
-from poolviz.ui.figures_panel import FiguresPanel
 from poolviz.ui.help_places import topic_of
 from poolviz.ui.language import SETTING, in_users_language
 from poolviz.ui.learning import Learning
-from poolviz.ui.member_choice import MemberChoice
 from poolviz.ui.pages import RUN, Pages
 from poolviz.ui.panel.control_panel import ControlPanel
 from poolviz.ui.refresher import Refresher
+from poolviz.ui.run_page import RunPage
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.session.server_memory import ServerMemory
+from poolviz.ui.session_pages import LIST, SessionPages
 from poolviz.ui.statusbar import StatusBar
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.style.theme_manager import ThemeManager
@@ -57,13 +50,7 @@ from poolviz.ui.unexpected import contained
 from poolviz.ui.window_dialogs import WindowDialogs
 from poolviz.ui.window_menu import WindowMenu
 
-if TYPE_CHECKING:
-    from poolviz.ui.comparison.page import ComparisonPage
-    from poolviz.ui.session_list.page import SessionsPage
-
-_SESSIONS, _COMPARISON = "sessions", "comparison"  # names of pages
-_GEOMETRY, _DIVIDED = "window/geometry", "window/divided"
-_DIVISION = [700, 300]  # shares of charts and figures, until the user divides them otherwise
+_GEOMETRY = "window/geometry"
 _WATCH = "watch"  # the topic of what to watch in a scenario
 
 
@@ -82,26 +69,26 @@ class Window(QMainWindow):
             settings,
             controller.inbox,
             lambda sentence: controller.notices.say("keyring", sentence, Weight.WARN),
+            controller.logins,
         )
         self._closed = False
-        self.charts = ChartsWidget(theme, choice=ChartChoice(settings))
+        self.run_page = RunPage(controller, theme, settings)
+        self.charts, self.cards = self.run_page.charts, self.run_page.cards
+        self.errors, self.members = self.run_page.errors, self.run_page.members
+        self.figures = self.run_page.figures
         self.tiles = Tiles(theme)
         self.banner = Banner()
-        self.errors = ErrorsPanel()
-        self.members = MemberChoice()
-        self.cards = Cards(controller.evaluation, self.charts, controller.notices, self)
-        self.figures = FiguresPanel(theme, settings)
-        self.divider = QSplitter(Qt.Orientation.Vertical)
         self.panel = ControlPanel(theme, settings)
         self.status = StatusBar(self.charts)
         self.export = ExportMenu(controller, settings, self, lambda: self.charts.frame)
         self.file_opener = FileOpener(controller, self)
         self.presets = PresetMenu(controller.notices, self)
-        self.pages = self._make_pages()
+        self.pages = Pages(self.run_page)
+        self.sessions = SessionPages(self.pages, controller, theme_manager)
         self.refresher = Refresher(controller, self.charts, self)
         self.dialogs = WindowDialogs(self, controller, theme_manager.preferences, self._servers)
         self.dialogs.mistaken.connect(self._complain)
-        self.dialogs.limits_changed.connect(self._show_limits)
+        self.dialogs.limits_changed.connect(self.sessions.refresh)
         self.learning = Learning(
             *(controller, settings, theme_manager),
             pages=self.pages,
@@ -118,7 +105,7 @@ class Window(QMainWindow):
             panel=self.panel,
             file_opener=self.file_opener,
             export=self.export,
-            show_sessions=self.show_sessions,
+            show_sessions=self.sessions.show_list,
             show_preferences=self.dialogs.show_preferences,
             show_help=self.show_help,
             choose_language=self.language_chosen.emit,
@@ -139,61 +126,6 @@ class Window(QMainWindow):
         self.refresher.hurry()
 
     # Construction
-
-    def _make_pages(self) -> Pages:
-        """Return the pages. Each is imported and made when it is first shown."""
-        pages = Pages(self._run_page())
-        pages.add(_SESSIONS, self._make_session_list)
-        pages.add(_COMPARISON, self._make_comparison)
-        return pages
-
-    def _run_page(self) -> QWidget:
-        """Return the page of the run that is shown."""
-        charts = QWidget()
-        above = QVBoxLayout(charts)
-        above.setContentsMargins(0, 0, 0, 0)
-        above.setSpacing(0)
-        above.addWidget(self.charts, 1)
-        above.addWidget(self.cards.ribbon)
-        page = QWidget()
-        column = QVBoxLayout(page)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.errors)
-        column.addWidget(self.members)
-        self.divider.addWidget(charts)
-        self.divider.addWidget(self.figures)
-        self.divider.setChildrenCollapsible(False)
-        self.divider.setSizes(_DIVISION)
-        divided = self._settings.value(_DIVIDED)
-        if isinstance(divided, QByteArray):
-            self.divider.restoreState(divided)
-        column.addWidget(self.divider, 1)
-        return page
-
-    def _make_session_list(self) -> SessionsPage:
-        from poolviz.ui.session_list.page import SessionsPage  # noqa: PLC0415 - for a quick start
-
-        controller, theme = self.controller, self.theme_manager.theme
-        folder = SessionsFolder(controller.sessions_folder)
-        page = SessionsPage(folder, controller.inbox, controller.notices, theme)
-        page.left.connect(lambda: self.show_sessions(False))
-        page.opened.connect(self._open_session)
-        page.run_again.connect(self._run_again)
-        page.compared.connect(self.show_comparison)
-        page.removed.connect(controller.forget_sessions)
-        controller.session_changed.connect(page.refresh)
-        controller.changed.connect(page.refresh)
-        return page
-
-    def _make_comparison(self) -> ComparisonPage:
-        from poolviz.ui.comparison.page import ComparisonPage  # noqa: PLC0415 - as above
-
-        controller = self.controller
-        page = ComparisonPage(controller.inbox, controller.notices, self.theme_manager.theme)
-        page.left.connect(lambda: self.show_sessions(True))
-        page.wrote.connect(self.status.say)
-        return page
 
     def _lay_out(self) -> None:
         body = QHBoxLayout()
@@ -233,6 +165,7 @@ class Window(QMainWindow):
             lambda _recorder: self.cards.place(),
         )
         self.pages.turned.connect(self._show_page)
+        self.sessions.wrote.connect(self.status.say)
         controller.changed.connect(self._show_state)
         controller.shown.changed.connect(self._show_session)
         controller.shown.member_changed.connect(self._show_member)
@@ -279,50 +212,14 @@ class Window(QMainWindow):
     def _follow_preferences(self, _key: str = "") -> None:
         self.refresher.set_most_frames(self.theme_manager.preferences.most_frames)
 
-    def _show_limits(self) -> None:
-        if self.session_list is not None:
-            self.session_list.refresh()
-
-    def show_sessions(self, on: bool) -> None:
-        """Show the page of kept sessions in place of the charts, or the charts again."""
-        self.pages.turn_to(_SESSIONS if on else RUN)
-
-    def show_comparison(self, paths: Sequence[Path]) -> None:
-        """Compare sessions, on a page in place of the list, to which that page goes back."""
-        page = cast("ComparisonPage", self.pages.page(_COMPARISON))
-        page.show_sessions(paths)
-        self.pages.turn_to(_COMPARISON)
-        page.canvas.setFocus()
-
-    @property
-    def session_list(self) -> SessionsPage | None:
-        """The page of kept sessions, once it was shown."""
-        return cast("SessionsPage | None", self.pages.made(_SESSIONS))
-
-    @property
-    def comparison(self) -> ComparisonPage | None:
-        """The page of sessions that are compared, once it was shown."""
-        return cast("ComparisonPage | None", self.pages.made(_COMPARISON))
-
     def _show_page(self, name: str) -> None:
         """Note that another page is shown."""
-        self.menu.sessions_action.setChecked(name == _SESSIONS)
-        if name == _SESSIONS:
+        self.menu.sessions_action.setChecked(name == LIST)
+        if name == LIST:
             self.learning.tour.note_kept()
         if name == RUN:
             self.refresher.draw_again()
             self.charts.setFocus()
-
-    def _open_session(self, path: Path) -> None:
-        """Show a session of the list; that of the run that goes on is shown already."""
-        recorder = self.controller.recorder
-        if not self.controller.busy or recorder is None or recorder.path != path:
-            self.controller.view_session(path)
-        self.show_sessions(False)
-
-    def _run_again(self, path: Path) -> None:
-        self.controller.run_again(path)
-        self.show_sessions(False)
 
     def _change(self, changes: dict[str, Value]) -> None:
         self.controller.change_settings(changes)
@@ -356,8 +253,8 @@ class Window(QMainWindow):
     # Display
 
     def _set_theme(self, theme: Theme) -> None:
-        pages = (self.pages, self.figures, self.learning.highlight)
-        for part in (self.charts, self.tiles, self.panel, self.toolbar, *pages):
+        pages = (self.pages, self.learning.highlight)
+        for part in (self.tiles, self.panel, self.toolbar, *pages):
             with contained():
                 part.set_theme(theme)
         self.refresher.draw_again()
@@ -389,7 +286,7 @@ class Window(QMainWindow):
         shown = self.controller.shown
         self.charts.set_recorder(shown.recorder, live=self.controller.viewing is None)
         if shown.recorder is not None:
-            self.show_sessions(False)
+            self.sessions.show_list(False)
         self._show_other_figures()
 
     def _show_member(self) -> None:
@@ -505,7 +402,7 @@ class Window(QMainWindow):
 
     def _store_geometry(self) -> None:
         self._settings.setValue(_GEOMETRY, self.saveGeometry())
-        self._settings.setValue(_DIVIDED, self.divider.saveState())
+        self.run_page.store_division()
         self._settings.sync()
 
 

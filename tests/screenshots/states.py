@@ -220,14 +220,14 @@ def repeated(stand: Stand) -> Iterator[None]:
 def session_list(stand: Stand) -> Iterator[None]:
     """The sessions that are kept."""
     sessions(stand)
-    stand.window.show_sessions(True)
+    stand.window.sessions.show_list(True)
     yield
 
 
 @state
 def comparison(stand: Stand) -> Iterator[None]:
     """Two sessions, compared."""
-    stand.window.show_comparison(sessions(stand)[:2])
+    stand.window.sessions.show_comparison(sessions(stand)[:2])
     yield
 
 

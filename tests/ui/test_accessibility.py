@@ -50,7 +50,7 @@ def come_to(place: str, window: Window, qtbot: QtBot) -> QWidget:
         for fold in window.panel.folds.values():
             fold.header.setChecked(True)
     elif place == "sessions":
-        window.show_sessions(True)
+        window.sessions.show_list(True)
     elif place == "own server":
         window.ask_for_server()
     elif place == "preferences":

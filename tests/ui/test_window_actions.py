@@ -242,7 +242,7 @@ def test_no_action_is_without_effect_and_without_a_word(
     silent = []
     for action in chosen:
         come_to(state, window, qtbot, conninfo)
-        window.show_sessions(False)
+        window.sessions.show_list(False)
         for topic in tuple(window.banner.sentences):
             window.banner.take_back(topic)
         before = settled_look(window, qtbot, opened_folders)
@@ -322,8 +322,8 @@ def recorded(path: Path) -> Path:
 
 def come_to_page(name: str, window: Window, qtbot: QtBot, paths: list[Path]) -> QWidget:
     """Have the window show a page with these sessions."""
-    window.show_sessions(True)
-    listed = window.session_list
+    window.sessions.show_list(True)
+    listed = window.sessions.list
     assert listed is not None
     until(qtbot, lambda: listed.shown.rowCount() >= len(paths))
     if name == "a session":
@@ -332,8 +332,8 @@ def come_to_page(name: str, window: Window, qtbot: QtBot, paths: list[Path]) -> 
     listed.table.selectAll()
     if name == "several sessions":
         return listed
-    window.show_comparison(paths[:2])
-    compared = window.comparison
+    window.sessions.show_comparison(paths[:2])
+    compared = window.sessions.comparison
     assert compared is not None
     until(qtbot, lambda: compared.isVisible() and compared.compared is not None)
     return compared

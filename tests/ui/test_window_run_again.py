@@ -56,7 +56,7 @@ def prepare(qtbot: QtBot, window: Window, path: Path, conninfo: str) -> None:
     controller.connect_to(conninfo)
     until(qtbot, lambda: controller.target is not None)
     window.menu.sessions_action.trigger()
-    page = window.session_list
+    page = window.sessions.list
     assert page is not None
     until(qtbot, lambda: bool(page.selected))
     page.again_button.click()

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -41,7 +40,9 @@ from poolviz.ui.session.notices import Notices, Weight, log_fault
 from poolviz.ui.session.requested_settings import RequestedSettings
 from poolviz.ui.session.requests import Requests
 from poolviz.ui.session.run_again import RunAgain
+from poolviz.ui.session.run_start import RunStart
 from poolviz.ui.session.server_choice import ServerChoice
+from poolviz.ui.session.server_memory import Logins
 from poolviz.ui.session.shown_record import ShownRecord
 from poolviz.ui.session.warnings import Warnings
 from poolviz.ui.session.worker import Inbox, Outcome, Worker
@@ -87,6 +88,7 @@ class Controller(QObject):
         self._run_worker = Worker("run worker", self.inbox)
         self._runner = runner or Runner()
         self.sessions_folder = sessions.folder
+        self.logins = Logins()  # whichever window they were typed in
         self._requested = RequestedSettings(pool_class(DEFAULT_POOL))
         self._server = ServerChoice(self._runner, self._run_worker, self.inbox, self.notices, self)
         self._current = CurrentRun(
@@ -116,9 +118,11 @@ class Controller(QObject):
             start_again=self._start_again,
             parent=self,
         )
+        self._run_start = RunStart(
+            self.requests, self._current, self._again, self.shown, lambda: self._closed
+        )
         self.evaluation = Evaluation(self.shown, self.file_worker, lambda: self.busy, self)
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
-        self._before: Recorder | None = None  # the run that is shown, when its pool was left
         self._watched = 0.0
         self._closed = False
         self._connect()
@@ -217,7 +221,7 @@ class Controller(QObject):
     def plan(self, scenario: Scenario) -> None:
         """Take a scenario over, changes and duration included."""
         self._again.forget()
-        self._before = None
+        self._run_start.forget()
         self.requests.take(scenario)
         self.changed.emit()
         self.planned.emit(scenario)
@@ -248,7 +252,7 @@ class Controller(QObject):
             if target is None:
                 self._server.connect_to_it(start=True)
             else:
-                self._begin(target)
+                self._run_start.begin(target)
 
     def stop(self) -> None:
         """Stop the load; nothing where none goes on."""
@@ -261,8 +265,7 @@ class Controller(QObject):
         if pool is self.pool and self.viewing is None:
             return
         again = self.busy
-        if self.viewing is None and self.recorder is not None:
-            self._before = self.recorder
+        self._run_start.leave_pool()
         self.requests.forget_collected()
         self._requested.take_pool(pool, self._again.limits_for(pool))
         self.requests.plan = None
@@ -376,6 +379,7 @@ class Controller(QObject):
         if not self._run_worker.close(_SERVER_PATIENCE):
             _logger.error("Engine or server did not end in time; they end with this process.")
         self.inbox.deliver()
+        self.logins.forget()
         self.shown.close()
         if not self.file_worker.close(_FILE_PATIENCE, QCoreApplication.processEvents):
             _logger.error("A file was still being written when poolviz ended.")
@@ -399,7 +403,7 @@ class Controller(QObject):
 
     def _arrive(self, target: Target, start: bool) -> None:
         if start and self._warnings.fits(self.pool):
-            self._begin(target)
+            self._run_start.begin(target)
         else:
             self._show_server()
 
@@ -414,36 +418,6 @@ class Controller(QObject):
             self._current.show_problem(ProblemReported("recorder", problem))
 
     # The run
-
-    def _begin(self, target: Target) -> None:
-        if self._again.replay is not None:
-            self._again.prepare(target, partial(self._begin_again, target))
-            return
-        scenario = self.scenario
-        if not scenario.replays:
-            self.ghost.show(self._run_before(scenario))
-        if self.requests.plan is not None:
-            self.requests.take(scenario)
-            self.values_changed.emit()
-        self._current.begin(scenario, target)
-        self.ghost.describe(scenario.replays)
-
-    def _run_before(self, scenario: Scenario) -> Recorder | None:
-        """Return the record that is shown if it is of a run on the pool that was chosen before."""
-        before, self._before = self._before, None
-        if before is None or before is not self.recorder or before.began is None:
-            return None
-        return before if before.began.scenario.pool != scenario.pool else None
-
-    def _begin_again(self, target: Target, scenario: Scenario, left_out: list[str]) -> None:
-        """Repeat the session that is shown, and draw it behind the run."""
-        if self.busy or self._closed:
-            return
-        self._again.forget()
-        self.requests.plan = scenario
-        self.ghost.show(self.recorder)
-        self._current.begin(scenario, target)
-        self.ghost.describe(scenario.replays, left_out)
 
     def _record(self, run: Run) -> None:
         """Show the record of a run that has begun, and the limits as its pool declares them now."""

@@ -27,18 +27,34 @@ class _Server(msgspec.Struct, frozen=True):
     keyring: bool = False
 
 
+class Logins:
+    """What is remembered of servers until poolviz ends, and is stored nowhere."""
+
+    def __init__(self) -> None:
+        self.passwords: dict[str, str] = {}  # by login
+        self.chosen: tuple[str, str, bool | None] | None = None  # DSN, password, keep it
+        self.reached: Target | None = None
+
+    def forget(self) -> None:
+        """Forget all of it."""
+        self.passwords.clear()
+        self.chosen = self.reached = None
+
+
 class ServerMemory:
     """Knows the recent servers, the newest first. Belongs to the GUI thread; a worker asks the
-    keyring. `complain` gets a sentence where that fails."""
+    keyring. `complain` gets a sentence where that fails. `logins` outlast it."""
 
     def __init__(
-        self, settings: QSettings, inbox: Inbox, complain: Callable[[str], object]
+        self,
+        settings: QSettings,
+        inbox: Inbox,
+        complain: Callable[[str], object],
+        logins: Logins | None = None,
     ) -> None:
         self._settings, self._inbox, self._complain = settings, inbox, complain
         self._worker: Worker | None = None
-        self._of_session: dict[str, str] = {}  # passwords, by login
-        self._chosen: tuple[str, str, bool | None] | None = None  # DSN, password, keep it
-        self._reached: Target | None = None
+        self._logins = logins or Logins()
 
     @property
     def recent(self) -> list[str]:
@@ -48,7 +64,7 @@ class ServerMemory:
     def password_place(self, dsn: str) -> str:
         """Return where the password of a login is: "session", "keyring", or "" if nowhere."""
         login = identity(dsn)
-        if login in self._of_session:
+        if login in self._logins.passwords:
             return "session"
         kept = any(each.keyring and identity(each.dsn) == login for each in self._servers())
         return "keyring" if kept else ""
@@ -59,23 +75,23 @@ class ServerMemory:
         login, place = identity(dsn), self.password_place(dsn)
         if place == "keyring":
             return lambda: keyring_passwords.password_of(login) or ""
-        password = self._of_session.get(login, "")
+        password = self._logins.passwords.get(login, "")
         return lambda: password
 
     def choose(self, dsn: str, password: str, *, keep: bool) -> None:
         """Take note of a server that is about to be reached, and whether the keyring is to have
         its password; without one here that of the DSN counts."""
-        self._chosen = dsn, password or fields_of(dsn)["password"], keep
+        self._logins.chosen = dsn, password or fields_of(dsn)["password"], keep
 
     def note_reached(self, target: Target) -> None:
         """Remember a server that was reached. A DSN that wasn't may contain a password
         anywhere."""
-        if target.embedded or target is self._reached:
+        if target.embedded or target is self._logins.reached:
             return
-        self._reached = target
+        self._logins.reached = target
         dsn, password = target.conninfo, ""
         keep: bool | None = None
-        chosen, self._chosen = self._chosen, None
+        chosen, self._logins.chosen = self._logins.chosen, None
         if chosen is not None and identity(chosen[0]) == identity(dsn):
             dsn, password, keep = chosen
         stored = storable(dsn)
@@ -87,7 +103,7 @@ class ServerMemory:
         others = [each for each in servers if identity(each.dsn) != login]
         self._store([_Server(stored, kept), *others][:_MOST])
         if password:
-            self._of_session[login] = password
+            self._logins.passwords[login] = password
         if kept and password:
             self._ask_keyring(lambda: keyring_passwords.keep(login, password))
         elif was_kept and not kept:
@@ -98,7 +114,7 @@ class ServerMemory:
         login = identity(dsn)
         servers = self._servers()
         gone = [each for each in servers if identity(each.dsn) == login]
-        self._of_session.pop(login, None)
+        self._logins.passwords.pop(login, None)
         self._store([each for each in servers if each not in gone])
         if any(each.keyring for each in gone):
             self._ask_keyring(lambda: keyring_passwords.forget(login))
@@ -107,13 +123,12 @@ class ServerMemory:
         """Forget every server."""
         for dsn in self.recent:
             self.forget(dsn)
-        self._of_session.clear()
+        self._logins.passwords.clear()
 
     def close(self, seconds: float = 0.0) -> None:
         """Let the worker end with what it does, and wait at most that long for it."""
         if self._worker is not None:
             self._worker.close(seconds)
-        self._of_session.clear()
 
     def _servers(self) -> list[_Server]:
         stored = str(self._settings.value(_RECENT, "") or "")

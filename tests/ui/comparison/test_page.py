@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def shown(qtbot: QtBot, window: Window) -> ComparisonPage:
-    page = window.comparison
+    page = window.sessions.comparison
     assert page is not None
     until(qtbot, lambda: page.compared is not None and window.pages.currentWidget() is page)
     return page
@@ -54,7 +54,7 @@ def shown(qtbot: QtBot, window: Window) -> ComparisonPage:
 
 @pytest.fixture
 def page(qtbot: QtBot, window: Window, folder: Path) -> ComparisonPage:
-    window.show_comparison([folder / "first.poolviz", folder / "second.poolviz"])
+    window.sessions.show_comparison([folder / "first.poolviz", folder / "second.poolviz"])
     return shown(qtbot, window)
 
 

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 def open_page(qtbot: QtBot, window: Window, count: int) -> SessionsPage:
     window.menu.sessions_action.trigger()
-    page = window.session_list
+    page = window.sessions.list
     assert page is not None
     until(qtbot, lambda: len(page.model.sessions) == count and not page._unread)
     return page

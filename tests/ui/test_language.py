@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from poolviz.language import current_language, use_language
 from poolviz.pools.sqlalchemy.queue_pool import QueuePool
+from poolviz.servers.dsn_fields import identity
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.ui.app import Windows
 from poolviz.ui.language import apply_language, shown_value, typed_value
@@ -35,12 +36,15 @@ def test_language_is_switched_at_once_and_kept(
         first = windows.shown
         first.show()
         controller.notices.say("topic", "a sentence")
+        server = "postgresql://alice@localhost/app"
+        controller.logins.passwords[identity(server)] = "for this session"
         first.language_chosen.emit("es")
         qtbot.waitUntil(lambda: windows.shown is not first)
         second = windows.shown
         assert second.isVisible()
         assert second.toolbar.preset_button.text() == "Ejemplo"
         assert second.banner.sentences["topic"] == "a sentence"
+        assert second._servers.password_place(server) == "session"
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         assert "Cancelar" in buttons.button(QDialogButtonBox.StandardButton.Cancel).text()
         buttons.deleteLater()

@@ -247,7 +247,7 @@ def test_a_password_is_kept_in_the_keyring_used_from_there_and_removed(
     connect(qtbot, window, bare, PASSWORD, keep=True)
     until(qtbot, lambda: keyring_passwords.password_of(identity(bare)) == PASSWORD)
     assert "s3cret" not in settings_of(window)
-    window._servers._of_session.clear()  # as in the next session
+    window.controller.logins.forget()  # as in the next session
     again = open_dialog(qtbot, window)
     assert again.password.placeholderText() == "in the system's keyring"
     assert again.remember_box.isChecked()

@@ -16,6 +16,7 @@ KEYS = (
     ("Ctrl+← →", tr_noop("Move the crosshair to the next mark")),
     ("Return", tr_noop("Open the card of the mark, or set the reference point")),
     ("H", tr_noop("Show or hide the heatmap of waits")),
+    ("W", tr_noop("Show or hide who holds the connections")),
     ("E", tr_noop("Expand the chart under the crosshair")),
     (
         "Esc",

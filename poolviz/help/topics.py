@@ -18,6 +18,7 @@ from poolviz.help.topic import Item, Kind, Section, Topic
 from poolviz.language import current_language, tr, tr_noop
 from poolviz.load.settings import SETTINGS
 from poolviz.model.figures import FIGURES, STATISTICS, Figure, figure_named
+from poolviz.model.lanes import STATES
 from poolviz.model.parameters import either, show_seconds
 from poolviz.model.version import VERSION
 from poolviz.pools.custom.own_options import OWN_OPTIONS
@@ -224,6 +225,44 @@ def _charts() -> Iterator[Topic]:
             Section(tr("Below zero"), items=tuple(_figure_item(key) for key in below)),
         ),
         see_also=("wait_time", "throughput"),
+    )
+
+    meanings = tuple(Item(tr(name), tr(meaning)) for name, meaning in STATES.values())
+    yield Topic(
+        "lanes",
+        tr("The chart of lanes, and who holds the connections"),
+        Kind.CHART,
+        (
+            Section(
+                paragraphs=(
+                    tr(
+                        "Each connection has a lane, coloured by what is done with it. From afar a "
+                        "lane shows which part of the time it was in each state; nearer than 15 "
+                        "seconds every operation is to be seen. The pointer says which client has "
+                        "the connection, and since when."
+                    ),
+                    tr(
+                        "Lanes that are long in one colour while clients wait show who keeps the "
+                        "pool exhausted. Where a pool lends one connection to several clients, "
+                        "lanes belong to those who hold it."
+                    ),
+                ),
+            ),
+            Section(tr("States"), items=meanings),
+            Section(
+                tr("Who holds the connections"),
+                paragraphs=(
+                    tr(
+                        "The table below the lanes (W) has the clients that hold connections now, "
+                        "the longest first; after the run, those that held one for longest in the "
+                        "part that is shown. A row that is chosen outlines its hold on the lanes, "
+                        "and Return shows when it began."
+                    ),
+                ),
+            ),
+        ),
+        ("holders", "who holds the connections", "longest_holders"),
+        ("connections", "wait_time"),
     )
 
 

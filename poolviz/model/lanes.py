@@ -19,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from poolviz.language import tr_noop
+
 Ints = NDArray[np.int64]
 
 MOST = 256  # lanes
@@ -52,6 +54,32 @@ class State(IntEnum):
     LEAKED = 6
 
 
+STATES = {  # what they are called, and what they mean
+    State.CONNECTING: (
+        tr_noop("connecting"),
+        tr_noop("The pool opens it; nobody has it yet."),
+    ),
+    State.IDLE: (tr_noop("idle"), tr_noop("It is open and in the pool, and nobody has it.")),
+    State.WORKING: (
+        tr_noop("working"),
+        tr_noop("A client has it and executes statements, one after the other."),
+    ),
+    State.HELD: (
+        tr_noop("held"),
+        tr_noop("The statements are done, no transaction is open, and the client keeps it."),
+    ),
+    State.IN_TRANSACTION: (
+        tr_noop("in transaction"),
+        tr_noop(
+            "The statements are done, and the client keeps it with a transaction that is open: its "
+            "locks stay, and the server can't clean up."
+        ),
+    ),
+    State.LEAKED: (
+        tr_noop("leaked"),
+        tr_noop("A client will never release it. The pool is smaller by it until the run ends."),
+    ),
+}
 USED = (State.WORKING, State.HELD, State.IN_TRANSACTION, State.LEAKED)
 _AFTER = np.array(
     [

@@ -15,19 +15,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from poolviz.model.lanes import USED, Edge, Edges, Pieces, State, pieces_of, unpack_edges
+from poolviz.model.lanes import Edge, Edges, Pieces, State, pieces_of, unpack_edges
 from poolviz.model.sample import TICK, Sample
 from poolviz.sessions.bins import T
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.reader import SessionReader
+from poolviz.sessions.holds import LONGEST, US, Hold, LongestHolds
 
-US = 1e-6
 ROOM = 64_000_000  # bytes of edges that are kept in memory while a run goes on
 BIN = round(TICK / US)  # µs of the finest bin
 COARSE = 32  # of these make a coarse one
 _FINE_ROOM = 24_000  # finest bins that are kept
 _AT_ONCE = 16  # ticks of which shares are made together
-_LONGEST = 10  # holds that are remembered
+_BLOCK = 1024  # ticks of which holds are found at once
 _RECENT = 1200  # stretches, each of one tick at least, whose pieces are kept: a minute
 _MOST = 60_000_000  # µs of which pieces are made at once
 _CHUNKS = 6  # of a session that are read at once: five minutes
@@ -40,6 +40,7 @@ _HELD_BY = {
 }
 
 Shares = NDArray[np.float32]
+NOTHING = pieces_of(unpack_edges(b""), 0, 0)
 
 
 class LaneTick(NamedTuple):
@@ -53,23 +54,6 @@ class LaneTick(NamedTuple):
     def of(cls, t: float, span: float, body: bytes) -> LaneTick:
         """Return that of a sample."""
         return cls(round((t - span) / US), round(t / US), body)
-
-
-class Hold(NamedTuple):
-    """A client holds a connection: since when and until when, in seconds since the run began, and
-    what it did with it last. `connection` is its number, -1 where that isn't known."""
-
-    lane: int
-    connection: int
-    client: int
-    since: float
-    until: float
-    state: State
-
-    @property
-    def seconds(self) -> float:
-        """How long it has lasted."""
-        return self.until - self.since
 
 
 class _Stretch(NamedTuple):
@@ -96,7 +80,7 @@ class LaneRecord:
         self._fine, self._coarse = _Bins(BIN, _FINE_ROOM), _Bins(BIN * COARSE, None)
         self._recent: deque[_Stretch] = deque(maxlen=_RECENT)
         self._standing: Edges | None = None  # at the end of the newest of them
-        self.longest: list[Hold] = []  # the longest first
+        self._longest = LongestHolds()
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
@@ -139,7 +123,11 @@ class LaneRecord:
     def newest_longest(self) -> list[Hold]:
         """Return the longest holds up to now, the longest first."""
         self._count()
-        return self.longest
+        return self._longest.holds
+
+    def ticks(self, start: int, end: int) -> list[LaneTick]:
+        """Return the ticks of which `longest_of` finds holds between two moments, in µs."""
+        return self._between(start, end)
 
     def _count(self) -> None:
         """Add the shares of the newest ticks, and the longest holds in them."""
@@ -153,7 +141,7 @@ class LaneRecord:
         self._recent.append(_Stretch(start, end, pieces))
         self._fine.add(pieces)
         self._coarse.add(pieces)
-        self.longest = _longest([*self.longest, *holds_of(pieces)])
+        self._longest.add(pieces)
 
     def _drop_until(self, begin: int) -> None:
         place = bisect_right(self._begins, begin) - 1
@@ -240,6 +228,17 @@ class StoredLanes:
             whole[place : place + len(shown), : part.shape[1]] += shown
         return first * BIN, BIN, whole
 
+    def longest(self, start: int, end: int, most: int) -> list[Hold]:
+        """Return the longest holds that any part of lies between two moments, in µs. Reads all of
+        that: it takes some seconds for an hour. InputError as `pieces`."""
+        first, last = self._chunks(start, end)
+        found = LongestHolds(most)
+        for number in range(first, last + 1):
+            found.add(_touching(self._stretch(number).pieces, start, end))
+        if not self._ends or end > self._ends[-1]:
+            found.add(_touching(self._last().pieces, start, end))
+        return found.holds
+
     def _shares(self, stretch: _Stretch) -> tuple[int, Shares]:
         """Return the number of the first bin of a stretch, and its shares."""
         found = self._kept.get(stretch.begin)
@@ -253,17 +252,26 @@ class StoredLanes:
             self._kept[stretch.begin] = found
         return found
 
+    def _chunks(self, start: int, end: int) -> tuple[int, int]:
+        """Return the numbers of the first and the last chunk that lie between two moments."""
+        return bisect_right(self._ends, start), min(
+            bisect_right(self._ends, end), len(self._ends) - 1
+        )
+
     def _stretches(self, start: int, end: int) -> list[_Stretch] | None:
-        first = bisect_right(self._ends, start)
-        last = min(bisect_right(self._ends, end), len(self._ends) - 1)
+        first, last = self._chunks(start, end)
         if last - first >= _CHUNKS:
             return None
         found = [self._chunk(number) for number in range(first, last + 1)]
         if not self._ends or end > self._ends[-1]:
-            if self._unchunked is None:
-                self._unchunked = _stretch_of(self._rest)
-            found.append(self._unchunked)
+            found.append(self._last())
         return found
+
+    def _last(self) -> _Stretch:
+        """Return the samples that are in no chunk."""
+        if self._unchunked is None:
+            self._unchunked = _stretch_of(self._rest)
+        return self._unchunked
 
     def _stretch(self, number: int) -> _Stretch:
         return _stretch_of(ticks_of(self._reader.chunk(number)))
@@ -277,7 +285,7 @@ def _stretch_of(ticks: Sequence[LaneTick]) -> _Stretch:
 def _joined(parts: Sequence[Pieces]) -> Pieces:
     """Return the pieces of successive stretches; those that go on are one in each."""
     if not parts:
-        return pieces_of(unpack_edges(b""), 0, 0)
+        return NOTHING
     return Pieces(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -351,47 +359,39 @@ def shares_of(pieces: Pieces, start: int, width: float, bins: int, lanes: int) -
     return found.reshape(bins, lanes, _STATES).astype(np.float32)
 
 
-def holds_of(pieces: Pieces) -> list[Hold]:
-    """Return the longest holds in these pieces."""
-    used = np.flatnonzero(np.isin(pieces.state, USED))
-    length = pieces.end[used] - pieces.since[used]
-    longest = used[np.argsort(length)[::-1][: 3 * _LONGEST]]
-    rows = zip(*(column[longest].tolist() for column in pieces), strict=True)
-    found = [
-        Hold(lane, number, client, since * US, end * US, State(state))
-        for lane, state, _, end, client, number, since in rows
-    ]
-    return _longest(found)
+def longest_of(ticks: Sequence[LaneTick], start: int, end: int, most: int = LONGEST) -> list[Hold]:
+    """Return the longest holds that any part of lies between two moments, in µs, of successive
+    ticks of which the first says what stood before it."""
+    found = LongestHolds(most)
+    before: Edges | None = None
+    for place in range(0, len(ticks), _BLOCK):
+        block = ticks[place : place + _BLOCK]
+        pieces, _ = pieces_between(block, block[0].begin, block[-1].end, before)
+        before = standing_at(pieces, block[-1].end)
+        found.add(_touching(pieces, start, end))
+    return found.holds
 
 
-def longest_holds(all_columns: Iterable[Columns]) -> list[Hold]:
-    """Return the longest holds of a session, of all samples in their order that have lanes."""
-    found: list[Hold] = []
+def _touching(pieces: Pieces, start: int, end: int) -> Pieces:
+    """Return those that end after `start`, of holds that begin before `end`."""
+    shown = (pieces.end > start) & (pieces.since < end)
+    return Pieces(*(column[shown] for column in pieces))
+
+
+def longest_holds(all_columns: Iterable[Columns], most: int = LONGEST) -> list[Hold]:
+    """Return the longest holds in samples that follow one another, the longest first."""
+    found = LongestHolds(most)
     ticks: list[LaneTick] = []
     for columns in all_columns:
         if not columns.rare.get("lanes"):
             ticks = []
+            found.add(NOTHING)
             continue
         new = ticks_of(columns)
         ticks = new if new and _has_standing(new[0].body) else [*ticks, *new]
         if new:
-            pieces, _ = pieces_between(ticks, new[0].begin, new[-1].end)
-            found = _longest([*found, *holds_of(pieces)])
-    return found
-
-
-def _longest(holds: Sequence[Hold]) -> list[Hold]:
-    """Return the longest holds, each once, as it was at its end."""
-    newest: dict[tuple[int, int, float], Hold] = {}
-    for hold in sorted(holds, key=lambda hold: hold.until):
-        newest[hold.lane, hold.client, round(hold.since, 4)] = hold
-    return sorted(newest.values(), key=lambda hold: hold.seconds, reverse=True)[:_LONGEST]
-
-
-def holders(pieces: Pieces, moment: int) -> list[Hold]:
-    """Return who holds connections at a moment, in µs, the longest holder first."""
-    now = (pieces.begin < moment) & (pieces.end >= moment)
-    return holds_of(Pieces(*(column[now] for column in pieces)))
+            found.add(pieces_between(ticks, new[0].begin, new[-1].end)[0])
+    return found.holds
 
 
 def _selected(edges: Edges, those: NDArray[np.bool_]) -> Edges:

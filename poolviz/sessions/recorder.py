@@ -28,7 +28,8 @@ from poolviz.sessions.file.contents import IMPOSSIBLE
 from poolviz.sessions.file.format import WHOLE, Damage
 from poolviz.sessions.file.reader import SessionHeader, SessionReader
 from poolviz.sessions.file.writer import SessionWriter
-from poolviz.sessions.lanes import Hold, LaneRecord, Shares, StoredLanes, longest_holds
+from poolviz.sessions.holds import US, Hold, holders
+from poolviz.sessions.lanes import LaneRecord, Shares, StoredLanes, longest_holds, longest_of
 from poolviz.sessions.member_sum import MemberSum, shifted
 from poolviz.sessions.resolutions import Band, Resolutions, View
 from poolviz.sessions.share_done import ShareDone, unheard
@@ -281,6 +282,23 @@ class Recorder:
             return longest_holds(self.columns())
         with self._lock:
             return self._lanes.newest_longest()
+
+    def longest_between(self, start: float, end: float, most: int) -> list[Hold]:
+        """Return the longest holds that any part of lies between two moments, in seconds, the
+        longest first. Reads all of that: some seconds for an hour. InputError as `lane_pieces`."""
+        begin, until = round(start / US), round(end / US)
+        if isinstance(self._lanes, StoredLanes):
+            return self._lanes.longest(begin, until, most)
+        with self._lock:
+            ticks = self._lanes.ticks(begin, until)
+        return longest_of(ticks, begin, until, most)
+
+    def holders(self, moment: float, most: int) -> list[Hold]:
+        """Return who holds connections at a moment, in seconds, the longest holder first.
+        InputError as `lane_pieces`."""
+        at = round(min(moment, self.duration) / US)
+        pieces = self.lane_pieces(at - 1, at)
+        return holders(pieces, at, most) if pieces is not None else []
 
     def columns(self, share_done: ShareDone = unheard) -> Iterator[Columns]:
         """Yield all samples recorded until now, in order, as columns: many at once, some hundred

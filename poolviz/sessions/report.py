@@ -8,7 +8,7 @@ import msgspec
 
 from poolviz.model.lanes import State
 from poolviz.sessions.cards import effects
-from poolviz.sessions.lanes import Hold
+from poolviz.sessions.holds import Hold
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.thresholds import verdicts

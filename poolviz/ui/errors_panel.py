@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from poolviz.language import tr, trn
 from poolviz.sessions.error_details import ErrorDetails
@@ -36,6 +36,11 @@ class ErrorsPanel(QFrame):
         self._grid.setColumnStretch(2, 1)
         self._more = QLabel(self)
         self._more.setProperty("role", "note")
+        self.who = QPushButton(tr("Who holds the connections?"), self)
+        self.who.setProperty("role", "link")
+        self.who.setToolTip(tr("Show a lane for each connection, and the longest holders (W)."))
+        self.who.hide()
+        self._grid.addWidget(self.who, 0, 3)
         copy = QAction(tr("Copy"), self)
         copy.triggered.connect(lambda: QGuiApplication.clipboard().setText(self.text))
         self.addAction(copy)
@@ -67,6 +72,7 @@ class ErrorsPanel(QFrame):
         left = len(kinds) - _MOST
         self._more.setText(trn("and {n} more kind", "and {n} more kinds", left))
         self._more.setVisible(left > 0)
+        self.who.setVisible(any(kind.timeout for kind in kinds))
         self.setToolTip(self.text)
         self.setVisible(bool(kinds))
 

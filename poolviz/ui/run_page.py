@@ -1,4 +1,4 @@
-"""The page of the run that is shown: errors, members, charts with their cards, and figures."""
+"""The page of the run that is shown: errors, members, charts with their cards, holders, figures."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.charts.choice import ChartChoice
 from poolviz.ui.errors_panel import ErrorsPanel
 from poolviz.ui.figures_panel import FiguresPanel
+from poolviz.ui.holders.panel import HoldersPanel
 from poolviz.ui.member_choice import MemberChoice
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.unexpected import contained
 
-_DIVIDED = "window/divided"
-_DIVISION = [700, 300]  # shares of charts and figures, until the user divides them otherwise
+_DIVIDED = "window/parts"
+_DIVISION = [560, 200, 280]  # of charts, holders and figures, until the user divides otherwise
 
 
 class RunPage(QWidget):
-    """Makes and lays out its parts. How charts and figures are divided is kept in `settings`."""
+    """Makes and lays out its parts. How they are divided is kept in `settings`."""
 
     def __init__(
         self,
@@ -34,6 +35,11 @@ class RunPage(QWidget):
         self.charts = ChartsWidget(theme, choice=ChartChoice(settings))
         self.errors = ErrorsPanel()
         self.members = MemberChoice()
+        self.holders = HoldersPanel(
+            *(self.charts, settings, controller.file_worker),
+            live=lambda: controller.busy and controller.viewing is None,
+        )
+        self.errors.who.clicked.connect(lambda: self.holders.choose(True))
         self.figures = FiguresPanel(theme, settings)
         self.cards = Cards(controller.evaluation, self.charts, controller.notices, self)
         self.divider = QSplitter(Qt.Orientation.Vertical)
@@ -49,6 +55,7 @@ class RunPage(QWidget):
         column.addWidget(self.errors)
         column.addWidget(self.members)
         self.divider.addWidget(charts)
+        self.divider.addWidget(self.holders)
         self.divider.addWidget(self.figures)
         self.divider.setChildrenCollapsible(False)
         self.divider.setSizes(_DIVISION)
@@ -64,5 +71,5 @@ class RunPage(QWidget):
                 part.set_theme(theme)
 
     def store_division(self) -> None:
-        """Keep how charts and figures are divided."""
+        """Keep how the page is divided."""
         self._settings.setValue(_DIVIDED, self.divider.saveState())

@@ -75,7 +75,7 @@ class Window(QMainWindow):
         self.run_page = RunPage(controller, theme, settings)
         self.charts, self.cards = self.run_page.charts, self.run_page.cards
         self.errors, self.members = self.run_page.errors, self.run_page.members
-        self.figures = self.run_page.figures
+        self.holders, self.figures = self.run_page.holders, self.run_page.figures
         self.tiles = Tiles(theme)
         self.banner = Banner()
         self.panel = ControlPanel(theme, settings)
@@ -102,6 +102,7 @@ class Window(QMainWindow):
             theme_manager,
             charts=self.charts,
             figures=self.figures,
+            holders=self.holders,
             panel=self.panel,
             file_opener=self.file_opener,
             export=self.export,
@@ -161,7 +162,7 @@ class Window(QMainWindow):
             *(self._show_members, self.tiles.refresh, self.errors.refresh, self._show_status),
             lambda _recorder: self._show_values(),
             lambda _recorder: controller.evaluation.update(),
-            self.learning.judge,
+            *(self.learning.judge, self.holders.refresh),
             lambda _recorder: self.cards.place(),
         )
         self.pages.turned.connect(self._show_page)

@@ -16,6 +16,7 @@ from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.dialogs.open_file import FileOpener
 from poolviz.ui.figures_panel import FiguresPanel
 from poolviz.ui.help_places import Places
+from poolviz.ui.holders.panel import HoldersPanel
 from poolviz.ui.panel.control_panel import ControlPanel
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.session.notices import Weight
@@ -45,6 +46,7 @@ class WindowMenu(QMenu):
         *,
         charts: ChartsWidget,
         figures: FiguresPanel,
+        holders: HoldersPanel,
         panel: ControlPanel,
         file_opener: FileOpener,
         export: ExportMenu,
@@ -64,7 +66,7 @@ class WindowMenu(QMenu):
         self.setToolTipsVisible(True)
         self._choose_language, self._language = choose_language, language
         self._charts, self._panel, self._themes = charts, panel, theme_manager
-        self._figures = figures
+        self._figures, self._holders = figures, holders
         self._open, self._export, self._show_sessions = file_opener, export, show_sessions
         for part in (
             *(self._add_sessions, self._add_changes, self._add_view),
@@ -107,6 +109,8 @@ class WindowMenu(QMenu):
         side_panel.setChecked(True)
         self.figures_action = self._add_switch(tr("Figures"), "F8", self._show_figures)
         self._figures.folded.connect(lambda folded: self.figures_action.setChecked(not folded))
+        who = self._add_switch(tr("Who holds the connections"), "W", self._holders.choose)
+        self._holders.folded.connect(lambda folded: who.setChecked(not folded))
         self._add(self, tr("Remove the run behind"), "", self._remove_ghost)
         self._add_switch(tr("Full screen"), "F11", self._set_full_screen)
         self.addMenu(self._theme_menu(self._themes))

@@ -301,6 +301,18 @@ def lanes(stand: Stand) -> Iterator[None]:
 
 
 @state
+def holders(stand: Stand) -> Iterator[None]:
+    """Who holds the connections of a pool that is exhausted, with the longest holder chosen."""
+    load = {**LOAD, "clients": 12, "hold_time": 20}
+    run(stand, 6, limits={"pool_size": 5, "max_overflow": 0, "pool_timeout": 2}, load=load)
+    trigger(stand, "W")
+    stand.wait(lambda: bool(stand.window.holders.table.rows.holds), "holders")
+    stand.window.holders.table.selectRow(0)
+    wait_for_time(stand, 8)
+    yield
+
+
+@state
 def heatmap(stand: Stand) -> Iterator[None]:
     """The distribution of waits in a run, in all the room."""
     run(stand, 6)

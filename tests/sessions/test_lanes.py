@@ -14,7 +14,8 @@ from poolviz.model.messages import SampleTaken
 from poolviz.model.sample import Sample
 from poolviz.sessions.file import packing
 from poolviz.sessions.file.format import CHUNK_BITS
-from poolviz.sessions.lanes import US, holders, shares_of
+from poolviz.sessions.holds import US, holders
+from poolviz.sessions.lanes import shares_of
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from tests.sessions.builders import began, digest, ended, record, reports, samples, ticks

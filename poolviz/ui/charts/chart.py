@@ -16,6 +16,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 
 from poolviz.language import number, tr
+from poolviz.sessions.holds import Hold
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.area import Area
@@ -115,6 +116,7 @@ class Chart(QGraphicsObject):
         self.complete = False  # whether it waits for all that it draws, as a picture does
         self.pointer: QPointF | None = None  # in the panel, while the crosshair shows figures
         self.hidden: set[str] = set()  # curves that aren't drawn
+        self.marked: Hold | None = None  # that is outlined, where holds are drawn
         self._segmented: list[pg.PlotCurveItem] = []
         self._filled: list[Area] = []
         self._ground: QPixmap | None = None  # what rarely changes

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from poolviz.language import tr
+from poolviz.sessions.holds import Hold
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Frame
 from poolviz.ui.charts.choice import ChartChoice
@@ -53,6 +54,7 @@ class ChartsWidget(QWidget):
     """
 
     following_changed = Signal(bool)
+    frame_changed = Signal()  # another part of the session is shown, or other charts
     mark_chosen = Signal(float)  # by a click or by Return: when it was set
 
     def __init__(
@@ -70,6 +72,7 @@ class ChartsWidget(QWidget):
         self._timeline = Timeline()
         self._pointer: QPointF | None = None
         self._drawn: object = None  # what the charts were last drawn from
+        self._framed: Frame | None = None  # as last emitted by frame_changed
         self._was_following = True  # as last emitted by following_changed
         self._theme = theme
         self._canvas: Canvas | None = None
@@ -134,6 +137,7 @@ class ChartsWidget(QWidget):
         self._canvas.setMinimumHeight(round(self._canvas.chart_scene.least_height))
         self._pointer = None
         self._redraw()
+        self.frame_changed.emit()
 
     def expand(self, name: str | None) -> None:
         """Give one of the charts that are shown all the room; None shows all of them again."""
@@ -391,6 +395,30 @@ class ChartsWidget(QWidget):
         if spans or self._canvas is not None:
             self.canvas.chart_scene.highlight(spans)
 
+    @property
+    def shows_lanes(self) -> bool:
+        """Whether the chart of lanes is among those that are shown."""
+        return "lanes" in ((self.expanded,) if self.expanded else self.choice.names)
+
+    def scroll_to(self, name: str) -> None:
+        """Have a chart that is shown be visible, where there is no room for all of them."""
+        chart = self.canvas.chart_scene.by_name[name]
+        self._place.lay_out()
+        top = round(chart.pos().y())
+        self._place.ensureVisible(0, top + round(chart.size.height()), 0, 8)
+        self._place.ensureVisible(0, top, 0, 8)
+
+    def mark_hold(self, hold: Hold | None) -> None:
+        """Outline a hold on the chart of lanes; None, none."""
+        lanes = self.canvas.chart_scene.by_name.get("lanes") if self._canvas is not None else None
+        if lanes is None or lanes.marked == hold:
+            return
+        before, lanes.marked = lanes.marked, hold
+        if before is not None and hold is not None and before.lane == hold.lane:
+            lanes.update()
+        else:
+            self._redraw()  # with others of so many lanes that not all are visible
+
     def _pan(self, seconds: float) -> None:
         self._timeline.pan(seconds)
         self._redraw_changes(calm=False)
@@ -434,6 +462,9 @@ class ChartsWidget(QWidget):
         revision = recorder.revision if recorder is not None else -1
         moves = timeline.following or not self._live  # a file's details are read little by little
         news = (frame, revision if moves else len(recorder.marks if recorder else ()))
+        if frame != self._framed:
+            self._framed = frame
+            self.frame_changed.emit()
         if news != self._drawn and self._canvas is not None:
             self._drawn = news
             with contained():

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF
-from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from poolviz.language import tr, tr_noop
-from poolviz.model.lanes import USED, State
-from poolviz.sessions.lanes import US, Hold, Shares, holders, shares_of
+from poolviz.model.lanes import STATES, USED, State
+from poolviz.sessions.holds import US
+from poolviz.sessions.lanes import Shares, shares_of
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import Floats, Frame, Tick, clock, milliseconds
@@ -30,14 +31,7 @@ _STACK = (
     *(State.WORKING, State.HELD, State.IN_TRANSACTION, State.LEAKED),
     *(State.CONNECTING, State.IDLE),
 )
-NAMES = {
-    State.WORKING: tr_noop("working"),
-    State.HELD: tr_noop("held"),
-    State.IN_TRANSACTION: tr_noop("in transaction"),
-    State.LEAKED: tr_noop("leaked"),
-    State.CONNECTING: tr_noop("connecting"),
-    State.IDLE: tr_noop("idle"),
-}
+NAMES = {state: name for state, (name, _) in STATES.items()}
 _LONGEST_HOLDER = {
     State.WORKING: tr_noop("client {client} has executed statements for {time}"),
     State.HELD: tr_noop("client {client} has held it without work for {time}"),
@@ -51,8 +45,10 @@ class Lanes(Chart):
     """One lane for each connection."""
 
     title = tr_noop("Lanes")
+    topic = "lanes"
     subtitle = tr_noop("one for each connection")
     share = 0.24
+    least = 112.0  # of which the names of states need most
     fine = True
 
     def build(self) -> None:
@@ -60,7 +56,7 @@ class Lanes(Chart):
         self._image = QImage()
         self._recorder: Recorder | None = None
         self._frame = Frame(-60.0, 0.0, live=True)
-        self._lane_height, self._shown = float(_HIGHEST), 0
+        self._lane_height, self._first, self._shown = float(_HIGHEST), 0, 0
         self._lanes = 0
 
     def colour(self) -> None:
@@ -84,7 +80,8 @@ class Lanes(Chart):
         if recorder is None or columns < 1 or height < _LOWEST:
             self.clear()
             return
-        found = _columns(recorder, frame, columns, height // _LOWEST)
+        marked = self.marked.lane if self.marked is not None else 0
+        found = _columns(recorder, frame, columns, max(height // _LOWEST, marked + 1))
         if found is None:
             self._say(tr("zoom in to see them: there are too many to be read at once"))
             return
@@ -96,9 +93,11 @@ class Lanes(Chart):
         self._lanes = lanes if lanes > table.shape[1] else int(seen[-1]) + 1
         self._lane_height = min(max(height // self._lanes, _LOWEST), _HIGHEST)
         self._shown = min(self._lanes, height // int(self._lane_height))
+        self._first = min(max(marked - self._shown + 1, 0), self._lanes - self._shown)
         hidden = [state for state, name in NAMES.items() if not self.shown(name)]
         self._image = _painted(
-            table[:, : self._shown], int(self._lane_height), self._palette, hidden
+            table[:, self._first : self._first + self._shown],
+            *(int(self._lane_height), self._palette, hidden),
         )
         self._describe(recorder, table)
 
@@ -113,7 +112,7 @@ class Lanes(Chart):
             if self._shown < self._lanes
             else tr("one for each connection")
         ]
-        longest = next(iter(_held_at(recorder, self._frame.end)), None)
+        longest = next(iter(recorder.holders(self._frame.end, 1)), None)
         if longest is not None and longest.seconds >= 1:
             lasting = milliseconds(longest.seconds)
             said.append(tr(_LONGEST_HOLDER[longest.state], client=longest.client, time=lasting))
@@ -131,7 +130,7 @@ class Lanes(Chart):
             for place, state in enumerate(states)
         ]
         ticks = [
-            Tick(1 - (lane + 0.5) * self._lane_height / height, str(lane + 1))
+            Tick(1 - (lane + 0.5) * self._lane_height / height, str(lane + 1 + self._first))
             for lane in range(self._shown)
         ]
         self.scale_y = Scale(0.0, 1.0, ticks)
@@ -141,8 +140,8 @@ class Lanes(Chart):
         at, recorder = self.pointer, self._recorder
         if at is None or recorder is None or not self.plot.contains(at):
             return []
-        lane = int((at.y() - self.plot.top()) / self._lane_height)
-        if not 0 <= lane < self._shown:
+        lane = int((at.y() - self.plot.top()) / self._lane_height) + self._first
+        if not self._first <= lane < self._first + self._shown:
             return []
         seconds = self._frame.start + (at.x() - self.plot.left()) / self.plot.width() * (
             self._frame.span
@@ -186,6 +185,28 @@ class Lanes(Chart):
             plot = self.plot
             place = QRectF(plot.left(), plot.top(), plot.width(), self._image.height())
             painter.drawImage(place, self._image)
+            self._paint_mark(painter)
+
+    def _paint_mark(self, painter: QPainter) -> None:
+        """Outline the hold that is marked, as far as it is visible, and point at its lane."""
+        hold, plot = self.marked, self.plot
+        if hold is None or not self._first <= hold.lane < self._first + self._shown:
+            return
+        top = plot.top() + (hold.lane - self._first) * self._lane_height
+        middle = top + (self._lane_height - 1) / 2
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self.theme.accent))
+        corners = [(-2.0, 0.0), (-8.0, -4.0), (-8.0, 4.0)]
+        painter.drawPolygon([QPointF(plot.left() + x, middle + y) for x, y in corners])
+        left = max(self.x_of(hold.since - self._frame.end), plot.left())
+        right = min(self.x_of(hold.until - self._frame.end), plot.right())
+        if right >= left:
+            painter.setPen(QPen(QColor(self.theme.text), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(QRectF(left, top - 1, max(right - left, 2), self._lane_height + 1))
+        painter.restore()
 
 
 def _columns(
@@ -279,10 +300,3 @@ def _colour(theme: Theme, state: State) -> str:
 
 def _name_colour(theme: Theme, state: State) -> str:
     return theme.idle_name if state is State.IDLE else _colour(theme, state)
-
-
-def _held_at(recorder: Recorder, seconds: float) -> list[Hold]:
-    """Return who holds connections at a moment, the longest holder first."""
-    moment = round(min(seconds, recorder.duration) / US)
-    pieces = recorder.lane_pieces(moment - 1, moment)
-    return holders(pieces, moment) if pieces is not None else []

@@ -1,0 +1,1 @@
+"""Who holds the connections, as a table below the charts."""

@@ -27,6 +27,7 @@ from poolviz.engine.pool_calls import Patience
 from poolviz.engine.pool_errors import describe_error, pool_raised
 from poolviz.engine.run import FailRun, Run, RunCommand
 from poolviz.engine.run_time import RunTime
+from poolviz.engine.sample_maker import SampleMaker
 from poolviz.engine.task_client_group import TaskClientGroup
 from poolviz.engine.thread_client_group import ThreadClientGroup
 from poolviz.model.error_text import sentence_part
@@ -45,7 +46,7 @@ from poolviz.model.messages import (
 from poolviz.model.parameters import Value
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.custom.places import place_of_error, place_of_thread
-from poolviz.pools.registry import load_pool
+from poolviz.pools.registry import is_built_in, load_pool
 from poolviz.servers.dispatch import passwords, with_application_name
 
 # Seconds after a run should have ended: when it is said to take long, and when it is given up.
@@ -60,11 +61,17 @@ class Engine:
 
     `on_report` is called in the reporter's thread for each report, in order. The last one is
     RunEnded; if the run failed, it says why. Every method may be called from any thread.
+
+    With `counts` false it gets the events of each sample, as EventsTaken, to be counted in another
+    process: counting them here would hold up clients.
     """
 
-    def __init__(self, start: StartRun, on_report: Callable[[Report], None]) -> None:
+    def __init__(
+        self, start: StartRun, on_report: Callable[[Report], None], *, counts: bool = True
+    ) -> None:
         self._start = start
         self._on_report = on_report
+        self._samples = SampleMaker(users=not is_built_in(start.scenario.pool)) if counts else None
         self._connections = ConnectionEventBuffer()
         self._commands: queue.SimpleQueue[RunCommand] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
@@ -121,7 +128,8 @@ class Engine:
         while True:
             report = self._reports.get()
             try:
-                self._on_report(report)
+                for each in (report,) if self._samples is None else self._samples.reports(report):
+                    self._on_report(each)
             except BaseException as error:
                 if not failed:
                     _logger.exception("delivering a report failed")

@@ -1,23 +1,21 @@
 """Makes the edges of lanes from the events of clients and connections.
 
 All work is done on whole ticks with numpy, except for what is rare: connections that are opened,
-closed, leaked or can't be told apart. It runs in the sampler's thread.
+closed, leaked or can't be told apart.
 """
 
 from __future__ import annotations
 
 import heapq
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poolviz.load import event_buffer as events
-from poolviz.load.event_buffer import EventBuffer
 from poolviz.model.lanes import KEY, MOST, Edge, Edges, pack_edges
+from poolviz.model.taken_events import ClientEvents
 
 _HELD, _IN_TRANSACTION = events.KINDS, events.KINDS + 1  # stamps of their own, beside the kinds
 _UNKNOWN = -1  # the number of a connection that can't be told from others
@@ -28,18 +26,6 @@ _EDGES[[events.ACQUIRED, events.ACQUIRED_LATE]] = Edge.ACQUIRED
 _EDGES[[events.RELEASED, events.BROKEN, events.RETURNED, events.RECLAIMED]] = Edge.RELEASED
 _EDGES[events.LEAKED] = Edge.LEAKED
 _EDGES[_HELD], _EDGES[_IN_TRANSACTION] = Edge.HELD, Edge.IN_TRANSACTION
-
-
-class ClientEvents(NamedTuple):
-    """What was taken from a client's buffer: its events, the number of the connection that it got
-    with each that says so, and when it had done its last statement."""
-
-    buffer: EventBuffer
-    stamps: array[int]
-    kinds: bytearray
-    connections: array[int]
-    held: array[int]
-    held_in_transaction: array[int]
 
 
 @dataclass
@@ -65,6 +51,7 @@ class LaneTracker:
     _held: dict[int, _Standing] = field(default_factory=dict)  # by number
     _lost: set[int] = field(default_factory=set)  # closed while they are held
     _leaked: dict[int, list[int]] = field(default_factory=dict)  # numbers, by client
+    _holding: dict[int, int] = field(default_factory=dict)  # the newest number, by buffer
     _places: dict[int, int] = field(default_factory=dict)  # a number below zero, by buffer
     _next_place: int = -2
 
@@ -108,17 +95,17 @@ class LaneTracker:
             for index, taken in enumerate(clients)
             for stamps, kinds in (
                 (taken.stamps, taken.kinds),
-                (taken.held, bytes([_HELD]) * len(taken.held)),
+                (taken.held, bytes([_HELD]) * (len(taken.held) // 8)),
                 (
                     taken.held_in_transaction,
-                    bytes([_IN_TRANSACTION]) * len(taken.held_in_transaction),
+                    bytes([_IN_TRANSACTION]) * (len(taken.held_in_transaction) // 8),
                 ),
             )
             if stamps
         ]
         at = np.frombuffer(b"".join(stamps for _, stamps, _ in streams), dtype=np.int64)
         kinds = np.frombuffer(b"".join(kinds for _, _, kinds in streams), dtype=np.uint8)
-        owner = np.repeat([index for index, _, _ in streams], [len(s) for _, s, _ in streams])
+        owner = np.repeat([index for index, _, _ in streams], [len(k) for _, _, k in streams])
         owner = owner.astype(np.int64)
         kind = _EDGES[kinds]
         edges = np.flatnonzero(kind != _NOTHING)
@@ -134,17 +121,18 @@ class LaneTracker:
         first = np.ones(len(kind), dtype=np.bool_)
         first[1:] = owner[1:] != owner[:-1]
         starts = np.maximum.accumulate(np.where(first, places, 0)) if len(kind) else places
-        before = np.array([taken.buffer.holding for taken in clients], dtype=np.int64)
+        holding = [self._holding.get(taken.buffer, _UNKNOWN) for taken in clients]
+        before = np.array(holding, dtype=np.int64)
         within = last >= starts
         number = np.where(within, number[last], before[owner]) if len(kind) else number
         ends = np.flatnonzero(np.append(first[1:], True)).tolist() if len(kind) else []
         for place in ends:
-            clients[owner[place]].buffer.holding = int(number[place])
-        client = np.array([taken.buffer.number for taken in clients], dtype=np.int64)
+            self._holding[clients[owner[place]].buffer] = int(number[place])
+        client = np.array([taken.number for taken in clients], dtype=np.int64)
         who = client[owner] if len(kind) else owner
         for place in np.flatnonzero((number == _UNKNOWN) | (kinds == events.RECLAIMED)).tolist():
             if kinds[place] == events.RECLAIMED or number[place] == _UNKNOWN:
-                self._settle(place, kinds, number, clients[owner[place]].buffer)
+                self._settle(place, kinds, number, clients[owner[place]])
         for place in np.flatnonzero(kinds == events.LEAKED).tolist():
             self._leaked.setdefault(int(who[place]), []).append(int(number[place]))
         order = np.argsort(at, kind="stable")
@@ -155,18 +143,18 @@ class LaneTracker:
         place: int,
         kinds: NDArray[np.uint8],
         number: NDArray[np.int64],
-        buffer: EventBuffer,
+        taken: ClientEvents,
     ) -> None:
         """Give an edge of a connection that isn't known one that stands for its holder, or the one
         that a client has leaked last."""
         if kinds[place] == events.RECLAIMED:
-            leaked = self._leaked.get(buffer.number)
+            leaked = self._leaked.get(taken.number)
             number[place] = leaked.pop() if leaked else _UNKNOWN
         elif kinds[place] in (events.ACQUIRED, events.ACQUIRED_LATE):
             self._next_place -= 1
-            number[place] = self._places[id(buffer)] = self._next_place
+            number[place] = self._places[taken.buffer] = self._next_place
         else:
-            number[place] = self._places.get(id(buffer), _UNKNOWN)
+            number[place] = self._places.get(taken.buffer, _UNKNOWN)
 
     def _placed(
         self,

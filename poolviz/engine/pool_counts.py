@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from time import perf_counter
 
-from poolviz.model.differing_counts import LONG_APART, not_given_back
 from poolviz.model.error_text import sentence_part
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.custom.places import place_of_error, place_of_thread
@@ -38,7 +37,6 @@ class PoolCounts:
     ) -> None:
         self._counts, self._on_problem = counts, on_problem
         self._failed = False
-        self._apart_for = 0  # samples on end
         self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[ReportedCounts | BaseException] = queue.SimpleQueue()
         self._asked_at: float | None = None
@@ -54,14 +52,6 @@ class PoolCounts:
             self._tell_failure(counts)
             return _NO_COUNTS
         return counts
-
-    def compare(self, counts: ReportedCounts, held: int) -> None:
-        """Tell once if a user's pool counts more connections in use than clients hold, for
-        `LONG_APART` samples on end: some aren't given back."""
-        used = counts.used if self._thread is not None else None
-        self._apart_for = self._apart_for + 1 if used is not None and used > held else 0
-        if self._apart_for == LONG_APART:
-            self._on_problem(not_given_back(f"{used}", f"{held}"))
 
     def close(self) -> None:
         """Let the thread end, once the pool has answered."""

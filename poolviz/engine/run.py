@@ -30,12 +30,12 @@ from poolviz.model.messages import (
     ChangeRefused,
     ChangeSetting,
     ChangeTogether,
+    EventsTaken,
     MarkAdded,
     ProblemReported,
     Report,
     Rows,
     RunStarted,
-    SampleTaken,
     ServerRestarted,
     ServerRestartRequested,
     StartRun,
@@ -130,10 +130,9 @@ class Run:
         )
         room = ServerRoom(lambda sentence: self._report_problem("other programs", sentence))
 
-        def emit(report: Report) -> None:
+        def emit(report: EventsTaken) -> None:
             reports.put(report)
-            if isinstance(report, SampleTaken):
-                room.see(report.sample)
+            room.see(report.sample)
 
         self._sampler = Sampler(
             kind=kind,

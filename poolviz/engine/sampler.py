@@ -1,4 +1,5 @@
-"""Takes a sample each tick, and one more at each change, so that no sample spans two segments."""
+"""Takes the events of a sample each tick, and once more at each change, so that no sample spans two
+segments."""
 
 from __future__ import annotations
 
@@ -9,26 +10,27 @@ from time import perf_counter, perf_counter_ns
 from typing import Any
 
 from poolviz.engine.client_group import ClientGroup
-from poolviz.engine.meter import ConnectionEventBuffer, Meter
+from poolviz.engine.meter import ConnectionEventBuffer, EventTaker
 from poolviz.engine.pool_counts import PoolCounts
 from poolviz.engine.server_monitor import ServerMonitor
 from poolviz.load.error_kinds import CountedKind
 from poolviz.model.load_generator import is_overloaded
-from poolviz.model.messages import Report, SampleTaken
+from poolviz.model.messages import EventsTaken
 from poolviz.model.parameters import Value
-from poolviz.model.sample import TICK, Sample
+from poolviz.model.sample import TICK, Level, Sample
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import is_users
 
 _STOP_LIMIT = 1.0  # seconds for the sampler to finish a sample
 _MOST_MISSED = 200  # ticks whose events wait in memory while nobody takes reports: 10 s
+_UNCOUNTED = Level()  # which the events say
 _logger = logging.getLogger(__name__)
 
 
 class Sampler:
-    """Owns the meter and the thread that takes samples.
+    """Owns the taker of events and the thread that takes them for samples.
 
-    The control thread calls every method. `_lock` guards the meter and the segment's state, which
+    The control thread calls every method. `_lock` guards the taker and the segment's state, which
     both threads use. A tick for which `ready` is False is skipped and counted as missed, but not
     more than `_MOST_MISSED` in a row. If taking
     a sample fails, `on_failure` is called once in the sampler's thread, which ends. `on_no_counts`
@@ -42,7 +44,7 @@ class Sampler:
         connections: ConnectionEventBuffer,
         client_group: ClientGroup[Any],
         server_monitor: ServerMonitor,
-        emit: Callable[[Report], None],
+        emit: Callable[[EventsTaken], None],
         ready: Callable[[], bool],
         on_failure: Callable[[BaseException], None],
         on_no_counts: Callable[[str], None],
@@ -54,11 +56,11 @@ class Sampler:
         self._stopping = threading.Event()
         self._failed = self._ending = False
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
-        self._meter = Meter(connections, shares=kind.shares)
+        self._taker = EventTaker(connections, shares=kind.shares)
         self._index = self._segment = self._missed = 0
         self._load_monitor = client_group.load_monitor()
         self._faults: dict[str, Value] = {}
-        self._began = self._meter.began
+        self._began = self._taker.began
 
     def start(self, limits: Mapping[str, Value], load: Mapping[str, Value]) -> None:
         """Start taking samples, with the limits and the load that are in force."""
@@ -82,7 +84,6 @@ class Sampler:
             if self._index:
                 at = self._take(complete=True)
                 self._segment += 1
-            self._meter.begin_segment()
             self._client_group.error_kinds.forget()
             self._faults = dict(faults)
             self._set_in_force(limits, load)
@@ -111,7 +112,7 @@ class Sampler:
         try:
             if not self._failed:
                 self._take(complete=True, last=True)
-            return self._meter.open
+            return self._taker.open
         finally:
             self._lock.release()
 
@@ -144,53 +145,41 @@ class Sampler:
         """Take a sample and report it; return its end, in seconds since the run began. With it the
         segment is to be `complete`, or it is the `last` one of the run."""
         buffers = self._client_group.buffers()
-        tick = self._meter.tick(buffers, self._kept, self._client_group, last=last)
+        taken, errors = self._taker.take(buffers, self._kept, self._client_group, last=last)
         cpu, lag = self._load_monitor.cpu(), self._load_monitor.lag
-        span = (tick.end - tick.start) * 1e-9
-        counts = self._counts.read()
-        self._counts.compare(counts, tick.levels["used"].high)
         kinds = self._client_group.error_kinds
         sample = Sample(
             index=self._index,
-            t=(tick.end - self._began) * 1e-9,
-            span=span,
+            t=(taken.end - self._began) * 1e-9,
+            span=(taken.end - taken.start) * 1e-9,
             segment=self._segment,
-            **tick.levels,
-            operations=tick.operations,
-            timeouts=tick.timeouts,
-            errors=_names(tick.errors, timeouts=False),
-            opened=tick.opened,
-            closed=tick.closed,
-            wait=tick.wait.pack(),
-            use=tick.use.pack(),
-            create=tick.create.pack(),
-            retry=tick.retry.pack(),
+            open=_UNCOUNTED,
+            used=_UNCOUNTED,
+            idle=_UNCOUNTED,
+            overflow=_UNCOUNTED,
+            pending=_UNCOUNTED,
+            retrying=_UNCOUNTED,
+            errors=_names(errors, timeouts=False),
             limits=self._limits,
             load=self._load,
             capacity=self._capacity,
-            per_client=tick.per_client,
-            reported_counts=counts,
+            reported_counts=self._counts.read(),
             server=self._server_monitor.take(),
             missed=self._missed,
             cpu=cpu,
             lag=lag,
             clients=self._client_group.active,
-            longest_waits=tick.longest_waits,
             faults=self._faults,
             overloaded=is_overloaded(cpu, lag),
-            timeout_names=_names(tick.errors, timeouts=True),
+            timeout_names=_names(errors, timeouts=True),
             error_kinds=kinds.first(self._began),
-            waits_unfinished=tick.unfinished,
-            error_counts=kinds.counts(tick.errors, self._began, tick.end, complete=complete),
+            error_counts=kinds.counts(errors, self._began, taken.end, complete=complete),
             ending=self._ending,
             clients_restarted=self._client_group.take_restarted(),
-            oldest_age=tick.oldest_age,
-            mean_age=tick.mean_age,
-            lanes=tick.lanes,
         )
         self._index += 1
         self._missed = 0
-        self._emit(SampleTaken(sample))
+        self._emit(EventsTaken(sample, taken))
         return sample.t
 
 

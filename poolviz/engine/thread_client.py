@@ -153,8 +153,8 @@ class _Steps:
             self._release(connection)
         finally:
             held = self._held
-            if len(held) == 1 and held[0] is connection:
-                held.clear()  # the usual case, many thousand times a second
+            if held and held[-1] is connection:
+                held.pop()  # the usual case, many thousand times a second
             else:
                 # By identity: a user's connection may be equal to others.
                 self._held = [one for one in held if one is not connection]

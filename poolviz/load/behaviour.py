@@ -71,7 +71,6 @@ class Behaviour:
         "_pool",
         "_rng",
         "_steps",
-        "_use",
         "acquiring",
         "client_faults",
         "number",
@@ -109,7 +108,6 @@ class Behaviour:
         self._operation = 0
         self._pool = pool
         self._rng = random.Random(f"{seed}/{number}")
-        self._use = ""  # the use that `_steps` are of
 
     @property
     def buffers(self) -> list[EventBuffer]:
@@ -119,7 +117,7 @@ class Behaviour:
     async def live(self, actions: Actions) -> None:
         """Run operations, with a pause after each, until the client is stopped."""
         self._actions, self._awaits = actions, actions.awaits
-        self._use = ""
+        known: Workload | None = None
         rng = self._rng
         while not self.stopping:
             workload = self.workload
@@ -131,10 +129,10 @@ class Behaviour:
                 due = await self._await_request(workload)
                 if not due:
                     continue
-            if workload.checkouts > len(self._buffers):
+            if workload is not known:
                 self._make_buffers(workload.checkouts)
-            if workload.use != self._use:
-                self._steps, self._use = actions.steps(workload.use), workload.use
+                self._steps = actions.steps(workload.use)
+                known = workload
             self._operation += 1
             if workload.cancel_share:
                 done = await self._operate_cancelled(workload, due)
@@ -238,13 +236,15 @@ class Behaviour:
                 workload.rows.add()
             if workload.hold is not None or depth + 1 < workload.checkouts or self.stuck:
                 _hold(steps, connection, buffer)
-            while self.stuck and not self.stopping:
-                await self._actions.sleep(_UNTIL_WOKEN)
-            if depth + 1 < workload.checkouts:
-                done = await self._operate(steps, workload, 0, depth + 1)
+                while self.stuck and not self.stopping:
+                    await self._actions.sleep(_UNTIL_WOKEN)
+                if depth + 1 < workload.checkouts:
+                    done = await self._operate(steps, workload, 0, depth + 1)
+                else:
+                    if workload.hold is not None:
+                        await self._actions.sleep(workload.hold(self._rng))
+                    done = True
             else:
-                if workload.hold is not None:
-                    await self._actions.sleep(workload.hold(self._rng))
                 done = True
             if done and workload.after_hold:
                 commits = workload.after_hold == "commit"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable
-from itertools import repeat, starmap
+from itertools import count, repeat, starmap
 from time import perf_counter_ns
 
 from poolviz.load.error_kinds import CountedKind
@@ -30,6 +30,7 @@ CUT_SHORT = 15  # the end of the run ended acquire, or the client was cancelled
 CUT_SHORT_LATE = 16  # the same of a request of an open load; `late` as with ACQUIRED_LATE
 KINDS = 17
 _WAITING = frozenset({REQUESTED, RETRIED, BEGUN})
+_keys = count()
 
 
 def stamper(stamps: array[int]) -> Callable[[], None]:
@@ -49,12 +50,13 @@ class EventBuffer:
 
     __slots__ = (
         "_kinds", "_last", "_last_kind", "_stamps", "connections",
-        "errors", "held", "held_in_transaction", "holding", "known", "late", "note", "number",
+        "errors", "held", "held_in_transaction", "key", "known", "late", "note", "number",
         "own_waits", "stamp", "stamp_held", "stamp_held_in_transaction", "timeouts",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.key = next(_keys)  # another one for each buffer
         self.known = False  # a sample has named this client
         self._kinds = bytearray()
         self._stamps = array("q")
@@ -68,7 +70,6 @@ class EventBuffer:
         self.timeouts: list[CountedKind] = []  # of each TIMED_OUT, added before it
         # The number of the connection of each ACQUIRED, added before it; -1 if it isn't known.
         self.connections = array("q")
-        self.holding = -1  # the newest that was taken from there
         # When the statements were done that precede a hold, by whether a transaction was open.
         self.held, self.held_in_transaction = array("q"), array("q")
         self.stamp_held = stamper(self.held)

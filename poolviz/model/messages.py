@@ -8,6 +8,7 @@ from poolviz.model.parameters import Value
 from poolviz.model.pool_description import PoolDescription
 from poolviz.model.sample import Mark, Sample
 from poolviz.model.scenario import Scenario
+from poolviz.model.taken_events import TakenEvents
 
 
 class DescribePool(msgspec.Struct, tag=True, frozen=True):
@@ -102,6 +103,16 @@ class SampleTaken(msgspec.Struct, tag=True, frozen=True):
     sample: Sample
 
 
+class EventsTaken(msgspec.Struct, tag=True, frozen=True):
+    """The events of one sample. The `sample` has what isn't counted from them.
+
+    Only the engine's process sends it; whoever gets it makes a SampleTaken of it.
+    """
+
+    sample: Sample
+    events: TakenEvents
+
+
 class MarkAdded(msgspec.Struct, tag=True, frozen=True):
     """A mark was added to the timeline: of what was applied, not of what was requested."""
 
@@ -177,6 +188,7 @@ Report = (
     | PoolUnusable
     | RunStarted
     | SampleTaken
+    | EventsTaken
     | MarkAdded
     | ChangeRefused
     | ProblemReported

@@ -143,7 +143,7 @@ class _Child:
                         if command.own_server:
                             remove_driver_variables()
                         self._begun.set()
-                        self._engine = Engine(command, self._send)
+                        self._engine = Engine(command, self._send, counts=False)
                     case _ if engine is None:
                         continue
                     case ChangeSetting(key, value):

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from time import perf_counter
 
+from poolviz.engine.sample_maker import SampleMaker
 from poolviz.language import tr
 from poolviz.model.messages import (
     AddNote,
@@ -73,6 +74,7 @@ class EngineProcess:
         self._process, self._pipe = self._child.process, self._child.pipe
         self._pool = start.scenario.pool
         self._on_report = on_report
+        self._samples = SampleMaker(users=not is_built_in(self._pool))
         # Commands wait here for the thread that writes them: an engine that doesn't read them, a
         # stopped one for instance, must not block whoever gives them.
         self._outbox: queue.Queue[bytes | None] = queue.Queue(_MOST_COMMANDS)
@@ -208,9 +210,10 @@ class EngineProcess:
                 if warned:
                     warned = False
                     self._deliver(ProblemReported("engine", ""))
-                if isinstance(report, SampleTaken):
-                    self._open = report.sample.open.last
-                self._deliver(report)
+                for each in self._samples.reports(report):
+                    if isinstance(each, SampleTaken):
+                        self._open = each.sample.open.last
+                    self._deliver(each)
             elif not alive:
                 return None  # and another process holds the pipe that it inherited
             else:

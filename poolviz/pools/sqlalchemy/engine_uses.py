@@ -99,7 +99,11 @@ class ConnectionUse(_EngineUse):
     def execute(self, connection: Held, statement: str) -> None:
         """Execute a statement and fetch all rows."""
         used: Connection = connection.object
-        fetch(used.exec_driver_sql(statement))
+        result = used.exec_driver_sql(statement)
+        if result.returns_rows:
+            result.all()
+        else:
+            result.close()
 
 
 class SessionUse(_EngineUse):

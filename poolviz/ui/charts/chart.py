@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pyqtgraph as pg
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
@@ -19,7 +18,7 @@ from poolviz.language import number, tr
 from poolviz.sessions.holds import Hold
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
-from poolviz.ui.charts.area import Area
+from poolviz.ui.charts.area import Area, paint_areas
 from poolviz.ui.charts.axes import (
     BOTTOM,
     LEFT,
@@ -34,6 +33,8 @@ from poolviz.ui.charts.axes import (
     time_ticks,
     with_room,
 )
+from poolviz.ui.charts.curve import Bars, Curve
+from poolviz.ui.charts.plot_area import PlotArea
 from poolviz.ui.style.theme import Theme, ui_font
 from poolviz.ui.unexpected import contained
 
@@ -117,8 +118,8 @@ class Chart(QGraphicsObject):
         self.pointer: QPointF | None = None  # in the panel, while the crosshair shows figures
         self.hidden: set[str] = set()  # curves that aren't drawn
         self.marked: Hold | None = None  # that is outlined, where holds are drawn
-        self._segmented: list[pg.PlotCurveItem] = []
-        self._filled: list[Area] = []
+        self._areas: list[Area] = []
+        self._curves: list[Curve | Bars] = []
         self._ground: QPixmap | None = None  # what rarely changes
         self._ground_key: object = None  # what it was painted from
         self._title_font = ui_font(12, QFont.Weight.DemiBold)
@@ -127,9 +128,6 @@ class Chart(QGraphicsObject):
         self._name_font = ui_font(11, QFont.Weight.DemiBold)
         self._hidden_font = ui_font(11)
         self._hidden_font.setStrikeOut(True)
-        self.box = pg.ViewBox(parent=self, enableMouse=False, enableMenu=False, defaultPadding=0)
-        self.box.disableAutoRange()
-        self.box.setAcceptHoverEvents(False)
         self.build()
         self.set_theme(theme)
 
@@ -207,8 +205,6 @@ class Chart(QGraphicsObject):
     def set_pixel_ratio(self, ratio: float) -> None:
         """Set the device pixels per pixel, which is the width of the curves' pens."""
         self.pixel_ratio = ratio
-        for curve in self._segmented:
-            curve.setSegmentedLineMode("on" if ratio > 1 else "off")
         self.colour()
 
     def place(self, rect: QRectF) -> None:
@@ -216,7 +212,6 @@ class Chart(QGraphicsObject):
         self.prepareGeometryChange()
         self.setPos(rect.topLeft())
         self.size = QRectF(0, 0, rect.width(), rect.height())
-        self.box.setGeometry(self.plot)
 
     def show_view(self, view: View, frame: Frame, *, calm: bool, ghost: View | None = None) -> None:
         """Draw `view` in `frame`, and `ghost` of another session paler. With `calm`, the scale
@@ -224,8 +219,6 @@ class Chart(QGraphicsObject):
         self.ghost = ghost if ghost is not None and len(ghost.t) else None
         self._show_frame(frame)
         self.draw(view, view.t - frame.end, frame, calm=calm)
-        self.box.setYRange(self.scale_y.low, self.scale_y.high, padding=0)
-        self.box.prepareForPaint()  # now, since the paint event would cause another one
         self.update()
 
     def show_nothing(self, frame: Frame) -> None:
@@ -237,7 +230,6 @@ class Chart(QGraphicsObject):
     def _show_frame(self, frame: Frame) -> None:
         self._span = frame.span
         self._time_ticks = time_ticks(frame, most=max(int(self.plot.width() / 95), 2))
-        self.box.setXRange(-frame.span, 0, padding=0)
 
     def x_of(self, relative: float) -> float:
         """Return the x position in the panel of a time relative to the frame's end."""
@@ -256,16 +248,24 @@ class Chart(QGraphicsObject):
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
-        """Paint the panel, its title, grid and labels; the curves paint themselves over it."""
+        """Paint the panel, its title, grid and labels, and the curves over it."""
         if widget is not None:
             painter.drawPixmap(0, 0, self._ground_for(painter.device().devicePixelRatioF()))
         else:
             self._paint_ground(painter)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        scale = self.scale_y.low, self.scale_y.high
-        for area in self._filled:
-            area.paint(painter, self.plot, self._span, scale, self.pixel_ratio)
         self._paint_names(painter)
+        self._paint_curves(painter)
+
+    def _paint_curves(self, painter: QPainter) -> None:
+        scale = self.scale_y
+        plot = PlotArea(self.plot, self._span, scale.low, scale.high, self.pixel_ratio)
+        paint_areas(painter, self._areas, plot)
+        painter.save()
+        painter.setClipRect(plot.rect)
+        for curve in self._curves:
+            curve.paint(painter, plot)
+        painter.restore()
 
     def _paint_ground(self, painter: QPainter) -> None:
         self._paint_panel(painter)
@@ -341,28 +341,23 @@ class Chart(QGraphicsObject):
 
     # For subclasses, to create their curves
 
-    def line(self, *, gaps: bool = False, joined: bool = False) -> pg.PlotCurveItem:
-        """Return a new curve; with `gaps` it has one where a value is NaN.
-
-        A pen wider than a device's pixel paints segment by segment: as one path it takes twenty
-        times as long. Only dashes need the path `joined`, which is for curves of few corners.
-        """
-        curve = pg.PlotCurveItem(
-            antialias=True, skipFiniteCheck=not gaps, connect="finite" if gaps else "all"
-        )
-        self.box.addItem(curve, ignoreBounds=True)
-        if not joined:
-            self._segmented.append(curve)
+    def line(self, *, gaps: bool = False, joined: bool = False) -> Curve:
+        """Return a new curve, as `Curve` says, over those that were made before."""
+        self._curves.append(curve := Curve(gaps=gaps, joined=joined))
         return curve
 
+    def bars(self) -> Bars:
+        """Return new bars, over the curves that were made before."""
+        self._curves.append(bars := Bars())
+        return bars
+
     def area(self) -> Area:
-        """Return a new area between curve and zero, over those that were made before."""
-        self._filled.append(area := Area())
+        """Return a new area between curve and zero, over those that were made before and below all
+        curves."""
+        self._areas.append(area := Area())
         return area
 
-    def draw_ghost(
-        self, curves: Mapping[pg.PlotCurveItem, Callable[[View], Floats]], end: float
-    ) -> None:
+    def draw_ghost(self, curves: Mapping[Curve, Callable[[View], Floats]], end: float) -> None:
         """Draw curves of `self.ghost`, each of what its function takes from the view; none without
         it. `end` is that of the frame."""
         for curve, values in curves.items():

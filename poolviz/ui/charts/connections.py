@@ -7,8 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtGui import QColor
 
 from poolviz.language import number, tr, tr_noop
 from poolviz.sessions.resolutions import Band, View
@@ -27,6 +25,7 @@ from poolviz.ui.charts.axes import (
     ticks_up,
 )
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
+from poolviz.ui.charts.curve import Curve
 
 _DEEPEST = 0.75  # the most height below zero, as a share of that above
 _FAR = 4.0  # a limit this many times the curves' height is only named
@@ -72,7 +71,7 @@ class Connections(Chart):
     def colour(self) -> None:
         """Set the theme's colours."""
         theme = self.theme
-        for curve, colour in (
+        for area, colour in (
             (self._idle, theme.idle),
             (self._overflow, theme.overflow),
             (self._kept, theme.used),
@@ -81,7 +80,7 @@ class Connections(Chart):
             (self._retrying, theme.retrying),
             (self._waiting, theme.wait),
         ):
-            curve.setBrush(QColor(colour))
+            area.set_colour(colour)
         for curve in (self._ghost_used, self._ghost_waiting):
             curve.setPen(self.pen(theme.text, pale=True))
         self._limit.setPen(self.pen(theme.text, dashed=True))
@@ -90,13 +89,13 @@ class Connections(Chart):
 
     def clear(self) -> None:
         """Remove all but the axes."""
-        for curve in self._curves():
+        for curve in self._drawn():
             curve.clear()
         self.names = []
         self._range = CalmRange(-_LEAST_DOWN, _LEAST_UP)
         self._rescale()
 
-    def _curves(self) -> list[Area | pg.PlotCurveItem]:
+    def _drawn(self) -> list[Area | Curve]:
         fills = [self._idle, self._overflow, self._kept]
         below = [self._crowd, self._backlog, self._retrying, self._waiting]
         lines = [self._limit, self._server, self._ghost_used, self._ghost_waiting, self._zero]

@@ -258,7 +258,9 @@ def _painted(
     drawn[np.arange(lanes * height) % height >= rows] = _BEYOND
     y, x = np.ogrid[: drawn.shape[0], :columns]
     pixels = np.ascontiguousarray(palette[drawn, (y % 4) * 4 + x % 4])
-    image = QImage(pixels.data, columns, drawn.shape[0], 4 * columns, QImage.Format.Format_ARGB32)
+    # Opaque or nothing, so premultiplied already, which is painted at once and not by threads.
+    ready = QImage.Format.Format_ARGB32_Premultiplied
+    image = QImage(pixels.data, columns, drawn.shape[0], 4 * columns, ready)
     return image.copy()  # which owns its pixels
 
 

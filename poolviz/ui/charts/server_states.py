@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QBrush, QColor
 
 from poolviz.language import tr, tr_noop, trc
 from poolviz.sessions.details import DetailView
@@ -41,7 +39,7 @@ class ServerStates(DetailedChart):
     def build(self) -> None:
         """Create the areas back to front, what is held over them, and the line."""
         super().build()
-        self._areas = {name: self.area() for name, _, _ in reversed(_STATES)}
+        self._states = {name: self.area() for name, _, _ in reversed(_STATES)}
         self._held, self._active = self.area(), self.area()
         self._used = self.line()
         self._top = CalmRange(0.0, _LEAST)
@@ -49,16 +47,17 @@ class ServerStates(DetailedChart):
     def colour(self) -> None:
         """Use the theme's colours; what is held is hatched."""
         for name, _, colour in _STATES:
-            self._areas[name].setBrush(QColor(getattr(self.theme, colour)))
-        self._held.setBrush(QBrush(QColor(self.theme.bad), Qt.BrushStyle.BDiagPattern))
-        self._active.setBrush(QColor(self.theme.used))
+            self._states[name].set_colour(getattr(self.theme, colour))
+        self._held.set_colour(self.theme.bad, hatched=True)
+        self._active.set_colour(self.theme.used)
         self._used.setPen(self.pen(self.theme.text))
 
     def clear(self) -> None:
         """Remove all but the axes."""
         super().clear()
-        for curve in (*self._areas.values(), self._held, self._active, self._used):
-            curve.clear()
+        for area in (*self._states.values(), self._held, self._active):
+            area.clear()
+        self._used.clear()
         self._top = CalmRange(0.0, _LEAST)
         self._set_scale()
 
@@ -80,8 +79,8 @@ class ServerStates(DetailedChart):
             part = np.nan_to_num(means[name]) * self.shown(name)
             middle = latest(below + part / 2, bins)
             below = below + part
-            self._areas[name].setVisible(bool(part.any()))
-            self._areas[name].setData(at, below)
+            self._states[name].setVisible(bool(part.any()))
+            self._states[name].setData(at, below)
             if highest(np.nan_to_num(means[name])) > 0:
                 words = getattr(self.theme, _WORDS.get(colour, colour))
                 self.names.append(Name(_state(name), words, middle, name))

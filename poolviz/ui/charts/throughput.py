@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtGui import QColor
 
 from poolviz.language import number, tr, tr_noop
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
+from poolviz.ui.charts.curve import Bars
 
 _SERIES, _NAMES = ("throughput", "timeouts", "errors"), ("ops/s", "timeouts", "errors")
 _LATEST = 1.0
@@ -29,7 +28,7 @@ class Throughput(Chart):
 
     def build(self) -> None:
         """Create the bars, then the line over them."""
-        self._timeouts, self._errors = _bars(self.box), _bars(self.box)
+        self._timeouts, self._errors = self.bars(), self.bars()
         self._ghost, self._line = self.line(), self.line()
         self._top = CalmRange(0.0, _LOWEST_TOP)
 
@@ -37,15 +36,15 @@ class Throughput(Chart):
         """Use the colour of waiting for timeouts, red for errors."""
         self._line.setPen(self.pen(self.theme.throughput))
         self._ghost.setPen(self.pen(self.theme.throughput, pale=True))
-        self._timeouts.setOpts(brush=QColor(self.theme.timeout_bar), pen=None)
-        self._errors.setOpts(brush=QColor(self.theme.error_bar), pen=None)
+        self._timeouts.set_colour(self.theme.timeout_bar)
+        self._errors.set_colour(self.theme.error_bar)
 
     def clear(self) -> None:
         """Remove all but the axes."""
         self._line.clear()
         self._ghost.clear()
         for bars in (self._timeouts, self._errors):
-            bars.setOpts(x=[], height=[], width=1)
+            bars.clear()
         self.names = []
         self._top = CalmRange(0.0, _LOWEST_TOP)
         self._set_scale()
@@ -70,9 +69,9 @@ class Throughput(Chart):
         thinnest = _THINNEST_BAR * frame.span / max(self.plot.width(), 1)
         width = np.clip(np.diff(x, prepend=x[0] - view.bin), thinnest, view.bin + thinnest)
         low = _seen(errors, least)
-        self._set_bars(self._errors, x, low, width)
+        _set_bars(self._errors, x, low, width)
         high = np.where(timeouts > 0, low + _seen(timeouts, least), 0)
-        self._set_bars(self._timeouts, x, high, width)
+        _set_bars(self._timeouts, x, high, width)
         bins = max(round(_LATEST / view.bin), 1)
         self.names = [Name(tr("ops/s"), self.theme.throughput, latest(rate, bins), _NAMES[0])]
         if named[0]:
@@ -83,14 +82,6 @@ class Throughput(Chart):
             self.names.append(
                 Name(tr("errors"), self.theme.bad, latest(errors, bins) / 2, "errors")
             )
-
-    def _set_bars(self, bars: pg.BarGraphItem, x: Floats, height: Floats, width: Floats) -> None:
-        some = height > 0
-        if not some.any() and not bars.isVisible():
-            return
-        bars.setVisible(bool(some.any()))
-        ends, widths = x[some], width[some]
-        bars.setOpts(x=ends - widths / 2, height=height[some], width=widths)
 
     def _set_scale(self) -> None:
         top = self._top.high
@@ -129,8 +120,7 @@ def _rate(view: View) -> Floats:
     return view.lines["throughput"]
 
 
-def _bars(box: pg.ViewBox) -> pg.BarGraphItem:
-    bars = pg.BarGraphItem(x=[], height=[], width=1, pen=None)
-    bars.setVisible(False)
-    box.addItem(bars, ignoreBounds=True)
-    return bars
+def _set_bars(bars: Bars, x: Floats, height: Floats, width: Floats) -> None:
+    """Set bars that end at `x`, where there is a height."""
+    some = height > 0
+    bars.setData(x[some] - width[some], width[some], height[some])

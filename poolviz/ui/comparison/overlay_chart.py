@@ -53,11 +53,11 @@ class OverlayChart(Chart):
     def build(self) -> None:
         """Create the curves, that of the baseline over the others."""
         curves = [self.line(gaps=True) for _ in range(self._count)]
-        self._curves = curves[::-1]
+        self._by_session = curves[::-1]
 
     def colour(self) -> None:
         """Give each session its colour."""
-        for curve, colour in zip(self._curves, SESSIONS, strict=False):
+        for curve, colour in zip(self._by_session, SESSIONS, strict=False):
             curve.setPen(self.pen(getattr(self.theme, colour)))
 
     def show_overlaid(self, drawn: Overlaid, names: Sequence[str], frame: Frame) -> None:
@@ -69,15 +69,13 @@ class OverlayChart(Chart):
         self.scale_y = _powers(rows) if self.overlay.unit == "s" else _from_zero(rows)
         metrics = QFontMetricsF(self._name_font)
         self.names = []
-        for curve, row, name, colour in zip(self._curves, rows, names, SESSIONS, strict=False):
+        for curve, row, name, colour in zip(self._by_session, rows, names, SESSIONS, strict=False):
             curve.setData(drawn.t - frame.end, row)
             known = row[np.isfinite(row)]
             if len(known):
                 text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, RIGHT - 12)
                 height = min(latest(known, 5), self.scale_y.high)
                 self.names.append(Name(text, getattr(self.theme, colour), height))
-        self.box.setYRange(self.scale_y.low, self.scale_y.high, padding=0)
-        self.box.prepareForPaint()
         self.update()
 
     def values_at(self, time: float, names: Sequence[str]) -> tuple[list[Figure], dict[str, str]]:

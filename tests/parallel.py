@@ -1,0 +1,103 @@
+"""Run tests side by side, and those that failed once more, with nothing beside them.
+
+    python -m tests.parallel --processes 3 --coverage-floor 92 tests/ui
+
+A test that fails among others and passes alone is either impatient on a busy machine, or relies on
+what another test left behind: it is mended, and named at the end until it is. What fails alone too
+fails the command. So do many failures, the crash of a process, and tests that can't be collected:
+those aren't looked at twice. Coverage is that of the first run.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import pytest
+
+FEW = 5  # failures that are looked at again
+
+
+class Failures:
+    """A plugin of pytest that keeps the names of the tests that failed."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.crashed: list[str] = []  # those of `names` during which their process ended
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and report.nodeid not in self.names:
+            self.names.append(report.nodeid)
+        if report.failed and report.when not in ("setup", "call", "teardown"):
+            self.crashed.append(report.nodeid)  # reported by xdist in the place of the test
+
+
+@click.command(
+    help="Run tests side by side, and those that failed again, alone.",
+    context_settings={"ignore_unknown_options": True},
+)
+@click.option("--processes", default=3, show_default=True, help="How many tests run at once.")
+@click.option("--coverage-floor", type=float, help="Measure coverage; fail below so many per cent.")
+@click.option("--list", "listed", type=click.Path(path_type=Path), help="Write the list there too.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def main(
+    processes: int, coverage_floor: float | None, listed: Path | None, arguments: tuple[str, ...]
+) -> None:
+    """Run both, and exit with 1 if something failed."""
+    with tempfile.TemporaryDirectory(prefix="pv-") as folder:
+        cache = Path(folder)
+        # The seed decides the examples of hypothesis: both runs see the same.
+        both = [*arguments, "-o", f"cache_dir={cache}", f"--randomly-seed={random.getrandbits(32)}"]
+        beside = ["--numprocesses", str(processes), "--dist", "loadfile", "--durations=10"]
+        beside.append("--max-worker-restart=0")  # a crash ends the run
+        if coverage_floor is not None:
+            beside += ["--cov=poolviz", "--cov-report="]
+        failures = Failures()
+        status = pytest.main([*both, *beside], plugins=[failures])
+        covered = coverage_floor is None or _is_covered(coverage_floor)
+        if status == pytest.ExitCode.TESTS_FAILED and _few(failures):
+            status = _again(both, failures, cache, listed)
+    sys.exit(status if covered else status or 1)
+
+
+def _is_covered(floor: float) -> bool:
+    """Print the coverage; return whether it reaches `floor`."""
+    command = [sys.executable, "-m", "coverage", "report", "--skip-covered"]
+    return subprocess.run([*command, f"--fail-under={floor}"], check=False).returncode == 0
+
+
+def _few(failures: Failures) -> bool:
+    """Return whether to look again; say why not."""
+    why = ""
+    if failures.crashed:
+        why = f"the process crashed during {', '.join(failures.crashed)}"
+    elif len(failures.names) > FEW:
+        why = f"{len(failures.names)} tests failed, more than {FEW}"
+    if why:
+        print(f"No second look: {why}.", flush=True)
+    return not why and bool(failures.names)
+
+
+def _again(both: list[str], failures: Failures, cache: Path, listed: Path | None) -> int:
+    """Run what failed with nothing beside it, list what passed, and return pytest's status."""
+    print("\n== again, alone", *failures.names, sep="\n", flush=True)
+    alone = ["-p", "no:xdist", "--last-failed", "--last-failed-no-failures", "none"]
+    command = [sys.executable, "-m", "pytest", *both, *alone]
+    status = subprocess.run(command, check=False).returncode
+    remaining = json.loads((cache / "v/cache/lastfailed").read_text())
+    if passed := [name for name in failures.names if name not in remaining]:
+        lines = ["== failed beside others, passed alone: look at these", *passed]
+        text = "".join(f"{line}\n" for line in lines)
+        print(f"\n{text}", end="", flush=True)
+        if listed is not None:
+            listed.write_text(text)
+    return status
+
+
+if __name__ == "__main__":
+    main()

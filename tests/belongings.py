@@ -35,7 +35,11 @@ _TO_BE_REMOVED = 0o1000  # in the mode of a segment that ends with its last user
 
 def belongings(running: EmbeddedServer | None = None) -> Found:
     """Return all that this process holds: with `running`, its connections to that server too."""
-    found = _connections(running)
+    return _found(running, {})
+
+
+def _found(running: EmbeddedServer | None, earlier: Found) -> Found:
+    found = _connections(running, earlier)
     for finder in FINDERS:
         found |= finder()
     return found
@@ -43,15 +47,15 @@ def belongings(running: EmbeddedServer | None = None) -> Found:
 
 def beyond(earlier: Found, running: EmbeddedServer | None = None) -> list[str]:
     """Return the names of what exists now and didn't earlier."""
-    if new := _new(earlier, belongings(running)):
+    if new := _new(earlier, running):
         gc.collect()  # what only waits for its cycle to be broken isn't left behind
         _let_qt_delete()
-        new = _new(earlier, belongings(running))
+        new = _new(earlier, running)
     return new
 
 
-def _new(earlier: Found, now: Found) -> list[str]:
-    return [name for key, name in now.items() if key not in earlier]
+def _new(earlier: Found, running: EmbeddedServer | None) -> list[str]:
+    return [name for key, name in _found(running, earlier).items() if key not in earlier]
 
 
 def threads() -> Found:
@@ -69,13 +73,29 @@ def processes() -> Found:
     """Return the children of this process, with their commands."""
     multiprocessing.active_children()  # reaps those that ended
     found: Found = {}
-    for process in psutil.Process().children():
+    pids = _children(os.getpid())
+    if pids is None:
+        pids = {process.pid for process in psutil.Process().children()}
+    for pid in pids:
         with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
             command = process.cmdline() or [process.name()]
             # Python's own helper of spawned children, which lasts as long as this process.
             if not any("resource_tracker" in part for part in command):
                 name = f"process {process.pid} ({process.status()}): {' '.join(command)[:200]}"
                 found["process", process.pid, process.create_time()] = name
+    return found
+
+
+def _children(parent: int) -> set[int] | None:
+    """Return a process's children as Linux lists them, without a look at every process; None where
+    they aren't listed."""
+    found: set[int] = set()
+    try:
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
+    except OSError:
+        return None
     return found
 
 
@@ -189,10 +209,16 @@ FINDERS: tuple[Callable[[], Found], ...] = (
 )
 
 
-def _connections(running: EmbeddedServer | None) -> Found:
-    """Return poolviz' connections to a server, if that runs."""
+def _connections(running: EmbeddedServer | None, earlier: Found) -> Found:
+    """Return poolviz' connections to a server, if that runs, beside the `earlier` ones.
+
+    The server is only asked when it has processes that it hadn't earlier: at first all count.
+    """
     if running is None or not running.alive:
         return {}
+    pids = _children(_postmaster(running))
+    if pids is not None and (not earlier or all(("connection", pid) in earlier for pid in pids)):
+        return {("connection", pid): f"server process {pid}" for pid in pids}
     with closing(psycopg2.connect(running.conninfo, application_name="guard")) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -201,3 +227,10 @@ def _connections(running: EmbeddedServer | None) -> Found:
                 " WHERE application_name LIKE 'poolviz%%'"
             )
             return {("connection", row[0]): f"server connection {row}" for row in cursor.fetchall()}
+
+
+def _postmaster(running: EmbeddedServer) -> int:
+    """Return the process of a server, from its lock file; 0 while there is none."""
+    with suppress(OSError, ValueError, IndexError):
+        return int((running._cluster.data / "postmaster.pid").read_text().split()[0])
+    return 0

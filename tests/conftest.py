@@ -24,6 +24,13 @@ from tests.servers.mysql_server import mysql_url
 __all__ = ["conninfo", "mysql_url", "server"]
 
 os.environ["POOLVIZ_LANGUAGE"] = "en"  # tests read English, whatever the machine's language is
+# Tests start many processes, and without bytecode each compiles what it imports, which takes longer
+# than all else that it does. Where none may lie beside the sources, it lies in this folder.
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 # How long an example takes says more of the machine, and of what it imports, than of poolviz.
 hypothesis.settings.register_profile(

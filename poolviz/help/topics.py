@@ -12,13 +12,13 @@ from dataclasses import replace
 from itertools import chain
 
 from poolviz.help import parameters
+from poolviz.help.charts import charts
 from poolviz.help.keys import KEYS
 from poolviz.help.licences import licences
 from poolviz.help.topic import Item, Kind, Section, Topic
 from poolviz.language import current_language, tr, tr_noop
 from poolviz.load.settings import SETTINGS
 from poolviz.model.figures import FIGURES, STATISTICS, Figure, figure_named
-from poolviz.model.lanes import STATES
 from poolviz.model.parameters import either, show_seconds
 from poolviz.model.version import VERSION
 from poolviz.pools.custom.own_options import OWN_OPTIONS
@@ -53,7 +53,7 @@ def topics(language: str | None = None) -> dict[str, Topic]:
     `language`, which is the same by default. Imports the libraries of all pools, which takes up to
     a second."""
     made = chain(
-        *(_start(), _figures(), _charts()),
+        *(_start(), _figures(), charts()),
         *(parameters.pools(), parameters.limits(), parameters.settings(), parameters.faults()),
         *(parameters.connect_arguments(), _presets(language or current_language()), _formats()),
     )
@@ -196,80 +196,6 @@ def _facts(figure: Figure, names: tuple[str, ...]) -> Iterator[Item]:
         yield Item("OpenTelemetry", figure.metric)
     if names:
         yield Item(tr("Conditions"), ", ".join(names))
-
-
-def _charts() -> Iterator[Topic]:
-    """Yield a topic for each chart that shows several figures."""
-    shown = ("used", "overflow", "idle", "capacity", "server_backends")
-    below = ("pending", "retrying", "backlog")
-    yield Topic(
-        "connections",
-        tr("The chart of connections"),
-        Kind.CHART,
-        (
-            Section(
-                paragraphs=(
-                    tr(
-                        "Open connections are stacked above zero by what they do; clients that "
-                        "have none are drawn downwards from zero."
-                    ),
-                    tr(
-                        "Blue up to the dashed limit and a band below zero: the pool is exhausted, "
-                        "and the wait grows. Mostly light blue: the pool is larger than the load "
-                        "needs. A ragged orange edge: connections are closed and opened again all "
-                        "the time."
-                    ),
-                ),
-            ),
-            Section(tr("Above zero"), items=tuple(_figure_item(key) for key in shown)),
-            Section(tr("Below zero"), items=tuple(_figure_item(key) for key in below)),
-        ),
-        see_also=("wait_time", "throughput"),
-    )
-
-    meanings = tuple(Item(tr(name), tr(meaning)) for name, meaning in STATES.values())
-    yield Topic(
-        "lanes",
-        tr("The chart of lanes, and who holds the connections"),
-        Kind.CHART,
-        (
-            Section(
-                paragraphs=(
-                    tr(
-                        "Each connection has a lane, coloured by what is done with it. From afar a "
-                        "lane shows which part of the time it was in each state; nearer than 15 "
-                        "seconds every operation is to be seen. The pointer says which client has "
-                        "the connection, and since when."
-                    ),
-                    tr(
-                        "Lanes that are long in one colour while clients wait show who keeps the "
-                        "pool exhausted. Where a pool lends one connection to several clients, "
-                        "lanes belong to those who hold it."
-                    ),
-                ),
-            ),
-            Section(tr("States"), items=meanings),
-            Section(
-                tr("Who holds the connections"),
-                paragraphs=(
-                    tr(
-                        "The table below the lanes (W) has the clients that hold connections now, "
-                        "the longest first; after the run, those that held one for longest in the "
-                        "part that is shown. A row that is chosen outlines its hold on the lanes, "
-                        "and Return shows when it began."
-                    ),
-                ),
-            ),
-        ),
-        ("holders", "who holds the connections", "longest_holders"),
-        ("connections", "wait_time"),
-    )
-
-
-def _figure_item(key: str) -> Item:
-    figure = FIGURES[key]
-    first = tr(figure.help).partition(". ")[0].rstrip(".")
-    return Item(tr(figure.title), f"{first}.", figure.topic)
 
 
 def _presets(language: str) -> Iterator[Topic]:

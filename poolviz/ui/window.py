@@ -80,7 +80,7 @@ class Window(QMainWindow):
         self.banner = Banner()
         self.panel = ControlPanel(theme, settings)
         self.status = StatusBar(self.charts)
-        self.export = ExportMenu(controller, settings, self, lambda: self.charts.frame)
+        self.export = ExportMenu(controller, settings, self, self.charts)
         self.file_opener = FileOpener(controller, self)
         self.presets = PresetMenu(controller.notices, self)
         self.pages = Pages(self.run_page)

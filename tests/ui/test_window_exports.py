@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from poolviz.sessions.export.exporter import PICTURE
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.window import Window
 from tests.sessions.builders import record, reports, samples, ticks
@@ -54,7 +55,7 @@ def test_one_chart_alone_is_exported_by_choice(
     menu, path = window.export, tmp_path / "wait.svg"
     assert menu.scope.charts == ()
     choices = {action.text(): action for action in menu.charts.actions()}
-    assert menu.choice.title() == "Charts in pictures and reports: All"
+    assert menu.choice.title() == "Charts in pictures and reports: The usual ones"
     choices["Wait to acquire alone"].trigger()
     assert menu.choice.title() == "Charts in pictures and reports: Wait to acquire alone"
     assert menu.scope.charts == ("wait",)
@@ -63,8 +64,23 @@ def test_one_chart_alone_is_exported_by_choice(
     text = path.read_text("utf-8")
     assert "Wait to acquire" in text
     assert "Throughput" not in text
-    choices["All"].trigger()
+    choices["The usual ones"].trigger()
     assert menu.scope.charts == ()
+    choices["All"].trigger()
+    assert menu.scope.charts == PICTURE
+
+
+@pytest.mark.usefixtures("shown")
+def test_charts_and_time_are_exported_as_the_window_shows_them(window: Window) -> None:
+    menu, charts = window.export, window.charts
+    [as_shown] = [each for each in menu.charts.actions() if each.text() == "As the window shows"]
+    as_shown.trigger()
+    charts.choice.choose(("wait", "lanes"))
+    assert menu.scope.charts == ("wait", "lanes")
+    assert menu.scope.start_s == max(charts.frame.start, 0.0)
+    assert menu.scope.end_s == charts.frame.end
+    charts.expand("lanes")
+    assert menu.scope.charts == ("lanes",)
 
 
 def test_cancel_ends_an_export_and_leaves_nothing(

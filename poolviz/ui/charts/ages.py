@@ -16,7 +16,7 @@ class Ages(LinesChart):
     title = tr_noop("Age of connections")
     subtitle = "s"
     share = 0.2
-    topic = "connections"
+    topic = "ages"
     colours: ClassVar[dict[str, str]] = {
         tr_noop("oldest"): "server",
         tr_noop("mean age"): "idle_name",

@@ -45,6 +45,22 @@ class Tick:
     text: str
 
 
+def bridged(times: Floats, values: Floats, longest: float) -> Floats:
+    """Return values with straight lines over gaps (NaN) that take at most `longest` seconds from
+    one known value to the next."""
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known) < 2 or len(known) == len(values):
+        return values
+    missing = np.flatnonzero(np.isnan(values))
+    after = np.searchsorted(known, missing)
+    inside = (after > 0) & (after < len(known))
+    missing, after = missing[inside], after[inside]
+    short = times[known[after]] - times[known[after - 1]] <= longest
+    filled = values.copy()
+    filled[missing[short]] = np.interp(times[missing[short]], times[known], values[known])
+    return filled
+
+
 def nice_step(span: float, most: int, whole: bool = False) -> float:
     """Return the smallest step of 1, 2 or 5 × 10ⁿ that goes at most `most` times into `span`."""
     rough = max(span, 1e-12) / max(most, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +30,9 @@ _FINE = 1500  # bins at most, for counts
 _COARSE = 300  # bins at most, for percentiles and rates, which need many operations
 _CALM = 0.2  # seconds: their shortest bins, if at least _FEW are shown
 _FEW = 60
+_ENOUGH = 10  # operations in a bin, for percentiles that don't jump from one bin to the next
+_LEAST = 20  # bins
+_MOST_MERGED = 3  # times that these bins are made four times as wide where there are fewer
 
 
 class ChartScene(QGraphicsObject):
@@ -55,6 +59,7 @@ class ChartScene(QGraphicsObject):
         self.frame = Frame(-60.0, 0.0, live=True)
         self._ratio, self._complete = 1.0, complete
         self._recorder: Recorder | None = None
+        self._merged = 0  # see _with_enough
         self._views: tuple[View, View] | None = None
         self._ghosts: tuple[View, View] | None = None  # of the session behind it
         self._marks: tuple[Mark, ...] = ()
@@ -175,6 +180,7 @@ class ChartScene(QGraphicsObject):
         fine = recorder.view(frame.start, frame.end, _FINE)
         seconds = min(frame.end, recorder.duration) - max(frame.start, 0.0)
         few = min(max(int(seconds / _CALM), _FEW), _COARSE)
+        few = self._with_enough(few, fine)
         self._views = (fine, recorder.view(frame.start, frame.end, few))
         self._ghosts = None
         if ghost is not None and ghost is not recorder:
@@ -182,6 +188,17 @@ class ChartScene(QGraphicsObject):
             self._ghosts = behind, ghost.view(frame.start, frame.end, few)
         self._recorder, self._marks = recorder, recorder.marks
         self._draw(calm=calm)
+
+    def _with_enough(self, bins: int, view: View) -> int:
+        """Return how many bins percentiles and rates of `view` are drawn in, `bins` at most: fewer
+        where few operations are done, and not at once more again."""
+        operations = float(np.nansum(view.lines["throughput"]) * view.bin)
+        if operations < _ENOUGH:
+            return bins
+        wanted = math.log(_ENOUGH * bins / operations, 4)
+        more, less = math.ceil(wanted), math.ceil(wanted + 0.5)  # twice as many allow narrower ones
+        self._merged = min(max(more, min(self._merged, less), 0), _MOST_MERGED)
+        return max(bins >> (2 * self._merged), _LEAST)
 
     def show_nothing(self, frame: Frame) -> None:
         """Draw empty charts and a hint."""

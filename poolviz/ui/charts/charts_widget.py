@@ -132,8 +132,7 @@ class ChartsWidget(QWidget):
             self.expanded = None
         if self._canvas is None:
             return
-        names = (self.expanded,) if self.expanded else self.choice.names
-        self._canvas.chart_scene.show_charts(names)
+        self._canvas.chart_scene.show_charts(self.shown)
         self._canvas.setMinimumHeight(round(self._canvas.chart_scene.least_height))
         self._pointer = None
         self._redraw()
@@ -221,6 +220,11 @@ class ChartsWidget(QWidget):
 
     def _make_canvas(self) -> None:
         _ = self.canvas
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names of the charts that are shown: those that are chosen, or the expanded one."""
+        return (self.expanded,) if self.expanded else self.choice.names
 
     @property
     def following(self) -> bool:

@@ -42,7 +42,7 @@ class Fairness(Chart):
     share = 0.26
     least = 84.0
     timed = False
-    topic = "throughput"
+    topic = "fairness"
 
     def build(self) -> None:
         """Begin without clients."""

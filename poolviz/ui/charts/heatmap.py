@@ -36,7 +36,7 @@ class Heatmap(DetailedChart):
     subtitle = tr_noop("ms, log")
     share = 0.3
     least = 90.0
-    topic = "wait_time"
+    topic = "heatmap"
 
     def build(self) -> None:
         """Begin without a picture."""

@@ -16,7 +16,7 @@ class Opened(LinesChart):
     title = tr_noop("Opened and closed")
     subtitle = tr_noop("connections/s")
     share = 0.2
-    topic = "connections"
+    topic = "opened_chart"
     colours: ClassVar[dict[str, str]] = {tr_noop("opened"): "used", tr_noop("closed"): "wait"}
     unit = "/s"
 

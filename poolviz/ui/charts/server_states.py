@@ -34,7 +34,7 @@ class ServerStates(DetailedChart):
     subtitle = tr_noop("hatched: held but not working")
     share = 0.3
     least = 90.0
-    topic = "connections"
+    topic = "server_view"
 
     def build(self) -> None:
         """Create the areas back to front, what is held over them, and the line."""

@@ -23,7 +23,7 @@ class Throughput(Chart):
 
     title = tr_noop("Throughput")
     subtitle = tr_noop("operations/s; errors as bars")
-    topic = "throughput"
+    topic = "throughput_chart"
     share = 0.24
 
     def build(self) -> None:

@@ -13,6 +13,7 @@ from poolviz.ui.charts.axes import (
     CalmRange,
     Floats,
     Frame,
+    bridged,
     decades,
     highest,
     latest,
@@ -27,6 +28,7 @@ _LOWEST, _EMPTY = -3.0, (-1.0, 2.0)  # powers of ten, of milliseconds
 _LEAST_DECADES = 2.0
 _LATEST = 1.0
 _HEADROOM = 0.15
+_BRIDGED = 10.0  # seconds without a wait over which curves go on: few operations leave bins empty
 
 
 class Wait(Chart):
@@ -34,7 +36,7 @@ class Wait(Chart):
 
     title = tr_noop("Wait to acquire")
     subtitle = tr_noop("ms, log")
-    topic = "wait_time"
+    topic = "wait_chart"
     share = 0.28
 
     def build(self) -> None:
@@ -59,8 +61,8 @@ class Wait(Chart):
         self._set_scale()
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
-        """Draw logarithms of milliseconds, with a gap where nothing was acquired."""
-        powers = {share: _power(view.lines[f"wait_{share}"]) for share in _SHARES}
+        """Draw logarithms of milliseconds, with a gap where nothing was acquired for long."""
+        powers = {share: _powers_of(share, view) for share in _SHARES}
         for share, curve in self._lines.items():
             curve.setVisible(self.shown(share))
             curve.setData(x, powers[share])
@@ -107,9 +109,6 @@ class Wait(Chart):
 
 
 def _powers_of(share: str, view: View) -> Floats:
-    return _power(view.lines[f"wait_{share}"])
-
-
-def _power(seconds: Floats) -> Floats:
-    powers: Floats = np.log10(np.maximum(seconds * 1e3, 10**_LOWEST))
-    return powers
+    """Return a percentile as powers of ten of milliseconds, without short gaps."""
+    powers: Floats = np.log10(np.maximum(view.lines[f"wait_{share}"] * 1e3, 10**_LOWEST))
+    return bridged(view.t, powers, _BRIDGED)

@@ -22,8 +22,8 @@ from poolviz.sessions.export.registry import exporters
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.to_scenario import to_draft
 from poolviz.system.files import write_text
-from poolviz.ui.charts.axes import Frame
 from poolviz.ui.charts.by_name import CHARTS
+from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.session.controller import Controller
 from poolviz.ui.session.notices import Notice, Weight, sentence_of
 from poolviz.ui.toolbar.export_strip import ExportStrip
@@ -31,13 +31,14 @@ from poolviz.ui.toolbar.export_strip import ExportStrip
 _FOLDER = "export/folder"
 _KEYS = {".png": "Ctrl+E", ".poolviz": "Ctrl+S"}
 _GRAPHS, _SCENARIO = ".png", ".toml"
+_USUAL, _ALL, _SHOWN = "", "all", "shown"  # choices of charts, beside the name of a single one
 _LABELS = {_SCENARIO: tr_noop("Save as scenario")}
 
 
 class ExportMenu(QMenu):
     """Asks for a path and has a process write the file, one after the other. Emits a sentence for
-    each step; `strip` shows what is being written. `visible` returns the part of the session that
-    the charts show."""
+    each step; `strip` shows what is being written. `charts` show a part of the session, and are
+    those that the user has chosen."""
 
     wrote = Signal(str)
     failed = Signal(object)  # a Notice
@@ -47,10 +48,10 @@ class ExportMenu(QMenu):
         controller: Controller,
         settings: QSettings,
         parent: QWidget,
-        visible: Callable[[], Frame],
+        charts: ChartsWidget,
     ) -> None:
         super().__init__(parent)
-        self._visible = visible
+        self._shown_charts = charts
         self._running: list[ExportProcess] = []
         self.strip = ExportStrip(parent)
         self.strip.cancelled.connect(self._cancel)
@@ -76,16 +77,17 @@ class ExportMenu(QMenu):
     def scope(self) -> Scope:
         """What is exported, as it is chosen now."""
         chosen = self.charts.checkedAction()
-        name = str(chosen.data()) if chosen is not None else ""
-        charts = (name,) if name else ()
-        if not self.only_visible.isChecked():
+        name = str(chosen.data()) if chosen is not None else _USUAL
+        several = {_USUAL: (), _ALL: PICTURE, _SHOWN: self._shown_charts.shown}
+        charts = several.get(name, (name,))
+        if name != _SHOWN and not self.only_visible.isChecked():
             return Scope(anonymous=self.anonymous.isChecked(), charts=charts)
-        frame = self._visible()
+        frame = self._shown_charts.frame
         return Scope(max(frame.start, 0.0), frame.end, self.anonymous.isChecked(), charts)
 
     def _chart_choice(self) -> QActionGroup:
-        """Add the menu in which one chart or all are chosen for pictures and reports. Its title
-        says which."""
+        """Add the menu in which charts are chosen for pictures and reports: the usual, all, one
+        alone, or what the window shows, which is also of that time alone. Its title says which."""
         menu = self.choice
         self.addMenu(menu)
         group = QActionGroup(self)
@@ -94,10 +96,16 @@ class ExportMenu(QMenu):
                 tr("Charts in pictures and reports: {words}", words=action.text())
             )
         )
-        for name in ("", *PICTURE):
-            action = menu.addAction(
-                tr("{chart} alone", chart=tr(CHARTS[name].title)) if name else tr("All")
-            )
+        several = {
+            _USUAL: tr("The usual ones"),
+            _SHOWN: tr("As the window shows"),
+            _ALL: tr("All"),
+        }
+        for name in (*several, *PICTURE):
+            words = several.get(name) or tr("{chart} alone", chart=tr(CHARTS[name].title))
+            action = menu.addAction(words)
+            if name == _SHOWN:
+                action.setToolTip(tr("The charts and the part of the session that are shown now."))
             action.setData(name)
             action.setCheckable(True)
             group.addAction(action)

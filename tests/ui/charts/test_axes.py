@@ -14,6 +14,7 @@ from poolviz.ui.charts.axes import (
     CalmRange,
     Frame,
     ago,
+    bridged,
     clock,
     decades,
     lasting,
@@ -45,6 +46,17 @@ def test_names_stay_inside_where_there_is_room(wanted: list[float], gap: float) 
     found = spread(wanted, gap, 0, 300)
     assert min(found) >= -1e-6
     assert max(found) <= 300 + 1e-6
+
+
+def test_short_gaps_are_bridged_and_long_ones_and_the_ends_stay() -> None:
+    nan = math.nan
+    times = np.array([0.0, 1, 2, 3, 4, 5, 30, 31, 32])
+    values = np.array([nan, 1, nan, nan, 4, nan, nan, 2, nan])
+    found = bridged(times, values, 10)
+    assert found[2:4].tolist() == [2, 3]
+    assert np.isnan(found[[0, 5, 6, 8]]).all()
+    assert found[[1, 4, 7]].tolist() == [1, 4, 2]
+    assert np.isnan(bridged(times[:2], values[:2], 10)[0])
 
 
 def test_names_that_have_room_stay_where_they_are_wanted() -> None:

@@ -147,6 +147,24 @@ def test_nothing_is_drawn_where_no_wait_was_counted(
     assert seen == [True, False, True]
 
 
+def test_waits_of_few_operations_are_one_curve_without_spikes(
+    charts: ChartsWidget, recorder: Recorder
+) -> None:
+    slow, quick = (Tick(waits=(wait,), operations=1) for wait in (0.05, 0.0001))
+    charts.set_recorder(fed(recorder, *[slow, *[Tick()] * 19, quick, *[Tick()] * 19] * 30))
+    chart = charts.canvas.chart_scene.by_name["wait"]
+    image = painted(charts)
+    top, bottom = int(chart.pos().y() + chart.plot.top()), int(chart.pos().y() + 150)
+    columns = [int(chart.x_of(-seconds / 10)) for seconds in range(60, 540)]
+    assert all(
+        any(image.pixelColor(x, y).lightness() < 150 for y in range(top, bottom)) for x in columns
+    )
+    _, view = charts.canvas.chart_scene._views or (None, None)
+    assert view is not None
+    p95 = view.lines["wait_p95"][2:-2]
+    assert (p95 > 0.01).all()
+
+
 def test_one_error_among_thousands_of_operations_is_seen(
     charts: ChartsWidget, recorder: Recorder
 ) -> None:

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from poolviz.help.licences import licences
 from poolviz.help.topics import find, topics
+from poolviz.ui.charts.by_name import CHARTS
 from poolviz.ui.dialogs.help import HelpDialog
 from poolviz.ui.help_places import topic_of
 from poolviz.ui.window import Window
@@ -43,7 +44,8 @@ def heading(dialog: HelpDialog) -> str:
 def test_every_chart_figure_and_control_has_a_topic(qtbot: QtBot, window: Window) -> None:
     until(qtbot, window.charts.canvas.isVisible)
     asked = {tile.name: topic_of(tile) for tile in window.tiles.all}
-    asked |= {chart.title: chart.topic for chart in window.charts.canvas.chart_scene.charts}
+    asked |= {name: chart.topic for name, chart in CHARTS.items()}
+    assert len({chart.topic for chart in CHARTS.values()}) == len(CHARTS), "one of its own for each"
     panel = window.panel
     asked |= {key: topic_of(row) for key, row in {**panel._made, **panel.faults.rows}.items()}
     asked |= {key: topic_of(button) for key, button in panel.faults.buttons.items()}
@@ -85,7 +87,7 @@ def test_what_is_this_takes_the_next_click_alone(qtbot: QtBot, window: Window) -
     QTest.mouseClick(canvas.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert QGuiApplication.overrideCursor() is None
     dialog = help_of(qtbot, window)
-    until(qtbot, lambda: heading(dialog) == "Wait time")
+    until(qtbot, lambda: heading(dialog) == "The chart of waits")
     dialog.close()
     QTest.mouseClick(window.toolbar.menu_button, Qt.MouseButton.LeftButton, delay=0)
     until(qtbot, lambda: QApplication.activePopupWidget() is not None)
@@ -119,7 +121,7 @@ def test_the_menu_of_a_figure_and_of_a_chart_opens_its_topic(qtbot: QtBot, windo
     place = canvas.mapFromScene(throughput.sceneBoundingRect().center())
     for widget, at, title in (
         (window.tiles.active, QPoint(20, 20), "Connections in use (active)"),
-        (canvas.viewport(), place, "Throughput"),
+        (canvas.viewport(), place, "The chart of throughput"),
     ):
         context_menu(widget, at)
         until(qtbot, lambda: isinstance(QApplication.activePopupWidget(), QMenu))

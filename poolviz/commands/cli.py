@@ -150,10 +150,21 @@ def run_command_line(arguments: list[str]) -> int:
     except click.exceptions.Abort:
         return INTERRUPTED
     except click.NoSuchOption as error:
-        near = " or ".join(error.possibilities or ())
+        *others, last = error.possibilities or ("",)
+        near = tr("{others} or {last}", others=", ".join(others), last=last) if others else last
         path = error.ctx.command_path if error.ctx is not None else "poolviz"
-        hint = f"perhaps {near} is meant" if near else f"`{path} --help` lists them"
-        _complain(f"There is no option {error.option_name}: {hint}.")
+        hint = (
+            tr("perhaps {names} is meant", names=near)
+            if near
+            else tr("`{path} --help` lists them", path=path)
+        )
+        _complain(
+            tr(
+                "There is no option {option_name}: {hint}.",
+                option_name=error.option_name,
+                hint=hint,
+            )
+        )
         return error.exit_code
     except click.ClickException as error:
         _complain(f"{error.format_message().rstrip('.')}.")

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from poolviz.language import tr
+from poolviz.language import tr, trn
 from poolviz.model.errors import ServerError
 from poolviz.model.version import VERSION
 from poolviz.pools.registry import listings
@@ -86,7 +86,13 @@ def as_text(findings: list[Finding]) -> str:
             lines.append(tr("    needed for {needed_for}", needed_for=each.needed_for))
             lines += [f"    {each.do}"] if each.do else []
     missing = sum(1 for each in findings if each.state == MISSING)
-    return "\n".join([*lines, "", f"{missing} missing." if missing else "Nothing is missing."])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            trn("{n} missing.", "{n} missing.", missing) if missing else tr("Nothing is missing."),
+        ]
+    )
 
 
 def server_as_json(found: Diagnosis) -> str:
@@ -135,7 +141,7 @@ def _python() -> Finding:
         what="Python",
         state=FINE,  # an older one wouldn't have come this far
         found=f"{platform.python_version()}{own}",
-        needed_for="everything",
+        needed_for=tr("everything"),
     )
 
 
@@ -197,7 +203,7 @@ def _fonts() -> Finding:
     return Finding(
         what=tr("Fonts of the system"),
         state=FINE if found else OPTIONAL,
-        found="installed" if found else tr("none is installed"),
+        found=tr("installed") if found else tr("none is installed"),
         needed_for=tr("letters that poolviz' own font, Inter, doesn't have"),
         do="" if found else install_command(_FONTS),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from poolviz.commands import options
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.sessions.export.exporter import NAMES
 
@@ -56,7 +57,7 @@ def command(
     scope = Scope(start_s, end_s, anonymous, charts)
     scope.check()
     exports = check_exports(files, tidy=tidy, charts=scope.charts)
-    words = f"Writing {', '.join(path.name for path in files)}"
+    words = tr("Writing {files}", files=", ".join(path.name for path in files))
     with (
         Recorder.open(session, member) as recorder,
         wiped_by_signals(),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.system import logs
 
@@ -85,7 +86,7 @@ def _names_of_charts(
 ) -> tuple[str, ...]:
     names = [name.strip() for text in texts for name in text.split(",")]
     if texts and not any(names):
-        raise InputError("--charts takes names of charts, separated by commas.")
+        raise InputError(tr("--charts takes names of charts, separated by commas."))
     return tuple(dict.fromkeys(filter(None, names)))
 
 
@@ -126,5 +127,12 @@ def assignment(text: str, option: str) -> tuple[str, str]:
     """Return the key and the value of `KEY=VALUE`; InputError where `text` isn't that."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"{option} {text}: it takes KEY=VALUE, such as {_EXAMPLES[option]}.")
+        raise InputError(
+            tr(
+                "{option} {text}: it takes KEY=VALUE, such as {examples}.",
+                option=option,
+                text=text,
+                examples=_EXAMPLES[option],
+            )
+        )
     return key.strip(), value.strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from poolviz.commands import options
+from poolviz.language import in_users_language
 
 
 @click.command(short_help="List the scenarios that poolviz brings along.")
@@ -20,4 +21,6 @@ def command(as_json: bool) -> None:
         listed = [{"name": p.name, "title": p.title, "watch": p.watch} for p in known]
         click.echo(msgspec.json.format(msgspec.json.encode({"presets": listed})).decode())
     else:
-        click.echo("\n\n".join(f"{p.name}\n  {p.title}. {p.watch.get('en', '')}" for p in known))
+        click.echo(
+            "\n\n".join(f"{p.name}\n  {p.title}. {in_users_language(p.watch)}" for p in known)
+        )

@@ -16,7 +16,7 @@ from poolviz.commands.drafts import draft_from, with_options, with_own_pool
 from poolviz.language import number, tr, trn
 from poolviz.model.errors import InputError
 from poolviz.model.messages import Report
-from poolviz.model.parameters import parse_seconds, show_seconds
+from poolviz.model.parameters import parse_seconds, shown_time
 from poolviz.runs.request import RunRequest
 from poolviz.runs.run import Run
 from poolviz.runs.runner import Runner
@@ -259,7 +259,7 @@ def _cells(point: Point, said: Predicted | None) -> tuple[str, ...]:
         number(point.connections),
         number(rate.value or 0.0, ",.0f"),
         interval,
-        "–" if wait is None else show_seconds(wait),
+        "–" if wait is None else shown_time(wait),
         "–" if said is None else number(said.throughput_per_s, ",.0f"),
         number(point.used_mean, ".1f"),
         number(point.failures),

@@ -78,9 +78,11 @@ def _reset_settings(file: Path | None, dsn: str | None) -> int:
     from poolviz.system.qt_libraries import qt_error  # noqa: PLC0415 - not for --help
 
     if file is not None or dsn is not None:
-        raise InputError("--reset-settings stands alone: it opens no window.")
+        raise InputError(tr("--reset-settings stands alone: it opens no window."))
     if error := qt_error():
-        raise InputError(f"Qt, which keeps the settings, can't be loaded ({error}).")
+        raise InputError(
+            tr("Qt, which keeps the settings, can't be loaded ({error}).", error=error)
+        )
     from poolviz.ui import app  # noqa: PLC0415 - as above
 
     click.echo(app.reset_settings())

@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from poolviz.engine.load_generator_monitor import LoadGeneratorMonitor
 from poolviz.engine.pool_calls import PoolBlocked, Problem
+from poolviz.language import tr, trn
 from poolviz.load.arrival_schedule import ArrivalSchedule
 from poolviz.load.behaviour import Behaviour
 from poolviz.load.client_faults import ClientFaults
@@ -70,8 +71,12 @@ class ClientEvents:
         place = place_of_error(error)
         self._on_problem(
             "clients",
-            f"Client {behaviour.number} was ended by {sentence_part(error)}"
-            f"{f' ({place})' if place else ''}, and was started again.",
+            tr(
+                "Client {number} was ended by {error}{where}, and was started again.",
+                number=behaviour.number,
+                error=sentence_part(error),
+                where=f" ({place})" if place else "",
+            ),
         )
 
     def ended(self, number: int) -> None:
@@ -299,9 +304,14 @@ class ClientGroup(ABC, Generic[_Client]):
                     _logger.info("a client can't be started", exc_info=True)
                     self._on_problem(
                         _START,
-                        f"{len(clients) - place} of {len(self._working)} clients can't be started "
-                        f"({sentence_part(error)}), and the run goes on without them: the system "
-                        "allows no more threads. They are started once it does.",
+                        tr(
+                            "{clients} of {working} clients can't be started ({error}), and the "
+                            "run goes on without them: the system allows no more threads. They "
+                            "are started once it does.",
+                            clients=len(clients) - place,
+                            working=len(self._working),
+                            error=sentence_part(error),
+                        ),
                     )
                 return place
         if self._too_few:
@@ -335,11 +345,19 @@ class ClientGroup(ABC, Generic[_Client]):
         remaining = self._remaining()
         if not remaining:
             return
-        places = [f" Client {c.behaviour.number} is at {c.place}." for c in remaining if c.place]
+        places = [
+            tr(" Client {number} is at {place}.", number=c.behaviour.number, place=c.place)
+            for c in remaining
+            if c.place
+        ]
         self._on_problem(
             "stop",
-            f"{len(remaining)} {'client' if len(remaining) == 1 else 'clients'} didn't end, "
-            f"whatever was tried.{''.join(places[:1])}",
+            trn(
+                "{n} client didn't end, whatever was tried.{places}",
+                "{n} clients didn't end, whatever was tried.{places}",
+                len(remaining),
+                places="".join(places[:1]),
+            ),
         )
 
     def _give_up_closing(self, error: PoolBlocked) -> None:
@@ -354,7 +372,10 @@ class ClientGroup(ABC, Generic[_Client]):
         _logger.info("%s failed", what, exc_info=error)
         place = place_of_error(error)
         where = f" ({place})" if place else ""
-        self._on_problem("stop", f"{what} raised {sentence_part(error)}{where}.")
+        self._on_problem(
+            "stop",
+            tr("{what} raised {error}{where}.", what=what, error=sentence_part(error), where=where),
+        )
 
 
 def _has_events(client: GroupClient) -> bool:

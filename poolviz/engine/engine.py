@@ -30,6 +30,7 @@ from poolviz.engine.run_time import RunTime
 from poolviz.engine.sample_maker import SampleMaker
 from poolviz.engine.task_client_group import TaskClientGroup
 from poolviz.engine.thread_client_group import ThreadClientGroup
+from poolviz.language import tr
 from poolviz.model.error_text import sentence_part
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import (
@@ -136,7 +137,12 @@ class Engine:
                     failed = True
                     sentence = sentence_part(error)
                     self._commands.put(
-                        FailRun(f"The run was ended because it couldn't be recorded: {sentence}.")
+                        FailRun(
+                            tr(
+                                "The run was ended because it couldn't be recorded: {sentence}.",
+                                sentence=sentence,
+                            )
+                        )
                     )
             if isinstance(report, RunEnded):
                 return
@@ -151,14 +157,18 @@ class Engine:
             over_for = self._run_time.over_for
             if over_for > _END_LIMIT:
                 place = place_of_thread(self._threads[0].ident)
-                where = f" It is at {place}." if place else ""
+                where = tr(" It is at {place}.", place=place) if place else ""
                 _logger.error("the run doesn't end; the control thread is at %s", place)
-                failure = f"The run didn't end within {_END_LIMIT:g} s and was given up.{where}"
+                failure = tr(
+                    "The run didn't end within {limit:g} s and was given up.{where}",
+                    limit=_END_LIMIT,
+                    where=where,
+                )
                 self._reports.put(RunEnded(0, failure, 1))
                 return
             if over_for > _END_SLOW and not reported:
                 reported = True
-                self.report_problem("stop", "The end of the run takes long.")
+                self.report_problem("stop", tr("The end of the run takes long."))
 
     def _control(self) -> None:
         try:
@@ -257,4 +267,7 @@ class Engine:
             _logger.info("the pool failed", exc_info=error)
             return pool_raised(error, secrets)
         _logger.error("the run failed", exc_info=error)
-        return f"The engine failed, which is a fault of poolviz: {sentence_part(error, secrets)}."
+        return tr(
+            "The engine failed, which is a fault of poolviz: {error}.",
+            error=sentence_part(error, secrets),
+        )

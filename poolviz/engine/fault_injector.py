@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from time import perf_counter
 
+from poolviz.language import tr
 from poolviz.load.client_faults import ClientFaults
 from poolviz.load.faults import FAULTS, Fault
 from poolviz.model.error_text import sentence_part
@@ -88,7 +89,7 @@ class RunFaultContext:
 
     def _server(self) -> FaultInjection:
         if self._injection is None:
-            raise ServerError("SQLite has no server that a fault could be injected into.")
+            raise ServerError(tr("SQLite has no server that a fault could be injected into."))
         return self._injection
 
 
@@ -115,7 +116,7 @@ class FaultInjector:
         """Return why a fault can't be injected now, in a sentence: it is still in progress."""
         before = self._threads.get(key)
         if before is not None and before.is_alive():
-            return f"{key} is still in progress: wait until it is over."
+            return tr("{key} is still in progress: wait until it is over.", key=key)
         return ""
 
     def server_restarted(self) -> None:
@@ -141,7 +142,7 @@ class FaultInjector:
         try:
             thread.start()
         except RuntimeError as error:
-            return f"{key} can't be injected: {error}."
+            return tr("{key} can't be injected: {error}.", key=key, error=error)
         self._threads[key] = thread
         return ""
 
@@ -159,7 +160,11 @@ class FaultInjector:
             self._fail(key, str(error))
         except BaseException as error:
             _logger.exception("fault %s failed", key)
-            sentence = f"{key} failed, which is a fault of poolviz: {sentence_part(error)}."
+            sentence = tr(
+                "{key} failed, which is a fault of poolviz: {error}.",
+                key=key,
+                error=sentence_part(error),
+            )
             self._fail(key, sentence)
         else:
             if key in self._failed:

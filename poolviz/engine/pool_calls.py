@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 from poolviz.engine.run_time import RunTime
+from poolviz.language import tr
 from poolviz.model.errors import PoolvizError
 from poolviz.pools.custom.places import Place, place_of_thread
 
@@ -36,8 +37,19 @@ class PoolBlocked(PoolvizError):
     exit_status = 1
 
     def __init__(self, what: str, seconds: float, place: Place | None) -> None:
-        where = f"It is at {place}." if place is not None else "Does the server answer?"
-        super().__init__(f"{what} hasn't returned within {seconds:.1f} s. {where}")
+        where = (
+            tr("It is at {place}.", place=place)
+            if place is not None
+            else tr("Does the server answer?")
+        )
+        super().__init__(
+            tr(
+                "{what} hasn't returned within {seconds:.1f} s. {where}",
+                what=what,
+                seconds=seconds,
+                where=where,
+            )
+        )
 
 
 class Patience:
@@ -78,7 +90,9 @@ class Patience:
             if limit is None and now - began >= _SLOW and not reported:
                 reported = True
                 sentence = str(PoolBlocked(what, now - began, place()))
-                self._on_problem(_TOPIC, f"{sentence} Changes of the run wait for it.")
+                self._on_problem(
+                    _TOPIC, tr("{sentence} Changes of the run wait for it.", sentence=sentence)
+                )
         if reported:
             self._on_problem(_TOPIC, "")
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from time import perf_counter
 
+from poolviz.language import tr
 from poolviz.model.error_text import sentence_part
 from poolviz.model.sample import ReportedCounts
 from poolviz.pools.custom.places import place_of_error, place_of_thread
@@ -68,8 +69,14 @@ class PoolCounts:
         except queue.Empty:
             if waited > _SLOW and not self._failed:
                 place = place_of_thread(thread.ident)
-                where = f" It is at {place}." if place else ""
-                self._tell(f"The pool's own counts haven't come for {_SLOW:g} s.{where}")
+                where = tr(" It is at {place}.", place=place) if place else ""
+                self._tell(
+                    tr(
+                        "The pool's own counts haven't come for {slow:g} s.{where}",
+                        slow=_SLOW,
+                        where=where,
+                    )
+                )
             return _NO_COUNTS
         self._asked_at = None
         if waited > _OLD:
@@ -85,11 +92,17 @@ class PoolCounts:
         _logger.info("the pool's counts can't be read", exc_info=error)
         place = place_of_error(error)
         where = f" ({place})" if place else ""
-        self._tell(f"The pool's own counts can't be read: {sentence_part(error)}{where}.")
+        self._tell(
+            tr(
+                "The pool's own counts can't be read: {error}{where}.",
+                error=sentence_part(error),
+                where=where,
+            )
+        )
 
     def _tell(self, sentence: str) -> None:
         self._failed = True
-        self._on_problem(f"{sentence} The run goes on without them.")
+        self._on_problem(tr("{sentence} The run goes on without them.", sentence=sentence))
 
     def _answer(self) -> None:
         """The thread's."""

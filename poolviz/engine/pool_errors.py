@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from poolviz.language import tr
 from poolviz.model.error_text import sentence_part
 from poolviz.model.errors import PoolvizError
 from poolviz.pools.custom.places import place_of_error
@@ -22,4 +23,8 @@ def pool_raised(error: BaseException, passwords: Collection[str] = ()) -> str:
     """Return the sentence for an error of the user's own pool: what it raised, and where."""
     place = place_of_error(error)
     where = f" ({place})" if place is not None else ""
-    return f"The pool raised {sentence_part(error, passwords)}{where}."
+    return tr(
+        "The pool raised {error}{where}.",
+        error=sentence_part(error, passwords),
+        where=where,
+    )

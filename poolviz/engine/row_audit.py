@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from poolviz.language import tr
 from poolviz.load.statements import statement_class
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import Rows
@@ -44,5 +45,5 @@ class RowAudit:
         try:
             return count_rows(self._conninfo, seconds)
         except PoolvizError as error:
-            self._on_problem(f"The rows that clients add can't be counted. {error}")
+            self._on_problem(tr("The rows that clients add can't be counted. {error}", error=error))
             return None

@@ -20,6 +20,7 @@ from poolviz.engine.run_time import RunTime
 from poolviz.engine.sampler import Sampler
 from poolviz.engine.server_monitor import ServerMonitor
 from poolviz.engine.server_room import ServerRoom
+from poolviz.language import tr
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import check_load, settings_for
 from poolviz.model.dialect import dialect_of
@@ -143,8 +144,10 @@ class Run:
             ready=lambda: reports.qsize() < _MOST_WAITING,
             on_failure=lambda error: commands.put(
                 FailRun(
-                    "The run was ended because no sample could be taken: "
-                    f"{sentence_part(error, passwords(start.conninfo))}."
+                    tr(
+                        "The run was ended because no sample could be taken: {error}.",
+                        error=sentence_part(error, passwords(start.conninfo)),
+                    )
                 )
             ),
             on_no_counts=lambda sentence: self._report_problem("counts", sentence),

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from poolviz.language import tr
 from poolviz.model.error_text import sentence_part
 from poolviz.model.sample import ServerView
 from poolviz.servers.dispatch import monitor_for
@@ -59,8 +60,10 @@ class ServerMonitor:
         except BaseException as error:
             _logger.exception("the server monitor ended")
             self._on_problem(
-                f"The server's own view is missing, which is a fault of poolviz: "
-                f"{sentence_part(error)}."
+                tr(
+                    "The server's own view is missing, which is a fault of poolviz: {error}.",
+                    error=sentence_part(error),
+                )
             )
 
     def _watch(self, monitor: Monitor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from poolviz.language import trn
 from poolviz.model.sample import Sample
 
 _CALM = 5  # of the server's views, a second each, after which a lack is over
@@ -30,14 +31,17 @@ class ServerRoom:
         self._calm = 0 if more > view.free else self._calm + 1
         if more > view.free and not self._warned:
             self._warned = True
-            hold = f"Other programs hold {_connections(view.others)} of the server"
             self._on_problem(
-                f"{hold}: {view.free} more can be opened, and the pool may want {more}."
+                trn(
+                    "Other programs hold {n} connection of the server: {free} more can be opened, "
+                    "and the pool may want {more}.",
+                    "Other programs hold {n} connections of the server: {free} more can be opened, "
+                    "and the pool may want {more}.",
+                    view.others,
+                    free=view.free,
+                    more=more,
+                )
             )
         elif self._warned and self._calm >= _CALM:
             self._warned = False
             self._on_problem("")
-
-
-def _connections(count: int) -> str:
-    return f"{count} connection{'' if count == 1 else 's'}"

@@ -24,6 +24,7 @@ from poolviz.engine.load_generator_monitor import LoadGeneratorMonitor
 from poolviz.engine.meter import ConnectionEventBuffer
 from poolviz.engine.pool_calls import Patience, PoolBlocked, Problem
 from poolviz.engine.task_client import TaskClient
+from poolviz.language import tr
 from poolviz.load.behaviour import Behaviour
 from poolviz.model.parameters import Value
 from poolviz.model.sample import ReportedCounts
@@ -65,7 +66,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
         self._thread.start()
         try:
             self._pool: TaskPool = self._on_loop(
-                "Opening the pool",
+                tr("Opening the pool"),
                 _open(kind, conninfo, connections, limits, connect),
                 OPEN_LIMIT,
                 lambda: connections.opened_so_far,
@@ -80,7 +81,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
         async def set_load() -> None:
             self._set_load(load, self._new_client)
 
-        self._on_loop("The event loop", set_load())
+        self._on_loop(tr("The event loop"), set_load())
 
     def complete(self) -> None:
         """Start clients in place of those that ended."""
@@ -88,7 +89,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
         async def complete() -> None:
             self._complete(self._new_client)
 
-        self._on_loop("The event loop", complete())
+        self._on_loop(tr("The event loop"), complete())
 
     def load_monitor(self) -> LoadGeneratorMonitor:
         """Return a monitor whose timers run on the loop."""
@@ -100,7 +101,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
         async def follow_shape() -> None:
             self._follow_shape()
 
-        self._on_loop("The event loop", follow_shape())
+        self._on_loop(tr("The event loop"), follow_shape())
 
     def set_stuck(self, clients: int) -> None:
         """Let that many clients keep their connection."""
@@ -108,11 +109,11 @@ class TaskClientGroup(ClientGroup[TaskClient]):
         async def set_stuck() -> None:
             self._set_stuck(clients)
 
-        self._on_loop("The event loop", set_stuck())
+        self._on_loop(tr("The event loop"), set_stuck())
 
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Apply `limits` to the pool."""
-        self._on_loop("Changing the pool's limits", self._pool.resize(limits))
+        self._on_loop(tr("Changing the pool's limits"), self._pool.resize(limits))
 
     def stop(self, cancel_statements: Callable[[], None]) -> None:
         """Stop every client. Those that wait for a connection are cancelled at once."""
@@ -120,7 +121,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
         for client in self._all:
             client.behaviour.stopping = True  # also where the loop is blocked and can't be asked
         try:
-            self._on_loop("The event loop", self._stop(cancel_statements), _STOP_LIMIT)
+            self._on_loop(tr("The event loop"), self._stop(cancel_statements), _STOP_LIMIT)
         except PoolBlocked as error:
             self._on_problem("stop", str(error))
         self._tell_remaining()
@@ -136,7 +137,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
             return True
 
         try:
-            if not self._on_loop("Closing the pool", close(), CLOSE_LIMIT + _END_LIMIT):
+            if not self._on_loop(tr("Closing the pool"), close(), CLOSE_LIMIT + _END_LIMIT):
                 _logger.info("the pool didn't close within %g s", CLOSE_LIMIT)
         except PoolBlocked as error:
             self._give_up_closing(error)
@@ -220,7 +221,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
                 return
             except (SystemExit, KeyboardInterrupt) as error:
                 # asyncio lets these out of the loop. The others need the loop.
-                self._tell_error("A task of the pool", error)
+                self._tell_error(tr("A task of the pool"), error)
 
     def _end_loop(self) -> None:
         async def cancel_all() -> None:
@@ -231,7 +232,7 @@ class TaskClientGroup(ClientGroup[TaskClient]):
                 await asyncio.wait(others, timeout=_END_LIMIT)
 
         with suppress(PoolBlocked):  # its thread ends with the process
-            self._on_loop("The event loop", cancel_all(), 2 * _END_LIMIT)
+            self._on_loop(tr("The event loop"), cancel_all(), 2 * _END_LIMIT)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_END_LIMIT)
         if not self._thread.is_alive():

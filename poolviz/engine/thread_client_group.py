@@ -17,6 +17,7 @@ from poolviz.engine.client_group import (
 from poolviz.engine.meter import ConnectionEventBuffer
 from poolviz.engine.pool_calls import Patience, PoolBlocked, PoolCalls, Problem
 from poolviz.engine.thread_client import ThreadClient
+from poolviz.language import tr
 from poolviz.load.behaviour import Behaviour
 from poolviz.model.parameters import Value
 from poolviz.model.sample import ReportedCounts
@@ -48,7 +49,7 @@ class ThreadClientGroup(ClientGroup[ThreadClient]):
         given = (connect,) if connect else ()  # which a class of the user's needn't take
         try:
             self._pool = self._calls.make(
-                "Opening the pool",
+                tr("Opening the pool"),
                 lambda: kind(conninfo, connections, limits, *given),
                 OPEN_LIMIT,
                 lambda: connections.opened_so_far,
@@ -75,7 +76,7 @@ class ThreadClientGroup(ClientGroup[ThreadClient]):
 
     def resize(self, limits: Mapping[str, Value]) -> None:
         """Apply `limits` to the pool."""
-        self._calls.make("Changing the pool's limits", lambda: self._pool.resize(limits))
+        self._calls.make(tr("Changing the pool's limits"), lambda: self._pool.resize(limits))
 
     def stop(self, cancel_statements: Callable[[], None]) -> None:
         """Stop every client; one that nothing else ends loses its socket."""
@@ -84,7 +85,7 @@ class ThreadClientGroup(ClientGroup[ThreadClient]):
         for client in self._all:
             client.behaviour.stopping = True
         # Before a client is woken that holds a connection: a caller would wait no longer for it.
-        self._try("Interrupting the pool's callers", self._pool.interrupt)
+        self._try(tr("Interrupting the pool's callers"), self._pool.interrupt)
         for client in self._all:
             client.leave()
         self._join(began + FINISH_UNTIL)
@@ -93,14 +94,14 @@ class ThreadClientGroup(ClientGroup[ThreadClient]):
                 cancel_statements()
                 self._join(began + until)
         if remaining := self._remaining():
-            self._try("Cutting off connections", lambda: _cut(remaining))
+            self._try(tr("Cutting off connections"), lambda: _cut(remaining))
         self._join(began + CUT_UNTIL)
         self._tell_remaining()
 
     def close(self) -> None:
         """Close the pool."""
         try:
-            self._calls.make("Closing the pool", self._pool.close, CLOSE_LIMIT)
+            self._calls.make(tr("Closing the pool"), self._pool.close, CLOSE_LIMIT)
         except PoolBlocked as error:
             self._give_up_closing(error)
         finally:

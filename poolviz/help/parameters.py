@@ -30,7 +30,7 @@ def settings() -> Iterator[Topic]:
             key,
             _in_words(key),
             Kind.LOAD,
-            (_about(parameter), *_given_by(f"--load {key}=VALUE", "load")),
+            (_about(parameter), *_given_by(tr("--load {key}=VALUE", key=key), "load")),
             see_also=_related(parameter, SETTINGS),
         )
 
@@ -52,7 +52,7 @@ def faults() -> Iterator[Topic]:
             (
                 _about(fault.parameter),
                 Section(paragraphs=(f"{lasts} {marks}",)),
-                *_given_by(f"--at SECONDS:{key}=VALUE", "[changes]"),
+                *_given_by(tr("--at SECONDS:{key}=VALUE", key=key), "[changes]"),
             ),
             see_also=tuple(other for other in FAULTS if other != key),
         )
@@ -61,7 +61,7 @@ def faults() -> Iterator[Topic]:
 def limits() -> Iterator[Topic]:
     """Yield a topic for each limit of any pool."""
     declared = [(pool, pool.id, pool.limits) for pool in POOLS.values()]
-    yield from _by_key(declared, Kind.LIMIT, "--limit {key}=VALUE", "limits")
+    yield from _by_key(declared, Kind.LIMIT, tr("--limit {key}=VALUE"), "limits")
 
 
 def connect_arguments() -> Iterator[Topic]:
@@ -71,7 +71,7 @@ def connect_arguments() -> Iterator[Topic]:
         for pool in POOLS.values()
         for server, arguments in pool.connect.items()
     ]
-    yield from _by_key(declared, Kind.CONNECT, "--connect {key}=VALUE", "connect")
+    yield from _by_key(declared, Kind.CONNECT, tr("--connect {key}=VALUE"), "connect")
 
 
 def pools() -> Iterator[Topic]:
@@ -130,7 +130,7 @@ def _uses(pool: type[Pool]) -> tuple[Item, ...]:
 
 def _line(parameter: Parameter, *, change: bool = True) -> Item:
     """Return the line of a pool's list on one of its parameters."""
-    usual = parameter.show(parameter.default) or tr("empty")
+    usual = parameter.shown(parameter.default) or tr("empty")
     does = tr(parameter.effect_help) if change else ""
     said = tr("{usual} by default.", usual=usual)
     return Item(parameter.key, f"{said} {tr(parameter.help)} {does}".strip(), parameter.key)
@@ -169,7 +169,7 @@ def _by_key(
 
 def _about(parameter: Parameter, heading: str = "", *, change: bool = False) -> Section:
     """Return what a parameter does, takes, and is by default."""
-    usual = parameter.show(parameter.default) or tr("none")
+    usual = parameter.shown(parameter.default) or tr("none")
     takes = tr(
         "It takes {allowed}; {usual} by default.", allowed=parameter.allowed(tr), usual=usual
     )

@@ -19,7 +19,7 @@ from poolviz.help.topic import Item, Kind, Section, Topic
 from poolviz.language import current_language, tr, tr_noop
 from poolviz.load.settings import SETTINGS
 from poolviz.model.figures import FIGURES, STATISTICS, Figure, figure_named
-from poolviz.model.parameters import either, show_seconds
+from poolviz.model.parameters import either, shown_time
 from poolviz.model.version import VERSION
 from poolviz.pools.custom.own_options import OWN_OPTIONS
 from poolviz.scenarios.draft import seconds_of
@@ -207,7 +207,7 @@ def _preset(preset: Preset, watch: str) -> Topic:
     draft = preset.draft
     changes = []
     for change in draft.changes:
-        at = show_seconds(seconds_of(change.get("at", 0)))
+        at = shown_time(seconds_of(change.get("at", 0)))
         done = ", ".join(f"{key} = {value}" for key, value in change.items() if key != "at")
         changes.append(Item(at, done))
     given = {**draft.limits, **draft.load}
@@ -248,7 +248,10 @@ def _formats() -> Iterator[Topic]:
             (
                 Section(paragraphs=tuple(paragraphs)),
                 Section(
-                    code=f"poolviz run … --out FILE{suffix}\npoolviz export SESSION FILE{suffix}"
+                    code=tr(
+                        "poolviz run … --out FILE{suffix}\npoolviz export SESSION FILE{suffix}",
+                        suffix=suffix,
+                    )
                 ),
             ),
             (name,),

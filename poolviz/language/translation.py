@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -110,6 +110,15 @@ def trn(one: str, many: str, n: int, /, **values: Any) -> str:
 def tr_noop(text: str, /) -> str:
     """Return `text` as it is: a declaration's, which `tr` translates when it is shown."""
     return text
+
+
+def in_users_language(texts: Mapping[str, str], /) -> str:
+    """Return the text in the language in use that `texts`, by language, has.
+
+    Otherwise the English one, otherwise any, and "" if there is none.
+    """
+    known = texts.get(current_language())
+    return known or texts.get(FALLBACK) or next(iter(texts.values()), "")
 
 
 def number(value: float, specification: str = ",", /) -> str:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
+from poolviz.language import tr_noop
 from poolviz.load.steps import Steps
 from poolviz.model.dialect import timeout_statements
 from poolviz.model.parameters import Choice, Number, Parameter
@@ -66,8 +67,10 @@ def of_threads(group: str) -> Choice:
         group=group,
         default=STATEMENT,
         choices=(STATEMENT,),
-        help="Where operations are interrupted: threads can't be cancelled, and so the server ends "
-        "their statements, by a statement timeout of 1 ms or more.",
+        help=tr_noop(
+            "Where operations are interrupted: threads can't be cancelled, and so the server ends "
+            "their statements, by a statement timeout of 1 ms or more."
+        ),
     )
 
 

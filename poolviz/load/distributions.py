@@ -19,6 +19,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import ClassVar, TextIO, TypeAlias
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import (
     Choice,
@@ -28,7 +29,7 @@ from poolviz.model.parameters import (
     Seconds,
     Value,
     parse_seconds,
-    show_seconds,
+    shown_time,
 )
 from poolviz.system.files import reason, resolved
 
@@ -249,7 +250,11 @@ def draw_of(what: str, settings: Mapping[str, Value]) -> Draw | None:
         return None
     if kind.uses_file and not file:
         raise InputError(
-            f"{what}_file is empty: {what}_distribution is {kind.name}, so name a file of times."
+            tr(
+                "{what}_file is empty: {what}_distribution is {name}, so name a file of times.",
+                what=what,
+                name=kind.name,
+            )
         )
     distribution = kind(mean, float(settings[f"{what}_spread"]), file)
     return None if distribution.nil else distribution.draw
@@ -257,7 +262,9 @@ def draw_of(what: str, settings: Mapping[str, Value]) -> Draw | None:
 
 def measured_times(file: str) -> array[float]:
     """Return the times in `file`, in seconds. Raises InputError, which names the wrong line."""
-    return read_column(file, _time, f"a time from 0 s to {show_seconds(_LONGEST)}")
+    return read_column(
+        file, _time, tr("a time from 0 s to {longest}", longest=shown_time(_LONGEST))
+    )
 
 
 def _time(text: str) -> float:
@@ -272,7 +279,7 @@ def _expanded(file: str) -> Path:
     try:
         return Path(file).expanduser()
     except RuntimeError as error:
-        raise InputError(f"{file} can't be read: {error}.") from None
+        raise InputError(tr("{file} can't be read: {error}.", file=file, error=error)) from None
 
 
 def read_column(file: str, parse: Callable[[str], float], takes: str) -> array[float]:
@@ -286,14 +293,26 @@ def read_column(file: str, parse: Callable[[str], float], takes: str) -> array[f
     try:
         status = path.stat()
         if not path.is_file():
-            raise InputError(f"{file} is not a file: name a file of numbers, one per line.")
+            raise InputError(
+                tr("{file} is not a file: name a file of numbers, one per line.", file=file)
+            )
         if status.st_size > _LARGEST:
-            raise InputError(f"{file} is too large: give a file of at most {_LARGEST >> 20} MB.")
+            raise InputError(
+                tr(
+                    "{file} is too large: give a file of at most {largest} MB.",
+                    file=file,
+                    largest=_LARGEST >> 20,
+                )
+            )
         return _read_column(path, (status.st_mtime_ns, status.st_size), parse, takes)
     except OSError as error:
-        raise InputError(f"{file} can't be read: {reason(error)}.") from None
+        raise InputError(
+            tr("{file} can't be read: {error}.", file=file, error=reason(error))
+        ) from None
     except (UnicodeDecodeError, csv.Error):
-        raise InputError(f"{file} is not a text or CSV file: each line takes {takes}.") from None
+        raise InputError(
+            tr("{file} is not a text or CSV file: each line takes {takes}.", file=file, takes=takes)
+        ) from None
 
 
 @lru_cache(maxsize=8)
@@ -311,11 +330,17 @@ def _read_column(
                 values.append(parse(cell))
             except ValueError:
                 if not first or cell[0] in "+-.0123456789":
-                    wrong = f"{path}, line {line} is {cell[:40]!r}: it takes {takes}."
+                    wrong = tr(
+                        "{path}, line {line} is {cell!r}: it takes {takes}.",
+                        path=path,
+                        line=line,
+                        cell=cell[:40],
+                        takes=takes,
+                    )
                     raise InputError(wrong) from None
             first = False
     if not values:
-        raise InputError(f"{path} is empty: each line takes {takes}.")
+        raise InputError(tr("{path} is empty: each line takes {takes}.", path=path, takes=takes))
     return values
 
 
@@ -335,4 +360,10 @@ def _first_cells(stream: TextIO) -> Iterator[tuple[int, str]]:
             yield line, cell
         line = rows.line_num + 1
     if stream.readline():
-        raise InputError(f"{stream.name} is too long: give a file of at most {_MOST:,} lines.")
+        raise InputError(
+            tr(
+                "{name} is too long: give a file of at most {most:,} lines.",
+                name=stream.name,
+                most=_MOST,
+            )
+        )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.load.arrivals import Arrivals
 from poolviz.load.cancellation import cancel_parameters, of_threads
 from poolviz.load.distributions import draw_of, time_parameters
@@ -187,13 +188,19 @@ def check_load(settings: Mapping[str, Value], dialect: str = POSTGRESQL) -> None
 
 def _check_cancellation(settings: Mapping[str, Value], dialect: str) -> None:
     if dialect == SQLITE and settings["cancel_share"]:
-        raise InputError("SQLite has no statement timeout: leave cancel_share at 0.")
+        raise InputError(tr("SQLite has no statement timeout: leave cancel_share at 0."))
 
 
 def _check_clients(settings: Mapping[str, Value]) -> None:
     clients, highest = int(settings["clients"]), shape_of(settings).highest
     if settings["arrivals"] == "closed" and clients * highest > MOST_CLIENTS:
         raise InputError(
-            f"clients is {clients} and shape = {settings['shape']} makes up to "
-            f"{clients * highest:.0f} of them: at most {MOST_CLIENTS} are allowed."
+            tr(
+                "clients is {clients} and shape = {settings} makes up to {highest:.0f} of them: "
+                "at most {most_clients} are allowed.",
+                clients=clients,
+                settings=settings["shape"],
+                highest=clients * highest,
+                most_clients=MOST_CLIENTS,
+            )
         )

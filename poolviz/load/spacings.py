@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import ClassVar
 
+from poolviz.language import tr
 from poolviz.load.distributions import read_column
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import (
@@ -114,7 +115,7 @@ class Replay(Spacing):
         file = str(settings["replay_file"])
         if not file:
             raise InputError(
-                "replay_file is empty: spacing is replay, so name a file of arrival times."
+                tr("replay_file is empty: spacing is replay, so name a file of arrival times.")
             )
         self._gaps = _recorded_gaps(file)
         self._pause = sum(self._gaps) / max(len(self._gaps) - 1, 1) or 1.0
@@ -185,7 +186,9 @@ def arrival_parameters() -> tuple[Parameter, ...]:
 
 def _recorded_gaps(file: str) -> array[float]:
     """Return the seconds between the arrivals in `file`, in order of time; the first one is 0."""
-    times = sorted(read_column(file, _moment, "a time in seconds, or a date with a time of day"))
+    times = sorted(
+        read_column(file, _moment, tr("a time in seconds, or a date with a time of day"))
+    )
     return array("d", [0.0, *(later - earlier for earlier, later in pairwise(times))])
 
 

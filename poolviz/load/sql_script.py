@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+from poolviz.language import tr
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
 from poolviz.model.text import shortened
@@ -49,8 +50,10 @@ class SqlScript:
         self._statements = tuple(_statements(text, dialect))
         if not self._statements:
             raise InputError(
-                "statement is sql, and sql holds none: give it one, such as "
-                "sql = 'SELECT count(*) FROM orders WHERE customer = :random(1,1000)'."
+                tr(
+                    "statement is sql, and sql holds none: give it one, such as sql = 'SELECT "
+                    "count(*) FROM orders WHERE customer = :random(1,1000)'."
+                )
             )
 
     def filled(self, rng: random.Random, client: int, operation: int) -> tuple[str, ...]:
@@ -112,15 +115,25 @@ def _number(parameter: str) -> _Number:
         return lambda rng, client, operation: operation  # noqa: ARG005
     shown = shortened(parameter, 80)
     if not re.match(r":random\b", parameter):
-        raise InputError(f"sql has {shown}, which is not a parameter: it takes {_HOW}.")
+        raise InputError(
+            tr("sql has {shown}, which is not a parameter: it takes {how}.", shown=shown, how=_HOW)
+        )
     bounds = _RANDOM.fullmatch(parameter)
     if bounds is None:
         raise InputError(
-            f"sql has {shown}: it takes two whole numbers of at most 18 digits, such as "
-            ":random(1,1000)."
+            tr(
+                "sql has {shown}: it takes two whole numbers of at most 18 digits, such as "
+                ":random(1,1000).",
+                shown=shown,
+            )
         )
     low, high = int(bounds[1]), int(bounds[2])
     if low > high:
-        raise InputError(f"sql has {shown}, whose second number is less than the first: swap them.")
+        raise InputError(
+            tr(
+                "sql has {shown}, whose second number is less than the first: swap them.",
+                shown=shown,
+            )
+        )
     span = high - low + 1
     return lambda rng, client, operation: low + int(rng.random() * span)  # noqa: ARG005

@@ -14,18 +14,19 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import ClassVar
 
+from poolviz.language import tr, tr_noop
 from poolviz.load.distributions import draw_of, time_parameters
 from poolviz.load.sql_script import SqlScript
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, sleep_statement
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Choice, Count, Parameter, Text, Value, either
+from poolviz.model.parameters import Choice, Count, Parameter, Text, Value, both, either
 from poolviz.model.scenario import Scenario
 
 # The tables are pgbench's, in a schema of their own. These are rows for each unit of scale.
 SCHEMA = "poolviz"
 ACCOUNTS, TELLERS, BRANCHES = 100_000, 10, 1
 
-_NAMES = {POSTGRESQL: "PostgreSQL", MYSQL: "MySQL and MariaDB", SQLITE: "SQLite"}
+_NAMES = {POSTGRESQL: "PostgreSQL", MYSQL: tr_noop("MySQL and MariaDB"), SQLITE: "SQLite"}
 _SCALE = Count(
     key="scale",
     default=1,
@@ -225,10 +226,14 @@ def check_statement(settings: Mapping[str, Value], dialect: str) -> None:
     """Raise InputError if the statement doesn't run on such a server, or has no SQL."""
     kind = statement_class(settings)
     if dialect not in kind.servers:
-        others = either([other.name for other in STATEMENTS if dialect in other.servers])
+        others = either([other.name for other in STATEMENTS if dialect in other.servers], tr)
         raise InputError(
-            f"statement is {kind.name}, which runs on "
-            f"{' and on '.join(_NAMES[server] for server in kind.servers)}, but not "
-            f"on {_NAMES[dialect]}: use {others}."
+            tr(
+                "statement is {name}, which runs on {servers}, but not on {dialect}: use {others}.",
+                name=kind.name,
+                servers=both([tr(_NAMES[server]) for server in kind.servers]),
+                dialect=tr(_NAMES[dialect]),
+                others=others,
+            )
         )
     kind(settings, dialect)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from poolviz.language import tr
 from poolviz.model.secrets import without_secrets
 
 MOST = 300  # characters of a message
@@ -104,7 +105,7 @@ def raw_text(error: BaseException) -> str:
         text = str(error)
         return text[:_LOOKED_AT] if type(text) is str else "".join(text[:_LOOKED_AT])
     except BaseException as another:  # noqa: BLE001 - any class may have a __str__ that fails
-        return f"its message can't be read: {name_of(another)}"
+        return tr("its message can't be read: {error}", error=name_of(another))
 
 
 def shown_text(text: str, passwords: Collection[str] = ()) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from poolviz.language import tr, trn
 from poolviz.model.parameters import Value
 from poolviz.model.pool_description import PoolDescription
 from poolviz.model.sample import Mark, Sample
@@ -150,16 +151,28 @@ class Rows(msgspec.Struct, frozen=True):
     @property
     def sentence(self) -> str:
         """Both numbers, and what they mean."""
-        committed = f"{self.expected:,} operations committed"
         lost = self.expected - self.found
         if lost == 0:
-            return f"{committed}, and all of their rows are in the table."
+            return tr(
+                "{expected:,} operations committed, and all of their rows are in the table.",
+                expected=self.expected,
+            )
         if lost > 0:
-            undone = f"{lost:,} {'was' if lost == 1 else 'were'} undone by others"
-            return f"{committed}, and {self.found:,} rows are in the table: {undone}."
-        return (
-            f"{committed} by the clients' count, and {self.found:,} rows are in the table: the "
-            "others come from commits whose answer was lost, or from another program."
+            return trn(
+                "{expected:,} operations committed, and {found:,} rows are in the table: {n:,} was "
+                "undone by others.",
+                "{expected:,} operations committed, and {found:,} rows are in the table: {n:,} "
+                "were undone by others.",
+                lost,
+                expected=self.expected,
+                found=self.found,
+            )
+        return tr(
+            "{expected:,} operations committed by the clients' count, and {found:,} rows are in "
+            "the table: the others come from commits whose answer was lost, or from another "
+            "program.",
+            expected=self.expected,
+            found=self.found,
         )
 
 

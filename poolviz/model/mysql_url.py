@@ -7,13 +7,14 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 
 _OPTIONS = ("charset", "connect_timeout", "program_name", "unix_socket")
 _TLS = ("ssl_ca", "ssl_cert", "ssl_key", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity")
 _CHARSETS = ("utf8mb4", "utf8", "latin1", "ascii", "binary")
-_HOW = "write it as mysql://user:password@host:3306/database"
+_HOW = tr_noop("write it as mysql://user:password@host:3306/database")
 
 
 class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,15 +45,21 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
         host = rest.partition("?")[0].rpartition("@")[2].partition("/")[0]
         if host.count(":") > 1 and "[" not in host and _is_ipv6(host):
             raise InputError(
-                "The host in the DSN is an IPv6 address, which needs brackets in a URL: write it "
-                f"as mysql://user@[{host}]:3306/database."
+                tr(
+                    "The host in the DSN is an IPv6 address, which needs brackets in a URL: write "
+                    "it as mysql://user@[{host}]:3306/database.",
+                    host=host,
+                )
             )
         if not rest:
-            raise InputError(f"The DSN is not the URL of a MySQL server: {_HOW}.")
+            raise InputError(tr("The DSN is not the URL of a MySQL server: {how}.", how=tr(_HOW)))
         if rest.partition("?")[0].count("@") > 1 or "@" in rest.partition("?")[0].partition("/")[2]:
             raise InputError(
-                "The DSN has an @ besides the one before the host: write the special characters "
-                "of a user or password as %40 (@), %3A (:), %2F (/), %3F (?), %25 (%)."
+                tr(
+                    "The DSN has an @ besides the one before the host: write the special "
+                    "characters of a user or password as %40 (@), %3A (:), %2F (/), %3F (?), %25 "
+                    "(%)."
+                )
             )
         try:
             parts = urlsplit(f"mysql://{rest}")
@@ -60,14 +67,22 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
             host = parts.hostname or "localhost"
         except ValueError:
             raise InputError(
-                f"The host or port in the DSN can't be read: {_HOW}, with a port from 1 to 65535, "
-                "and with a : or / in a user or password as %3A or %2F."
+                tr(
+                    "The host or port in the DSN can't be read: {how}, with a port from 1 to "
+                    "65535, and with a : or / in a user or password as %3A or %2F.",
+                    how=tr(_HOW),
+                )
             ) from None
         options = _options(parts.query)
         tls = {key: options.pop(key) for key in _TLS if key in options}
         timeout = _seconds(options.pop("connect_timeout", "5"))
         if options.get("charset", "utf8mb4") not in _CHARSETS:
-            raise InputError(f"The charset in the DSN is unknown: it takes {', '.join(_CHARSETS)}.")
+            raise InputError(
+                tr(
+                    "The charset in the DSN is unknown: it takes {charsets}.",
+                    charsets=", ".join(_CHARSETS),
+                )
+            )
         return cls(
             user=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
@@ -122,9 +137,16 @@ def _options(query: str) -> dict[str, str]:
     for key in options:
         if key not in (*_OPTIONS, *_TLS):
             raise InputError(
-                f"The DSN has an option {key}: {suggest(key, [*_OPTIONS, *_TLS])}."
+                tr(
+                    "The DSN has an option {key}: {near}.",
+                    key=key,
+                    near=suggest(key, [*_OPTIONS, *_TLS]),
+                )
                 if key.isidentifier() and len(key) < 40
-                else f"The DSN has an unknown option: {suggest('', [*_OPTIONS, *_TLS])}."
+                else tr(
+                    "The DSN has an unknown option: {near}.",
+                    near=suggest("", [*_OPTIONS, *_TLS]),
+                )
             )
     return options
 
@@ -132,6 +154,6 @@ def _options(query: str) -> dict[str, str]:
 def _seconds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 3600):
         raise InputError(
-            "connect_timeout in the DSN must be a whole number of seconds from 1 to 3600."
+            tr("connect_timeout in the DSN must be a whole number of seconds from 1 to 3600.")
         )
     return int(text)

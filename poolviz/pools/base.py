@@ -37,6 +37,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
+from poolviz.language import tr
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.use import POOL, Use
 
@@ -80,7 +81,7 @@ class NotAConnection(Exception):
 def a_connection(given: T) -> T:
     """Return what a pool's `acquire` gave. Raises NotAConnection if that is None."""
     if given is None:
-        raise NotAConnection("acquire returned None")
+        raise NotAConnection(tr("acquire returned None"))
     return given
 
 

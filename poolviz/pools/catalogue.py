@@ -8,17 +8,18 @@ from typing import Any
 
 import msgspec
 
-from poolviz.model.parameters import Effect, Parameter, Parameters
+from poolviz.language import tr, tr_noop
+from poolviz.model.parameters import Effect, Parameter, Parameters, both
 from poolviz.pools.base import Pool, TaskPool
 from poolviz.pools.listing import Listing
 from poolviz.pools.registry import POOLS, listings, missing_for, pool_class
 
 # What a change of a parameter does to a pool in use, as part of a sentence.
 APPLIES = {
-    Effect.NOW: "a change applies at once",
-    Effect.NEW_REQUESTS: "a change applies to new requests",
-    Effect.REBUILD: "a change rebuilds the pool",
-    Effect.NEW_RUN: "a change needs a new run",
+    Effect.NOW: tr_noop("a change applies at once"),
+    Effect.NEW_REQUESTS: tr_noop("a change applies to new requests"),
+    Effect.REBUILD: tr_noop("a change rebuilds the pool"),
+    Effect.NEW_RUN: tr_noop("a change needs a new run"),
 }
 _INDENTED: dict[str, Any] = {
     "initial_indent": "  ",
@@ -72,15 +73,18 @@ def _by_key(declared: list[tuple[str, Parameters]]) -> str:
 
 
 def _paragraph(parameter: Parameter, pools: list[str]) -> str:
-    usual = parameter.show(parameter.default) or "empty"
-    change = "" if parameter.effect is Effect.NEW_RUN else f"; {APPLIES[parameter.effect]}"
-    if not change:  # what all of these would say
+    if parameter.effect is Effect.NEW_RUN:  # what all of these would say
         parameter = msgspec.structs.replace(parameter, effect_help="")
-    text = (parameter.description(), f"Taken by {', '.join(pools)}.")
-    lines = (textwrap.fill(each, 80, **_INDENTED) for each in text)
-    return "\n".join(
-        (f"{parameter.key}: {parameter.allowed()}; {usual} by default{change}.", *lines)
-    )
+    taken = tr("Taken by {pools}.", pools=", ".join(pools))
+    lines = (textwrap.fill(each, 80, **_INDENTED) for each in (parameter.description(tr), taken))
+    usual = tr("{usual} by default", usual=parameter.shown(parameter.default) or tr("empty"))
+    said = (parameter.allowed(tr), usual, *_applies(parameter))
+    return "\n".join((f"{parameter.key}: {'; '.join(said)}.", *lines))
+
+
+def _applies(parameter: Parameter) -> tuple[str, ...]:
+    """Return what a change does, as part of a sentence; nothing for what can't be changed."""
+    return () if parameter.effect is Effect.NEW_RUN else (tr(APPLIES[parameter.effect]),)
 
 
 def _as_dict(listing: Listing) -> dict[str, Any]:
@@ -112,16 +116,26 @@ def _as_dict(listing: Listing) -> dict[str, Any]:
 def _as_text(listing: Listing) -> str:
     missing = missing_for(listing)
     if missing:
-        needs = f"needs {' and '.join(listing.drivers)}: " if listing.drivers else ""
-        return f"{listing.id}\n  ({needs}{missing})"
+        if listing.drivers:
+            drivers = both(listing.drivers)
+            missing = tr("needs {drivers}: {install}", drivers=drivers, install=missing)
+        return f"{listing.id}\n  ({missing})"
     pool = pool_class(listing.id)
-    servers = ", ".join(pool.servers)
-    lines = [pool.id, f"  {pool.about}", f"  Clients are {_clients(pool)}; servers: {servers}."]
+    clients = tr(
+        "Clients are {clients}; servers: {servers}.",
+        clients=tr("asyncio tasks") if issubclass(pool, TaskPool) else tr("threads"),
+        servers=", ".join(pool.servers),
+    )
+    lines = [pool.id, f"  {tr(pool.about)}", f"  {clients}"]
     lines += [f"  use = {use.name}: {use.code}" for use in pool.uses]
     lines += _listed(pool.limits)
     for server, arguments in pool.connect.items():
-        where = f" to {server}" if len(pool.servers) > 1 else ""
-        lines += [f"  Connect arguments{where} (--connect), for a whole run:", *_listed(arguments)]
+        heading = tr("Connect arguments (--connect), for a whole run:")
+        if len(pool.servers) > 1:
+            heading = tr(
+                "Connect arguments to {server} (--connect), for a whole run:", server=server
+            )
+        lines += [f"  {heading}", *_listed(arguments)]
     return "\n".join(lines)
 
 
@@ -130,11 +144,11 @@ def _listed(parameters: Parameters) -> list[str]:
     lines = []
     width = max([16, *map(len, parameters)])
     for parameter in parameters.values():
-        applies = "" if parameter.effect is Effect.NEW_RUN else f"; {APPLIES[parameter.effect]}"
+        takes = "; ".join((parameter.allowed(tr), *_applies(parameter)))
         lines += [
-            f"  {parameter.key:<{width}} {parameter.show(parameter.default) or 'empty':>8}   "
-            f"{parameter.allowed()}{applies}.",
-            f"  {'':<{width + 8}}    {parameter.help}",
+            f"  {parameter.key:<{width}} {parameter.shown(parameter.default) or tr('empty'):>8}   "
+            f"{takes}.",
+            f"  {'':<{width + 8}}    {tr(parameter.help)}",
         ]
     return lines
 
@@ -142,10 +156,6 @@ def _listed(parameters: Parameters) -> list[str]:
 def _runs(pool: type[Pool]) -> str:
     """Return how the clients of a pool run, as the JSON has it."""
     return "asyncio" if issubclass(pool, TaskPool) else "threads"
-
-
-def _clients(pool: type[Pool]) -> str:
-    return "asyncio tasks" if issubclass(pool, TaskPool) else "threads"
 
 
 def _limit(parameter: Parameter) -> dict[str, Any]:

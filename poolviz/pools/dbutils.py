@@ -20,6 +20,7 @@ import psycopg2
 from dbutils.pooled_db import PooledDB as UpstreamPool  # type: ignore[import-untyped]
 from dbutils.pooled_db import TooManyConnectionsError
 
+from poolviz.language import tr
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Count, Effect, Parameters, Seconds, Switch, Value
@@ -319,8 +320,12 @@ class PooledDB(ThreadPool):
         except psycopg2.Error as error:
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise ServerError(
-                f"mincached is {limits['mincached']} now, but not all of these connections could "
-                f"be opened ({reason}): lower it, or free connections on the server.",
+                tr(
+                    "mincached is {limits} now, but not all of these connections could be opened "
+                    "({reason}): lower it, or free connections on the server.",
+                    limits=limits["mincached"],
+                    reason=reason,
+                ),
                 error.pgcode,
             ) from error
 

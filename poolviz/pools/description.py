@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import (
@@ -71,8 +72,12 @@ def describe(kind: type[Pool]) -> PoolDescription:
     declared = {name: getattr(kind, name) for name in _ATTRIBUTES}
     if not isinstance(kind.limits, Parameters):
         raise InputError(
-            f"{kind.id} can't be used: its limits are a {type(kind.limits).__name__}, and should "
-            "be declared as poolviz.model.parameters.Parameters."
+            tr(
+                "{id} can't be used: its limits are a {name}, and should be declared as "
+                "poolviz.model.parameters.Parameters.",
+                id=kind.id,
+                name=type(kind.limits).__name__,
+            )
         )
     limits = [_describe_limit(kind, limit) for limit in kind.limits.values()]
     capacity, kept = (_bound(kind, name) for name in ("capacity", "kept"))
@@ -87,9 +92,13 @@ def describe(kind: type[Pool]) -> PoolDescription:
             described | {"capacity": capacity, "kept": kept}, PoolDescription, from_attributes=True
         )
     except msgspec.ValidationError as error:
-        raise InputError(f"{kind.id} can't be used, for what it declares is wrong: {error}.") from (
-            None
-        )
+        raise InputError(
+            tr(
+                "{id} can't be used, for what it declares is wrong: {error}.",
+                id=kind.id,
+                error=error,
+            )
+        ) from None
 
 
 def described_pool(description: PoolDescription) -> type[Pool]:
@@ -119,14 +128,14 @@ def recorded_pool(id: str, limits: Mapping[str, Value]) -> type[Pool]:
     """
     bare, _ = split_id(id)
     name = (bare.rpartition(":")[2] or bare)[:_LONGEST]
-    shown = "".join(c if c.isprintable() else "?" for c in name) or "A pool without a name"
+    shown = "".join(c if c.isprintable() else "?" for c in name) or tr("A pool without a name")
     showable = {key: value for key, value in limits.items() if _is_showable(key, value)}
     return described_pool(
         PoolDescription(
             id=id,
             title=shown,
             library="",
-            about=f"{shown}, a class of your own.",
+            about=tr("{shown}, a class of your own.", shown=shown),
             asyncio=False,
             limits=tuple(_recorded_limit(*limit) for limit in [*showable.items()][:_MOST_LIMITS]),
             capacity=ConnectionBound(),
@@ -153,7 +162,7 @@ def _is_showable(key: str, value: Value) -> bool:
 
 
 def _recorded_limit(key: str, value: Value) -> LimitDescription:
-    help = "A limit of the pool, as the session records it."
+    help = tr_noop("A limit of the pool, as the session records it.")
     fields: dict[str, Any] = {"key": key, "default": value, "help": help}
     if isinstance(value, bool):
         return LimitDescription(Switch.kind, fields)
@@ -171,7 +180,11 @@ def _describe_limit(kind: type[Pool], limit: object) -> LimitDescription:
     )
     if known is None or not isinstance(limit, Parameter):
         raise InputError(
-            f"{kind.id} can't be used: its limit {limit!r} is none of poolviz.model.parameters."
+            tr(
+                "{id} can't be used: its limit {limit!r} is none of poolviz.model.parameters.",
+                id=kind.id,
+                limit=limit,
+            )
         )
     limit.check(limit.default)
     fields = {name: getattr(limit, name) for name in known.__struct_fields__}

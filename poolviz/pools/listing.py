@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,7 +69,12 @@ def built_in_listings() -> tuple[Listing, ...]:
     """
     found = [listing for path in _FOLDER.rglob("*.py") for listing in _listings_in(path)]
     if not found:
-        raise RuntimeError(f"The sources of the pools are missing in {_FOLDER}: reinstall poolviz.")
+        raise RuntimeError(
+            tr(
+                "The sources of the pools are missing in {folder}: reinstall poolviz.",
+                folder=_FOLDER,
+            )
+        )
     return tuple(sorted(found, key=lambda listing: (listing.rank, listing.id)))
 
 

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from functools import cache
 
+from poolviz.language import tr
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of, driver_in
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Value, either, suggest
+from poolviz.model.parameters import Value, both, either, suggest
 from poolviz.model.pool_description import PoolDescription
 from poolviz.model.text import is_text
 from poolviz.pools.base import Pool
@@ -55,11 +56,15 @@ def pool_id(id: str) -> str:
     if any(each.id == id for each in listings()):
         return id
     if not is_text(id):
-        raise InputError(f"{id} can't be a pool: it contains NUL or bytes that aren't text.")
+        raise InputError(
+            tr("{id} can't be a pool: it contains NUL or bytes that aren't text.", id=id)
+        )
     if ":" in id:
         return loader.absolute_id(id)
     known = [listing.id for listing in listings()]
-    raise InputError(f"{id} is not a pool that poolviz knows: {suggest(id, known)}.")
+    raise InputError(
+        tr("{id} is not a pool that poolviz knows: {near}.", id=id, near=suggest(id, known))
+    )
 
 
 class _Pools(Mapping[str, type[Pool]]):
@@ -99,7 +104,7 @@ def pool_class(id: str) -> type[Pool]:
     with _lock:
         found = _learned.get(id)
     if found is None:
-        raise InputError(f"{id} hasn't been loaded: choose it, or start a run with it.")
+        raise InputError(tr("{id} hasn't been loaded: choose it, or start a run with it.", id=id))
     if isinstance(found, InputError):
         raise InputError(*found.problems)
     return found
@@ -159,17 +164,28 @@ def check_server(kind: type[Pool], dsn: str | None) -> None:
     """
     dialect = POSTGRESQL if dsn is None else dialect_of(dsn.strip())
     if dialect not in kind.servers:
-        names = " and ".join(_SERVERS[server][0] for server in kind.servers)
+        names = both([_SERVERS[server][0] for server in kind.servers])
         raise InputError(
-            f"{kind.id} runs on {names}: choose such a server with --dsn or in the window, as "
-            f"{_SERVERS[kind.servers[0]][1]}."
+            tr(
+                "{id} runs on {names}: choose such a server with --dsn or in the window, as "
+                "{servers}.",
+                id=kind.id,
+                names=names,
+                servers=_SERVERS[kind.servers[0]][1],
+            )
         )
     known = kind.drivers.get(dialect, ())
     driver = driver_in(dsn or "")
     if driver and known and driver not in known:
         raise InputError(
-            f"The DSN names the driver {driver}, and {kind.id} connects with {either(known)}: "
-            f"leave +{driver} out of it, or choose {_pools_with(driver, dialect)}."
+            tr(
+                "The DSN names the driver {driver}, and {id} connects with {known}: leave "
+                "+{driver} out of it, or choose {pools}.",
+                driver=driver,
+                id=kind.id,
+                known=either(known, tr),
+                pools=_pools_with(driver, dialect),
+            )
         )
 
 
@@ -179,4 +195,4 @@ def _pools_with(driver: str, dialect: str) -> str:
     for id, pool in POOLS.items():
         if driver in pool.drivers.get(dialect, ()):
             first.setdefault(id.partition(".")[0], id)
-    return either([*first.values()]) if first else "a pool of your own that does"
+    return either([*first.values()], tr) if first else tr("a pool of your own that does")

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.messages import RunStarted
 from poolviz.model.scenario import Scenario
@@ -81,7 +82,7 @@ def _replay(scenario: ScenarioLike) -> Replay | None:
     """Return the session to run again; None for a scenario."""
     if isinstance(scenario, Session):
         began = RunStarted(scenario.started.timestamp(), scenario.scenario, scenario.environment)
-        name = "a session in memory" if scenario.path is None else scenario.path.name
+        name = tr("a session in memory") if scenario.path is None else scenario.path.name
         return Replay.of(name, began, scenario.marks, scenario.duration_s, scenario.members)
     if isinstance(scenario, str | PathLike) and is_session_file(Path(scenario)):
         return Replay.open(Path(scenario))
@@ -110,5 +111,8 @@ def _draft(scenario: ScenarioLike) -> Draft:
     if isinstance(scenario, str | PathLike):
         return open_scenario(Path(scenario))
     raise InputError(
-        f"{type(scenario).__name__} is no scenario: give a path, a mapping or a Scenario."
+        tr(
+            "{name} is no scenario: give a path, a mapping or a Scenario.",
+            name=type(scenario).__name__,
+        )
     )

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
+from poolviz.language import tr
 from poolviz.pools.custom.places import Place, innermost
 
 IMPORT_LIMIT = 7.0  # seconds that a user's file has until it is imported
@@ -94,7 +95,7 @@ def parse_trace(text: str) -> LastTrace:
     if first.startswith(_TIMEOUT):
         return LastTrace("", place, timed_out=True)
     if first.startswith(_CRASH):
-        return LastTrace(f"a crash, {first.removeprefix(_CRASH).lower()}", place)
+        return LastTrace(tr("a crash, {lower}", lower=first.removeprefix(_CRASH).lower()), place)
     return LastTrace(first.removeprefix(_EXIT), place)
 
 

@@ -17,7 +17,7 @@ from poolviz.load.faults import FAULTS, FaultConditions
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.messages import RunStarted
-from poolviz.model.parameters import Parameters, Value, show_seconds
+from poolviz.model.parameters import Parameters, Value, shown_time
 from poolviz.model.sample import Mark
 from poolviz.model.text import on_one_line, shortened
 from poolviz.pools.base import Pool
@@ -100,7 +100,7 @@ class Replay:
     def sentence(self) -> str:
         """What is run again."""
         where = tr(" on {server}", server=self.server) if self.server else ""
-        lasted = show_seconds(float(f"{self.duration:.3g}"))
+        lasted = shown_time(float(f"{self.duration:.3g}"))
         return tr(
             "This replays {name}: {shown}{where}, {lasted}.",
             name=self.name,
@@ -219,9 +219,9 @@ class _Fitting:
         if late and end is not None:
             self._say(
                 tr(
-                    "{late:,} of its changes come after the end at {show_seconds}: left out.",
+                    "{late:,} of its changes come after the end at {time}: left out.",
                     late=late,
-                    show_seconds=show_seconds(end),
+                    time=shown_time(end),
                 )
             )
         return kept

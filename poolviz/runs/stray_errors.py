@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import TextIO
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.error_text import sentence_part
 from poolviz.pools.custom.places import place_of_error
 
@@ -33,8 +34,12 @@ def catch_stray_errors(on_problem: Callable[[str], None]) -> None:
             return
         _logger.info("thread %s ended", name, exc_info=error)
         place = place_of_error(error)
-        whose, where = ("of the pool", f" ({place})") if place else ("of poolviz", "")
-        sentence = f"A thread {whose}, {name}, ended by {sentence_part(error)}{where}."
+        text = (
+            tr_noop("A thread of the pool, {name}, ended by {error} ({place}).")
+            if place
+            else tr_noop("A thread of poolviz, {name}, ended by {error}.")
+        )
+        sentence = tr(text, name=name, error=sentence_part(error), place=place)
         if sentence not in reported and len(reported) < _MOST:
             reported.add(sentence)
             on_problem(sentence)

@@ -19,7 +19,7 @@ from poolviz.model.parameters import (
     Parameter,
     Parameters,
     Value,
-    show_seconds,
+    shown_time,
     suggest,
     suggest_key,
     unknown_key,
@@ -240,8 +240,10 @@ class _Check:
         if lesson is None or lesson.mend_at is None:
             return
         if not any(self._is_at(written, lesson.mend_at) for written in self._draft.changes):
-            when = show_seconds(lesson.mend_at)
-            self._wrong(("lesson", "mend_at"), f"is {when}, and no change is made then.")
+            when = shown_time(lesson.mend_at)
+            self._wrong(
+                ("lesson", "mend_at"), tr("is {when}, and no change is made then.", when=when)
+            )
 
     def _is_at(self, written: Mapping[str, object], moment: float) -> bool:
         try:
@@ -321,12 +323,12 @@ class _Check:
                 self._wrong(("changes", index), tr("has no time: give it an at = SECONDS."))
             elif at is not None and duration and at >= duration and not self._cut_short(index):
                 over = tr(
-                    "the run is over by then, it takes {show_seconds}",
-                    show_seconds=show_seconds(duration),
+                    "the run is over by then, it takes {time}",
+                    time=shown_time(duration),
                 )
                 self._wrong(
                     ("changes", index, "at"),
-                    tr("is {show_seconds}: {over}.", show_seconds=show_seconds(at), over=over),
+                    tr("is {time}: {over}.", time=shown_time(at), over=over),
                 )
             if not written.keys() - {"at"}:
                 self._wrong(("changes", index), tr("changes nothing: give it a KEY = VALUE."))

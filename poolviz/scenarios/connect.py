@@ -75,7 +75,7 @@ def needs_another(known: Parameters, key: str, given: Mapping[str, Value]) -> st
     return tr(
         "has an effect only with {other} = {either}: give that too, or leave it out.",
         other=other,
-        either=either(values),
+        either=either(values, tr),
     )
 
 
@@ -119,7 +119,7 @@ def in_words(pool: str, given: Mapping[str, Value]) -> str:
 def _shown(key: str, value: Value, declared: Sequence[Parameters]) -> str:
     for arguments in declared:
         with suppress(ParameterError):
-            return arguments[key].show(arguments.find(key).check(value))
+            return arguments[key].shown(arguments.find(key).check(value))
     return str(value)
 
 

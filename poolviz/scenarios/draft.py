@@ -171,7 +171,7 @@ def seconds_of(given: object, *, positive: bool = False) -> float:
     Raises ValueError, which goes on after the value: "which is not a time …".
     """
     if isinstance(given, bool) or not isinstance(given, (int, float, str)):
-        raise ValueError("which is not a time: give seconds, or text such as '50ms'")
+        raise ValueError(tr("which is not a time: give seconds, or text such as '50ms'"))
     try:
         seconds = parse_seconds(given) if isinstance(given, str) else float(given)
     except OverflowError:
@@ -180,5 +180,5 @@ def seconds_of(given: object, *, positive: bool = False) -> float:
         raise ValueError(f"which {error}") from None
     if not 0 <= seconds < math.inf or (positive and not seconds):
         least = tr("of more than 0 s") if positive else tr("from 0 s up")
-        raise ValueError(f"which is not a time {least}")
+        raise ValueError(tr("which is not a time {least}", least=least))
     return seconds

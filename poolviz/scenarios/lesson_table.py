@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from poolviz.language import tr
 from poolviz.model.lesson import BECOMES, CHOICES, SUBJECTS, Lesson, LessonTexts
 from poolviz.model.parameters import either, seconds_schema, suggest
 from poolviz.model.scenario import LANGUAGES
@@ -92,8 +93,11 @@ class _Reading:
         """Return the texts in one language, empty where they are wrong."""
         table = self._table[language]
         if not isinstance(table, dict):
-            takes = f"it takes a table, [{_LESSON}.{language}]"
-            self._wrong((_LESSON, language), f"is {self._shown(table)}: {takes}.")
+            takes = tr("it takes a table, [{lesson}.{language}]", lesson=_LESSON, language=language)
+            self._wrong(
+                (_LESSON, language),
+                tr("is {shown}: {takes}.", shown=self._shown(table), takes=takes),
+            )
             table = None
         given = table or {}
         for key in given:
@@ -113,11 +117,14 @@ class _Reading:
         answer = self._table.get("answer")
         if isinstance(answer, int) and not isinstance(answer, bool) and 1 <= answer <= CHOICES:
             return answer
-        takes = f"it takes the number of the right choice, from 1 to {CHOICES}."
+        takes = tr("it takes the number of the right choice, from 1 to {choices}.", choices=CHOICES)
         if answer is None:
-            self._wrong((_LESSON,), f"has no answer: {takes}")
+            self._wrong((_LESSON,), tr("has no answer: {takes}", takes=takes))
         else:
-            self._wrong((_LESSON, "answer"), f"is {self._shown(answer)}: {takes}")
+            self._wrong(
+                (_LESSON, "answer"),
+                tr("is {shown}: {takes}", shown=self._shown(answer), takes=takes),
+            )
         return 1
 
     def word(self, key: str, words: tuple[str, ...]) -> str:
@@ -125,7 +132,10 @@ class _Reading:
         word = self._table.get(key, "")
         if word in ("", *words) and isinstance(word, str):
             return word
-        self._wrong((_LESSON, key), f"is {self._shown(word)}: it takes {either(words)}.")
+        self._wrong(
+            (_LESSON, key),
+            tr("is {shown}: it takes {words}.", shown=self._shown(word), words=either(words, tr)),
+        )
         return ""
 
     def figure(self) -> str:
@@ -133,8 +143,10 @@ class _Reading:
         figure = self._table.get("figure", "")
         if isinstance(figure, str) and (not figure or figure.isidentifier()):
             return figure
-        takes = "it takes the name of a figure, such as wait_p95"
-        self._wrong((_LESSON, "figure"), f"is {self._shown(figure)}: {takes}.")
+        takes = tr("it takes the name of a figure, such as wait_p95")
+        self._wrong(
+            (_LESSON, "figure"), tr("is {shown}: {takes}.", shown=self._shown(figure), takes=takes)
+        )
         return ""
 
     def seconds(self, key: str) -> float | None:
@@ -145,7 +157,9 @@ class _Reading:
         try:
             return seconds_of(given, positive=True)
         except ValueError as error:
-            self._wrong((_LESSON, key), f"is {self._shown(given)}, {error}.")
+            self._wrong(
+                (_LESSON, key), tr("is {shown}, {error}.", shown=self._shown(given), error=error)
+            )
             return None
 
     def check_keys(self, lesson: Lesson) -> None:
@@ -155,21 +169,24 @@ class _Reading:
             if key not in known:
                 self._wrong((_LESSON, key), partial(_unknown, key, known))
         if not lesson.texts:
-            tables = either([f"[{_LESSON}.{language}]" for language in LANGUAGES])
-            self._wrong((_LESSON,), f"has no question: give it a table {tables}.")
+            tables = either([f"[{_LESSON}.{language}]" for language in LANGUAGES], tr)
+            self._wrong((_LESSON,), tr("has no question: give it a table {tables}.", tables=tables))
         if lesson.becomes and not self._table.get("figure"):
-            self._wrong((_LESSON, "becomes"), "needs a figure.")
+            self._wrong((_LESSON, "becomes"), tr("needs a figure."))
         if lesson.becomes and "mend_at" not in self._table:
-            self._wrong((_LESSON, "becomes"), "needs mend_at, the time of the remedy.")
+            self._wrong((_LESSON, "becomes"), tr("needs mend_at, the time of the remedy."))
 
     def _text(self, language: str, table: Mapping[str, Any], key: str) -> str:
         text = table.get(key)
         if isinstance(text, str) and text.strip() and is_text(text):
             return text
         if text is None:
-            self._wrong((_LESSON, language), f"has no {key}.")
+            self._wrong((_LESSON, language), tr("has no {key}.", key=key))
         else:
-            self._wrong((_LESSON, language, key), f"is {self._shown(text)}: it takes a text.")
+            self._wrong(
+                (_LESSON, language, key),
+                tr("is {shown}: it takes a text.", shown=self._shown(text)),
+            )
         return ""
 
     def _choices(self, language: str, table: Mapping[str, Any]) -> tuple[str, ...]:
@@ -181,16 +198,23 @@ class _Reading:
         ):
             return tuple(choices)
         if choices is None:
-            self._wrong((_LESSON, language), f"has no choices: it takes {CHOICES} texts.")
+            self._wrong(
+                (_LESSON, language),
+                tr("has no choices: it takes {choices} texts.", choices=CHOICES),
+            )
         else:
-            found = f"has {len(choices):,}" if isinstance(choices, list) else "is no array"
-            takes = f"it takes an array of {CHOICES} texts"
+            found = (
+                tr("has {choices:,}", choices=len(choices))
+                if isinstance(choices, list)
+                else tr("is no array")
+            )
+            takes = tr("it takes an array of {choices} texts", choices=CHOICES)
             self._wrong((_LESSON, language, "choices"), f"{found}: {takes}.")
         return ("",) * CHOICES
 
 
 def _unknown(key: str, known: tuple[str, ...]) -> str:
-    return f"is no key of a lesson: {suggest(key, known)}."
+    return tr("is no key of a lesson: {near}.", near=suggest(key, known))
 
 
 def lesson_as_table(lesson: Lesson) -> dict[str, Any]:

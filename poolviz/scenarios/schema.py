@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.settings import SETTINGS, settings_for
 from poolviz.model.parameters import INTEGER_LIMIT, Parameter, Parameters, seconds_schema
@@ -148,38 +149,43 @@ def _moment() -> Schema:
 def as_text() -> str:
     """Return every key of a scenario as text, without limits and connect arguments, which `poolviz
     pools` lists."""
-    top = "\n".join(f"  {key:<10} {about}" for key, about in KEYS.items())
+    limits = tr("The limits of its pool, as `poolviz pools` lists them.")
+    arguments = tr("The connect arguments of its pool, as `poolviz pools` lists them.")
+    changes = tr("at, and any limit, setting of the load, or fault:")
     return "\n\n".join(
         (
-            f"A scenario\n{top}",
+            f"{tr('A scenario')}\n{_lines(KEYS, 10)}",
             f"[own_pool]\n{own_options_as_text()}",
-            "[limits]\n  The limits of its pool, as `poolviz pools` lists them.",
+            f"[limits]\n  {limits}",
             f"[load]\n{declarations_as_text(SETTINGS)}",
-            "[connect]\n  The connect arguments of its pool, as `poolviz pools` lists them.",
+            f"[connect]\n  {arguments}",
             f"[lesson]\n{_lesson_as_text()}",
-            f"[[changes]]\n  at, and any limit, setting of the load, or fault:\n"
-            f"{declarations_as_text(FAULT_PARAMETERS)}",
+            f"[[changes]]\n  {changes}\n{declarations_as_text(FAULT_PARAMETERS)}",
         )
     )
 
 
 def _lesson_as_text() -> str:
     """Return a line for each key of a lesson, and of its texts in a language."""
-    keys = "\n".join(f"  {key:<8} {about}" for key, about in LESSON_KEYS.items())
-    texts = "\n".join(f"    {key:<8} {about}" for key, about in LESSON_TEXTS.items())
-    return f"{keys}\n  en, es   The texts in that language, a table each:\n{texts}"
+    about = tr("The texts in that language, a table each:")
+    return f"{_lines(LESSON_KEYS, 8)}\n  en, es   {about}\n{_lines(LESSON_TEXTS, 8, '    ')}"
 
 
 def own_options_as_text() -> str:
     """Return a line for each option of a pool of one's own."""
-    return "\n".join(f"  {key:<8} {about}" for key, about in OWN_OPTIONS.items())
+    return _lines(OWN_OPTIONS, 8)
+
+
+def _lines(keys: Mapping[str, str], width: int, indent: str = "  ") -> str:
+    """Return a line for each key, with what it is for."""
+    return "\n".join(f"{indent}{key:<{width}} {tr(about)}" for key, about in keys.items())
 
 
 def declarations_as_text(declared: Mapping[str, Parameter]) -> str:
     """Return two lines for each parameter: what it takes, and what it is for."""
     lines = []
     for key, parameter in declared.items():
-        usual = parameter.show(parameter.default) or "none"
-        lines.append(f"  {key}: {parameter.allowed()}; {usual} by default")
-        lines.append(f"    {parameter.description()}")
+        usual = tr("{usual} by default", usual=parameter.shown(parameter.default) or tr("none"))
+        lines.append(f"  {key}: {parameter.allowed(tr)}; {usual}")
+        lines.append(f"    {parameter.description(tr)}")
     return "\n".join(lines)

@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from poolviz.language import tr, trn
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
+from poolviz.model.parameters import both
 
 FIELDS = ("host", "port", "database", "user", "password", "tls", "ca", "certificate", "key")
 TLS_MODES = {
@@ -145,8 +147,14 @@ def environment_notes(dsn: str) -> list[str]:
     notes = []
     service = _service(dsn) or os.environ.get("PGSERVICE", "")
     if service:
-        origin = "the DSN" if _service(dsn) else "PGSERVICE"
-        notes.append(f"The service {service}, which {origin} names, gives what isn't said here.")
+        origin = tr("the DSN") if _service(dsn) else "PGSERVICE"
+        notes.append(
+            tr(
+                "The service {service}, which {origin} names, gives what isn't said here.",
+                service=service,
+                origin=origin,
+            )
+        )
     used = [
         name
         for field, names in _ENVIRONMENT.items()
@@ -154,8 +162,14 @@ def environment_notes(dsn: str) -> list[str]:
         if not found[field] and os.environ.get(name)
     ]
     if used:
-        verb = "give" if len(used) > 1 else "gives"
-        notes.append(f"{' and '.join(_listed(used))} {verb} what isn't said here.")
+        notes.append(
+            trn(
+                "{names} gives what isn't said here.",
+                "{names} give what isn't said here.",
+                len(used),
+                names=both(used),
+            )
+        )
     if not found["password"]:
         notes += _password_notes(dsn)
     return notes
@@ -164,7 +178,7 @@ def environment_notes(dsn: str) -> list[str]:
 def _password_notes(dsn: str) -> list[str]:
     """Return where libpq takes a password from that isn't given."""
     if os.environ.get("PGPASSWORD"):
-        return ["Without a password here, that of PGPASSWORD is used."]
+        return [tr("Without a password here, that of PGPASSWORD is used.")]
     given = _option_of(dsn, "passfile") or os.environ.get("PGPASSFILE", "")
     folder = os.environ.get("APPDATA", "") if os.name == "nt" else str(Path.home())
     usual = Path(folder) / ("postgresql/pgpass.conf" if os.name == "nt" else ".pgpass")
@@ -172,14 +186,15 @@ def _password_notes(dsn: str) -> list[str]:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
-        return [f"The password file {path} isn't there."] if given else []
+        return [tr("The password file {path} isn't there.", path=path)] if given else []
     if os.name != "nt" and mode & 0o077:
-        return [f"The password file {path} isn't used, because others may read it: chmod 600 it."]
-    return [f"Without a password here, the password file {path} is asked for it."]
-
-
-def _listed(names: list[str]) -> list[str]:
-    return [", ".join(names[:-1]), names[-1]] if len(names) > 1 else names
+        return [
+            tr(
+                "The password file {path} isn't used, because others may read it: chmod 600 it.",
+                path=path,
+            )
+        ]
+    return [tr("Without a password here, the password file {path} is asked for it.", path=path)]
 
 
 def _service(dsn: str) -> str:

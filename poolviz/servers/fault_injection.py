@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from poolviz.language import tr
 from poolviz.model.errors import ServerError
 
 LOCK_LIMIT = 5  # seconds to wait for a lock
@@ -41,21 +42,24 @@ class FaultInjection(ABC):
     def freeze(self, seconds: float, wait: Wait) -> None:  # noqa: ARG002 - as where it is possible
         """Stop the server's processes for that time, or until the run is over. Only for the server
         that poolviz started."""
-        raise ServerError("Only the PostgreSQL that poolviz started can be frozen.")
+        raise ServerError(tr("Only the PostgreSQL that poolviz started can be frozen."))
 
 
 def no_tables(code: str | None) -> ServerError:
     """Return the error for tables that aren't there."""
     return ServerError(
-        "There are no tables to lock: poolviz creates them for statements that use them.", code
+        tr("There are no tables to lock: poolviz creates them for statements that use them."), code
     )
 
 
 def lock_timeout(code: str | None) -> ServerError:
     """Return the error for a lock that wasn't granted in time."""
     return ServerError(
-        f"The tables couldn't be locked within {LOCK_LIMIT} s: the load itself holds locks on "
-        "them, in transactions that it leaves open.",
+        tr(
+            "The tables couldn't be locked within {limit} s: the load itself holds locks on "
+            "them, in transactions that it leaves open.",
+            limit=LOCK_LIMIT,
+        ),
         code,
     )
 
@@ -63,5 +67,5 @@ def lock_timeout(code: str | None) -> ServerError:
 def lock_denied(code: str | None) -> ServerError:
     """Return the error for tables that this user may not lock."""
     return ServerError(
-        "This user may not lock poolviz' tables, because another user owns them.", code
+        tr("This user may not lock poolviz' tables, because another user owns them."), code
     )

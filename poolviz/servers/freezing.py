@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from poolviz.language import tr
 from poolviz.model.errors import ServerError
 
 
@@ -24,7 +25,7 @@ def frozen_server_of(backend: int) -> Iterator[None]:
     try:
         main = psutil.Process(backend).parent()
         if main is None:
-            raise ServerError("The server's main process can't be found.")
+            raise ServerError(tr("The server's main process can't be found."))
         try:
             main.suspend()
             for process in main.children(recursive=True):
@@ -34,9 +35,9 @@ def frozen_server_of(backend: int) -> Iterator[None]:
         finally:
             resume(main)
     except psutil.AccessDenied:
-        raise ServerError("This user may not stop the server's processes.") from None
+        raise ServerError(tr("This user may not stop the server's processes.")) from None
     except psutil.NoSuchProcess:
-        raise ServerError("The server has ended.") from None
+        raise ServerError(tr("The server has ended.")) from None
 
 
 def resume_server_in(data: Path) -> None:

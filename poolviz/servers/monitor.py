@@ -7,6 +7,8 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from poolviz.language import tr
+
 if TYPE_CHECKING:
     from poolviz.model.sample import ServerView
     from poolviz.servers.activity import Activity
@@ -83,7 +85,7 @@ class Monitor(ABC):
 
     def _lose(self, reason: str) -> None:
         """Note what is wrong, and leave the server alone for a while."""
-        self.problem = f"The server's own view is missing: {reason}."
+        self.problem = tr("The server's own view is missing: {reason}.", reason=reason)
         _logger.info("%s Next attempt in %g s.", self.problem, self._pause)
         self.close()
         self._next_attempt = time.monotonic() + self._pause

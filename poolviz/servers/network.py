@@ -23,6 +23,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from poolviz.language import tr
 from poolviz.model.errors import ServerError
 
 _ATTACH_FILTER, _DETACH_FILTER = 26, 27  # SO_ATTACH_FILTER, SO_DETACH_FILTER: not in `socket`
@@ -68,11 +69,19 @@ def _addresses_of(hosts: Iterable[Address]) -> set[Address]:
     found: set[Address] = set()
     for host, port in hosts:
         if host[:1] in ("/", "@"):
-            raise ServerError(f"The server is reached by a Unix socket, {host}, without packets.")
+            raise ServerError(
+                tr("The server is reached by a Unix socket, {host}, without packets.", host=host)
+            )
         try:
             resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise ServerError(f"The host {host} has no address ({error.strerror}).") from None
+            raise ServerError(
+                tr(
+                    "The host {host} has no address ({reason}).",
+                    host=host,
+                    reason=error.strerror,
+                )
+            ) from None
         found |= {(str(address[4][0]), port) for address in resolved}
     return found
 
@@ -141,6 +150,9 @@ def _set_filter(one: socket.socket, *, drop: bool) -> None:
         one.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
     except OSError as error:
         raise ServerError(
-            f"The system doesn't let packets be dropped ({error.strerror}): it needs Linux with "
-            "socket filters."
+            tr(
+                "The system doesn't let packets be dropped ({reason}): it needs Linux with "
+                "socket filters.",
+                reason=error.strerror,
+            )
         ) from None

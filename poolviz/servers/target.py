@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from poolviz.language import tr
+
 EMBEDDED = "embedded PostgreSQL"  # how the server that poolviz starts is called
 _NAME_LIMIT = 63  # bytes of an application name that PostgreSQL keeps
 
@@ -29,7 +31,11 @@ class Target:
     def about(self) -> str:
         """Product, version and limit, such as `PostgreSQL 18.6, 100 connections at most`."""
         most = self.max_connections
-        limit = "no limit on connections" if most is None else f"{most} connections at most"
+        limit = (
+            tr("no limit on connections")
+            if most is None
+            else tr("{most} connections at most", most=most)
+        )
         return f"{self.product} {self.version}, {limit}"
 
     def has_room_for(self, connections: int) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from poolviz.language import tr_noop
 from poolviz.model.histogram import BUCKETS, MIDDLES
 from poolviz.model.sample import TICK
 from poolviz.sessions.bins import Numbers
@@ -29,7 +30,7 @@ _MOST_STEPS = 120
 _SHORTEST_STEP = 5 * TICK
 _BEYOND = 10  # waits above a percentile, at least
 
-RULE = (
+RULE = tr_noop(
     "The time after a change until throughput and waiting clients have settled is left out, by "
     "MSER-5: at most half of a segment; nothing after a fault that happens once, because that time "
     "shows what it did. 95 % intervals are those of a bootstrap over up to 30 batches of at least "

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.errors import ParameterError
 from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.sessions.batches import RULE
@@ -93,7 +94,7 @@ def effects(recorder: Recorder, share_done: ShareDone = unheard) -> Effects:
             cards.append(_card(at, done, (before, each.after), verdicts[number]))
         if measured.enough or not before.enough:
             before, done = measured, []
-    return Effects(rule=RULE, segments=settled, cards=cards)
+    return Effects(rule=tr(RULE), segments=settled, cards=cards)
 
 
 def _card(

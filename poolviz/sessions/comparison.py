@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from poolviz.language import tr, tr_noop, trn
 from poolviz.model.errors import InputError
 from poolviz.model.sample import Mark
 from poolviz.model.text import on_one_line, shortened
@@ -26,8 +27,8 @@ from poolviz.sessions.summary import RunSummary
 
 START = "start"
 MOST = 8  # sessions that are compared at once
-METHOD = (
-    f"{RULE} Intervals are of what varies within a run. Two runs of one scenario differ by what "
+METHOD = tr_noop(
+    "Intervals are of what varies within a run. Two runs of one scenario differ by what "
     "the machine does beside them too: repeat those that differ by little."
 )
 _LONGEST_NAME = 60
@@ -109,9 +110,15 @@ class Compared:
         """Return sessions aligned at their start, or at the first mark of each that `align` names:
         by its key, such as `max_overflow`, or by its text. InputError if one has no such mark."""
         if len(named) < 2:
-            raise InputError("Comparing takes two sessions or more.")
+            raise InputError(tr("Comparing takes two sessions or more."))
         if len(named) > MOST:
-            raise InputError(f"{len(named)} sessions are too many to compare: {MOST} at most.")
+            raise InputError(
+                tr(
+                    "{named} sessions are too many to compare: {most} at most.",
+                    named=len(named),
+                    most=MOST,
+                )
+            )
         names = _distinct([name for name, _ in named])
         recorders = tuple(recorder for _, recorder in named)
         zeros = tuple(
@@ -170,15 +177,22 @@ def _moment(recorder: Recorder, align: str, name: str) -> float:
         for mark in recorder.marks:
             if matches(mark):
                 return mark.t
-    raise InputError(f"{name} can't be aligned at '{align}': {_has(recorder.marks)}.")
+    raise InputError(
+        tr(
+            "{name} can't be aligned at '{align}': {has}.",
+            name=name,
+            align=align,
+            has=_has(recorder.marks),
+        )
+    )
 
 
 def _has(marks: Sequence[Mark]) -> str:
     if not marks:
-        return "it has no marks, so align at start"
+        return tr("it has no marks, so align at start")
     texts = list(dict.fromkeys(mark.key or mark.text for mark in marks))
     more = ", …" if len(texts) > _MOST_MARKS else ""
-    return f"it has {', '.join(texts[:_MOST_MARKS])}{more}"
+    return tr("it has {texts}{more}", texts=", ".join(texts[:_MOST_MARKS]), more=more)
 
 
 def _compared(sessions: Compared) -> Comparison:
@@ -190,7 +204,11 @@ def _compared(sessions: Compared) -> Comparison:
         measured = measured_segments(recorder, summary, run, done)
         segments.append([each for each in measured if each.segment.to_s > zero])
     notes = []
-    whole = "The whole run" if sessions.align == START else f"From {sessions.align} on"
+    whole = (
+        tr("The whole run")
+        if sessions.align == START
+        else tr("From {align} on", align=sessions.align)
+    )
     parts = [_part(sessions.names, whole, [_joined(each, 0) for each in segments])]
     if max(map(len, segments)) > 1:
         alike = _alike(segments)
@@ -199,19 +217,25 @@ def _compared(sessions: Compared) -> Comparison:
             parts.append(_part(sessions.names, _title(segments[0][place], place), each))
         if alike < max(map(len, segments)):
             notes.append(
-                f"Segments are compared one by one as long as all sessions have the same changes "
-                f"and faults: {'the first' if alike == 1 else f'the first {alike}'}."
+                trn(
+                    "Segments are compared one by one as long as all sessions have the same "
+                    "changes and faults: the first.",
+                    "Segments are compared one by one as long as all sessions have the same "
+                    "changes and faults: the first {n}.",
+                    alike,
+                )
             )
     lengths = [recorder.duration for recorder in sessions.recorders]
     if min(lengths) < 0.98 * max(lengths):
         shown = ", ".join(
-            f"{name} {length:.1f} s" for name, length in zip(sessions.names, lengths, strict=True)
+            tr("{name} {length:.1f} s", name=name, length=length)
+            for name, length in zip(sessions.names, lengths, strict=True)
         )
-        notes.append(f"The sessions are of different lengths: {shown}.")
+        notes.append(tr("The sessions are of different lengths: {shown}.", shown=shown))
     return Comparison(
         baseline=sessions.names[0],
         align=sessions.align,
-        method=METHOD,
+        method=f"{tr(RULE)} {tr(METHOD)}",
         sessions=[
             _session(*each)
             for each in zip(
@@ -255,7 +279,7 @@ def _began_alike(segments: Sequence[MeasuredSegment]) -> bool:
 
 def _title(segment: MeasuredSegment, place: int) -> str:
     texts = ", ".join(mark.text for mark in segment.happened)
-    return f"Segment {place + 1}{f': {texts}' if texts else ''}"
+    return tr("Segment {number}{begun}", number=place + 1, begun=f": {texts}" if texts else "")
 
 
 def _part(names: Sequence[str], title: str, measured: Sequence[Measured | None]) -> ComparedPart:
@@ -265,12 +289,14 @@ def _part(names: Sequence[str], title: str, measured: Sequence[Measured | None])
         found: list[Difference] = []
         sentence = ""
         if each is None:
-            sentence = "nothing was recorded"
+            sentence = tr("nothing was recorded")
         elif each is not baseline and baseline is None:
-            sentence = f"nothing was recorded of {names[0]}"
+            sentence = tr("nothing was recorded of {name}", name=names[0])
         elif each is not baseline and baseline is not None:
             found = differences(baseline, each)
-            few = too_few(baseline, each, (f"of {names[0]}", f"of {name}"))
+            few = too_few(
+                baseline, each, (tr("of {name}", name=names[0]), tr("of {name}", name=name))
+            )
             sentence = in_words(few, found, baseline.part, each.part)
         sides.append(
             Side(
@@ -288,12 +314,15 @@ def _session(name: str, recorder: Recorder, summary: RunSummary, zero: float) ->
     began = recorder.began
     notes = [summary.incomplete_reason or "", recorder.trouble]
     if not summary.samples:
-        notes.append("Nothing was recorded in it.")
+        notes.append(tr("Nothing was recorded in it."))
     strained = summary.load_generator.strained_s
     if strained > _WORTH_A_NOTE * recorder.duration:
         notes.append(
-            f"The load generator was at its own limit for {strained:.1f} s: what differs may be "
-            "the machine's doing."
+            tr(
+                "The load generator was at its own limit for {strained:.1f} s: what differs may "
+                "be the machine's doing.",
+                strained=strained,
+            )
         )
     moment = None if began is None else datetime.fromtimestamp(began.started, UTC)
     return ComparedSession(

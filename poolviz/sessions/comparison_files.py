@@ -13,8 +13,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from poolviz.language import number, tr
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import show_seconds
+from poolviz.model.parameters import shown_time
 from poolviz.model.text import in_markdown
 from poolviz.sessions.batches import is_time
 from poolviz.sessions.comparison import Compared, ComparedPart, Comparison, Side
@@ -49,8 +50,12 @@ def check_file(path: Path) -> None:
     suffix."""
     if path.suffix.lower() not in _FUNCTIONS:
         raise InputError(
-            f"{path} has no suffix that a comparison can be written as: give it one of "
-            f"{' '.join(SUFFIXES)}."
+            tr(
+                "{path} has no suffix that a comparison can be written as: give it one of "
+                "{suffixes}.",
+                path=path,
+                suffixes=" ".join(SUFFIXES),
+            )
         )
     check_writable(path)
 
@@ -107,7 +112,10 @@ def _plain(text: str) -> str:
 def as_markdown(compared: Compared) -> bytes:
     """Return the sentences and tables as Markdown, in which what is quoted is text."""
     comparison = compared.comparison
-    lines = [f"**poolviz: {len(comparison.sessions)} sessions compared.**", ""]
+    lines = [
+        tr("**poolviz: {sessions} sessions compared.**", sessions=len(comparison.sessions)),
+        "",
+    ]
     for part in comparison.parts:
         lines += [f"### {in_markdown(part.title)}", ""]
         lines += [
@@ -119,7 +127,7 @@ def as_markdown(compared: Compared) -> bytes:
         lines += ["", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
         for name, title in NAMES.items():
             cells = [in_markdown(cell(side, name)) for side in part.sides]
-            lines.append(f"| {title} | {' | '.join(cells)} |")
+            lines.append(f"| {tr(title)} | {' | '.join(cells)} |")
         lines.append("")
     lines += [in_markdown(note) for note in comparison.notes]
     lines += [
@@ -133,9 +141,9 @@ def as_markdown(compared: Compared) -> bytes:
 def as_text(comparison: Comparison) -> str:
     """Return the comparison for a terminal."""
     lines = []
-    for number, session in enumerate(comparison.sessions):
-        what = "baseline" if not number else "compared"
-        facts = (session.pool, session.server, f"{session.duration_s:.1f} s", session.note)
+    for place, session in enumerate(comparison.sessions):
+        what = tr("compared") if place else tr("baseline")
+        facts = (session.pool, session.server, tr("{n:.1f} s", n=session.duration_s), session.note)
         lines.append(f"{what:10} {session.name}: {', '.join(filter(None, facts))}")
     for name, texts in comparison.settings.items():
         lines.append(f"  {name}: {' → '.join(texts)}")
@@ -144,14 +152,21 @@ def as_text(comparison: Comparison) -> str:
         lines += [f"  {side.name}: {side.sentence}" for side in part.sides if side.sentence]
         rows = [["", *(side.name for side in part.sides)]]
         rows += [
-            [title, *(cell(side, name) for side in part.sides)] for name, title in NAMES.items()
+            [tr(title), *(cell(side, name) for side in part.sides)] for name, title in NAMES.items()
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines += [
             "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             for row in rows
         ]
-    method = textwrap.fill(f"The baseline is {comparison.baseline}. {comparison.method}", 100)
+    method = textwrap.fill(
+        tr(
+            "The baseline is {baseline}. {method}",
+            baseline=comparison.baseline,
+            method=comparison.method,
+        ),
+        100,
+    )
     lines += ["", *comparison.notes, method]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -163,7 +178,11 @@ def cell(side: Side, name: str) -> str:
         return "–"
     text = shown(name, figure.value)
     if figure.low is not None and figure.high is not None:
-        text += f" ({shown(name, figure.low).removesuffix(' /s')} to {shown(name, figure.high)})"
+        text += tr(
+            " ({low} to {high})",
+            low=shown(name, figure.low).removesuffix(" /s"),
+            high=shown(name, figure.high),
+        )
     for each in side.differences:
         if each.figure == name:
             text += f"; {change(each)}"
@@ -173,7 +192,7 @@ def cell(side: Side, name: str) -> str:
 def change(each: Difference) -> str:
     """Return what differs: in percent, or as a figure where the baseline has none."""
     if each.outcome is not Outcome.CLEAR:
-        return OUTCOMES[each.outcome]
+        return tr(OUTCOMES[each.outcome])
     relative = each.relative
     if relative is not None and relative.value is not None:
         return percent(relative.value)
@@ -184,6 +203,6 @@ def change(each: Difference) -> str:
 def shown(name: str, value: float) -> str:
     """Return a figure for people."""
     if is_time(name):
-        return show_seconds(float(f"{value:.3g}"))
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return shown_time(float(f"{value:.3g}"))
+    text = number(value, ",.0f" if abs(value) >= 1000 else ".4g")
     return f"{text} /s" if name.endswith("_per_s") else text

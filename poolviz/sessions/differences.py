@@ -12,6 +12,8 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
+from poolviz.language import tr
+from poolviz.model.parameters import both
 from poolviz.sessions.batches import (
     FEWEST_BATCHES,
     FIGURES,
@@ -161,16 +163,20 @@ def differences(before: Measured, after: Measured) -> list[Difference]:
     return [_difference(figure, before, after) for figure in FIGURES]
 
 
-def too_few(before: Measured, after: Measured, names: Sequence[str] = ("before", "after")) -> str:
+def too_few(before: Measured, after: Measured, names: Sequence[str] = ()) -> str:
     """Return in words which of two parts has too few samples; "" if neither has."""
     short = [
-        f"{each.seconds:.1f} s {name}"
-        for name, each in zip(names, (before, after), strict=True)
+        tr("{seconds:.1f} s {which}", seconds=each.seconds, which=name)
+        for name, each in zip(names or (tr("before"), tr("after")), (before, after), strict=True)
         if not each.enough
     ]
     if not short:
         return ""
-    return f"too few samples: {' and '.join(short)}, {FEWEST_BATCHES * SHORTEST_BATCH:g} s needed"
+    return tr(
+        "too few samples: {short}, {needed:g} s needed",
+        short=both(short),
+        needed=FEWEST_BATCHES * SHORTEST_BATCH,
+    )
 
 
 def _difference(figure: str, before: Measured, after: Measured) -> Difference:

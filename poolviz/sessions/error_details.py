@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from poolviz.language import number, tr
 from poolviz.model.sample import ErrorKind, Sample
 
 # A kind in a record: its number, or name and whether it is a timeout in older sessions.
@@ -40,14 +41,21 @@ class ErrorDetails(msgspec.Struct, frozen=True):
     @property
     def first_said(self) -> str:
         """When they came and what the first one said: `1.2 to 3.4 s: no connection is free`."""
-        first, last = f"{self.first_s:.1f}", f"{self.last_s:.1f}"
-        times = f"at {first} s" if first == last else f"{first} to {last} s"
+        first, last = number(self.first_s, ".1f"), number(self.last_s, ".1f")
+        if first == last:
+            times = tr("at {time} s", time=first)
+        else:
+            times = tr("{first} to {last} s", first=first, last=last)
         return f"{times}: {self.message}" if self.message else times
 
     @property
     def latest_said(self) -> str:
         """What the latest one said, if that is something else than what the first one did."""
-        return f"latest: {self.last_message}" if self.last_message != self.message else ""
+        return (
+            tr("latest: {message}", message=self.last_message)
+            if self.last_message != self.message
+            else ""
+        )
 
 
 class Counted(msgspec.Struct):

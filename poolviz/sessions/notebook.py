@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from html import escape
 
-from poolviz.model.parameters import show_seconds
+from poolviz.model.parameters import shown_time
 from poolviz.sessions.summary import RunSummary
 from poolviz.sessions.thresholds import Verdict
 
@@ -43,7 +43,7 @@ def _table(summary: RunSummary) -> str:
             ", ".join(each.began_with),
             f"{each.operations:,}",
             f"{each.throughput_per_s or 0:,.1f}",
-            "–" if wait is None else show_seconds(float(f"{wait:.3g}")),
+            "–" if wait is None else shown_time(float(f"{wait:.3g}")),
             f"{each.connections.used_mean or 0:.2f}",
             f"{each.connections.pending_max}",
             f"{each.timeouts:,}",

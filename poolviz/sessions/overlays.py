@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.model.sample import MarkKind
 from poolviz.sessions.bins import Numbers
@@ -66,14 +67,20 @@ def _wrong(view: View) -> Numbers:
 
 
 OVERLAYS = (
-    Overlay("throughput", "Throughput", "/s", partial(_line, "throughput"), calm=True),
-    Overlay("wait_p95", "Wait to acquire, p95", "s", partial(_line, "wait_p95"), calm=True),
-    Overlay("wait_p50", "Wait to acquire, p50", "s", partial(_line, "wait_p50"), calm=True),
-    Overlay("wait_p99", "Wait to acquire, p99", "s", partial(_line, "wait_p99"), calm=True),
-    Overlay("used", "Active connections", "", partial(_mean, "used")),
-    Overlay("pending", "Waiting clients", "", partial(_mean, "pending")),
-    Overlay("open", "Open connections", "", partial(_mean, "open")),
-    Overlay("wrong", "Timeouts and errors", "/s", _wrong, calm=True),
+    Overlay("throughput", tr_noop("Throughput"), "/s", partial(_line, "throughput"), calm=True),
+    Overlay(
+        "wait_p95", tr_noop("Wait to acquire, p95"), "s", partial(_line, "wait_p95"), calm=True
+    ),
+    Overlay(
+        "wait_p50", tr_noop("Wait to acquire, p50"), "s", partial(_line, "wait_p50"), calm=True
+    ),
+    Overlay(
+        "wait_p99", tr_noop("Wait to acquire, p99"), "s", partial(_line, "wait_p99"), calm=True
+    ),
+    Overlay("used", tr_noop("Active connections"), "", partial(_mean, "used")),
+    Overlay("pending", tr_noop("Waiting clients"), "", partial(_mean, "pending")),
+    Overlay("open", tr_noop("Open connections"), "", partial(_mean, "open")),
+    Overlay("wrong", tr_noop("Timeouts and errors"), "/s", _wrong, calm=True),
 )
 
 
@@ -92,7 +99,11 @@ def check_charts(names: Sequence[str]) -> None:
     for name in names:
         if name not in CHARTS:
             raise InputError(
-                f"There is no chart {name!r} in a comparison: they are {', '.join(CHARTS)}."
+                tr(
+                    "There is no chart {name!r} in a comparison: they are {charts}.",
+                    name=name,
+                    charts=", ".join(CHARTS),
+                )
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from poolviz.model.figures import figure_named
-from poolviz.model.parameters import show_seconds
+from poolviz.model.parameters import shown_time
 from poolviz.model.sample import TICK
 from poolviz.sessions.summary import RunSummary, SegmentSummary
 from poolviz.sessions.thresholds import FIGURES
@@ -38,6 +38,6 @@ def shown(name: str, value: float | None) -> str:
         return "–"
     figure = figure_named(name)
     if figure.is_time:
-        return show_seconds(float(f"{value:.3g}"))
+        return shown_time(float(f"{value:.3g}"))
     number = f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:.2g}"
     return f"{number}/s" if name in (*_HAPPENED, "throughput") else number

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from poolviz.language import tr, trn
 from poolviz.model.histogram import Summary
 from poolviz.model.load_generator import limits_crossed
-from poolviz.model.parameters import show_seconds
+from poolviz.model.parameters import shown_time
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.text import in_markdown, on_one_line
 from poolviz.scenarios.connect import in_words
@@ -310,4 +310,4 @@ def _times(times: Summary) -> str:
 
 def rounded(seconds: float | None) -> str:
     """Return a time with three digits and its unit."""
-    return show_seconds(float(f"{seconds or 0:.3g}"))
+    return shown_time(float(f"{seconds or 0:.3g}"))

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Mark, Sample
@@ -164,5 +165,5 @@ class Session:
     @property
     def _began(self) -> RunStarted:
         if self._recorder.began is None:
-            raise InputError("The session holds no run: it ended before the load started.")
+            raise InputError(tr("The session holds no run: it ended before the load started."))
         return self._recorder.began

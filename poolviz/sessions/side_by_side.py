@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from poolviz.language import tr
-from poolviz.model.parameters import show_seconds
+from poolviz.model.parameters import shown_time
 from poolviz.sessions.differences_in_words import percent
 from poolviz.sessions.summary import RunSummary
 
@@ -78,7 +78,7 @@ def _difference(before: float, after: float) -> str:
 
 
 def _time(value: float | None) -> str:
-    return "–" if value is None else show_seconds(float(f"{value:.3g}"))
+    return "–" if value is None else shown_time(float(f"{value:.3g}"))
 
 
 def _number(value: float | None) -> str:

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import msgspec
 
+from poolviz.language import tr, trn
 from poolviz.model.histogram import Durations, Histogram
 from poolviz.model.messages import Rows, RunEnded, RunStarted
 from poolviz.model.parameters import Value
@@ -59,10 +60,15 @@ def no_success(summary: RunSummary) -> str:
         return ""
     most = max(summary.error_details, key=lambda kind: kind.count, default=None)
     if most is None:
-        return "No operation succeeded: those that were begun had not ended when the run did."
-    often = "once" if most.count == 1 else f"{most.count:,} times"
+        return tr("No operation succeeded: those that were begun had not ended when the run did.")
     said = f" ({most.message.rstrip('.')})" if most.message else ""
-    return f"No operation succeeded: {most.name} was raised {often}{said}."
+    return trn(
+        "No operation succeeded: {name} was raised once{said}.",
+        "No operation succeeded: {name} was raised {n:,} times{said}.",
+        most.count,
+        name=most.name,
+        said=said,
+    )
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,10 +242,10 @@ def _with_beginnings(
 def _incomplete_reason(began: RunStarted | None, ended: RunEnded | None) -> str:
     """Return why a run isn't complete, in a sentence; "" if it is."""
     if ended is None:
-        return "The record ends before the run did."
+        return tr("The record ends before the run did.")
     planned = None if began is None else began.scenario.duration
     if not ended.failure and ended.stopped and planned is not None:
-        return f"The run was stopped before its {planned:g} s were over."
+        return tr("The run was stopped before its {planned:g} s were over.", planned=planned)
     return ended.failure
 
 

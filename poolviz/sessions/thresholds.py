@@ -16,9 +16,10 @@ from enum import StrEnum
 
 import msgspec
 
+from poolviz.language import in_users_notation, tr, tr_noop, trn
 from poolviz.model.errors import ParameterError
 from poolviz.model.figures import FIGURES as DECLARED
-from poolviz.model.parameters import parse_seconds, show_seconds, suggest
+from poolviz.model.parameters import parse_seconds, show_seconds, shown_time, suggest
 from poolviz.model.sample import TICK, Mark
 from poolviz.model.text import shortened
 from poolviz.sessions.recorder import Recorder
@@ -76,6 +77,36 @@ def _of_connections(name: str) -> Callable[[Figures], float | None]:
     return figure
 
 
+_HELP = tr_noop("""\
+A condition is FIGURE OPERATOR VALUE, such as 'wait_p95 > 50ms', and may end
+with a SCOPE, such as 'in segment 2'. It is checked when the run has ended; if
+it is true, or if nothing was counted for its figure, poolviz says so and exits
+with status 99. Give --fail-if once for each condition: any of them that is true
+fails the run. In a scenario: fail_if = ["wait_p95 > 50ms", "errors > 0"].
+
+operators  {operators}
+
+times      {times}
+           each with one of {statistics}: wait_p95, use_mean, …
+           The value is in seconds or has a unit: 50ms, 2min.
+
+numbers    {numbers}
+           throughput is in operations per second, means are weighted by time;
+           errors counts every kind of error, timeouts not included;
+           open_at_end is counted when the load ends, open_after_close when
+           the pool is closed: what is open then has leaked.
+
+scopes     without one, the whole run
+           in segment N       the Nth part of the run between two changes or
+                              faults; segment 1 is the one before the first
+           in any segment     it is true of at least one segment
+           in every segment   it is true of each of them
+           after KEY          it is true of a segment that began with a change
+                              of that limit or setting, with that fault, or,
+                              if it lasts for a time, with its end
+           during FAULT       it is true of a segment in which a fault that
+                              lasts, such as lock_table, was in force""")
+
 FIGURES: dict[str, Callable[[Figures], float | None]] = {
     "throughput": lambda summary: summary.throughput_per_s,
     "operations": lambda summary: summary.operations,
@@ -93,35 +124,13 @@ def help_text() -> str:
     """Return the help on conditions: every figure, operator and scope, for a terminal of 80
     columns."""
     plain = [figure for figure in FIGURES if not _is_time(figure)]
-    return f"""\
-A condition is FIGURE OPERATOR VALUE, such as 'wait_p95 > 50ms', and may end
-with a SCOPE, such as 'in segment 2'. It is checked when the run has ended; if
-it is true, or if nothing was counted for its figure, poolviz says so and exits
-with status 99. Give --fail-if once for each condition: any of them that is true
-fails the run. In a scenario: fail_if = ["wait_p95 > 50ms", "errors > 0"].
-
-operators  {" ".join(_OPERATORS)}
-
-times      {", ".join(f"{time}_…" for time in _TIMES)}
-           each with one of {", ".join(_STATISTICS)}: wait_p95, use_mean, …
-           The value is in seconds or has a unit: 50ms, 2min.
-
-numbers    {textwrap.fill(", ".join(plain), 69, subsequent_indent=" " * 11)}
-           throughput is in operations per second, means are weighted by time;
-           errors counts every kind of error, timeouts not included;
-           open_at_end is counted when the load ends, open_after_close when
-           the pool is closed: what is open then has leaked.
-
-scopes     without one, the whole run
-           in segment N       the Nth part of the run between two changes or
-                              faults; segment 1 is the one before the first
-           in any segment     it is true of at least one segment
-           in every segment   it is true of each of them
-           after KEY          it is true of a segment that began with a change
-                              of that limit or setting, with that fault, or,
-                              if it lasts for a time, with its end
-           during FAULT       it is true of a segment in which a fault that
-                              lasts, such as lock_table, was in force"""
+    return tr(
+        _HELP,
+        operators=" ".join(_OPERATORS),
+        times=", ".join(f"{time}_…" for time in _TIMES),
+        statistics=", ".join(_STATISTICS),
+        numbers=textwrap.fill(", ".join(plain), 69, subsequent_indent=" " * 11),
+    )
 
 
 class Outcome(StrEnum):
@@ -227,13 +236,14 @@ class Scope:
     def missing(self, summary: RunSummary) -> str:
         """Return why there is no such segment."""
         if self.after is not None:
-            return f"no segment of the run is after {self.after}"
+            return tr("no segment of the run is after {key}", key=self.after)
         if self.during is not None:
-            return f"{self.during} was never in force"
+            return tr("{fault} was never in force", fault=self.during)
         if self.number is None:
-            return f"no segment of the run was as long as a sample, {show_seconds(TICK)}"
+            shortest = shown_time(TICK)
+            return tr("no segment of the run was as long as a sample, {time}", time=shortest)
         count = len(summary.segments)
-        return f"the run had {'one segment' if count == 1 else f'{count} segments'}"
+        return trn("the run had one segment", "the run had {n} segments", count)
 
 
 @dataclass(frozen=True)
@@ -254,20 +264,29 @@ class Threshold:
         if _SEVERAL.search(text):
             raise _refused(
                 text,
-                "it takes one condition. Give one for each: a run fails if any of them is true.",
+                tr(
+                    "it takes one condition. Give one for each: a run fails if any of them is true."
+                ),
             )
         match = _FORM.fullmatch(text) if len(text) <= _LONGEST else None
         if match is None:
             raise _refused(
                 text,
-                "it takes FIGURE OPERATOR VALUE, such as 'wait_p95 > 50ms', "
-                f"with one of {' '.join(_OPERATORS)}.",
+                tr(
+                    "it takes FIGURE OPERATOR VALUE, such as 'wait_p95 > 50ms', with one of "
+                    "{operators}.",
+                    operators=" ".join(_OPERATORS),
+                ),
             )
         figure, comparison, value = match.groups()
         if figure not in FIGURES:
-            raise _refused(text, f"{figure} is no figure of a run: {suggest(figure, FIGURES)}.")
+            near = suggest(figure, FIGURES)
+            unknown = tr("{figure} is no figure of a run: {near}.", figure=figure, near=near)
+            raise _refused(text, unknown)
         if comparison not in _OPERATORS:
-            raise _refused(text, f"{comparison} is no operator: use one of {' '.join(_OPERATORS)}.")
+            known = " ".join(_OPERATORS)
+            unknown = tr("{word} is no operator: use one of {known}.", word=comparison, known=known)
+            raise _refused(text, unknown)
         scoped = _SCOPED.fullmatch(value)
         scope: Scope | None = Scope()
         if scoped is not None:
@@ -278,18 +297,27 @@ class Threshold:
         except ValueError:
             limit = math.nan
         if not math.isfinite(limit):
-            what = "a time, such as 50ms or 2min" if _is_time(figure) else "a number"
-            raise _refused(text, f"{figure} is compared with {what}.")
+            what = tr("a time, such as 50ms or 2min") if _is_time(figure) else tr("a number")
+            mistake = tr("{figure} is compared with {what}.", figure=figure, what=what)
+            raise _refused(text, mistake)
         if scope is None:
             raise _refused(
                 text,
-                f"'{words}' names no part of a run: give 'in segment 2' (counted from 1), "
-                "'in any segment', 'in every segment', 'after KEY', 'during FAULT', or nothing "
-                "for the whole run.",
+                tr(
+                    "'{words}' names no part of a run: give 'in segment 2' (counted from 1), "
+                    "'in any segment', 'in every segment', 'after KEY', 'during FAULT', or nothing "
+                    "for the whole run.",
+                    words=words,
+                ),
             )
         if scope.words and figure in _OF_THE_RUN:
             raise _refused(
-                text, f"{figure} is counted once, when the run is over: leave '{scope.words}' away."
+                text,
+                tr(
+                    "{figure} is counted once, when the run is over: leave '{words}' away.",
+                    figure=figure,
+                    words=scope.words,
+                ),
             )
         return cls(figure, comparison, limit, scope)
 
@@ -313,7 +341,7 @@ class Threshold:
                 Outcome.NOT_MEASURED,
                 None,
                 None,
-                f"can't be checked: {self.scope.missing(summary)}.",
+                tr("can't be checked: {why}.", why=self.scope.missing(summary)),
             )
         values: dict[int | None, float | None] = {
             number: FIGURES[self.figure](each) for number, each in segments.items()
@@ -328,14 +356,25 @@ class Threshold:
         decisive = false if self.scope.every else true
         if not decisive and len(known) < len(values):
             unknown = next(number for number in values if number not in known)
-            where = _where(unknown, summary)
-            said = f"can't be checked: nothing was counted for {self.figure}{where}."
+            said = tr(
+                "can't be checked: nothing was counted for {figure}{where}.",
+                figure=self.figure,
+                where=_where(unknown, summary),
+            )
             return self._verdict(Outcome.NOT_MEASURED, None, unknown, said)
         crossed = bool(decisive) != self.scope.every
         number, value = self._extreme(true if crossed else false)
-        said = (
-            f"is {'true' if crossed else 'not true'}: {self.figure} was {self._show(value)}"
-            f"{_where(number, summary)}{_also(true, number) if crossed else ''}."
+        text = (
+            tr_noop("is true: {figure} was {value}{where}{also}.")
+            if crossed
+            else tr_noop("is not true: {figure} was {value}{where}{also}.")
+        )
+        said = tr(
+            text,
+            figure=self.figure,
+            value=in_users_notation(self._show(value)),
+            where=_where(number, summary),
+            also=_also(true, number) if crossed else "",
         )
         return self._verdict(Outcome.CROSSED if crossed else Outcome.PASSED, value, number, said)
 
@@ -377,7 +416,13 @@ def _where(number: int | None, summary: RunSummary) -> str:
         return ""
     segment = summary.segments[number - 1]
     begun = "".join(f", {text}" for text in segment.began_with)
-    return f" in segment {number} ({segment.from_s:.1f} to {segment.to_s:.1f} s{begun})"
+    return tr(
+        " in segment {number} ({start:.1f} to {end:.1f} s{begun})",
+        number=number,
+        start=segment.from_s,
+        end=segment.to_s,
+        begun=begun,
+    )
 
 
 def _also(true: Mapping[int | None, float], shown: int | None) -> str:
@@ -386,7 +431,12 @@ def _also(true: Mapping[int | None, float], shown: int | None) -> str:
     if not others:
         return ""
     named = ", ".join(others[:_MOST_NAMED]) + (", …" if len(others) > _MOST_NAMED else "")
-    return f"; it is true in segment{'s' if len(others) > 1 else ''} {named} too"
+    return trn(
+        "; it is true in segment {named} too",
+        "; it is true in segments {named} too",
+        len(others),
+        named=named,
+    )
 
 
 def _refused(text: str, reason: str) -> ParameterError:

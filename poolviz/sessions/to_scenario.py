@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from poolviz.language import tr
 from poolviz.load.faults import FAULTS
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
@@ -29,7 +30,9 @@ def to_draft(began: RunStarted, marks: Sequence[Mark], duration: float) -> Draft
     """
     scenario = began.scenario
     if any(mark.key == _AT for mark in marks if mark.kind is not MarkKind.NOTE):
-        raise InputError("The session marks a change of 'at', which is no limit, setting or fault.")
+        raise InputError(
+            tr("The session marks a change of 'at', which is no limit, setting or fault.")
+        )
     changes: list[dict[str, object]] = [
         {_AT: round(mark.t, _DIGITS), mark.key: mark.new}
         for mark in marks

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
+from poolviz.language import number, tr
 from poolviz.model.differing_counts import (
     LONG_APART,
     closed_by_server,
@@ -168,10 +169,10 @@ class _Apart(msgspec.Struct):
         average, or apart for `long` samples on end. "" if they may be of different moments."""
         if (self.mean or 0.0) >= far:
             pools, ours = self.pools_area / self.span, self.ours_area / self.span
-            return sentence(f"{pools:.2f}", f"{ours:.2f}", " on average")
+            return sentence(number(pools, ".2f"), number(ours, ".2f"), tr(" on average"))
         if self.longest >= long:
             t, pools_count, ours_count = self.seen
-            return sentence(f"{pools_count}", f"{ours_count}", f" at {t:.1f} s")
+            return sentence(f"{pools_count}", f"{ours_count}", tr(" at {t:.1f} s", t=t))
         return ""
 
 

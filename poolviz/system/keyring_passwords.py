@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from poolviz.language import tr
 from poolviz.model.errors import PoolvizError
 
 LIMIT = 60.0  # seconds for an answer, in which a user may type what unlocks the keyring
@@ -29,13 +30,13 @@ def lacking() -> str:
     """Return why no keyring can be used, as a sentence; "" if one can."""
     if importlib.util.find_spec("keyring") is None:
         if getattr(sys, "frozen", False):
-            return "The packaged program has no access to the system's keyring."
-        return "The keyring needs a library: pip install 'poolviz[keyring]'."
+            return tr("The packaged program has no access to the system's keyring.")
+        return tr("The keyring needs a library: pip install 'poolviz[keyring]'.")
     try:
         backend = _within_limit(_backend)
     except KeyringError as error:
         return str(error)
-    return "" if backend is not None else "This system has no keyring that can be used."
+    return "" if backend is not None else tr("This system has no keyring that can be used.")
 
 
 def password_of(login: str) -> str | None:
@@ -73,7 +74,7 @@ def _backend() -> Any | None:
 def _used() -> Any:
     backend = _backend()
     if backend is None:
-        raise KeyringError("This system has no keyring that can be used.")
+        raise KeyringError(tr("This system has no keyring that can be used."))
     return backend
 
 
@@ -96,12 +97,17 @@ def _within_limit(work: Callable[[], Any]) -> Any:
         raise failure[0]
     if failure:
         raise KeyringError(
-            f"The system's keyring can't be used ({type(failure[0]).__name__}): unlock it, or go "
-            "on without it."
+            tr(
+                "The system's keyring can't be used ({name}): unlock it, or go on without it.",
+                name=type(failure[0]).__name__,
+            )
         )
     if not outcome:
         raise KeyringError(
-            f"The system's keyring gave no answer within {LIMIT:.0f} s: unlock it, or go on "
-            "without it."
+            tr(
+                "The system's keyring gave no answer within {limit:.0f} s: unlock it, or go on "
+                "without it.",
+                limit=LIMIT,
+            )
         )
     return outcome[0]

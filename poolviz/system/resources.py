@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from poolviz.language import tr
+
 
 def resource(name: str) -> Path:
     """Return the file or folder `name` of `resources/`. Raises FileNotFoundError if it is missing.
@@ -21,4 +23,6 @@ def resource(name: str) -> Path:
         path = place / "resources" / name
         if path.exists():
             return path
-    raise FileNotFoundError(f"poolviz is incomplete: its resources/{name} is missing.")
+    raise FileNotFoundError(
+        tr("poolviz is incomplete: its resources/{name} is missing.", name=name)
+    )

@@ -1,8 +1,6 @@
-"""The user's language, in the window: texts of scenarios, and Qt's own."""
+"""The user's language, in the window: what is typed, and Qt's own texts."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QSettings, QTranslator
 
@@ -10,33 +8,15 @@ from poolviz.language import (
     LANGUAGES,
     current_language,
     from_users_notation,
-    in_users_notation,
     tr,
     use_language,
     wanted_language,
 )
-from poolviz.model.parameters import Numeric, Parameter, Switch, Value
+from poolviz.model.parameters import Numeric, Value
 
 SETTING = "language"  # "en", "es", or what the system says where it is neither
 _FALLBACK = "en"
 _TRANSLATOR = "poolviz-language"  # name of the object that has Qt's own texts
-
-
-def in_users_language(texts: Mapping[str, str]) -> str:
-    """Return the text in the user's language that `texts`, by language, has.
-
-    Otherwise the English one, otherwise any, and "" if there is none.
-    """
-    known = texts.get(current_language())
-    return known or texts.get(_FALLBACK) or next(iter(texts.values()), "")
-
-
-def shown_value(parameter: Parameter, value: Value) -> str:
-    """Return a parameter's value as it is shown on screen: in the user's words and notation."""
-    text = parameter.show(value)
-    if isinstance(parameter, Switch) or text in parameter.special.values():
-        return tr(text)
-    return in_users_notation(text) if isinstance(parameter, Numeric) else text
 
 
 def typed_value(parameter: Numeric, typed: str, before: Value) -> int | float:

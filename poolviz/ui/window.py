@@ -21,14 +21,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.language import tr
+from poolviz.language import in_users_language, tr
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.banner import Banner
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
 from poolviz.ui.help_places import topic_of
-from poolviz.ui.language import SETTING, in_users_language
+from poolviz.ui.language import SETTING
 from poolviz.ui.learning import Learning
 from poolviz.ui.pages import RUN, Pages
 from poolviz.ui.panel.control_panel import ControlPanel

@@ -15,7 +15,7 @@ from poolviz.pools.sqlalchemy.queue_pool import QueuePool
 from poolviz.servers.dsn_fields import identity
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.ui.app import Windows
-from poolviz.ui.language import apply_language, shown_value, typed_value
+from poolviz.ui.language import apply_language, typed_value
 from poolviz.ui.session.controller import Controller
 
 
@@ -63,8 +63,8 @@ def test_values_are_shown_and_typed_in_the_users_notation() -> None:
     use_language("es")
     assert current_language() == "es"
     timeout, overflow = QueuePool.limits["pool_timeout"], QueuePool.limits["max_overflow"]
-    assert shown_value(timeout, 1.5) == "1,5 s"
-    assert shown_value(overflow, -1) == "sin límite"
+    assert timeout.shown(1.5) == "1,5 s"
+    assert overflow.shown(-1) == "sin límite"
     assert typed_value(timeout, "2,5 s", 1.0) == 2.5
     assert typed_value(timeout, "2.5 s", 1.0) == 2.5
     assert typed_value(overflow, "Sin límite", 1) == -1

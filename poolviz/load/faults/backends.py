@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from poolviz.language import tr
 from poolviz.load.faults.base import Fault, FaultConditions, FaultContext
 from poolviz.model.dialect import SQLITE
 from poolviz.model.errors import ServerError
@@ -19,13 +20,13 @@ class _TerminateBackends(Fault):
     def reason(cls, conditions: FaultConditions) -> str:
         """Return that SQLite has no backends."""
         if conditions.dialect == SQLITE:
-            return "SQLite has no server, and so no backend that could be terminated."
+            return tr("SQLite has no server, and so no backend that could be terminated.")
         return ""
 
     def inject(self, context: FaultContext, value: Value) -> None:  # noqa: ARG002
         """Terminate them at once. Raises ServerError if there are none."""
         if not context.terminate(self.how_many):
-            raise ServerError("This run has no connection that could be terminated now.")
+            raise ServerError(tr("This run has no connection that could be terminated now."))
 
 
 class KillBackend(_TerminateBackends):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from poolviz.language import tr
 from poolviz.load.faults.base import Fault, FaultConditions, FaultContext
 from poolviz.model.dialect import SQLITE
 from poolviz.model.parameters import Seconds, Value
@@ -30,16 +31,16 @@ class NetworkSilent(Fault):
     def reason(cls, conditions: FaultConditions) -> str:
         """Return that there is no network, or that the system lets nobody drop its packets."""
         if conditions.dialect == SQLITE:
-            return "SQLite has no network that could fall silent."
+            return tr("SQLite has no network that could fall silent.")
         if conditions.ours:
             return ""
         if not conditions.network:
-            return (
+            return tr(
                 "This server is reached by a Unix socket, on which no packet is lost: name its "
                 "host and port in the DSN."
             )
         if sys.platform != "linux":
-            return "Only on Linux can packets of a server that isn't poolviz' own be dropped."
+            return tr("Only on Linux can packets of a server that isn't poolviz' own be dropped.")
         return ""
 
     def inject(self, context: FaultContext, value: Value) -> None:

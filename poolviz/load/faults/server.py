@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from poolviz.language import tr
 from poolviz.load.faults.base import Fault, FaultConditions, FaultContext
 from poolviz.load.statements import STATEMENTS
 from poolviz.model.dialect import SQLITE
@@ -26,9 +27,11 @@ class RestartServer(Fault):
     def reason(cls, conditions: FaultConditions) -> str:
         """Return that only our own server is restarted."""
         if conditions.dialect == SQLITE:
-            return "SQLite has no server that could be restarted."
+            return tr("SQLite has no server that could be restarted.")
         if not conditions.ours:
-            return "Only the embedded PostgreSQL is restarted, and this run uses another server."
+            return tr(
+                "Only the embedded PostgreSQL is restarted, and this run uses another server."
+            )
         return ""
 
     def inject(self, context: FaultContext, value: Value) -> None:  # noqa: ARG002
@@ -55,11 +58,12 @@ class LockTable(Fault):
     def reason(cls, conditions: FaultConditions) -> str:
         """Return that there are no tables, or that the load doesn't use them."""
         if conditions.dialect == SQLITE:
-            return "poolviz has no tables in SQLite that could be locked."
+            return tr("poolviz has no tables in SQLite that could be locked.")
         if conditions.load["statement"] not in _TABLE_STATEMENTS:
-            return (
+            return tr(
                 "This load touches no table that could be locked: it needs statement = "
-                f"{either(_TABLE_STATEMENTS)}."
+                "{statements}.",
+                statements=either(_TABLE_STATEMENTS, tr),
             )
         return ""
 

@@ -6,10 +6,16 @@ the scenario's check and schema, and the documentation all read that declaration
 To add a kind of parameter, subclass `Parameter` and add its editor to `ui/panel/editors.py`.
 """
 
-from poolviz.model.parameters.base import INTEGER_LIMIT, Effect, Parameter, Value, either
+from poolviz.model.parameters.base import INTEGER_LIMIT, Effect, Parameter, Value, both, either
 from poolviz.model.parameters.collection import Parameters, suggest, suggest_key, unknown_key
 from poolviz.model.parameters.numbers import Count, Number, Numeric
-from poolviz.model.parameters.seconds import Seconds, parse_seconds, seconds_schema, show_seconds
+from poolviz.model.parameters.seconds import (
+    Seconds,
+    parse_seconds,
+    seconds_schema,
+    show_seconds,
+    shown_time,
+)
 from poolviz.model.parameters.words import Choice, File, Switch, Text
 
 __all__ = [
@@ -26,10 +32,12 @@ __all__ = [
     "Switch",
     "Text",
     "Value",
+    "both",
     "either",
     "parse_seconds",
     "seconds_schema",
     "show_seconds",
+    "shown_time",
     "suggest",
     "suggest_key",
     "unknown_key",

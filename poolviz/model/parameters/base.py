@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
-from poolviz.language import tr_noop
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.text import on_one_line, shortened
 
@@ -59,6 +59,10 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     @abstractmethod
     def show(self, value: Value) -> str:
         """Return `value` as it is shown to people: `5`, `20 ms`, `on`, `no limit`."""
+
+    def shown(self, value: Value) -> str:
+        """Return `value` as `show` does, in the user's words and notation."""
+        return self.show(value)
 
     def takes(self, value: object) -> bool:
         """Return whether `check` accepts `value`."""
@@ -131,11 +135,13 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     def _refusal(self, value: object) -> ParameterError:
         """Return the error for a value that this parameter doesn't take."""
         if isinstance(value, int) and abs(value) >= INTEGER_LIMIT:
-            shown = "a number of more than 64 bits"
+            shown = tr("a number of more than 64 bits")
         else:
             shown = on_one_line(str(value))
             shown = f"'{shortened(shown, 80)}'" if isinstance(value, str) else shown
-        return ParameterError(self.key, f"is {shown}: it takes {self.allowed()}.")
+        return ParameterError(
+            self.key, tr("is {shown}: it takes {allowed}.", shown=shown, allowed=self.allowed(tr))
+        )
 
 
 def either(words: Sequence[str], translated: Translated = str) -> str:
@@ -144,3 +150,9 @@ def either(words: Sequence[str], translated: Translated = str) -> str:
     if not others:
         return last
     return translated(tr_noop("{others} or {last}")).format(others=", ".join(others), last=last)
+
+
+def both(words: Sequence[str]) -> str:
+    """Return `words` as parts of a sentence in the user's language: "a", "a and b"."""
+    *others, last = words
+    return tr("{others} and {last}", others=", ".join(others), last=last) if others else last

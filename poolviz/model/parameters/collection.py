@@ -5,20 +5,32 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.parameters.base import Parameter, Value, either
 
 _FEW = 12  # as many keys as a sentence may list
+_OF_A_POOL = {
+    "limit": tr_noop("limit of {pool}"),
+    "connect argument": tr_noop("connect argument of {pool}"),
+}
+_NOUNS = (
+    tr_noop("limit"),
+    tr_noop("connect argument"),
+    tr_noop("setting of the load"),
+    tr_noop("fault"),
+    tr_noop("a pool of your own"),
+)
 
 
 class Parameters(Mapping[str, Parameter]):
     """Parameters by their keys: the limits of a pool, the settings of the load, or the faults.
 
-    `noun` is what one of them is, as part of a sentence: "limit of sqlalchemy.QueuePool".
+    `noun` is what one of them is, in English: one of `_NOUNS`, or "limit of sqlalchemy.QueuePool".
     """
 
     def __init__(self, noun: str, *declared: Parameter) -> None:
-        self.noun = noun
+        self._noun = noun
         self._declared = {parameter.key: parameter for parameter in declared}
 
     def __getitem__(self, key: str) -> Parameter:
@@ -30,6 +42,12 @@ class Parameters(Mapping[str, Parameter]):
     def __len__(self) -> int:
         return len(self._declared)
 
+    @property
+    def noun(self) -> str:
+        """What one of them is, as part of a sentence in the user's language."""
+        kind, of, pool = self._noun.partition(" of ")
+        return tr(_OF_A_POOL[kind], pool=tr(pool)) if of and kind in _OF_A_POOL else tr(self._noun)
+
     def defaults(self) -> dict[str, Value]:
         """Return every parameter's default, in the order of their declaration."""
         return {key: parameter.default for key, parameter in self.items()}
@@ -38,7 +56,9 @@ class Parameters(Mapping[str, Parameter]):
         """Return the parameter `key`. Raises ParameterError, which suggests the nearest keys."""
         if key in self._declared:
             return self._declared[key]
-        raise ParameterError(key, f"is no {self.noun}: {suggest(key, self)}.")
+        raise ParameterError(
+            key, tr("is no {noun}: {suggested}.", noun=self.noun, suggested=suggest(key, self))
+        )
 
     def complete(self, given: Mapping[str, object]) -> dict[str, Value]:
         """Return `given` checked, with defaults for the rest. Raises InputError with every mistake.
@@ -81,7 +101,13 @@ class Parameters(Mapping[str, Parameter]):
             if floor is not None and float(values[key]) < float(values[floor]):
                 raise ParameterError(
                     floor,
-                    f"is {values[floor]} and {key} is {values[key]}: {floor} may be at most {key}.",
+                    tr(
+                        "is {value} and {key} is {limit}: {floor} may be at most {key}.",
+                        value=values[floor],
+                        key=key,
+                        limit=values[key],
+                        floor=floor,
+                    ),
                 )
 
     def _let_defaults_yield(self, given: Mapping[str, object], values: dict[str, Value]) -> None:
@@ -97,7 +123,7 @@ class Parameters(Mapping[str, Parameter]):
 
 def suggest(word: str, known: Mapping[str, object] | Sequence[str]) -> str:
     """Return half a sentence for an unknown word: the nearest known ones, or all of them."""
-    return _nearest(word, list(known)) or f"known are {', '.join(known)}"
+    return _nearest(word, list(known)) or tr("known are {known}", known=", ".join(known))
 
 
 def suggest_key(key: str, *declared: Parameters) -> str:
@@ -105,16 +131,19 @@ def suggest_key(key: str, *declared: Parameters) -> str:
     known = [known for parameters in declared for known in parameters]
     if len(known) <= _FEW:
         return suggest(key, known)
-    listed = "`poolviz schema --text` and `poolviz pools` list what there is"
+    listed = tr("`poolviz schema --text` and `poolviz pools` list what there is")
     return _nearest(key, known) or listed
 
 
 def unknown_key(key: str, *declared: Parameters) -> ParameterError:
     """Return the error for a key that is in none of `declared`: limits, settings, faults."""
-    nouns = " and no ".join(parameters.noun for parameters in declared)
-    return ParameterError(key, f"is no {nouns}: {suggest_key(key, *declared)}.")
+    first, *others = (parameters.noun for parameters in declared)
+    for noun in others:
+        first = tr("{nouns} and no {noun}", nouns=first, noun=noun)
+    suggested = suggest_key(key, *declared)
+    return ParameterError(key, tr("is no {noun}: {suggested}.", noun=first, suggested=suggested))
 
 
 def _nearest(word: str, known: list[str]) -> str:
     near = difflib.get_close_matches(str(word), known, n=3)  # Python may give any key
-    return f"perhaps {either(near)} is meant" if near else ""
+    return tr("perhaps {names} is meant", names=either(near, tr)) if near else ""

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from poolviz.language import tr_noop
+from poolviz.language import in_users_notation, tr, tr_noop
 from poolviz.model.parameters.base import INTEGER_LIMIT, Parameter, Translated, Value
 
 _FINE = 1000  # positions of a slider whose values aren't counted one by one
@@ -68,18 +68,25 @@ class Numeric(Parameter, frozen=True, kw_only=True):
         number = float(value) if isinstance(value, str) else value
         return self.special[number] if number in self.special else self._show_number(number)
 
+    def shown(self, value: Value) -> str:
+        """Return `value` as `show` does, in the user's words and notation."""
+        text = self.show(value)
+        return tr(text) if text in self.special.values() else in_users_notation(text)
+
     def allowed(self, translated: Translated = str) -> str:
         """Return the bounds and the special values: "a time, 0 s or more, or -1 (never)"."""
-        low = self._show_bound(self.minimum)
+        notation = str if translated is str else in_users_notation
+        low = notation(self._show_bound(self.minimum))
         noun = translated(self._noun())
         if math.isinf(self.maximum):
             said = translated(tr_noop("{noun}, {low} or more")).format(noun=noun, low=low)
         else:
             between = translated(tr_noop("{noun}, from {low} to {high}"))
-            said = between.format(noun=noun, low=low, high=self._show_bound(self.maximum))
+            high = notation(self._show_bound(self.maximum))
+            said = between.format(noun=noun, low=low, high=high)
         or_else = translated(tr_noop("{allowed}, or {value} ({name})"))
         for value, name in self.special.items():
-            said = or_else.format(allowed=said, value=value, name=translated(name))
+            said = or_else.format(allowed=said, value=notation(f"{value}"), name=translated(name))
         return said
 
     def _noun(self) -> str:

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from poolviz.language import tr_noop
+from poolviz.language import in_users_notation, tr, tr_noop
 from poolviz.model.parameters.numbers import Measure, bounds_schema
 
 _UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -24,7 +24,7 @@ def parse_seconds(text: str) -> float:
     match = _TIME.fullmatch(text) if len(text) <= _LONGEST else None
     unit = _UNITS.get(match[2].lower() or "s") if match else None
     if match is None or unit is None:
-        raise ValueError("is not a time: give seconds, or a number with us, ms, s, min or h")
+        raise ValueError(tr("is not a time: give seconds, or a number with us, ms, s, min or h"))
     # 9ms is 0.009, and not the 0.009000000000000001 of a product of two rounded numbers.
     return float(f"{float(match[1]) * unit:.15g}")
 
@@ -41,6 +41,11 @@ def show_seconds(seconds: float) -> str:
     if size >= 3600 and size % 3600 == 0:
         return f"{seconds / 3600:.4g} h"
     return f"{seconds:.6g} s"
+
+
+def shown_time(seconds: float) -> str:
+    """Return a time as `show_seconds` does, with its number as the user's language writes it."""
+    return in_users_notation(show_seconds(seconds))
 
 
 def seconds_schema(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from poolviz.language import tr_noop
+from poolviz.language import tr, tr_noop
 from poolviz.model.parameters.base import Parameter, Translated, Value, either
 from poolviz.model.text import is_text
 
@@ -36,7 +36,11 @@ class Switch(Parameter, frozen=True, kw_only=True):
 
     def show(self, value: Value) -> str:
         """Return "on" or "off"."""
-        return "on" if value else "off"
+        return tr_noop("on") if value else tr_noop("off")
+
+    def shown(self, value: Value) -> str:
+        """Return "on" or "off" in the user's words."""
+        return tr(self.show(value))
 
     def allowed(self, translated: Translated = str) -> str:
         """Return "on or off"."""

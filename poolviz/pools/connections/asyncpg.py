@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 from psycopg2.extensions import parse_dsn
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Value
+from poolviz.model.parameters import Value, both
 from poolviz.pools.base import NOTHING
 from poolviz.pools.connections.arguments import OPTIONS, asyncpg_own_arguments
 from poolviz.pools.connections.connect_faults import ConnectTimeout
@@ -46,8 +47,11 @@ def asyncpg_arguments(conninfo: str, connect: Mapping[str, Value] = NOTHING) -> 
         refused.append("gssencmode")
     if refused:
         raise InputError(
-            f"The DSN asks for {' and '.join(refused)}, which asyncpg doesn't know: leave it out, "
-            "or use a pool of psycopg2's or psycopg's."
+            tr(
+                "The DSN asks for {refused}, which asyncpg doesn't know: leave it out, or use a "
+                "pool of psycopg2's or psycopg's.",
+                refused=both(refused),
+            )
         )
     if "hostaddr" in given:
         given.setdefault("host", given["hostaddr"])

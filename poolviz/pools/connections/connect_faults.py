@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
+from poolviz.language import tr
 from poolviz.pools.base import ConnectionCounter, ConnectRefused
 
 _POLL_INTERVAL = 0.1  # seconds until a fault that begins or ends is noticed by those who wait
@@ -64,7 +65,7 @@ class ConnectFaults:
         if self._silent:
             return math.inf
         if self._refusing:
-            raise ConnectRefused("the fault refuse_connections is active")
+            raise ConnectRefused(tr("the fault refuse_connections is active"))
         return since + self.slow_by - perf_counter() if self.slow_by else 0.0
 
 

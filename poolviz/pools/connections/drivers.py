@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg2
 
+from poolviz.language import tr
 from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
@@ -59,7 +60,10 @@ def driver_for(
 def _psycopg(conninfo: str, counter: ConnectionCounter, connect: Mapping[str, Value]) -> Driver:
     if importlib.util.find_spec("psycopg") is None:
         raise InputError(
-            "driver = psycopg needs a driver that isn't installed: pip install 'poolviz[psycopg]'."
+            tr(
+                "driver = psycopg needs a driver that isn't installed: pip install "
+                "'poolviz[psycopg]'."
+            )
         )
     from poolviz.pools.connections import psycopg  # noqa: PLC0415 - an extra
 

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import either
 from poolviz.pools.connections import arguments
@@ -27,20 +28,24 @@ _SYNONYMS = {"database": "dbname", "username": "user", "applicationname": "appli
 _MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _ON, _OFF = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
-_SCHEMA = "not libpq's: give --connect options='-c search_path=NAME'"
-_LIMIT = "a limit of the pool: give it with --limit, by the name that `poolviz pools` lists"
+_SCHEMA = tr_noop("not libpq's: give --connect options='-c search_path=NAME'")
+_LIMIT = tr_noop(
+    "a limit of the pool: give it with --limit, by the name that `poolviz pools` lists"
+)
 _ELSEWHERE: Mapping[str, str] = {
-    "pgbouncer": "Prisma's: for a pooler in transaction mode give --connect "
-    "prepare_threshold=never with psycopg, statement_cache_size=0 with asyncpg",
+    "pgbouncer": tr_noop(
+        "Prisma's: for a pooler in transaction mode give --connect "
+        "prepare_threshold=never with psycopg, statement_cache_size=0 with asyncpg"
+    ),
     **dict.fromkeys(("schema", "currentschema", "search_path"), _SCHEMA),
     **dict.fromkeys(("connection_limit", "pool_timeout", "pool_size", "max_overflow"), _LIMIT),
     **dict.fromkeys(("pool_recycle", "pool_pre_ping", "min_size", "max_size", "minsize"), _LIMIT),
     **dict.fromkeys(("maxsize", "minconn", "maxconn", "poolclass"), _LIMIT),
-    "preparethreshold": "JDBC's: give --connect prepare_threshold=VALUE with psycopg",
-    "socket_timeout": "Prisma's: give --connect options='-c statement_timeout=VALUE'",
-    "server_settings": "asyncpg's: give --connect options='-c NAME=VALUE'",
-    "sslaccept": "Prisma's: give sslmode=require, or verify-full to check the certificate",
-    "uselibpqcompat": "node-postgres': libpq's own sslmode is used",
+    "preparethreshold": tr_noop("JDBC's: give --connect prepare_threshold=VALUE with psycopg"),
+    "socket_timeout": tr_noop("Prisma's: give --connect options='-c statement_timeout=VALUE'"),
+    "server_settings": tr_noop("asyncpg's: give --connect options='-c NAME=VALUE'"),
+    "sslaccept": tr_noop("Prisma's: give sslmode=require, or verify-full to check the certificate"),
+    "uselibpqcompat": tr_noop("node-postgres': libpq's own sslmode is used"),
 }
 _SETTINGS = (
     *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "jit"),
@@ -113,21 +118,31 @@ def where_option_belongs(name: str) -> str:
     it."""
     word = name.lower()
     if word in _ELSEWHERE:
-        return _ELSEWHERE[word]
+        return tr(_ELSEWHERE[word])
     if word in _SETTINGS:
-        return f"a setting of the server: give --connect options='-c {word}=VALUE'"
+        return tr("a setting of the server: give --connect options='-c {word}=VALUE'", word=word)
     if word in _ARGUMENTS:
-        return f"an argument of {_ARGUMENTS[word]}: give it with --connect, to a pool that takes it"
+        return tr(
+            "an argument of {arguments}: give it with --connect, to a pool that takes it",
+            arguments=_ARGUMENTS[word],
+        )
     return ""
 
 
 def about_option(name: str) -> str:
     """Return the sentence about an option of a URL that libpq doesn't know."""
-    shown = name if len(name) <= _LONGEST else "with a long name"
+    shown = name if len(name) <= _LONGEST else tr("with a long name")
     about = where_option_belongs(name)
     if about:
-        return f"The DSN has an option {shown}, which is {about}, and leave it out of the DSN."
-    return f"The DSN has an option {shown}, which libpq doesn't know: correct or remove it."
+        return tr(
+            "The DSN has an option {shown}, which is {about}, and leave it out of the DSN.",
+            shown=shown,
+            about=about,
+        )
+    return tr(
+        "The DSN has an option {shown}, which libpq doesn't know: correct or remove it.",
+        shown=shown,
+    )
 
 
 def check_brackets(address: str, scheme: str, port: int) -> None:
@@ -140,8 +155,13 @@ def check_brackets(address: str, scheme: str, port: int) -> None:
             if last.isdigit() and len(last) > 3 and _is_ipv6(before):
                 host, port = before, int(last)
             raise InputError(
-                f"The host in the DSN is an IPv6 address, which needs brackets in a URL: write it "
-                f"as {scheme}://user@[{host}]:{port}/database."
+                tr(
+                    "The host in the DSN is an IPv6 address, which needs brackets in a URL: write "
+                    "it as {scheme}://user@[{host}]:{port}/database.",
+                    scheme=scheme,
+                    host=host,
+                    port=port,
+                )
             )
 
 
@@ -162,4 +182,4 @@ def _ssl_mode(word: str) -> str:
         return "require"
     if word in _OFF:
         return "disable"
-    raise InputError(f"ssl in the DSN takes {either(_MODES)}: correct it.")
+    raise InputError(tr("ssl in the DSN takes {modes}: correct it.", modes=either(_MODES, tr)))

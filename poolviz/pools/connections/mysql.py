@@ -14,6 +14,7 @@ import msgspec
 from pymysql.connections import Connection  # type: ignore[import-untyped]
 from pymysql.err import OperationalError  # type: ignore[import-untyped]
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.parameters import Value
@@ -74,8 +75,11 @@ def tls_context(address: MySQLAddress) -> ssl.SSLContext | None:
             context.load_cert_chain(tls["ssl_cert"], tls.get("ssl_key"), password="")
     except ssl.SSLError:
         raise InputError(
-            "The TLS files that the DSN names (ssl_ca, ssl_cert, ssl_key) are not certificates "
-            "with their key: give PEM files that belong together, the key without a password."
+            tr(
+                "The TLS files that the DSN names (ssl_ca, ssl_cert, ssl_key) are not "
+                "certificates with their key: give PEM files that belong together, the key "
+                "without a password."
+            )
         ) from None
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # MySQL's own certificates don't pass it
     context.check_hostname = _on(tls.get("ssl_verify_identity", ""))
@@ -97,7 +101,13 @@ def _check_readable(option: str, file: str | None) -> None:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise InputError(
-            f"{option} in the DSN names {file!r}, which can't be read ({reason}): check the path."
+            tr(
+                "{option} in the DSN names {file!r}, which can't be read ({reason}): check the "
+                "path.",
+                option=option,
+                file=file,
+                reason=reason,
+            )
         ) from None
 
 

@@ -17,8 +17,9 @@ import msgspec
 from psycopg2.extensions import connection
 from psycopg2.pool import AbstractConnectionPool
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Effect, Parameter, Parameters, Value
+from poolviz.model.parameters import Effect, Parameter, Parameters, Value, both
 from poolviz.pools.base import Pool
 from poolviz.pools.custom.limits import Bounds, bounds_of, is_limit, limit_of
 from poolviz.pools.custom.places import place_of_function
@@ -159,11 +160,13 @@ def constructor_of(call: Callable[..., Any], id: str) -> PoolConstructor:
 
     Raises InputError if it requires an argument that poolviz can't supply.
     """
-    what = "its constructor" if isinstance(call, type) else "the function"
+    what = tr("its constructor") if isinstance(call, type) else tr("the function")
     try:
         signature = _signature(call)
     except (TypeError, ValueError):
-        raise InputError(f"{id} can't be made: {what} has no signature.") from None
+        raise InputError(
+            tr("{id} can't be made: {what} has no signature.", id=id, what=what)
+        ) from None
     signature = _with_defaults(call, signature)
     _check_required(call, signature, id, what)
     parameters = {name: p for name, p in signature.parameters.items() if is_limit(p)}
@@ -272,15 +275,21 @@ def _check_required(
     ]
     if not required:
         return
-    names = " and ".join(parameter.name for parameter in required)
+    names = both([parameter.name for parameter in required])
     first = required[0].name
     place = place_of_function(call)
     raise InputError(
-        f"{id} can't be made: {what} requires {names}, and poolviz passes the server "
-        "(dsn, or host, port, user, password and dbname) and limits such as minconn and "
-        f"maxconn; give {first} a default in the signature"
-        f"{f' ({place})' if place is not None else ''}, and if that is a number, set it by "
-        f"--limit {first}=VALUE."
+        tr(
+            "{id} can't be made: {what} requires {names}, and poolviz passes the server (dsn, or "
+            "host, port, user, password and dbname) and limits such as minconn and maxconn; give "
+            "{first} a default in the signature{where}, and if that is a number, set it by "
+            "--limit {first}=VALUE.",
+            id=id,
+            what=what,
+            names=names,
+            first=first,
+            where=f" ({place})" if place is not None else "",
+        )
     )
 
 

@@ -10,6 +10,7 @@ import inspect
 import typing
 from typing import Any
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.pools.custom.code_names import names_in, plain_function
 from poolviz.pools.custom.library_pools import is_connection, library_objects, sqlalchemys_engine
@@ -126,8 +127,13 @@ def lender_in(pool: Any, known: LendingMethods, id: str) -> tuple[Any, LendingMe
     if found.tasks is not known.tasks:
         clients = "tasks" if found.tasks else "threads"
         raise InputError(
-            f"{id} made a {type(pool).__name__}, whose clients are {clients}: annotate what the "
-            f"function returns, or say so by --own-pool clients={clients}."
+            tr(
+                "{id} made a {name}, whose clients are {clients}: annotate what the function "
+                "returns, or say so by --own-pool clients={clients}.",
+                id=id,
+                name=type(pool).__name__,
+                clients=clients,
+            )
         )
     return pool, found
 
@@ -145,21 +151,45 @@ def check_kind(found: Any, id: str, *, made: bool) -> None:
     """Raise InputError for what is there in place of a pool, or was `made` by a function: a
     connection, a list, None."""
     name = split_id(id)[0].rpartition(":")[2] + ("()" if made else "")
-    is_ = "gives" if made else "is"
     if found is None:
+        text = (
+            tr_noop(
+                "{id} gives None and not a pool: name the function that makes the pool, or the one "
+                "that gives connections."
+            )
+            if made
+            else tr_noop(
+                "{id} is None and not a pool: name the function that makes the pool, or the one "
+                "that gives connections."
+            )
+        )
+        raise InputError(tr(text, id=id))
+    if is_connection(found) and made:
         raise InputError(
-            f"{id} {is_} None and not a pool: name the function that makes the pool, or the one "
-            "that gives connections."
+            tr(
+                "{id} gives one connection and not a pool: if each caller gets one of its own and "
+                "closes it, say --own-pool release=close.",
+                id=id,
+            )
         )
     if is_connection(found):
-        remedy = (
-            "if each caller gets one of its own and closes it, say --own-pool release=close"
-            if made
-            else "name the function or the class that makes connections"
-        )
-        raise InputError(f"{id} {is_} one connection and not a pool: {remedy}.")
-    if isinstance(found, (dict, list, tuple, set)):
         raise InputError(
-            f"{id} {is_} a {type(found).__name__} and not a pool: give the pool in it a name at "
-            f"the top level of the file, such as `pool = {name}[…]`."
+            tr(
+                "{id} is one connection and not a pool: name the function or the class that makes "
+                "connections.",
+                id=id,
+            )
         )
+    if isinstance(found, (dict, list, tuple, set)):
+        text = (
+            tr_noop(
+                "{id} gives a {kind} and not a pool: give the pool in it a name at the top level "
+                "of the file, such as `pool = {name}[…]`."
+            )
+            if made
+            else tr_noop(
+                "{id} is a {kind} and not a pool: give the pool in it a name at the top level of "
+                "the file, such as `pool = {name}[…]`."
+            )
+        )
+        raise InputError(tr(text, id=id, kind=type(found).__name__, name=name))

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from poolviz.language import tr, tr_noop
 from poolviz.pools.custom.server_arguments import RunServer
 
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
-_TO_THE_RUNS = "`--own-pool url=run` has it connect to the run's server instead"
+_TO_THE_RUNS = tr_noop("`--own-pool url=run` has it connect to the run's server instead")
 
 
 class Findings:
@@ -40,23 +41,33 @@ class Findings:
     def counted_late(self) -> None:
         """Say that connections are counted later than they are opened."""
         self.add(
-            f"{self._title} connects by code of its own: its connections are counted once they are "
-            "lent, and `create` is the time of that call; with a parameter `creator`, a function "
-            "that connects, both are exact."
+            tr(
+                "{title} connects by code of its own: its connections are counted once they are "
+                "lent, and `create` is the time of that call; with a parameter `creator`, a "
+                "function that connects, both are exact.",
+                title=self._title,
+            )
         )
 
     def lends_by(self, pool: object) -> None:
         """Say that what was named lends nothing, and the pool that it holds is measured."""
         self.add(
-            f"{self._title} has no method that lends connections: clients use the "
-            f"{type(pool).__name__} that it holds."
+            tr(
+                "{title} has no method that lends connections: clients use the {name} that it "
+                "holds.",
+                title=self._title,
+                name=type(pool).__name__,
+            )
         )
 
     def not_to_the_run(self) -> None:
         """Say that a pool can't be made to connect to the run's server."""
         self.add(
-            f"{self._title} was made before the run, and poolviz knows no way to have it connect "
-            "to the run's server: name a function that takes the server, `def make_pool(dsn)`."
+            tr(
+                "{title} was made before the run, and poolviz knows no way to have it connect to "
+                "the run's server: name a function that takes the server, `def make_pool(dsn)`.",
+                title=self._title,
+            )
         )
 
     def look_at(self, connection: Any) -> None:
@@ -82,9 +93,14 @@ class Findings:
     def other_server(self, shown: str) -> None:
         """Say that another server than the run's is measured; `shown` holds no secret."""
         self.add(
-            f"{self._title} connects to a server of its own, {shown}: that one is measured, while "
-            "the server's view, and faults at the server, are those of the run's server; "
-            f"{_TO_THE_RUNS}."
+            tr(
+                "{title} connects to a server of its own, {shown}: that one is measured, while "
+                "the server's view, and faults at the server, are those of the run's server; "
+                "{to_the_runs}.",
+                title=self._title,
+                shown=shown,
+                to_the_runs=tr(_TO_THE_RUNS),
+            )
         )
 
 

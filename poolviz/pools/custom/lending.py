@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
+from poolviz.language import tr
 from poolviz.pools.base import NotAConnection
 from poolviz.pools.custom.library_pools import attributes
 from poolviz.pools.custom.methods import LendingMethods, takes_none
@@ -56,7 +57,7 @@ class Lender:
         if loan.connection is None:
             if given is not None:
                 loan.give_back()
-            raise NotAConnection(f"{self._name} returned None")
+            raise NotAConnection(tr("{name} returned None", name=self._name))
         if not is_usable(loan.connection):
             reject(self._name, loan.connection, loan.give_back)
         try:
@@ -82,9 +83,16 @@ def reject(acquire: str, given: Any, give_back: Callable[[], object]) -> None:
         give_back()
     if inspect.isawaitable(given) or hasattr(given, "__aenter__"):
         raise NotAConnection(
-            f"{acquire} returned a {kind}, for clients that are tasks: say --own-pool clients=tasks"
+            tr(
+                "{acquire} returned a {kind}, for clients that are tasks: say --own-pool "
+                "clients=tasks",
+                acquire=acquire,
+                kind=kind,
+            )
         )
-    raise NotAConnection(f"{acquire} returned a {kind}, which has no cursor()")
+    raise NotAConnection(
+        tr("{acquire} returned a {kind}, which has no cursor()", acquire=acquire, kind=kind)
+    )
 
 
 def is_usable(given: Any) -> bool:

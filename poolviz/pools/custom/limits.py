@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from psycopg2.pool import AbstractConnectionPool
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.parameters import Count, Effect, Parameter, Seconds, Switch
 from poolviz.pools.constructor_defaults import limit_value
 from poolviz.pools.custom.server_arguments import part_of
@@ -24,7 +25,7 @@ _MOST = (
 _TIMES = {"timeout", "age", "lifetime", "delay", "interval", "seconds", "recycle", "ttl"}
 _HIGHEST = 10_000.0  # count that a limit takes, unless its default is higher
 _LONGEST = 30 * 86_400.0  # seconds, likewise
-_REBUILT = (
+_REBUILT = tr_noop(
     "The pool is rebuilt; the old one keeps serving clients that hold or wait for one of its "
     "connections, and is closed when the last connection is back."
 )
@@ -90,7 +91,9 @@ def limit_of(
             changes["slider"] = (changes["minimum"], max(known.slider[1], number))
         if not of_library:
             changes["help"] = (
-                f"The {'maximum' if key == most else 'minimum'} number of connections."
+                tr_noop("The maximum number of connections.")
+                if key == most
+                else tr_noop("The minimum number of connections.")
             )
         limit: Parameter = known
     else:
@@ -101,7 +104,7 @@ def limit_of(
     if key not in in_place:
         changes |= {"effect": Effect.REBUILD, "effect_help": _REBUILT}
     elif not of_library:
-        changes["effect_help"] = "Set as an attribute of the pool."
+        changes["effect_help"] = tr_noop("Set as an attribute of the pool.")
     return msgspec.structs.replace(limit, **changes)
 
 
@@ -117,7 +120,7 @@ def _plain(parameter: inspect.Parameter) -> Parameter:
     """Return a limit for a parameter of which only the name and the default are known."""
     key, default = parameter.name, limit_value(parameter.default)
     assert default is not None, f"{key} can't be a limit"
-    help = f"The constructor's parameter {key}."
+    help = tr("The constructor's parameter {key}.", key=key)
     if isinstance(default, bool):
         return Switch(key=key, default=default, help=help)
     is_time = isinstance(default, float) or parameter.annotation in (float, "float")

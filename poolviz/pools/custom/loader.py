@@ -38,10 +38,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.dialect import MYSQL, POSTGRESQL
 from poolviz.model.error_text import message_of
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import suggest
+from poolviz.model.parameters import both, suggest
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.custom.code_names import FUNCTIONS
 from poolviz.pools.custom.methods import (
@@ -125,10 +126,20 @@ def _parse(id: str) -> _Reference:
         if path is not None:
             path.is_symlink()  # raises OSError for names that no system call takes
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links, ~nobody
-        raise InputError(f"{shown} can't be loaded: {message_of(error).rstrip('.')}.") from None
+        raise InputError(
+            tr(
+                "{shown} can't be loaded: {why}.",
+                shown=shown,
+                why=message_of(error).rstrip("."),
+            )
+        ) from None
     if not where or not all(part.isidentifier() for part in name.split(".")):
         raise InputError(
-            f"{shown} doesn't name a class: write package.module:Class or path/to/file.py:Class."
+            tr(
+                "{shown} doesn't name a class: write package.module:Class or "
+                "path/to/file.py:Class.",
+                shown=shown,
+            )
         )
     check_options(options, shown)
     return _Reference(where, path, name, options)
@@ -151,7 +162,11 @@ def _loaded_once(id: str, reference: _Reference) -> type[Pool]:
                 if place_of_error(error) is None:
                     raise
                 raise InputError(
-                    f"{id} can't be used: the class raised {phrase(error)}."
+                    tr(
+                        "{id} can't be used: the class raised {error}.",
+                        id=id,
+                        error=phrase(error),
+                    )
                 ) from error
         return _loaded[id]
 
@@ -168,8 +183,12 @@ def _import(name: str, id: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             raise InputError(
-                f"{id} can't be loaded: there is no module {error.name}; install it, or run "
-                "poolviz in the directory that contains it."
+                tr(
+                    "{id} can't be loaded: there is no module {name}; install it, or run poolviz "
+                    "in the directory that contains it.",
+                    id=id,
+                    name=error.name,
+                )
             ) from None
         raise _import_failed(error, id) from error
     except BaseException as error:
@@ -190,7 +209,9 @@ def _import_file(path: Path, id: str) -> ModuleType:
         return sys.modules[name]  # another class of the file was loaded
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"{id} can't be loaded: {path.name} is not a Python file (.py).")
+        raise InputError(
+            tr("{id} can't be loaded: {name} is not a Python file (.py).", id=id, name=path.name)
+        )
     module = importlib.util.module_from_spec(spec)
     _add_to_path(path.parent)
     sys.modules[name] = module
@@ -207,15 +228,30 @@ def _check_file(path: Path, id: str) -> None:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise InputError(f"{id} can't be loaded: there is no file {path}.") from None
+        raise InputError(
+            tr("{id} can't be loaded: there is no file {path}.", id=id, path=path)
+        ) from None
     except OSError as error:
-        raise InputError(f"{id} can't be loaded: {error.strerror}: {path}.") from None
+        raise InputError(
+            tr(
+                "{id} can't be loaded: {reason}: {path}.",
+                id=id,
+                reason=error.strerror,
+                path=path,
+            )
+        ) from None
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{id} can't be loaded: {path} isn't a regular file.")
+        raise InputError(tr("{id} can't be loaded: {path} isn't a regular file.", id=id, path=path))
     if status.st_size > _LARGEST:
         raise InputError(
-            f"{id} can't be loaded: {path.name} has {status.st_size / 1e6:,.0f} MB, and a pool's "
-            f"file may have {_LARGEST / 1e6:.0f} MB at most."
+            tr(
+                "{id} can't be loaded: {name} has {size:,.0f} MB, and a pool's file may have "
+                "{largest:.0f} MB at most.",
+                id=id,
+                name=path.name,
+                size=status.st_size / 1e6,
+                largest=_LARGEST / 1e6,
+            )
         )
 
 
@@ -243,7 +279,9 @@ def _add_to_path(folder: Path) -> None:
 
 
 def _import_failed(error: BaseException, id: str) -> InputError:
-    return InputError(f"{id} can't be loaded: importing it raised {phrase(error)}.")
+    return InputError(
+        tr("{id} can't be loaded: importing it raised {error}.", id=id, error=phrase(error))
+    )
 
 
 def _find(module: ModuleType, name: str, id: str) -> Any:
@@ -254,7 +292,12 @@ def _find(module: ModuleType, name: str, id: str) -> Any:
         own = [key for key, value in vars(module).items() if _is_own_class(value, module)]
         near = f": {suggest(name, own)}" if own else ""
         raise InputError(
-            f"{id} can't be loaded: it has no class, function or object {name}{near}."
+            tr(
+                "{id} can't be loaded: it has no class, function or object {name}{near}.",
+                id=id,
+                name=name,
+                near=near,
+            )
         ) from None
 
 
@@ -280,11 +323,14 @@ def _around_class(cls: type[Any], id: str, options: Mapping[str, str]) -> type[P
     own = issubclass(cls, Pool)
     sqlalchemy = sys.modules.get("sqlalchemy.pool")
     if inspect.isabstract(cls):
-        missing = " and ".join(sorted(cls.__abstractmethods__))
-        raise InputError(f"{id} is abstract: it lacks {missing}.")
+        missing = both(sorted(cls.__abstractmethods__))
+        raise InputError(tr("{id} is abstract: it lacks {missing}.", id=id, missing=missing))
     if getattr(cls, "_is_protocol", False):
         raise InputError(
-            f"{id} is a Protocol, of which no object is made: name a class that implements it."
+            tr(
+                "{id} is a Protocol, of which no object is made: name a class that implements it.",
+                id=id,
+            )
         )
     if not options and (listing := built_in_listing(f"{cls.__module__}:{cls.__qualname__}")):
         return _with_id(listing.load(), id)
@@ -312,7 +358,9 @@ def _around_one_use(cls: type[Any], id: str, options: Mapping[str, str]) -> type
 
     constructor = dataclasses.replace(constructor_of(cls, id), for_each_use=True)
     methods = LendingMethods("__call__", None, hasattr(cls, "__aenter__"))
-    return _wrapped(cls, methods, constructor, id, options, what="a context manager for one use")
+    return _wrapped(
+        cls, methods, constructor, id, options, what=tr("a context manager for one use")
+    )
 
 
 def _around_holder(cls: type[Any], id: str, options: Mapping[str, str]) -> type[Pool]:
@@ -350,10 +398,10 @@ def _around_function(
     if gives_connections(lender, method, **_of_methods(options)):
         methods = lending_methods(lender, id, **{"acquire": method} | _of_methods(options))
         constructor = constructor_of_object(lender, id)
-        more: dict[str, Any] = {"title": method, "what": "a function that gives a connection"}
+        more: dict[str, Any] = {"title": method, "what": tr("a function that gives a connection")}
         return _wrapped(lender, methods, constructor, id, options, is_object=True, **more)
     methods = methods_of_made(function, id, **_of_methods(options))
-    more = {"maker": "the function", "what": "a function that makes a pool"}
+    more = {"maker": tr_noop("the function"), "what": tr("a function that makes a pool")}
     more |= {"waits": True} if makes_waiting_pool(function) else {}
     more |= {"servers": (POSTGRESQL, MYSQL)} if makes_engine(function) else {}
     return _wrapped(function, methods, constructor_of(function, id), id, options, **more)
@@ -368,18 +416,24 @@ def _around_object(found: Any, id: str, options: Mapping[str, str]) -> type[Pool
     from poolviz.pools.custom.objects import constructor_of_object  # noqa: PLC0415 - likewise
 
     kind = type(found).__name__
-    more: dict[str, Any] = {"what": "a module" if inspect.ismodule(found) else f"an object: {kind}"}
+    more: dict[str, Any] = {
+        "what": tr("a module") if inspect.ismodule(found) else tr("an object: {kind}", kind=kind)
+    }
     if engine := sqlalchemys_engine(found):
         from poolviz.pools.sqlalchemy import application  # noqa: PLC0415 - slow to import
 
         methods = LendingMethods(application.acquire_of(found), None, application.is_async(found))
         server = application.server_of(engine)
         more = {"waits": True, "library": "SQLAlchemy", "servers": (server,) if server else ()}
-        more["what"] = f"the application's {kind}"
+        more["what"] = tr("the application's {kind}", kind=kind)
         if not server:
             raise InputError(
-                f"{id} can't be used: its engine connects to {engine.url.get_backend_name()}, and "
-                "poolviz runs loads on an application's engine for PostgreSQL and MySQL."
+                tr(
+                    "{id} can't be used: its engine connects to {backend}, and poolviz "
+                    "runs loads on an application's engine for PostgreSQL and MySQL.",
+                    id=id,
+                    backend=engine.url.get_backend_name(),
+                )
             )
     else:
         if not _of_methods(options) and not lends(found):
@@ -425,9 +479,11 @@ def _with_id(cls: type[Any], id: str) -> type[Pool]:
     """Return a ThreadPool or TaskPool of the user's under the id that it is loaded by."""
     lacks = [name for name in _DECLARED if not hasattr(cls, name)]
     if not issubclass(cls, (ThreadPool, TaskPool)):
-        lacks.insert(0, "ThreadPool or TaskPool as a base")
+        lacks.insert(0, tr("ThreadPool or TaskPool as a base"))
     if lacks:
-        raise InputError(f"{id} can't be used: the class lacks {', '.join(lacks)}.")
+        raise InputError(
+            tr("{id} can't be used: the class lacks {missing}.", id=id, missing=", ".join(lacks))
+        )
     named: type[Pool] = type(
         cls.__name__, (cls,), {"id": id, "__module__": cls.__module__, "__doc__": cls.__doc__}
     )

@@ -13,8 +13,9 @@ import typing
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from poolviz.language import tr, trn
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import suggest
+from poolviz.model.parameters import both, suggest
 
 # Where several are there, the first pair is meant.
 _PAIRS: dict[str, tuple[str, ...]] = {
@@ -95,10 +96,19 @@ def lending_methods(
         if name and not _has(owner, name):
             known = [each for each in dir(owner) if not each.startswith("_") and _has(owner, each)]
             near = suggest(name, known)
-            raise InputError(f"{id} can't be used: it has no method {name}: {near}.")
+            raise InputError(
+                tr(
+                    "{id} can't be used: it has no method {name}: {near}.",
+                    id=id,
+                    name=name,
+                    near=near,
+                )
+            )
     found = _pair(owner, acquire, release)
     if found is None:
-        raise InputError(f"{id} is not a connection pool: it lacks {_lacking(owner)}.")
+        raise InputError(
+            tr("{id} is not a connection pool: it lacks {lacking}.", id=id, lacking=_lacking(owner))
+        )
     _check_arguments(owner, *found, id)
     tasks = clients == "tasks" if clients else _called_by_tasks(owner, *found)
     return LendingMethods(*found, tasks)
@@ -144,10 +154,17 @@ def _check_arguments(owner: Any, acquire: str, release: str | None, id: str) -> 
         required = _required(owner, name)[given:] if name else []
         if required:
             raise InputError(
-                f"{id} can't be used: {name}() requires {_and(required)}, and is called "
-                f"{'with the connection alone' if given else 'without arguments'}: give "
-                f"{'them defaults' if required[1:] else 'it a default'}, or derive a class whose "
-                f"{name}() passes {'them' if required[1:] else 'it'}."
+                trn(
+                    "{id} can't be used: {name}() requires {required}, and is called {how}: give "
+                    "it a default, or derive a class whose {name}() passes it.",
+                    "{id} can't be used: {name}() requires {required}, and is called {how}: give "
+                    "them defaults, or derive a class whose {name}() passes them.",
+                    len(required),
+                    id=id,
+                    name=name,
+                    required=both(required),
+                    how=tr("with the connection alone") if given else tr("without arguments"),
+                )
             )
 
 
@@ -164,11 +181,6 @@ def _required(owner: Any, name: str) -> list[str]:
         for each in parameters[unbound:]
         if each.default is each.empty and each.kind not in spread
     ]
-
-
-def _and(words: list[str]) -> str:
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _pair(owner: Any, acquire: str, release: str) -> tuple[str, str | None] | None:
@@ -212,11 +224,15 @@ def _lacking(owner: Any) -> str:
     """Return what a pool lacks, as part of a sentence, with the options that would name it."""
     for acquire, releases in _PAIRS.items():
         if _has(owner, acquire) and releases:
-            return (
-                f"{releases[0]}, or --own-pool release=NAME for the method that takes back, or "
-                f"--own-pool acquire={acquire} if that gives a context manager"
+            return tr(
+                "{releases}, or --own-pool release=NAME for the method that takes back, or "
+                "--own-pool acquire={acquire} if that gives a context manager",
+                releases=releases[0],
+                acquire=acquire,
             )
-    return "getconn and putconn, or --own-pool acquire=NAME and release=NAME for its own methods"
+    return tr(
+        "getconn and putconn, or --own-pool acquire=NAME and release=NAME for its own methods"
+    )
 
 
 def _has(owner: Any, name: str) -> bool:

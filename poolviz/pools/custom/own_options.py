@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import suggest
 
@@ -46,12 +47,15 @@ def with_options(id: str, options: Mapping[str, str]) -> str:
 def problem_of(key: str, value: object) -> str:
     """Return what is wrong with an option, to go on after its name; "" if nothing is."""
     if key not in OWN_OPTIONS:
-        return f"is no option of a pool of one's own: {suggest(key, tuple(OWN_OPTIONS))}."
+        return tr(
+            "is no option of a pool of one's own: {near}.",
+            near=suggest(key, tuple(OWN_OPTIONS)),
+        )
     if not isinstance(value, str):
-        return f"takes a text, {_takes(key)}."
+        return tr("takes a text, {takes}.", takes=_takes(key))
     words = _WORDS.get(key)
     if value not in words if words else not _NAME.fullmatch(value):
-        return f"is {value[:80]!r}: it takes {_takes(key)}."
+        return tr("is {value!r}: it takes {takes}.", value=value[:80], takes=_takes(key))
     return ""
 
 
@@ -59,7 +63,9 @@ def check_options(options: Mapping[str, object], id: str) -> None:
     """Raise InputError if an option of the pool `id` isn't one, or has a value it doesn't take."""
     for key, value in options.items():
         if problem := problem_of(key, value):
-            raise InputError(f"{id} can't be used: {key[:80]} {problem}")
+            raise InputError(
+                tr("{id} can't be used: {key} {problem}", id=id, key=key[:80], problem=problem)
+            )
 
 
 def option_schema(key: str) -> dict[str, object]:
@@ -71,4 +77,4 @@ def option_schema(key: str) -> dict[str, object]:
 
 def _takes(key: str) -> str:
     words = _WORDS.get(key)
-    return f"'{words[0]}' or '{words[1]}'" if words else "the name of a method"
+    return f"'{words[0]}' or '{words[1]}'" if words else tr("the name of a method")

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from poolviz.language import tr
 from poolviz.model.secrets import without_secrets
 
 _POOLVIZ = f"{Path(__file__).parents[2]}{os.sep}"
@@ -35,8 +36,12 @@ class Place:
         """Return the place and its source: `own.py, line 12, in getconn: time.sleep(60)`."""
         source = linecache.getline(self.file, self.line).strip()[:_MOST_OF_A_LINE]
         shown = without_secrets("".join(c for c in source if c.isprintable()))
-        inside = "" if self.function == "<module>" else f", in {self.function}"
-        place = f"{Path(self.file).name}, line {self.line}{inside}"
+        inside = (
+            "" if self.function == "<module>" else tr(", in {function}", function=self.function)
+        )
+        place = tr(
+            "{name}, line {line}{inside}", name=Path(self.file).name, line=self.line, inside=inside
+        )
         return f"{place}: {shown}" if shown else place
 
 

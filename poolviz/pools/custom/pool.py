@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 import psycopg2
 from psycopg2 import pool as upstream
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import ReportedCounts
@@ -95,16 +96,20 @@ def about_of(made: Any, id: str) -> str:
     text = (getattr(made, "__doc__", "") or "") if named else ""
     about = " ".join(text.strip().split("\n\n")[0].split())
     kind = "a class" if isinstance(made, type) else "a pool"
-    return about if about.endswith(".") else f"{title_of(made, id)}, {kind} of your own."
+    return (
+        about
+        if about.endswith(".")
+        else tr("{title_of}, {kind} of your own.", title_of=title_of(made, id), kind=kind)
+    )
 
 
 def code_of(name: str, methods: LendingMethods) -> str:
     """Return what a client does, in a line of Python."""
     acquire = name if methods.acquire == "__call__" else f"{name}.{methods.acquire}"
     if not methods.acquire:
-        return f"a connection of the pool that {name} makes"
+        return tr("a connection of the pool that {name} makes", name=name)
     if methods.release is None:
-        return f"with {acquire}() as connection, or connection.close()"
+        return tr("with {acquire}() as connection, or connection.close()", acquire=acquire)
     return f"connection = {acquire}(); …; {name}.{methods.release}(connection)"
 
 
@@ -195,7 +200,7 @@ class CustomPool(ThreadPool):
     constructor: ClassVar[PoolConstructor]
     methods: ClassVar[LendingMethods]
     connects_to_run: ClassVar[bool] = False  # though its constructor doesn't take the server
-    maker: ClassVar[str] = "its constructor"
+    maker: ClassVar[str] = tr_noop("its constructor")
     is_object: ClassVar[bool] = False  # it was made by the application, and isn't made again
 
     @classmethod
@@ -257,7 +262,7 @@ class CustomPool(ThreadPool):
         with self._lock:
             lenders = self._lent.get(id(connection))
             if not lenders:
-                raise upstream.PoolError("this connection is not lent")
+                raise upstream.PoolError(tr("this connection is not lent"))
             generation, loan = lenders.pop()
             if not lenders:
                 del self._lent[id(connection)]
@@ -320,8 +325,12 @@ class CustomPool(ThreadPool):
         except (psycopg2.Error, InputError) as error:
             reason = " ".join(str(error).split()).rstrip(".")
             raise ServerError(
-                f"{self.title} could not be rebuilt and goes on unchanged ({reason}): free "
-                "connections on the server, or undo the change.",
+                tr(
+                    "{title} could not be rebuilt and goes on unchanged ({reason}): free "
+                    "connections on the server, or undo the change.",
+                    title=self.title,
+                    reason=reason,
+                ),
                 getattr(error, "pgcode", None),
             ) from error
         self._limits = dict(limits)
@@ -373,15 +382,26 @@ class CustomPool(ThreadPool):
             if self.constructor.takes_server or self.connects_to_run:
                 raise
             raise ServerError(
-                f"{self.id} connects to a server of its own and raised {phrase(error)}: start that "
-                "server, or have the pool connect to the run's by `--own-pool url=run`.",
+                tr(
+                    "{id} connects to a server of its own and raised {error}: start that server, "
+                    "or have the pool connect to the run's by `--own-pool url=run`.",
+                    id=self.id,
+                    error=phrase(error),
+                ),
                 error.pgcode,
             ) from error
         except InputError:
             raise
         except BaseException as error:
             raised = phrase(error, server.passwords)
-            raise InputError(f"{self.id} can't be made: {self.maker} raised {raised}.") from error
+            raise InputError(
+                tr(
+                    "{id} can't be made: {maker} raised {raised}.",
+                    id=self.id,
+                    maker=tr(self.maker),
+                    raised=raised,
+                )
+            ) from error
         return _Generation(pool, lender, libraries)
 
     def _prepare(self, pool: Any, limits: Mapping[str, Value]) -> None:

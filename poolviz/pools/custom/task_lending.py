@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from poolviz.language import tr
 from poolviz.pools.base import NotAConnection
 from poolviz.pools.custom.lending import driver_connection
 from poolviz.pools.custom.methods import LendingMethods, takes_none
@@ -46,11 +47,17 @@ class TaskLender:
         """
         connection, give_back = await self._lent()
         if connection is None:
-            raise NotAConnection(f"{self._name} returned None")
+            raise NotAConnection(tr("{name} returned None", name=self._name))
         try:
             if not is_usable(connection):
                 kind = type(connection).__name__
-                raise NotAConnection(f"{self._name} returned a {kind}, which has no execute()")
+                raise NotAConnection(
+                    tr(
+                        "{name} returned a {kind}, which has no execute()",
+                        name=self._name,
+                        kind=kind,
+                    )
+                )
             core = await core_connection(connection)  # where a session acquires its connection
             driver = driver_connection(getattr(core, "sync_connection", core))
         except BaseException:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, ClassVar
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.sample import ReportedCounts
@@ -55,7 +56,7 @@ class CustomTaskPool(TaskPool):
     constructor: ClassVar[PoolConstructor]
     methods: ClassVar[LendingMethods]
     connects_to_run: ClassVar[bool] = False
-    maker: ClassVar[str] = "its constructor"
+    maker: ClassVar[str] = tr_noop("its constructor")
     is_object: ClassVar[bool] = False
 
     @classmethod
@@ -97,18 +98,30 @@ class CustomTaskPool(TaskPool):
                 if self.constructor.takes_server:
                     raise
                 raise ServerError(
-                    f"{self.id} connects to a server of its own and raised {raised}: start that "
-                    f"server, or {self._remedy}.",
+                    tr(
+                        "{id} connects to a server of its own and raised {raised}: start that "
+                        "server, or {remedy}.",
+                        id=self.id,
+                        raised=raised,
+                        remedy=self._remedy,
+                    ),
                     getattr(error, "sqlstate", None),
                 ) from error
-            raise InputError(f"{self.id} can't be made: {self.maker} raised {raised}.") from error
+            raise InputError(
+                tr(
+                    "{id} can't be made: {maker} raised {raised}.",
+                    id=self.id,
+                    maker=tr(self.maker),
+                    raised=raised,
+                )
+            ) from error
 
     @property
     def _remedy(self) -> str:
         """What has the pool connect to the run's server."""
         if self.connects_to_run:
-            return "have it take the run's, as a function with a parameter `dsn` does"
-        return "have the pool connect to the run's by `--own-pool url=run`"
+            return tr("have it take the run's, as a function with a parameter `dsn` does")
+        return tr("have the pool connect to the run's by `--own-pool url=run`")
 
     async def _made(self, server: RunServer, limits: Mapping[str, Value]) -> _Generation:
         began = perf_counter()
@@ -209,8 +222,12 @@ class CustomTaskPool(TaskPool):
             except Exception as error:
                 reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
                 raise ServerError(
-                    f"{self.title} could not be rebuilt and goes on unchanged ({reason}): free "
-                    "connections on the server, or undo the change.",
+                    tr(
+                        "{title} could not be rebuilt and goes on unchanged ({reason}): free "
+                        "connections on the server, or undo the change.",
+                        title=self.title,
+                        reason=reason,
+                    ),
                     getattr(error, "sqlstate", None),
                 ) from error
             old, self._generations = self._generations[-1], (*self._generations, successor)

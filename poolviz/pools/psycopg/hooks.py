@@ -14,6 +14,7 @@ from weakref import WeakSet
 from psycopg import AsyncConnection, Connection, Error
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 
@@ -117,7 +118,9 @@ class Upkeep:
             if error not in self._configuring.failed:
                 raise
             reason = " ".join(str(error).split())
-            raise InputError(f"configure can't be executed ({reason}): correct its SQL.") from error
+            raise InputError(
+                tr("configure can't be executed ({reason}): correct its SQL.", reason=reason)
+            ) from error
 
     def apply(self, limits: Mapping[str, Value]) -> None:
         """Apply the limits of these names."""

@@ -9,6 +9,7 @@ import psycopg2
 from psycopg2 import pool as upstream
 from psycopg2.extensions import connection
 
+from poolviz.language import tr
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import ServerError
 from poolviz.model.parameters import Count, Parameters, Value
@@ -156,8 +157,12 @@ def not_all_opened(minconn: int, error: psycopg2.Error) -> ServerError:
     """Return the error for a raised `minconn` whose connections could not all be opened."""
     reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return ServerError(
-        f"minconn is {minconn} now, but not all of these connections could be opened "
-        f"({reason}): lower it, or free connections on the server.",
+        tr(
+            "minconn is {minconn} now, but not all of these connections could be opened "
+            "({reason}): lower it, or free connections on the server.",
+            minconn=minconn,
+            reason=reason,
+        ),
         error.pgcode,
     )
 

@@ -21,6 +21,7 @@ from sqlalchemy import exc as upstream_errors
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.pool import Pool as UpstreamPool
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Count, Effect, Parameter, Parameters, Seconds, Switch, Value
 from poolviz.model.sample import ReportedCounts
@@ -67,7 +68,9 @@ _ARGUMENTS = {
 }
 _RESET = "pool_reset_on_return"  # of create_engine, which doesn't apply it to a pool that is made
 _UPKEEP = ("pool_timeout", "pool_recycle", "pool_pre_ping")  # read at each checkout, by any pool
-_REBUILT = "The pool is rebuilt; connections of the old one are closed when they are given back."
+_REBUILT = tr_noop(
+    "The pool is rebuilt; connections of the old one are closed when they are given back."
+)
 
 
 class _Checked:
@@ -227,7 +230,7 @@ class _CustomSQLAlchemyPool(SQLAlchemyPool):
 class _OtherPool(SQLAlchemyPool):
     """A class that is derived from none of the library's pools but Pool itself."""
 
-    about = "A pool of your own."
+    about = tr_noop("A pool of your own.")
     waits = True
     exhausted = (upstream_errors.TimeoutError,)
     limits = Parameters("limit of a pool of your own", POOL_RECYCLE, POOL_PRE_PING)
@@ -296,14 +299,23 @@ def _check(cls: type[UpstreamPool], id: str) -> None:
     """Raise InputError if a class can't work."""
     if issubclass(cls, AsyncAdaptedQueuePool):
         raise InputError(
-            f"{id} is an asyncio pool, and poolviz runs pools of your own with threads: derive "
-            f"{cls.__name__} from sqlalchemy.pool.QueuePool."
+            tr(
+                "{id} is an asyncio pool, and poolviz runs pools of your own with threads: derive "
+                "{name} from sqlalchemy.pool.QueuePool.",
+                id=id,
+                name=cls.__name__,
+            )
         )
     for name in ("_do_get", "_do_return_conn", "dispose"):
         if getattr(cls, name) is getattr(UpstreamPool, name):
             raise InputError(
-                f"{id} can't be used: {cls.__name__} has no method {name}, which a pool of "
-                "SQLAlchemy's needs."
+                tr(
+                    "{id} can't be used: {name} has no method {needed}, which a pool of "
+                    "SQLAlchemy's needs.",
+                    id=id,
+                    name=cls.__name__,
+                    needed=name,
+                )
             )
     for parameter in list(inspect.signature(cls).parameters.values())[1:]:
         if parameter.default is parameter.empty and parameter.kind not in (
@@ -311,8 +323,13 @@ def _check(cls: type[UpstreamPool], id: str) -> None:
             parameter.VAR_KEYWORD,
         ):
             raise InputError(
-                f"{id} can't be made: the constructor of {cls.__name__} requires "
-                f"{parameter.name}, which has no default."
+                tr(
+                    "{id} can't be made: the constructor of {name} requires {needed}, which has "
+                    "no default.",
+                    id=id,
+                    name=cls.__name__,
+                    needed=parameter.name,
+                )
             )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from poolviz.language import tr
 from poolviz.model.errors import ServerError
 
 _LIMIT = 5.0  # seconds for a process to end before it gets a stronger signal
@@ -42,8 +43,11 @@ def end_left_over(data: Path, main: int | None) -> None:
     _, left = psutil.wait_procs(left, timeout=_LIMIT)
     if left:
         raise ServerError(
-            f"A PostgreSQL that an earlier poolviz left behind (process {left[0].pid}) can't be "
-            "ended: end it yourself, then start poolviz again."
+            tr(
+                "A PostgreSQL that an earlier poolviz left behind (process {pid}) can't be ended: "
+                "end it yourself, then start poolviz again.",
+                pid=left[0].pid,
+            )
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pymysql  # type: ignore[import-untyped]
 
+from poolviz.language import tr
 from poolviz.load.statements import SCHEMA
 from poolviz.model.errors import ServerError
 from poolviz.model.mysql_url import MySQLAddress
@@ -58,8 +59,10 @@ class MySQLFaultInjection(FaultInjection):
             found = execute(_CONNECTIONS, self._name, self._own_name)
             if not any(own for _, own in found):
                 raise ServerError(
-                    "No connection was ended, because this MySQL server doesn't record their "
-                    "names: performance_schema=ON in its configuration would enable that."
+                    tr(
+                        "No connection was ended, because this MySQL server doesn't record their "
+                        "names: performance_schema=ON in its configuration would enable that."
+                    )
                 )
             chosen = [thread for thread, own in found if not own][:how_many]
             return sum(_kill(execute, thread) for thread in chosen)
@@ -108,7 +111,7 @@ class MySQLFaultInjection(FaultInjection):
 
 
 def _kill_denied(code: str) -> ServerError:
-    return ServerError("This user may not end connections, or not see them.", code)
+    return ServerError(tr("This user may not end connections, or not see them."), code)
 
 
 def _kill(execute: _Execute, thread: int) -> bool:

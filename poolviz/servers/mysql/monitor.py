@@ -8,6 +8,7 @@ from typing import Any
 import pymysql  # type: ignore[import-untyped]
 from pymysql.connections import Connection  # type: ignore[import-untyped]
 
+from poolviz.language import tr
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.sample import ServerView
 from poolviz.servers.monitor import Monitor, MonitorLost
@@ -60,8 +61,10 @@ class MySQLMonitor(Monitor):
         rows = self._execute(_COMMANDS, self._name, self._own_name)
         if not any(name == self._own_name for name, _, _ in rows):
             raise MonitorLost(
-                "this MySQL server doesn't record the names of connections; "
-                "performance_schema=ON in its configuration would enable that"
+                tr(
+                    "this MySQL server doesn't record the names of connections; "
+                    "performance_schema=ON in its configuration would enable that"
+                )
             )
         counts = {command: int(count) for name, command, count in rows if name == self._name}
         (limits,) = self._execute(LIMITS)
@@ -96,7 +99,7 @@ class MySQLMonitor(Monitor):
         except (pymysql.Error, OSError) as error:
             number = number_of(error)
             if number in _DENIED:
-                reason = "this user may not read performance_schema or processlist"
+                reason = tr("this user may not read performance_schema or processlist")
             else:
                 sentence = str(describe_error(error, self._address.url) or error)
                 reason = sentence.removesuffix(".")

@@ -13,6 +13,7 @@ from typing import Any
 import pymysql  # type: ignore[import-untyped]
 from pymysql.connections import Connection  # type: ignore[import-untyped]
 
+from poolviz.language import tr
 from poolviz.load.statements import ACCOUNTS, BRANCHES, SCHEMA, TELLERS
 from poolviz.model.errors import ServerError
 from poolviz.model.mysql_url import MySQLAddress
@@ -159,8 +160,13 @@ class MySQLTables(Tables):
                 " substring_index(current_user(), '@', -1)"
             )
             raise ServerError(
-                f"User {user} may not create and use the tables in database {SCHEMA}: ask for "
-                f"GRANT ALL ON {SCHEMA}.* TO '{user}'@'{host}'.",
+                tr(
+                    "User {user} may not create and use the tables in database {schema}: ask for "
+                    "GRANT ALL ON {schema}.* TO '{user}'@'{host}'.",
+                    user=user,
+                    schema=SCHEMA,
+                    host=host,
+                ),
                 "42000",
             ) from None
 

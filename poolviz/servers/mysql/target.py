@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pymysql  # type: ignore[import-untyped]
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError, ServerError
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.servers.mysql.connection import connect
@@ -36,7 +37,10 @@ def reach(dsn: str) -> Target:
         raise describe_error(error, address.url) or ServerError(str(error)) from None
     except ValueError:  # of a host that can't be a name, or a path with a NUL in it
         raise InputError(
-            f"{address.shown} can't be the address of a server: check the host in the DSN."
+            tr(
+                "{shown} can't be the address of a server: check the host in the DSN.",
+                shown=address.shown,
+            )
         ) from None
     version = row[0]
     return Target(

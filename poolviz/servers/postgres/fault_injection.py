@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg2
 
+from poolviz.language import tr
 from poolviz.load.statements import SCHEMA
 from poolviz.model.errors import ServerError
 from poolviz.servers.fault_injection import (
@@ -97,7 +98,7 @@ class PostgresFaultInjection(FaultInjection):
                 yield connection
         except NoAnswer:
             raise ServerError(
-                "The fault wasn't injected, because the server doesn't answer."
+                tr("The fault wasn't injected, because the server doesn't answer.")
             ) from None
         except psycopg2.Error as error:
             known = _LOCK_ERRORS.get(error.pgcode or "")

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg2
 
+from poolviz.language import tr
 from poolviz.model.sample import ServerView
 from poolviz.servers.activity import Activity
 from poolviz.servers.errors import first_line
@@ -87,7 +88,7 @@ class PostgresMonitor(Monitor):
         try:
             return self._connection.execute(statement, *values, seconds=_ANSWER_LIMIT)
         except NoAnswer:
-            raise MonitorLost("the server doesn't answer; poolviz keeps trying") from None
+            raise MonitorLost(tr("the server doesn't answer; poolviz keeps trying")) from None
         except psycopg2.Error as error:
             raise MonitorLost(_reason(error, lost=self._connection.closed)) from None
 
@@ -101,7 +102,7 @@ class PostgresMonitor(Monitor):
                 connection.close()
                 raise
         except NoAnswer:
-            raise MonitorLost("the server doesn't answer; poolviz keeps trying") from None
+            raise MonitorLost(tr("the server doesn't answer; poolviz keeps trying")) from None
         except psycopg2.Error as error:
             reason = str(describe_error(error, self._conninfo))
             raise MonitorLost(reason.removesuffix(".")) from None
@@ -111,21 +112,23 @@ class PostgresMonitor(Monitor):
 def _reason(error: psycopg2.Error, *, lost: bool) -> str:
     """Return why a statement failed, as the end of a sentence."""
     if error.pgcode == "42501":
-        return "this user may not read pg_stat_activity; GRANT pg_monitor TO it would allow that"
+        return tr(
+            "this user may not read pg_stat_activity; GRANT pg_monitor TO it would allow that"
+        )
     if error.pgcode == "57014":
-        return "the server took too long to answer; poolviz keeps trying"
+        return tr("the server took too long to answer; poolviz keeps trying")
     if lost or (error.pgcode or "").startswith(("08", "57P")):
-        return "the connection to the server was lost; poolviz keeps trying"
-    return f"the server answered with {first_line(error)!r}"
+        return tr("the connection to the server was lost; poolviz keeps trying")
+    return tr("the server answered with {answer!r}", answer=first_line(error))
 
 
 def _hidden(counts: dict[str, int]) -> str:
     """Return what to say about backends whose state the server doesn't show."""
     if "hidden" in counts:
-        return (
+        return tr(
             "The server hides the state of other users' connections from this user: GRANT "
             "pg_monitor TO it would show them."
         )
     if "disabled" in counts:
-        return "The server doesn't track the state of connections: track_activities is off."
+        return tr("The server doesn't track the state of connections: track_activities is off.")
     return ""

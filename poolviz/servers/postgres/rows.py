@@ -6,6 +6,7 @@ import time
 
 import psycopg2
 
+from poolviz.language import tr
 from poolviz.load.statements import SCHEMA
 from poolviz.model.errors import ServerError
 from poolviz.servers.errors import first_line
@@ -23,7 +24,13 @@ def count_rows(conninfo: str, seconds: float) -> int:
         with LimitedConnection(named, seconds=seconds) as connection:
             return _count(connection, deadline - time.monotonic())
     except NoAnswer:
-        raise ServerError(f"{SCHEMA}.history couldn't be counted within {seconds:g} s.") from None
+        raise ServerError(
+            tr(
+                "{schema}.history couldn't be counted within {seconds:g} s.",
+                schema=SCHEMA,
+                seconds=seconds,
+            )
+        ) from None
     except psycopg2.Error as error:
         raise describe_error(error, conninfo) from None
 
@@ -33,6 +40,7 @@ def _count(connection: LimitedConnection, seconds: float) -> int:
         ((count,),) = connection.execute(COUNT_HISTORY, seconds=seconds)
     except psycopg2.Error as error:
         raise ServerError(
-            f"The server answered with {first_line(error)!r}.", error.pgcode
+            tr("The server answered with {answer!r}.", answer=first_line(error)),
+            error.pgcode,
         ) from None
     return int(count)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.servers.access import ServerAccess
 from poolviz.servers.diagnosis import Diagnosis
@@ -62,6 +63,8 @@ class SQLiteAccess(ServerAccess):
 
 def _no_tables() -> NoReturn:
     raise InputError(
-        "The tables are created on PostgreSQL, MySQL and MariaDB, not on SQLite: give the --dsn "
-        "of such a server."
+        tr(
+            "The tables are created on PostgreSQL, MySQL and MariaDB, not on SQLite: give the "
+            "--dsn of such a server."
+        )
     )

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from poolviz.language import tr
 from poolviz.model.histogram import BUCKETS, CELL, Durations
 from poolviz.model.sample import Level, ReportedCounts, Sample
 from poolviz.sessions.file.arrays import Packed, pack_array, unpack_array
@@ -125,7 +126,7 @@ class Columns:
                 if name in _rare_decoders
             }
         except (msgspec.MsgspecError, zlib.error, ValueError, TypeError, RecursionError):
-            raise Damage("a part of its samples is not what was written") from None
+            raise Damage(tr("a part of its samples is not what was written")) from None
         unpacked = cls(stored.count, _completed(columns, stored.count), rare)
         _check(unpacked)
         return unpacked
@@ -159,7 +160,7 @@ class Columns:
         values["reported_counts"] = [ReportedCounts(*each) for each in zip(*reported, strict=True)]
         numbers = self["settings"].tolist()
         if numbers and not 0 <= min(numbers) <= max(numbers) < len(settings):
-            raise Damage("settings of its samples are missing")
+            raise Damage(tr("settings of its samples are missing"))
         names = tuple(values)
         rows = zip(*values.values(), strict=True)
         for n, (row, number) in enumerate(zip(rows, numbers, strict=True)):
@@ -238,7 +239,7 @@ def _decompressed(body: bytes) -> bytes:
     unpacking = zlib.decompressobj()
     unpacked = unpacking.decompress(body, _LARGEST)
     if not unpacking.eof:
-        raise ValueError("it is cut off, or larger than a chunk can be")
+        raise ValueError(tr("it is cut off, or larger than a chunk can be"))
     return unpacked
 
 
@@ -254,7 +255,7 @@ def _completed(columns: dict[str, Column], count: int) -> dict[str, Column]:
 def _check(columns: Columns) -> None:
     """Raise Damage unless every column is there, of the right kind and length, and cells and
     figures of clients are as many as they should be."""
-    wrong = Damage("a part of its samples has columns that don't fit together")
+    wrong = Damage(tr("a part of its samples has columns that don't fit together"))
     if columns.count < 1:
         raise wrong
     whole = [*_NUMBERS, *_SWITCHES, "settings", "capacity"]

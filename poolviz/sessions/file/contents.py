@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.messages import RunEnded, RunStarted
 from poolviz.model.sample import Mark, Sample
 from poolviz.sessions.bins import T as T_ROW
@@ -103,7 +104,7 @@ class Contents:
             else Counts(ended="ended" in self._meta)
         )
         if self.counts.ended != ("ended" in self._meta):
-            raise Damage("the end of its run is missing")
+            raise Damage(tr("the end of its run is missing"))
         self._settings = self._read_settings() if version > 1 else []
 
     def stored(self) -> Stored:
@@ -160,7 +161,7 @@ class Contents:
         *place, sealed = row
         t = unpack_sample(self._opened("samples", tuple(place), sealed), tuple(place)).t
         if not 0 <= t < math.inf:
-            raise Damage("its last sample has no time")
+            raise Damage(tr("its last sample has no time"))
         return t
 
     def marks(self) -> Iterator[Mark]:
@@ -203,12 +204,19 @@ class Contents:
         query = "SELECT first, count, body FROM chunks WHERE member = ? AND idx = ?"
         row = self._connection.execute(query, (self._member, number)).fetchone()
         if row is None:
-            raise Damage(f"chunk {number} is missing")
+            raise Damage(tr("chunk {number} is missing", number=number))
         first, count, sealed = row
         place = (number, first, count, self._member)
         columns = Columns.unpack(unseal("chunks", place, sealed))
         if columns.count != count:
-            raise Damage(f"chunk {number} has {columns.count} samples and had {count}")
+            raise Damage(
+                tr(
+                    "chunk {number} has {count} samples and had {had}",
+                    number=number,
+                    count=columns.count,
+                    had=count,
+                )
+            )
         return columns
 
     def rows(self) -> Iterator[Row]:
@@ -264,7 +272,7 @@ class Contents:
         follow = 0
         for number, first, count in places:
             if first != follow or not 1 <= count <= 1 << CHUNK_BITS:
-                raise Damage(f"chunk {number} doesn't follow the one before")
+                raise Damage(tr("chunk {number} doesn't follow the one before", number=number))
             follow = first + count
         return places
 
@@ -281,12 +289,12 @@ class Contents:
 
     def _sums(self, chunked: int) -> StoredSums | None:
         if ("state" in self._meta) != bool(chunked):
-            raise Damage("the sums over its samples are missing")
+            raise Damage(tr("the sums over its samples are missing"))
         if not chunked:
             return None
         sums = unpack(self._meta["state"], StoredSums, "meta", ("state",))
         if sums.samples != chunked:
-            raise Damage("the sums over its samples are of another moment")
+            raise Damage(tr("the sums over its samples are of another moment"))
         return sums
 
     def _bodies(self, table: Table, count: int) -> list[bytes]:
@@ -303,12 +311,12 @@ class Contents:
             for *place, sealed in rows
         }
         if len(meta) != len(rows):
-            raise Damage("it says twice how its run began or ended")
+            raise Damage(tr("it says twice how its run began or ended"))
         return meta
 
     def _meta_body(self, key: str) -> bytes:
         if key not in self._meta:
-            raise Damage(f"its {key!r} is missing")
+            raise Damage(tr("its {key!r} is missing", key=key))
         return self._meta[key]
 
     def _read_settings(self) -> list[Settings]:
@@ -322,18 +330,24 @@ class Contents:
         if not has_members(self.version) or not self.counts.members:
             return ()
         if not 0 < self.counts.members <= MOST_MEMBERS:
-            raise Damage(f"it can't have {self.counts.members} pools")
+            raise Damage(tr("it can't have {members} pools", members=self.counts.members))
         query = "SELECT body FROM meta WHERE member = ? AND key = 'began'"
         names: list[str] = []
         for member in range(1, self.counts.members + 1):
             row = self._connection.execute(query, (member,)).fetchone()
             if row is None:
-                raise Damage(f"pool {member} of {self.counts.members} in it is missing")
+                raise Damage(
+                    tr(
+                        "pool {member} of {members} in it is missing",
+                        member=member,
+                        members=self.counts.members,
+                    )
+                )
             place = ("began", member)
             began = unpack(self._opened("meta", place, row[0]), RunStarted, "meta", place)
             names.append(began.member)
         if len(set(names)) != len(names) or "" in names:
-            raise Damage("its pools have no names of their own")
+            raise Damage(tr("its pools have no names of their own"))
         return tuple(names)
 
     def _place_columns(self, table: Table) -> str:
@@ -354,21 +368,34 @@ class Contents:
         query = f"SELECT {columns}, body FROM {table} {self._of_member} ORDER BY idx"
         for *place, sealed in self._connection.execute(query):
             if place[0] != number or not all(isinstance(each, int) for each in place):
-                raise Damage(f"{table} are missing or there twice, at number {number}")
+                raise Damage(
+                    tr(
+                        "{table} are missing or there twice, at number {number}",
+                        table=table,
+                        number=number,
+                    )
+                )
             yield tuple(place), self._opened(table, tuple(place), sealed)
             if self._left < floor:
-                raise Damage(f"it has more {table} than a run makes")
+                raise Damage(tr("it has more {table} than a run makes", table=table))
             number += 1
         if self.version > 1 and number != count:
-            raise Damage(f"it has {number} {table} and had {count}")
+            raise Damage(
+                tr(
+                    "it has {number} {table} and had {count}",
+                    number=number,
+                    table=table,
+                    count=count,
+                )
+            )
 
     def _opened(self, table: str, place: Place, sealed: object) -> bytes:
         """Return a body without its checksum."""
         if not isinstance(sealed, bytes):
-            raise Damage(f"something in its {table} is no body")
+            raise Damage(tr("something in its {table} is no body", table=table))
         self._left -= len(sealed)
         if self._left < 0:
-            raise Damage("it is larger inside than outside")
+            raise Damage(tr("it is larger inside than outside"))
         return unseal(table, place, sealed) if self.version > 1 else sealed
 
 

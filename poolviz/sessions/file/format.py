@@ -44,6 +44,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.parameters import Value
 
 APPLICATION_ID = 0x706F6C76  # "polv", in SQLite's header
@@ -130,9 +131,10 @@ class Counts(msgspec.Struct, array_like=True, frozen=True):
         """A sentence if samples are missing, else empty."""
         if not self.missing:
             return ""
-        return (
-            f"{self.missing:,} samples are missing in the session: the disk took none for so long "
-            "that there was no more room for them in memory."
+        return tr(
+            "{missing:,} samples are missing in the session: the disk took none for so long that "
+            "there was no more room for them in memory.",
+            missing=self.missing,
         )
 
 
@@ -171,7 +173,7 @@ def check_tables(connection: sqlite3.Connection, version: int) -> None:
         "SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT ?", (len(expected) + 1,)
     ).fetchall()
     if len(found) != len(expected) or set(found) != expected:
-        raise Damage("its tables are not those of a session")
+        raise Damage(tr("its tables are not those of a session"))
 
 
 def is_readable_format(version: int) -> bool:
@@ -252,7 +254,7 @@ def unseal(table: str, place: Place, sealed: object) -> bytes:
         body = sealed[_CHECKSUM:]
         if sealed[:_CHECKSUM] == _checksum(table, place, body):
             return body
-    raise Damage(f"{shown_place(table, place)} is not what was written")
+    raise Damage(tr("{place} is not what was written", place=shown_place(table, place)))
 
 
 def shown_place(table: str, place: Place) -> str:

@@ -10,6 +10,7 @@ from typing import TypedDict
 
 import msgspec
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.model.text import is_text
 
@@ -39,18 +40,24 @@ class Label(msgspec.Struct, array_like=True, frozen=True):
 
     def check(self) -> None:
         """Raise InputError unless name and note are lines of text that can be shown anywhere."""
-        for what, text, longest in (
-            ("name", self.name, LONGEST_NAME),
-            ("note", self.note, LONGEST_NOTE),
+        for text, longest, too_long, unprintable in (
+            (
+                self.name,
+                LONGEST_NAME,
+                tr_noop("The name has {n:,} characters: {longest:,} are allowed."),
+                tr_noop("The name holds characters that can't be shown: remove them."),
+            ),
+            (
+                self.note,
+                LONGEST_NOTE,
+                tr_noop("The note has {n:,} characters: {longest:,} are allowed."),
+                tr_noop("The note holds characters that can't be shown: remove them."),
+            ),
         ):
             if len(text) > longest:
-                raise InputError(
-                    f"The {what} has {len(text):,} characters: {longest:,} are allowed."
-                )
-            if (
-                not is_text(text)
-                or not text.replace("\n", "" if what == "note" else "\n").isprintable()
-            ):
-                raise InputError(f"The {what} holds characters that can't be shown: remove them.")
+                raise InputError(tr(too_long, n=len(text), longest=longest))
+            shown = text.replace("\n", "") if longest == LONGEST_NOTE else text
+            if not is_text(text) or not shown.isprintable():
+                raise InputError(tr(unprintable))
         if self.name != self.name.strip():
-            raise InputError("The name begins or ends with a space: remove it.")
+            raise InputError(tr("The name begins or ends with a space: remove it."))

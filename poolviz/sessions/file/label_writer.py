@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.sessions.file.background_writer import is_being_recorded
 from poolviz.sessions.file.format import (
@@ -34,9 +35,11 @@ def write_label(path: Path, label: Label) -> None:
     label.check()
     reader = SessionHeader(path)
     if is_being_recorded(path):
-        raise InputError(f"{path} is being recorded: label it once its run has ended.")
+        raise InputError(
+            tr("{path} is being recorded: label it once its run has ended.", path=path)
+        )
     if not os.access(path, os.W_OK):
-        raise InputError(f"Can't write {path}: you have no permission to change it.")
+        raise InputError(tr("Can't write {path}: you have no permission to change it.", path=path))
     uri = f"{path.absolute().as_uri()}?mode=rw"
     try:
         with closing(sqlite3.connect(uri, uri=True, timeout=_PATIENCE)) as connection:
@@ -53,6 +56,6 @@ def write_label(path: Path, label: Label) -> None:
                 insert = f"INSERT OR REPLACE INTO meta VALUES ({values})"
                 connection.execute(insert, (*place, sealed))
     except sqlite3.OperationalError as error:
-        raise InputError(f"Can't write {path}: {error}.") from None
+        raise InputError(tr("Can't write {path}: {error}.", path=path, error=error)) from None
     except (*SQLITE_ERRORS, Damage) as error:
         raise reader.damaged(error) from None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.sessions.file.format import (
     APPLICATION_ID,
@@ -51,15 +52,15 @@ def check_readable(path: Path) -> None:
     # closing any other descriptor of the file would drop the locks of a session being recorded.
     try:
         if not path.exists():
-            raise InputError(f"There is no file {path}.")
+            raise InputError(tr("There is no file {path}.", path=path))
         if not path.is_file():
-            what = "a folder" if path.is_dir() else "not an ordinary file"
-            raise InputError(f"Can't read {path}: it is {what}.")
+            what = "a folder" if path.is_dir() else tr("not an ordinary file")
+            raise InputError(tr("Can't read {path}: it is {what}.", path=path, what=what))
         if not os.access(path, os.R_OK):
-            raise InputError(f"Can't read {path}: you have no permission to.")
+            raise InputError(tr("Can't read {path}: you have no permission to.", path=path))
     except (OSError, RuntimeError, ValueError) as error:  # of a name that can't be one
         why = getattr(error, "strerror", None) or error
-        raise InputError(f"Can't read {path!s}: {why}.") from None
+        raise InputError(tr("Can't read {path!s}: {why}.", path=path, why=why)) from None
 
 
 def format_of(path: Path, connection: sqlite3.Connection) -> int:
@@ -69,11 +70,16 @@ def format_of(path: Path, connection: sqlite3.Connection) -> int:
     written = pragma(connection, "user_version")
     if written > FORMAT:
         raise InputError(
-            f"{path} was written by a newer poolviz (format {written}, and this one reads "
-            f"{FORMAT}): update poolviz to open it."
+            tr(
+                "{path} was written by a newer poolviz (format {written}, and this one reads "
+                "{format}): update poolviz to open it.",
+                path=path,
+                written=written,
+                format=FORMAT,
+            )
         )
     if not is_readable_format(written):
-        raise Damage(f"there is no format {written}")
+        raise Damage(tr("there is no format {written}", written=written))
     return written
 
 
@@ -85,7 +91,7 @@ def size_of(path: Path, connection: sqlite3.Connection) -> int:
     if wal.exists():
         return size + wal.stat().st_size
     if size < whole:
-        raise sqlite3.DatabaseError("its end is missing")
+        raise sqlite3.DatabaseError(tr("its end is missing"))
     return size
 
 
@@ -96,7 +102,7 @@ def _wal_of(path: Path) -> Path:
 
 def not_a_session(path: Path) -> InputError:
     """Return the error to raise of a file that is something else."""
-    return InputError(f"{path} is not a poolviz session.")
+    return InputError(tr("{path} is not a poolviz session.", path=path))
 
 
 @contextmanager
@@ -110,9 +116,13 @@ def copied(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
         except (OSError, sqlite3.OperationalError) as error:
             where = tempfile.tempdir or "a temporary folder"
             raise InputError(
-                f"Can't open {path}: it is read from a copy, which can't be made in {where} "
-                f"({getattr(error, 'strerror', None) or error}). Make room there, or set TMPDIR to "
-                "another folder."
+                tr(
+                    "Can't open {path}: it is read from a copy, which can't be made in {where} "
+                    "({reason}). Make room there, or set TMPDIR to another folder.",
+                    path=path,
+                    where=where,
+                    reason=getattr(error, "strerror", None) or error,
+                )
             ) from None
         yield folder
 
@@ -140,7 +150,9 @@ def _connect_with_nothing_beside(path: Path, stack: ExitStack) -> sqlite3.Connec
     try:
         has_wal = wal.exists() and wal.stat().st_size > 0
     except OSError as error:
-        raise InputError(f"Can't read {path}: {error.strerror}.") from None
+        raise InputError(
+            tr("Can't read {path}: {reason}.", path=path, reason=error.strerror)
+        ) from None
     if not has_wal:
         return stack.enter_context(_used(path, "immutable=1"))
 

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.messages import RunEnded, RunStarted
 from poolviz.model.sample import Mark, Sample
 from poolviz.sessions.bins import ServerSeen
@@ -209,7 +210,7 @@ def unpack_sample(body: bytes, place: Place) -> Sample:
     try:
         return _unpack_sample(body)
     except _WRONG_BYTES:
-        raise Damage(f"{shown_place('samples', place)} is not a sample") from None
+        raise Damage(tr("{place} is not a sample", place=shown_place("samples", place))) from None
 
 
 def unpack(body: bytes, kind: type[T], table: str, place: Place) -> T:
@@ -217,11 +218,13 @@ def unpack(body: bytes, kind: type[T], table: str, place: Place) -> T:
     try:
         return msgspec.msgpack.decode(body, type=kind)
     except _WRONG_BYTES:
-        raise Damage(f"{shown_place(table, place)} is not what belongs there") from None
+        raise Damage(
+            tr("{place} is not what belongs there", place=shown_place(table, place))
+        ) from None
 
 
 def settings_of(settings: Sequence[Settings], number: int) -> Settings:
     """Return the settings of that number; Damage if there are none."""
     if not 0 <= number < len(settings):
-        raise Damage(f"settings {number} are missing")
+        raise Damage(tr("settings {number} are missing", number=number))
     return settings[number]

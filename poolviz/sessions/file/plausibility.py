@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from poolviz.language import tr
 from poolviz.model.histogram import BUCKETS, CELL, Durations
 from poolviz.model.messages import RunStarted
 from poolviz.model.sample import Level, Mark, Sample
@@ -38,17 +39,19 @@ _LEVELS, _HISTOGRAMS = _fields(Level), _fields(Durations)
 def check_start(began: RunStarted) -> None:
     """Raise Damage if a run can't have begun so."""
     if not 0 <= began.started <= _LATEST:
-        raise Damage(f"its run began at {began.started:g} s, which is no Unix time")
+        raise Damage(
+            tr("its run began at {started:g} s, which is no Unix time", started=began.started)
+        )
     scenario = began.scenario
     for seconds in (scenario.duration or 0.0, *(change.at for change in scenario.changes)):
         if not 0 <= seconds < math.inf:
-            raise Damage(f"its scenario has a time of {seconds:g} s")
+            raise Damage(tr("its scenario has a time of {seconds:g} s", seconds=seconds))
 
 
 def check_mark(mark: Mark, number: int) -> None:
     """Raise Damage if a mark can't stand where it does."""
     if not 0 <= mark.t <= _LONGEST:
-        raise Damage(f"mark {number} is at {mark.t:g} s")
+        raise Damage(tr("mark {number} is at {t:g} s", number=number, t=mark.t))
 
 
 def check_samples(samples: Sequence[Sample], first: int, before: Sample | None) -> None:
@@ -74,17 +77,23 @@ def _check_order(samples: Sequence[Sample], first: int, before: Sample | None) -
         span_can_be = sample.span == 0 or _SHORTEST <= sample.span <= _LONGEST
         if not (earlier[1] <= sample.t <= _LONGEST and span_can_be):
             raise Damage(
-                f"sample {number} is at {sample.t:g} s and lasted {sample.span:g} s, "
-                f"after one at {earlier[1]:g} s"
+                tr(
+                    "sample {number} is at {t:g} s and lasted {span:g} s, after one at "
+                    "{earlier:g} s",
+                    number=number,
+                    t=sample.t,
+                    span=sample.span,
+                    earlier=earlier[1],
+                )
             )
         numbers_can_be = earlier[0] < sample.index < _MOST and sample.segment < _MOST
         if not numbers_can_be or sample.segment < earlier[2]:
-            raise Damage(f"sample {number} is out of order")
+            raise Damage(tr("sample {number} is out of order", number=number))
         last = sample
 
 
 def _check_numbers(samples: Sequence[Sample], first: int) -> None:
-    what = "has a count that can't be"
+    what = tr("has a count that can't be")
     counts = [[getattr(sample, name) for name in _COUNTS] for sample in samples]
     _check_range(np.array(counts, dtype=np.float64), first, what)
     others = [(s.cpu, s.lag, s.oldest_age, s.mean_age) for s in samples]
@@ -93,13 +102,13 @@ def _check_numbers(samples: Sequence[Sample], first: int) -> None:
 
 def _check_levels(name: str, levels: Sequence[Level], first: int) -> None:
     table = np.array([(e.last, e.low, e.high, e.mean) for e in levels], dtype=np.float64)
-    what = f"has a count of {name} that can't be"
+    what = tr("has a count of {name} that can't be", name=name)
     _check(np.abs(table) <= _MOST, first, what)
     _check(table[:, 1] <= table[:, 2], first, what)
 
 
 def _check_histograms(name: str, histograms: Sequence[Durations], first: int) -> None:
-    what = f"has {name} times that can't be"
+    what = tr("has {name} times that can't be", name=name)
     table = np.array([(h.count, h.total, h.low, h.high) for h in histograms], dtype=np.float64)
     _check_range(table, first, what)
     sizes = np.array([len(h.cells) for h in histograms], dtype=np.int64)
@@ -133,7 +142,7 @@ def _check_words(sample: Sample, number: int) -> None:
         and all(abs(client) <= _MOST for client in clients)
         and (sample.server is None or 0 <= sample.server.total <= _MOST)
     ):
-        raise Damage(f"sample {number} has a count that can't be")
+        raise Damage(tr("sample {number} has a count that can't be", number=number))
 
 
 def _check_range(table: NDArray[np.float64], first: int, what: str) -> None:

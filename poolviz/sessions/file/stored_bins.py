@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from poolviz.language import tr
 from poolviz.model.histogram import BUCKETS, MIDDLES
 from poolviz.model.sample import TICK
 from poolviz.sessions.bins import (
@@ -71,9 +72,9 @@ class StoredBins(msgspec.Struct, array_like=True):
             unpacking = zlib.decompressobj()
             stored = _decode(unpacking.decompress(body, _LARGEST))
             if not unpacking.eof or len(stored.levels) != RESOLUTIONS - FINE:
-                raise ValueError("it is cut off")
+                raise ValueError(tr("it is cut off"))
         except (msgspec.MsgspecError, zlib.error, ValueError, TypeError):
-            raise Damage("what is drawn of it is not what was written") from None
+            raise Damage(tr("what is drawn of it is not what was written")) from None
         return stored
 
     def pack(self) -> bytes:
@@ -82,7 +83,7 @@ class StoredBins(msgspec.Struct, array_like=True):
 
     def tables(self) -> list[Numbers]:
         """Return the bins of each level from FINE up. Damage if they can't be bins."""
-        wrong = Damage("what is drawn of it can't be")
+        wrong = Damage(tr("what is drawn of it can't be"))
         if not HEIGHT_BEFORE_AGES <= self.height <= HEIGHT:
             raise wrong
         try:

@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetricsF
 
-from poolviz.model.parameters import show_seconds
+from poolviz.model.parameters import shown_time
 from poolviz.model.text import shortened
 from poolviz.sessions.differences_in_words import percent
 from poolviz.sessions.overlays import Overlaid, Overlay
@@ -98,7 +98,7 @@ class OverlayChart(Chart):
 
     def _shown(self, value: float) -> str:
         if self.overlay.unit == "s":
-            return show_seconds(float(f"{value:.3g}"))
+            return shown_time(float(f"{value:.3g}"))
         return f"{value:,.0f} /s" if self.overlay.unit == "/s" else f"{value:,.3g}"
 
 

@@ -15,12 +15,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.language import tr
+from poolviz.language import in_users_language, tr
 from poolviz.model.errors import PoolvizError
 from poolviz.model.lesson import SUBJECTS
 from poolviz.pools.registry import listings
 from poolviz.scenarios.presets import Preset, presets
-from poolviz.ui.language import in_users_language
 from poolviz.ui.lessons.preset_picture import Picture, counts_by_preset
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
 from poolviz.ui.style.theme import Theme

@@ -7,14 +7,13 @@ from enum import Enum, auto
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
-from poolviz.language import tr
+from poolviz.language import in_users_language, tr
 from poolviz.load.faults import FAULTS
 from poolviz.model.figures import figure_named
 from poolviz.model.lesson import Lesson, LessonTexts
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Change, Scenario
 from poolviz.sessions.remedies import before_and_after, measured, shown
-from poolviz.ui.language import in_users_language
 from poolviz.ui.session.controller import Controller, State
 
 _USUAL = 8.0  # seconds until the answer, where no remedy says how long there is something to see

@@ -13,7 +13,6 @@ from poolviz.language import tr, tr_noop
 from poolviz.load.settings import settings_for
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools.base import Pool
-from poolviz.ui.language import shown_value
 from poolviz.ui.panel.collected_bar import CollectedBar
 from poolviz.ui.panel.editors import row_for
 from poolviz.ui.panel.fault_panel import FaultPanel
@@ -134,7 +133,7 @@ class ControlPanel(QFrame):
             if draining is not None and draining[0] == key:
                 note = tr("draining {draining}", draining=draining[1])
             elif in_force is not None and in_force.get(key, requested[key]) != requested[key]:
-                note = tr("still {show}", show=shown_value(row.parameter, in_force[key]))
+                note = tr("still {show}", show=row.parameter.shown(in_force[key]))
             row.show_value(requested[key], note)
             row.set_reason(self._locked or self._reason(row.parameter))
         self._set_stops(requested)

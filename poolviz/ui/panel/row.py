@@ -21,7 +21,6 @@ from poolviz.language import tr
 from poolviz.model.parameters import Choice, Numeric, Parameter, Switch, Value
 from poolviz.ui.elided_label import ElidedLabel
 from poolviz.ui.help_places import set_topic
-from poolviz.ui.language import shown_value
 from poolviz.ui.panel.slider import Slider, Toggle
 from poolviz.ui.panel.slider_scale import SliderScale
 from poolviz.ui.panel.value_box import ValueBox
@@ -155,7 +154,7 @@ class Row(QWidget):
                     effect_help=tr(parameter.effect_help),
                 ).strip()
             )
-        default = shown_value(parameter, parameter.default) or tr("empty")
+        default = parameter.shown(parameter.default) or tr("empty")
         parts.append(tr("Default {default}: double-click the name.", default=default))
         # As rich text it is wrapped; one paragraph each.
         self.setToolTip("".join(f"<p>{escape(part)}</p>" for part in parts))
@@ -165,7 +164,7 @@ class Row(QWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         default = self.parameter.default
         menu.addAction(
-            tr("Reset to {value}", value=shown_value(self.parameter, default) or tr("empty")),
+            tr("Reset to {value}", value=self.parameter.shown(default) or tr("empty")),
             self.reset,
         )
         for value, word in self.parameter.special.items():

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Numeric, Value
-from poolviz.ui.language import shown_value, typed_value
+from poolviz.ui.language import typed_value
 from poolviz.ui.unexpected import contained
 
 _WIDTH, _HEIGHT = 64, 22
@@ -47,7 +47,7 @@ class ValueBox(QAbstractSpinBox):
         """Show `value`, unless another one is being typed."""
         if self._typed and self.hasFocus():
             return
-        text = shown_value(self._parameter, value)
+        text = self._parameter.shown(value)
         self._value = value
         if text != self.text():
             self.lineEdit().setText(text)
@@ -118,5 +118,5 @@ class ValueBox(QAbstractSpinBox):
 
     def _restore(self) -> None:
         self._typed = False
-        self.lineEdit().setText(shown_value(self._parameter, self._value))
+        self.lineEdit().setText(self._parameter.shown(self._value))
         self.selectAll()

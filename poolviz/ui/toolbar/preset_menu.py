@@ -9,10 +9,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
-from poolviz.language import tr
+from poolviz.language import in_users_language, tr
 from poolviz.model.errors import PoolvizError
 from poolviz.scenarios.presets import presets
-from poolviz.ui.language import in_users_language
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
 
 

@@ -18,10 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.language import tr
+from poolviz.language import in_users_language, tr
 from poolviz.model.dialect import SQLITE, dialect_of
 from poolviz.ui.help_places import set_topic
-from poolviz.ui.language import in_users_language
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.style.icons import icon
 from poolviz.ui.style.theme import Theme

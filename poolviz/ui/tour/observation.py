@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from poolviz.model.parameters import show_seconds
+from poolviz.model.parameters import shown_time
 from poolviz.model.sample import MarkKind
 from poolviz.pools.base import Pool
 from poolviz.ui.session.controller import Controller, State
@@ -41,7 +41,7 @@ class Observation:
     @property
     def wait(self) -> str:
         """The wait's 95th percentile, as text."""
-        return "–" if math.isnan(self.wait_p95) else show_seconds(float(f"{self.wait_p95:.2g}"))
+        return "–" if math.isnan(self.wait_p95) else shown_time(float(f"{self.wait_p95:.2g}"))
 
 
 def observe(controller: Controller, kept: int = 0) -> Observation:

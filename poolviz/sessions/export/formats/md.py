@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from poolviz.model.parameters import show_seconds
+from poolviz.model.parameters import shown_time
 from poolviz.model.text import in_markdown
 from poolviz.sessions.cards import Card, effects
 from poolviz.sessions.differences import Outcome
@@ -78,7 +78,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _rounded(seconds: float) -> str:
-    return show_seconds(float(f"{seconds:.3g}"))
+    return shown_time(float(f"{seconds:.3g}"))
 
 
 EXPORTER = Exporter("Summary in a line of Markdown", _write, long=True)

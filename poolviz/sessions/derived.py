@@ -37,6 +37,7 @@ from poolviz.sessions.file.reader import SessionHeader, SessionReader
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.share_done import ShareDone, portion, unheard
 from poolviz.sessions.summary import SummaryBuilder
+from poolviz.sessions.sweep_record import SweepRecord
 from poolviz.system.files import temporary_folder
 
 _MESSAGES = ("error_kinds", "error_counts")
@@ -312,6 +313,8 @@ def _anonymous_meta(key: str, member: int, body: bytes, names: Anonymizer) -> by
             builder = SummaryBuilder.restored(stored.state, [])
             builder.anonymize(names)
             return pack(StoredSums(stored.samples, builder.state()))
+        case "sweep":
+            return SweepRecord.unpack(body).anonymous().pack()
     return None  # what the user calls the session
 
 

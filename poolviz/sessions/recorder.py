@@ -36,6 +36,7 @@ from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.stored_details import StoredDetails
 from poolviz.sessions.stored_resolutions import StoredResolutions
 from poolviz.sessions.summary import Reading, RunSummary, SummaryBuilder
+from poolviz.sessions.sweep_record import SweepRecord
 
 __all__ = ["Band", "Recent", "Recorder", "View"]
 
@@ -99,6 +100,7 @@ class Recorder:
         self.last: Sample | None = None
         self.server: ServerView | None = None  # the newest one
         self.marks: tuple[Mark, ...] = ()
+        self.sweep: SweepRecord | None = None  # what a sweep of sizes keeps
 
     @classmethod
     def open(cls, path: Path, member: str = "") -> Recorder:
@@ -109,6 +111,7 @@ class Recorder:
         recorder = cls(file=reader)
         stored = reader.stored
         recorder.began, recorder.ended, recorder.marks = stored.began, stored.ended, stored.marks
+        recorder.sweep = stored.sweep
         try:
             summed = 0
             if stored.sums is not None:
@@ -192,6 +195,11 @@ class Recorder:
         else:
             return
         self.revision += 1
+
+    def keep_sweep(self, record: SweepRecord) -> None:
+        """Keep how far a sweep is, in place of what was kept of it before. Returns at once."""
+        self.sweep = record
+        self._writer.keep_sweep(record)
 
     def close(self) -> None:
         """Write what is left, end the writer thread, and leave one single file. What was recorded

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 
-from poolviz.language import tr, trn
+from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.messages import Report
 from poolviz.model.parameters import Value
@@ -23,9 +25,11 @@ from poolviz.runs.runner import Runner, kept_session
 from poolviz.runs.warnings import RunWarning
 from poolviz.servers.dispatch import monitor_for
 from poolviz.servers.target import Target
+from poolviz.sessions.sweep_record import KeptNote, SweepRecord
 from poolviz.sizing.advice import nested_bound
+from poolviz.sizing.notes import CHANGES_LEFT_OUT, SERVER_UNKNOWN
 from poolviz.sizing.server_sampler import ServerSampler
-from poolviz.sizing.sizing import Rule, Sizing, conclude
+from poolviz.sizing.sizing import Sizing, sizing_of
 from poolviz.sizing.sweep import Progress, Refusals, Sweep, SweepCancelled
 from poolviz.sizing.swept_limits import (
     Range,
@@ -156,61 +160,75 @@ def find_size(
     target = runner.reach(wanted.request.dsn, listener.progressed)
     pool = pool_class(scenario.pool)
     ranges, scenario, more = _prepared(wanted, pool, scenario, target)
-    notes += more
     heard = Refusals(listener)
     run = Run(scenario, target, heard, may_create_tables=create_tables)
     session = wanted.request.session
     runner.begin(run, session, keep_at=kept_session(run) if keep and session is None else None)
     assert run.recorder is not None
+    kept = SweepRecord(
+        tuple((each.key, each.low, each.high) for each in ranges),
+        tuple(map(str, wanted.aim.conditions)),
+        wanted.budget,
+        target.free_connections,
+        target.max_connections,
+        nested_bound(scenario.load) if pool.nests else 1,
+        rules_of_the_field() if target.embedded else (),
+        (*notes, *more),
+    )
     with run.recorder as recorder:
         sampler = ServerSampler(
             lambda: monitor_for(target.conninfo, run.name),
             lambda: recorder.duration,
             local=target.embedded,
         )
-        complete = True
-        try:
-            with sampler:
-                sweep = Sweep(
-                    runner,
-                    run,
-                    heard,
-                    ranges,
-                    wanted.budget,
-                    scenario.seed,
-                    lambda: list(sampler.observations),
-                    listener.measuring,
-                )
-                listener.began(sweep)
-                try:
-                    sweep.measure()
-                except SweepCancelled:
-                    complete = False
-                    notes.append(
-                        tr("The sweep was cancelled: not every size was measured as often.")
-                    )
-        finally:
-            runner.end_run()
-        points = sweep.points()
-        if not points:
-            raise PoolvizError(tr("Nothing was measured."))
+
+        def so_far(sweep: Sweep, **more: Any) -> SweepRecord:
+            visits, seen = tuple(sweep.visits), tuple(sampler.observations)
+            return msgspec.structs.replace(kept, visits=visits, observations=seen, **more)
+
+        with _ending(runner), sampler:
+            sweep = Sweep(
+                runner,
+                run,
+                heard,
+                ranges,
+                wanted.budget,
+                scenario.seed,
+                lambda: list(sampler.observations),
+                listener.measuring,
+                lambda sweep: recorder.keep_sweep(so_far(sweep)),
+            )
+            listener.began(sweep)
+            complete = _measured(sweep)
+        if not complete:
+            notes.append(KeptNote("cancelled"))
         if sampler.problem:
-            notes.append(sampler.problem)
+            notes.append(KeptNote(SERVER_UNKNOWN, {"problem": sampler.problem}))
+        recorder.keep_sweep(so_far(sweep, complete=complete, notes=(*notes, *more)))
+        found = sizing_of(recorder, aim=wanted.aim)
+        if found is None:
+            raise PoolvizError(tr("Nothing was measured."))
         path = recorder.path
-        return conclude(
-            points,
-            wanted.aim,
-            pool=scenario.pool,
-            server=target.shown,
-            limits=[each.key for each in ranges],
-            load=scenario.load,
-            free=target.free_connections,
-            max_connections=target.max_connections,
-            rules=rules_of_the_field() if target.embedded else [],
-            notes=notes,
-            complete=complete,
-            session=str(path.absolute()) if path is not None and path.exists() else None,
-        )
+        there = path is not None and path.exists()
+        return found if there else msgspec.structs.replace(found, session=None)
+
+
+@contextmanager
+def _ending(runner: Runner) -> Iterator[None]:
+    """End the run after this block."""
+    try:
+        yield
+    finally:
+        runner.end_run()
+
+
+def _measured(sweep: Sweep) -> bool:
+    """Measure; return whether that wasn't cancelled."""
+    try:
+        sweep.measure()
+    except SweepCancelled:
+        return False
+    return True
 
 
 class _Log(SizingListener):
@@ -221,62 +239,43 @@ class _Log(SizingListener):
         _logger.warning("%s", warning.sentence)
 
 
-def rules_of_the_field() -> list[Rule]:
+def rules_of_the_field() -> tuple[tuple[str, int], ...]:
     """Return what the field's rules of thumb say for a server on this machine."""
     cores = os.cpu_count() or 1
-    return [
-        Rule(name=tr("HikariCP: 2 × cores + 1 disk"), size=2 * cores + 1),
-        Rule(name=tr("CockroachDB: 4 × cores"), size=4 * cores),
-        Rule(name=tr("Oracle: 10 × cores at most"), size=10 * cores),
-    ]
+    return (
+        (tr_noop("HikariCP: 2 × cores + 1 disk"), 2 * cores + 1),
+        (tr_noop("CockroachDB: 4 × cores"), 4 * cores),
+        (tr_noop("Oracle: 10 × cores at most"), 10 * cores),
+    )
 
 
-def _plain(scenario: Scenario) -> tuple[Scenario, list[str]]:
+def _plain(scenario: Scenario) -> tuple[Scenario, list[KeptNote]]:
     """Return the scenario without changes, conditions and end, and what is said about that."""
     notes = []
     if scenario.changes:
-        notes.append(
-            trn(
-                "A change or fault of the scenario is left out: a sweep has changes of its own.",
-                "{n} changes and faults of the scenario are left out: a sweep has changes of its "
-                "own.",
-                len(scenario.changes),
-            )
-        )
+        notes.append(KeptNote(CHANGES_LEFT_OUT, {"n": len(scenario.changes)}))
     return msgspec.structs.replace(scenario, changes=(), fail_if=(), duration=None), notes
 
 
 def _prepared(
     wanted: SizingRequest, pool: type[Pool], scenario: Scenario, target: Target
-) -> tuple[list[Range], Scenario, list[str]]:
+) -> tuple[list[Range], Scenario, list[KeptNote]]:
     """Return what is swept on this server, the scenario with which it begins, and notes."""
-    notes: list[str] = []
+    notes: list[KeptNote] = []
     limits = dict(scenario.limits)
     ranges = list(wanted.ranges)
     if not ranges:
         size = size_limit(pool, limits)
         for key in overflow_limits(pool, size, limits):
             if key not in wanted.given and limits[key]:
-                notes.append(
-                    tr(
-                        "{key} is 0 in the sweep, so that {size} alone says the size.",
-                        key=key,
-                        size=size,
-                    )
-                )
+                notes.append(KeptNote("no_overflow", {"key": key, "size": size}))
                 limits[key] = 0
         ranges = [Range(size, 1, _highest(scenario))]
     else:
         swept = {each.key for each in ranges}
         for key in overflow_limits(pool, ranges[0].key, limits):
             if key not in swept and limits[key]:
-                notes.append(
-                    tr(
-                        "{key} stays at {value}: the pool has so many connections more.",
-                        key=key,
-                        value=int(limits[key]),
-                    )
-                )
+                notes.append(KeptNote("more_connections", {"key": key, "value": int(limits[key])}))
     if len(ranges) == 1:
         ranges = [_without_deadlocks(pool, scenario, limits, ranges[0], notes)]
     room = target.free_connections
@@ -299,7 +298,7 @@ def _without_deadlocks(
     scenario: Scenario,
     limits: Mapping[str, Value],
     swept: Range,
-    notes: list[str],
+    notes: list[KeptNote],
 ) -> Range:
     """Return the part of a range in which clients that hold several connections at once can't all
     wait for one another."""
@@ -307,13 +306,7 @@ def _without_deadlocks(
     at_low = pool.capacity({**limits, swept.key: swept.low})
     if at_low is None or at_low >= bound:
         return swept
-    notes.append(
-        tr(
-            "Below {bound} connections, clients that hold one and wait for another can all wait "
-            "for one another: no smaller size was tried.",
-            bound=bound,
-        )
-    )
+    notes.append(KeptNote("deadlocks", {"bound": bound}))
     low = swept.low + bound - at_low
     return replace(swept, low=low, high=max(swept.high, low + 1))
 
@@ -323,7 +316,7 @@ def _with_room(
     limits: Mapping[str, Value],
     ranges: Sequence[Range],
     room: int,
-    notes: list[str],
+    notes: list[KeptNote],
 ) -> list[Range]:
     """Return the ranges, the first of them no higher than the server has `room` for."""
     first, *others = ranges
@@ -341,12 +334,5 @@ def _with_room(
                 room=room,
             )
         )
-    notes.append(
-        tr(
-            "{key} above {fitting} wasn't tried: the server has {room} for the sweep.",
-            key=first.key,
-            fitting=fitting,
-            room=room,
-        )
-    )
+    notes.append(KeptNote("no_room", {"key": first.key, "fitting": fitting, "room": room}))
     return [replace(first, high=fitting), *others]

@@ -14,16 +14,7 @@ from poolviz.sessions.bins import Numbers
 from poolviz.sessions.differences import Measured
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.statistics import Interval
-
-
-@dataclass(frozen=True)
-class Visit:
-    """A time of the run in which the swept limits had the values of `sizes`, from `begin` to `end`
-    in seconds since its start."""
-
-    sizes: tuple[int, ...]
-    begin: float
-    end: float
+from poolviz.sessions.sweep_record import KeptObservation, KeptVisit
 
 
 class ServerShare(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,20 +83,10 @@ class MeasuredPoint:
     replicates: dict[str, Numbers | None]
 
 
-@dataclass(frozen=True)
-class Observation:
-    """What the server did `at` seconds after the run began, and the machine's load."""
-
-    at: float
-    activity: Activity | None
-    cpu: float | None
-
-
 def measured_points(
     recorder: Recorder,
-    visits: Sequence[Visit],
-    observations: Sequence[Observation],
-    connections: dict[tuple[int, ...], int],
+    visits: Sequence[KeptVisit],
+    observations: Sequence[KeptObservation],
 ) -> list[MeasuredPoint]:
     """Return what was measured at each size, the smallest first. Reads every sample."""
     bounds: list[float] = []
@@ -113,6 +94,7 @@ def measured_points(
         bounds += [visit.begin, visit.end]
     if not bounds:
         return []
+    connections = {visit.sizes: visit.connections for visit in visits}
     # Every other segment lies before or between visits.
     steps = list(steps_of(recorder.columns(), bounds))[1::2]
     generator = _generator(recorder)
@@ -186,7 +168,7 @@ def _mean(values: Numbers, at: Numbers, times: Sequence[tuple[float, float]]) ->
     return float(values[inside].mean()) if inside.any() else 0.0
 
 
-def _server_share(seen: Sequence[Observation]) -> ServerShare | None:
+def _server_share(seen: Sequence[KeptObservation]) -> ServerShare | None:
     known = [each.activity for each in seen if each.activity is not None]
     if not known:
         return None

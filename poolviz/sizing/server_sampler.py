@@ -13,7 +13,7 @@ import psutil
 
 from poolviz.language import tr
 from poolviz.servers.monitor import Monitor
-from poolviz.sizing.points import Observation
+from poolviz.sessions.sweep_record import KeptObservation
 
 _EVERY = 0.2  # seconds
 _STOP_LIMIT = 12.0  # seconds: a call of a monitor ends within ten
@@ -31,7 +31,7 @@ class ServerSampler:
     def __init__(
         self, make_monitor: Callable[[], Monitor | None], clock: Callable[[], float], *, local: bool
     ) -> None:
-        self.observations: list[Observation] = []
+        self.observations: list[KeptObservation] = []
         self.problem = ""
         self._make_monitor, self._clock, self._local = make_monitor, clock, local
         self._stopping = threading.Event()
@@ -67,4 +67,5 @@ class ServerSampler:
                 activity = monitor.activity()
                 load = psutil.cpu_percent(None) / 100 if self._local else None
                 self.problem = monitor.problem
-                self.observations.append(Observation(self._clock(), activity, load))
+                counts = None if activity is None else tuple(activity)
+                self.observations.append(KeptObservation(self._clock(), counts, load))

@@ -8,18 +8,14 @@ from typing import Any
 import msgspec
 
 from poolviz.language import tr, tr_noop
+from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.parameters import Value
-from poolviz.pools.registry import pool_class
-from poolviz.sizing.advice import (
-    Bottleneck,
-    Recommendation,
-    Verdict,
-    bottleneck,
-    nested_bound,
-    recommend,
-)
+from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.sweep_record import KeptNote, SweepRecord
+from poolviz.sizing.advice import Bottleneck, Recommendation, Verdict, bottleneck, recommend
 from poolviz.sizing.model import Model, fitted
-from poolviz.sizing.points import MeasuredPoint, Point
+from poolviz.sizing.notes import sentence
+from poolviz.sizing.points import MeasuredPoint, Point, measured_points
 from poolviz.sizing.target import Aim
 
 _HELD_OUT = 3  # every third size is predicted by a model of the others
@@ -57,8 +53,8 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
 class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     """What a sweep found. `limits` names the limits that were swept, `recommended` the values of
     these to choose. `points` has what was measured, the smallest size first, and `predictions` what
-    the model says of the same sizes. `notes` are sentences on what was left out or isn't known.
-    `sentence` says the answer to people. `session` is the file that was recorded.
+    the model says of the same sizes. `remarks` are what `notes` says. `session` is the file that
+    was recorded.
     """
 
     pool: str
@@ -67,16 +63,29 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     recommendation: Recommendation
     bottleneck: Bottleneck
-    sentence: str
     points: list[Point]
     predictions: list[Predicted]
     rules: list[Rule]
     budget: Budget | None
     lower_bound: int
-    notes: list[str]
+    remarks: tuple[KeptNote, ...]
     complete: bool
     session: str | None
     load: dict[str, Value]
+
+    @property
+    def sentence(self) -> str:
+        """The answer, in the language in use."""
+        found, points = self.recommendation, self.points
+        best = max(points, key=lambda each: each.throughput_per_s.value or 0.0)
+        chosen = next((each for each in points if each.sizes == found.sizes), best)
+        said = _answer(found, self.limits, self.target, chosen)
+        return f"{said} {tr(_WHY[self.bottleneck])}"
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what was left out or isn't known, in the language in use."""
+        return [said for each in self.remarks if (said := sentence(each)) is not None]
 
     @property
     def recommended(self) -> dict[str, int] | None:
@@ -90,57 +99,80 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
         return fitted(self.points, self.load)
 
     def as_object(self) -> dict[str, Any]:
-        """Return all of it as one JSON object."""
+        """Return all of it as one JSON object, its sentences in the language in use."""
         found: dict[str, Any] = msgspec.to_builtins(self)
-        return {"recommended": self.recommended, **found}
+        del found["remarks"]
+        return {
+            "recommended": self.recommended,
+            "sentence": self.sentence,
+            **found,
+            "notes": self.notes,
+        }
+
+
+def sizing_of(recorder: Recorder, *, aim: Aim | None = None) -> Sizing | None:
+    """Return the answer of the sweep that a recorder has, with another `aim` if that is given; None
+    if it has none, or nothing was measured. Reads every sample. InputError for a session that says
+    of its sweep what no sweep does."""
+    kept, began = recorder.sweep, recorder.began
+    if kept is None or began is None or not kept.visits:
+        return None
+    try:
+        aim = Aim.parse(*kept.targets) if aim is None else aim
+        points = measured_points(recorder, kept.visits, kept.observations)
+        return conclude(
+            points,
+            aim,
+            kept,
+            pool=began.scenario.pool,
+            server=began.environment.get("server", ""),
+            load=began.scenario.load,
+            session=None if recorder.path is None else str(recorder.path.absolute()),
+        )
+    except (ParameterError, LookupError, ValueError, ArithmeticError):
+        raise InputError(
+            tr("What {path} says of its sweep is not what was written.", path=recorder.path)
+        ) from None
 
 
 def conclude(
     measured: Sequence[MeasuredPoint],
     aim: Aim,
+    kept: SweepRecord,
     *,
     pool: str,
     server: str,
-    limits: Sequence[str],
     load: Mapping[str, Value],
-    free: int | None,
-    max_connections: int | None,
-    rules: Sequence[Rule],
-    notes: Sequence[str],
-    complete: bool,
     session: str | None,
 ) -> Sizing:
-    """Return what follows from what was measured, which is at least one size. `free` is how many
-    connections the server had left before the sweep."""
+    """Return what follows from what was measured, which is at least one size."""
     points = [each.point for each in measured]
     found = recommend(measured, aim.met_by)
     place = next((n for n, each in enumerate(points) if each.sizes == found.sizes), None)
     best = max(points, key=lambda each: each.throughput_per_s.value or 0.0)
     chosen = best if place is None else points[place]
-    limit = bottleneck(points, chosen)
     budget = None
     if place is not None:
         budget = Budget(
             connections=chosen.connections,
-            free=free,
-            max_connections=max_connections,
-            processes=None if free is None else free // chosen.connections,
+            free=kept.free,
+            max_connections=kept.max_connections,
+            processes=None if kept.free is None else kept.free // chosen.connections,
         )
     return Sizing(
         pool=pool,
         server=server,
-        limits=tuple(limits),
+        limits=tuple(key for key, _, _ in kept.ranges),
         target=str(aim),
         recommendation=found,
-        bottleneck=limit,
-        sentence=f"{_answer(found, limits, str(aim), chosen)} {tr(_WHY[limit])}",
+        bottleneck=bottleneck(points, chosen),
         points=points,
         predictions=predictions(points, load),
-        rules=list(rules),
+        rules=[Rule(name=tr(name), size=size) for name, size in kept.rules],
         budget=budget,
-        lower_bound=nested_bound(load) if pool_class(pool).nests else 1,
-        notes=list(notes),
-        complete=complete,
+        lower_bound=kept.lower_bound,
+        remarks=kept.notes,
+        complete=kept.complete,
         session=session,
         load=dict(load),
     )

@@ -24,7 +24,8 @@ from poolviz.pools.registry import pool_class
 from poolviz.runs.run import Run
 from poolviz.runs.runner import Runner
 from poolviz.sessions.recorder import Recorder
-from poolviz.sizing.points import MeasuredPoint, Observation, Visit, measured_points
+from poolviz.sessions.sweep_record import KeptObservation, KeptVisit
+from poolviz.sizing.points import MeasuredPoint, measured_points
 from poolviz.sizing.swept_limits import Range, in_order, limits_at
 
 BLOCKS = 3
@@ -93,9 +94,10 @@ class Sweep:
     ranges: Sequence[Range]
     budget: float
     seed: int
-    observed: Callable[[], Sequence[Observation]]
+    observed: Callable[[], Sequence[KeptObservation]]
     on_progress: Callable[[Progress], None]
-    visits: list[Visit] = field(default_factory=list)
+    on_measured: Callable[[Sweep], None]
+    visits: list[KeptVisit] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         scenario = self.run.scenario
@@ -130,8 +132,7 @@ class Sweep:
 
     def points(self) -> list[MeasuredPoint]:
         """Return what was measured so far."""
-        connections = {visit.sizes: self._connections(visit.sizes) for visit in self.visits}
-        return measured_points(self._recorder, self.visits, self.observed(), connections)
+        return measured_points(self._recorder, self.visits, self.observed())
 
     @property
     def _recorder(self) -> Recorder:
@@ -172,7 +173,9 @@ class Sweep:
         begin = self._recorder.duration
         while self._recorder.duration - begin < length:
             self._pause()
-        self.visits.append(Visit(sizes, begin, self._recorder.duration))
+        end = self._recorder.duration
+        self.visits.append(KeptVisit(sizes, self._connections(sizes), begin, end))
+        self.on_measured(self)
 
     def _in_force(self) -> bool:
         """Whether the newest sample has the limits that are wanted, and no more connections."""

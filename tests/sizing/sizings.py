@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from poolviz.sessions.sweep_record import KeptNote, SweepRecord
+from poolviz.sizing.advice import nested_bound
 from poolviz.sizing.points import Point
-from poolviz.sizing.sizing import Rule, Sizing, conclude
+from poolviz.sizing.sizing import Sizing, conclude
 from poolviz.sizing.target import Aim
 from tests.sizing.test_advice import LOAD, SIZES, measured, point
 
@@ -23,17 +25,32 @@ def grid(second: int) -> Sizing:
     return concluded(points, limits=("pool_size", "max_overflow"))
 
 
-def concluded(points: list[Point], *targets: str, **changes: Any) -> Sizing:
-    facts: dict[str, Any] = {
-        "pool": "sqlalchemy.QueuePool",
-        "server": "embedded PostgreSQL",
-        "limits": ("pool_size",),
-        "load": LOAD,
-        "free": 94,
-        "max_connections": 100,
-        "rules": [Rule(name="HikariCP: 2 × cores + 1 disk", size=5), Rule(name="All", size=900)],
-        "notes": ["A note & more."],
-        "complete": True,
-        "session": None,
-    }
-    return conclude(measured(points), Aim.parse(*targets), **{**facts, **changes})
+def concluded(
+    points: list[Point],
+    *targets: str,
+    limits: tuple[str, ...] = ("pool_size",),
+    load: dict[str, Any] = LOAD,
+    **changes: Any,
+) -> Sizing:
+    kept = SweepRecord(
+        tuple((key, 1, 24) for key in limits),
+        targets,
+        **{
+            "free": 94,
+            "max_connections": 100,
+            "lower_bound": nested_bound(load),
+            "rules": (("HikariCP: 2 × cores + 1 disk", 5), ("All", 900)),
+            "notes": (KeptNote("deadlocks", {"bound": 7}),),
+            "complete": True,
+            **changes,
+        },
+    )
+    return conclude(
+        measured(points),
+        Aim.parse(*targets),
+        kept,
+        pool="sqlalchemy.QueuePool",
+        server="embedded PostgreSQL",
+        load=load,
+        session=None,
+    )

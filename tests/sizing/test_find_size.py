@@ -19,6 +19,7 @@ from poolviz.scenarios.draft import Draft
 from poolviz.sessions.recorder import Recorder
 from poolviz.sizing.advice import Verdict
 from poolviz.sizing.api import SizingListener, SizingRequest, find_size
+from poolviz.sizing.sizing import sizing_of
 from poolviz.sizing.sweep import Progress, Sweep
 from poolviz.sizing.swept_limits import Range
 from poolviz.sizing.target import Aim
@@ -115,6 +116,9 @@ def test_a_cancelled_sweep_leaves_a_whole_session_and_a_free_server(
     with Recorder.open(Path(found.session)) as recorder:
         assert recorder.ended is not None
         assert recorder.summary().complete
+        # What it measured is answered from again.
+        again = sizing_of(recorder)
+    assert again == found
     assert backends(conninfo, listener.run.name) == 0
 
 

@@ -47,6 +47,7 @@ from poolviz.sessions.file.packing import (
 from poolviz.sessions.file.plausibility import check_mark, check_samples, check_start
 from poolviz.sessions.file.stored_bins import StoredBins
 from poolviz.sessions.summary import SummaryBuilder
+from poolviz.sessions.sweep_record import SWEEP, SweepRecord
 
 _KEPT = 100_000_000  # bytes of each table that is kept in memory
 _FEW = 10  # rows that `meta` may have
@@ -79,6 +80,7 @@ class Stored:
     chunked: int
     newest_from: int
     newest: Sequence[Sample]
+    sweep: SweepRecord | None
 
 
 class Contents:
@@ -129,6 +131,7 @@ class Contents:
             chunked=chunked,
             newest_from=first,
             newest=tuple(self.samples([place for place in places if place[1] >= first])),
+            sweep=self.sweep(),
         )
 
     def began(self) -> RunStarted:
@@ -148,6 +151,15 @@ class Contents:
         if LABEL not in self._meta:
             return Label()
         return unpack(self._meta[LABEL], Label, "meta", (LABEL,))
+
+    def sweep(self) -> SweepRecord | None:
+        """Return what a sweep of sizes keeps; None if the run was none."""
+        if SWEEP not in self._meta:
+            return None
+        try:
+            return SweepRecord.unpack(self._meta[SWEEP])
+        except ValueError:
+            raise Damage("what it says of its sweep is not what was written") from None
 
     def duration(self) -> float:
         """Return the end of the last sample, in seconds."""

@@ -3,8 +3,8 @@
 An SQLite database of seven tables, of which every row has a body of msgpack:
 
 - `meta` holds by key what concerns a whole run: the RunStarted under "began", its RunEnded under
-  "ended", how many rows there are under "counts" (`Counts`), and under "state" the sums over the
-  samples of all chunks;
+  "ended", how many rows there are under "counts" (`Counts`), under "state" the sums over the
+  samples of all chunks, and under "sweep" what a sweep of sizes keeps (`SweepRecord`);
 - `settings` holds the limits, the load and the faults in force (`Settings`), once each time that
   one of them changed;
 - `samples` holds the newest samples without those, each with the number of its settings;

@@ -16,6 +16,7 @@ from poolviz.sessions.file.contents import batched
 from poolviz.sessions.file.format import CHUNK_BITS, WHOLE, ChunkRow, Counts
 from poolviz.sessions.file.packing import Packer, Sums, unpack_sample, with_settings
 from poolviz.sessions.file.reader import SessionReader
+from poolviz.sessions.sweep_record import SWEEP, SweepRecord
 
 
 class SessionWriter:
@@ -63,6 +64,11 @@ class SessionWriter:
         """Record how the run ended."""
         with self._file.lock:
             self._file.append(self._packer.ended(ended))
+
+    def keep_sweep(self, record: SweepRecord) -> None:
+        """Record how far a sweep is, in place of what was kept of it before."""
+        with self._file.lock:
+            self._file.append(("meta", (SWEEP, self._member), record.pack()))
 
     def add_mark(self, mark: Mark) -> None:
         """Record a mark."""

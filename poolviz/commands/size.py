@@ -39,7 +39,14 @@ from poolviz.commands import options
     metavar="FILE",
     multiple=True,
     type=options.FILE,
-    help="Write the answer as .json, or the session that was recorded as .poolviz.",
+    help="Write the answer as .html .png .svg .pdf .csv .json or .md, or the session that was "
+    "recorded as .poolviz.",
+)
+@click.option(
+    "--measured",
+    is_flag=True,
+    help="Measure nothing: answer from what the sweep of SESSION measured, for another --target if "
+    "that is given.",
 )
 @options.no_keep
 @options.create_tables
@@ -59,6 +66,7 @@ def command(
     seed: int | None,
     out: tuple[Path, ...],
     no_keep: bool,
+    measured: bool,
     create_tables: bool,
     as_json: bool,
     quiet: bool,
@@ -96,6 +104,7 @@ def command(
             seed=seed,
             out=out,
             keep=not no_keep,
+            measured=measured,
             create_tables=create_tables,
             as_json=as_json,
             quiet=quiet,

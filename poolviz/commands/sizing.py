@@ -11,27 +11,27 @@ from pathlib import Path
 import click
 import msgspec
 
-from poolviz.commands.console import Console
+from poolviz.commands.console import Console, names_of, say
 from poolviz.commands.drafts import draft_from, with_options, with_own_pool
-from poolviz.language import number, tr, trn
+from poolviz.language import FALLBACK, in_language, tr
 from poolviz.model.errors import InputError
 from poolviz.model.messages import Report
-from poolviz.model.parameters import parse_seconds, shown_time
+from poolviz.model.parameters import parse_seconds
 from poolviz.runs.request import RunRequest
 from poolviz.runs.run import Run
 from poolviz.runs.runner import Runner
 from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.folder import is_session_file
+from poolviz.sessions.recorder import Recorder
+from poolviz.sizing.answer import as_text
 from poolviz.sizing.api import SizingListener, SizingRequest, find_size
-from poolviz.sizing.points import Point
-from poolviz.sizing.sizing import Budget, Predicted, Sizing
+from poolviz.sizing.files import check_file, write_file
+from poolviz.sizing.sizing import Sizing, sizing_of
 from poolviz.sizing.sweep import Progress, Sweep
 from poolviz.sizing.swept_limits import Range
 from poolviz.sizing.target import Aim
-from poolviz.system.files import write_text
 from poolviz.system.interrupts import INTERRUPTED, handled_by, interrupted
 
-_JSON = ".json"
 _EARLY = 1
 _LINE_EVERY = 5.0  # seconds, where lines can't be overwritten
 
@@ -52,23 +52,20 @@ class SizeOptions:
     seed: int | None
     out: Sequence[Path]
     keep: bool
+    measured: bool
     create_tables: bool
     as_json: bool
     quiet: bool
 
 
 def find_and_print(asked: SizeOptions) -> int:
-    """Sweep, print the answer, write the files; return the exit status. InputError for mistakes in
-    the options, ServerError where there is no server."""
+    """Sweep, or take what was measured, print the answer, write the files; return the exit status.
+    InputError for mistakes in the options, ServerError where there is no server."""
     answers = [path for path in asked.out if not is_session_file(path)]
     for path in answers:
-        if path.suffix.lower() != _JSON:
-            raise InputError(
-                tr(
-                    "--out {path}: the answer is written as .json, a session as .poolviz.",
-                    path=str(path),
-                )
-            )
+        check_file(path)
+    if asked.measured:
+        return _again(asked, answers)
     with Runner() as runner:
         wanted = _request(asked, runner)
         console = _SweepConsole(wanted.budget, quiet=asked.quiet)
@@ -78,15 +75,68 @@ def find_and_print(asked: SizeOptions) -> int:
                 wanted, runner, console, keep=asked.keep, create_tables=asked.create_tables
             )
         console.end()
-    for path in answers:
-        write_text(path, msgspec.json.format(msgspec.json.encode(sizing.as_object())).decode())
-    click.echo(msgspec.json.encode(sizing.as_object()) if asked.as_json else as_text(sizing))
+    _print(sizing, answers, as_json=asked.as_json)
     if sizing.session is not None:
         console.say(tr("The session is kept in {path}.", path=sizing.session))
     console.wrote(answers)
     if interrupted():
         return INTERRUPTED
     return 0 if sizing.complete and sizing.recommended is not None else _EARLY
+
+
+def _again(asked: SizeOptions, answers: Sequence[Path]) -> int:
+    """Answer from what the session's sweep measured."""
+    for path in asked.out:
+        if path not in answers:
+            raise InputError(tr("--out {path}: with --measured no session is recorded.", path=path))
+    session = _session_of(asked)
+    with Recorder.open(session) as recorder:
+        aim = Aim.parse(*asked.targets) if asked.targets else None
+        sizing = sizing_of(recorder, aim=aim)
+    if sizing is None:
+        raise InputError(
+            tr("{path} has no sweep: `poolviz size {path}` makes one of its load.", path=session)
+        )
+    _print(sizing, answers, as_json=asked.as_json)
+    if answers and not asked.quiet:
+        say(names_of(answers))
+    return 0 if sizing.recommended is not None else _EARLY
+
+
+def _session_of(asked: SizeOptions) -> Path:
+    """Return the session that --measured is about. InputError where there is none, or options that
+    say what to measure."""
+    if asked.scenario is None or not is_session_file(asked.scenario):
+        raise InputError(tr("--measured takes the session (.poolviz) of a sweep."))
+    given = {
+        "--dsn": asked.dsn,
+        "--pool": asked.pool,
+        "--own-pool": asked.own_pool,
+        "--limit": asked.limits,
+        "--load": asked.load,
+        "--connect": asked.connect,
+        "--seed": asked.seed,
+    }
+    for option, value in given.items():
+        if value:
+            raise InputError(
+                tr(
+                    "{option} says what to measure, and --measured measures nothing: leave one of "
+                    "them away.",
+                    option=option,
+                )
+            )
+    return asked.scenario
+
+
+def _print(sizing: Sizing, answers: Sequence[Path], *, as_json: bool) -> None:
+    for path in answers:
+        write_file(sizing, path)
+    if not as_json:
+        click.echo(as_text(sizing))
+        return
+    with in_language(FALLBACK):  # programs read it
+        click.echo(msgspec.json.encode(sizing.as_object()))
 
 
 def _request(asked: SizeOptions, runner: Runner) -> SizingRequest:
@@ -109,6 +159,9 @@ def _request(asked: SizeOptions, runner: Runner) -> SizingRequest:
             fixed.append(text)
         else:
             ranges.append(found)
+    for text in fixed:
+        if (key := text.partition("=")[0].strip()) in {each.key for each in ranges}:
+            raise InputError(tr("{key} is given twice.", key=key))
     # Limits that are swept begin at their lowest value, which others may have to yield to.
     draft = draft.with_fields(
         changes=[],
@@ -203,64 +256,3 @@ class _SweepConsole(SizingListener):
         if self._drawn:
             click.echo("\r\x1b[K", err=True, nl=False)
         self._console.flush()
-
-
-def as_text(sizing: Sizing) -> str:
-    """Return the answer as lines for a terminal."""
-    said = {each.sizes: each for each in sizing.predictions}
-    heads = (
-        *(" × ".join(sizing.limits), tr("connections"), tr("operations/s"), tr("95 % interval")),
-        *(tr("wait p95"), tr("model"), tr("in use"), tr("failures")),
-    )
-    chosen = sizing.recommendation.sizes
-    rows = [heads, *(_cells(point, said.get(point.sizes)) for point in sizing.points)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    lines = ["  ".join(map(str.rjust, row, widths)) for row in rows]
-    for place, point in enumerate(sizing.points, 1):
-        if point.sizes == chosen:
-            lines[place] += "  ◀"
-    first = [
-        (tr("pool"), sizing.pool),
-        (tr("server"), sizing.server),
-        (tr("answer"), sizing.sentence),
-    ]
-    more = []
-    if sizing.budget is not None and sizing.budget.free is not None:
-        more.append((tr("budget"), _budget(sizing.budget)))
-    more += [(tr("rule"), f"{rule.name}: {rule.size}") for rule in sizing.rules]
-    more += [(tr("note"), note) for note in sizing.notes]
-    width = max(len(name) for name, _ in (*first, *more)) + 3
-
-    def shown(named: Sequence[tuple[str, str]]) -> list[str]:
-        return [f"{name.ljust(width)}{text}" for name, text in named]
-
-    return "\n".join([*shown(first), "", *lines, "", *shown(more)]).rstrip()
-
-
-def _budget(budget: Budget) -> str:
-    assert budget.free is not None and budget.processes is not None
-    return trn(
-        "{free} of {most} connections were free: {n} process with {each} each.",
-        "{free} of {most} connections were free: {n} processes with {each} each.",
-        budget.processes,
-        free=budget.free,
-        most=budget.max_connections,
-        each=budget.connections,
-    )
-
-
-def _cells(point: Point, said: Predicted | None) -> tuple[str, ...]:
-    rate, wait = point.throughput_per_s, point.wait_p95_s.value
-    interval = "–"
-    if rate.low is not None and rate.high is not None:
-        interval = tr("{low:,.0f} to {high:,.0f}", low=rate.low, high=rate.high)
-    return (
-        " × ".join(map(str, point.sizes)),
-        number(point.connections),
-        number(rate.value or 0.0, ",.0f"),
-        interval,
-        "–" if wait is None else shown_time(wait),
-        "–" if said is None else number(said.throughput_per_s, ",.0f"),
-        number(point.used_mean, ".1f"),
-        number(point.failures),
-    )

@@ -62,6 +62,8 @@ class SizingRequest:
         pool = pool_class(self.request.scenario.pool)
         if len(self.ranges) > 2:
             raise InputError(tr("At most two limits can be swept at once."))
+        if len({each.key for each in self.ranges}) < len(self.ranges):
+            raise InputError(tr("{key} is given twice.", key=self.ranges[0].key))
         if self.budget < SHORTEST_BUDGET:
             raise InputError(
                 tr(

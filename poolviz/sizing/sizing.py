@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from poolviz.language import tr, tr_noop
-from poolviz.model.errors import InputError, ParameterError
+from poolviz.model.errors import InputError, ParameterError, PoolvizError
 from poolviz.model.parameters import Value
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.sweep_record import KeptNote, SweepRecord
@@ -97,6 +99,28 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     def model(self) -> Model:
         """The model that is fitted to all points. ValueError if nothing was measured."""
         return fitted(self.points, self.load)
+
+    def to_png(self) -> bytes:
+        """Return answer and charts as a PNG image. PoolvizError if Qt can't be loaded."""
+        png: bytes = pkgutil.resolve_name("poolviz.ui.sizing.image:png")(self)
+        return png
+
+    def export(self, path: str | Path) -> None:
+        """Write it in the format of the suffix of `path`: .html .png .svg .pdf .csv .json or .md.
+        InputError if the suffix isn't one of these or the file can't be written."""
+        pkgutil.resolve_name("poolviz.sizing.files:write_file")(self, Path(path))
+
+    def _repr_png_(self) -> bytes | None:
+        """Return answer and charts for a notebook; None where they can't be drawn."""
+        try:
+            return self.to_png()
+        except PoolvizError:
+            return None
+
+    def _repr_html_(self) -> str:
+        """Return answer, points and charts for a notebook."""
+        html: str = pkgutil.resolve_name("poolviz.sizing.answer:as_html")(self, self._repr_png_())
+        return html
 
     def as_object(self) -> dict[str, Any]:
         """Return all of it as one JSON object, its sentences in the language in use."""

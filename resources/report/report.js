@@ -17,13 +17,17 @@
     return sign + (h ? h + ":" + two(m) : m) + ":" + two(s);
   };
 
-  // Zoom every chart to the same part of the run.
+  // The x axis is the time of a run, or the size of a pool.
+  const sized = data.axis === "size";
+  const place = sized ? digits : clock;
+
+  // Zoom every chart to the same part of the axis.
   const show = (min, max) => {
     const span = Math.min(Math.max(max - min, 0.2), whole[1] - whole[0]);
     min = Math.min(Math.max(min, whole[0]), whole[1] - span);
     shown = [min, min + span];
     plots.forEach((plot) => plot.setScale("x", { min: shown[0], max: shown[1] }));
-    document.getElementById("shown").textContent = clock(shown[0]) + " to " + clock(shown[1]);
+    document.getElementById("shown").textContent = place(shown[0]) + " to " + place(shown[1]);
   };
 
   // The lines of the marks; their texts where they fit, on the first chart.
@@ -33,14 +37,15 @@
     ctx.beginPath(); ctx.rect(bbox.left, 0, bbox.width, bbox.top + bbox.height); ctx.clip();
     ctx.textAlign = "left"; ctx.textBaseline = "alphabetic";
     ctx.font = 11 * ratio + "px system-ui, sans-serif";
-    const taken = [-1e9, -1e9];
+    const taken = Array(sized ? 3 : 2).fill(-1e9);
     data.marks.forEach((mark) => {
       const x = plot.valToPos(mark.t, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) return;
+      const solid = mark.kind === "fault" || mark.kind === "recommended";
       const ink = colour(mark.colour || (mark.kind === "fault" ? "bad" : "muted"));
       ctx.strokeStyle = ctx.fillStyle = ink;
       ctx.lineWidth = ratio;
-      ctx.setLineDash(mark.kind === "fault" ? [] : [3 * ratio, 3 * ratio]);
+      ctx.setLineDash(solid ? [] : [3 * ratio, 3 * ratio]);
       ctx.beginPath(); ctx.moveTo(x, bbox.top); ctx.lineTo(x, bbox.top + bbox.height); ctx.stroke();
       if (!first) return;
       const text = mark.text.length > 40 ? mark.text.slice(0, 39) + "…" : mark.text;
@@ -54,12 +59,53 @@
     ctx.restore();
   };
 
+  // The interval of a size, behind the curves.
+  const intervals = (plot) => {
+    const { ctx, bbox } = plot;
+    data.marks.filter((mark) => mark.low != null && mark.high != null).forEach((mark) => {
+      const [left, right] = [mark.low, mark.high].map((x) =>
+        Math.min(Math.max(plot.valToPos(x, "x", true), bbox.left), bbox.left + bbox.width));
+      ctx.save(); ctx.fillStyle = colour("selected");
+      ctx.fillRect(left, bbox.top, Math.max(right - left, 2), bbox.height); ctx.restore();
+    });
+  };
+
+  // What a target asks for, and the intervals of what was measured.
+  const bars = (chart, source) => (plot) => {
+    const { ctx, bbox } = plot, ratio = devicePixelRatio || 1;
+    ctx.save();
+    ctx.beginPath(); ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height); ctx.clip();
+    ctx.lineWidth = ratio;
+    (chart.levels || []).forEach((level) => {
+      const y = plot.valToPos(level.y, "y", true);
+      ctx.strokeStyle = ctx.fillStyle = colour("wait");
+      ctx.setLineDash([8 * ratio, 3 * ratio, 2 * ratio, 3 * ratio]);
+      ctx.beginPath(); ctx.moveTo(bbox.left, y); ctx.lineTo(bbox.left + bbox.width, y); ctx.stroke();
+      ctx.font = 11 * ratio + "px system-ui, sans-serif"; ctx.textAlign = "right";
+      ctx.fillText(level.text, bbox.left + bbox.width - 4 * ratio, y - 4 * ratio);
+    });
+    ctx.setLineDash([]);
+    chart.series.forEach((line, at) => {
+      if (!line.bars || !plot.series[at + 1].show) return;
+      ctx.strokeStyle = colour(line.colour);
+      source.t.forEach((t, i) => {
+        const [low, high] = line.bars.map((key) => source[key][i]);
+        if (low == null || high == null) return;
+        const x = plot.valToPos(t, "x", true), [top, bottom] = [high, low].map((v) => plot.valToPos(v, "y", true));
+        ctx.beginPath(); ctx.moveTo(x, top); ctx.lineTo(x, bottom);
+        [top, bottom].forEach((y) => { ctx.moveTo(x - 3 * ratio, y); ctx.lineTo(x + 3 * ratio, y); });
+        ctx.stroke();
+      });
+    });
+    ctx.restore();
+  };
+
   const make = (chart, index) => {
     const box = document.getElementById("chart-" + chart.name);
     const source = data.views[chart.view];
     const width = () => Math.max(box.clientWidth - 24, 200);
-    const bands = [], owned = {};
-    const series = [{ label: "time", value: (_, v) => (v == null ? "–" : clock(v)) }];
+    const bands = [], owned = {}, levels = (chart.levels || []).map((level) => level.y);
+    const series = [{ label: sized ? data.axis_name : "time", value: (_, v) => (v == null ? "–" : place(v)) }];
     const columns = [source.t];
     chart.series.forEach((line) => {
       if (line.low) {
@@ -72,11 +118,13 @@
       }
       columns.push(source[line.key]);
       series.push({
-        label: line.label, width: 1.5, stroke: () => colour(line.colour), spanGaps: false,
+        label: line.label, width: 1.5, stroke: () => colour(line.colour), spanGaps: !!line.joined,
         dash: line.dashed ? [6, 4] : undefined, fill: line.area ? () => colour(line.colour) + "30" : undefined,
         paths: line.stepped ? uPlot.paths.stepped({ align: -1 }) : undefined,
-        points: { show: source.t.length < 3 },
+        points: line.bars ? { show: true, size: 6, fill: () => colour(line.colour) } : { show: !sized && source.t.length < 3 },
         value: (_, v, __, i) => digits(v) + (v == null ? "" : chart.unit) +
+          (v == null || !line.bars || source[line.bars[0]][i] == null ? "" :
+            " (" + digits(source[line.bars[0]][i]) + " to " + digits(source[line.bars[1]][i]) + ")") +
           (v == null || !line.low ? "" : " (" + source[line.low][i] + " to " + source[line.high][i] + ")"),
       });
     });
@@ -84,10 +132,12 @@
       ticks: { stroke: () => colour("grid"), width: 1 }, font: "11px system-ui, sans-serif" };
     const plot = new uPlot({
       width: width(), height: chart.height, series, bands,
-      padding: [index === 0 ? 34 : 8, 12, 0, 0],
-      scales: { x: { time: false, min: whole[0], max: whole[1] },
-        y: chart.log ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, low || 0), (high || 1) * 1.1] } },
-      axes: [{ ...axis, values: (_, at) => at.map(clock) },
+      padding: [index === 0 ? (sized ? 48 : 34) : 8, 12, 0, 0],
+      scales: { x: { time: false, min: whole[0], max: whole[1], distr: data.log_x ? 3 : 1, log: 2, ...(sized ? { range: (_, min, max) => [min, max] } : {}) },
+        y: chart.log
+          ? { distr: 3, ...(levels.length ? { range: (_, low, high) => uPlot.rangeLog(Math.min(low, ...levels), Math.max(high, ...levels), 10, true) } : {}) }
+          : { range: (_, low, high) => [Math.min(0, low || 0), Math.max(high || 1, ...levels) * 1.1] } },
+      axes: [{ ...axis, values: (_, at) => at.map((v) => (v == null ? "" : place(v))) },
         { ...axis, size: 58, values: (_, at) => at.map((v) => (v == null ? "" : digits(v))) }],
       cursor: { sync: { key: "run", setSeries: false }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => show(...whole) } },
       hooks: {
@@ -97,7 +147,8 @@
           u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
           show(min, max);
         }],
-        draw: [marks(index === 0)],
+        drawClear: sized ? [intervals] : [],
+        draw: [marks(index === 0), bars(chart, source)],
         // A band is shown and hidden with its line.
         setSeries: [(u, at, options) => {
           if (options.show != null) (owned[at] || []).forEach((i) => u.setSeries(i, { show: options.show }));

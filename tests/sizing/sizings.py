@@ -30,6 +30,7 @@ def concluded(
     *targets: str,
     limits: tuple[str, ...] = ("pool_size",),
     load: dict[str, Any] = LOAD,
+    server: str = "embedded PostgreSQL",
     **changes: Any,
 ) -> Sizing:
     kept = SweepRecord(
@@ -50,7 +51,7 @@ def concluded(
         Aim.parse(*targets),
         kept,
         pool="sqlalchemy.QueuePool",
-        server="embedded PostgreSQL",
+        server=server,
         load=load,
         session=None,
     )

@@ -25,6 +25,12 @@ _EDGES = np.full(events.KINDS + 2, _NOTHING, dtype=np.int64)
 _EDGES[[events.ACQUIRED, events.ACQUIRED_LATE]] = Edge.ACQUIRED
 _EDGES[[events.RELEASED, events.BROKEN, events.RETURNED, events.RECLAIMED]] = Edge.RELEASED
 _EDGES[events.LEAKED] = Edge.LEAKED
+_EDGES[[events.REQUESTED, events.BEGUN]] = Edge.WAITING
+_EDGES[[events.TIMED_OUT, events.TIMED_OUT_LATE, events.FAILED, events.GAVE_UP]] = Edge.GAVE_UP
+_EDGES[[events.CUT_SHORT, events.CUT_SHORT_LATE]] = Edge.GAVE_UP
+_ASKS, _FAILS = _EDGES == Edge.WAITING, _EDGES == Edge.GAVE_UP
+_ENDS = _FAILS | (_EDGES == Edge.ACQUIRED)
+_SHORT = 1_000_000  # ns: shorter waits are left out
 _EDGES[_HELD], _EDGES[_IN_TRANSACTION] = Edge.HELD, Edge.IN_TRANSACTION
 
 
@@ -54,6 +60,7 @@ class LaneTracker:
     _holding: dict[int, int] = field(default_factory=dict)  # the newest number, by buffer
     _places: dict[int, int] = field(default_factory=dict)  # a number below zero, by buffer
     _next_place: int = -2
+    _waiting: dict[int, int] = field(default_factory=dict)  # since when, by client
 
     def tick(
         self,
@@ -66,13 +73,13 @@ class LaneTracker:
         of each, `closed` when and number."""
         standing = self._standing(start) if self._ticks % KEY == 0 else None
         self._ticks += 1
-        kind, at, number, who = self._of_clients(clients)
+        (kind, at, number, who), waits = self._of_clients(clients)
         kind, at, number, who, by_holder = self._placed(kind, at, number, who)
         more = self._opened_and_closed(kind, at, number, opened, closed)
         self._remember(kind, at, number, who)
         lanes = self._lanes_of(number)
         self._forget(more)
-        kind, lanes, at, who, took = self._joined(kind, lanes, at, who, more)
+        kind, lanes, at, who, took = _with_waits(self._joined(kind, lanes, at, who, more), waits)
         at = np.maximum(at - start, 0) // 1000
         if standing is not None:
             kind, lanes, at, who, took = (
@@ -80,6 +87,12 @@ class LaneTracker:
                 for pair in zip(standing, (kind, lanes, at, who, took), strict=True)
             )
         shown = (lanes >= 0) & (lanes < MOST)
+        beyond = ~shown & (kind == Edge.ACQUIRED)  # of which the client doesn't wait any more
+        kind, lanes, shown = (
+            np.where(beyond, Edge.GAVE_UP, kind),
+            np.maximum(lanes, 0),
+            shown | beyond,
+        )
         return pack_edges(
             Edges(
                 kind[shown], lanes[shown], at[shown], who[shown], took[shown],
@@ -87,9 +100,11 @@ class LaneTracker:
             )
         )  # fmt: skip
 
-    def _of_clients(self, clients: Sequence[ClientEvents]) -> tuple[NDArray[np.int64], ...]:
-        """Return kinds, moments, connections and clients of all edges of clients, in order of
-        time."""
+    def _of_clients(
+        self, clients: Sequence[ClientEvents]
+    ) -> tuple[tuple[NDArray[np.int64], ...], tuple[NDArray[np.int64], ...]]:
+        """Return kinds, moments, connections and clients of all edges of connections, in order of
+        time, and kinds, moments and clients of those of waits."""
         streams = [
             (index, stamps, kinds)
             for index, taken in enumerate(clients)
@@ -108,7 +123,9 @@ class LaneTracker:
         owner = np.repeat([index for index, _, _ in streams], [len(k) for _, _, k in streams])
         owner = owner.astype(np.int64)
         kind = _EDGES[kinds]
-        edges = np.flatnonzero(kind != _NOTHING)
+        client = np.array([taken.number for taken in clients], dtype=np.int64)
+        waits = self._of_waits(kinds, at, client[owner] if len(kind) else owner)
+        edges = np.flatnonzero(kind < Edge.WAITING)
         order = edges[np.lexsort((at[edges], owner[edges]))]
         at, kind, owner, kinds = at[order], kind[order], owner[order], kinds[order]
         got = kind == Edge.ACQUIRED
@@ -128,7 +145,6 @@ class LaneTracker:
         ends = np.flatnonzero(np.append(first[1:], True)).tolist() if len(kind) else []
         for place in ends:
             self._holding[clients[owner[place]].buffer] = int(number[place])
-        client = np.array([taken.number for taken in clients], dtype=np.int64)
         who = client[owner] if len(kind) else owner
         for place in np.flatnonzero((number == _UNKNOWN) | (kinds == events.RECLAIMED)).tolist():
             if kinds[place] == events.RECLAIMED or number[place] == _UNKNOWN:
@@ -136,7 +152,26 @@ class LaneTracker:
         for place in np.flatnonzero(kinds == events.LEAKED).tolist():
             self._leaked.setdefault(int(who[place]), []).append(int(number[place]))
         order = np.argsort(at, kind="stable")
-        return kind[order], at[order], number[order], who[order]
+        return (kind[order], at[order], number[order], who[order]), waits
+
+    def _of_waits(
+        self, kinds: NDArray[np.uint8], at: NDArray[np.int64], who: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], ...]:
+        """Return kinds, moments and clients of the waits in events of one client after the other,
+        and remember who waits at their end."""
+        asks, ends = np.flatnonzero(_ASKS[kinds]), np.flatnonzero(_ENDS[kinds])
+        if self._waiting and len(ends):
+            for answered in np.intersect1d(who[ends], list(self._waiting)).tolist():
+                del self._waiting[answered]
+        end = np.append(ends, len(kinds))[np.searchsorted(ends, asks)]  # of each, if it has one
+        answered = np.append(who, -1)[end] == who[asks]
+        short = answered & (np.append(at, 0)[end] - at[asks] < _SHORT)
+        for ask in asks[~answered].tolist():
+            self._waiting[int(who[ask])] = int(at[ask])
+        failed = _FAILS[kinds]
+        failed[end[short & (end < len(kinds))]] = False
+        rows = np.sort(np.concatenate((asks[~short], np.flatnonzero(failed))))
+        return _EDGES[kinds[rows]], at[rows], who[rows]
 
     def _settle(
         self,
@@ -291,10 +326,26 @@ class LaneTracker:
                 rows.append((Edge.ACQUIRED, lane, held.since, held.client, 0))
                 if held.kind != Edge.ACQUIRED:
                     rows.append((held.kind, lane, held.at, held.client, 0))
+        rows += [(Edge.WAITING, 0, since, client, 0) for client, since in self._waiting.items()]
         rows.sort(key=lambda row: row[2])
         table = np.array(rows, dtype=np.int64).reshape(-1, 5).T
         table[2] = np.minimum((table[2] - start) // 1000, -1)
         return table[0], table[1], table[2], table[3], table[4]
+
+
+def _with_waits(
+    edges: tuple[NDArray[np.int64], ...], waits: tuple[NDArray[np.int64], ...]
+) -> tuple[NDArray[np.int64], ...]:
+    """Return edges and those of waits, which have no lane, in the order of time."""
+    kind, at, who = waits
+    if not len(kind):
+        return edges
+    none = np.zeros_like(kind)
+    columns = [
+        np.concatenate(both) for both in zip(edges, (kind, none, at, who, none), strict=True)
+    ]
+    order = np.argsort(columns[2], kind="stable")
+    return tuple(column[order] for column in columns)
 
 
 def _last_of(number: NDArray[np.int64], places: NDArray[np.int64]) -> dict[int, int]:

@@ -8,6 +8,10 @@ below zero, so that reading can begin there.
 A lane is the place of a connection in the picture. A connection that is opened gets the lowest that
 is free, and its lane is free again once it is closed. Connections in lanes beyond `MOST` are not
 recorded. Where a pool's connections can't be told apart, lanes belong to whoever holds one.
+
+Clients that wait for a connection are recorded too: a wait begins with the edge WAITING, and ends
+with the next edge of its client that has one. Waits of under 1 ms are left out, unless they go on
+at the end of a tick.
 """
 
 from __future__ import annotations
@@ -40,6 +44,8 @@ class Edge(IntEnum):
     RELEASED = 4
     CLOSED = 5
     LEAKED = 6  # the client will never release it
+    WAITING = 7  # the client `who` asks for a connection; this edge and the next have no lane
+    GAVE_UP = 8  # its wait is over, and no lane shows that it got one
 
 
 class State(IntEnum):
@@ -52,6 +58,7 @@ class State(IntEnum):
     HELD = 4
     IN_TRANSACTION = 5
     LEAKED = 6
+    WAITING = 7  # of a client
 
 
 STATES = {  # what they are called, and what they mean
@@ -79,6 +86,7 @@ STATES = {  # what they are called, and what they mean
         tr_noop("leaked"),
         tr_noop("A client will never release it. The pool is smaller by it until the run ends."),
     ),
+    State.WAITING: (tr_noop("waiting"), tr_noop("A client waits for a connection.")),
 }
 USED = (State.WORKING, State.HELD, State.IN_TRANSACTION, State.LEAKED)
 _AFTER = np.array(
@@ -90,6 +98,8 @@ _AFTER = np.array(
         State.IDLE,
         State.NONE,
         State.LEAKED,
+        State.NONE,
+        State.NONE,
         State.CONNECTING,
     ],
     dtype=np.uint8,
@@ -158,7 +168,8 @@ def unpack_edges(body: bytes) -> Edges:
 
 def _columns_of(kind: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which edges have a `who`, and which have a `took`."""
-    return (kind == Edge.OPENED) | (kind == Edge.ACQUIRED), kind == Edge.OPENED
+    named = (kind == Edge.OPENED) | (kind == Edge.ACQUIRED)
+    return named | (kind == Edge.WAITING) | (kind == Edge.GAVE_UP), kind == Edge.OPENED
 
 
 def _packed(numbers: Ints) -> tuple[int, bytes]:
@@ -196,7 +207,8 @@ class Pieces(NamedTuple):
 def pieces_of(edges: Edges, begin: int, end: int) -> Pieces:
     """Return the pieces between two moments, in µs since the run began, of edges whose `at` is
     since then too. The first edges say what stood at the beginning."""
-    rows = np.lexsort((np.arange(len(edges.kind)), edges.at, edges.lane))
+    own = np.flatnonzero((edges.kind != Edge.WAITING) & (edges.kind != Edge.GAVE_UP))
+    rows = own[np.lexsort((own, edges.at[own], edges.lane[own]))]
     kind, lane, at, who, took = (column[rows] for column in edges[:5])
     # A connection was connecting before it was opened, if nothing else was in its lane then.
     slow = np.flatnonzero((kind == Edge.OPENED) & (took > 0))
@@ -222,6 +234,24 @@ def pieces_of(edges: Edges, begin: int, end: int) -> Pieces:
     from_, to = np.maximum(at, begin), np.minimum(until, end)
     shown = (to > from_) & (state != State.NONE)
     return Pieces(*(each[shown] for each in (lane, state, from_, to, client, number, since)))
+
+
+def waits_of(edges: Edges, begin: int, end: int) -> Pieces:
+    """Return the waits between two moments, as `pieces_of` does with connections: the lane of each
+    is its client, and so is `client`."""
+    own = np.flatnonzero(_OF_WAITS[edges.kind])
+    rows = own[np.lexsort((own, edges.at[own], edges.who[own]))]
+    kind, at, who = edges.kind[rows], edges.at[rows], edges.who[rows]
+    until = np.full(len(rows), end, dtype=np.int64)
+    until[:-1] = np.where(who[1:] == who[:-1], at[1:], end)
+    from_, to = np.maximum(at, begin), np.minimum(until, end)
+    shown = (kind == Edge.WAITING) & (to > from_)
+    client, since = who[shown], at[shown]
+    state, unknown = np.full(len(client), State.WAITING), np.full(len(client), -1)
+    return Pieces(client, state, from_[shown], to[shown], client, unknown, since)
+
+
+_OF_WAITS = np.isin(np.arange(len(Edge)), (Edge.WAITING, Edge.ACQUIRED, Edge.GAVE_UP))
 
 
 def _last(values: Ints, known: NDArray[np.bool_], first: NDArray[np.bool_]) -> Ints:

@@ -1,7 +1,8 @@
 """Who had which connection when, of a run that goes on or of a session that was opened.
 
 What is drawn from afar are shares: which part of a bin a lane was in each state. Those of a tick's
-length are kept of the newest 20 minutes, those of `COARSE` of them of the whole run.
+length are kept of the newest 20 minutes, those of `COARSE` of them of the whole run. Of waits there
+are shares of the first `MOST_WAITING` clients that waited.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from poolviz.model.lanes import Edge, Edges, Pieces, State, pieces_of, unpack_edges
+from poolviz.model.lanes import (
+    Edge,
+    Edges,
+    Pieces,
+    State,
+    pieces_of,
+    unpack_edges,
+    waits_of,
+)
 from poolviz.model.sample import TICK, Sample
 from poolviz.sessions.bins import T
 from poolviz.sessions.file.columns import Columns
@@ -30,6 +39,7 @@ _AT_ONCE = 16  # ticks of which shares are made together
 _BLOCK = 1024  # ticks of which holds are found at once
 _RECENT = 1200  # stretches, each of one tick at least, whose pieces are kept: a minute
 _MOST = 60_000_000  # µs of which pieces are made at once
+MOST_WAITING = 64  # clients of whose waits shares are kept
 _CHUNKS = 6  # of a session that are read at once: five minutes
 _STATES = len(State)
 
@@ -56,12 +66,23 @@ class LaneTick(NamedTuple):
         return cls(round((t - span) / US), round(t / US), body)
 
 
+class WaitShares(NamedTuple):
+    """Which part of each bin clients waited, by bin and client: where the first bin begins and how
+    long each is, in µs, and the numbers of the clients."""
+
+    begin: int
+    width: int
+    parts: Shares
+    clients: Sequence[int]
+
+
 class _Stretch(NamedTuple):
-    """The pieces of successive ticks."""
+    """The pieces of successive ticks, of connections and of waits."""
 
     begin: int
     end: int
     pieces: Pieces
+    waits: Pieces
 
     def within(self, start: int, end: int) -> bool:
         """Whether any part of it lies between two moments."""
@@ -78,6 +99,10 @@ class LaneRecord:
         self._keys: list[int] = []  # the begins of ticks that say what stood before them
         self._waiting = 0  # ticks of which there are no shares yet
         self._fine, self._coarse = _Bins(BIN, _FINE_ROOM), _Bins(BIN * COARSE, None)
+        waiting = slice(State.WAITING, State.WAITING + 1)
+        self._fine_waits = _Bins(BIN, _FINE_ROOM, waiting)
+        self._coarse_waits = _Bins(BIN * COARSE, None, waiting)
+        self._clients: dict[int, int] = {}  # rows of shares of waits, by client
         self._recent: deque[_Stretch] = deque(maxlen=_RECENT)
         self._standing: Edges | None = None  # at the end of the newest of them
         self._longest = LongestHolds()
@@ -98,19 +123,36 @@ class LaneRecord:
 
     def pieces(self, start: int, end: int) -> Pieces | None:
         """Return what lanes show between two moments, in µs; None if too much would be read."""
+        return self._pieces(start, end)[0]
+
+    def waits(self, start: int, end: int) -> Pieces | None:
+        """Return the waits of clients in the same way: their lane is the client."""
+        return self._pieces(start, end)[1]
+
+    def _pieces(self, start: int, end: int) -> tuple[Pieces | None, Pieces | None]:
         self._count()
         if self._recent and start >= self._recent[0].begin:
             # Of successive stretches, as they were counted.
-            return _joined([each.pieces for each in self._recent if each.within(start, end)])
+            found = [each for each in self._recent if each.within(start, end)]
+            return _joined([each.pieces for each in found]), _joined([each.waits for each in found])
         if end - start > _MOST:
-            return None
-        return pieces_between(self._between(start, end), start, end)[0]
+            return None, None
+        return pieces_between(self._between(start, end), start, end)
 
     def shares(self, start: int, end: int) -> tuple[int, int, Shares] | None:
         """Return shares from `start` on, in µs: when their first bin begins, how long each is, and
         by bin, lane and state their part."""
         self._count()
         return self._fine.between(start, end) or self._coarse.between(start, end)
+
+    def wait_shares(self, start: int, end: int) -> WaitShares | None:
+        """Return shares of waits in the same way."""
+        self._count()
+        found = self._fine_waits.between(start, end) or self._coarse_waits.between(start, end)
+        if found is None:
+            return None
+        begin, width, parts = found
+        return WaitShares(begin, width, parts[:, :, 0], list(self._clients))
 
     def _between(self, start: int, end: int) -> list[LaneTick]:
         """Return the ticks from the last one before `start` that says what stood, up to `end`."""
@@ -136,12 +178,25 @@ class LaneRecord:
         if not waiting:
             return
         start, end = waiting[0].begin, waiting[-1].end
-        pieces, _ = pieces_between(waiting, start, end, self._standing)
-        self._standing = standing_at(pieces, end)
-        self._recent.append(_Stretch(start, end, pieces))
+        pieces, waits = pieces_between(waiting, start, end, self._standing)
+        self._standing = standing_at(pieces, waits, end)
+        self._recent.append(_Stretch(start, end, pieces, waits))
         self._fine.add(pieces)
         self._coarse.add(pieces)
+        rows = self._rows(waits)
+        self._fine_waits.add(rows)
+        self._coarse_waits.add(rows)
         self._longest.add(pieces)
+
+    def _rows(self, waits: Pieces) -> Pieces:
+        """Return waits with their rows of shares as lanes, of clients that have one."""
+        clients, places = np.unique(waits.client, return_inverse=True)
+        for client in clients.tolist():
+            if len(self._clients) < MOST_WAITING:
+                self._clients.setdefault(client, len(self._clients))
+        rows = np.array([self._clients.get(each, -1) for each in clients.tolist()], dtype=np.int64)
+        lane = rows[places] if len(rows) else waits.lane
+        return Pieces(*(column[lane >= 0] for column in waits._replace(lane=lane)))
 
     def _drop_until(self, begin: int) -> None:
         place = bisect_right(self._begins, begin) - 1
@@ -153,11 +208,12 @@ class LaneRecord:
 class _Bins:
     """Shares of bins of one length, the newest `room` of them or all."""
 
-    def __init__(self, width: int, room: int | None) -> None:
-        self._width, self._room = width, room
+    def __init__(self, width: int, room: int | None, states: slice = slice(_STATES)) -> None:
+        self._width, self._room, self._states = width, room, states
         self._first = 0  # the number of the first bin that is kept
         self._count = 0  # bins up to the newest
-        self._parts = np.zeros((256, 1, _STATES), dtype=np.float32)
+        depth = len(range(*states.indices(_STATES)))
+        self._parts = np.zeros((256, 1, depth), dtype=np.float32)
 
     def add(self, pieces: Pieces) -> None:
         """Add pieces, which no earlier ones overlap."""
@@ -179,7 +235,8 @@ class _Bins:
             self._parts = np.pad(self._parts, grown)
         first = max(int(pieces.begin.min()) // self._width, self._first)
         part = shares_of(pieces, first * self._width, self._width, last + 1 - first, lanes)
-        self._parts[first - self._first : last + 1 - self._first, :lanes] += part
+        kept = part[:, :, self._states]
+        self._parts[first - self._first : last + 1 - self._first, :lanes] += kept
         self._count = max(self._count, last + 1)
 
     def between(self, start: int, end: int) -> tuple[int, int, Shares] | None:
@@ -203,6 +260,7 @@ class StoredLanes:
             for number, sample in enumerate(stored.newest, stored.newest_from)
             if number >= stored.chunked
         ]
+        self._until = self._rest[-1].end if self._rest else max(self._ends, default=0)
         self._chunk = lru_cache(4 * _CHUNKS)(self._stretch)
         self._unchunked: _Stretch | None = None
         self._kept: dict[int, tuple[int, Shares]] = {}  # shares, by the begin of their stretch
@@ -211,6 +269,26 @@ class StoredLanes:
         """Do as `LaneRecord.pieces`. InputError if the file is damaged or gone."""
         stretches = self._stretches(start, end)
         return None if stretches is None else _joined([each.pieces for each in stretches])
+
+    def waits(self, start: int, end: int) -> Pieces | None:
+        """Do as `LaneRecord.waits`. InputError as `pieces`."""
+        stretches = self._stretches(start, end)
+        return None if stretches is None else _joined([each.waits for each in stretches])
+
+    def wait_shares(self, start: int, end: int) -> WaitShares | None:
+        """Do as `LaneRecord.wait_shares`; None if too much would be read. InputError as
+        `pieces`."""
+        waits = self.waits(start, end)
+        if waits is None:
+            return None
+        clients, rows = np.unique(waits.client, return_inverse=True)
+        shown = rows < MOST_WAITING
+        waits = Pieces(*(column[shown] for column in waits._replace(lane=rows)))
+        first = max(start // BIN, 0)
+        number = max(min(end, self._until) // BIN + 1 - first, 1)
+        kept = clients[:MOST_WAITING].tolist()
+        parts = shares_of(waits, first * BIN, BIN, number, max(len(kept), 1))
+        return WaitShares(first * BIN, BIN, parts[:, :, State.WAITING], kept)
 
     def shares(self, start: int, end: int) -> tuple[int, int, Shares] | None:
         """Do as `LaneRecord.shares`; None if too much would be read. InputError as `pieces`."""
@@ -279,7 +357,7 @@ class StoredLanes:
 
 def _stretch_of(ticks: Sequence[LaneTick]) -> _Stretch:
     begin, end = (ticks[0].begin, ticks[-1].end) if ticks else (0, 0)
-    return _Stretch(begin, end, pieces_between(ticks, begin, end)[0])
+    return _Stretch(begin, end, *pieces_between(ticks, begin, end))
 
 
 def _joined(parts: Sequence[Pieces]) -> Pieces:
@@ -298,12 +376,11 @@ def ticks_of(columns: Columns) -> list[LaneTick]:
 
 def pieces_between(
     ticks: Sequence[LaneTick], start: int, end: int, before: Edges | None = None
-) -> tuple[Pieces, bool]:
+) -> tuple[Pieces, Pieces]:
     """Return what lanes show from `start` to `end`, in µs, of successive ticks of which the first
-    says what stood before it, unless `before` does, and whether connections weren't told apart.
-    What can't be edges is left out."""
+    says what stood before it, unless `before` does, and the waits. What can't be edges is left
+    out."""
     parts: list[Edges] = [] if before is None else [before]
-    by_holder = False
     for number, tick in enumerate(ticks):
         try:
             edges = unpack_edges(tick.body)
@@ -311,21 +388,21 @@ def pieces_between(
             continue
         if not len(edges.kind):
             continue
-        by_holder |= edges.by_holder
         if (number or before is not None) and edges.has_standing:
             edges = _selected(edges, edges.at >= 0)
         parts.append(edges._replace(at=edges.at + tick.begin))
     if not parts or not ticks:
-        return pieces_of(unpack_edges(b""), start, end), False
+        return NOTHING, NOTHING
     kind, lane, at, who, took = (
         np.concatenate(each) for each in zip(*(part[:5] for part in parts), strict=True)
     )
     # Nothing is known before the first tick, and nothing after the last one.
     begin, until = max(start, ticks[0].begin), min(end, ticks[-1].end)
-    return pieces_of(Edges(kind, lane, at, who, took), begin, until), by_holder
+    edges = Edges(kind, lane, at, who, took)
+    return pieces_of(edges, begin, until), waits_of(edges, begin, until)
 
 
-def standing_at(pieces: Pieces, moment: int) -> Edges:
+def standing_at(pieces: Pieces, waits: Pieces, moment: int) -> Edges:
     """Return what stands at the end of pieces, in µs, as edges before it."""
     rows: list[tuple[int, int, int, int]] = []
     now = np.flatnonzero(pieces.end == moment)
@@ -337,6 +414,9 @@ def standing_at(pieces: Pieces, moment: int) -> Edges:
             rows.append((Edge.ACQUIRED, lane, since, client))
         if state in _HELD_BY:
             rows.append((_HELD_BY[State(state)], lane, begin, client))
+    now = np.flatnonzero(waits.end == moment)
+    for client, since in zip(waits.client[now].tolist(), waits.since[now].tolist(), strict=True):
+        rows.append((Edge.WAITING, 0, since, client))
     kind, lanes, at, who = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     return Edges(kind, lanes, at, who, np.zeros_like(kind))
 
@@ -366,8 +446,8 @@ def longest_of(ticks: Sequence[LaneTick], start: int, end: int, most: int = LONG
     before: Edges | None = None
     for place in range(0, len(ticks), _BLOCK):
         block = ticks[place : place + _BLOCK]
-        pieces, _ = pieces_between(block, block[0].begin, block[-1].end, before)
-        before = standing_at(pieces, block[-1].end)
+        pieces, waits = pieces_between(block, block[0].begin, block[-1].end, before)
+        before = standing_at(pieces, waits, block[-1].end)
         found.add(_touching(pieces, start, end))
     return found.holds
 

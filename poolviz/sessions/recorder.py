@@ -29,7 +29,14 @@ from poolviz.sessions.file.format import WHOLE, Damage
 from poolviz.sessions.file.reader import SessionHeader, SessionReader
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.holds import US, Hold, holders
-from poolviz.sessions.lanes import LaneRecord, Shares, StoredLanes, longest_holds, longest_of
+from poolviz.sessions.lanes import (
+    LaneRecord,
+    Shares,
+    StoredLanes,
+    WaitShares,
+    longest_holds,
+    longest_of,
+)
 from poolviz.sessions.member_sum import MemberSum, shifted
 from poolviz.sessions.resolutions import Band, Resolutions, View
 from poolviz.sessions.share_done import ShareDone, unheard
@@ -282,6 +289,21 @@ class Recorder:
             return self._lanes.shares(start, end)
         with self._lock:
             return self._lanes.shares(start, end)
+
+    def waits(self, start: int, end: int) -> Pieces | None:
+        """Return which clients waited for a connection between two moments, as `lane_pieces`; the
+        lane of each is its client."""
+        if isinstance(self._lanes, StoredLanes):
+            return self._lanes.waits(start, end)
+        with self._lock:
+            return self._lanes.waits(start, end)
+
+    def wait_shares(self, start: int, end: int) -> WaitShares | None:
+        """Return which part of each bin clients waited, as `lane_shares`."""
+        if isinstance(self._lanes, StoredLanes):
+            return self._lanes.wait_shares(start, end)
+        with self._lock:
+            return self._lanes.wait_shares(start, end)
 
     def longest_holds(self) -> list[Hold]:
         """Return the ten longest times that a client had a connection, the longest first. Reads all

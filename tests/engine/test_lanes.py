@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from poolviz.engine.meter import ConnectionEventBuffer, Meter, Tick
 from poolviz.load import event_buffer as events
 from poolviz.load.event_buffer import EventBuffer
-from poolviz.model.lanes import USED, Pieces, State
-from poolviz.sessions.lanes import LaneTick, pieces_between
+from poolviz.model.lanes import MOST, USED, Pieces, State
+from poolviz.sessions.lanes import LaneTick, pieces_between, standing_at
 
 
 def lane_ticks(ticks: Sequence[Tick]) -> list[LaneTick]:
@@ -44,9 +44,14 @@ def used_at(shown: Pieces, at: int) -> int:
     return int((np.isin(shown.state, USED) & inside).sum())
 
 
-def acquire(buffer: EventBuffer, number: int) -> None:
-    buffer.note(events.REQUESTED)
-    buffer.stamp()
+def waiting_at(shown: Pieces, at: int) -> set[int]:
+    return set(shown.client[(shown.begin <= at) & (at < shown.end)].tolist())
+
+
+def acquire(buffer: EventBuffer, number: int, *, again: bool = False) -> None:
+    if not again:
+        buffer.note(events.REQUESTED)
+        buffer.stamp()
     buffer.connections.append(number)
     buffer.note(events.ACQUIRED)
     buffer.stamp()
@@ -57,6 +62,7 @@ def finish(buffer: EventBuffer, kind: int = events.RELEASED) -> None:
     buffer.stamp()
 
 
+CLIENTS = st.integers(0, 4)
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["use", "use", "use", "hold", "lose", "leak", "tick"]), st.integers(0, 4)
@@ -95,6 +101,7 @@ def test_lanes_agree_with_the_counts(steps: list[tuple[str, int]], numbered: boo
             finish(buffer, events.LEAKED)
         elif step == "tick":
             ticks.append(meter.tick(buffers, kept=0))
+    spend(5)  # what lasts less than a microsecond isn't seen
     ticks.append(meter.tick(buffers, kept=0))
     shown = pieces(ticks)
     check_pieces(shown)
@@ -105,6 +112,115 @@ def test_lanes_agree_with_the_counts(steps: list[tuple[str, int]], numbered: boo
         assert used_at(shown, made.end - 1) == tick.levels["used"].last == len(held) + len(leaked)
     if leaked:
         assert (shown.state == State.LEAKED).any()
+
+
+WAITS = st.lists(
+    st.tuples(st.sampled_from(["ask", "get", "fail", "refuse", "free", "tick", "time"]), CLIENTS),
+    max_size=60,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(steps=WAITS)
+def test_waits_agree_with_the_counts(steps: list[tuple[str, int]]) -> None:
+    """At the end of each tick those clients wait that asked and were not answered; what was left
+    out of the waits before was short."""
+    connections = ConnectionEventBuffer()
+    buffers = [EventBuffer(number) for number in range(5)]
+    meter = Meter(connections)
+    waits: dict[int, bool] = {}  # whether it was refused, by client
+    held: dict[int, int] = {}
+    ticks, expected = [meter.tick(buffers, kept=0)], [set[int]()]
+    for step, client in [*steps, ("tick", 0)]:
+        buffer = buffers[client]
+        if step == "ask" and client not in held and client not in waits:
+            finish(buffer, events.REQUESTED)
+            waits[client] = False
+        elif step in ("get", "fail") and client in waits:
+            if waits.pop(client):
+                finish(buffer, events.RETRIED)
+            if step == "get":
+                held[client] = connections.opened_next(0.0)
+                acquire(buffer, held[client], again=True)
+            else:
+                finish(buffer, events.TIMED_OUT)
+        elif step == "refuse" and waits.get(client) is False:
+            finish(buffer, events.REFUSED)
+            waits[client] = True
+        elif step == "free" and client in held:
+            finish(buffer)
+            connections.closed_number(held.pop(client))
+        elif step == "time":
+            spend(1100)
+        elif step == "tick":
+            ticks.append(meter.tick(buffers, kept=0))
+            expected.append(set(waits))
+    made = lane_ticks(ticks)
+    _, shown = pieces_between(made, 0, made[-1].end)
+    check_waits(shown)
+    for tick, lane_tick, waiting in zip(ticks, made, expected, strict=True):
+        found = waiting_at(shown, lane_tick.end - 1)
+        assert waiting <= found | just_asked(shown, lane_tick.end, waiting)
+        assert len(waiting) == tick.levels["pending"].last + tick.levels["retrying"].last
+    # Reading may begin at any tick with what stands at its begin.
+    half = len(made) // 2
+    before, waits_before = pieces_between(made[: half + 1], 0, made[half].end)
+    standing = standing_at(before, waits_before, made[half].end)
+    if made[half + 1 :]:
+        _, rest = pieces_between(made[half + 1 :], made[half].end, made[-1].end, standing)
+        for lane_tick in made[half + 1 :]:
+            at = lane_tick.end - 1
+            assert waiting_at(rest, at) == waiting_at(shown, at)
+
+
+def just_asked(shown: Pieces, end: int, waiting: set[int]) -> set[int]:
+    """Those whose wait begins in the same µs as the tick ends."""
+    late = shown.begin >= end - 1
+    return set(shown.client[late].tolist()) & waiting
+
+
+def check_waits(shown: Pieces) -> None:
+    """No two waits of a client overlap."""
+    assert (shown.end > shown.begin).all()
+    same = shown.client[1:] == shown.client[:-1]
+    assert (shown.begin[1:][same] >= shown.end[:-1][same]).all()
+    assert (shown.state == State.WAITING).all()
+
+
+def test_a_short_wait_is_left_out_and_a_long_one_is_not() -> None:
+    connections = ConnectionEventBuffer()
+    buffer, meter = EventBuffer(3), Meter(connections)
+    number = connections.opened_next(0.0)
+    ticks = [meter.tick([buffer], kept=0)]
+    finish(buffer, events.REQUESTED)
+    acquire(buffer, number, again=True)
+    finish(buffer)
+    finish(buffer, events.REQUESTED)
+    spend(2000)
+    acquire(buffer, number, again=True)
+    ticks.append(meter.tick([buffer], kept=0))
+    made = lane_ticks(ticks)
+    _, shown = pieces_between(made, 0, made[-1].end)
+    assert shown.client.tolist() in ([3], [3, 3]), "the machine may have stood still in the first"
+    assert (shown.end - shown.begin)[-1] >= 2000
+
+
+def test_a_client_that_gets_a_connection_beyond_the_last_lane_waits_no_more() -> None:
+    connections = ConnectionEventBuffer()
+    buffer, meter = EventBuffer(3), Meter(connections)
+    numbers = [connections.opened_next(0.0) for _ in range(MOST + 1)]
+    ticks = [meter.tick([buffer], kept=0)]
+    finish(buffer, events.REQUESTED)
+    ticks.append(meter.tick([buffer], kept=0))
+    acquire(buffer, numbers[-1], again=True)
+    ticks.append(meter.tick([buffer], kept=0))
+    spend(50)
+    ticks.append(meter.tick([buffer], kept=0))
+    made = lane_ticks(ticks)
+    shown, waits = pieces_between(made, 0, made[-1].end)
+    assert waiting_at(waits, made[1].end - 1) == {3}
+    assert waiting_at(waits, made[3].end - 1) == set()
+    assert len(set(shown.lane.tolist())) == MOST
 
 
 def test_each_operation_is_one_stretch_of_use_with_its_client_and_connection() -> None:

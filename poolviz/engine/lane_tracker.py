@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolviz.load import event_buffer as events
-from poolviz.model.lanes import KEY, MOST, Edge, Edges, pack_edges
+from poolviz.model.lanes import KEY, MOST, UNIT, Edge, Edges, pack_edges
 from poolviz.model.taken_events import ClientEvents
 
 _HELD, _IN_TRANSACTION = events.KINDS, events.KINDS + 1  # stamps of their own, beside the kinds
@@ -171,7 +171,9 @@ class LaneTracker:
         failed = _FAILS[kinds]
         failed[end[short & (end < len(kinds))]] = False
         rows = np.sort(np.concatenate((asks[~short], np.flatnonzero(failed))))
-        return _EDGES[kinds[rows]], at[rows], who[rows]
+        # Rounded down to units, it would begin before what its client did just before.
+        later = np.isin(rows, asks[answered]) * (UNIT - 1) * 1000
+        return _EDGES[kinds[rows]], at[rows] + later, who[rows]
 
     def _settle(
         self,

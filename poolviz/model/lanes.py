@@ -11,7 +11,7 @@ recorded. Where a pool's connections can't be told apart, lanes belong to whoeve
 
 Clients that wait for a connection are recorded too: a wait begins with the edge WAITING, and ends
 with the next edge of its client that has one. Waits of under 1 ms are left out, unless they go on
-at the end of a tick.
+at the end of a tick. Their edges lie apart, with times in units of 16 µs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ Ints = NDArray[np.int64]
 MOST = 256  # lanes
 KEY = 256  # samples: 12.8 s
 _HEADER = struct.Struct("<IB3B")  # edges, flags, bytes of each time, whom and duration
-_BY_HOLDER, _HAS_STANDING = 1, 2  # flags
+_WAITS_HEADER = struct.Struct("<I2B")  # edges of waits, bytes of each time and whom
+_BY_HOLDER, _HAS_STANDING, _HAS_WAITS = 1, 2, 4  # flags
+UNIT = 16  # µs of the times of waits
 _WIDTHS = (1, 2, 4, 8)
 
 
@@ -123,15 +125,30 @@ def pack_edges(edges: Edges) -> bytes:
     """Return edges as bytes; none as none, unless they say what stands."""
     if not len(edges.kind) and not edges.has_standing:
         return b""
+    flags = edges.by_holder * _BY_HOLDER + edges.has_standing * _HAS_STANDING
+    apart = edges.kind >= Edge.WAITING
+    waits = b""
+    if apart.any():
+        waits = _pack_waits(edges.kind[apart], edges.at[apart], edges.who[apart])
+        flags += _HAS_WAITS
+        own = (column[~apart] for column in edges[:5])
+        kinds, lanes, at, who, took = own
+        edges = Edges(kinds, lanes, at, who, took)
     kind, lane = edges.kind.astype(np.uint8), edges.lane.astype(np.uint8)
     named, timed = _columns_of(kind)
     columns = [
         _packed(each)
         for each in (np.diff(edges.at, prepend=0), edges.who[named], edges.took[timed])
     ]
-    flags = edges.by_holder * _BY_HOLDER + edges.has_standing * _HAS_STANDING
     header = _HEADER.pack(len(kind), flags, *(width for width, _ in columns))
-    return header + b"".join((kind.tobytes(), lane.tobytes(), *(data for _, data in columns)))
+    parts = (kind.tobytes(), lane.tobytes(), *(data for _, data in columns), waits)
+    return header + b"".join(parts)
+
+
+def _pack_waits(kind: Ints, at: Ints, who: Ints) -> bytes:
+    columns = [_packed(np.diff(at // UNIT, prepend=0)), _packed(who)]
+    header = _WAITS_HEADER.pack(len(kind), *(width for width, _ in columns))
+    return header + b"".join((kind.astype(np.uint8).tobytes(), *(data for _, data in columns)))
 
 
 def unpack_edges(body: bytes) -> Edges:
@@ -147,7 +164,7 @@ def unpack_edges(body: bytes) -> Edges:
         raise ValueError("edges are cut off")
     kind = np.frombuffer(body, np.uint8, count, place)
     lane = np.frombuffer(body, np.uint8, count, place + count).astype(np.int64)
-    if count and int(kind.max()) >= len(Edge):
+    if count and int(kind.max()) >= Edge.WAITING:
         raise ValueError("there is no such edge")
     place += 2 * count
     named, timed = _columns_of(kind)
@@ -155,21 +172,46 @@ def unpack_edges(body: bytes) -> Edges:
     for width, many in zip(widths, (count, int(named.sum()), int(timed.sum())), strict=True):
         columns.append(_unpacked(body, place, width, many))
         place += width * many
+    waits, place = _unpack_waits(body, place) if flags & _HAS_WAITS else (None, place)
     if place != len(body):
         raise ValueError("there is more than edges")
     who, took = np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.int64)
     who[named], took[timed] = columns[1], columns[2]
     at = np.cumsum(columns[0], dtype=np.int64)
+    columns = [kind.astype(np.int64), lane, at, who, took]
+    if waits is not None:
+        columns = [np.concatenate(both) for both in zip(waits, columns, strict=True)]
+        order = np.argsort(columns[2], kind="stable")
+        columns = [column[order] for column in columns]
+    kinds, lane, at, who, took = columns
     return Edges(
-        kind.astype(np.int64), lane, at, who, took,
-        bool(flags & _BY_HOLDER), bool(flags & _HAS_STANDING),
-    )  # fmt: skip
+        *(kinds, lane, at, who, took), bool(flags & _BY_HOLDER), bool(flags & _HAS_STANDING)
+    )
+
+
+def _unpack_waits(body: bytes, place: int) -> tuple[tuple[Ints, ...], int]:
+    """Return kind, lane, at, who and took of edges of waits, and where they end."""
+    if len(body) < place + _WAITS_HEADER.size:
+        raise ValueError("waits are cut off")
+    count, *widths = _WAITS_HEADER.unpack_from(body, place)
+    place += _WAITS_HEADER.size
+    if len(body) < place + count:
+        raise ValueError("waits are cut off")
+    kind = np.frombuffer(body, np.uint8, count, place).astype(np.int64)
+    if count and not (int(kind.min()) >= Edge.WAITING and int(kind.max()) < len(Edge)):
+        raise ValueError("there is no such wait")
+    place += count
+    columns = []
+    for width in widths:
+        columns.append(_unpacked(body, place, width, count))
+        place += width * count
+    none = np.zeros(count, dtype=np.int64)
+    return (kind, none, np.cumsum(columns[0], dtype=np.int64) * UNIT, columns[1], none), place
 
 
 def _columns_of(kind: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which edges have a `who`, and which have a `took`."""
-    named = (kind == Edge.OPENED) | (kind == Edge.ACQUIRED)
-    return named | (kind == Edge.WAITING) | (kind == Edge.GAVE_UP), kind == Edge.OPENED
+    return (kind == Edge.OPENED) | (kind == Edge.ACQUIRED), kind == Edge.OPENED
 
 
 def _packed(numbers: Ints) -> tuple[int, bytes]:

@@ -1,11 +1,13 @@
 """Lanes: one for each connection, coloured by what its client does with it.
 
 A column of pixels shows in each lane which part of its time the connection was in each state, from
-the busiest at the bottom up; near enough that is one state, the lane's whole height. All lanes are
-painted as one image.
+the busiest at the bottom up; near enough that is one state, the lane's whole height. Below them is
+a lane for each client that waits. All lanes are painted as two images.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from poolviz.language import tr, tr_noop
-from poolviz.model.lanes import STATES, USED, State
+from poolviz.model.lanes import STATES, USED, Pieces, State
 from poolviz.sessions.holds import US
 from poolviz.sessions.lanes import Shares, shares_of
 from poolviz.sessions.recorder import Recorder
@@ -38,6 +40,8 @@ _LONGEST_HOLDER = {
     State.IN_TRANSACTION: tr_noop("client {client} has left a transaction open for {time}"),
     State.LEAKED: tr_noop("client {client} has leaked it, {time} ago"),
 }
+_GAP = 5  # pixels between the lanes of connections and of waiting clients
+_FEW = 3  # holders that a waiting client's card names
 _BEYOND = len(State)  # of pixels between lanes
 
 
@@ -53,7 +57,8 @@ class Lanes(Chart):
 
     def build(self) -> None:
         """Begin without lanes."""
-        self._image = QImage()
+        self._image, self._waiting_image = QImage(), QImage()
+        self._clients: list[int] = []  # that wait, in the order of their lanes
         self._recorder: Recorder | None = None
         self._frame = Frame(-60.0, 0.0, live=True)
         self._lane_height, self._first, self._shown = float(_HIGHEST), 0, 0
@@ -66,6 +71,7 @@ class Lanes(Chart):
     def clear(self) -> None:
         """Show no lanes."""
         self._image, self._recorder, self.names, self._lanes = QImage(), None, [], 0
+        self._waiting_image, self._clients = QImage(), []
         self.subtitle = type(self).subtitle
         self.scale_y = Scale()
 
@@ -87,31 +93,57 @@ class Lanes(Chart):
             return
         table, lanes = found
         seen = np.flatnonzero(table[:, :, 1:].sum(axis=(0, 2)) > 0)
-        if not len(seen):
+        parts, clients = _waiting(recorder, frame, columns)
+        if not (len(seen) or clients):
             self._say(tr("nothing was recorded of them here"))
             return
-        self._lanes = lanes if lanes > table.shape[1] else int(seen[-1]) + 1
-        self._lane_height = min(max(height // self._lanes, _LOWEST), _HIGHEST)
-        self._shown = min(self._lanes, height // int(self._lane_height))
+        self._lanes = lanes if lanes > table.shape[1] else int(seen.max(initial=-1)) + 1
+        if not self.shown(NAMES[State.WAITING]):
+            parts, clients = parts[:, :0], []
+        room = height - _GAP if clients else height
+        number = self._lanes + len(clients)
+        self._lane_height = min(max(room // number, _LOWEST), _HIGHEST)
+        rows = room // int(self._lane_height)
+        waiting = min(len(clients), max(rows - self._lanes, rows // 3))
+        self._shown = min(self._lanes, rows - waiting)
+        self._draw_waiting(parts, clients, waiting)
         self._first = min(max(marked - self._shown + 1, 0), self._lanes - self._shown)
         hidden = [state for state, name in NAMES.items() if not self.shown(name)]
         self._image = _painted(
             table[:, self._first : self._first + self._shown],
             *(int(self._lane_height), self._palette, hidden),
         )
-        self._describe(recorder, table)
+        self._describe(recorder, table, len(clients))
+
+    def _draw_waiting(self, parts: Shares, clients: list[int], rows: int) -> None:
+        """Draw the lanes of clients that wait; where there is no room for all, of those that waited
+        most, and of those that were drawn before rather than of others like them."""
+        chosen = np.arange(len(clients))
+        if rows < len(clients):
+            waited = parts.sum(axis=0)
+            waited[np.isin(clients, self._clients)] *= 2
+            chosen = np.sort(np.argsort(-waited, kind="stable")[:rows])
+        self._clients = [clients[place] for place in chosen.tolist()]
+        self._waiting_image = _painted_waits(
+            parts[:, chosen], int(self._lane_height), _colour(self.theme, State.WAITING)
+        )
 
     def _say(self, what: str) -> None:
         self.clear()
         self.subtitle = what
 
-    def _describe(self, recorder: Recorder, table: Shares) -> None:
+    def _describe(self, recorder: Recorder, table: Shares, waiting: int) -> None:
         """Set subtitle, names and the numbers of lanes."""
         said = [
             tr("{shown} of {total} connections", shown=self._shown, total=self._lanes)
             if self._shown < self._lanes
             else tr("one for each connection")
         ]
+        drawn = len(self._clients)
+        if drawn < waiting:
+            said.append(tr("{shown} of {total} clients that wait", shown=drawn, total=waiting))
+        elif drawn:
+            said.append(tr("below, one for each client that waits"))
         longest = next(iter(recorder.holders(self._frame.end, 1)), None)
         if longest is not None and longest.seconds >= 1:
             lasting = milliseconds(longest.seconds)
@@ -120,6 +152,8 @@ class Lanes(Chart):
         present = table.sum(axis=(0, 1)) > 0
         height = max(self.plot.height(), 1.0)
         states = [state for state in _STACK if present[state]]
+        if waiting or not self.shown(NAMES[State.WAITING]):
+            states.insert(0, State.WAITING)
         self.names = [
             Name(
                 tr(NAMES[state]),
@@ -133,6 +167,11 @@ class Lanes(Chart):
             Tick(1 - (lane + 0.5) * self._lane_height / height, str(lane + 1 + self._first))
             for lane in range(self._shown)
         ]
+        top = self._shown * self._lane_height + _GAP
+        ticks += [
+            Tick(1 - (top + (row + 0.5) * self._lane_height) / height, tr("c{n}", n=client))
+            for row, client in enumerate(self._clients)
+        ]
         self.scale_y = Scale(0.0, 1.0, ticks)
 
     def figures(self, view: View, index: int) -> list[Figure]:
@@ -140,12 +179,14 @@ class Lanes(Chart):
         at, recorder = self.pointer, self._recorder
         if at is None or recorder is None or not self.plot.contains(at):
             return []
+        below = at.y() - self.plot.top() - self._shown * self._lane_height - _GAP
+        if self._clients and below >= 0:
+            row = int(below / self._lane_height)
+            return self._wait_figures(recorder, self._clients[row : row + 1], at.x())
         lane = int((at.y() - self.plot.top()) / self._lane_height) + self._first
         if not self._first <= lane < self._first + self._shown:
             return []
-        seconds = self._frame.start + (at.x() - self.plot.left()) / self.plot.width() * (
-            self._frame.span
-        )
+        seconds = self._seconds_at(at.x())
         moment = round(seconds / US)
         pieces = recorder.lane_pieces(moment, moment + 1)
         if pieces is None:
@@ -175,6 +216,34 @@ class Lanes(Chart):
                 )
         return lines
 
+    def _seconds_at(self, x: float) -> float:
+        share = (x - self.plot.left()) / self.plot.width()
+        return self._frame.start + share * self._frame.span
+
+    def _wait_figures(self, recorder: Recorder, clients: list[int], x: float) -> list[Figure]:
+        """Return since when a client waits, and for whom."""
+        seconds = self._seconds_at(x)
+        moment = round(seconds / US)
+        pieces = recorder.waits(moment, moment + 1)
+        if pieces is None or not clients:
+            return []
+        own = (pieces.begin <= moment) & (moment < pieces.end) & (pieces.client == clients[0])
+        colour = _name_colour(self.theme, State.WAITING)
+        if not own.any():
+            doesnt = tr("doesn't wait")
+            return [Figure(tr("client {n}", n=clients[0]), doesnt, self.theme.muted)]
+        since = int(pieces.since[own][0]) * US
+        waited = milliseconds(max(seconds - since, 0.0))
+        holders = [
+            tr("client {client} for {time}", client=hold.client, time=milliseconds(hold.seconds))
+            for hold in recorder.holders(seconds, _FEW)
+        ]
+        return [
+            Figure(tr("client {n}", n=clients[0]), tr("waits"), colour),
+            Figure(tr("waits since"), f"{clock(since, 0.1)} ({waited})", colour),
+            *(Figure(tr("held by"), who, self.theme.text) for who in holders),
+        ]
+
     @contained()
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
@@ -185,6 +254,9 @@ class Lanes(Chart):
             plot = self.plot
             place = QRectF(plot.left(), plot.top(), plot.width(), self._image.height())
             painter.drawImage(place, self._image)
+            place.translate(0, self._shown * self._lane_height + _GAP)
+            place.setHeight(self._waiting_image.height())
+            painter.drawImage(place, self._waiting_image)
             self._paint_mark(painter)
 
     def _paint_mark(self, painter: QPainter) -> None:
@@ -229,14 +301,58 @@ def _columns(
     if not len(parts):
         return np.zeros((columns, 1, len(State)), dtype=np.float32), 0
     edges = start + np.arange(columns + 1) * width
+    return _resampled(parts[:, :most], first, length, edges), parts.shape[1]
+
+
+def _resampled(parts: Shares, first: int, length: int, edges: NDArray[np.floating[Any]]) -> Shares:
+    """Return shares of bins, which are `length` long from `first` on, as those between `edges`."""
     places = np.clip(np.rint((edges - first) / length), 0, len(parts)).astype(np.int64)
     low = np.minimum(places[:-1], len(parts) - 1)
     counts = np.maximum(np.diff(places), 1).astype(np.float32)
     # Of columns narrower than a bin, each has the bin that it lies in.
-    table: Shares = np.add.reduceat(parts[: max(places[-1], low[-1] + 1), :most], low, axis=0)
-    table /= counts[:, None, None]
+    table: Shares = np.add.reduceat(parts[: max(places[-1], low[-1] + 1)], low, axis=0)
+    table /= counts.reshape(-1, *[1] * (parts.ndim - 1))
     table[(edges[1:] <= max(first, 0)) | (edges[:-1] >= first + length * len(parts))] = 0.0
-    return table, parts.shape[1]
+    return table
+
+
+def _waiting(recorder: Recorder, frame: Frame, columns: int) -> tuple[Shares, list[int]]:
+    """Return by column of pixels and client which part of it the client waited, and the clients
+    that did, in the order of their numbers."""
+    start, end = round(frame.start / US), round(frame.end / US)
+    width = (end - start) / columns
+    nothing = np.zeros((columns, 0), dtype=np.float32)
+    if frame.span <= _NEAR:
+        waits = recorder.waits(start, end)
+        if waits is None:
+            return nothing, []
+        shown = (waits.end > start) & (waits.begin < end)
+        waits = Pieces(*(column[shown] for column in waits))
+        clients, rows = np.unique(waits.client, return_inverse=True)
+        waits = waits._replace(lane=rows)
+        parts = shares_of(waits, start, width, columns, max(len(clients), 1))[:, :, State.WAITING]
+        return parts[:, : len(clients)], clients.tolist()
+    found = recorder.wait_shares(start, end)
+    if found is None or not len(found.parts):
+        return nothing, []
+    edges = start + np.arange(columns + 1) * width
+    table = _resampled(found.parts, found.begin, found.width, edges)[:, : len(found.clients)]
+    order = np.argsort(found.clients[: table.shape[1]])
+    order = order[table[:, order].sum(axis=0) > 0]
+    return table[:, order], [found.clients[place] for place in order.tolist()]
+
+
+def _painted_waits(parts: Shares, height: int, colour: str) -> QImage:
+    """Return the lanes of clients that wait as an image, a pixel for each column."""
+    columns, lanes = parts.shape
+    if not lanes:
+        return QImage()
+    rows = height - 1 if height > 3 else height
+    drawn = np.zeros((lanes, height, columns), dtype=np.uint32)
+    levels = (np.arange(rows)[::-1] + 0.5) / rows
+    drawn[:, :rows][levels[None, :, None] <= parts.T[:, None, :]] = QColor(colour).rgba()
+    image = QImage(drawn.data, columns, lanes * height, 4 * columns, QImage.Format.Format_ARGB32)
+    return image.copy()  # which owns its pixels
 
 
 def _painted(
@@ -291,6 +407,7 @@ def _palette(theme: Theme) -> NDArray[np.uint32]:
 
 def _colour(theme: Theme, state: State) -> str:
     return {
+        State.WAITING: theme.wait,
         State.WORKING: theme.used,
         State.HELD: theme.overflow,
         State.IN_TRANSACTION: theme.wait,

@@ -208,6 +208,11 @@ def _lanes() -> Topic:
                         "pool exhausted. Where a pool lends one connection to several clients, "
                         "lanes belong to those who hold it."
                     ),
+                    tr(
+                        "Below the connections each client that waits has a lane, named by its "
+                        "number. The pointer says since when it waits and who holds the "
+                        "connections then. Waits of less than a millisecond aren't drawn."
+                    ),
                 ),
             ),
             Section(tr("States"), items=meanings),

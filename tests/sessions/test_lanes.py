@@ -41,6 +41,12 @@ def with_lanes(count: int) -> Iterator[Sample]:
             rows.append((Edge.ACQUIRED, lane, 10_000, lane))
             rows.append((Edge.IN_TRANSACTION, lane, 25_000, -1))
             rows.append((Edge.RELEASED, lane, 30_000, -1))
+        # Client 20 waits in each sample, client 21 from the second one on.
+        rows += [(Edge.WAITING, 0, 16_000, 20), (Edge.GAVE_UP, 0, 32_000, 20)]
+        if sample.index == 1:
+            rows.append((Edge.WAITING, 0, 0, 21))
+        elif sample.index and sample.index % 256 == 0:
+            rows.append((Edge.WAITING, 0, (1 - sample.index) * TICK, 21))
         rows.sort(key=lambda row: row[2])
         kind, lane, at, who = np.array(rows, dtype=np.int64).T
         edges = Edges(kind, lane, at, who, np.zeros_like(kind), False, sample.index % 256 == 0)
@@ -81,6 +87,14 @@ def test_a_session_shows_what_was_recorded_live(path: Path, start: float) -> Non
             assert far[5, 1, State.IN_TRANSACTION] == pytest.approx(0.1)
             assert far[5, 1, State.IDLE] == pytest.approx(0.6)
             assert far[5, LANES, State.WORKING] == 1.0
+            waits = recorder.waits(*moments)
+            assert waits is not None
+            assert set(waits.client.tolist()) == {20, 21}
+            shares = recorder.wait_shares(*moments)
+            assert shares is not None
+            assert (shares.begin, shares.width) == (begin, width)
+            rows = {client: shares.parts[5, row] for row, client in enumerate(shares.clients)}
+            assert rows == {20: pytest.approx(0.32), 21: pytest.approx(1.0)}
 
 
 def test_the_longest_holder_is_known_with_its_connection_and_since_when(path: Path) -> None:

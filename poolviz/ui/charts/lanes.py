@@ -351,7 +351,8 @@ def _painted_waits(parts: Shares, height: int, colour: str) -> QImage:
     drawn = np.zeros((lanes, height, columns), dtype=np.uint32)
     levels = (np.arange(rows)[::-1] + 0.5) / rows
     drawn[:, :rows][levels[None, :, None] <= parts.T[:, None, :]] = QColor(colour).rgba()
-    image = QImage(drawn.data, columns, lanes * height, 4 * columns, QImage.Format.Format_ARGB32)
+    ready = QImage.Format.Format_ARGB32_Premultiplied
+    image = QImage(drawn.data, columns, lanes * height, 4 * columns, ready)
     return image.copy()  # which owns its pixels
 
 

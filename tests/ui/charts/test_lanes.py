@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,8 @@ def test_each_connection_is_a_lane_that_says_who_has_it(
         charts.set_span(1.0)
         lanes = charts.canvas.chart_scene.by_name["lanes"]
         assert isinstance(lanes, Lanes)
-        assert [tick.text for tick in lanes.scale_y.ticks] == ["1", "2", "3"]
-        assert {"working", "in transaction"} <= {name.text for name in lanes.names}
+        assert [tick.text for tick in lanes.scale_y.ticks][:3] == ["1", "2", "3"]
+        assert {"working", "in transaction", "waiting"} <= {name.text for name in lanes.names}
         seen = set()
         for step in range(40):
             at = QPointF(lanes.plot.left() + 5 + 20 * step, lanes.plot.top() + 4)
@@ -60,9 +61,24 @@ def test_each_connection_is_a_lane_that_says_who_has_it(
                 assert "ms" in figures["held since"]
                 seen.add(figures["state"])
         assert seen == {"working", "in transaction"}
+        # Six clients share three connections: whoever waits has a lane below, and says for whom.
+        waiting = [tick.text for tick in lanes.scale_y.ticks if tick.text.startswith("c")]
+        assert waiting
+        assert set(waiting) <= {f"c{n}" for n in range(6)}
+        found: dict[str, str] = {}
+        for row, step in itertools.product(range(len(waiting)), range(40)):
+            down = 3 * lanes._lane_height + 7 + row * lanes._lane_height
+            at = QPointF(lanes.plot.left() + 5 + 20 * step, lanes.plot.top() + down)
+            charts.canvas.pointed.emit(lanes.pos() + at)
+            lines = charts.canvas.chart_scene.crosshair.groups[-1]
+            if lines[0].value == "waits":
+                found = {each.name: each.value for each in lines}
+                assert lines[0].name == f"client {waiting[row][1:]}"
+        assert "ms" in found["waits since"]
+        assert found["held by"].startswith("client ")
         pixels = charts.grab().toImage()
-        found = {
+        seen_colours = {
             pixels.pixelColor(x, y).name() for x in range(60, 900, 3) for y in range(430, 640, 3)
         }
-        assert {QColor(theme.used).name(), QColor(theme.wait).name()} <= found
+        assert {QColor(theme.used).name(), QColor(theme.wait).name()} <= seen_colours
         charts.close()

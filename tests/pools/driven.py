@@ -14,7 +14,7 @@ from poolviz.model.sample import ReportedCounts
 from poolviz.pools.base import ConnectionCounter, PoolStopped, TaskPool
 
 _T = TypeVar("_T")
-PATIENCE = 30.0  # seconds: only ever reached when something is broken
+PATIENCE = 50.0  # seconds: only ever reached when something is broken
 RETURN = 5.0  # seconds for connections to come back; as above
 
 

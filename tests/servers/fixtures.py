@@ -26,7 +26,7 @@ from poolviz.servers.embedded.watchdog import server_environment
 from poolviz.system.os_account import server_account
 
 PROJECT = Path(__file__).parents[2]
-BOUND = 30.0  # seconds for what usually takes far less
+BOUND = 50.0  # seconds for what usually takes far less
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> Any:

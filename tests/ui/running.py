@@ -23,7 +23,7 @@ from poolviz.ui.style.theme_manager import ThemeManager
 from poolviz.ui.window import Window
 from tests.servers.fixtures import open_home
 
-PATIENCE = 30_000  # milliseconds: a bound for a noisy machine, not an expectation
+PATIENCE = 50_000  # milliseconds: a bound for a noisy machine, not an expectation
 WORKERS = (
     *("poolviz file worker", "poolviz run worker"),
     *("poolviz session list worker", "poolviz comparison worker"),

@@ -17,6 +17,7 @@ from poolviz.sessions.folder import SessionsFolder
 from poolviz.ui.app import Windows
 from poolviz.ui.language import apply_language, typed_value
 from poolviz.ui.session.controller import Controller
+from tests.ui.running import until
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def test_language_is_switched_at_once_and_kept(
         server = "postgresql://alice@localhost/app"
         controller.logins.passwords[identity(server)] = "for this session"
         first.language_chosen.emit("es")
-        qtbot.waitUntil(lambda: windows.shown is not first)
+        until(qtbot, lambda: windows.shown is not first)
         second = windows.shown
         assert second.isVisible()
         assert second.toolbar.preset_button.text() == "Ejemplo"
@@ -49,7 +50,7 @@ def test_language_is_switched_at_once_and_kept(
         assert "Cancelar" in buttons.button(QDialogButtonBox.StandardButton.Cancel).text()
         buttons.deleteLater()
         second.language_chosen.emit("en")
-        qtbot.waitUntil(lambda: windows.shown is not second)
+        until(qtbot, lambda: windows.shown is not second)
         assert windows.shown.toolbar.preset_button.text() == "Preset"
         assert settings.value("language") == "en"
         controller.notices.say("topic", "another sentence")

@@ -20,7 +20,7 @@ from poolviz import open_session
 from poolviz.system.interrupts import INTERRUPTED
 from tests.servers.fixtures import open_home
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 50.0  # seconds
 SAME = 0.25  # seconds in which signals count as one
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")

@@ -17,6 +17,7 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.style.theme import LIGHT
 from tests.sessions.builders import Tick, began, samples
+from tests.ui.running import until
 
 
 class Paints(QObject):
@@ -45,7 +46,7 @@ def charts(qtbot: QtBot) -> ChartsWidget:
     made.resize(996, 690)
     made.show()
     qtbot.waitExposed(made)
-    qtbot.waitUntil(made.canvas.isVisible)  # made after the first paint
+    until(qtbot, made.canvas.isVisible)  # made after the first paint
     QApplication.processEvents()
     return made
 

@@ -19,7 +19,7 @@ from poolviz.ui.style.theme import DARK, LIGHT
 from poolviz.ui.window import Window
 from tests.sessions.builders import Tick
 from tests.ui.charts.drawn import BUSY, charts, fed, looks, painted, recorder
-from tests.ui.running import servers_home, window
+from tests.ui.running import servers_home, until, window
 
 __all__ = ["charts", "recorder", "servers_home", "window"]
 
@@ -191,7 +191,7 @@ def test_a_double_click_that_follows_leaves_no_reference_point(
 
 def test_escape_goes_back_wherever_the_focus_is(window: Window, qtbot: QtBot) -> None:
     charts = window.charts
-    qtbot.waitUntil(charts.canvas.isVisible)
+    until(qtbot, charts.canvas.isVisible)
     window.toolbar.run_button.setFocus()
     QTest.keyClick(window, Qt.Key.Key_E)
     assert titles(charts) == ["Connections"]
@@ -201,7 +201,7 @@ def test_escape_goes_back_wherever_the_focus_is(window: Window, qtbot: QtBot) ->
 
 def test_the_menu_shows_and_hides_charts_and_curves(window: Window, qtbot: QtBot) -> None:
     charts, menu = window.charts, window.menu.charts
-    qtbot.waitUntil(charts.canvas.isVisible)
+    until(qtbot, charts.canvas.isVisible)
     menu.aboutToShow.emit()
     actions = {action.text(): action for action in menu.actions()}
     assert [CHARTS[name].title for name in PICTURE if not actions[CHARTS[name].title]] == []

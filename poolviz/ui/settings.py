@@ -18,6 +18,8 @@ _logger = logging.getLogger(__name__)
 
 SYSTEM = "system"
 OKABE_ITO, HIGH_CONTRAST = "okabe-ito", "high-contrast"
+AUTOMATIC, MILLISECONDS, SECONDS = "automatic", "milliseconds", "seconds"
+PER_SECOND, PER_MINUTE = "per second", "per minute"
 NOTHING, WELCOME, LAST, NAMED = "nothing", "welcome", "last", "named"
 
 THEME = Choice(
@@ -46,6 +48,18 @@ TEXT_SIZE = Count(
     slider=(80, 200),
     help=tr_noop("The size of texts, in per cent."),
 )
+TIMES = Choice(
+    key="times",
+    default=AUTOMATIC,
+    choices=(AUTOMATIC, MILLISECONDS, SECONDS),
+    help=tr_noop("The unit of waits in tiles and charts; automatic: milliseconds below a second."),
+)
+RATES = Choice(
+    key="rates",
+    default=PER_SECOND,
+    choices=(PER_SECOND, PER_MINUTE),
+    help=tr_noop("Whether tiles and charts count operations and connections a second or a minute."),
+)
 FRAME_RATE = Count(
     key="frame_rate",
     default=30,
@@ -69,7 +83,8 @@ START_NAME = Text(
     key="start_name", default="", help=tr_noop("The preset, or the file of a scenario or session.")
 )
 PREFERENCES: tuple[Parameter, ...] = (
-    *(THEME, LANGUAGE, PALETTE, TEXT_SIZE, FRAME_RATE, REDUCED_MOTION, AT_START, START_NAME),
+    *(THEME, LANGUAGE, PALETTE, TEXT_SIZE, TIMES, RATES),
+    *(FRAME_RATE, REDUCED_MOTION, AT_START, START_NAME),
 )
 _CALM = 2  # frames a second
 

@@ -20,6 +20,7 @@ from poolviz.model.load_generator import limits_crossed
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import clock
 from poolviz.ui.charts.charts_widget import ChartsWidget
+from poolviz.ui.elided_label import ElidedLabel
 from poolviz.ui.help_places import set_topic
 from poolviz.ui.session.overload import Overload
 
@@ -28,8 +29,13 @@ _LASTING = 2.0  # seconds of samples that a difference must last to be reported
 _SLOW = 15.0  # samples per second below which the sampler is late
 _NOMINAL = 20.0
 _MESSAGE = 10_000  # milliseconds
+_EDGE, _GAP = 12, 14  # pixels
 _FINE = 20.0  # seconds: of a shorter visible part tenths are shown
 
+_CPU_TIP = tr_noop(
+    "CPU used by the engine: clients, pool and meter. Near a whole core the figures may show its "
+    "limit rather than the pool's."
+)
 _AGREEMENT_TIP = tr_noop(
     "Whether poolviz, the pool itself and the server count the same open connections."
 )
@@ -96,20 +102,13 @@ class StatusBar(QFrame):
         self._cpu = 0.0
         self._seen_index = -1
         self.elapsed, self.span, self.rate = QLabel(), QLabel(), QLabel()
-        self.agreement, self.cpu, self.message = QLabel(), QLabel(), QLabel()
+        self.agreement, self.cpu, self.message = QLabel(), ElidedLabel(), QLabel()
         self.pill = QPushButton()
         self.pill.setProperty("role", "pill")
         self.pill.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.pill.setCursor(Qt.CursorShape.PointingHandCursor)
         self.pill.clicked.connect(charts.follow)
         self.agreement.setToolTip(tr(_AGREEMENT_TIP))
-        self.cpu.setToolTip(
-            tr(
-                "CPU used by the engine: clients, pool and meter. Near a whole core the figures "
-                "may "
-                "show its limit rather than the pool's."
-            )
-        )
         set_topic(self.cpu, "load_generator")
         set_topic(self.agreement, "server_backends")
         self.rate.setToolTip(tr("Samples received per second."))
@@ -119,14 +118,14 @@ class StatusBar(QFrame):
         self._quiet.setInterval(_MESSAGE)
         self._quiet.timeout.connect(self.message.clear)
         self._row = row = QHBoxLayout(self)
-        row.setContentsMargins(12, 1, 12, 0)
-        row.setSpacing(14)
+        row.setContentsMargins(_EDGE, 1, _EDGE, 0)
+        row.setSpacing(_GAP)
         for widget in (self.elapsed, self.pill, self.span, self.rate):
             row.addWidget(widget)
         row.addWidget(self.message, 1)
-        language = QLabel(current_language())
-        language.setToolTip(tr("The language of this window. The menu has the others."))
-        for widget in (self.agreement, self.cpu, language):
+        self.language = QLabel(current_language())
+        self.language.setToolTip(tr("The language of this window. The menu has the others."))
+        for widget in (self.agreement, self.cpu, self.language):
             row.addWidget(widget)
 
     def add(self, widget: QWidget) -> None:
@@ -147,10 +146,13 @@ class StatusBar(QFrame):
     def refresh(self, recorder: Recorder | None, *, live: bool, viewing: Path | None) -> None:
         """Show the present state. `viewing` is the file of a session that is shown."""
         last = recorder.last if recorder is not None else None
-        for widget in (self.pill, self.span):
-            widget.setVisible(last is not None)
-        for widget in (self.rate, self.agreement, self.cpu):
-            widget.setVisible(last is not None and live)
+        running = last is not None and live
+        wanted: dict[QWidget, bool] = {self.pill: last is not None, self.span: last is not None}
+        wanted |= dict.fromkeys((self.rate, self.agreement, self.cpu), running)
+        for widget in self._left_out([each for each, shown in wanted.items() if shown]):
+            wanted[widget] = False
+        for widget, shown in wanted.items():
+            widget.setVisible(shown)
         _show(self.elapsed, _clock(last.t if last is not None else 0.0))
         if recorder is None or last is None:
             return
@@ -167,8 +169,21 @@ class StatusBar(QFrame):
             _show(self.cpu, tr("load generator at its limit: {crossed}", crossed=crossed), "warn")
         else:
             _show(self.cpu, tr("load generator {percent:.0f} % of a core", percent=self._cpu * 100))
+        self.cpu.setToolTip(f"{self.cpu.text()}\n{tr(_CPU_TIP)}")  # it may be cut short
         _show(self.agreement, *self._agreement.judge(recorder))
         self.agreement.setToolTip(" ".join(filter(None, (tr(_AGREEMENT_TIP), _others(recorder)))))
+
+    def _left_out(self, wanted: list[QWidget]) -> list[QWidget]:
+        """Return what has no room in a narrow window: the rate first, unless it is too low, then
+        the visible part."""
+        parts = [*wanted, self.elapsed, self.language]
+        room = self.width() - 2 * _EDGE - sum(part.sizeHint().width() + _GAP for part in parts)
+        missing: list[QWidget] = []
+        for part in (self.rate, self.span):
+            if room < 0 and part in wanted and part.property("role") != "warn":
+                missing.append(part)
+                room += part.sizeHint().width() + _GAP
+        return missing
 
     def _measure_rate(self, t: float, index: int) -> None:
         if self._since is None or t < self._since[0]:

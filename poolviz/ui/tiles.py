@@ -15,6 +15,7 @@ from poolviz.model.sample import Sample
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.help_places import set_topic
 from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.units import in_milliseconds, rate, rate_unit
 from poolviz.ui.unexpected import contained
 
 HEIGHT = 74
@@ -193,7 +194,7 @@ class Tiles(QFrame):
             f"{last.pending.last}", _backlog(last), "warn" if full and last.pending.last else ""
         )
         self.wait.show_figure(*_time(recent.wait_p95))
-        self.throughput.show_figure(_count(recent.throughput), "ops/s")
+        self.throughput.show_figure(_count(rate(recent.throughput)), rate_unit())
         self.throughput.show_name(_throughput_of(last))
         self._draw(recorder)
 
@@ -258,9 +259,9 @@ def _set_property(label: QLabel, name: str, value: str) -> None:
 def _time(seconds: float) -> tuple[str, str]:
     """Return a wait and its unit, milliseconds or seconds, with few digits to be steady."""
     if math.isnan(seconds):
-        return _NOTHING, "ms"
-    if seconds >= 1:
-        return f"{seconds:.{2 if seconds < 10 else 1}f}", "s"
+        return _NOTHING, "ms" if in_milliseconds(0.0) else "s"
+    if not in_milliseconds(seconds):
+        return f"{seconds:.{3 if seconds < 1 else 2 if seconds < 10 else 1}f}", "s"
     milliseconds = seconds * 1000
     digits = 2 if milliseconds < 0.1 else 1 if milliseconds < 10 else 0
     return f"{milliseconds:,.{digits}f}", "ms"

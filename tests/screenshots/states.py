@@ -19,7 +19,9 @@ from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.export.exporter import PICTURE
 from poolviz.system.resources import resource
+from poolviz.ui.dialogs.help import HelpDialog
 from poolviz.ui.session.controller import Controller, State
+from poolviz.ui.settings import PER_MINUTE, RATES, SECONDS, TEXT_SIZE, TIMES
 from poolviz.ui.window import Window
 
 LOAD = {"clients": 24, "statement_time": 0.012, "hold_time": 0.008, "think_time": 0.02}
@@ -154,7 +156,7 @@ def errors(stand: Stand) -> Iterator[None]:
     """A run whose pool runs out, so that callers time out, and whose server was restarted."""
     limits = {"pool_size": 2, "max_overflow": 0, "pool_timeout": 0.2}
     run(stand, 3, limits=limits)
-    stand.controller.inject("kill_backend", 2)
+    stand.controller.inject("kill_backend", True)
     wait_for_time(stand, 8)
     yield
 
@@ -228,6 +230,8 @@ def session_list(stand: Stand) -> Iterator[None]:
 def comparison(stand: Stand) -> Iterator[None]:
     """Two sessions, compared."""
     stand.window.sessions.show_comparison(sessions(stand)[:2])
+    page = stand.window.sessions.comparison
+    stand.wait(lambda: page is not None and page.compared is not None, "a comparison")
     yield
 
 
@@ -280,6 +284,9 @@ def help_dialog(stand: Stand) -> Iterator[None]:
     """The help on a chart."""
     stand.window.show_help("connections")
     stand.wait(lambda: bool(dialogs(stand)), "the help")
+    [help_] = dialogs(stand)
+    assert isinstance(help_, HelpDialog)
+    stand.wait(lambda: help_.list.count() > 0, "topics")
     yield
 
 
@@ -353,3 +360,70 @@ def preferences(stand: Stand) -> Iterator[None]:
     trigger(stand, "Ctrl+,")
     stand.wait(lambda: bool(dialogs(stand)), "the preferences")
     yield
+
+
+@state
+def lesson_answered(stand: Stand) -> Iterator[None]:
+    """What happened in a lesson, and why, with the button that mends it."""
+    stand.controller.connect_to(None)
+    stand.window.file_opener.open(resource("presets/undersized.toml"))
+    bar = stand.window.learning.lesson_bar
+    stand.wait(bar.isVisible, "a lesson")
+    stand.wait(lambda: stand.controller.state is State.READY, "a server")
+    bar.choices[0].click()
+    stand.wait(bar.explain_button.isVisible, "the run")
+    wait_for_time(stand, 4)
+    bar.explain_button.click()
+    stand.wait(bar.mend_button.isVisible, "the answer")
+    yield
+
+
+@state
+def chart_menu(stand: Stand) -> Iterator[None]:
+    with popped(stand, stand.window.menu.charts, 300):
+        yield
+
+
+@state
+def charts_for_export(stand: Stand) -> Iterator[None]:
+    """The choice of charts for pictures and reports."""
+    with popped(stand, stand.window.export.choice, 600):
+        yield
+
+
+@state
+def preset_menu(stand: Stand) -> Iterator[None]:
+    with popped(stand, stand.window.presets, 400):
+        yield
+
+
+@state
+def own_pool(stand: Stand) -> Iterator[None]:
+    """The dialog in which the user's own pool is named."""
+    stand.window.toolbar.pool_button.menu().actions()[-1].trigger()
+    stand.wait(lambda: bool(dialogs(stand)), "the dialog")
+    yield
+    for each in dialogs(stand):
+        each.reject()
+
+
+@state
+def minutes_and_seconds(stand: Stand) -> Iterator[None]:
+    """Times in seconds and rates a minute."""
+    preferences = stand.window.theme_manager.preferences
+    preferences.put(TIMES, SECONDS)
+    preferences.put(RATES, PER_MINUTE)
+    run(stand, 6)
+    stand.window.charts.choice.choose(("connections", "wait", "throughput", "opened"))
+    yield
+    preferences.reset()
+
+
+@state
+def large_texts(stand: Stand) -> Iterator[None]:
+    """Texts half as large again."""
+    preferences = stand.window.theme_manager.preferences
+    run(stand, 4)
+    preferences.put(TEXT_SIZE, 150)
+    yield
+    preferences.reset()

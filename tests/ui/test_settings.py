@@ -26,11 +26,15 @@ from poolviz.ui.settings import (
     FRAME_RATE,
     HIGH_CONTRAST,
     PALETTE,
+    PER_MINUTE,
     PREFERENCES,
+    RATES,
     REDUCED_MOTION,
+    SECONDS,
     START_NAME,
     TEXT_SIZE,
     THEME,
+    TIMES,
     Settings,
 )
 from poolviz.ui.style.colours import LIGHT_CONTRAST
@@ -214,3 +218,21 @@ def test_a_frame_rate_is_never_above_what_is_preferred() -> None:
         assert rate.frames_per_second <= most
     assert FRAME_RATE.takes(30)
     assert PALETTE.takes(HIGH_CONTRAST)
+
+
+@pytest.mark.usefixtures("usual_look")
+def test_units_and_size_of_texts_hold_in_the_charts_at_once(window: Window, qtbot: QtBot) -> None:
+    until(qtbot, window.charts.canvas.isVisible)
+    preferences, charts = window.theme_manager.preferences, window.charts.canvas.chart_scene.by_name
+    wait, throughput = charts["wait"], charts["throughput"]
+    usual = wait.plot.left(), wait.plot.top(), window.charts.overview.trough.left()
+    preferences.put(TIMES, SECONDS)
+    preferences.put(RATES, PER_MINUTE)
+    assert (wait.subtitle, throughput.subtitle) == ("s, log", "operations/min; errors as bars")
+    preferences.put(TEXT_SIZE, 150)
+    larger = wait.plot.left(), wait.plot.top(), window.charts.overview.trough.left()
+    assert larger == tuple(1.5 * each for each in usual)
+    assert wait.least_height == 1.5 * wait.least
+    preferences.reset()
+    assert (wait.subtitle, throughput.subtitle) == ("ms, log", "operations/s; errors as bars")
+    assert usual == (wait.plot.left(), wait.plot.top(), window.charts.overview.trough.left())

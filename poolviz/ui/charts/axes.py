@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolviz.language import number, tr
+from poolviz.ui.style.units import decade
 
 Floats = NDArray[np.float64]
 MINUS = "\N{MINUS SIGN}"
@@ -87,11 +88,7 @@ def ticks_up(top: float, most: int, whole: bool = False) -> list[Tick]:
 def decades(low: float, high: float) -> list[Tick]:
     """Return a tick at each power of ten between `low` and `high`, exponents of milliseconds."""
     first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
-    return [Tick(power, _decade(power)) for power in range(first, last + 1)]
-
-
-def _decade(power: int) -> str:
-    return f"{10 ** (power - 3)} s" if power >= 3 else plain(10.0**power)
+    return [Tick(power, decade(power)) for power in range(first, last + 1)]
 
 
 def with_room(ticks: Sequence[Tick], place_of: Callable[[float], float], gap: float) -> list[Tick]:
@@ -155,16 +152,6 @@ def plain(value: float) -> str:
         if abs(value) >= size:
             return f"{number(value / (1e6 if unit == 'M' else 1e3), '.4g')}{unit}"
     return number(value, ".10g" if value == int(value) else ".4g")
-
-
-def milliseconds(seconds: float) -> str:
-    """Return a wait as text: `0.15 ms`, `38 ms`, `1.20 s`."""
-    size = seconds * 1e3
-    if size >= 1000:
-        return f"{number(seconds, '.2f')} s"
-    if size >= 100:
-        return f"{number(size, '.0f')} ms"
-    return f"{number(size, '.1f' if size >= 1 else '.2g')} ms"
 
 
 class CalmRange:

@@ -35,7 +35,7 @@ from poolviz.ui.charts.axes import (
 )
 from poolviz.ui.charts.curve import Bars, Curve
 from poolviz.ui.charts.plot_area import PlotArea
-from poolviz.ui.style.theme import Theme, ui_font
+from poolviz.ui.style.theme import Theme, text_room, ui_font
 from poolviz.ui.unexpected import contained
 
 TITLE_AT = QPointF(12, 19)  # the baseline of the title, from the panel's corner
@@ -122,12 +122,7 @@ class Chart(QGraphicsObject):
         self._curves: list[Curve | Bars] = []
         self._ground: QPixmap | None = None  # what rarely changes
         self._ground_key: object = None  # what it was painted from
-        self._title_font = ui_font(12, QFont.Weight.DemiBold)
-        self._subtitle_font = ui_font(12)
-        self._tick_font = ui_font(11)
-        self._name_font = ui_font(11, QFont.Weight.DemiBold)
-        self._hidden_font = ui_font(11)
-        self._hidden_font.setStrikeOut(True)
+        self._set_fonts()
         self.build()
         self.set_theme(theme)
 
@@ -155,17 +150,40 @@ class Chart(QGraphicsObject):
 
     # Common to all charts
 
+    def _set_fonts(self) -> None:
+        """Take fonts in the size that texts have now, and leave them room."""
+        self.text_room = text_room()
+        self._title_font = ui_font(12, QFont.Weight.DemiBold)
+        self._subtitle_font = ui_font(12)
+        self._tick_font = ui_font(11)
+        self._name_font = ui_font(11, QFont.Weight.DemiBold)
+        self._hidden_font = ui_font(11)
+        self._hidden_font.setStrikeOut(True)
+
+    @property
+    def least_height(self) -> float:
+        """The pixels of height that it needs."""
+        return self.least * self.text_room
+
+    @property
+    def _title_at(self) -> QPointF:
+        return QPointF(TITLE_AT.x(), round(TITLE_AT.y() * self.text_room))
+
     @property
     def plot(self) -> QRectF:
         """The area of the curves, in pixels from the panel's corner."""
-        return self.size.adjusted(LEFT, TOP, -RIGHT, -self._bottom)
+        room = self.text_room
+        return self.size.adjusted(
+            *(round(LEFT * room), round(TOP * room)),
+            *(-round(RIGHT * room), -round(self._bottom * room)),
+        )
 
     @property
     def title_width(self) -> float:
         """The right end of title and subtitle, in pixels from the panel's left side."""
         title = QFontMetricsF(self._title_font).horizontalAdvance(tr(self.title))
         subtitle = QFontMetricsF(self._subtitle_font).horizontalAdvance(tr(self.subtitle))
-        return TITLE_AT.x() + title + 6 + subtitle
+        return TITLE_AT.x() + title + 6 * self.text_room + subtitle
 
     def set_time_axis(self, on: bool) -> None:
         """Show the numbers of the time axis below the curves, or leave their room to the curves."""
@@ -173,14 +191,14 @@ class Chart(QGraphicsObject):
 
     def in_title(self, at: QPointF) -> bool:
         """Whether a position in the panel belongs to its title."""
-        return self.size.contains(at) and at.y() < TOP
+        return self.size.contains(at) and at.y() < TOP * self.text_room
 
     def name_at(self, at: QPointF) -> str | None:
         """Return the curve whose name is at a position in the panel."""
         if not self.plot.right() < at.x() <= self.size.right():
             return None
         for name, y in zip(self.names, self.name_heights(), strict=True):
-            if abs(at.y() - y) <= _NAME_GAP / 2:
+            if abs(at.y() - y) <= _NAME_GAP * self.text_room / 2:
                 return name.curve
         return None
 
@@ -199,6 +217,7 @@ class Chart(QGraphicsObject):
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
         self.theme = theme
+        self._set_fonts()
         self.colour()
         self.update()
 
@@ -229,7 +248,9 @@ class Chart(QGraphicsObject):
 
     def _show_frame(self, frame: Frame) -> None:
         self._span = frame.span
-        self._time_ticks = time_ticks(frame, most=max(int(self.plot.width() / 95), 2))
+        self._time_ticks = time_ticks(
+            frame, most=max(int(self.plot.width() / (95 * self.text_room)), 2)
+        )
 
     def x_of(self, relative: float) -> float:
         """Return the x position in the panel of a time relative to the frame's end."""
@@ -274,7 +295,15 @@ class Chart(QGraphicsObject):
     def _ground_for(self, ratio: float) -> QPixmap:
         """Return panel, title and grid, which are painted again only if they look different."""
         scale, ticks = self.scale_y, tuple(self._time_ticks)
-        face = (self.size.size(), ratio, self.theme.name, self.title, self.subtitle)
+        theme = self.theme
+        face = (
+            self.size.size(),
+            ratio,
+            theme,
+            self._tick_font.pixelSize(),
+            self.title,
+            self.subtitle,
+        )
         axes = (scale.low, scale.high, tuple(scale.ticks), ticks, self._span, self._bottom)
         if self._ground is None or self._ground_key != (face, axes):
             pixels = self.size.size() * ratio
@@ -297,15 +326,16 @@ class Chart(QGraphicsObject):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setPen(QColor(theme.text))
         painter.setFont(self._title_font)
-        painter.drawText(TITLE_AT, tr(self.title))
+        painter.drawText(self._title_at, tr(self.title))
         width = QFontMetricsF(self._title_font).horizontalAdvance(tr(self.title))
         painter.setPen(QColor(theme.muted))
         painter.setFont(self._subtitle_font)
-        painter.drawText(TITLE_AT + QPointF(width + 6, 0), tr(self.subtitle))
+        beside = QPointF(width + 6 * self.text_room, 0)
+        painter.drawText(self._title_at + beside, tr(self.subtitle))
 
     def _paint_grid(self, painter: QPainter) -> None:
-        plot = self.plot
-        ticks = with_room(self.scale_y.ticks, self.y_of, _TICK_ROOM)
+        plot, room = self.plot, self.text_room
+        ticks = with_room(self.scale_y.ticks, self.y_of, _TICK_ROOM * room)
         heights = [(snapped(self.y_of(tick.at)), tick.text) for tick in ticks]
         places = [(snapped(self.x_of(tick.at)), tick.text) for tick in self._time_ticks]
         painter.setPen(QPen(QColor(self.theme.grid), 1))
@@ -314,20 +344,21 @@ class Chart(QGraphicsObject):
         painter.setPen(QColor(self.theme.muted))
         painter.setFont(self._tick_font)
         for y, text in heights:
-            place = QRectF(0, y - 8, LEFT - 7, 16)
+            place = QRectF(0, y - 8 * room, plot.left() - 7, 16 * room)
             painter.drawText(place, _MIDDLE | Qt.AlignmentFlag.AlignRight, text)
         if self._with_time_axis:
             for x, text in places:
-                place = QRectF(x - 45, plot.bottom() + 4, 90, 16)
+                place = QRectF(x - 45 * room, plot.bottom() + 4, 90 * room, 16 * room)
                 painter.drawText(place, _MIDDLE | Qt.AlignmentFlag.AlignHCenter, text)
 
     def _paint_names(self, painter: QPainter) -> None:
+        room, right = self.text_room, self.plot.right()
         for name, y in zip(self.names, self.name_heights(), strict=True):
             shown = self.shown(name.curve)
             painter.setFont(self._name_font if shown else self._hidden_font)
             painter.setPen(QColor(name.colour if shown else self.theme.muted))
             painter.drawText(
-                QRectF(self.plot.right() + 7, y - 8, RIGHT - 9, 16),
+                QRectF(right + 7, y - 8 * room, self.size.width() - right - 9, 16 * room),
                 _MIDDLE | Qt.AlignmentFlag.AlignLeft,
                 name.text,
             )
@@ -336,7 +367,10 @@ class Chart(QGraphicsObject):
         """Return the y positions of the names' centres, so that none overlaps another."""
         wanted = [self.y_of(name.y) for name in self.names]
         return [
-            round(y) for y in spread(wanted, _NAME_GAP, self.plot.top(), self.plot.bottom() - 2)
+            round(y)
+            for y in spread(
+                wanted, _NAME_GAP * self.text_room, self.plot.top(), self.plot.bottom() - 2
+            )
         ]
 
     # For subclasses, to create their curves

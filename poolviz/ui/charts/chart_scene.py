@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,10 +18,10 @@ from poolviz.ui.charts.axes import MINUS, Frame, ago, clock
 from poolviz.ui.charts.by_name import CHARTS
 from poolviz.ui.charts.chart import Chart, Figure
 from poolviz.ui.charts.crosshair import Crosshair
-from poolviz.ui.charts.marks import MarksLayer, Room
+from poolviz.ui.charts.marks import LABEL_HEIGHT, MarksLayer, Room
 from poolviz.ui.charts.reference_point import ReferencePoint
 from poolviz.ui.charts.spans import SpansLayer
-from poolviz.ui.style.theme import Theme, ui_font
+from poolviz.ui.style.theme import Theme, text_room, ui_font
 from poolviz.ui.unexpected import contained
 
 GAP = 6.0  # pixels between two panels
@@ -32,7 +31,7 @@ _CALM = 0.2  # seconds: their shortest bins, if at least _FEW are shown
 _FEW = 60
 _ENOUGH = 10  # operations in a bin, for percentiles that don't jump from one bin to the next
 _LEAST = 20  # bins
-_MOST_MERGED = 3  # times that these bins are made four times as wide where there are fewer
+_STEADY = 1.25  # by which factor that many bins change, rather than with each operation
 
 
 class ChartScene(QGraphicsObject):
@@ -59,7 +58,7 @@ class ChartScene(QGraphicsObject):
         self.frame = Frame(-60.0, 0.0, live=True)
         self._ratio, self._complete = 1.0, complete
         self._recorder: Recorder | None = None
-        self._merged = 0  # see _with_enough
+        self._enough = float(_LEAST)  # bins with enough operations each
         self._views: tuple[View, View] | None = None
         self._ghosts: tuple[View, View] | None = None  # of the session behind it
         self._marks: tuple[Mark, ...] = ()
@@ -91,7 +90,7 @@ class ChartScene(QGraphicsObject):
     @property
     def least_height(self) -> float:
         """The pixels that the charts need at least."""
-        return sum(chart.least for chart in self.charts) + GAP * (len(self.charts) - 1)
+        return sum(chart.least_height for chart in self.charts) + GAP * (len(self.charts) - 1)
 
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
@@ -101,6 +100,9 @@ class ChartScene(QGraphicsObject):
         for layer in (self.spans, self.marks, self.reference, self.crosshair, self._empty):
             layer.theme = theme
             layer.update()
+        for texts in (self.marks, self.crosshair, self._empty):
+            texts.set_fonts()
+        self.place(self.size.width(), self.size.height())  # texts may have another size
 
     def set_pixel_ratio(self, ratio: float) -> None:
         """Set the device pixels per pixel."""
@@ -126,17 +128,17 @@ class ChartScene(QGraphicsObject):
         """Share the height as the charts want it, but none less than it needs, unless there is less
         than all need."""
         charts, room = self.charts, height - GAP * (len(self.charts) - 1)
-        low = {chart for chart in charts if chart.least > room * chart.share / self.share}
+        low = {chart for chart in charts if chart.least_height > room * chart.share / self.share}
         if len(low) == len(charts):
             low = set()
         while True:
-            rest = room - sum(chart.least for chart in low)
+            rest = room - sum(chart.least_height for chart in low)
             whole = sum(chart.share for chart in charts if chart not in low)
-            more = {c for c in charts if c not in low and c.least > rest * c.share / whole}
+            more = {c for c in charts if c not in low and c.least_height > rest * c.share / whole}
             if not more or len(low | more) == len(charts):
                 break
             low |= more
-        tall = [round(c.least if c in low else rest * c.share / whole) for c in charts]
+        tall = [round(c.least_height if c in low else rest * c.share / whole) for c in charts]
         return [*tall[:-1], room - sum(tall[:-1])]
 
     def _timed(self) -> list[Chart]:
@@ -191,14 +193,14 @@ class ChartScene(QGraphicsObject):
 
     def _with_enough(self, bins: int, view: View) -> int:
         """Return how many bins percentiles and rates of `view` are drawn in, `bins` at most: fewer
-        where few operations are done, and not at once more again."""
+        where few operations are done."""
         operations = float(np.nansum(view.lines["throughput"]) * view.bin)
         if operations < _ENOUGH:
             return bins
-        wanted = math.log(_ENOUGH * bins / operations, 4)
-        more, less = math.ceil(wanted), math.ceil(wanted + 0.5)  # twice as many allow narrower ones
-        self._merged = min(max(more, min(self._merged, less), 0), _MOST_MERGED)
-        return max(bins >> (2 * self._merged), _LEAST)
+        wanted = max(operations / _ENOUGH, _LEAST)
+        if not 1 / _STEADY < wanted / self._enough < _STEADY:
+            self._enough = wanted
+        return min(bins, int(self._enough))
 
     def show_nothing(self, frame: Frame) -> None:
         """Draw empty charts and a hint."""
@@ -258,6 +260,7 @@ class ChartScene(QGraphicsObject):
             plot_right=plots[0].right(),
             right=chart.size.right() - 8,
             top=chart.pos().y() + 7,
+            tall=round(LABEL_HEIGHT * chart.text_room),
         )
         self.marks.show_marks(shown, plots, room)
 
@@ -342,7 +345,11 @@ class _Empty(QGraphicsObject):
         super().__init__()
         self.theme = theme
         self._rect = QRectF()
+        self.set_fonts()
+
+    def set_fonts(self) -> None:
         self._strong, self._font = ui_font(14, QFont.Weight.Medium), ui_font(12)
+        self._line = 22 * text_room()
 
     def place(self, rect: QRectF) -> None:
         self.prepareGeometryChange()
@@ -356,18 +363,20 @@ class _Empty(QGraphicsObject):
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
         middle = self._rect.center().y()
-        line = QRectF(self._rect.left(), middle - 22, self._rect.width(), 22)
+        tall = self._line
+        line = QRectF(self._rect.left(), middle - tall, self._rect.width(), tall)
         words = tr("Start a run to see its curves here.")
         wide = QFontMetricsF(self._font).horizontalAdvance(words) + 40
         painter.fillRect(
-            QRectF(line.center().x() - wide / 2, line.top() - 6, wide, 56), QColor(self.theme.panel)
+            QRectF(line.center().x() - wide / 2, line.top() - 6, wide, 2 * tall + 12),
+            QColor(self.theme.panel),
         )
         painter.setPen(QColor(self.theme.muted))
         painter.setFont(self._strong)
         painter.drawText(line, Qt.AlignmentFlag.AlignCenter, tr("No data yet"))
         painter.setPen(QColor(self.theme.faint))
         painter.setFont(self._font)
-        painter.drawText(line.translated(0, 22), Qt.AlignmentFlag.AlignCenter, words)
+        painter.drawText(line.translated(0, tall), Qt.AlignmentFlag.AlignCenter, words)
 
 
 def _bin_at(view: View, time: float) -> int:

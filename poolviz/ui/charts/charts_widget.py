@@ -284,6 +284,7 @@ class ChartsWidget(QWidget):
         self._theme = theme
         if self._canvas is not None:
             self._canvas.set_theme(theme)
+            self._canvas.setMinimumHeight(round(self._canvas.chart_scene.least_height))
         self.overview.set_theme(theme)
         self.button.setIcon(icon("charts", theme.text))
         self._redraw()

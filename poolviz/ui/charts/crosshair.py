@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from poolviz.ui.charts.axes import snapped
 from poolviz.ui.charts.chart import Figure
-from poolviz.ui.style.theme import Theme, ui_font
+from poolviz.ui.style.theme import Theme, text_room, ui_font
 from poolviz.ui.unexpected import contained
 
 _PAD_X, _PAD_Y = 12.0, 9.0
@@ -34,10 +34,15 @@ class Crosshair(QGraphicsItem):
         self.differences: Mapping[str, str] = {}
         self._apart = 0.0  # the width of the column of differences
         self._lines: list[QLineF] = []
+        self.set_fonts()
+        self.setVisible(False)
+
+    def set_fonts(self) -> None:
+        """Take fonts in the size that texts have now."""
         self._font = ui_font(11)
         self._strong = ui_font(11, QFont.Weight.DemiBold)
         self._metrics = QFontMetricsF(self._strong)
-        self.setVisible(False)
+        self._line = round(_LINE * text_room())
 
     def show_figures(
         self,
@@ -75,7 +80,7 @@ class Crosshair(QGraphicsItem):
         values = max((advance(figure.value) for figure in figures), default=0.0)
         self._apart = max(map(advance, self.differences.values()), default=-_COLUMN) + _COLUMN
         heading = advance(self.heading[0]) + 14 + advance(self.heading[1])
-        rows = (len(figures) + 1) * _LINE + len(self.groups) * _GROUP_GAP
+        rows = (len(figures) + 1) * self._line + len(self.groups) * _GROUP_GAP
         width = max(_SWATCH + 7 + names + 20 + max(values, 40) + self._apart, heading, 150)
         return width + 2 * _PAD_X, rows + 2 * _PAD_Y
 
@@ -109,7 +114,7 @@ class Crosshair(QGraphicsItem):
         inner = self.card.adjusted(_PAD_X, _PAD_Y, -_PAD_X, -_PAD_Y)
         left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
         middle = Qt.AlignmentFlag.AlignVCenter
-        row = QRectF(inner.left(), inner.top(), inner.width(), _LINE)
+        row = QRectF(inner.left(), inner.top(), inner.width(), self._line)
         painter.setFont(self._strong)
         painter.setPen(QColor(theme.text))
         painter.drawText(row, left | middle, self.heading[0])
@@ -119,7 +124,7 @@ class Crosshair(QGraphicsItem):
         for group in self.groups:
             row.translate(0, _GROUP_GAP)
             for figure in group:
-                row.translate(0, _LINE)
+                row.translate(0, self._line)
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(QColor(figure.colour))
                 swatch = QRectF(row.left(), row.center().y() - _SWATCH / 2, _SWATCH, _SWATCH)

@@ -13,10 +13,11 @@ from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 from poolviz.language import number, tr, tr_noop
 from poolviz.sessions.details import BOUNDS, Cells, DetailView
 from poolviz.sessions.resolutions import View
-from poolviz.ui.charts.axes import CalmRange, Floats, Frame, decades, milliseconds, plain
+from poolviz.ui.charts.axes import CalmRange, Floats, Frame, decades, plain
 from poolviz.ui.charts.chart import Figure, Scale
 from poolviz.ui.charts.detailed import DetailedChart
 from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.units import time_axis_unit, time_with_unit
 from poolviz.ui.unexpected import contained
 
 _POWERS: Floats = np.log10(BOUNDS * 1e3)  # of milliseconds
@@ -96,6 +97,7 @@ class Heatmap(DetailedChart):
         return image.copy()  # which owns its pixels
 
     def _set_scale(self) -> None:
+        self.subtitle = time_axis_unit()
         low, high = self._range.low, self._range.high
         self.scale_y = Scale(low, high, decades(low, high))
 
@@ -143,7 +145,7 @@ class Heatmap(DetailedChart):
                 (tr("most took"), int(counts.argmax())),
                 (tr("longest"), int(np.flatnonzero(counts)[-1])),
             ):
-                low, high = (milliseconds(float(bound)) for bound in BOUNDS[cell : cell + 2])
+                low, high = (time_with_unit(float(bound)) for bound in BOUNDS[cell : cell + 2])
                 figures.append(Figure(name, tr("{low} to {high}", low=low, high=high), colour))
         return figures
 

@@ -21,9 +21,10 @@ from poolviz.sessions.holds import US
 from poolviz.sessions.lanes import Shares, shares_of
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
-from poolviz.ui.charts.axes import Floats, Frame, Tick, clock, milliseconds
+from poolviz.ui.charts.axes import Floats, Frame, Tick, clock
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.units import time_with_unit
 from poolviz.ui.unexpected import contained
 
 _NEAR = 15.0  # seconds of a frame, up to which pieces are drawn, beyond which shares
@@ -146,7 +147,7 @@ class Lanes(Chart):
             said.append(tr("below, one for each client that waits"))
         longest = next(iter(recorder.holders(self._frame.end, 1)), None)
         if longest is not None and longest.seconds >= 1:
-            lasting = milliseconds(longest.seconds)
+            lasting = time_with_unit(longest.seconds)
             said.append(tr(_LONGEST_HOLDER[longest.state], client=longest.client, time=lasting))
         self.subtitle = " · ".join(said)
         present = table.sum(axis=(0, 1)) > 0
@@ -205,7 +206,7 @@ class Lanes(Chart):
         ]
         if state in USED:
             since = int(pieces.since[place]) * US
-            held = milliseconds(max(seconds - since, 0.0))
+            held = time_with_unit(max(seconds - since, 0.0))
             lines += [
                 Figure(tr("client"), str(int(pieces.client[place])), colour),
                 Figure(tr("held since"), f"{clock(since, 0.1)} ({held})", colour),

@@ -17,7 +17,7 @@ from poolviz.ui.charts.axes import snapped
 from poolviz.ui.style.theme import Theme, ui_font
 from poolviz.ui.unexpected import contained
 
-_HEIGHT = 17.0
+LABEL_HEIGHT = 17.0
 _PAD = 6.0  # inside a label, left and right
 _GAP = 4.0  # between two labels, and from the line to its label
 _WIDEST = 190.0
@@ -40,13 +40,14 @@ class Label:
 @dataclass(frozen=True)
 class Room:
     """The area for labels: rows from `top` down. The first row is beside the title and may extend
-    over the curves' names; the others are over the plot."""
+    over the curves' names; the others are over the plot. Each is `tall` pixels high."""
 
     left: float
     title_right: float
     plot_right: float
     right: float
     top: float
+    tall: float = LABEL_HEIGHT
 
 
 def arrange(marks: Sequence[tuple[float, Mark]], room: Room, metrics: QFontMetricsF) -> list[Label]:
@@ -73,7 +74,9 @@ def _free_place(x: float, width: float, room: Room, taken: Sequence[Label]) -> Q
     """Return the first row in which a label at `x` overlaps no other."""
     for row in range(_ROWS):
         right = room.right if row == 0 else room.plot_right
-        rect = QRectF(min(x + _GAP, right - width), room.top + row * (_HEIGHT + 2), width, _HEIGHT)
+        rect = QRectF(
+            min(x + _GAP, right - width), room.top + row * (room.tall + 2), width, room.tall
+        )
         if rect.left() < (room.title_right if row == 0 else room.left):
             continue
         around = rect.adjusted(-_GAP, 0, _GAP, 0)
@@ -89,7 +92,7 @@ def _with_hidden(
     text = f"+{hidden}"
     width = metrics.horizontalAdvance(text) + 2 * _PAD
     for beside in reversed(labels):
-        rect = QRectF(beside.rect.right() + _GAP, beside.rect.top(), width, _HEIGHT)
+        rect = QRectF(beside.rect.right() + _GAP, beside.rect.top(), width, room.tall)
         around = rect.adjusted(-_GAP + 1, 0, _GAP, 0)
         free = not any(around.intersects(label.rect) for label in labels)
         right = room.right if rect.top() == room.top else room.plot_right
@@ -105,8 +108,7 @@ class MarksLayer(QGraphicsItem):
         super().__init__()
         self.theme = theme
         self.labels: list[Label] = []
-        self._font = ui_font(11)
-        self._metrics = QFontMetricsF(self._font)
+        self.set_fonts()
         self._size = QRectF()
         self._places: list[tuple[float, float]] = []  # x and time of each mark
         self._plots: list[QRectF] = []
@@ -114,6 +116,11 @@ class MarksLayer(QGraphicsItem):
             False: [],
             True: [],
         }  # by whether the mark is a fault
+
+    def set_fonts(self) -> None:
+        """Take fonts in the size that texts have now."""
+        self._font = ui_font(11)
+        self._metrics = QFontMetricsF(self._font)
 
     def place(self, size: QRectF) -> None:
         """Set the size of the charts."""

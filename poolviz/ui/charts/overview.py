@@ -10,7 +10,7 @@ from poolviz.language import tr
 from poolviz.model.sample import MarkKind
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import LEFT, RIGHT, Floats, Frame, highest, lasting, snapped
-from poolviz.ui.style.theme import Theme, ui_font
+from poolviz.ui.style.theme import Theme, text_room, ui_font
 from poolviz.ui.unexpected import contained
 
 _HEIGHT = 34
@@ -45,7 +45,8 @@ class Overview(QWidget):
     @property
     def trough(self) -> QRectF:
         """The area of the session."""
-        return QRectF(LEFT, 4, self.width() - LEFT - RIGHT, _TROUGH)
+        left, right = round(LEFT * text_room()), round(RIGHT * text_room())  # as the charts have
+        return QRectF(left, 4, self.width() - left - right, _TROUGH)
 
     @property
     def window_rect(self) -> QRectF:
@@ -58,6 +59,8 @@ class Overview(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
         self._theme = theme
+        self._font = ui_font(11)
+        self._shown_as = (0, 0.0, 0)  # its width may be another
         self.update()
 
     def show_session(self, recorder: Recorder | None, duration: float, frame: Frame) -> None:
@@ -137,7 +140,12 @@ class Overview(QWidget):
         painter.drawRoundedRect(self.window_rect.adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         painter.setPen(QColor(theme.muted))
         painter.setFont(self._font)
-        place = QRectF(self.trough.right() + 7, self.trough.top(), RIGHT - 9, _TROUGH)
+        place = QRectF(
+            self.trough.right() + 7,
+            self.trough.top(),
+            self.width() - self.trough.right() - 9,
+            _TROUGH,
+        )
         painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, lasting(self._duration))
 
     def _paint_curve(self, painter: QPainter) -> None:

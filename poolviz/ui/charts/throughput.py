@@ -9,8 +9,12 @@ from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 from poolviz.ui.charts.curve import Bars
+from poolviz.ui.style.units import per_second, rate_unit
+from poolviz.ui.style.units import rate as rate_in_unit
 
 _SERIES, _NAMES = ("throughput", "timeouts", "errors"), ("ops/s", "timeouts", "errors")
+_SECOND = tr_noop("operations/s; errors as bars")
+_MINUTE = tr_noop("operations/min; errors as bars")
 _LATEST = 1.0
 _LOWEST_TOP = 10.0
 _SHORTEST_BAR = 4.0  # pixels: one error among thousands of operations remains visible
@@ -22,7 +26,7 @@ class Throughput(Chart):
     """Completed operations, timeouts and errors per second, on one scale."""
 
     title = tr_noop("Throughput")
-    subtitle = tr_noop("operations/s; errors as bars")
+    subtitle = _SECOND
     topic = "throughput_chart"
     share = 0.24
 
@@ -51,7 +55,7 @@ class Throughput(Chart):
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
         """Draw the line, and timeouts stacked on errors."""
-        rate, timeouts, errors = (view.lines[n] for n in _SERIES)
+        rate, timeouts, errors = (view.lines[n] * rate_in_unit(1.0) for n in _SERIES)
         named = highest(timeouts) > 0, highest(errors) > 0
         rate, timeouts, errors = (
             line * self.shown(name)
@@ -73,7 +77,7 @@ class Throughput(Chart):
         high = np.where(timeouts > 0, low + _seen(timeouts, least), 0)
         _set_bars(self._timeouts, x, high, width)
         bins = max(round(_LATEST / view.bin), 1)
-        self.names = [Name(tr("ops/s"), self.theme.throughput, latest(rate, bins), _NAMES[0])]
+        self.names = [Name(rate_unit(), self.theme.throughput, latest(rate, bins), _NAMES[0])]
         if named[0]:
             self.names.append(
                 Name(tr("timeouts"), self.theme.wait, latest(wrong, bins), "timeouts")
@@ -84,18 +88,20 @@ class Throughput(Chart):
             )
 
     def _set_scale(self) -> None:
+        self.subtitle = _SECOND if per_second() else _MINUTE
         top = self._top.high
         most = max(int(self.plot.height() / _TICK_EVERY), _FEWEST_TICKS)
         self.scale_y = Scale(0.0, top * 1.05, ticks_up(top, most))
 
     def figures(self, view: View, index: int) -> list[Figure]:
         """Return the rates of one bin."""
-        theme = self.theme
+        theme, a_second = self.theme, per_second()
         rate = view.lines["throughput"][index]
-        found = [_figure(tr("operations/s"), rate, theme.throughput)]
+        operations = tr("operations/s") if a_second else tr("operations/min")
+        found = [_figure(operations, rate, theme.throughput)]
         for name, title, colour in (
-            ("timeouts", tr("timeouts/s"), theme.wait),
-            ("errors", tr("errors/s"), theme.bad),
+            ("timeouts", tr("timeouts/s") if a_second else tr("timeouts/min"), theme.wait),
+            ("errors", tr("errors/s") if a_second else tr("errors/min"), theme.bad),
         ):
             if highest(view.lines[name]) > 0:
                 found.append(_figure(title, view.lines[name][index], colour))
@@ -103,7 +109,8 @@ class Throughput(Chart):
 
 
 def _figure(name: str, rate: float, colour: str) -> Figure:
-    return Figure(name, _whole(rate), colour, float(rate), _whole)
+    shown = rate_in_unit(float(rate))
+    return Figure(name, _whole(shown), colour, shown, _whole)
 
 
 def _whole(rate: float) -> str:
@@ -117,7 +124,8 @@ def _seen(height: Floats, least: float) -> Floats:
 
 
 def _rate(view: View) -> Floats:
-    return view.lines["throughput"]
+    line: Floats = view.lines["throughput"] * rate_in_unit(1.0)
+    return line
 
 
 def _set_bars(bars: Bars, x: Floats, height: Floats, width: Floats) -> None:

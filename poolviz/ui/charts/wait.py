@@ -18,9 +18,9 @@ from poolviz.ui.charts.axes import (
     highest,
     latest,
     lowest,
-    milliseconds,
 )
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
+from poolviz.ui.style.units import time_axis_unit, time_with_unit
 
 _SHARES = ("p50", "p95", "p99")
 _GHOSTS = ("p95",)  # of a session behind: more would be a tangle
@@ -94,6 +94,7 @@ class Wait(Chart):
         self._range.fit(low, high, frame.end, calm=calm)
 
     def _set_scale(self) -> None:
+        self.subtitle = time_axis_unit()
         low, high = self._range.low, self._range.high
         self.scale_y = Scale(low, high + _HEADROOM, decades(low, high))
 
@@ -102,9 +103,11 @@ class Wait(Chart):
         found = []
         for share in reversed(_SHARES):
             wait = float(view.lines[f"wait_{share}"][index])
-            shown = "–" if math.isnan(wait) else milliseconds(wait)
+            shown = "–" if math.isnan(wait) else time_with_unit(wait)
             colour = getattr(self.theme, share)
-            found.append(Figure(tr("wait {share}", share=share), shown, colour, wait, milliseconds))
+            found.append(
+                Figure(tr("wait {share}", share=share), shown, colour, wait, time_with_unit)
+            )
         return found
 
 

@@ -146,8 +146,9 @@ class ComparisonPage(LeavablePage):
         self.part.setAccessibleName(tr("The part that is compared"))
         self.export.setMenu(self.formats)
         self.title.setTextFormat(Qt.TextFormat.RichText)
+        self.title.setWordWrap(True)
         bar.addWidget(self.back)
-        bar.addWidget(self.title, 1)
+        bar.addStretch(1)
         for widget in (self.align, self.charts_button, self.figures_button, self.export):
             bar.addWidget(widget)
         self.sentences.setWordWrap(True)
@@ -171,6 +172,7 @@ class ComparisonPage(LeavablePage):
         page = QVBoxLayout(self)
         page.setContentsMargins(12, 10, 12, 10)
         page.addLayout(bar)
+        page.addWidget(self.title)
         page.addWidget(self.sentences)
         page.addLayout(self._shown, 1)
 

@@ -25,20 +25,27 @@ from poolviz.language import LANGUAGES, tr, tr_noop
 from poolviz.model.parameters import Choice, Count, Parameter, Switch
 from poolviz.ui.settings import (
     AT_START,
+    AUTOMATIC,
     FRAME_RATE,
     HIGH_CONTRAST,
     LANGUAGE,
     LAST,
+    MILLISECONDS,
     NAMED,
     NOTHING,
     OKABE_ITO,
     PALETTE,
+    PER_MINUTE,
+    PER_SECOND,
     PREFERENCES,
+    RATES,
     REDUCED_MOTION,
+    SECONDS,
     START_NAME,
     SYSTEM,
     TEXT_SIZE,
     THEME,
+    TIMES,
     WELCOME,
     Settings,
 )
@@ -48,6 +55,8 @@ _NAMES = {
     LANGUAGE.key: tr_noop("Language"),
     PALETTE.key: tr_noop("Palette"),
     TEXT_SIZE.key: tr_noop("Text size"),
+    TIMES.key: tr_noop("Times"),
+    RATES.key: tr_noop("Rates"),
     FRAME_RATE.key: tr_noop("Frames a second, at most"),
     REDUCED_MOTION.key: tr_noop("Reduced motion"),
     AT_START.key: tr_noop("At start"),
@@ -59,6 +68,11 @@ _WORDS = {
     "dark": tr_noop("Dark"),
     OKABE_ITO: "Okabe–Ito",
     HIGH_CONTRAST: tr_noop("High contrast"),
+    AUTOMATIC: tr_noop("Automatic"),
+    MILLISECONDS: tr_noop("Milliseconds"),
+    SECONDS: tr_noop("Seconds"),
+    PER_SECOND: tr_noop("Per second"),
+    PER_MINUTE: tr_noop("Per minute"),
     WELCOME: tr_noop("Run the usual load"),
     NOTHING: tr_noop("Run nothing"),
     LAST: tr_noop("Prepare the last run again"),
@@ -66,7 +80,6 @@ _WORDS = {
     **LANGUAGES,
 }
 _SUFFIXES = {TEXT_SIZE.key: " %"}
-_LATER = (TEXT_SIZE.key,)
 
 
 class PreferencesDialog(QDialog):
@@ -169,17 +182,14 @@ class PreferencesDialog(QDialog):
         label.setBuddy(editor)
         form.addRow(label, editor if wide else _left(editor))
 
-    def _show(self, key: str) -> None:
+    def _show(self, _key: str) -> None:
         """Show what holds now."""
         for show in self._shows.values():
             show()
         named = self._preferences.value(AT_START) == NAMED
         for widget in (self.editors[START_NAME.key], self._browse):
             widget.setEnabled(named)
-        if key in _LATER:
-            self.note.setText(tr("Charts follow when poolviz starts again."))
-        elif not self.note.text():
-            self.note.setText(self._preferences.problem)
+        self.note.setText(self._preferences.problem)
 
     def _ask_for_file(self) -> None:
         dialog = QFileDialog(self, tr("Open at start"))

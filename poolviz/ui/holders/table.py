@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 from poolviz.language import tr, tr_noop
 from poolviz.model.lanes import State
 from poolviz.sessions.holds import Hold
-from poolviz.ui.charts.axes import clock, milliseconds
+from poolviz.ui.charts.axes import clock
+from poolviz.ui.style.units import time_with_unit
 from poolviz.ui.unexpected import contained
 
 _ROW = 22  # pixels
@@ -115,7 +116,7 @@ class HoldersModel(QAbstractTableModel):
             case Column.CONNECTION:
                 return str(hold.connection) if hold.connection >= 0 else "?"
             case Column.TIME:
-                return milliseconds(hold.seconds)
+                return time_with_unit(hold.seconds)
             case Column.SINCE:
                 return clock(hold.since, 0.1)
             case Column.DOING:
@@ -128,7 +129,7 @@ class HoldersModel(QAbstractTableModel):
             "client {client}: {connection} for {time}, since {since}: {doing}",
             client=hold.client,
             connection=connection or tr("a connection"),
-            time=milliseconds(hold.seconds),
+            time=time_with_unit(hold.seconds),
             since=clock(hold.since, 0.1),
             doing=self._doing(hold),
         )

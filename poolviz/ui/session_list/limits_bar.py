@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.sessions.limits import SessionLimits, parse_age, parse_size, shown_age
-from poolviz.ui.elided_label import ElidedLabel
 
 _AGES = ("7d", "30d", "90d", "365d", "none")
 _SIZES = ("500MB", "2GB", "10GB", "50GB", "none")
@@ -27,8 +26,7 @@ class LimitsBar(QWidget):
         super().__init__(parent)
         self._limits = SessionLimits()
         self.age, self.total = QComboBox(), QComboBox()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        row = QHBoxLayout()
         row.setSpacing(7)
         for words, box, name in (
             (tr("Keep sessions of the last"), self.age, tr("Age of sessions")),
@@ -43,9 +41,15 @@ class LimitsBar(QWidget):
             label.setBuddy(box)
             row.addWidget(label)
             row.addWidget(box)
-        rest = ElidedLabel(tr("; those with a name or marked Keep always"))
+        row.addStretch(1)
+        rest = QLabel(tr("Those with a name, and those marked Keep, are kept always."))
         rest.setProperty("role", "note")
-        row.addWidget(rest, 1)
+        rest.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(3)
+        column.addLayout(row)
+        column.addWidget(rest)
         self.age.addItems([_shown_age(parse_age(text)) for text in _AGES])
         self.total.addItems([_shown_size(parse_size(text)) for text in _SIZES])
         for box in (self.age, self.total):

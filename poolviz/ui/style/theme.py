@@ -24,6 +24,7 @@ __all__ = [
     "scale_texts",
     "stylesheet",
     "system_theme",
+    "text_room",
     "ui_font",
 ]
 
@@ -68,6 +69,11 @@ def ui_font(px: float, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
 def scale_texts(factor: float) -> None:
     """Have fonts and style sheets that are made from now on be so many times as large."""
     _scale[0] = factor
+
+
+def text_room() -> float:
+    """Return how many times the usual room texts need now; smaller ones leave it as it is."""
+    return 1.0 if _plain else max(_scale[0], 1.0)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, QSettings, Signal
 from PySide6.QtWidgets import QApplication
 
-from poolviz.ui.settings import HIGH_CONTRAST, PALETTE, TEXT_SIZE, THEME, Settings
+from poolviz.ui.settings import HIGH_CONTRAST, PALETTE, RATES, TEXT_SIZE, THEME, TIMES, Settings
 from poolviz.ui.style.colours import DARK_CONTRAST, LIGHT_CONTRAST
 from poolviz.ui.style.theme import (
     DARK,
@@ -17,6 +17,7 @@ from poolviz.ui.style.theme import (
     system_theme,
     ui_font,
 )
+from poolviz.ui.style.units import use_units
 
 CHOICES = THEME.choices
 _BASE = 13  # pixels of ordinary text
@@ -51,7 +52,7 @@ class ThemeManager(QObject):
         self.preferences.put(THEME, choice)
 
     def _take(self, key: str) -> None:
-        if key == TEXT_SIZE.key:
+        if key in (TEXT_SIZE.key, TIMES.key, RATES.key):
             self._apply()
             self.changed.emit(self.theme)
         else:
@@ -69,6 +70,7 @@ class ThemeManager(QObject):
         return _CONTRAST[theme.name] if contrast else theme
 
     def _apply(self) -> None:
+        use_units(str(self.preferences.value(TIMES)), str(self.preferences.value(RATES)))
         scale_texts(self.preferences.number(TEXT_SIZE) / 100)
         self._application.setFont(ui_font(_BASE))
         self._application.setPalette(palette(self.theme))

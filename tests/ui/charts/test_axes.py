@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,6 @@ from poolviz.ui.charts.axes import (
     clock,
     decades,
     lasting,
-    milliseconds,
     nice_step,
     nice_top,
     plain,
@@ -28,6 +28,8 @@ from poolviz.ui.charts.axes import (
     time_ticks,
     with_room,
 )
+from poolviz.ui.settings import AUTOMATIC, MILLISECONDS, PER_MINUTE, PER_SECOND, SECONDS
+from poolviz.ui.style.units import rate, rate_unit, time_axis_unit, time_with_unit, use_units
 
 heights = st.lists(st.floats(-500, 500), min_size=1, max_size=12)
 positive = st.floats(1e-6, 1e7)
@@ -177,9 +179,9 @@ def test_the_past_is_told_by_the_clock() -> None:
         (clock(59.97, 0.1), "1:00.0"),
         (lasting(192.4), "3 min 12 s"),
         (lasting(3 * 3600 + 240), "3 h 4 min"),
-        (milliseconds(0.00015), "0.15 ms"),
-        (milliseconds(0.0384), "38.4 ms"),
-        (milliseconds(1.2), "1.20 s"),
+        (time_with_unit(0.00015), "0.15 ms"),
+        (time_with_unit(0.0384), "38.4 ms"),
+        (time_with_unit(1.2), "1.20 s"),
         (plain(0.5), "0.5"),
         (plain(25_000), "25k"),
         (plain(1000), "1000"),
@@ -187,6 +189,26 @@ def test_the_past_is_told_by_the_clock() -> None:
 )
 def test_figures_are_written_as_people_write_them(shown: str, expected: str) -> None:
     assert shown == expected
+
+
+@pytest.fixture
+def usual_units() -> Iterator[None]:
+    yield
+    use_units(AUTOMATIC, PER_SECOND)
+
+
+@pytest.mark.usefixtures("usual_units")
+def test_times_and_rates_are_shown_in_the_units_that_are_chosen() -> None:
+    use_units(SECONDS, PER_MINUTE)
+    assert [time_with_unit(wait) for wait in (0.00015, 0.0384, 1.2)] == [
+        *("0.00015 s", "0.0384 s", "1.20 s")
+    ]
+    assert [tick.text for tick in decades(-1, 4)] == ["0.0001", "0.001", "0.01", "0.1", "1", "10"]
+    assert (time_axis_unit(), rate(7), rate_unit()) == ("s, log", 420, "ops/min")
+    use_units(MILLISECONDS, PER_SECOND)
+    assert [time_with_unit(wait) for wait in (0.0384, 1.2)] == ["38.4 ms", "1,200 ms"]
+    assert [tick.text for tick in decades(2, 4)] == ["100", "1,000", "10,000"]
+    assert (time_axis_unit(), rate(7), rate_unit()) == ("ms, log", 7, "ops/s")
 
 
 def test_decades_of_milliseconds_become_seconds() -> None:

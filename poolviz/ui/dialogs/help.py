@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QEvent, QObject, Qt, QUrl
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, QUrl
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QDialog,
@@ -206,6 +206,19 @@ class HelpDialog(QDialog):
         self._shown = name
         self.back_button.setEnabled(bool(self._before))
         self.text.setHtml(as_html(self._known[name], self._known))
+
+    @contained()
+    def changeEvent(self, event: QEvent) -> None:
+        """Write the topic again in another theme: links keep the colour that they were made in."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            QTimer.singleShot(0, self, self._write_again)
+
+    def _write_again(self) -> None:
+        if self._shown:
+            place = self.text.verticalScrollBar().value()
+            self.text.setHtml(as_html(self._known[self._shown], self._known))
+            self.text.verticalScrollBar().setValue(place)
 
     def _follow(self, link: QUrl) -> None:
         if link.scheme() == SCHEME:

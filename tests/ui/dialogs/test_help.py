@@ -133,6 +133,21 @@ def test_the_menu_of_a_figure_and_of_a_chart_opens_its_topic(qtbot: QtBot, windo
         until(qtbot, lambda dialog=dialog, title=title: heading(dialog) == title)  # type: ignore[misc]
 
 
+def test_links_have_the_colour_of_the_theme_that_is_chosen_meanwhile(
+    qtbot: QtBot, window: Window
+) -> None:
+    window.show_help("connections")
+    dialog = help_of(qtbot, window)
+    until(qtbot, lambda: "href" in dialog.text.toHtml())
+    try:
+        for choice in ("dark", "light"):
+            window.theme_manager.choose(choice)
+            accent = window.theme_manager.theme.accent.lower()
+            until(qtbot, lambda accent=accent: f"color:{accent}" in dialog.text.toHtml())  # type: ignore[misc]
+    finally:
+        window.theme_manager.preferences.reset()
+
+
 def context_menu(widget: QWidget, at: QPoint) -> None:
     """Ask for the menu of a place as the right button does."""
     reason = QContextMenuEvent.Reason.Mouse

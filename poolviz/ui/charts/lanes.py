@@ -234,9 +234,9 @@ class Lanes(Chart):
             doesnt = tr("doesn't wait")
             return [Figure(tr("client {n}", n=clients[0]), doesnt, self.theme.muted)]
         since = int(pieces.since[own][0]) * US
-        waited = milliseconds(max(seconds - since, 0.0))
+        waited = time_with_unit(max(seconds - since, 0.0))
         holders = [
-            tr("client {client} for {time}", client=hold.client, time=milliseconds(hold.seconds))
+            tr("client {client} for {time}", client=hold.client, time=time_with_unit(hold.seconds))
             for hold in recorder.holders(seconds, _FEW)
         ]
         return [

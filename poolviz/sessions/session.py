@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from poolviz.sessions.notebook import as_html
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from poolviz.sessions.summary import RunSummary, SegmentSummary
+from poolviz.sessions.sweep_record import SIZING_OF
 from poolviz.sessions.table import Table, table_of
 from poolviz.sessions.thresholds import Verdict, verdicts
 
@@ -91,6 +93,12 @@ class Session:
         """What each change and each fault did, by the figures before and after it, with 95 %
         intervals. Made of all samples, which takes about a second for an hour."""
         return effects(self._recorder).cards
+
+    @property
+    def sizing(self) -> Any:
+        """The answer of the sweep that this session is of, as `poolviz.size` returns it; None if it
+        is none. Reads every sample."""
+        return pkgutil.resolve_name(SIZING_OF)(self._recorder)
 
     def columns(self) -> Table:
         """Return every figure of every sample as a numpy array, by name: `t_s`, `used`,

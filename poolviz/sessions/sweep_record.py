@@ -11,6 +11,7 @@ import math
 import msgspec
 
 SWEEP = "sweep"  # its key in `meta`
+SIZING_OF = "poolviz.sizing.sizing:sizing_of"  # answers from a recorder that has such a record
 MOST_LIMITS = 2  # that are swept at once
 _ACTIVITIES = 6  # what a server's connections may be doing
 

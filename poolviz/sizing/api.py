@@ -27,7 +27,7 @@ from poolviz.servers.dispatch import monitor_for
 from poolviz.servers.target import Target
 from poolviz.sessions.sweep_record import KeptNote, SweepRecord
 from poolviz.sizing.advice import nested_bound
-from poolviz.sizing.notes import CHANGES_LEFT_OUT, SERVER_UNKNOWN
+from poolviz.sizing.notes import CHANGES_LEFT_OUT, ENDED_EARLY, SERVER_UNKNOWN
 from poolviz.sizing.server_sampler import ServerSampler
 from poolviz.sizing.sizing import Sizing, sizing_of
 from poolviz.sizing.sweep import Progress, Refusals, Sweep, SweepCancelled
@@ -155,9 +155,9 @@ def find_size(
     keep: bool = True,
     create_tables: bool = False,
 ) -> Sizing:
-    """Sweep and return what was found; with a sweep that was cancelled, what was measured until
-    then. Blocks for the budget and some seconds. PoolvizError where there is no server, the run
-    fails or nothing was measured."""
+    """Sweep and return what was found; with a sweep that was cancelled or whose run ended, what was
+    measured until then. Blocks for the budget and some seconds. PoolvizError where there is no
+    server or nothing was measured."""
     scenario, notes = _plain(wanted.request.scenario)
     target = runner.reach(wanted.request.dsn, listener.progressed)
     pool = pool_class(scenario.pool)
@@ -201,12 +201,12 @@ def find_size(
                 lambda sweep: recorder.keep_sweep(so_far(sweep)),
             )
             listener.began(sweep)
-            complete = _measured(sweep)
-        if not complete:
-            notes.append(KeptNote("cancelled"))
+            early = _measured(sweep)
+        if early is not None:
+            notes.append(early)
         if sampler.problem:
             notes.append(KeptNote(SERVER_UNKNOWN, {"problem": sampler.problem}))
-        recorder.keep_sweep(so_far(sweep, complete=complete, notes=(*notes, *more)))
+        recorder.keep_sweep(so_far(sweep, complete=early is None, notes=(*notes, *more)))
         found = sizing_of(recorder, aim=wanted.aim)
         if found is None:
             raise PoolvizError(tr("Nothing was measured."))
@@ -224,13 +224,18 @@ def _ending(runner: Runner) -> Iterator[None]:
         runner.end_run()
 
 
-def _measured(sweep: Sweep) -> bool:
-    """Measure; return whether that wasn't cancelled."""
+def _measured(sweep: Sweep) -> KeptNote | None:
+    """Measure; return why that ended early, None if it didn't. PoolvizError if nothing was measured
+    until then."""
     try:
         sweep.measure()
     except SweepCancelled:
-        return False
-    return True
+        return KeptNote("cancelled")
+    except PoolvizError as error:
+        if not sweep.visits:
+            raise
+        return KeptNote(ENDED_EARLY, {"reason": str(error)})
+    return None
 
 
 class _Log(SizingListener):

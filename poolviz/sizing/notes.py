@@ -6,6 +6,7 @@ from poolviz.language import tr, tr_noop, trn
 from poolviz.sessions.sweep_record import KeptNote
 
 CHANGES_LEFT_OUT, SERVER_UNKNOWN = "changes_left_out", "server_unknown"
+ENDED_EARLY = "ended_early"
 _NOTES = {
     "no_overflow": tr_noop("{key} is 0 in the sweep, so that {size} alone says the size."),
     "more_connections": tr_noop("{key} stays at {value}: the pool has so many connections more."),
@@ -14,6 +15,7 @@ _NOTES = {
         "for one another: no smaller size was tried."
     ),
     "no_room": tr_noop("{key} above {fitting} wasn't tried: the server has {room} for the sweep."),
+    ENDED_EARLY: tr_noop("The sweep ended early: {reason}"),
     "cancelled": tr_noop("The sweep was cancelled: not every size was measured as often."),
 }
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 import pytest
 
@@ -119,6 +120,22 @@ def test_a_cancelled_sweep_leaves_a_whole_session_and_a_free_server(
         # What it measured is answered from again.
         again = sizing_of(recorder)
     assert again == found
+    assert backends(conninfo, listener.run.name) == 0
+
+
+def test_a_sweep_whose_engine_is_killed_answers_from_what_it_measured(conninfo: str) -> None:
+    class Killer(Listener):
+        def measuring(self, progress: Progress) -> None:
+            super().measuring(progress)
+            if progress.visit == 3:
+                psutil.Process(self.run.engine.pid).kill()  # type: ignore[union-attr]
+
+    listener = Killer()
+    with Runner() as runner:
+        found = find_size(request(conninfo, Range("pool_size", 1, 4)), runner, listener, keep=False)
+    assert not found.complete
+    assert sum(len(each.visits) for each in found.points) == 2
+    assert any(note.startswith("The sweep ended early: ") for note in found.notes)
     assert backends(conninfo, listener.run.name) == 0
 
 

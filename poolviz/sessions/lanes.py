@@ -113,7 +113,7 @@ class LaneRecord:
         self._ticks.append(tick)
         self._begins.append(tick.begin)
         self._bytes += len(tick.body)
-        if _has_standing(tick.body):
+        if has_standing(tick.body):
             self._keys.append(tick.begin)
         self._waiting += 1
         if self._waiting >= _AT_ONCE:
@@ -468,7 +468,7 @@ def longest_holds(all_columns: Iterable[Columns], most: int = LONGEST) -> list[H
             found.add(NOTHING)
             continue
         new = ticks_of(columns)
-        ticks = new if new and _has_standing(new[0].body) else [*ticks, *new]
+        ticks = new if new and has_standing(new[0].body) else [*ticks, *new]
         if new:
             found.add(pieces_between(ticks, new[0].begin, new[-1].end)[0])
     return found.holds
@@ -479,7 +479,8 @@ def _selected(edges: Edges, those: NDArray[np.bool_]) -> Edges:
     return Edges(kind, lane, at, who, took)
 
 
-def _has_standing(body: bytes) -> bool:
+def has_standing(body: bytes) -> bool:
+    """Whether the edges of a tick say what stood before it."""
     try:
         return unpack_edges(body).has_standing
     except ValueError:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _MARKDOWN = ".md"
+_LANES = ".lanes"  # before the suffix of a format that has a table of them
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"  # names the file of what a job's page on GitHub shows
 
 
@@ -36,7 +37,8 @@ def exporters() -> dict[str, Exporter]:
 
 def exporter_for(path: Path, *, tidy: bool = False) -> Exporter:
     """Return the export format for the suffix of `path`; InputError lists the suffixes there are.
-    `tidy` asks for a row a figure, where a format has a row a sample.
+    `tidy` asks for a row a figure, where a format has a row a sample. `NAME.lanes.csv` and
+    `NAME.lanes.parquet` are tables of lanes.
 
     Upper and lower case are the same. The summary of a step on GitHub, whose file has no suffix, is
     Markdown that is added to what the step has written before.
@@ -52,7 +54,8 @@ def exporter_for(path: Path, *, tidy: bool = False) -> Exporter:
                 suffixes=" ".join(suffixes()),
             )
         )
-    return _load(suffix, tidy=tidy)
+    lanes = Path(path.stem).suffix.lower() == _LANES
+    return _load(suffix, "LANES" if lanes else "TIDY" if tidy else "EXPORTER")
 
 
 def _is_step_summary(path: Path) -> bool:
@@ -60,7 +63,8 @@ def _is_step_summary(path: Path) -> bool:
     return summary != "" and path.absolute() == Path(summary).absolute()
 
 
-def _load(suffix: str, *, tidy: bool = False) -> Exporter:
+def _load(suffix: str, name: str = "EXPORTER") -> Exporter:
+    """Return an exporter of a format by its name in the module, or the usual one."""
     module = importlib.import_module(f"{formats.__name__}{suffix}")
     exporter: Exporter = module.EXPORTER
-    return getattr(module, "TIDY", exporter) if tidy else exporter
+    return getattr(module, name, exporter)

@@ -8,6 +8,9 @@ error of each kind, are in `NAME.events.csv`, and what was run and how it was me
 `NAME.manifest.json`: many tools that read CSV accept neither text among numbers nor comments above
 the header.
 
+`NAME.lanes.csv` has the lanes instead: a row for each state of a connection and each wait of a
+client.
+
 Spreadsheets take a text that begins with = + - or @ for a formula. Such a text among the events,
 which a note may be, has a ' before it. In the data no text begins so.
 """
@@ -29,6 +32,7 @@ from poolviz.model.parameters import Value
 from poolviz.model.sample import Sample
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import as_json, manifest, run_started, utc
+from poolviz.sessions.lane_rows import ROWS, lane_rows
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import LEVELS
 from poolviz.sessions.share_done import ShareDone
@@ -179,6 +183,15 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
+def _write_lanes(recorder: Recorder, paths: Sequence[Path], share_done: ShareDone) -> None:
+    with paths[0].open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(ROWS)
+        for rows in lane_rows(recorder.columns(share_done)):
+            table.writerows([["" if cell == -1 else cell for cell in row] for row in rows])
+
+
 _BESIDE = (".events.csv", ".manifest.json")
 EXPORTER = Exporter("Data as CSV", _write, beside=_BESIDE, long=True)
+LANES = Exporter("Lanes as CSV", _write_lanes, long=True)
 TIDY = Exporter("Data as tidy CSV", _write_tidy, beside=_BESIDE, long=True)

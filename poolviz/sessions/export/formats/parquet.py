@@ -2,6 +2,8 @@
 
 What wasn't measured is null. Each column says its unit in its metadata, and the schema's metadata
 hold the manifest as JSON under "poolviz". pyarrow, an extra, is imported when it is needed.
+
+`NAME.lanes.parquet` has the lanes instead, as the CSV of them.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from poolviz.model.errors import InputError
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import as_json, manifest
 from poolviz.sessions.file.columns import Columns
+from poolviz.sessions.lane_rows import ROWS, lane_rows
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.share_done import ShareDone
 from poolviz.sessions.table import COLUMNS, Table, table_of, unit_of
@@ -77,9 +80,27 @@ def _tables(recorder: Recorder, share_done: ShareDone) -> Iterator[Table]:
         yield table_of(parts or [Columns.of([], [])])
 
 
+def _write_lanes(recorder: Recorder, paths: Sequence[Path], share_done: ShareDone) -> None:
+    pyarrow = _pyarrow()
+    from pyarrow import parquet  # noqa: PLC0415 - likewise
+
+    kinds = (*[pyarrow.int64()] * 3, pyarrow.string(), *[pyarrow.float64()] * 2)
+    fields = [pyarrow.field(*both) for both in zip(ROWS, kinds, strict=True)]
+    schema = pyarrow.schema(fields, metadata={"poolviz": as_json(manifest(recorder))})
+    with parquet.ParquetWriter(paths[0], schema, compression="zstd") as writer:
+        for rows in lane_rows(recorder.columns(share_done)):
+            columns = zip(*rows, strict=True) if rows else [()] * len(ROWS)
+            arrays = [
+                pyarrow.array([None if cell == -1 else cell for cell in column], type=kind)
+                for column, kind in zip(columns, kinds, strict=True)
+            ]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
 def _metadata(name: str) -> dict[str, str]:
     unit = unit_of(name)
     return {"unit": unit} if unit else {}
 
 
 EXPORTER = Exporter("Data as Parquet", _write, check_path=_check, long=True)
+LANES = Exporter("Lanes as Parquet", _write_lanes, check_path=_check, long=True)

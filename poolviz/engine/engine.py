@@ -256,7 +256,7 @@ class Engine:
                 on_problem=self.report_problem,
                 connect=scenario.connect,
             )
-        raise PoolvizError(f"{kind.id} is neither a ThreadPool nor a TaskPool.")
+        raise PoolvizError(tr("{id} is neither a ThreadPool nor a TaskPool.", id=kind.id))
 
     def _failure(self, error: BaseException) -> str:
         """Log an exception that ended the run, and return the sentence for it."""

@@ -132,7 +132,11 @@ def settings_for(pool: type[Pool]) -> Parameters:
     for key in pool.limits:
         if key in SETTINGS:
             raise InputError(
-                f"{pool.id} has a parameter {key}, which is also a setting of the load: rename it."
+                tr(
+                    "{pool} has a parameter {key}, which is also a setting of the load: rename it.",
+                    pool=pool.id,
+                    key=key,
+                )
             )
     adapted: dict[str, Parameter] = {"use": _use_setting(pool)}
     if not issubclass(pool, TaskPool):

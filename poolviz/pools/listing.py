@@ -54,7 +54,13 @@ class Listing:
     def load(self) -> type[Pool]:
         """Import and return the pool's class. Raises InputError if its driver isn't installed."""
         if self.missing:
-            raise InputError(f"{self.id} needs a driver that isn't installed: {self.missing}.")
+            raise InputError(
+                tr(
+                    "{id} needs a driver that isn't installed: {install}.",
+                    id=self.id,
+                    install=self.missing,
+                )
+            )
         for found in vars(importlib.import_module(self.module)).values():
             if isinstance(found, type) and vars(found).get("id") == self.id:
                 return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from poolviz.language import number
 from poolviz.model.figures import figure_named
 from poolviz.model.parameters import shown_time
 from poolviz.model.sample import TICK
@@ -39,5 +40,5 @@ def shown(name: str, value: float | None) -> str:
     figure = figure_named(name)
     if figure.is_time:
         return shown_time(float(f"{value:.3g}"))
-    number = f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:.2g}"
-    return f"{number}/s" if name in (*_HAPPENED, "throughput") else number
+    text = number(value, ",.0f" if value >= 100 or value == round(value) else ".2g")
+    return f"{text}/s" if name in (*_HAPPENED, "throughput") else text

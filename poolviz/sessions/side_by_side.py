@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from poolviz.language import tr
+from poolviz.language import number, tr
 from poolviz.model.parameters import shown_time
 from poolviz.sessions.differences_in_words import percent
 from poolviz.sessions.summary import RunSummary
@@ -84,7 +84,7 @@ def _time(value: float | None) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:,.3g}"
+    return number(value, ",.0f" if value == int(value) or value >= 100 else ",.3g")
 
 
 def _seconds(value: float) -> str:

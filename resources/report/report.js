@@ -8,7 +8,7 @@
   let shown = whole;
 
   const digits = (value) =>
-    value == null ? "–" : Number.isInteger(value) ? value.toLocaleString("en") : value.toLocaleString("en", { maximumSignificantDigits: 4 });
+    value == null ? "–" : Number.isInteger(value) ? value.toLocaleString(document.documentElement.lang) : value.toLocaleString(document.documentElement.lang, { maximumSignificantDigits: 4 });
 
   const clock = (seconds) => {
     const sign = seconds < 0 ? "-" : "", t = Math.abs(seconds);
@@ -27,7 +27,7 @@
     min = Math.min(Math.max(min, whole[0]), whole[1] - span);
     shown = [min, min + span];
     plots.forEach((plot) => plot.setScale("x", { min: shown[0], max: shown[1] }));
-    document.getElementById("shown").textContent = place(shown[0]) + " to " + place(shown[1]);
+    document.getElementById("shown").textContent = place(shown[0]) + data.words.to + place(shown[1]);
   };
 
   // The lines of the marks; their texts where they fit, on the first chart.
@@ -124,8 +124,8 @@
         points: line.bars ? { show: true, size: 6, fill: () => colour(line.colour) } : { show: !sized && source.t.length < 3 },
         value: (_, v, __, i) => digits(v) + (v == null ? "" : chart.unit) +
           (v == null || !line.bars || source[line.bars[0]][i] == null ? "" :
-            " (" + digits(source[line.bars[0]][i]) + " to " + digits(source[line.bars[1]][i]) + ")") +
-          (v == null || !line.low ? "" : " (" + source[line.low][i] + " to " + source[line.high][i] + ")"),
+            " (" + digits(source[line.bars[0]][i]) + data.words.to + digits(source[line.bars[1]][i]) + ")") +
+          (v == null || !line.low ? "" : " (" + source[line.low][i] + data.words.to + source[line.high][i] + ")"),
       });
     });
     const axis = { stroke: () => colour("muted"), grid: { stroke: () => colour("grid"), width: 1 },
@@ -181,7 +181,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const button = document.getElementById("theme");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
-  const name = () => { button.textContent = isDark() ? "Light theme" : "Dark theme"; };
+  const name = () => { button.textContent = isDark() ? data.words.light : data.words.dark; };
   button.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; name(); redraw(); });
   dark.addEventListener("change", () => { name(); redraw(); });
   // Paper is white, whatever the screen is.

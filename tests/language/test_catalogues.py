@@ -6,7 +6,7 @@ import ast
 import gettext
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,14 @@ SHOWING = {
     *("setTitle", "addAction", "addRow", "addItem", "addTab", "QLabel", "QPushButton", "QAction"),
     *("QMenu", "QCheckBox", "QRadioButton", "QGroupBox", "ElidedLabel", "say", "Notice"),
 }
+# Errors whose texts people read, and what hands a sentence to them, in any room.
+SAYING = {
+    *("PoolvizError", "InputError", "ParameterError", "ServerError", "OutputError", "RunFailed"),
+    *("KeyringError", "TablesMissing", "TablesNotAllowed", "RunStopped", "PoolBlocked", "Damage"),
+    *("NoAnswer", "MonitorLost", "NotAConnection", "ConnectRefused", "on_problem", "_on_problem"),
+    *("report_problem", "_tell", "_tell_error", "say", "_complain", "element", "table", "Row"),
+}
+_SENTENCES = ("problem", "advice", "text", "reason")  # arguments that are given by name
 WORDS = re.compile(r"[A-Za-z]{2}[^A-Za-z]* [A-Za-z]|^[A-Z][a-z]+…?$")
 # The same in each language: names, what is typed, and the key of a picture's metadata.
 SAME = re.compile(
@@ -75,23 +83,55 @@ def test_window_shows_no_text_that_is_not_translated(path: Path) -> None:
     assert not found
 
 
+@pytest.mark.parametrize("room", sorted(each.name for each in (ROOT / "poolviz").iterdir()))
+def test_errors_and_reports_have_no_text_that_is_not_translated(room: str) -> None:
+    path = ROOT / "poolviz" / room
+    found = [
+        f"{each}:{line}: {text!r}"
+        for each in ([path] if path.suffix == ".py" else path.rglob("*.py"))
+        for line, text in shown_literals(each.read_text(), SAYING)
+    ]
+    assert not found
+
+
+def test_literal_errors_are_found() -> None:
+    code = 'raise InputError(f"{path} is no file.")\nServerError("a" if x else "no such server")\n'
+    assert [line for line, _ in shown_literals(code, SAYING)] == [1, 2]
+    assert not list(shown_literals('raise InputError(tr("No such file."))', SAYING))
+
+
 def test_literal_texts_are_found() -> None:
     code = 'label.setText("Some words")\nQLabel(f"{n} of them")\nQLabel(tr("Some words"))\n'
     assert [line for line, _ in shown_literals(code)] == [1, 2]
 
 
-def shown_literals(code: str) -> Iterator[tuple[int, str]]:
+def shown_literals(code: str, showing: Container[str] = SHOWING) -> Iterator[tuple[int, str]]:
     """Yield the literal texts that are handed to what shows them, with their lines."""
     for node in ast.walk(ast.parse(code)):
         if not isinstance(node, ast.Call):
             continue
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        if name not in SHOWING:
+        if name not in showing:
             continue
-        for argument in node.args:
-            text = _literal(argument)
-            if text is not None and WORDS.search(text) and not SAME.search(text):
-                yield argument.lineno, text
+        named = [each.value for each in node.keywords if each.arg in _SENTENCES]
+        for argument in (*node.args, *named):
+            for each in _alternatives(argument):
+                text = _literal(each)
+                if text is not None and WORDS.search(text) and not SAME.search(text):
+                    yield each.lineno, text
+
+
+def _alternatives(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield what an expression may be: both sides of a condition, each part of a sum."""
+    if isinstance(node, ast.IfExp):
+        yield from (*_alternatives(node.body), *_alternatives(node.orelse))
+    elif isinstance(node, ast.BinOp):
+        yield from (*_alternatives(node.left), *_alternatives(node.right))
+    elif isinstance(node, ast.BoolOp):
+        for value in node.values:
+            yield from _alternatives(value)
+    else:
+        yield node
 
 
 def _literal(node: ast.expr) -> str | None:

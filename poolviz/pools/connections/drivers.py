@@ -73,8 +73,10 @@ def _psycopg(conninfo: str, counter: ConnectionCounter, connect: Mapping[str, Va
 def _mysql(conninfo: str, counter: ConnectionCounter, connect: Mapping[str, Value]) -> Driver:
     if importlib.util.find_spec("pymysql") is None:
         raise InputError(
-            "A MySQL or MariaDB server needs a driver that isn't installed: "
-            "pip install 'poolviz[mysql]'."
+            tr(
+                "A MySQL or MariaDB server needs a driver that isn't installed: "
+                "pip install 'poolviz[mysql]'."
+            )
         )
     from poolviz.pools.connections import mysql  # noqa: PLC0415 - an extra
 

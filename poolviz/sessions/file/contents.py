@@ -159,7 +159,7 @@ class Contents:
         try:
             return SweepRecord.unpack(self._meta[SWEEP])
         except ValueError:
-            raise Damage("what it says of its sweep is not what was written") from None
+            raise Damage(tr("what it says of its sweep is not what was written")) from None
 
     def duration(self) -> float:
         """Return the end of the last sample, in seconds."""
@@ -249,7 +249,7 @@ class Contents:
             try:
                 sums.add(sample)
             except IMPOSSIBLE:
-                raise Damage("what is in it is not what was written") from None
+                raise Damage(tr("what is in it is not what was written")) from None
         ended = self.ended()
         if ended is not None:
             yield packer.ended(ended)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from poolviz.language import tr
+from poolviz.language import number, tr
 from poolviz.sessions.batches import is_time
 from poolviz.sessions.cards import Card
 from poolviz.sessions.differences import Difference, Outcome, Part
-from poolviz.sessions.differences_in_words import NAMES, OUTCOMES, percent, said, times
+from poolviz.sessions.differences_in_words import OUTCOMES, percent, said, short_name, times
 
 _FIRST = ("wait_p95_s", "throughput_per_s")
 _MOST = 5  # figures of a card
@@ -32,7 +32,7 @@ def in_short(card: Card) -> str:
         for name in (*_FIRST, *by_name)
         if name in by_name and by_name[name].outcome is Outcome.CLEAR
     ]
-    what = said(by_name[clear[0]]) if clear else OUTCOMES[card.outcome]
+    what = said(by_name[clear[0]]) if clear else tr(OUTCOMES[card.outcome])
     return tr("{changes}: {what}", changes=", ".join(card.changes), what=what)
 
 
@@ -75,24 +75,24 @@ def _span(part: Part) -> tuple[float, float]:
 
 
 def _line(difference: Difference) -> Line:
-    name = NAMES[difference.figure].removesuffix(", mean")
+    name = short_name(difference.figure)
     before, after = difference.before.value, difference.after.value
     if before is None or after is None:
-        return Line(name, OUTCOMES[Outcome.TOO_FEW], "", PLAIN)
+        return Line(name, tr(OUTCOMES[Outcome.TOO_FEW]), "", PLAIN)
     values = (
         times(before, after)
         if is_time(difference.figure)
         else f"{_number(before)} → {_number(after)}"
     )
     if difference.outcome is not Outcome.CLEAR:
-        return Line(name, values, OUTCOMES[difference.outcome], PLAIN)
+        return Line(name, values, tr(OUTCOMES[difference.outcome]), PLAIN)
     relative = difference.relative
     change = percent(relative.value or 0.0) if relative is not None else ""
     return Line(name, values, change, _role(difference.figure, after - before))
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return number(value, ",.0f" if value >= 100 else ".3g")
 
 
 def _role(figure: str, moved: float) -> str:

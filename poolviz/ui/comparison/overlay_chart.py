@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetricsF
 
+from poolviz.language import number, tr
 from poolviz.model.parameters import shown_time
 from poolviz.model.text import shortened
 from poolviz.sessions.differences_in_words import percent
@@ -46,7 +47,7 @@ class OverlayChart(Chart):
     ) -> None:
         self.overlay, self._count = overlay, count
         self._drawn: Overlaid | None = None
-        self.title = overlay.title
+        self.title = tr(overlay.title)
         self.subtitle = {"s": "ms, log", "/s": "a second"}.get(overlay.unit, "")
         super().__init__(theme, with_time_axis=with_time_axis)
 
@@ -99,7 +100,7 @@ class OverlayChart(Chart):
     def _shown(self, value: float) -> str:
         if self.overlay.unit == "s":
             return shown_time(float(f"{value:.3g}"))
-        return f"{value:,.0f} /s" if self.overlay.unit == "/s" else f"{value:,.3g}"
+        return f"{number(value, ',.0f')} /s" if self.overlay.unit == "/s" else number(value, ",.3g")
 
 
 def time_text(seconds: float, step: float) -> str:

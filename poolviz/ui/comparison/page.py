@@ -240,7 +240,7 @@ class ComparisonPage(LeavablePage):
         self.table.setColumnCount(len(part.sides))
         self.table.setRowCount(len(names))
         self.table.setHorizontalHeaderLabels([side.name for side in part.sides])
-        self.table.setVerticalHeaderLabels([NAMES[name] for name in names])
+        self.table.setVerticalHeaderLabels([tr(NAMES[name]) for name in names])
         for row, name in enumerate(names):
             for column in range(len(part.sides)):
                 self.table.setItem(row, column, self._item(part, column, name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
+from poolviz.language import tr
 from poolviz.sessions.batches import is_time
 from poolviz.sessions.cards import Card, SettledSegment
 from poolviz.sessions.differences import Difference, Outcome
@@ -19,19 +20,22 @@ _MOST_CARDS = 100
 def change_cards(cards: Sequence[Card]) -> Iterator[Element]:
     """Yield the cards of changes and faults."""
     if not cards:
-        yield element("p", "Nothing was changed or injected, so there is nothing to compare.")
+        yield element("p", tr("Nothing was changed or injected, so there is nothing to compare."))
         return
     yield element("div", [_card(each) for each in cards[:_MOST_CARDS]], class_="changes")
     left = len(cards) - _MOST_CARDS
     if left > 0:
-        yield element("p", f"And {left:,} more, which poolviz export writes as JSON.")
+        yield element("p", tr("And {left:,} more, which poolviz export writes as JSON.", left=left))
 
 
 def settled_table(segments: Sequence[SettledSegment]) -> Element:
     """Return the settled figures of each segment, with their intervals."""
     if not segments:
-        return element("p", "Nothing was recorded.")
-    heads = ("Segment", "Settled from", "To", "Batches", "Operations", *map(_capital, NAMES))
+        return element("p", tr("Nothing was recorded."))
+    heads = (
+        *(tr("Segment"), tr("Settled from"), tr("To"), tr("Batches"), tr("Operations")),
+        *map(_capital, NAMES),
+    )
     rows = [
         [
             str(each.number),
@@ -43,7 +47,7 @@ def settled_table(segments: Sequence[SettledSegment]) -> Element:
         ]
         for each in segments
     ]
-    return table("Settled segments", heads, rows)
+    return table(tr("Settled segments"), heads, rows)
 
 
 def with_interval(figure: Interval, unit: str) -> Part:
@@ -51,7 +55,7 @@ def with_interval(figure: Interval, unit: str) -> Part:
     shown = number(figure.value, unit)
     if figure.low is None or figure.high is None:
         return shown
-    between = (number(figure.low, unit), " to ", number(figure.high, unit))
+    between = (number(figure.low, unit), tr(" to "), number(figure.high, unit))
     return element("span", shown, element("small", *between))
 
 
@@ -64,7 +68,7 @@ def difference_row(each: Difference) -> list[Part]:
     """Return a row of a table of differences: name, both figures, and what differs."""
     unit = unit_of(each.figure)
     return [
-        NAMES[each.figure],
+        tr(NAMES[each.figure]),
         with_interval(each.before, unit),
         with_interval(each.after, unit),
         change_of(each),
@@ -74,17 +78,21 @@ def difference_row(each: Difference) -> list[Part]:
 def change_of(each: Difference) -> Part:
     """Return in words what differs, with its interval."""
     if each.outcome is Outcome.TOO_FEW or each.change.value is None:
-        return element("span", OUTCOMES[Outcome.TOO_FEW], class_="muted")
+        return element("span", tr(OUTCOMES[Outcome.TOO_FEW]), class_="muted")
     relative = each.relative
     if relative is not None and relative.value is not None:
         shown = percent(relative.value)
-        between = f"{percent(relative.low or 0.0)} to {percent(relative.high or 0.0)}"
+        between = tr(
+            "{low} to {high}",
+            low=percent(relative.low or 0.0),
+            high=percent(relative.high or 0.0),
+        )
         parts: list[Part] = [shown, element("small", between)]
     else:
         parts = [with_interval(each.change, unit_of(each.figure))]
     if each.outcome is Outcome.CLEAR:
         return element("span", element("b", *parts))
-    return element("span", *parts, element("small", OUTCOMES[each.outcome]), class_="muted")
+    return element("span", *parts, element("small", tr(OUTCOMES[each.outcome])), class_="muted")
 
 
 def _card(card: Card) -> Element:
@@ -93,14 +101,22 @@ def _card(card: Card) -> Element:
     made = element(
         "article",
         element("h3", ", ".join(card.changes)),
-        element("p", "At ", number(card.at_s, "s"), ": ", _outcome(card), class_="muted"),
+        element("p", tr("At "), number(card.at_s, "s"), ": ", _outcome(card), class_="muted"),
         class_="change",
     )
     if card.outcome is not Outcome.TOO_FEW:
-        made.append(table("Before and after", ("", "Before", "After", "Change"), rows))
-    sides = (
-        f"{before.operations:,} and {after.operations:,} operations; {before.from_s:.1f} to "
-        f"{before.to_s:.1f} s and {after.from_s:.1f} to {after.to_s:.1f} s"
+        made.append(
+            table(tr("Before and after"), ("", tr("Before"), tr("After"), tr("Change")), rows)
+        )
+    sides = tr(
+        "{before:,} and {after:,} operations; {from_s:.1f} to {to_s:.1f} s and {from_2:.1f} to "
+        "{to_2:.1f} s",
+        before=before.operations,
+        after=after.operations,
+        from_s=before.from_s,
+        to_s=before.to_s,
+        from_2=after.from_s,
+        to_2=after.to_s,
     )
     made.append(element("p", sides, class_="muted"))
     for verdict in card.thresholds:
@@ -118,4 +134,5 @@ def _counted(each: Difference) -> bool:
 
 
 def _capital(name: str) -> str:
-    return NAMES[name][0].upper() + NAMES[name][1:]
+    title = tr(NAMES[name])
+    return title[0].upper() + title[1:]

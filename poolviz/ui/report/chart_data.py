@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from poolviz.language import tr, tr_noop
 from poolviz.sessions.derived import part_of
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
@@ -36,50 +37,50 @@ def _chart(
 CHARTS = (
     _chart(
         "connections",
-        "Connections",
+        tr_noop("Connections"),
         [
-            _banded("open", "open", "idle_name"),
-            _banded("active", "used", "used", area=True),
-            _banded("overflow", "overflow", "overflow"),
-            _line("capacity", "capacity", "text", dashed=True, stepped=True),
+            _banded(tr_noop("open"), "open", "idle_name"),
+            _banded(tr_noop("active"), "used", "used", area=True),
+            _banded(tr_noop("overflow"), "overflow", "overflow"),
+            _line(tr_noop("capacity"), "capacity", "text", dashed=True, stepped=True),
         ],
         height=260,
     ),
     _chart(
         "waiting",
-        "Clients without a connection",
+        tr_noop("Clients without a connection"),
         [
-            _banded("waiting", "pending", "wait", area=True),
-            _banded("retrying", "retrying", "retrying_name"),
-            _banded("not started", "backlog", "backlog_name"),
+            _banded(tr_noop("waiting"), "pending", "wait", area=True),
+            _banded(tr_noop("retrying"), "retrying", "retrying_name"),
+            _banded(tr_noop("not started"), "backlog", "backlog_name"),
         ],
     ),
     _chart(
         "wait",
-        "Wait to acquire, logarithmic",
-        [_line(f"wait {share}", f"wait_{share}_ms", share) for share in ("p99", "p95", "p50")],
+        tr_noop("Wait to acquire, logarithmic"),
+        [_line(share, f"wait_{share}_ms", share) for share in ("p99", "p95", "p50")],
         view="coarse",
         unit=" ms",
         log=True,
     ),
     _chart(
         "throughput",
-        "Throughput, timeouts and errors",
+        tr_noop("Throughput, timeouts and errors"),
         [
-            _line("operations", "throughput", "throughput"),
-            _line("timeouts", "timeouts", "wait"),
-            _line("errors", "errors", "bad"),
+            _line(tr_noop("operations"), "throughput", "throughput"),
+            _line(tr_noop("timeouts"), "timeouts", "wait"),
+            _line(tr_noop("errors"), "errors", "bad"),
         ],
         view="coarse",
         unit="/s",
     ),
     _chart(
         "server",
-        "The server's view: connections of this run",
+        tr_noop("The server's view: connections of this run"),
         [
-            _line("in the server", "server_total", "server"),
-            _line("active in the server", "server_active", "used"),
-            _line("open in the pool", "open", "idle_name", dashed=True),
+            _line(tr_noop("in the server"), "server_total", "server"),
+            _line(tr_noop("active in the server"), "server_active", "used"),
+            _line(tr_noop("open in the pool"), "open", "idle_name", dashed=True),
         ],
     ),
 )
@@ -90,7 +91,7 @@ def chart_data(recorder: Recorder, names: Sequence[str]) -> dict[str, Any]:
     wasn't measured is NaN, which JSON has as null."""
     start, end = part_of(recorder)
     few = min(max(int((end - start) / _CALM), _FEW), _COARSE)
-    charts = [chart for chart in CHARTS if chart["name"] in names]
+    charts = [_translated(chart) for chart in CHARTS if chart["name"] in names]
     views = {
         "fine": _counts(recorder.view(start, end, _FINE)),
         "coarse": _rates(recorder.view(start, end, few)),
@@ -102,6 +103,12 @@ def chart_data(recorder: Recorder, names: Sequence[str]) -> dict[str, Any]:
         "views": {name: drawn_of(columns, name, charts) for name, columns in views.items()},
         "marks": [msgspec.structs.asdict(mark) for mark in recorder.marks],
     }
+
+
+def _translated(chart: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a chart with its texts in the user's language."""
+    lines = [{**line, "label": tr(line["label"])} for line in chart["series"]]
+    return {**chart, "title": tr(chart["title"]), "series": lines}
 
 
 def drawn_of(

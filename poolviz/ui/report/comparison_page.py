@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from poolviz.language import tr
 from poolviz.sessions.comparison import Compared, ComparedPart, Comparison, Side
 from poolviz.sessions.differences_in_words import NAMES
-from poolviz.sessions.overlays import marks, overlaid, overlays_of
+from poolviz.sessions.overlays import Overlay, marks, overlaid, overlays_of
 from poolviz.ui.report.change_cards import change_of, unit_of, with_interval
 from poolviz.ui.report.document import charts_with_keys, document, header
 from poolviz.ui.report.elements import Part, element, table
@@ -22,9 +23,11 @@ _SHORTEST = 0.1  # seconds of an axis
 def page(compared: Compared) -> bytes:
     """Return a comparison as one HTML file, in UTF-8."""
     comparison = compared.comparison
-    title = " and ".join(compared.names) if len(compared.names) == 2 else (
-        f"{compared.names[0]} and {len(compared.names) - 1} others"
-    )  # fmt: skip
+    first, *others = compared.names
+    if len(others) == 1:
+        title = tr("{first} and {second}", first=first, second=others[0])
+    else:
+        title = tr("{first} and {n} others", first=first, n=len(others))
     charts = _charts(compared)
     data = {**_data(compared), "charts": charts, "comparison": comparison}
     return document(title, _content(comparison, title, charts), data)
@@ -34,7 +37,7 @@ def _charts(compared: Compared) -> list[dict[str, Any]]:
     return [
         {
             "name": each.name,
-            "title": f"{each.title}, ms, logarithmic" if each.unit == "s" else each.title,
+            "title": _title(each),
             "series": [
                 {"label": name, "key": f"{each.name}_{number}", "colour": SESSIONS[number]}
                 for number, name in enumerate(compared.names)
@@ -46,6 +49,11 @@ def _charts(compared: Compared) -> list[dict[str, Any]]:
         }
         for each in overlays_of(compared)
     ]
+
+
+def _title(overlay: Overlay) -> str:
+    title = tr(overlay.title)
+    return tr("{title}, ms, logarithmic", title=title) if overlay.unit == "s" else title
 
 
 def _data(compared: Compared) -> dict[str, Any]:
@@ -77,9 +85,13 @@ def _data(compared: Compared) -> dict[str, Any]:
 
 
 def _content(comparison: Comparison, title: str, charts: list[dict[str, Any]]) -> Iterator[Element]:
-    where = "their start" if comparison.align == "start" else comparison.align
+    where = tr("their start") if comparison.align == "start" else comparison.align
     yield header(
-        f"{title}, compared", [f"aligned at {where}", f"{comparison.baseline} is the baseline"]
+        tr("{title}, compared", title=title),
+        [
+            tr("aligned at {where}", where=where),
+            tr("{name} is the baseline", name=comparison.baseline),
+        ],
     )
     main = element("main", _sessions_table(comparison))
     for each in comparison.sessions:
@@ -87,13 +99,13 @@ def _content(comparison: Comparison, title: str, charts: list[dict[str, Any]]) -
             main.append(element("p", f"{each.name}: {each.note}", class_="bad"))
     main.extend(element("p", note) for note in comparison.notes)
     main.extend(_sentences(comparison.parts[0]))
-    main.append(element("h2", "Charts"))
+    main.append(element("h2", tr("Charts")))
     main.extend(charts_with_keys(charts))
-    main.append(element("h2", "What differs"))
+    main.append(element("h2", tr("What differs")))
     for part in comparison.parts:
         main.extend(_part(part))
     main.append(element("p", comparison.method, class_="muted"))
-    main.append(element("h2", "Settings that differ"))
+    main.append(element("h2", tr("Settings that differ")))
     main.append(_settings_table(comparison))
     yield main
 
@@ -108,26 +120,39 @@ def _sessions_table(comparison: Comparison) -> Element:
                 each.pool or "–",
                 each.server or "–",
                 (each.started_utc or "–").replace("T", " ").replace("+00:00", " UTC"),
-                f"{each.duration_s:.1f} s",
-                f"{each.zero_s:.1f} s",
+                tr("{n:.1f} s", n=each.duration_s),
+                tr("{n:.1f} s", n=each.zero_s),
                 each.file or "–",
             ]
         )
-    heads = ("Session", "Pool", "Server", "Started", "Length", "Aligned at", "File")
-    return table("Sessions", heads, rows)
+    heads = (
+        tr("Session"),
+        tr("Pool"),
+        tr("Server"),
+        tr("Started"),
+        tr("Length"),
+        tr("Aligned at"),
+        tr("File"),
+    )
+    return table(tr("Sessions"), heads, rows)
 
 
 def _part(part: ComparedPart) -> Iterator[Element]:
     yield element("h3", part.title)
     yield from _sentences(part)
-    heads = ["Figure", part.sides[0].name]
+    heads = [tr("Figure"), part.sides[0].name]
     for side in part.sides[1:]:
-        heads += [side.name, "Difference"]
-    rows = [[title, *_cells(part, name)] for name, title in NAMES.items()]
+        heads += [side.name, tr("Difference")]
+    rows = [[tr(title), *_cells(part, name)] for name, title in NAMES.items()]
     yield table(part.title, heads, rows)
     counts = [
-        f"{side.name} {side.part.from_s:.1f} to {side.part.to_s:.1f} s, "
-        f"{side.part.operations:,} operations"
+        tr(
+            "{name} {from_s:.1f} to {to_s:.1f} s, {operations:,} operations",
+            name=side.name,
+            from_s=side.part.from_s,
+            to_s=side.part.to_s,
+            operations=side.part.operations,
+        )
         for side in part.sides
         if side.part is not None
     ]
@@ -155,6 +180,10 @@ def _figure(side: Side, name: str) -> Part:
 
 def _settings_table(comparison: Comparison) -> Element:
     if not comparison.settings:
-        return element("p", "None: the sessions began with the same settings on the same machine.")
-    heads = ("Fact", *(each.name for each in comparison.sessions))
-    return table("Settings", heads, [[name, *texts] for name, texts in comparison.settings.items()])
+        return element(
+            "p", tr("None: the sessions began with the same settings on the same machine.")
+        )
+    heads = (tr("Fact"), *(each.name for each in comparison.sessions))
+    return table(
+        tr("Settings"), heads, [[name, *texts] for name, texts in comparison.settings.items()]
+    )

@@ -16,11 +16,12 @@ from xml.etree.ElementTree import Element, tostring
 
 import msgspec
 
+from poolviz.language import current_language, tr, tr_noop
 from poolviz.system.resources import resource
 from poolviz.ui.report.elements import element
 from poolviz.ui.style.colours import DARK, LIGHT, Theme
 
-KEYS = (
+KEYS = tr_noop(
     "Drag over a chart to zoom all of them, double-click to see the whole run. In a chart that has "
     "the focus: + and − zoom, the arrow keys move, 0 shows the whole run."
 )
@@ -53,11 +54,16 @@ def document(title: str, content: Iterable[Element], data: dict[str, Any]) -> by
     body = element(
         "body",
         *content,
-        _raw("script", _as_json(data), type="application/json", id="data"),
+        _raw("script", _as_json({**data, "words": _words()}), type="application/json", id="data"),
         *[_raw("script", script) for script in scripts],
     )
-    html = element("html", head, body, lang="en")
+    html = element("html", head, body, lang=current_language())
     return b"<!DOCTYPE html>\n" + tostring(html, encoding="unicode", method="html").encode()
+
+
+def _words() -> dict[str, str]:
+    """Return the texts that `report.js` writes."""
+    return {"to": tr(" to "), "light": tr("Light theme"), "dark": tr("Dark theme")}
 
 
 def header(title: str, words: Iterable[str]) -> Element:
@@ -65,20 +71,20 @@ def header(title: str, words: Iterable[str]) -> Element:
     return element(
         "header",
         element("div", element("h1", title), element("p", " · ".join(words), class_="muted")),
-        element("button", "Theme", id="theme", type="button"),
+        element("button", tr("Theme"), id="theme", type="button"),
     )
 
 
 def charts_with_keys(charts: Iterable[dict[str, Any]]) -> list[Element]:
     """Return the places of charts, and above them how they are zoomed and what is shown."""
     return [
-        element("p", KEYS, class_="muted screen"),
+        element("p", tr(KEYS), class_="muted screen"),
         element(
             "p",
-            "Shown: ",
+            tr("Shown: "),
             element("span", id="shown", role="status"),
             " ",
-            element("button", "Whole run", id="whole", type="button"),
+            element("button", tr("Whole run"), id="whole", type="button"),
             class_="screen",
         ),
         *[_chart_box(chart) for chart in charts],

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 from xml.etree.ElementTree import Element
 
+from poolviz.language import number as localized
 from poolviz.model.text import on_one_line
 
 Part: TypeAlias = Element | str
@@ -72,7 +73,8 @@ def number(value: float | None, unit: str = "") -> Part:
     shown, with_unit = float(value), unit
     if unit == "s" and 0 < abs(shown) < 1:
         shown, with_unit = shown * 1e3, "ms"
-    text = f"{value:,}" if isinstance(value, int) else f"{shown:,.4g}"
-    if not isinstance(value, int) and abs(shown) >= 1000:
-        text = f"{shown:,.0f}"
+    if isinstance(value, int):
+        text = localized(value)
+    else:
+        text = localized(shown, ",.0f" if abs(shown) >= 1000 else ",.4g")
     return element("data", f"{text} {with_unit}".strip(), value=repr(value))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from poolviz.language import tr
 from poolviz.sessions.derived import title_of_part
 from poolviz.sessions.export.exporter import REPORT
 from poolviz.sessions.export.manifest import Manifest, manifest
@@ -66,24 +67,24 @@ def _content(
         [
             summary_cards(summary),
             *members_table([(name, recorder.member(name).summary()) for name in recorder.members]),
-            element("h2", "Charts"),
+            element("h2", tr("Charts")),
             *charts_with_keys(charts),
-            element("h2", "Changes, faults and notes"),
+            element("h2", tr("Changes, faults and notes")),
             marks_table(recorder.marks),
-            element("h2", "What changes and faults did"),
+            element("h2", tr("What changes and faults did")),
             *change_cards(figures["cards"]),
-            element("h2", "Segments"),
+            element("h2", tr("Segments")),
             *segments_tables(summary.segments),
-            element("h3", "Once settled, with 95 % intervals"),
+            element("h3", tr("Once settled, with 95 % intervals")),
             settled_table(figures["settled_segments"]),
             element("p", figures["settling_rule"], class_="muted"),
-            element("h2", "Errors and timeouts"),
+            element("h2", tr("Errors and timeouts")),
             errors_table(summary.error_details),
-            element("h2", "Thresholds"),
+            element("h2", tr("Thresholds")),
             thresholds_table(checked),
-            element("h2", "All figures of the run"),
+            element("h2", tr("All figures of the run")),
             *figures_tables(summary),
-            element("h2", "What was run, and how it was measured"),
+            element("h2", tr("What was run, and how it was measured")),
             manifest_table(about),
         ]
     )

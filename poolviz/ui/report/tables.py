@@ -8,17 +8,23 @@ from xml.etree.ElementTree import Element
 
 import msgspec
 
+from poolviz.language import tr, tr_noop
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark
 from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.export.manifest import Manifest
 from poolviz.sessions.summary import RunSummary, SegmentSummary
-from poolviz.sessions.thresholds import Verdict
+from poolviz.sessions.thresholds import Outcome, Verdict
 from poolviz.sessions.totals import Figures
 from poolviz.ui.report.elements import Part, element, number, table
 
 _TIMES = ("wait_time_s", "use_time_s", "create_time_s", "retry_time_s")
 _STATISTICS = ("mean", "p50", "p95", "p99", "max")
+_OUTCOMES = {
+    Outcome.PASSED: tr_noop("passed"),
+    Outcome.CROSSED: tr_noop("crossed"),
+    Outcome.NOT_MEASURED: tr_noop("not measured"),
+}
 _OWN_TABLES = (*_TIMES, "error_details", "segments", "errors", "connect", "pool", "use", "server")
 
 
@@ -27,14 +33,14 @@ def summary_cards(summary: RunSummary) -> Element:
     waits = summary.wait_time_s
     errors = sum(summary.errors.values())
     cards = [
-        ("Duration", number(summary.duration_s, "s")),
-        ("Operations", number(summary.operations)),
-        ("Throughput", number(summary.throughput_per_s, "/s")),
-        ("Wait p50", number(waits.p50, "s")),
-        ("Wait p95", number(waits.p95, "s")),
-        ("Wait p99", number(waits.p99, "s")),
-        ("Timeouts", number(summary.timeouts)),
-        ("Errors", number(errors)),
+        (tr("Duration"), number(summary.duration_s, "s")),
+        (tr("Operations"), number(summary.operations)),
+        (tr("Throughput"), number(summary.throughput_per_s, "/s")),
+        (tr("Wait p50"), number(waits.p50, "s")),
+        (tr("Wait p95"), number(waits.p95, "s")),
+        (tr("Wait p99"), number(waits.p99, "s")),
+        (tr("Timeouts"), number(summary.timeouts)),
+        (tr("Errors"), number(errors)),
     ]
     return element(
         "div",
@@ -48,37 +54,61 @@ def members_table(members: Sequence[tuple[str, RunSummary]]) -> Iterator[Element
     if not members:
         return
     heads = (
-        "Pool", "Operations", "Throughput", "Timeouts", "Errors", "Wait p50", "Wait p95",
-        "Wait p99", "Active, mean", "Active, most", "Open, most", "Waiting, most",
-    )  # fmt: skip
-    yield element("h2", "Pools that ran at the same time")
-    yield table("Pools", heads, [[name, *_figures_row(each)] for name, each in members])
+        tr("Pool"),
+        tr("Operations"),
+        tr("Throughput"),
+        tr("Timeouts"),
+        tr("Errors"),
+        tr("Wait p50"),
+        tr("Wait p95"),
+        tr("Wait p99"),
+        tr("Active, mean"),
+        tr("Active, most"),
+        tr("Open, most"),
+        tr("Waiting, most"),
+    )
+    yield element("h2", tr("Pools that ran at the same time"))
+    yield table(tr("Pools"), heads, [[name, *_figures_row(each)] for name, each in members])
 
 
 def marks_table(marks: Sequence[Mark]) -> Element:
     """Return what was changed, injected and noted."""
     if not marks:
-        return element("p", "None: the run went as it began.")
-    rows = [(number(mark.t, "s"), mark.kind.value, mark.text) for mark in marks]
-    return table("Changes, faults and notes", ("Time", "Kind", "Text"), rows)
+        return element("p", tr("None: the run went as it began."))
+    rows = [(number(mark.t, "s"), tr(mark.kind.value), mark.text) for mark in marks]
+    return table(tr("Changes, faults and notes"), (tr("Time"), tr("Kind"), tr("Text")), rows)
 
 
 def segments_tables(segments: Sequence[SegmentSummary]) -> Iterator[Element]:
     """Yield the figures between two changes or faults, and the settings that were in force."""
     if not segments:
-        yield element("p", "Nothing was recorded.")
+        yield element("p", tr("Nothing was recorded."))
         return
     heads = (
-        "Segment", "From", "To", "Began with", "Operations", "Throughput", "Timeouts", "Errors",
-        "Wait p50", "Wait p95", "Wait p99", "Active, mean", "Active, most", "Open, most",
-        "Waiting, most",
-    )  # fmt: skip
+        tr("Segment"),
+        tr("From"),
+        tr("To"),
+        tr("Began with"),
+        tr("Operations"),
+        tr("Throughput"),
+        tr("Timeouts"),
+        tr("Errors"),
+        tr("Wait p50"),
+        tr("Wait p95"),
+        tr("Wait p99"),
+        tr("Active, mean"),
+        tr("Active, most"),
+        tr("Open, most"),
+        tr("Waiting, most"),
+    )
     rows = [_segment_row(index, each) for index, each in enumerate(segments, start=1)]
-    yield table("Segments", heads, rows)
-    yield element("h3", "Settings in force")
+    yield table(tr("Segments"), heads, rows)
+    yield element("h3", tr("Settings in force"))
     first = segments[0]
     settings = [_settings_row(index, each, first) for index, each in enumerate(segments, start=1)]
-    yield table("Settings in force", ("Segment", "Limits", "Load", "Faults"), settings)
+    yield table(
+        tr("Settings in force"), (tr("Segment"), tr("Limits"), tr("Load"), tr("Faults")), settings
+    )
 
 
 def _segment_row(index: int, segment: SegmentSummary) -> list[Part]:
@@ -86,7 +116,7 @@ def _segment_row(index: int, segment: SegmentSummary) -> list[Part]:
         str(index),
         number(segment.from_s, "s"),
         number(segment.to_s, "s"),
-        ", ".join(segment.began_with) or ("the run" if index == 1 else "–"),
+        ", ".join(segment.began_with) or (tr("the run") if index == 1 else "–"),
         *_figures_row(segment),
     ]
 
@@ -126,27 +156,27 @@ def _settings(values: Mapping[str, Value], known: Mapping[str, Value]) -> str:
         if (known[key] != value if key in known else value not in (None, ""))
     }
     if values and not shown:
-        return "as in segment 1"
+        return tr("as in segment 1")
     return ", ".join(f"{key} {_said(value)}" for key, value in shown.items()) or "–"
 
 
 def errors_table(kinds: Sequence[ErrorDetails]) -> Element:
     """Return the kinds of errors and timeouts."""
     if not kinds:
-        return element("p", "None.")
+        return element("p", tr("None."))
     heads = (
-        "Name",
-        "Counted as",
-        "Count",
-        "First at",
-        "First message",
-        "Latest at",
-        "Latest message",
+        tr("Name"),
+        tr("Counted as"),
+        tr("Count"),
+        tr("First at"),
+        tr("First message"),
+        tr("Latest at"),
+        tr("Latest message"),
     )
     rows = [
         (
             kind.title,
-            "timeout" if kind.timeout else "error",
+            tr("timeout") if kind.timeout else tr("error"),
             number(kind.count),
             number(kind.first_s, "s"),
             kind.message,
@@ -155,17 +185,15 @@ def errors_table(kinds: Sequence[ErrorDetails]) -> Element:
         )
         for kind in kinds
     ]
-    return table("Errors and timeouts", heads, rows)
+    return table(tr("Errors and timeouts"), heads, rows)
 
 
 def thresholds_table(checked: Sequence[Verdict]) -> Element:
     """Return what became of the run's conditions."""
     if not checked:
-        return element("p", "The run had none.")
-    rows = [
-        (each.condition, each.outcome.value.replace("_", " "), each.sentence) for each in checked
-    ]
-    return table("Thresholds", ("The run fails if", "Outcome", "Figure"), rows)
+        return element("p", tr("The run had none."))
+    rows = [(each.condition, tr(_OUTCOMES[each.outcome]), each.sentence) for each in checked]
+    return table(tr("Thresholds"), (tr("The run fails if"), tr("Outcome"), tr("Figure")), rows)
 
 
 def figures_tables(summary: RunSummary) -> Iterator[Element]:
@@ -175,16 +203,23 @@ def figures_tables(summary: RunSummary) -> Iterator[Element]:
         time = getattr(summary, name)
         figures = [number(getattr(time, each), "s") for each in _STATISTICS]
         times.append((name.removesuffix("_time_s"), number(time.count), *figures))
-    yield element("h3", "Durations")
-    yield table("Durations", ("", "Count", *(each.capitalize() for each in _STATISTICS)), times)
+    yield element("h3", tr("Durations"))
+    yield table(
+        tr("Durations"), ("", tr("Count"), *(each.capitalize() for each in _STATISTICS)), times
+    )
     others = msgspec.to_builtins(
-        {name: value for name, value in msgspec.structs.asdict(summary).items()
-         if name not in _OWN_TABLES}
-    )  # fmt: skip
-    yield element("h3", "Counts")
+        {
+            name: value
+            for name, value in msgspec.structs.asdict(summary).items()
+            if name not in _OWN_TABLES
+        }
+    )
+    yield element("h3", tr("Counts"))
     rows = [(_named(name), _shown(name, value)) for name, value in _flat(others)]
-    rows += [(f"errors: {name}", number(count)) for name, count in summary.errors.items()]
-    yield table("Counts", ("Figure", "Value"), rows)
+    rows += [
+        (tr("errors: {name}", name=name), number(count)) for name, count in summary.errors.items()
+    ]
+    yield table(tr("Counts"), (tr("Figure"), tr("Value")), rows)
 
 
 def manifest_table(about: Manifest) -> Element:
@@ -193,7 +228,7 @@ def manifest_table(about: Manifest) -> Element:
     del known["marks"]
     known["environment"] = known.pop("facts")
     rows = [(_named(name), _said(value)) for name, value in _flat(known)]
-    return table("Manifest", ("Fact", "Value"), rows)
+    return table(tr("Manifest"), (tr("Fact"), tr("Value")), rows)
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -228,7 +263,7 @@ def _said(value: Any) -> str:
     if value is None or value in ("", [], {}):
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     if isinstance(value, list):
         return ", ".join(map(_said, value))
     return str(value)

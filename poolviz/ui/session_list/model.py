@@ -212,12 +212,12 @@ def details(session: KeptSession) -> str:
     """Return the second line of a session: what its name doesn't say."""
     if session.ending is Ending.UNREADABLE:
         # Its name stands above, and its path would leave no room for the reason.
-        sentence = session.sentence.replace(str(session.path), "the file")
+        sentence = session.sentence.replace(str(session.path), tr("the file"))
         return f"{sentence[:1].upper()}{sentence[1:]}"
     words = [
         session.pool if session.label.name else "",
         session.server,
-        "kept" if session.label.keep else "",
+        tr("kept") if session.label.keep else "",
         session.label.note.replace("\n", " "),
         session.sentence,
     ]

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
+from poolviz.language import in_language
 from poolviz.model.messages import MarkAdded
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.sessions.export.exporter import NAMES, PICTURE, REPORT
@@ -279,3 +280,18 @@ def test_a_long_run_is_small(tmp_path: Path) -> None:
             recorder.add(MarkAdded(change(100.0 * n)))
         exporter_for(path).export(recorder, path)
     assert path.stat().st_size < 3_000_000
+
+
+def test_it_is_in_the_users_language(recorder: Recorder, tmp_path: Path) -> None:
+    path = tmp_path / "informe.html"
+    with in_language("es"):
+        exporter_for(path).export(recorder, path)
+    text = path.read_text(encoding="utf-8")
+    shown = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", text, flags=re.DOTALL)
+    assert '<html lang="es">' in text
+    for spanish, english in (("Tramos", "Segments"), ("Rendimiento", "Throughput")):
+        assert f">{spanish}</" in shown
+        assert f">{english}</" not in shown
+    exact = json.loads(re.findall(r'<script type="application/json".*?>(.*?)</script>', text)[0])
+    assert exact["figures"]["operations"] == recorder.summary().operations
+    assert re.search(r'<data value="[\d.]+\.\d+">\d+,\d+ ', shown)

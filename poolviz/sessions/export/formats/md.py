@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from poolviz.language import tr, trn
 from poolviz.model.parameters import shown_time
 from poolviz.model.text import in_markdown
 from poolviz.sessions.cards import Card, effects
@@ -32,7 +33,12 @@ def summary_line(recorder: Recorder, share_done: ShareDone = unheard) -> str:
     summary, checked = recorder.summary(), verdicts(recorder)
     wrong = summary.incomplete_reason or no_success(summary)
     failed = [verdict for verdict in checked if not verdict.passed]
-    outcome = "incomplete" if wrong else "failed" if failed else "passed" if checked else "done"
+    if wrong:
+        outcome = tr("incomplete")
+    elif checked:
+        outcome = tr("failed") if failed else tr("passed")
+    else:
+        outcome = tr("done")
     pool = in_markdown(run_started(recorder).scenario.pool)
     parts = [f"**poolviz: {outcome}.** {pool}: {_figures(summary)}."]
     if wrong:
@@ -46,35 +52,48 @@ def summary_line(recorder: Recorder, share_done: ShareDone = unheard) -> str:
 def _cards(cards: Sequence[Card]) -> list[str]:
     """Return a sentence for each change and fault of which something can be said."""
     known = [card for card in cards if card.outcome is not Outcome.TOO_FEW]
-    said = [f"At {card.at_s:.1f} s {in_markdown(card.sentence)}." for card in known[:_MOST_CARDS]]
+    said = [
+        tr("At {t:.1f} s {sentence}.", t=card.at_s, sentence=in_markdown(card.sentence))
+        for card in known[:_MOST_CARDS]
+    ]
     left = len(known) - _MOST_CARDS
-    return [*said, f"And {left} more."] if left > 0 else said
+    return [*said, tr("And {left} more.", left=left)] if left > 0 else said
 
 
 def _figures(summary: RunSummary) -> str:
     wait = summary.wait_time_s.p95
+    errors = sum(summary.errors.values())
     figures = [
-        f"{_counted(summary.operations, 'operation')} in {summary.duration_s:.1f} s",
-        f"{summary.throughput_per_s or 0:,.1f} a second",
-        "nobody got a connection" if wait is None else f"wait p95 {_rounded(wait)}",
-        _counted(summary.timeouts, "timeout"),
-        _counted(sum(summary.errors.values()), "error"),
+        trn(
+            "{n:,} operation in {seconds:.1f} s",
+            "{n:,} operations in {seconds:.1f} s",
+            summary.operations,
+            seconds=summary.duration_s,
+        ),
+        tr("{n:,.1f} a second", n=summary.throughput_per_s or 0),
+        tr("nobody got a connection")
+        if wait is None
+        else tr("wait p95 {time}", time=_rounded(wait)),
+        trn("{n:,} timeout", "{n:,} timeouts", summary.timeouts),
+        trn("{n:,} error", "{n:,} errors", errors),
     ]
     return ", ".join(figures)
 
 
 def _thresholds(checked: Sequence[Verdict], failed: Sequence[Verdict]) -> str:
-    passed = len(checked) - len(failed)
-    counted = f"{passed} of {len(checked)} threshold{'s' if len(checked) > 1 else ''} passed"
+    counted = trn(
+        "{passed} of {n} threshold passed",
+        "{passed} of {n} thresholds passed",
+        len(checked),
+        passed=len(checked) - len(failed),
+    )
     if not failed:
         return f"{counted}."
-    said = " ".join(in_markdown(verdict.sentence) for verdict in failed[:_MOST_SENTENCES])
+    sentences = [in_markdown(verdict.sentence) for verdict in failed[:_MOST_SENTENCES]]
     more = len(failed) - _MOST_SENTENCES
-    return f"{counted}: {said}{f' And {more} more.' if more > 0 else ''}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    if more > 0:
+        sentences.append(tr("And {left} more.", left=more))
+    return f"{counted}: {' '.join(sentences)}"
 
 
 def _rounded(seconds: float) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.export.manifest import as_json, manifest
@@ -36,8 +37,10 @@ def _pyarrow() -> Any:
         import pyarrow  # noqa: PLC0415 - an extra
     except ImportError:
         raise InputError(
-            "Parquet needs pyarrow, which isn't installed: pip install 'poolviz[parquet]', or "
-            "choose .csv, which has the same columns."
+            tr(
+                "Parquet needs pyarrow, which isn't installed: pip install 'poolviz[parquet]', or "
+                "choose .csv, which has the same columns."
+            )
         ) from None
     return pyarrow
 

@@ -149,7 +149,9 @@ class EventCounter:
                 del opened_at[next(iter(opened_at))]
         if opened_at:
             tick.oldest_age = (tick.end - min(opened_at.values())) * _NS
-            tick.mean_age = tick.end * _NS - sum(opened_at.values()) / len(opened_at) * _NS
+            # In whole ns up to here: of two moments as floats, little of a short age is left.
+            ages = tick.end * len(opened_at) - sum(opened_at.values())
+            tick.mean_age = ages / len(opened_at) * _NS
 
     def _count_clients(
         self, tick: Tick, clients: Sequence[ClientEvents]

@@ -20,6 +20,7 @@ from poolviz.model.taken_events import ClientEvents
 _HELD, _IN_TRANSACTION = events.KINDS, events.KINDS + 1  # stamps of their own, beside the kinds
 _UNKNOWN = -1  # the number of a connection that can't be told from others
 _NOTHING = 255
+_ACQUIRED, _RELEASED = int(Edge.ACQUIRED), int(Edge.RELEASED)  # an enum is slow to ask for a member
 
 _EDGES = np.full(events.KINDS + 2, _NOTHING, dtype=np.int64)
 _EDGES[[events.ACQUIRED, events.ACQUIRED_LATE]] = Edge.ACQUIRED
@@ -202,11 +203,12 @@ class LaneTracker:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], bool]:
         """Give each holder whose connection isn't known a lane, and free it when it is released."""
         apart = np.flatnonzero(number < _UNKNOWN)
-        for place in apart:
-            key = int(number[place])
-            if kind[place] == Edge.ACQUIRED:
+        kinds, numbers = (kind.tolist(), number.tolist()) if len(apart) else ([], [])
+        for place in apart.tolist():
+            key = numbers[place]
+            if kinds[place] == _ACQUIRED:
                 self._lane[key] = self._take_lane()
-            elif kind[place] == Edge.RELEASED and key in self._lane:
+            elif kinds[place] == _RELEASED and key in self._lane:
                 heapq.heappush(self._free, self._lane[key])
         return kind, at, number, who, bool(len(apart)) or any(n < _UNKNOWN for n in self._held)
 
@@ -266,12 +268,14 @@ class LaneTracker:
         """Keep what the last edges of each connection say."""
         if not len(kind):
             return
-        places = np.arange(len(kind))
         # Of each number, its last edge and its last acquire.
-        for which, last in _last_of(number, places).items():
-            if kind[last] == Edge.RELEASED:
-                self._held.pop(which, None)
-                continue
+        unique, after = np.unique(number[::-1], return_index=True)
+        lasts = len(number) - 1 - after
+        over = kind[lasts] == Edge.RELEASED
+        held = np.fromiter(self._held, dtype=np.int64, count=len(self._held))
+        for which in held[np.isin(held, unique[over])].tolist():
+            del self._held[which]
+        for which, last in zip(unique[~over].tolist(), lasts[~over].tolist(), strict=True):
             own = number[: last + 1] == which
             got = np.flatnonzero(own & (kind[: last + 1] == Edge.ACQUIRED))
             if len(got):
@@ -348,12 +352,3 @@ def _with_waits(
     ]
     order = np.argsort(columns[2], kind="stable")
     return tuple(column[order] for column in columns)
-
-
-def _last_of(number: NDArray[np.int64], places: NDArray[np.int64]) -> dict[int, int]:
-    """Return the last place of each number."""
-    last: dict[int, int] = {}
-    unique, firsts = np.unique(number[::-1], return_index=True)
-    for which, first in zip(unique.tolist(), firsts.tolist(), strict=True):
-        last[which] = int(places[len(number) - 1 - first])
-    return last

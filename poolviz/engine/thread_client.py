@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from poolviz.engine.client_group import ClientEvents, backoff
 from poolviz.load.behaviour import Behaviour
@@ -57,9 +56,13 @@ class ThreadClient:
         return place_of_thread(self._thread.ident)
 
     def cut(self) -> None:
-        """Shut down the connection that the client holds, which ends any statement on it."""
-        for steps in self._actions.all_steps():
-            steps.cut()
+        """Interrupt what runs on the connections that the client holds or is giving back, which may
+        take a rollback."""
+        for steps, connection in self.behaviour.held.copy():
+            assert isinstance(steps, _Steps)
+            # The client may have given it back or closed it by now; then nothing is left to cut.
+            with suppress(Exception):
+                steps.abort(connection, partial(self.behaviour.holds, connection))
 
     def _run(self) -> None:
         try:
@@ -99,17 +102,13 @@ class _Actions:
 
     def __init__(self, pool: ThreadPool, sleep: Callable[[float], None]) -> None:
         self._pool, self._sleep = pool, sleep
-        self._steps: dict[str, _Steps] = {}
+        self._steps: dict[str, _Steps] = {}  # by their use
 
     def steps(self, use: str) -> _Steps:
         """Return the steps of a use of the pool."""
         if use not in self._steps:
             self._steps[use] = _Steps(self._pool.calls(use))
         return self._steps[use]
-
-    def all_steps(self) -> list[_Steps]:
-        """Return the steps of all uses so far. Called from any thread."""
-        return list(self._steps.values())
 
     def alarm(self) -> None:
         """Return None: nothing can cancel a thread."""
@@ -119,45 +118,11 @@ class _Actions:
 
 
 class _Steps:
-    """Steps that are done when they return (a `behaviour.Steps`)."""
+    """The calls of a pool, which are done when they return (a `behaviour.Steps`). Looked up once:
+    what a client does between two of them is time that it adds."""
 
     def __init__(self, calls: ThreadCalls) -> None:
-        self._calls = calls
-        # Looked up once: what a client does between two calls of the pool is time that it adds.
-        self._acquire, self._release = calls.acquire, calls.release
+        self.acquire, self.release = calls.acquire, calls.release
         self.execute, self.begin = calls.execute, calls.begin
         self.commit, self.rollback = calls.commit, calls.rollback
-        self.driver = calls.raw
-        # Those that are held or on their way back, so that `cut` finds them. The client's thread
-        # alone changes the list.
-        self._held: list[Any] = []
-
-    def cut(self) -> None:
-        """Interrupt what runs on the connections that are held or being given back, which may take
-        a rollback. Called from another thread."""
-        for connection in self._held.copy():
-            # The client may have given it back or closed it by now; then nothing is left to cut.
-            with suppress(Exception):
-                self._calls.abort(connection, partial(self._holds, connection))
-
-    def acquire(self) -> Any:
-        """Return a connection, or None if the pool gives none."""
-        connection = self._acquire()
-        if connection is not None:  # which is an error that the behaviour counts
-            self._held.append(connection)
-        return connection
-
-    def release(self, connection: Any) -> None:
-        """Give a connection back."""
-        try:
-            self._release(connection)
-        finally:
-            held = self._held
-            if held and held[-1] is connection:
-                held.pop()  # the usual case, many thousand times a second
-            else:
-                # By identity: a user's connection may be equal to others.
-                self._held = [one for one in held if one is not connection]
-
-    def _holds(self, connection: Any) -> bool:
-        return any(one is connection for one in self._held)
+        self.driver, self.abort = calls.raw, calls.abort

@@ -73,6 +73,7 @@ class Behaviour:
         "_steps",
         "acquiring",
         "client_faults",
+        "held",
         "number",
         "parked",
         "stopping",
@@ -98,6 +99,9 @@ class Behaviour:
         self.stuck = False  # it hangs while it holds its connection
         self.stopping = False  # the operation in progress is the last one
         self.acquiring = False  # it is waiting for a connection
+        # The connections that it holds or is giving back, with the steps of their use. Only the
+        # client's own thread or task changes the list.
+        self.held: list[tuple[Steps, Any]] = []
         self._awaits = False  # its steps are those of a task
         self._buffers = [EventBuffer(number)]  # one for each connection of an operation
         self._cancellations = Cancellations(f"{seed}/{number}")
@@ -218,32 +222,14 @@ class Behaviour:
         else:
             self._got(steps, connection, buffer, late)
         try:
-            if workload.transaction is not None:
-                await self._done(steps.begin(connection, workload.transaction))
-            if client_faults.slow_by:
-                sleep = workload.sleep.format(client_faults.slow_by)
-                await self._done(steps.execute(connection, sleep))
+            if workload.transaction is not None or client_faults.slow_by:
+                await self._prepare(steps, workload, connection)
             for sql in workload.fixed_sql or workload.sql(self._rng, self.number, self._operation):
                 step = steps.execute(connection, sql)
                 if awaits:
                     await step
-            if workload.before_hold:
-                commits = workload.before_hold == "commit"
-                step = steps.commit(connection) if commits else steps.rollback(connection)
-                if awaits:
-                    await step
-            if workload.adds_row == "before_hold":
-                workload.rows.add()
-            if workload.hold is not None or depth + 1 < workload.checkouts or self.stuck:
-                _hold(steps, connection, buffer)
-                while self.stuck and not self.stopping:
-                    await self._actions.sleep(_UNTIL_WOKEN)
-                if depth + 1 < workload.checkouts:
-                    done = await self._operate(steps, workload, 0, depth + 1)
-                else:
-                    if workload.hold is not None:
-                        await self._actions.sleep(workload.hold(self._rng))
-                    done = True
+            if workload.goes_on or self.stuck:
+                done = await self._go_on(steps, workload, connection, depth)
             else:
                 done = True
             if done and workload.after_hold:
@@ -251,8 +237,8 @@ class Behaviour:
                 step = steps.commit(connection) if commits else steps.rollback(connection)
                 if awaits:
                     await step
-            if done and workload.adds_row == "after_hold":
-                workload.rows.add()
+                if workload.adds_row == "after_hold":
+                    workload.rows.add()
         except BaseException as error:  # noqa: BLE001 - what pools and drivers raise are figures
             done = False
             self.failed(error)
@@ -275,7 +261,40 @@ class Behaviour:
         except BaseException as error:  # noqa: BLE001 - as above
             self.failed(error)
             done = False
+        finally:
+            held = self.held
+            if held and held[-1][1] is connection:
+                held.pop()  # the usual case, many thousand times a second
+            else:
+                self._drop(connection)
         return done
+
+    async def _prepare(self, steps: Steps, workload: Workload, connection: Any) -> None:
+        """Do what comes before an operation's statements."""
+        if workload.transaction is not None:
+            await self._done(steps.begin(connection, workload.transaction))
+        if self.client_faults.slow_by:
+            sleep = workload.sleep.format(self.client_faults.slow_by)
+            await self._done(steps.execute(connection, sleep))
+
+    async def _go_on(self, steps: Steps, workload: Workload, connection: Any, depth: int) -> bool:
+        """Do what an operation does between its statements and the end of its hold; return False
+        after an error of a further connection."""
+        if workload.before_hold:
+            commits = workload.before_hold == "commit"
+            await self._done(steps.commit(connection) if commits else steps.rollback(connection))
+        if workload.adds_row == "before_hold":
+            workload.rows.add()
+        nests = depth + 1 < workload.checkouts
+        if workload.hold is not None or nests or self.stuck:
+            _hold(steps, connection, self._buffers[depth])
+        while self.stuck and not self.stopping:
+            await self._actions.sleep(_UNTIL_WOKEN)
+        if nests:
+            return await self._operate(steps, workload, 0, depth + 1)
+        if workload.hold is not None:
+            await self._actions.sleep(workload.hold(self._rng))
+        return True
 
     async def _denied(
         self,
@@ -344,6 +363,7 @@ class Behaviour:
     def _got(self, steps: Steps, connection: Any, buffer: EventBuffer, late: int) -> None:
         """Note that acquire returned a connection."""
         self.acquiring = False
+        self.held.append((self._steps, connection))
         try:
             number = self._numbers.get(id(steps.driver(connection)), -1)
         except Exception:  # noqa: BLE001 - a property of a user's connection
@@ -378,6 +398,17 @@ class Behaviour:
                 await self._done(steps.release(connection))
             except BaseException as error:  # noqa: BLE001 - as above
                 self.failed(error)
+            finally:
+                self._drop(connection)
+
+    def holds(self, connection: Any) -> bool:
+        """Return whether the client holds that connection. Called from any thread."""
+        # By identity: a user's connection may be equal to others.
+        return any(one is connection for _, one in self.held.copy())
+
+    def _drop(self, connection: Any) -> None:
+        """Take a connection that was given back from those that are held."""
+        self.held[:] = [one for one in self.held if one[1] is not connection]
 
     def _make_buffers(self, number: int) -> None:
         """Make `number` buffers: one for each connection of an operation."""

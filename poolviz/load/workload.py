@@ -30,8 +30,8 @@ class Workload:
 
     __slots__ = (
         "_retry_backoff", "adds_row", "after_hold", "arrivals", "before_hold", "cancel_in",
-        "cancel_share", "checkouts", "clients", "dialect", "error_pause", "fixed_sql", "hold",
-        "retries", "rolls_back", "rows", "sleep", "sql", "think", "transaction", "use"
+        "cancel_share", "checkouts", "clients", "dialect", "error_pause", "fixed_sql", "goes_on",
+        "hold", "retries", "rolls_back", "rows", "sleep", "sql", "think", "transaction", "use"
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +72,13 @@ class Workload:
                 self.adds_row = "before_hold"
             elif not self.before_hold and self.after_hold == "commit":
                 self.adds_row = "after_hold"
+        # Whether an operation does more than its statements before the hold is over.
+        self.goes_on = bool(
+            self.before_hold
+            or self.adds_row == "before_hold"
+            or self.hold is not None
+            or self.checkouts > 1
+        )
         self.transaction: bool | None = way != "autocommit"
         if way == "default":
             # Left as it is, unless an earlier setting has changed it.

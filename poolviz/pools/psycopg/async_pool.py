@@ -38,6 +38,7 @@ from poolviz.pools.psycopg.pools import (
     TIMEOUT,
     UPKEEP,
     USES,
+    returns_rows,
 )
 from poolviz.pools.psycopg.resizable import (
     START_TIMEOUT,
@@ -289,7 +290,7 @@ class AsyncConnectionPool(TaskPool):
         """Execute a statement and fetch all rows."""
         cursor = connection.cursor()
         await cursor.execute(statement)
-        if cursor.description is not None:
+        if returns_rows(cursor):
             await cursor.fetchall()
         await cursor.close()
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from psycopg import Connection
+from psycopg import AsyncCursor, Connection, Cursor
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from poolviz.model.dialect import POSTGRESQL
@@ -167,6 +167,12 @@ USES = (
 CONNECT = {POSTGRESQL: (PREPARE_THRESHOLD, AUTOCOMMIT, *LIBPQ)}
 
 
+def returns_rows(cursor: Cursor[Any] | AsyncCursor[Any]) -> bool:
+    """Return whether there are rows to fetch. The cursor's `description` says so too, but makes an
+    object for each column."""
+    return cursor.pgresult is not None and cursor.pgresult.nfields > 0
+
+
 class _PsycopgPool(ThreadPool):
     """A resizable pool of psycopg's for threads and how it is called."""
 
@@ -204,6 +210,14 @@ class _PsycopgPool(ThreadPool):
         """
         conn: Connection[Any] = self._pool.getconn()
         return conn
+
+    def execute(self, connection: Connection[Any], statement: str) -> None:
+        """Execute a statement, and fetch all rows."""
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        if returns_rows(cursor):
+            cursor.fetchall()
+        cursor.close()
 
     def release(self, connection: Connection[Any]) -> None:
         """Give a connection back; the library rolls back what is open in it."""

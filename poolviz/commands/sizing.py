@@ -24,8 +24,9 @@ from poolviz.runs.warnings import RunWarning
 from poolviz.sessions.folder import is_session_file
 from poolviz.sessions.recorder import Recorder
 from poolviz.sizing.answer import as_text
-from poolviz.sizing.api import SizingListener, SizingRequest, find_size
+from poolviz.sizing.api import SizingListener, find_size
 from poolviz.sizing.files import check_file, write_file
+from poolviz.sizing.planning import SizingRequest
 from poolviz.sizing.sizing import Sizing, sizing_of
 from poolviz.sizing.sweep import Progress, Sweep
 from poolviz.sizing.swept_limits import Range

@@ -46,6 +46,7 @@ class KeptSession:
     server: str = ""
     label: Label = field(default_factory=Label)
     members: tuple[str, ...] = ()
+    swept: bool = False  # it is the session of a sweep of sizes
 
     @classmethod
     def of(cls, path: Path) -> KeptSession:
@@ -77,6 +78,7 @@ class KeptSession:
             _shown(began.environment.get("server", "")),
             _shown_label(reader.label),
             tuple(map(_shown, reader.members)),
+            reader.swept,
         )
 
     @property
@@ -93,6 +95,7 @@ class KeptSession:
             "keep": self.label.keep,
             "pool": self.pool or None,
             "members": list(self.members),
+            "swept": self.swept,
             "server": self.server or None,
             "started": self.started.isoformat() if self.started is not None else None,
             "duration_s": self.duration_s if self.started is not None else None,

@@ -82,7 +82,8 @@ class Refusals:
 
 @dataclass
 class Sweep:
-    """Measures sizes in a run that has begun, called by one thread; `cancel` by any.
+    """Measures sizes in a run that has begun, called by one thread; `cancel`, `pause` and `go_on`
+    by any.
 
     `allowed` has the values of the swept limits that the run may be given. After `measure`, or
     when that was cancelled, `points` returns what was measured.
@@ -106,6 +107,8 @@ class Sweep:
         self._keys = [each.key for each in self.ranges]
         self._random = random.Random(self.seed)
         self._cancelled = threading.Event()
+        self._pausing = threading.Event()
+        self._idle = False
         self._began = monotonic()
 
     @property
@@ -116,6 +119,20 @@ class Sweep:
     def cancel(self) -> None:
         """End the sweep at the next look. May be called from any thread."""
         self._cancelled.set()
+
+    def pause(self) -> None:
+        """Stop the load at the next look, until `go_on`. The size that is measured then is measured
+        anew. May be called from any thread."""
+        self._pausing.set()
+
+    def go_on(self) -> None:
+        """Go on after a pause. May be called from any thread."""
+        self._pausing.clear()
+
+    @property
+    def idle(self) -> bool:
+        """The load is stopped for a pause. May be read by any thread."""
+        return self._idle
 
     def measure(self) -> None:
         """Measure all sizes. SweepCancelled if it was cancelled, PoolvizError if the run ended."""
@@ -151,9 +168,23 @@ class Sweep:
                 self._visit(each, length)
 
     def _visit(self, sizes: Sizes, length: float) -> None:
-        """Have the limits in force, and let the run go on with them for `length` seconds."""
-        done = monotonic() - self._began
-        self.on_progress(Progress(sizes, len(self.visits) + 1, done, self.budget))
+        """Have the limits in force, and let the run go on with them for `length` seconds. A visit
+        during which a pause began is made again after it."""
+        while True:
+            self._wait_for_pause()
+            done = monotonic() - self._began
+            self.on_progress(Progress(sizes, len(self.visits) + 1, done, self.budget))
+            self._put_in_force(sizes)
+            begin = self._recorder.duration
+            while self._recorder.duration - begin < length and not self._pausing.is_set():
+                self._wait_shortly()
+            if not self._pausing.is_set():
+                break
+        end = self._recorder.duration
+        self.visits.append(KeptVisit(sizes, self._connections(sizes), begin, end))
+        self.on_measured(self)
+
+    def _put_in_force(self, sizes: Sizes) -> None:
         wanted = limits_at(self._pool, self._limits, self._keys, sizes)
         self.refusals.last = ""
         for key, value in in_order(self._pool, self._now, wanted):
@@ -161,7 +192,7 @@ class Sweep:
         self._now = wanted
         limit = monotonic() + _IN_FORCE_LIMIT
         while not self._in_force():
-            self._pause()
+            self._wait_shortly()
             if self.refusals.last:
                 raise PoolvizError(
                     tr("The pool refused a size: {reason}", reason=self.refusals.last)
@@ -170,12 +201,22 @@ class Sweep:
                 raise PoolvizError(
                     tr("The pool didn't take {sizes} within 30 s.", sizes=self._said(sizes))
                 )
-        begin = self._recorder.duration
-        while self._recorder.duration - begin < length:
-            self._pause()
-        end = self._recorder.duration
-        self.visits.append(KeptVisit(sizes, self._connections(sizes), begin, end))
-        self.on_measured(self)
+
+    def _wait_for_pause(self) -> None:
+        """Stop the load while there is a pause; that time isn't counted."""
+        if not self._pausing.is_set():
+            return
+        since, load = monotonic(), self.scenario.load
+        key = "rate" if load["arrivals"] == "open" else "clients"
+        self.run.change(key, 0)
+        self._idle = True
+        try:
+            while self._pausing.is_set():
+                self._wait_shortly()
+        finally:
+            self._idle = False
+            self._began += monotonic() - since
+        self.run.change(key, load[key])
 
     def _in_force(self) -> bool:
         """Whether the newest sample has the limits that are wanted, and no more connections."""
@@ -183,9 +224,10 @@ class Sweep:
         if last is None:
             return False
         capacity = self._pool.capacity(self._now)
-        return last.limits == self._now and (capacity is None or last.open.last <= capacity)
+        settled = last.limits == self._now and last.load == self.scenario.load
+        return settled and (capacity is None or last.open.last <= capacity)
 
-    def _pause(self) -> None:
+    def _wait_shortly(self) -> None:
         """Wait for a moment. Raises if the sweep was cancelled, or the run is over."""
         if self._cancelled.is_set() or self.run.stop_asked:
             raise SweepCancelled

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import closing
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import psutil
@@ -19,7 +21,8 @@ from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.recorder import Recorder
 from poolviz.sizing.advice import Verdict
-from poolviz.sizing.api import SizingListener, SizingRequest, find_size
+from poolviz.sizing.api import SizingListener, find_size
+from poolviz.sizing.planning import SizingRequest
 from poolviz.sizing.sizing import sizing_of
 from poolviz.sizing.sweep import Progress, Sweep
 from poolviz.sizing.swept_limits import Range
@@ -220,3 +223,60 @@ def test_a_mistake_is_one_sentence(
     assert printed.out == ""
     assert said in printed.err
     assert len(printed.err.splitlines()) == 1
+
+
+class Pauser(Listener):
+    """Pauses at the second visit, until the load has stopped, and goes on then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.idle_backends: set[int] = set()
+        self._waiter: threading.Thread | None = None
+
+    def measuring(self, progress: Progress) -> None:
+        super().measuring(progress)
+        if progress.visit == 2 and self._waiter is None:
+            assert self.sweep is not None
+            self.sweep.pause()
+            self._waiter = threading.Thread(target=self._go_on)
+            self._waiter.start()
+
+    def _go_on(self) -> None:
+        sweep = self.sweep
+        assert sweep is not None and sweep.run.recorder is not None
+        recorder, limit = sweep.run.recorder, monotonic() + 60
+        while monotonic() < limit and not sweep.run.over:
+            last = recorder.last
+            if sweep.idle and last is not None and last.load["clients"] == 0:
+                self.idle_backends.add(last.used.last)
+                break
+            sleep(0.02)
+        sweep.go_on()
+
+    def join(self) -> None:
+        assert self._waiter is not None
+        self._waiter.join(60)
+
+
+def test_a_pause_stops_the_load_and_costs_no_measurement(conninfo: str) -> None:
+    listener = Pauser()
+    with Runner() as runner:
+        found = find_size(
+            request(conninfo, Range("pool_size", 1, 2), limits={"max_overflow": 0}),
+            runner,
+            listener,
+            keep=False,
+        )
+    listener.join()
+    assert listener.idle_backends, "the load was never without clients"
+    assert found.complete
+    assert [each.sizes for each in found.points] == [(1,), (2,)]
+    assert all(len(each.visits) >= 3 for each in found.points)
+    # No visit has a part of the pause in it: none is longer than what was meant.
+    recorder = listener.run.recorder
+    assert recorder is not None
+    changes = [mark for mark in recorder.marks if mark.key == "clients"]
+    assert [mark.new for mark in changes] == [0, 6]
+    stopped, again = (mark.t for mark in changes)
+    for point in found.points:
+        assert all(end <= stopped or begin >= again for begin, end in point.visits)

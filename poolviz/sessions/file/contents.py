@@ -152,6 +152,11 @@ class Contents:
             return Label()
         return unpack(self._meta[LABEL], Label, "meta", (LABEL,))
 
+    @property
+    def swept(self) -> bool:
+        """Whether a sweep of sizes was run."""
+        return SWEEP in self._meta
+
     def sweep(self) -> SweepRecord | None:
         """Return what a sweep of sizes keeps; None if the run was none."""
         if SWEEP not in self._meta:

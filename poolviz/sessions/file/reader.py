@@ -51,9 +51,10 @@ class SessionHeader:
     was. The file is open only while something is read from it.
 
     Raises InputError if it isn't a session, is damaged where it is read, or is of a newer format.
-    `duration` is in seconds. `missing` samples were taken and could not be kept, which `trouble`
-    says in a sentence. `members` are the names of the pools that it holds, if they are several, and
-    `member` is the number of the one that is read, from 1 on; 0 is the run as a whole.
+    `duration` is in seconds, and `swept` says that a sweep of sizes was run. `missing` samples were
+    taken and could not be kept, which `trouble` says in a sentence. `members` are the names of the
+    pools that it holds, if they are several, and `member` is the number of the one that is read,
+    from 1 on; 0 is the run as a whole.
     """
 
     def __init__(self, path: Path, member: int = WHOLE) -> None:
@@ -65,6 +66,7 @@ class SessionHeader:
             self.began: RunStarted = contents.began()
             self.ended: RunEnded | None = contents.ended()
             self.label: Label = contents.label()
+            self.swept = contents.swept
             self.duration = contents.duration()
             self.missing, self.trouble = contents.counts.missing, contents.counts.trouble
             self.members = contents.members()

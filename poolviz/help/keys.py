@@ -35,6 +35,7 @@ KEYS = (
     ("Ctrl+L", tr_noop("List the sessions that are kept")),
     ("Ctrl+K", tr_noop("Compare sessions")),
     ("Ctrl+P", tr_noop("Presets and lessons")),
+    ("Ctrl+B", tr_noop("Find the right size of the pool")),
     ("F1", tr_noop("Help on what has the focus or is under the pointer")),
     ("Shift+F1", tr_noop("What is this? Then click on a chart, a figure or a control")),
     ("F8", tr_noop("Show or hide the figures")),

@@ -164,8 +164,44 @@ def _start() -> Iterator[Topic]:
         ),
         ("thresholds",),
     )
+    yield _sizing()
     text = licences()
     yield Topic("licences", tr("Licences"), Kind.START, (Section(code=text),), ("licenses",))
+
+
+def _sizing() -> Topic:
+    """Return the topic of finding the size of a pool."""
+    return Topic(
+        "sizing",
+        tr("Find the right size"),
+        Kind.START,
+        (
+            Section(
+                paragraphs=(
+                    tr(
+                        "The load is run at one size of the pool after the other, in random order, "
+                        "each at least three times; then at sizes around the knee, and at those "
+                        "that are least known, until the time is used. The answer is the smallest "
+                        "size with 95 % of the best throughput that meets the target, with the "
+                        "interval in which other runs would have it."
+                    ),
+                    tr(
+                        "Pause stops the load, and the size that was measured comes again. Cancel "
+                        "ends the run; what was measured is kept in its session, which shows the "
+                        "answer when it is opened."
+                    ),
+                    tr(
+                        "The dashed curves are those of a model that is fitted to what was "
+                        "measured. What if asks it about another load: its answers are predicted, "
+                        "and Try it measures."
+                    ),
+                    tr("`poolviz size` and `poolviz.size()` do the same without a window."),
+                ),
+            ),
+        ),
+        ("size", "sweep", "how large"),
+        ("wait_time", "throughput", "conditions"),
+    )
 
 
 def _statistics() -> tuple[Item, ...]:

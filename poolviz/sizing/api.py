@@ -102,9 +102,9 @@ def find_size(
     keep: bool = True,
     create_tables: bool = False,
 ) -> Sizing:
-    """Sweep and return what was found; with a sweep that was cancelled, what was measured until
-    then. Blocks for the budget and some seconds. PoolvizError where there is no server, the run
-    fails or nothing was measured."""
+    """Sweep and return what was found; with a sweep that was cancelled or whose run ended, what was
+    measured until then. Blocks for the budget and some seconds. PoolvizError where there is no
+    server or nothing was measured."""
     target = runner.reach(wanted.request.dsn, listener.progressed)
     plan = planned(wanted, target)
     heard = Refusals(listener)

@@ -64,8 +64,9 @@ class Measurement:
         )
 
     def measure(self) -> None:
-        """Measure every size; of a sweep that is cancelled or whose run ends, those until then. Blocks
-        for the budget and some seconds. PoolvizError where the run ends before any was measured."""
+        """Measure every size; those until then if the sweep is cancelled or the run ends. Blocks
+        for the budget and some seconds. PoolvizError where the run ends before any was measured.
+        """
         notes: list[KeptNote] = []
         try:
             with self._sampler:

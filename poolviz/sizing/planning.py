@@ -44,6 +44,7 @@ class SizingRequest:
     aim: Aim = field(default_factory=Aim)
     budget: float = DEFAULT_BUDGET
     given: frozenset[str] = frozenset()  # limits that the user gave, which stay as they are
+    notes: tuple[KeptNote, ...] = ()  # on what was made of them before
 
     def __post_init__(self) -> None:
         pool = pool_class(self.request.scenario.pool)
@@ -82,7 +83,23 @@ def planned(wanted: SizingRequest, target: Target) -> Plan:
     pool = pool_class(scenario.pool)
     ranges, scenario, more = _prepared(wanted, pool, scenario, target)
     highest = {**scenario.limits, **{each.key: each.high for each in ranges}}
-    return Plan(scenario, tuple(ranges), pool.capacity(highest) or 0, (*notes, *more))
+    said = (*wanted.notes, *notes, *more)
+    return Plan(scenario, tuple(ranges), pool.capacity(highest) or 0, said)
+
+
+def limits_to_use(
+    pool: type[Pool],
+    limits: Mapping[str, Value],
+    keys: Sequence[str],
+    sizes: Sequence[int],
+    connections: int,
+) -> dict[str, Value]:
+    """Return what has to be changed of `limits` so that the pool has the size that was measured:
+    the swept limits, and those for connections beyond them, which the sweep had at 0."""
+    found = limits_at(pool, limits, keys, sizes)
+    if (pool.capacity(found) or 0) > connections:
+        found |= {key: 0 for key in overflow_limits(pool, keys[0], found) if key not in keys}
+    return {key: value for key, value in found.items() if limits[key] != value}
 
 
 def rules_of_the_field() -> tuple[tuple[str, int], ...]:
@@ -116,7 +133,7 @@ def _prepared(
             if key not in wanted.given and limits[key]:
                 notes.append(KeptNote("no_overflow", {"key": key, "size": size}))
                 limits[key] = 0
-        ranges = [Range(size, 1, _highest(scenario))]
+        ranges = [Range(size, 1, most_of_use(scenario))]
     else:
         swept = {each.key for each in ranges}
         for key in overflow_limits(pool, ranges[0].key, limits):
@@ -132,7 +149,7 @@ def _prepared(
     return ranges, msgspec.structs.replace(scenario, limits=start), notes
 
 
-def _highest(scenario: Scenario) -> int:
+def most_of_use(scenario: Scenario) -> int:
     """Return how many connections could be of use to the load."""
     if scenario.load["arrivals"] == "open":
         return _MOST_CONNECTIONS

@@ -193,6 +193,8 @@ class Sweep:
         limit = monotonic() + _IN_FORCE_LIMIT
         while not self._in_force():
             self._wait_shortly()
+            if self._recorder.last is None:
+                limit = monotonic() + _IN_FORCE_LIMIT  # the load hasn't started yet
             if self.refusals.last:
                 raise PoolvizError(
                     tr("The pool refused a size: {reason}", reason=self.refusals.last)

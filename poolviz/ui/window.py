@@ -38,6 +38,7 @@ from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.session.notices import Notice, Weight
 from poolviz.ui.session.server_memory import ServerMemory
 from poolviz.ui.session_pages import LIST, SessionPages
+from poolviz.ui.size_pages import SIZES, SizePages
 from poolviz.ui.statusbar import StatusBar
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.style.theme_manager import ThemeManager
@@ -85,6 +86,7 @@ class Window(QMainWindow):
         self.presets = PresetMenu(controller.notices, self)
         self.pages = Pages(self.run_page)
         self.sessions = SessionPages(self.pages, controller, theme_manager)
+        self.sizing = SizePages(self.pages, controller, theme_manager, self.charts)
         self.refresher = Refresher(controller, self.charts, self)
         self.dialogs = WindowDialogs(self, controller, theme_manager.preferences, self._servers)
         self.dialogs.mistaken.connect(self._complain)
@@ -107,6 +109,7 @@ class Window(QMainWindow):
             file_opener=self.file_opener,
             export=self.export,
             show_sessions=self.sessions.show_list,
+            show_sizes=self.sizing.show,
             show_preferences=self.dialogs.show_preferences,
             show_help=self.show_help,
             choose_language=self.language_chosen.emit,
@@ -216,6 +219,7 @@ class Window(QMainWindow):
     def _show_page(self, name: str) -> None:
         """Note that another page is shown."""
         self.menu.sessions_action.setChecked(name == LIST)
+        self.menu.sizes_action.setChecked(name == SIZES)
         if name == LIST:
             self.learning.tour.note_kept()
         if name == RUN:
@@ -266,11 +270,14 @@ class Window(QMainWindow):
         if controller.pool is not shown[0] or controller.arguments != shown[1]:
             self.panel.set_pool(controller.pool, controller.arguments)
         name = controller.viewing.name if controller.viewing is not None else ""
-        self.panel.lock(
-            tr("These are the values of {name}: Start begins a new run with them.", name=name)
-            if name
-            else ""
-        )
+        locked = ""
+        if controller.sizes.busy:
+            locked = tr("Sizes are measured: cancel that to change values.")
+        elif name:
+            locked = tr(
+                "These are the values of {name}: Start begins a new run with them.", name=name
+            )
+        self.panel.lock(locked)
         if controller.target is not None and not controller.target.embedded:
             self._servers.note_reached(controller.target)
         self.setWindowTitle(f"{name or controller.pool.title} – poolviz")
@@ -286,8 +293,8 @@ class Window(QMainWindow):
     def _show_session(self) -> None:
         shown = self.controller.shown
         self.charts.set_recorder(shown.recorder, live=self.controller.viewing is None)
-        if shown.recorder is not None:
-            self.sessions.show_list(False)
+        if shown.recorder is not None and not self.sizing.holds:
+            self.pages.turn_to(RUN)
         self._show_other_figures()
 
     def _show_member(self) -> None:

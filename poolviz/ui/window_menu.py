@@ -51,6 +51,7 @@ class WindowMenu(QMenu):
         file_opener: FileOpener,
         export: ExportMenu,
         show_sessions: Callable[[bool], object],
+        show_sizes: Callable[[bool], object],
         choose_language: Callable[[str], object],
         language: str,
         show_preferences: Callable[[], object],
@@ -68,6 +69,7 @@ class WindowMenu(QMenu):
         self._charts, self._panel, self._themes = charts, panel, theme_manager
         self._figures, self._holders = figures, holders
         self._open, self._export, self._show_sessions = file_opener, export, show_sessions
+        self._show_sizes = show_sizes
         for part in (
             *(self._add_sessions, self._add_changes, self._add_view),
             *(self._add_maintenance, self._add_help),
@@ -86,6 +88,7 @@ class WindowMenu(QMenu):
         self.sessions_action = self._add_switch(tr("Sessions"), "Ctrl+L", self._show_sessions)
         self._add(self, tr("Compare…"), "Ctrl+K", self._compare)
         self._add(self, tr("Run again with…"), "Ctrl+R", self._controller.run_again)
+        self.sizes_action = self._add_switch(tr("Find the right size…"), "Ctrl+B", self._show_sizes)
         self._add(self, tr("Save as scenario…"), "Ctrl+Shift+S", self._export.save_scenario)
 
     def _add_changes(self) -> None:

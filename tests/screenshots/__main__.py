@@ -77,11 +77,15 @@ def take(folder: Path, scale: str, language: str, *options: str) -> int:
 
 
 def take_readme(folder: Path) -> int:
-    """Take `window-light.png` and `window-dark.png`, as the README shows them."""
+    """Take the README's pictures: `window-light.png`, `window-dark.png`, `sizing-light.png`."""
     options = ("--state", "running", "--size", "1280x800", "--theme", "light", "--theme", "dark")
     status = take(folder, "2", "en", *options)
     for theme in ("light", "dark"):
         (folder / "running" / f"en-{theme}-1280x800@2.png").rename(folder / f"window-{theme}.png")
+    options = ("--state", "sizing_measured", "--size", "1280x800", "--theme", "light")
+    status = take(folder, "2", "en", *options) or status
+    taken = folder / "sizing_measured" / "en-light-1280x800@2.png"
+    taken.rename(folder / "sizing-light.png")
     return status
 
 

@@ -15,9 +15,14 @@ from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QDialog, QMenu
 
 import poolviz
+from poolviz.runs.request import RunRequest
+from poolviz.runs.runner import Runner
 from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.export.exporter import PICTURE
+from poolviz.sizing.api import SizingListener, find_size
+from poolviz.sizing.planning import SizingRequest
+from poolviz.sizing.target import Aim
 from poolviz.system.resources import resource
 from poolviz.ui.dialogs.help import HelpDialog
 from poolviz.ui.session.controller import Controller, State
@@ -343,6 +348,56 @@ def presets_and_lessons(stand: Stand) -> Iterator[None]:
     """The presets, by subject, with what they teach."""
     trigger(stand, "Ctrl+P")
     yield
+
+
+@state
+def sizing_settings(stand: Stand) -> Iterator[None]:
+    """What is to be swept, before it is."""
+    stand.controller.connect_to(None)
+    stand.wait(lambda: stand.controller.target is not None, "a server")
+    stand.window.sizing.show(True)
+    yield
+
+
+@state
+def sizing_measured(stand: Stand) -> Iterator[None]:
+    """The answer of a sweep, with another load asked about."""
+    swept = stand.controller.sessions_folder / "swept.poolviz"
+    if not swept.exists():
+        swept.parent.mkdir(parents=True, exist_ok=True)
+        with Runner() as runner:
+            draft = Draft(pool="sqlalchemy.QueuePool", load=LOAD)
+            wanted = SizingRequest(
+                RunRequest.of(draft, [swept]), (), Aim.parse("wait_p95 < 20ms"), 45.0
+            )
+            find_size(wanted, runner, SizingListener())
+    stand.controller.view_session(swept)
+    page = stand.window.sizing
+    stand.wait(lambda: page.page is not None and page.page.isVisible(), "the page of sizes")
+    assert page.page is not None
+    page.page.what_if.clients.setValue(page.page.what_if.clients.value() + 2)
+    stand.wait(lambda: _has_what_if(stand), "the curves of what if")
+    yield
+
+
+def _has_what_if(stand: Stand) -> bool:
+    page = stand.window.sizing.page
+    chart = page.views[0].chart if page is not None else None
+    return chart is not None and len(chart.curves) > 2
+
+
+@state
+def sizing_going(stand: Stand) -> Iterator[None]:
+    """A sweep that goes on."""
+    stand.controller.connect_to(None)
+    stand.wait(lambda: stand.controller.target is not None, "a server")
+    stand.window.sizing.show(True)
+    page, sizes = stand.window.sizing.page, stand.controller.sizes
+    assert page is not None
+    page.form.start.click()
+    stand.wait(lambda: sizes.sizing is not None and len(sizes.sizing.points) > 2, "some sizes")
+    yield
+    stop(stand)
 
 
 @state

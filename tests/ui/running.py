@@ -26,7 +26,7 @@ from tests.servers.fixtures import open_home
 PATIENCE = 50_000  # milliseconds: a bound for a noisy machine, not an expectation
 WORKERS = (
     *("poolviz file worker", "poolviz run worker"),
-    *("poolviz session list worker", "poolviz comparison worker"),
+    *("poolviz session list worker", "poolviz comparison worker", "poolviz sizing worker"),
 )
 THREADED = "psycopg2.ThreadedConnectionPool"
 

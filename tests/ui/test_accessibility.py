@@ -31,6 +31,7 @@ from pytestqt.qtbot import QtBot
 
 from poolviz.ui.elided_label import ElidedLabel
 from poolviz.ui.window import Window
+from tests.sizing.sizings import sizing
 from tests.ui.running import servers_home, until, window
 
 __all__ = ["servers_home", "window"]
@@ -41,7 +42,7 @@ USED = (
 )
 LEAST, LEAST_LARGE = 4.5, 3.0  # contrast of WCAG 2.2 (1.4.3); large is 18.66 px and bold, or 24 px
 SMALLEST = QSize(900, 560)
-PLACES = ("window", "open sections", "sessions", "own server", "preferences", "help")
+PLACES = ("window", "open sections", "sessions", "sizing", "own server", "preferences", "help")
 
 
 def come_to(place: str, window: Window, qtbot: QtBot) -> QWidget:
@@ -51,6 +52,9 @@ def come_to(place: str, window: Window, qtbot: QtBot) -> QWidget:
             fold.header.setChecked(True)
     elif place == "sessions":
         window.sessions.show_list(True)
+    elif place == "sizing":
+        window.sizing.show(True)
+        show_sizing(window, qtbot)
     elif place == "own server":
         window.ask_for_server()
     elif place == "preferences":
@@ -66,6 +70,14 @@ def come_to(place: str, window: Window, qtbot: QtBot) -> QWidget:
     for _ in range(3):
         QApplication.processEvents()
     return shown
+
+
+def show_sizing(window: Window, qtbot: QtBot) -> None:
+    """Have the page of sizes show an answer."""
+    page = window.sizing.page
+    assert page is not None
+    window.controller.sizes.show(sizing("wait_p95 < 20ms"))
+    until(qtbot, lambda: page.views[0].chart is not None)
 
 
 def visible(root: QWidget) -> Iterator[QWidget]:

@@ -192,7 +192,7 @@ def test_every_shortcut_works(
         action.triggered.connect(lambda on=False, seen=triggered: seen.append(on))
         with no_failures(caplog, f"{key} while {state}"), caplog.at_level("WARNING"):
             QTest.keySequence(window, action.shortcut())
-            if key in ("F9", "F11", "Ctrl+Space", "Ctrl+L"):
+            if key in ("F9", "F11", "Ctrl+Space", "Ctrl+L", "Ctrl+B"):
                 QTest.keySequence(window, action.shortcut())  # and back
             if key == "Shift+F1":
                 QTest.keyClick(window, Qt.Key.Key_Escape)  # it waits for a click

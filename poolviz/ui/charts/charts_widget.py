@@ -395,6 +395,14 @@ class ChartsWidget(QWidget):
         self._timeline.show_part(min(begin, time), max(finish, time))
         self._redraw_changes(calm=False)
 
+    def show_part(self, start: float, end: float) -> None:
+        """Show the part from `start` to `end`, in seconds since the start, with some time around
+        it."""
+        self.refresh()  # which takes in how long the session is
+        around = (end - start) / 2
+        self._timeline.show_part(max(start - around, 0.0), end + around)
+        self._redraw_changes(calm=False)
+
     def highlight(self, spans: Sequence[tuple[float, float]]) -> None:
         """Highlight parts of the session, in seconds since its start; none, nothing."""
         if spans or self._canvas is not None:

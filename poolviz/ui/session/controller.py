@@ -31,6 +31,7 @@ from poolviz.scenarios.connect import split_dsn
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.recorder import Recorder
+from poolviz.sizing.planning import SizingRequest
 from poolviz.ui.session.active_faults import ActiveFaults
 from poolviz.ui.session.current_run import CurrentRun
 from poolviz.ui.session.evaluation import Evaluation
@@ -44,6 +45,7 @@ from poolviz.ui.session.run_start import RunStart
 from poolviz.ui.session.server_choice import ServerChoice
 from poolviz.ui.session.server_memory import Logins
 from poolviz.ui.session.shown_record import ShownRecord
+from poolviz.ui.session.size_finder import SizeFinder, Trial
 from poolviz.ui.session.warnings import Warnings
 from poolviz.ui.session.worker import Inbox, Outcome, Worker
 from poolviz.ui.unexpected import contained
@@ -118,8 +120,17 @@ class Controller(QObject):
             start_again=self._start_again,
             parent=self,
         )
+        self.sizes = SizeFinder(
+            *(self._runner, self._current, self.inbox),
+            notices=self.notices,
+            requested=self._requested,
+            file_worker=self.file_worker,
+            parent=self,
+        )
         self._run_start = RunStart(
-            self.requests, self._current, self._again, self.shown, lambda: self._closed
+            *(self.requests, self._current, self._again, self.shown),
+            sizes=self.sizes,
+            closed=lambda: self._closed,
         )
         self.evaluation = Evaluation(self.shown, self.file_worker, lambda: self.busy, self)
         self._after: Callable[[], None] | None = None  # what to do once the run has ended
@@ -181,6 +192,11 @@ class Controller(QObject):
         return self._server.embedded
 
     @property
+    def dsn(self) -> str | None:
+        """The DSN of the chosen server, which may hold a password; None for the embedded one."""
+        return self._server.dsn
+
+    @property
     def target(self) -> Target | None:
         """The chosen server, once it was reached."""
         return self._server.target
@@ -210,6 +226,7 @@ class Controller(QObject):
 
     def connect_to(self, dsn: str | None, *, start: bool = False) -> None:
         """Choose a server: the user's own, or with None the embedded one. Ends a run."""
+        self.sizes.forget()
         self._take_dsn(dsn)
         self._when_ended(lambda: self._server.connect_to_it(start=start))
 
@@ -245,6 +262,27 @@ class Controller(QObject):
 
     def start(self) -> None:
         """Start the load, once there is a server for it."""
+        self.sizes.forget()
+        self._start()
+
+    def find_size(self, wanted: SizingRequest | Trial) -> None:
+        """Sweep sizes, or try one, with what is requested now. Ends a run."""
+        self.sizes.want(wanted)
+        self._again.forget()
+        self._when_ended(self._start)
+
+    def use_limits(self, limits: Mapping[str, Value], note: str) -> None:
+        """Request limits that were recommended, in the run that goes on or for the next one, and
+        mark them with a note."""
+        if self.viewing is not None:
+            self.shown.leave_session()
+            self.changed.emit()
+        self.requests.change(limits)
+        run = self._current.run
+        if self.state is State.RUNNING and run is not None:
+            run.add_note(note)
+
+    def _start(self) -> None:
         if self.state is State.CONNECTING:
             self._server.start_when_reached()
         elif self.state is State.READY and self._warnings.fits(self.pool):
@@ -379,6 +417,8 @@ class Controller(QObject):
         if not self._run_worker.close(_SERVER_PATIENCE):
             _logger.error("Engine or server did not end in time; they end with this process.")
         self.inbox.deliver()
+        self.sizes.close()
+        self.inbox.deliver()
         self.logins.forget()
         self.shown.close()
         if not self.file_worker.close(_FILE_PATIENCE, QCoreApplication.processEvents):
@@ -429,7 +469,8 @@ class Controller(QObject):
     def _end(self, run: Run) -> None:
         if run.recorder is not None and run.recorder.path is not None:
             # One whole file, which can still be read.
-            self.file_worker.do(run.recorder.close, failed=log_fault)
+            close = run.recorder.close
+            self.sizes.when_measured(run, lambda: self.file_worker.do(close, failed=log_fault))
         self._warnings.show_changed_arguments([], self._start_again)
         if self.ghost.recorder is self.recorder:  # the run that was to replace it never began
             self.ghost.remove()
@@ -438,7 +479,7 @@ class Controller(QObject):
             after()
 
     def _start_again(self) -> None:
-        self._when_ended(self.start)
+        self._when_ended(self._start)
 
     def _when_ended(self, action: Callable[[], None]) -> None:
         """Do `action` once no run goes on: now, or after the end of the one that does."""
@@ -482,6 +523,7 @@ class Controller(QObject):
         self._current.forget()
         self.notices.take_all_back()
         self.shown.set(recorder, path)
+        self.sizes.show_of(recorder)
         self.changed.emit()
         self.values_changed.emit()
         self.shown.say_what_it_lacks(untaken)

@@ -23,7 +23,7 @@ from poolviz.model.messages import (
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.model.scenario import Scenario
-from poolviz.runs.run import Run
+from poolviz.runs.run import Run, RunListener
 from poolviz.runs.runner import Runner, TablesNotAllowed
 from poolviz.runs.warnings import RunWarning
 from poolviz.servers.target import Target
@@ -77,6 +77,7 @@ class CurrentRun(QObject):
         self._notices, self._requested, self._sessions = notices, requested, sessions
         self._run: Run | None = None
         self._over = True
+        self._changeable = True  # what is requested is sent to the run
         self._start_heard = False  # Run.started is ahead of the `changed` that tells of it
         self._pending: PendingChanges | None = None  # once the engine is there
         self._allowed: dict[str, int] = {}  # the largest scale that the user allowed, by server
@@ -102,12 +103,22 @@ class CurrentRun(QObject):
         """The run that goes on, or the last one; None before the first and after `forget`."""
         return self._run
 
-    def begin(self, scenario: Scenario, target: Target) -> None:
-        """Start a run on a server that was reached."""
+    def begin(
+        self,
+        scenario: Scenario,
+        target: Target,
+        listener: RunListener | None = None,
+        *,
+        changeable: bool = True,
+    ) -> None:
+        """Start a run on a server that was reached. A `listener` hears of it in this one's place,
+        and passes everything on. One that isn't `changeable` keeps its settings whatever is
+        requested."""
         self._notices.take_all_back()
         allowed = self._may_create(target, needs_tables(scenario))
-        run = self._run = Run(scenario, target, self, may_create_tables=allowed)
+        run = self._run = Run(scenario, target, listener or self, may_create_tables=allowed)
         self._over, self._start_heard, self._pending = False, False, None
+        self._changeable = changeable
         self.faults.begin(run)
         self._worker.do(
             lambda: self._begin(run), lambda _: self._begun(run), partial(self._not_begun, run)
@@ -173,7 +184,8 @@ class CurrentRun(QObject):
             sentence = tr("This session is kept in memory only: {not_kept}", not_kept=run.not_kept)
             self._notices.say("recorder", sentence, Weight.WARN)
         self.recording.emit(run)
-        if self._requested.pool.id == run.scenario.pool and run is self._run and not self._over:
+        current = run is self._run and not self._over and self._changeable
+        if self._requested.pool.id == run.scenario.pool and current:
             self._pending = PendingChanges(run, partial(self._prepare_tables, run))
         self.settings_changed.emit()
         self.changed.emit()

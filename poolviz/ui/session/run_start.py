@@ -13,6 +13,7 @@ from poolviz.ui.session.ghost import Ghost
 from poolviz.ui.session.requests import Requests
 from poolviz.ui.session.run_again import RunAgain
 from poolviz.ui.session.shown_record import ShownRecord
+from poolviz.ui.session.size_finder import SizeFinder
 
 
 class RunStart:
@@ -25,10 +26,12 @@ class RunStart:
         current: CurrentRun,
         again: RunAgain,
         shown: ShownRecord,
+        *,
+        sizes: SizeFinder,
         closed: Callable[[], bool],
     ) -> None:
         self._requests, self._current, self._again = requests, current, again
-        self._shown, self._closed = shown, closed
+        self._shown, self._sizes, self._closed = shown, sizes, closed
         self._before: Recorder | None = None  # the run that is shown, when its pool was left
 
     @property
@@ -45,7 +48,9 @@ class RunStart:
         self._before = None
 
     def begin(self, target: Target) -> None:
-        """Begin a run on a server that was reached."""
+        """Begin a run on a server that was reached: a sweep of sizes, if that is wanted."""
+        if self._sizes.begin(target):
+            return
         if self._again.replay is not None:
             self._again.prepare(target, partial(self._begin_again, target))
             return

@@ -215,6 +215,7 @@ def details(session: KeptSession) -> str:
         sentence = session.sentence.replace(str(session.path), tr("the file"))
         return f"{sentence[:1].upper()}{sentence[1:]}"
     words = [
+        tr("sizing") if session.swept else "",
         session.pool if session.label.name else "",
         session.server,
         tr("kept") if session.label.keep else "",

@@ -61,7 +61,8 @@ class Tour(QObject):
         if step is None:
             return tr(
                 "Next, choose a preset: each shows one thing that pools do, lets you predict it, "
-                "and mends it. F1 explains whatever you point at."
+                "and mends it. Ctrl+B measures how large your pool should be, and F1 explains "
+                "whatever you point at."
             )
         if self._lacks_limit(step):
             return tr(

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAccessible, QColor, QImage
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QAccessible, QColor, QImage, QRegion
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -167,6 +167,46 @@ def contrast_in(picture: QImage, left: int, top: int, width: int, height: int) -
         return 99.0
     background = QColor.fromRgb(seen.most_common(1)[0][0])
     return max(contrast(QColor.fromRgb(pixel), background) for pixel in seen)
+
+
+def pixels_at(root: QWidget, place: QRect) -> QImage:
+    picture = QImage(place.size(), QImage.Format.Format_RGB32)
+    root.render(picture, QPoint(), QRegion(place))
+    return picture
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "window"])
+def test_the_focus_can_be_seen(window: Window, qtbot: QtBot, place: str, theme: str) -> None:
+    window.theme_manager.choose(theme)
+    root = come_to(place, window, qtbot)
+    root.activateWindow()
+    until(qtbot, root.isActiveWindow)
+    unseen = []
+    for widget in visible(root):
+        tab = bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
+        if not (tab and widget.isEnabled()) or is_part(widget) or widget.focusProxy():
+            continue
+        around = QRect(widget.mapTo(root, QPoint()), widget.size()).adjusted(-3, -3, 3, 3)
+        around &= root.rect()
+        if (before := QApplication.focusWidget()) is not None:
+            before.clearFocus()
+        without = pixels_at(root, around)
+        widget.setFocus(Qt.FocusReason.TabFocusReason)
+        having = pixels_at(root, around)
+        changed = Counter(
+            (without.pixel(x, y), having.pixel(x, y))
+            for y in range(around.height())
+            for x in range(around.width())
+        )
+        seen = sum(
+            count
+            for (old, new), count in changed.items()
+            if old != new and contrast(QColor.fromRgb(old), QColor.fromRgb(new)) >= LEAST_LARGE
+        )
+        if seen < min(widget.width(), widget.height()):
+            unseen.append(f"{called(widget)}: {seen} pixels")
+    assert not unseen, unseen
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -148,6 +148,10 @@ class Chart(QGraphicsObject):
         """Return the card's lines for the bin `index`."""
         raise NotImplementedError
 
+    def latest(self, view: View) -> list[Figure]:
+        """Return what a screen reader says of the newest bin."""
+        return self.figures(view, len(view.t) - 1)
+
     # Common to all charts
 
     def _set_fonts(self) -> None:

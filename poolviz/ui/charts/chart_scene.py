@@ -302,6 +302,13 @@ class ChartScene(QGraphicsObject):
                 groups.append(chart.figures(view, _bin_at(view, time)))
         return [group for group in groups if group]
 
+    def latest(self, chart: Chart) -> list[Figure]:
+        """Return the figures of a chart at the end of the visible part."""
+        view = self._views[0 if chart.fine else 1] if self._views is not None else None
+        if view is None or not len(view.t):
+            return [Figure(tr("No data yet"), "", self.theme.muted)]
+        return chart.latest(view)
+
     def refer_to(self, time: float | None) -> bool:
         """Make a time with data the one to which the crosshair's card shows differences, or with
         None none; return whether there is one now."""

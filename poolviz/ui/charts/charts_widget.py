@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QPaintEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from poolviz.ui.charts.canvas import Canvas
     from poolviz.ui.charts.chart import Chart
     from poolviz.ui.charts.chart_scene import ChartScene
+    from poolviz.ui.charts.spoken_charts import SpokenCharts
 
 _MARGINS = (10, 8, 10, 2)
 _ZOOM = 1.5  # a key press
@@ -76,6 +77,8 @@ class ChartsWidget(QWidget):
         self._was_following = True  # as last emitted by following_changed
         self._theme = theme
         self._canvas: Canvas | None = None
+        self._spoken: SpokenCharts | None = None  # made with the canvas
+        self._by_keys = False  # the focus came by them
         self._canvas_due = False
         self._place = _Place()
         self.overview = Overview(theme, self)
@@ -106,8 +109,10 @@ class ChartsWidget(QWidget):
         """The widget of the charts, made when it is first asked for."""
         if self._canvas is None:
             from poolviz.ui.charts.canvas import Canvas  # noqa: PLC0415 - see the class
+            from poolviz.ui.charts.spoken_charts import SpokenCharts  # noqa: PLC0415 - as above
 
             canvas = self._canvas = Canvas(self._theme, self)
+            self._spoken = SpokenCharts(canvas.chart_scene, canvas.viewport(), self)
             canvas.panned.connect(self._pan)
             canvas.zoomed.connect(self._zoom)
             canvas.follow_requested.connect(self._follow_by_pointer)
@@ -211,9 +216,26 @@ class ChartsWidget(QWidget):
         self.follow()
 
     @contained()
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show the focus, unless a click set it."""
+        self._by_keys = event.reason() != Qt.FocusReason.MouseFocusReason
+        self.update()
+
+    @contained()
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Show no focus any more."""
+        self.update()
+
+    @contained()
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Have the canvas made after the widget was painted for the first time."""
+        """Paint a frame while the keys move the charts, and have the canvas made after the widget
+        was painted for the first time."""
         super().paintEvent(event)
+        if self.hasFocus() and self._by_keys:
+            painter = QPainter(self)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(self._theme.accent), 2))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(4, 2, -4, -1), 9, 9)
         if not self._canvas_due:
             self._canvas_due = True
             QTimer.singleShot(0, self, self._make_canvas)
@@ -450,6 +472,8 @@ class ChartsWidget(QWidget):
             self.canvas.chart_scene.point_nowhere()
         else:
             self.canvas.chart_scene.point_at(at)
+        if self._spoken is not None:
+            self._spoken.point()
 
     def _redraw(self) -> None:
         """Draw even if nothing has changed."""
@@ -482,6 +506,9 @@ class ChartsWidget(QWidget):
             self._drawn = news
             with contained():
                 self._draw_scene(self._canvas.chart_scene, frame, calm=calm)
+            if self._spoken is not None:
+                with contained():
+                    self._spoken.follow(calm=calm)
         with contained():
             self.overview.show_session(recorder, timeline.duration, frame)
         if timeline.following != self._was_following:

@@ -123,6 +123,13 @@ class Fairness(Chart):
             y = snapped(self.y_of(float(self._sorted.mean())))
             painter.drawLine(QLineF(plot.left(), y, plot.right(), y))
 
+    def latest(self, view: View) -> list[Figure]:
+        """Return the most, the mean and the least."""
+        return [
+            Figure(self.curve_title(name.key), plain(round(name.y, 1)), name.colour)
+            for name in self.names
+        ]
+
     def figures(self, view: View, index: int) -> list[Figure]:
         """Return nothing: its x axis isn't the time."""
         return []

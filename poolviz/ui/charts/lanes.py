@@ -175,6 +175,24 @@ class Lanes(Chart):
         ]
         self.scale_y = Scale(0.0, 1.0, ticks)
 
+    def latest(self, view: View) -> list[Figure]:
+        """Return who holds a connection longest at the end of the visible part."""
+        recorder = self._recorder
+        if recorder is None:
+            return []
+        return [
+            Figure(
+                tr("longest holder"),
+                tr(
+                    _LONGEST_HOLDER[hold.state],
+                    client=hold.client,
+                    time=time_with_unit(hold.seconds),
+                ),
+                _name_colour(self.theme, hold.state),
+            )
+            for hold in recorder.holders(self._frame.end, 1)
+        ]
+
     def figures(self, view: View, index: int) -> list[Figure]:
         """Return who has the connection under the pointer."""
         at, recorder = self.pointer, self._recorder

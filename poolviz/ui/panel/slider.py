@@ -125,7 +125,7 @@ class Slider(QAbstractSlider):
             painter.setBrush(halo)
             painter.drawEllipse(QPointF(x, y), _KNOB / 2 + 1, _KNOB / 2 + 1)
         painter.setPen(QPen(accent, 2))
-        painter.setBrush(QColor(theme.panel))
+        painter.setBrush(accent if self.hasFocus() else QColor(theme.panel))
         painter.drawEllipse(QPointF(x, y), _KNOB / 2 - 1, _KNOB / 2 - 1)
 
 

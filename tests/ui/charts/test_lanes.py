@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPointF
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QAccessible, QColor
 from PySide6.QtWidgets import QApplication
 
 import poolviz
@@ -81,4 +81,13 @@ def test_each_connection_is_a_lane_that_says_who_has_it(
             pixels.pixelColor(x, y).name() for x in range(60, 900, 3) for y in range(430, 640, 3)
         }
         assert {QColor(theme.used).name(), QColor(theme.wait).name()} <= seen_colours
+        spoken = QAccessible.queryAccessibleInterface(charts)
+        assert spoken is not None
+        charts.step_back()  # so that the values at the end are said, not those at the crosshair
+        said = ""
+        for _ in range(5):  # once the run is over nobody holds one
+            charts.canvas.panned.emit(-0.15)
+            said += spoken.text(QAccessible.Text.Description)
+        assert "longest holder client " in said
         charts.close()
+        charts.deleteLater()

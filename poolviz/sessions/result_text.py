@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from poolviz.language import tr, trn
+from poolviz.language import tr, tr_noop, trn
 from poolviz.model.histogram import Summary
 from poolviz.model.load_generator import limits_crossed
 from poolviz.model.parameters import shown_time
@@ -21,7 +21,7 @@ from poolviz.sessions.totals import Figures
 
 _MOST_ERRORS = 10  # kinds of errors that are named, the most frequent ones
 _WORTH_A_WARNING = 0.05  # of a run: less than that at its limit, the load generator is not named
-_BEWARE = "beware"
+_BEWARE = tr_noop("beware")
 
 
 class Row(NamedTuple):
@@ -50,26 +50,26 @@ def blocks(
     how = "" if summary.use is None else tr(" (use = {use})", use=summary.use)
     rows = []
     if summary.replays:
-        rows.append(Row("replays", on_one_line(summary.replays)))
+        rows.append(Row(tr("replays"), on_one_line(summary.replays)))
     if summary.connect:
         given = in_words(summary.pool or "", summary.connect)
-        rows.append(Row("connect", on_one_line(given)))
+        rows.append(Row(tr("connect"), on_one_line(given)))
     if summary.incomplete_reason is not None:
-        rows.append(Row("incomplete", summary.incomplete_reason))
+        rows.append(Row(tr("incomplete"), summary.incomplete_reason))
     rows += _figures(summary)
     if summary.rows is not None:
-        rows.append(Row("rows", summary.rows.sentence))
+        rows.append(Row(tr("rows"), summary.rows.sentence))
     faults = [
         tr("{words} at {t:.1f} s", words=mark.text, t=mark.t)
         for mark in marks
         if mark.kind is MarkKind.FAULT
     ]
     if faults:
-        rows.append(Row("faults", ", ".join(faults)))
-    rows += [Row("threshold", verdict.sentence) for verdict in thresholds]
+        rows.append(Row(tr("faults"), ", ".join(faults)))
+    rows += [Row(tr("threshold"), verdict.sentence) for verdict in thresholds]
     cards = effects.cards if effects is not None else ()
     rows += [
-        Row("change", tr("at {at_s:.1f} s: {sentence}", at_s=card.at_s, sentence=card.sentence))
+        Row(tr("change"), tr("at {at_s:.1f} s: {sentence}", at_s=card.at_s, sentence=card.sentence))
         for card in cards
     ]
     whole = Block(
@@ -134,7 +134,7 @@ def _settled(segment: SettledSegment) -> Row:
     settled = segment.settled
     rate, wait = segment.figures["throughput_per_s"], segment.figures["wait_p95_s"]
     return Row(
-        "settled",
+        tr("settled"),
         tr(
             "after {settling_s:.1f} s: {with_interval} a second, wait p95 {with_interval2}",
             settling_s=settled.settling_s,
@@ -161,10 +161,10 @@ def _figures(figures: Figures) -> list[Row]:
     connections = figures.connections
     due = connections.backlog_max
     backlog = tr(", {due} requests due and not begun at most", due=due) if due else ""
-    errors = ", ".join(f"{name} {count:,}" for name, count in figures.errors.items()) or "none"
+    errors = ", ".join(f"{name} {count:,}" for name, count in figures.errors.items()) or tr("none")
     return [
         Row(
-            "operations",
+            tr("operations"),
             tr(
                 "{operations:,} in {duration_s:.1f} s, {value:,.1f} a second",
                 operations=figures.operations,
@@ -173,15 +173,15 @@ def _figures(figures: Figures) -> list[Row]:
             ),
         ),
         Row(
-            "timeouts",
+            tr("timeouts"),
             tr("{timeouts:,}; errors {errors}", timeouts=figures.timeouts, errors=errors),
         ),
         *_errors(figures),
-        Row("wait", f"{_times(figures.wait_time_s)}{_unfinished(figures)}"),
-        Row("use", _times(figures.use_time_s)),
-        Row("create", _times(figures.create_time_s)),
+        Row(tr("wait"), f"{_times(figures.wait_time_s)}{_unfinished(figures)}"),
+        Row(tr("use"), _times(figures.use_time_s)),
+        Row(tr("create"), _times(figures.create_time_s)),
         Row(
-            "connections",
+            tr("connections"),
             tr(
                 "used {value:.2f} on average, {used_max} at most; open {value2:.2f} on "
                 "average, {open_max} at most, {open_at_end} at the end; {opened:,} "
@@ -209,7 +209,7 @@ def _errors(figures: Figures) -> list[Row]:
     rows = []
     kinds = sorted(figures.error_details, key=lambda kind: -kind.count)
     for kind in kinds[:_MOST_ERRORS]:
-        what = "timeout" if kind.timeout else "error"
+        what = tr("timeout") if kind.timeout else tr("error")
         rows.append(Row(what, f"{kind.count:,} × {kind.title}, {kind.first_said}"))
         if kind.latest_said:
             rows.append(Row("", kind.latest_said))
@@ -231,7 +231,7 @@ def _other_counts(figures: Figures) -> list[Row]:
     if figures.server_backends_mean is not None:
         rows.append(
             Row(
-                "server",
+                tr("server"),
                 tr(
                     "{server_backends_mean:.2f} backends on average, {server_backends_max} "
                     "at most, {server_backends_at_end} at the end",
@@ -243,15 +243,15 @@ def _other_counts(figures: Figures) -> list[Row]:
         )
     for difference in (figures.reported_counts.difference, figures.server_difference):
         if difference is not None:
-            rows.append(Row(_BEWARE, difference))
+            rows.append(Row(tr(_BEWARE), difference))
     if figures.connections.open_after_close:
         left = figures.connections.open_after_close
-        rows.append(Row(_BEWARE, tr("the pool left {left} open when it was closed", left=left)))
+        rows.append(Row(tr(_BEWARE), tr("the pool left {left} open when it was closed", left=left)))
     if figures.clients_restarted:
         count = figures.clients_restarted
         rows.append(
             Row(
-                _BEWARE,
+                tr(_BEWARE),
                 trn(
                     "a client ended without being asked to, and was started again",
                     "{n:,} clients ended without being asked to, and were started again",
@@ -284,7 +284,7 @@ def _load_generator(figures: Figures) -> list[Row]:
         return []
     return [
         Row(
-            _BEWARE,
+            tr(_BEWARE),
             tr(
                 "the load generator was at its own limit for {strained_s:.1f} s (at "
                 "worst {limits_crossed}): these may be its figures, not the pool's",

@@ -136,6 +136,8 @@ class Sweep:
 
     def measure(self) -> None:
         """Measure all sizes. SweepCancelled if it was cancelled, PoolvizError if the run ended."""
+        while self._recorder.last is None:  # what is changed before the load starts has no effect
+            self._wait_shortly()
         self._began = monotonic()
         sizes = [tuple(each) for each in product(*(swept.values() for swept in self.ranges))]
         length = self.budget * _BY_BLOCKS / (BLOCKS * len(sizes))

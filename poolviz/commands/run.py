@@ -25,6 +25,11 @@ from poolviz.sessions.export.registry import suffixes
 @click.option("--duration", metavar="SECONDS", help="How long to run; 20 s by default.")
 @options.seed
 @click.option(
+    "--processes",
+    metavar="N",
+    help="How many processes run it, each with a pool and clients of its own.",
+)
+@click.option(
     "--out",
     metavar="FILE",
     multiple=True,
@@ -64,6 +69,7 @@ def command(
     at: tuple[str, ...],
     duration: str | None,
     seed: int | None,
+    processes: str | None,
     out: tuple[Path, ...],
     no_keep: bool,
     fail_if: tuple[str, ...],
@@ -112,7 +118,8 @@ def command(
         if replay is not None:
             draft, left_out = replay.fitted(draft)
             notes = [replay.sentence, *left_out]
-        sections = {"limits": limits, "load": load, "connect": connect}
+        fleet = () if processes is None else (f"processes={processes}",)
+        sections = {"limits": limits, "load": load, "connect": connect, "fleet": fleet}
         draft = with_options(draft, sections, at)
         if fail_if:
             draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])

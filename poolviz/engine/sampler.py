@@ -176,6 +176,7 @@ class Sampler:
             error_counts=kinds.counts(errors, self._began, taken.end, complete=complete),
             ending=self._ending,
             clients_restarted=self._client_group.take_restarted(),
+            processes=1,
         )
         self._index += 1
         self._missed = 0

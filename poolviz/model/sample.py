@@ -109,7 +109,8 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
     `oldest_age` and `mean_age` are those of the connections that are open at the end of the tick,
     in seconds: 0 without any, -1 where they weren't recorded. `lanes` says what happened on each
-    connection, as `model/lanes.py` packs it.
+    connection, as `model/lanes.py` packs it. `processes` are those that the run has at the end of
+    the tick.
     """
 
     index: int
@@ -154,6 +155,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     oldest_age: float = -1.0
     mean_age: float = -1.0
     lanes: bytes = b""
+    processes: int = 1
 
 
 class MarkKind(StrEnum):

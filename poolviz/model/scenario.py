@@ -24,7 +24,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     `connect` has only those arguments of the pool's driver that were given; the others have the
     driver's own defaults. `duration` is in seconds; None runs until the run is stopped. `watch`
     says by language what to look at. `fail_if` has the conditions that make the run fail. `replays`
-    names the file of the session that is run again; "" if none is.
+    names the file of the session that is run again; "" if none is. `fleet` says how many processes
+    there are, each with a pool and clients of its own; without it there is one, and never another.
     """
 
     pool: str
@@ -38,3 +39,4 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     fail_if: tuple[str, ...] = ()
     connect: dict[str, Value] = {}
     replays: str = ""
+    fleet: dict[str, Value] = {}

@@ -34,6 +34,7 @@ def run(
     duration: float | str | None = None,
     dsn: str | None = None,
     seed: int | None = None,
+    processes: int | None = None,
     create_tables: bool = False,
     keep: bool = False,
 ) -> Result:
@@ -47,7 +48,9 @@ def run(
     arguments take precedence over it: `pool` is an id of `poolviz pools` or `file.py:Class`,
     `own_pool` says how the latter is used, such as `{"acquire": "get_connection"}`, `limits`,
     `load` and `connect` hold parameters by their names, and each of `changes` is a mapping such as
-    `{"at": 3, "maxconn": 8}`. Times are in seconds, or text with a unit ("50ms"). Without a
+    `{"at": 3, "maxconn": 8}`. With `processes` the load runs in so many processes, each with a pool
+    and clients of its own; what is measured is their sum, and `Result.session.member` has each.
+    Times are in seconds, or text with a unit ("50ms"). Without a
     `dsn` the run goes to a PostgreSQL that poolviz starts and ends. On a server of yours, the
     tables of the statements read and read_write are created in a schema `poolviz` only with
     `create_tables`. With `keep` the session goes into the sessions folder, as those of the
@@ -69,6 +72,7 @@ def run(
         "load": load,
         "connect": connect,
         "changes": changes,
+        "fleet": None if processes is None else {"processes": processes},
     }
     with Runner() as runner:
         draft, notes = Arguments(scenario_or_path, given).draft(runner)

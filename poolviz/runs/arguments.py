@@ -21,7 +21,7 @@ from poolviz.sessions.folder import is_session_file
 from poolviz.sessions.session import Session
 
 ScenarioLike: TypeAlias = "str | PathLike[str] | Mapping[str, Any] | Scenario | Session | None"
-_SECTIONS = ("limits", "load", "connect", "changes")  # arguments that depend on the pool
+_SECTIONS = ("limits", "load", "connect", "fleet", "changes")  # arguments that depend on the pool
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _with_arguments(draft: Draft, given: Mapping[str, Any], *, other_limits: boo
     """Return `draft` with what the arguments say, and with the mistakes in them. Another pool comes
     without the draft's limits, unless not `other_limits`."""
     argued = draft_of(given)
-    sections = {key: getattr(argued, key) for key in ("limits", "load", "connect")}
+    sections = {key: getattr(argued, key) for key in ("limits", "load", "connect", "fleet")}
     others = (*sections, "own_pool")
     fields = {key: getattr(argued, key) for key in given if key not in others}
     if "pool" in given and other_limits:
@@ -98,6 +98,7 @@ def _draft(scenario: ScenarioLike) -> Draft:
             limits=dict(scenario.limits),
             load=dict(scenario.load),
             connect=dict(scenario.connect),
+            fleet=dict(scenario.fleet),
             changes=[{"at": each.at, each.key: each.value} for each in scenario.changes],
             duration=scenario.duration,
             seed=scenario.seed,

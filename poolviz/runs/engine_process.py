@@ -50,7 +50,7 @@ _SILENT_AFTER = 5.0  # seconds without any report before the engine is said to h
 _GIVE_UP_AFTER = 30.0  # more seconds without any report until a silent engine is ended
 _MOST_COMMANDS = 1000  # that wait for an engine which doesn't take them
 _LATEST_STOP = 3 * STOP_LIMIT  # for an engine that was told to stop and still reports
-_CLOSE_LIMIT = _LATEST_STOP + 3 * MESSAGE_LIMIT + 2 * KILL_LIMIT  # all of that together
+CLOSE_LIMIT = _LATEST_STOP + 3 * MESSAGE_LIMIT + 2 * KILL_LIMIT  # all of that together
 _ASK_AFTER = 7.0  # seconds without any report before a user's pool is asked where it is
 _LOOK = 0.25  # seconds between two looks at a silent engine
 _logger = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class EngineProcess:
     def close(self) -> None:
         """End the run and the child. Blocks for a few seconds at most."""
         self.stop()
-        self._reader.join(_CLOSE_LIMIT)
+        self._reader.join(CLOSE_LIMIT)
         if self._reader.is_alive():
             _logger.error("the engine's reports didn't end")
 

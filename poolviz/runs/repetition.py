@@ -67,7 +67,7 @@ class Replay:
         """Return what runs a session of `duration` seconds again, which is called `name`.
         InputError where it has a mark that can't be repeated, or `members`, which are several
         pools."""
-        if members:
+        if members and not began.scenario.fleet:
             raise InputError(
                 tr(
                     "{shown} holds several pools ({listed}): only a session of one pool can "

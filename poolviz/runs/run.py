@@ -30,6 +30,7 @@ from poolviz.model.messages import (
 )
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
+from poolviz.runs.engine_group import EngineGroup
 from poolviz.runs.engine_process import EngineProcess
 from poolviz.runs.spawned_engine import SpawnedEngine
 from poolviz.runs.warnings import RunWarning
@@ -82,7 +83,7 @@ class Run:
         # A fault finds the run's connections on the server by its name: no other run may have it.
         self.name = f"poolviz-{os.getpid()}-{next(_numbers)}-{secrets.token_hex(4)}"
         self.warnings: list[RunWarning] = []
-        self.engine: EngineProcess | None = None
+        self.engine: EngineProcess | EngineGroup | None = None
         self.recorder: Recorder | None = None
         self.not_kept = ""  # why the record is in memory only
         self.started = False
@@ -156,7 +157,10 @@ class Run:
         start = StartRun(
             self.scenario, target.conninfo, self.name, target.describe(), restart is not None
         )
-        self.engine = EngineProcess(start, self._hear, child)
+        if self.scenario.fleet:
+            self.engine = EngineGroup(start, self._hear, child)
+        else:
+            self.engine = EngineProcess(start, self._hear, child)
         if self.stop_asked:
             self.engine.stop()
 
@@ -170,16 +174,17 @@ class Run:
         if restarting is not None:
             restarting.join(_RESTART_LIMIT)
 
-    def _hear(self, report: Report) -> None:
-        """Record a report and pass it on. Called by the engine's reader thread.
+    def _hear(self, report: Report, process: str = "", heard: bool = True) -> None:
+        """Record a report, as one of a `process` where there are several, and pass it on unless it
+        isn't to be `heard`. Called by the thread that reads the engine's reports.
 
         What goes wrong in recording makes the run fail at its end; what goes wrong in a listener is
         logged. Neither keeps the next report from coming.
         """
-        if isinstance(report, RunEnded):
+        if isinstance(report, RunEnded) and not process:
             report = self._with_failure(report)
-        self._record(report)
-        if isinstance(report, SampleTaken):
+        self._record(report, process)
+        if isinstance(report, SampleTaken) or not heard:
             return
         if isinstance(report, RunStarted):
             self.started = True
@@ -192,10 +197,10 @@ class Run:
         if isinstance(report, RunEnded):
             self._over.set()
 
-    def _record(self, report: Report) -> None:
+    def _record(self, report: Report, process: str) -> None:
         assert self.recorder is not None
         try:
-            self.recorder.add(report)
+            self.recorder.add(report, process)
         except Exception as error:
             known = isinstance(error, PoolvizError)
             if not known:

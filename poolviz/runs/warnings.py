@@ -41,9 +41,12 @@ def warnings_before(scenario: Scenario, target: Target | None) -> tuple[RunWarni
 
 
 def connections_wanted(scenario: Scenario) -> int:
-    """Return the most connections that the pool may open, at first or after a change."""
+    """Return the most connections that the pools of all processes may open, at first or after a
+    change."""
     pool = pool_class(scenario.pool)
-    return max(_wanted(pool, values) for values in _states(scenario))
+    return max(
+        _wanted(pool, values) * int(values.get("processes", 1)) for values in _states(scenario)
+    )
 
 
 def tables_remain(target: Target) -> str:
@@ -134,7 +137,7 @@ def _wanted(pool: type[Pool], values: Mapping[str, Value]) -> int:
 
 def _states(scenario: Scenario) -> Iterator[dict[str, Value]]:
     """Yield limits and load as they are at first and after each change."""
-    values = {**scenario.limits, **scenario.load}
+    values = {**scenario.limits, **scenario.load, **scenario.fleet}
     yield values
     for _, changes in groupby(scenario.changes, lambda change: change.at):
         now = {change.key: change.value for change in changes}

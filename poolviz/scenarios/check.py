@@ -12,6 +12,7 @@ from typing import Protocol
 
 from poolviz.language import tr
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
+from poolviz.load.fleet import FLEET
 from poolviz.load.settings import SETTINGS, check_load, settings_for
 from poolviz.model.dialect import POSTGRESQL, dialect_of
 from poolviz.model.errors import InputError, ParameterError
@@ -41,17 +42,18 @@ MOST_CONDITIONS = 1000
 @dataclass(frozen=True)
 class Declared:
     """Everything that a run can set: its pool's limits, the settings of the load, the arguments
-    that its driver connects with, and faults."""
+    that its driver connects with, faults, and the number of its processes."""
 
     limits: Parameters
     load: Parameters
     connect: Parameters
     faults: Parameters
+    fleet: Parameters
 
     @property
     def changeable(self) -> tuple[Parameters, ...]:
         """What can be changed during a run."""
-        return self.limits, self.load, self.faults
+        return self.limits, self.load, self.faults, self.fleet
 
     def find(self, key: str) -> Parameter:
         """Return the parameter `key` that can be changed. Raises ParameterError, with the nearest
@@ -72,8 +74,9 @@ class Declared:
         return unknown_key(key, *self.changeable).problem
 
     def section(self, section: str) -> Parameters:
-        """Return the parameters of `limits`, `load` or `connect`."""
-        return {"limits": self.limits, "load": self.load, "connect": self.connect}[section]
+        """Return the parameters of `limits`, `load`, `connect` or `fleet`."""
+        sections = {"limits": self.limits, "load": self.load}
+        return (sections | {"connect": self.connect, "fleet": self.fleet})[section]
 
     def find_in(self, section: str, key: str) -> Parameter:
         """Return the parameter `key` of a section. Raises ParameterError, as `misplaced` says."""
@@ -91,7 +94,7 @@ class Declared:
         )
 
     def _suggested(self, section: str, key: str) -> str:
-        for other in ("limits", "load", "connect"):
+        for other in ("limits", "load", "connect", "fleet"):
             parameters = self.section(other)
             if other != section and key in parameters:
                 return tr(
@@ -116,7 +119,7 @@ def declared(pool: str, dsn: str | None = None) -> Declared:
 
 def _declared_for(pool: type[Pool], dsn: str | None) -> Declared:
     arguments = pool.connect_arguments(server_of(pool, dsn))
-    return Declared(pool.limits, settings_for(pool), arguments, FAULT_PARAMETERS)
+    return Declared(pool.limits, settings_for(pool), arguments, FAULT_PARAMETERS, FLEET)
 
 
 def server_of(pool: type[Pool], dsn: str | None) -> str:
@@ -168,11 +171,12 @@ class _Check:
         draft = self._draft
         limits = self._complete("limits", self._known.limits, draft.limits) if self._pool else None
         load = self._complete("load", self._known.load, draft.load)
+        fleet = self._fleet()
         connect = self._given_connect() if self._pool else {}
         duration = self._duration()
         changes = self._changes(duration)
         self._check_remedy()
-        if self._pool is None or limits is None or load is None:
+        if self._pool is None or limits is None or load is None or fleet is None:
             return None
         return Scenario(
             pool=self._pool.id,
@@ -186,6 +190,7 @@ class _Check:
             fail_if=tuple(draft.fail_if),
             connect=connect,
             replays=draft.replays,
+            fleet=fleet,
         )
 
     def check_conditions(self, parse: Callable[[str], Condition]) -> None:
@@ -271,7 +276,7 @@ class _Check:
                 self._say(("pool",), str(error))
                 self._pool = None
         nothing = Parameters(tr("connect argument"))
-        return Declared(Parameters("limit"), SETTINGS, nothing, FAULT_PARAMETERS)
+        return Declared(Parameters("limit"), SETTINGS, nothing, FAULT_PARAMETERS, FLEET)
 
     def _complete(
         self, section: str, parameters: Parameters, given: Mapping[str, object]
@@ -306,6 +311,17 @@ class _Check:
             if problem := needs_another(known, key, values):
                 self._wrong(("connect", key), problem)
         return values
+
+    def _fleet(self) -> dict[str, Value] | None:
+        """Return the number of processes, nothing for a run that has one alone; None if what was
+        given is wrong."""
+        return self._complete("fleet", FLEET, self._draft.fleet) if self._has_fleet else {}
+
+    @property
+    def _has_fleet(self) -> bool:
+        """The run has processes of its own, or will have."""
+        changed = (key for written in self._draft.changes for key in written)
+        return bool(self._draft.fleet) or any(key in FLEET for key in changed)
 
     def _duration(self) -> float | None:
         return self._seconds(("duration",), self._draft.duration, positive=True)
@@ -392,7 +408,8 @@ class _Check:
         """Note the faults that can't be injected where the draft is to run."""
         ours = self._draft.dsn is None and self._dialect == POSTGRESQL
         network = over_network(self._draft.dsn or "")
-        conditions = FaultConditions(self._dialect, ours, pool, load, network)
+        processes = self._has_fleet
+        conditions = FaultConditions(self._dialect, ours, pool, load, network, processes)
         for key, (index, change) in together.items():
             if key in FAULTS and change.value != self._known.faults[key].default:
                 reason = FAULTS[key].reason(conditions)

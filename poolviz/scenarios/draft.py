@@ -76,6 +76,7 @@ class Draft(msgspec.Struct, kw_only=True):
     limits: dict[str, object] = {}
     load: dict[str, object] = {}
     connect: dict[str, object] = {}
+    fleet: dict[str, object] = {}
     changes: list[dict[str, object]] = []
     duration: object = None
     seed: int = 1
@@ -91,8 +92,8 @@ class Draft(msgspec.Struct, kw_only=True):
         return msgspec.structs.replace(self, **{"source": source} | fields)
 
     def with_values(self, **sections: Mapping[str, object]) -> Draft:
-        """Return this draft with some values in `limits`, `load` or `connect` set, which don't come
-        from its file."""
+        """Return this draft with some values in `limits`, `load`, `connect` or `fleet` set, which
+        don't come from its file."""
         keys = [(section, key) for section, values in sections.items() for key in values]
         merged = {
             section: {**getattr(self, section), **values} for section, values in sections.items()
@@ -136,7 +137,7 @@ class Draft(msgspec.Struct, kw_only=True):
             )
             return f"{self.source.path}, {line}" if name_file else line
         match key_path:
-            case ("limits" | "load" | "connect", str(key)):
+            case ("limits" | "load" | "connect" | "fleet", str(key)):
                 return key
             case ("changes", int(), "at"):
                 return "at"

@@ -12,6 +12,7 @@ import msgspec
 
 from poolviz.language import tr
 from poolviz.load.faults import FAULT_PARAMETERS
+from poolviz.load.fleet import FLEET
 from poolviz.load.settings import SETTINGS, settings_for
 from poolviz.model.parameters import INTEGER_LIMIT, Parameter, Parameters, seconds_schema
 from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
@@ -50,6 +51,7 @@ def schema(figures: Iterable[str]) -> Schema:
             "moment": _moment(),
             "load": _properties(SETTINGS),
             "faults": _properties(FAULT_PARAMETERS),
+            "fleet": _properties(FLEET),
             **{f"limits.{id}": _properties(pool.limits) for id, pool in POOLS.items()},
             **{f"connect.{id}": _connect(pool) for id, pool in POOLS.items()},
         },
@@ -79,6 +81,7 @@ def _top(figures: Iterable[str]) -> Schema:
         "limits": {"type": "object"},
         "load": _only("load"),
         "connect": {"type": "object"},
+        "fleet": _only("fleet"),
         "changes": {"type": "array", "items": {"$ref": "#/$defs/moment"}},
         "duration": seconds_schema(minimum=0, exclusive=True),
         "seed": {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST, "default": 1},
@@ -99,7 +102,7 @@ def _for_pool(pool: type[Pool]) -> Schema:
     named: Schema = {"properties": {"pool": {"const": pool.id}}}
     limits = f"limits.{pool.id}"
     then: Schema = {"limits": _only(limits), "connect": _only(f"connect.{pool.id}")}
-    then["changes"] = {"items": _only("moment", limits, "load", "faults")}
+    then["changes"] = {"items": _only("moment", limits, "load", "fleet", "faults")}
     adapted = {key: of for key, of in settings_for(pool).items() if of != SETTINGS[key]}
     if adapted:
         properties = {key: parameter.json_schema() for key, parameter in adapted.items()}
@@ -159,6 +162,7 @@ def as_text() -> str:
             f"[limits]\n  {limits}",
             f"[load]\n{declarations_as_text(SETTINGS)}",
             f"[connect]\n  {arguments}",
+            f"[fleet]\n{declarations_as_text(FLEET)}",
             f"[lesson]\n{_lesson_as_text()}",
             f"[[changes]]\n  {changes}\n{declarations_as_text(FAULT_PARAMETERS)}",
         )

@@ -34,6 +34,7 @@ KEYS: Mapping[str, str] = {
     "limits": "The limits of the pool at the start, by their names.",
     "load": "The settings of the load at the start, by their names.",
     "connect": "Arguments that the pool's driver connects with, by their names.",
+    "fleet": "How many processes run it, each with a pool and clients of its own: processes.",
     "changes": "What changes during the run: limits, settings of the load, and faults.",
     "duration": "How long to run: seconds, or text with a unit.",
     "seed": "The seed of the random numbers. The same seed repeats them.",
@@ -114,6 +115,7 @@ def draft_of(given: Mapping[str, Any], source: Source | None = None) -> Draft:
         limits=reading.table("limits"),
         load=reading.table("load"),
         connect=reading.table("connect"),
+        fleet=reading.table("fleet"),
         changes=reading.array("changes", dict, tr("a table, [[changes]]")),
         duration=given.get("duration"),
         seed=reading.seed(),
@@ -278,6 +280,7 @@ def as_toml(draft: Draft, *comments: str) -> str:
         "limits": draft.limits or None,
         "load": draft.load or None,
         "connect": draft.connect or None,
+        "fleet": draft.fleet or None,
     }
     text = "".join(f"# {on_one_line(comment)}\n" for comment in comments)
     text += tomli_w.dumps({key: value for key, value in fields.items() if value is not None})

@@ -156,6 +156,10 @@ class MemberSum:
         sum."""
         self._marks.append((self._members[name].number, mark))
 
+    def mark_whole(self, mark: Mark) -> None:
+        """Add a mark that is of no member."""
+        self._marks.append((0, mark))
+
     def end(self, name: str) -> list[Sample | Mark]:
         """End a member, which has no more samples and nothing open."""
         self._members[name].is_over = True
@@ -267,6 +271,7 @@ class MemberSum:
             clients_restarted=sum(sample.clients_restarted for sample in samples),
             oldest_age=max(sample.oldest_age for sample in last),
             mean_age=_mean_age(last),
+            processes=len(last),
         )
 
 
@@ -337,14 +342,16 @@ def _level(name: str, members: Iterable[_Summand], start: float, end: float) -> 
 
 
 def _server(members: Sequence[_Summand]) -> ServerView | None:
-    """Return the backends of all members, if any of them has counted its own anew."""
+    """Return the backends of all members, if any of them has counted its own anew and all have
+    counted them once."""
     counted = False
     for member in members:
         for sample in member.taken:
             if sample.server is not None:
                 member.server, counted = sample.server, True
-    views = [each.server for each in members if each.server is not None and each.newest is not None]
-    if not counted or not views:
+    there = [each.server for each in members if each.newest is not None]
+    views = [view for view in there if view is not None]
+    if not counted or not views or len(views) < len(there):
         return None
     ours = sum(view.total for view in views)
     # What is another program's to a member may be another member's.

@@ -188,9 +188,10 @@ class Recorder:
             self._add_of_member(report, member)
         elif isinstance(report, SampleTaken):
             self._take(self._writer.add_sample(report.sample, self._summary_builder))
+        elif isinstance(report, MarkAdded) and self._members:
+            self._sum.mark_whole(report.mark)
         elif isinstance(report, MarkAdded):
-            self._writer.add_mark(report.mark)
-            self.marks += (report.mark,)
+            self._mark(report.mark)
         elif isinstance(report, RunStarted):
             self.began = _without_secrets(report)
             self._writer.begin(self.began)
@@ -428,7 +429,14 @@ class Recorder:
 
     def _add_all(self, made: Iterable[Sample | Mark]) -> None:
         for each in made:
-            self.add(SampleTaken(each) if isinstance(each, Sample) else MarkAdded(each))
+            if isinstance(each, Sample):
+                self.add(SampleTaken(each))
+            else:
+                self._mark(each)
+
+    def _mark(self, mark: Mark) -> None:
+        self._writer.add_mark(mark)
+        self.marks += (mark,)
 
     def _take(self, sample: Sample) -> None:
         with self._lock:

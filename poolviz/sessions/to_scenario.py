@@ -46,6 +46,7 @@ def to_draft(began: RunStarted, marks: Sequence[Mark], duration: float) -> Draft
         limits=dict(scenario.limits),
         load=_significant(SETTINGS, scenario.load),
         connect=dict(scenario.connect),
+        fleet=dict(scenario.fleet),
         changes=_merged(changes),
         duration=_duration(duration, scenario.duration, changes),
         seed=scenario.seed,

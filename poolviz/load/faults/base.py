@@ -18,7 +18,8 @@ class FaultConditions:
     """The conditions of a run that decide whether a fault is possible.
 
     `dialect` is the kind of server (see `dialect_of`), `ours` whether poolviz started it, `load`
-    the settings of the load, and `network` whether the server is reached by TCP.
+    the settings of the load, and `network` whether the server is reached by TCP. `processes` says
+    whether the run has processes of its own that may be several.
     """
 
     dialect: str
@@ -26,6 +27,7 @@ class FaultConditions:
     pool: type[Pool]
     load: Mapping[str, Value]
     network: bool = True
+    processes: bool = False
 
 
 class FaultContext(Protocol):
@@ -70,12 +72,14 @@ class Fault(ABC):
     `standing` fault stays on until it is set to its default; any other one happens and is over. One
     that `lasts` for a time is in force until then. Each begins a segment of the run.
     `first_amount` is what the window offers for one of the latter, unless it is a switch. `rank`
-    orders the faults wherever they are listed, lowest first.
+    orders the faults wherever they are listed, lowest first. Of several processes, one alone
+    injects a fault that is `of_server`, the others share it.
     """
 
     parameter: ClassVar[Parameter]
     standing: ClassVar[bool] = False
     lasts: ClassVar[bool] = False
+    of_server: ClassVar[bool] = False
     first_amount: ClassVar[float] = 2.0
     rank: ClassVar[int] = 1000
 

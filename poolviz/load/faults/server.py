@@ -21,6 +21,7 @@ class RestartServer(Fault):
         "opened until it is back.",
     )
     lasts = True
+    of_server = True
     rank = 30
 
     @classmethod
@@ -52,6 +53,7 @@ class LockTable(Fault):
         "waits, as behind an ALTER TABLE.",
     )
     lasts = True
+    of_server = True
     rank = 50
 
     @classmethod

@@ -6,6 +6,7 @@ from time import monotonic
 
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Sample
+from poolviz.runs.engine_process import EngineProcess
 from poolviz.ui.session.current_run import CurrentRun
 from poolviz.ui.session.pending_changes import draining
 from poolviz.ui.session.requested_settings import RequestedSettings
@@ -68,6 +69,7 @@ class InForce:
 
     @property
     def engine_pid(self) -> int | None:
-        """The process that the run lives in."""
+        """The process that the run lives in; None where it has several, or none."""
         run = self._current.run
-        return run.engine.pid if run is not None and run.engine is not None else None
+        engine = None if run is None else run.engine
+        return engine.pid if isinstance(engine, EngineProcess) else None

@@ -1,0 +1,19 @@
+"""How many processes a run has, declared once for the window, the command line and scenarios."""
+
+from __future__ import annotations
+
+from poolviz.model.parameters import Count, Parameters
+
+MOST_PROCESSES = 64
+FLEET = Parameters(
+    "setting of the processes",
+    Count(
+        key="processes",
+        default=1,
+        minimum=1,
+        maximum=MOST_PROCESSES,
+        slider=(1, 16),
+        help="How many processes the application has, as the workers of a web server: each has a "
+        "pool of its own, and clients of its own. The server sees the connections of all of them.",
+    ),
+)

@@ -255,7 +255,8 @@ class _Fitting:
         plain: dict[str, Value] = {
             key: value for key, value in load.items() if isinstance(value, bool | int | float | str)
         }
-        return FaultConditions(dialect, ours, self._pool, plain, over_network(dsn or ""))
+        network, processes = over_network(dsn or ""), bool(self._draft.fleet)
+        return FaultConditions(dialect, ours, self._pool, plain, network, processes)
 
     def _end(self) -> float | None:
         """Return when the run ends if that is asked for to be sooner; None if it isn't."""

@@ -163,6 +163,9 @@ class _Check:
         self.mistakes = list(draft.mistakes)
         self._draft = draft
         self._unsound = {mistake.key_path for mistake in draft.mistakes}
+        changed = (key for written in draft.changes for key in written)
+        # The run has processes of its own, or will have.
+        self._has_fleet = bool(draft.fleet) or any(key in FLEET for key in changed)
         self._pool = self._find_pool()
         self._known = self._find_parameters()
 
@@ -316,12 +319,6 @@ class _Check:
         """Return the number of processes, nothing for a run that has one alone; None if what was
         given is wrong."""
         return self._complete("fleet", FLEET, self._draft.fleet) if self._has_fleet else {}
-
-    @property
-    def _has_fleet(self) -> bool:
-        """The run has processes of its own, or will have."""
-        changed = (key for written in self._draft.changes for key in written)
-        return bool(self._draft.fleet) or any(key in FLEET for key in changed)
 
     def _duration(self) -> float | None:
         return self._seconds(("duration",), self._draft.duration, positive=True)

@@ -14,6 +14,9 @@ from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.thresholds import verdicts
 
 
+_MOST_HOLDERS = 10  # as of each pool
+
+
 def as_object(recorder: Recorder, share_done: ShareDone = unheard) -> dict[str, Any]:
     """Return the one object that `poolviz run --json` prints: what was run comes first, and what
     became of its conditions, then the changes, faults and notes of the run, and last what changes
@@ -38,8 +41,20 @@ def as_object(recorder: Recorder, share_done: ShareDone = unheard) -> dict[str, 
         "cards": did.cards,
         "settled_segments": did.segments,
         "settling_rule": did.rule,
-        "longest_holders": [_holder(hold) for hold in recorder.longest_holds()],
+        "longest_holders": _longest_holders(recorder),
     }
+
+
+def _longest_holders(recorder: Recorder) -> list[dict[str, Any]]:
+    """Return the longest holds of the run; those of several pools with the name of each pool."""
+    if not recorder.members:
+        return [_holder(hold) for hold in recorder.longest_holds()]
+    holders = [
+        {"member": name, **_holder(hold)}
+        for name in recorder.members
+        for hold in recorder.member(name).longest_holds()
+    ]
+    return sorted(holders, key=lambda holder: -holder["held_s"])[:_MOST_HOLDERS]
 
 
 def _holder(hold: Hold) -> dict[str, Any]:

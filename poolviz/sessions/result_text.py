@@ -198,6 +198,7 @@ def _figures(figures: Figures) -> list[Row]:
             ),
         ),
         *_other_counts(figures),
+        *_processes(figures),
         Row(tr("each client"), _clients(figures)),
         *_load_generator(figures),
     ]
@@ -217,6 +218,12 @@ def _errors(figures: Figures) -> list[Row]:
     if left > 0:
         rows.append(Row("", trn("and {n} more kind", "and {n} more kinds", left)))
     return rows
+
+
+def _processes(figures: Figures) -> list[Row]:
+    """Return how many processes there were, of a run that had several."""
+    number = figures.processes
+    return [Row("processes", tr("{number} at most", number=number))] if number > 1 else []
 
 
 def _unfinished(figures: Figures) -> str:

@@ -107,6 +107,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     weren't.
     `samples_dropped` counts ticks that were skipped: what happened in them is in the next sample.
     `clients_restarted` counts clients whose thread or task ended and that were started again.
+    `processes` is how many the run had at most at one time.
     """
 
     duration_s: float
@@ -133,6 +134,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     clients_restarted: int
     samples: int
     samples_dropped: int
+    processes: int
 
 
 class _Apart(msgspec.Struct):
@@ -269,6 +271,7 @@ class Totals(msgspec.Struct):
     load_span: float = 0.0
     open_area: float = 0.0
     reported: _Reported = msgspec.field(default_factory=_Reported)
+    processes: int = 1
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
@@ -280,6 +283,7 @@ class Totals(msgspec.Struct):
         self.span += sample.span
         self.used_area += sample.used.mean * sample.span
         self.restarted += sample.clients_restarted
+        self.processes = max(self.processes, sample.processes)
         self.operations += sample.operations
         self.timeouts += sample.timeouts
         self.waits_unfinished += sample.waits_unfinished
@@ -377,6 +381,7 @@ class Totals(msgspec.Struct):
             clients_restarted=self.restarted,
             samples=self.samples,
             samples_dropped=self.missed,
+            processes=self.processes,
         )
 
 

@@ -39,11 +39,15 @@ class Nothing(Fault):
 
 
 def conditions(
-    dialect: str = POSTGRESQL, *, ours: bool = True, network: bool = True, **load: Value
+    dialect: str = POSTGRESQL,
+    *,
+    ours: bool = True,
+    network: bool = True,
+    processes: bool = True,
+    **load: Value,
 ) -> FaultConditions:
-    return FaultConditions(
-        dialect, ours, pool_class("sqlalchemy.QueuePool"), SETTINGS.complete(load), network
-    )
+    pool = pool_class("sqlalchemy.QueuePool")
+    return FaultConditions(dialect, ours, pool, SETTINGS.complete(load), network, processes)
 
 
 def impossible(under: FaultConditions) -> set[str]:
@@ -112,6 +116,11 @@ def test_amounts_are_checked_as_limits_are() -> None:
 def test_everything_is_possible_on_our_own_server_under_a_load_on_tables() -> None:
     for statement in ("read", "read_write"):
         assert impossible(conditions(statement=statement)) == set()
+
+
+def test_without_processes_of_its_own_a_run_has_none_to_kill_or_replace() -> None:
+    under = conditions(processes=False, statement="read")
+    assert impossible(under) == {"crash_process", "rolling_deploy"}
 
 
 def test_a_server_that_is_not_ours_is_not_restarted_but_everything_else_is_possible() -> None:

@@ -257,7 +257,7 @@ def test_it_becomes_the_object_that_the_command_line_prints() -> None:
         *("server_backends_mean", "server_backends_at_end", "clients_restarted"),
         "server_difference",
         *("operations_per_client", "server_backends_max", "samples", "samples_dropped"),
-        "server_others_max",
+        *("server_others_max", "processes"),
         *("longest_wait_per_client_s", "load_generator"),
     }
     assert set(shown) == {

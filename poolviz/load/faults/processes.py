@@ -51,7 +51,7 @@ class CrashProcess(ProcessFault):
         "clients and connections are gone at once, and a new process takes its place.",
     )
     first_amount = 1.0
-    rank = 60
+    rank = 55
 
     def carry_out(self, processes: Processes, value: Value) -> None:
         """Kill `value` processes."""
@@ -73,7 +73,7 @@ class RollingDeploy(ProcessFault):
     )
     lasts = True
     first_amount = 5.0
-    rank = 61
+    rank = 56
 
     def carry_out(self, processes: Processes, value: Value) -> None:
         """Begin to replace them."""

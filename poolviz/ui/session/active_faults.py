@@ -35,7 +35,9 @@ class ActiveFaults:
             return dict.fromkeys(FAULTS, tr(_NO_RUN))
         target, pool = run.target, pool_class(run.scenario.pool)
         dialect, network = dialect_of(target.conninfo), over_network(target.conninfo)
-        conditions = FaultConditions(dialect, target.embedded, pool, load, network)
+        conditions = FaultConditions(
+            dialect, target.embedded, pool, load, network, processes=bool(run.scenario.fleet)
+        )
         reasons = {key: fault.reason(conditions) for key, fault in FAULTS.items()}
         return {key: reason for key, reason in reasons.items() if reason}
 

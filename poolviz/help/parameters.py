@@ -9,6 +9,7 @@ import msgspec
 from poolviz.help.topic import Item, Kind, Section, Topic
 from poolviz.language import tr, tr_noop
 from poolviz.load.faults import FAULTS
+from poolviz.load.fleet import FLEET
 from poolviz.load.settings import SETTINGS
 from poolviz.model.parameters import Effect, Parameter, Parameters, either
 from poolviz.pools.base import Pool, TaskPool
@@ -24,7 +25,7 @@ _APPLIES = {
 
 
 def settings() -> Iterator[Topic]:
-    """Yield a topic for each setting of the load."""
+    """Yield a topic for each setting of the load, and of the processes that have it."""
     for key, parameter in SETTINGS.items():
         yield Topic(
             key,
@@ -33,6 +34,9 @@ def settings() -> Iterator[Topic]:
             (_about(parameter), *_given_by(tr("--load {key}=VALUE", key=key), "load")),
             see_also=_related(parameter, SETTINGS),
         )
+    for key, parameter in FLEET.items():
+        given = _given_by(f"--{key} N", "fleet")
+        yield Topic(key, _in_words(key), Kind.LOAD, (_about(parameter), *given))
 
 
 def faults() -> Iterator[Topic]:

@@ -13,7 +13,6 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.thresholds import verdicts
 
-
 _MOST_HOLDERS = 10  # as of each pool
 
 

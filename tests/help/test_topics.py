@@ -12,6 +12,7 @@ from poolviz.help.topic import Kind, Topic
 from poolviz.help.topics import find, search, suggestion, topics
 from poolviz.language import in_language
 from poolviz.load.faults import FAULT_PARAMETERS
+from poolviz.load.fleet import FLEET
 from poolviz.load.settings import SETTINGS
 from poolviz.model.figures import FIGURES, figure_named
 from poolviz.pools.registry import POOLS, listings
@@ -28,7 +29,7 @@ def test_all_that_is_declared_has_a_topic_of_its_kind() -> None:
         Kind.FIGURE: {figure.topic for figure in FIGURES.values()},
         Kind.POOL: {listing.id for listing in listings()},
         Kind.LIMIT: {key for pool in POOLS.values() for key in pool.limits},
-        Kind.LOAD: set(SETTINGS),
+        Kind.LOAD: {*SETTINGS, *FLEET},
         Kind.FAULT: set(FAULT_PARAMETERS),
         Kind.CONNECT: {k for p in POOLS.values() for args in p.connect.values() for k in args},
         Kind.PRESET: {preset.name for preset in presets()},

@@ -14,6 +14,7 @@ import click
 
 from poolviz.commands.cli import group
 from poolviz.load.faults import FAULT_PARAMETERS
+from poolviz.load.fleet import FLEET
 from poolviz.load.settings import SETTINGS
 from poolviz.model.figures import FIGURES, STATISTICS
 from poolviz.model.parameters import Effect, Parameter, Parameters
@@ -26,7 +27,7 @@ from poolviz.sessions.kept_session import Ending
 
 def declared() -> Iterator[tuple[str, str]]:
     """Yield each text, with the module of what declares it."""
-    for name in (*SETTINGS, *FAULT_PARAMETERS):
+    for name in (*SETTINGS, *FLEET, *FAULT_PARAMETERS):
         yield name.replace("_", " "), "poolviz/load/settings.py"
     for effect in Effect:
         yield effect.value, "poolviz/model/parameters/base.py"
@@ -69,6 +70,7 @@ def of_commands() -> Iterator[tuple[str, str]]:
 
 def _parameters() -> Iterator[tuple[str, Parameters]]:
     yield "poolviz/load/settings.py", SETTINGS
+    yield "poolviz/load/fleet.py", FLEET
     yield "poolviz/load/faults/__init__.py", FAULT_PARAMETERS
     for pool in POOLS.values():
         yield _file(pool), pool.limits

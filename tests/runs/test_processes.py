@@ -12,7 +12,8 @@ from poolviz.model.messages import ChangeRefused, MarkAdded, ProblemReported, Ru
 from poolviz.model.sample import MarkKind
 from poolviz.runs.engine_group import EngineGroup
 from poolviz.runs.request import check_draft
-from poolviz.runs.runner import Run, Runner
+from poolviz.runs.run import Run
+from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Protocol
 
+from poolviz.language import tr
 from poolviz.load.faults.base import Fault, FaultConditions, FaultContext
 from poolviz.model.parameters import Count, Seconds, Value
 
@@ -28,7 +29,7 @@ class ProcessFault(Fault):
         """Return that a run needs processes of its own for it."""
         if conditions.processes:
             return ""
-        return "This run has no processes that could be replaced: it needs --processes."
+        return tr("This run has no processes that could be replaced: it needs --processes.")
 
     def inject(self, context: FaultContext, value: Value) -> None:  # noqa: ARG002
         """Raise RuntimeError: within one process nothing can be done."""

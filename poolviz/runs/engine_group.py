@@ -48,7 +48,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass
-class _Member:
+class _Process:
     """A process of the run, from its start until its RunEnded."""
 
     name: str
@@ -106,7 +106,7 @@ class EngineGroup:
         self._engines: tuple[EngineProcess, ...] = ()  # all of them; replaced, never changed
         self._killed = False
         # What follows belongs to the thread.
-        self._members: dict[str, _Member] = {}  # those that haven't ended, the oldest first
+        self._members: dict[str, _Process] = {}  # those that haven't ended, the oldest first
         self._wanted = int(start.scenario.fleet[PROCESSES])
         self._number = 0  # of the newest one
         self._began_at: float | None = None
@@ -213,7 +213,7 @@ class EngineGroup:
 
     # What the processes report.
 
-    def _hear(self, member: _Member, report: Report) -> None:
+    def _hear(self, member: _Process, report: Report) -> None:
         """Pass on a report of a process."""
         leads = member is self._leader()
         match report:
@@ -234,7 +234,7 @@ class EngineGroup:
             case _:
                 pass
 
-    def _begin(self, member: _Member, began: RunStarted) -> None:
+    def _begin(self, member: _Process, began: RunStarted) -> None:
         member.began = True
         seed, limits, load = began.scenario.seed, began.scenario.limits, began.scenario.load
         if self._began_at is None:
@@ -247,7 +247,7 @@ class EngineGroup:
             self._deployment.begun(member.name, self._now())
             self._go_on_replacing()
 
-    def _end(self, member: _Member, ended: RunEnded) -> None:
+    def _end(self, member: _Process, ended: RunEnded) -> None:
         """Count a process out, and have another one take its place where it was killed."""
         del self._members[member.name]
         for topic in [topic for topic, said in self._problems.items() if member.name in said]:
@@ -273,7 +273,7 @@ class EngineGroup:
             self._go_on_replacing()
         self._balance()
 
-    def _lose(self, member: _Member, ended: RunEnded) -> None:
+    def _lose(self, member: _Process, ended: RunEnded) -> None:
         """Note that a process ended although it should have gone on. The others go on."""
         why = ended.failure or tr("It ended by itself.")
         sentence = tr("{name} has ended: {why}", name=member.name, why=why)
@@ -281,7 +281,7 @@ class EngineGroup:
         self._wanted -= 1
         self._say_problem(member.name, sentence)
 
-    def _problem(self, member: _Member, topic: str, sentence: str) -> None:
+    def _problem(self, member: _Process, topic: str, sentence: str) -> None:
         """Report a problem of a process, or that the last one that had it is over it."""
         said = self._problems.setdefault(topic, {})
         said.pop(member.name, None)
@@ -351,7 +351,7 @@ class EngineGroup:
         besides = set[str]() if self._deployment is None else self._deployment.besides
         staying = [member for member in self._staying() if member.name not in besides]
         for member in staying[self._wanted :]:
-            self._dismiss(member)
+            self._end_process(member)
         self._add(self._wanted - len(staying))
 
     def _carry_out(self, fault: ProcessFault, value: Value) -> None:
@@ -390,7 +390,7 @@ class EngineGroup:
         if deployment.next():
             deployment.newcomer = self._add(1)[0]
         for name in deployment.take_due(self._now()):
-            self._dismiss(self._members[name])
+            self._end_process(self._members[name])
         if deployment.over:
             self._deployment = None
             old, new = self._overlap, FAULT_PARAMETERS[_DEPLOY].default
@@ -414,7 +414,7 @@ class EngineGroup:
             application_name=f"{self._start.application_name}-{self._number}",
         )
         engine = EngineProcess(start, lambda report: self._events.put(_Heard(name, report)), child)
-        self._members[name] = _Member(name, engine)
+        self._members[name] = _Process(name, engine)
         self._engines = (*(each for each in self._engines if each.running), engine)
         if self._killed:
             engine.kill()
@@ -454,7 +454,7 @@ class EngineGroup:
         }
         return dict(newest.limits), dict(newest.load), faults
 
-    def _dismiss(self, member: _Member) -> None:
+    def _end_process(self, member: _Process) -> None:
         member.leaving = True
         member.engine.stop()
 
@@ -465,11 +465,11 @@ class EngineGroup:
 
     # Which processes there are, and what time it is.
 
-    def _leader(self) -> _Member | None:
+    def _leader(self) -> _Process | None:
         """Return the oldest process that goes on."""
         return next(iter(self._staying()), None) or next(iter(self._members.values()), None)
 
-    def _staying(self) -> list[_Member]:
+    def _staying(self) -> list[_Process]:
         return [member for member in self._members.values() if not member.leaving]
 
     def _mark(

@@ -36,13 +36,12 @@ from poolviz.model.messages import (
     StartRun,
 )
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Mark, MarkKind, Sample
-from poolviz.model.scenario import Change, Scenario
+from poolviz.model.sample import Mark, MarkKind
 from poolviz.runs.deployment import Deployment
 from poolviz.runs.engine_process import CLOSE_LIMIT, EngineProcess
+from poolviz.runs.shared_scenario import PROCESSES, SharedScenario, of_server
 from poolviz.runs.spawned_engine import SpawnedEngine, spawn_engine
 
-PROCESSES = "processes"  # the key of their number
 _DEPLOY = "rolling_deploy"
 _logger = logging.getLogger(__name__)
 
@@ -55,7 +54,6 @@ class _Process:
     engine: EngineProcess
     began: bool = False
     leaving: bool = False  # it was stopped or killed, as planned
-    newest: Sample | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ class EngineGroup:
         self._number = 0  # of the newest one
         self._began_at: float | None = None
         self._stopping = self._stopped = False
-        self._schedule = _schedule(start.scenario)
+        self._shared = SharedScenario(start.scenario)
         self._problems: dict[str, dict[str, str]] = {}  # by topic, of each process
         self._deployment: Deployment | None = None
         self._overlap = 0.0  # of the newest deployment, in seconds
@@ -220,7 +218,8 @@ class EngineGroup:
             case RunStarted():
                 self._begin(member, report)
             case SampleTaken(sample):
-                member.newest = sample
+                if leads:
+                    self._shared.newest = sample
                 self._deliver(report, member.name, heard=False)
             case MarkAdded():
                 self._deliver(report, member.name, heard=leads)
@@ -318,8 +317,9 @@ class EngineGroup:
                 others[key] = value
         if not others:
             return
+        self._shared.request(others)
         leader = self._leader()
-        shared = {key: value for key, value in others.items() if not _of_server(key)}
+        shared = {key: value for key, value in others.items() if not of_server(key)}
         for member in self._members.values():
             mine = others if member is leader else shared
             if mine and not member.leaving:
@@ -328,7 +328,7 @@ class EngineGroup:
 
     def _audit_rows(self, changes: Mapping[str, Value]) -> None:
         """Count the rows of the table, if clients add to it from now on."""
-        load = self._in_force()[1]
+        load = self._shared.load
         self._audit.start(load | {key: value for key, value in changes.items() if key in load})
 
     def _want(self, value: Value) -> None:
@@ -410,7 +410,7 @@ class EngineGroup:
         name = f"process {self._number}"
         start = msgspec.structs.replace(
             self._start,
-            scenario=self._scenario_of(self._number),
+            scenario=self._shared.of_process(self._number, at_start=self._began_at is None),
             application_name=f"{self._start.application_name}-{self._number}",
         )
         engine = EngineProcess(start, lambda report: self._events.put(_Heard(name, report)), child)
@@ -419,40 +419,6 @@ class EngineGroup:
         if self._killed:
             engine.kill()
         return name
-
-    def _scenario_of(self, number: int) -> Scenario:
-        """Return what a process runs that starts now: what is in force, until it is stopped."""
-        limits, load, faults = self._in_force()
-        first = [change for change in self._scenario.changes if not change.at]
-        changes = [Change(0.0, key, value) for key, value in faults.items()]
-        if self._began_at is None:
-            changes = [
-                each
-                for each in first
-                if not _of_whole(each.key) and (number == 1 or not _of_server(each.key))
-            ]
-        return msgspec.structs.replace(
-            self._scenario,
-            limits=limits,
-            load=load,
-            changes=tuple(changes),
-            duration=None,
-            seed=self._scenario.seed + number - 1,
-        )
-
-    def _in_force(self) -> tuple[dict[str, Value], dict[str, Value], dict[str, Value]]:
-        """Return the limits, the load and the standing faults that are in force, by the newest
-        sample of the oldest process."""
-        newest = next((each.newest for each in self._members.values() if each.newest), None)
-        if newest is None:
-            return dict(self._scenario.limits), dict(self._scenario.load), {}
-        default = FAULT_PARAMETERS.defaults()
-        faults = {
-            key: value
-            for key, value in newest.faults.items()
-            if key in FAULTS and FAULTS[key].standing and value != default[key]
-        }
-        return dict(newest.limits), dict(newest.load), faults
 
     def _end_process(self, member: _Process) -> None:
         member.leaving = True
@@ -491,39 +457,16 @@ class EngineGroup:
         """Make the changes of the scenario that are due, and end the run when it is over."""
         if self._began_at is None or self._stopping:
             return
-        while self._schedule and self._schedule[0][0] <= self._now():
-            self._change(self._schedule.pop(0)[1])
-        if self._now() >= (self._scenario.duration or math.inf):
+        for changes in self._shared.take_due(self._now()):
+            self._change(changes)
+        if self._shared.is_over(self._now()):
             self._stop_all()
         self._go_on_replacing()
 
     def _seconds_until_due(self) -> float | None:
         if self._began_at is None or self._stopping:
             return None
-        moments = [at for at, _ in self._schedule[:1]]
+        due = self._shared.next_moment()
         if self._deployment is not None and self._deployment.next_end is not None:
-            moments.append(self._deployment.next_end)
-        if self._scenario.duration is not None:
-            moments.append(self._scenario.duration)
-        return max(min(moments) - self._now(), 0.0) if moments else None
-
-
-def _schedule(scenario: Scenario) -> list[tuple[float, dict[str, Value]]]:
-    """Return the changes of a scenario by their moments, without those that begin with it and that
-    every process makes itself."""
-    moments: dict[float, dict[str, Value]] = {}
-    for change in scenario.changes:
-        if change.at or _of_whole(change.key):
-            moments.setdefault(change.at, {})[change.key] = change.value
-    return sorted(moments.items(), key=lambda moment: moment[0])
-
-
-def _of_whole(key: str) -> bool:
-    """Return whether a change concerns the processes as a whole."""
-    fault = FAULTS.get(key)
-    return key == PROCESSES or (fault is not None and issubclass(fault, ProcessFault))
-
-
-def _of_server(key: str) -> bool:
-    """Return whether a change is a fault of the server, which one process injects."""
-    return key in FAULTS and FAULTS[key].of_server
+            due = min(due, self._deployment.next_end)
+        return max(due - self._now(), 0.0) if due < math.inf else None

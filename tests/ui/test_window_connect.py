@@ -83,7 +83,7 @@ def test_a_change_during_a_run_is_said_to_need_a_new_one(
     window.controller.change_settings({"statement_cache_size": 0})
     until(qtbot, lambda: bool(said(window, "connect")))
     assert said(window, "connect") == (
-        "statement_cache_size applies when the pool is made: start a new run with it."
+        "statement_cache_size applies when a run begins: start a new one with it."
     )
     before = window.controller.recorder
     window.controller._start_again()

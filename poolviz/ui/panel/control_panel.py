@@ -10,6 +10,7 @@ from PySide6.QtCore import QPoint, QSettings, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from poolviz.language import tr, tr_noop
+from poolviz.load.fleet import FLEET
 from poolviz.load.settings import settings_for
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.pools.base import Pool
@@ -101,7 +102,8 @@ class ControlPanel(QFrame):
     def set_pool(self, pool: type[Pool], arguments: Parameters | None = None) -> None:
         """Show the limits of a pool, the `arguments` that its driver connects with, folded away,
         and the settings of the load that it takes."""
-        self._pool, settings = pool, settings_for(pool)
+        load = settings_for(pool)
+        self._pool, settings = pool, Parameters(load.noun, *load.values(), *FLEET.values())
         self.arguments = Parameters(tr("connect argument")) if arguments is None else arguments
         about_pool = Parameters(pool.limits.noun, *pool.limits.values(), *self.arguments.values())
         self.setUpdatesEnabled(False)

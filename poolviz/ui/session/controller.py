@@ -517,6 +517,7 @@ class Controller(QObject):
         connect = recorder.began.scenario.connect
         self.requests.forget_collected()
         untaken = self._requested.take_recorded(pool, source.limits, source.load, connect)
+        self._requested.take_fleet(recorder.began.scenario.fleet)
         self.requests.plan = None
         self._again.forget()
         self.ghost.remove()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
+from poolviz.load.fleet import FLEET
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Sample
 from poolviz.runs.engine_process import EngineProcess
@@ -53,11 +54,15 @@ class InForce:
 
     @property
     def changed_arguments(self) -> list[str]:
-        """The connect arguments that are requested and wait for the next run."""
+        """The connect arguments that are requested and wait for the next run, and the number of
+        processes where the run that goes on can have one only."""
         if not self._current.busy:
             return []
-        values, given = self._requested.values, self.connect
-        return [key for key in self._requested.arguments if values[key] != given[key]]
+        values, given, run = self._requested.values, self.connect, self._current.run
+        changed = [key for key in self._requested.arguments if values[key] != given[key]]
+        if run is None or run.scenario.fleet:
+            return changed
+        return changed + [key for key, one in FLEET.defaults().items() if values[key] != one]
 
     @property
     def draining(self) -> tuple[str, int] | None:

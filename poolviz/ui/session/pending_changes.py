@@ -32,7 +32,8 @@ class PendingChanges:
         self._dialect = dialect_of(run.target.conninfo)
         self._limits = pool_class(run.scenario.pool).limits
         # What is in force, or will be once the engine has carried out what was sent.
-        self._in_force: dict[str, Value] = {**run.scenario.limits, **run.scenario.load}
+        scenario = run.scenario
+        self._in_force: dict[str, Value] = {**scenario.limits, **scenario.load, **scenario.fleet}
         self._wanted: dict[str, Value] = {}
         self._unanswered: dict[str, Value] = {}  # sent, and not answered yet
         self._scale = needs_tables(run.scenario)  # of the tables that are there

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from poolviz.load.fleet import FLEET
 from poolviz.load.settings import settings_for
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.errors import InputError
@@ -29,6 +30,7 @@ class RequestedSettings:
         self.limits: dict[str, Value] = pool.limits.defaults()
         self.load: dict[str, Value] = self.settings.defaults()
         self.connect: dict[str, Value] = {}
+        self.fleet: dict[str, Value] = FLEET.defaults()
         self._server = POSTGRESQL
         self._chosen: set[str] = set()  # settings that differ from their defaults by choice
         self._done: list[_Entry] = []
@@ -43,8 +45,10 @@ class RequestedSettings:
 
     @property
     def values(self) -> dict[str, Value]:
-        """Every limit, every setting of the load and every connect argument."""
-        return {**self.limits, **self.load, **self.arguments.defaults(), **self._given}
+        """Every limit, every setting of the load and every connect argument, and how many processes
+        there are."""
+        arguments = {**self.arguments.defaults(), **self._given}
+        return {**self.limits, **self.load, **self.fleet, **arguments}
 
     @property
     def _given(self) -> dict[str, Value]:
@@ -102,6 +106,12 @@ class RequestedSettings:
         self.take_load(self.settings.defaults() | _of(taken, self.settings))
         return [key for key in recorded if key not in taken]
 
+    def take_fleet(self, fleet: Mapping[str, Value]) -> None:
+        """Request as many processes as a scenario has, or a single one. What a session from
+        elsewhere says, and nobody could request, is left out."""
+        taken = {key: value for key, value in fleet.items() if key in FLEET}
+        self.fleet = FLEET.defaults() | {k: v for k, v in taken.items() if FLEET[k].takes(v)}
+
     def take_load(self, load: Mapping[str, Value]) -> None:
         """Request another load; settings that `load` doesn't name keep their values."""
         self._take(_of(load, self.load))
@@ -113,7 +123,7 @@ class RequestedSettings:
 
     def parameter(self, key: str) -> Parameter:
         """Return the declaration of `key`; InputError if there is none."""
-        for declared in (self.settings, self.arguments):
+        for declared in (self.settings, FLEET, self.arguments):
             if key in declared:
                 return declared[key]
         return self.pool.limits.find(key)
@@ -130,6 +140,7 @@ class RequestedSettings:
             limits=dict(self.limits),
             load=dict(self.load),
             connect=self._given,
+            fleet={} if self.fleet == FLEET.defaults() else dict(self.fleet),
         )
 
     def change(self, changes: Mapping[str, Value]) -> list[Step]:
@@ -188,6 +199,8 @@ class RequestedSettings:
             self.limits[key] = value
         elif key in self.load:
             self._take({key: value})
+        elif key in self.fleet:
+            self.fleet[key] = value
 
     def refuse(self, key: str, value: Value) -> None:
         """Take over that the engine kept `value`, as if the change had never been requested."""
@@ -211,6 +224,7 @@ class RequestedSettings:
         steps = self._ordered(left)
         self.limits = limits
         self._take(load)
+        self.fleet |= _of(left, FLEET)
         self._take_connect(_of(left, self.arguments))
         return steps
 

@@ -67,6 +67,7 @@ class Requests(QObject):
         self.forget_collected()
         self._requested.take_pool(pool_class(scenario.pool), scenario.limits, scenario.connect)
         self._requested.take_load(scenario.load)
+        self._requested.take_fleet(scenario.fleet)
         self.plan = scenario
 
     def take_arguments(self, connect: Mapping[str, Value]) -> None:

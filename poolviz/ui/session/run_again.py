@@ -64,6 +64,7 @@ class RunAgain(QObject):
             replay = Replay.of(name, began, recorder.marks, recorder.duration, recorder.members)
             pool = shown_pool(scenario.pool, scenario.limits)
             self._requested.take_recorded(pool, scenario.limits, scenario.load, scenario.connect)
+            self._requested.take_fleet(scenario.fleet)
         except InputError as error:
             self._notices.say("session", str(error), Weight.BAD)
             return None
@@ -141,7 +142,10 @@ def _fitted(replay: Replay, draft: Draft, wanted: Scenario) -> _Prepared:
     """Return the scenario of a replay with the pool, limits and load of `wanted`. InputError with
     every mistake. Called in a worker's thread."""
     chosen = draft.with_fields(
-        limits=dict(wanted.limits), load=dict(wanted.load), connect=dict(wanted.connect)
+        limits=dict(wanted.limits),
+        load=dict(wanted.load),
+        connect=dict(wanted.connect),
+        fleet=dict(wanted.fleet),
     )
     fitted, left_out = replay.fitted(chosen)
     return _Prepared(check_draft(fitted), left_out)

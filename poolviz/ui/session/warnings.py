@@ -74,8 +74,8 @@ class Warnings:
             self._notices.take_back(_CONNECT)
             return
         sentence = trn(
-            "{keys} applies when the pool is made: start a new run with it.",
-            "{keys} apply when the pool is made: start a new run with it.",
+            "{keys} applies when a run begins: start a new one with it.",
+            "{keys} apply when a run begins: start a new one with them.",
             len(keys),
             keys=", ".join(keys),
         )

@@ -9,6 +9,7 @@ FLEET = Parameters(
     "setting of the processes",
     Count(
         key="processes",
+        group="more",
         default=1,
         minimum=1,
         maximum=MOST_PROCESSES,

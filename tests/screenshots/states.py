@@ -201,6 +201,15 @@ def card(stand: Stand) -> Iterator[None]:
 
 
 @state
+def processes(stand: Stand) -> Iterator[None]:
+    """Three processes, one of them added while they ran."""
+    run(stand, 4, fleet={"processes": 2}, load={"clients": 4, "think_time": 0.02})
+    stand.window.controller.change_settings({"processes": 3})
+    wait_for_time(stand, duration(stand) + 8)
+    yield
+
+
+@state
 def switched(stand: Stand) -> Iterator[None]:
     """Another pool was chosen, with the run before behind it and its figures beside."""
     run(stand, 6)

@@ -16,6 +16,7 @@ __all__ = ["servers_home", "window"]
 
 
 def type_processes(window: Window, number: int) -> None:
+    window.panel.reveal("processes")
     row = number_row(window, "processes")
     row.box.setFocus()
     row.box.selectAll()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from poolviz.model.parameters import Count, Parameters
 
+PROCESSES = "processes"  # the key of their number
 MOST_PROCESSES = 64
 FLEET = Parameters(
     "setting of the processes",
     Count(
-        key="processes",
+        key=PROCESSES,
         group="more",
         default=1,
         minimum=1,

@@ -22,7 +22,7 @@ from poolviz.engine.row_audit import RowAudit
 from poolviz.language import tr
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS
 from poolviz.load.faults.processes import ProcessFault
-from poolviz.load.fleet import FLEET
+from poolviz.load.fleet import FLEET, PROCESSES
 from poolviz.model.errors import ParameterError
 from poolviz.model.messages import (
     ChangeRefused,
@@ -39,7 +39,7 @@ from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.runs.deployment import Deployment
 from poolviz.runs.engine_process import CLOSE_LIMIT, EngineProcess
-from poolviz.runs.shared_scenario import PROCESSES, SharedScenario, of_server
+from poolviz.runs.shared_scenario import SharedScenario, of_server
 from poolviz.runs.spawned_engine import SpawnedEngine, spawn_engine
 
 _DEPLOY = "rolling_deploy"

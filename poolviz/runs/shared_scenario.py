@@ -9,11 +9,10 @@ import msgspec
 
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS
 from poolviz.load.faults.processes import ProcessFault
+from poolviz.load.fleet import PROCESSES
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Sample
 from poolviz.model.scenario import Change, Scenario
-
-PROCESSES = "processes"  # the key of their number
 
 
 class SharedScenario:

@@ -12,6 +12,7 @@ from math import ceil
 from typing import NamedTuple
 
 from poolviz.language import tr, trn
+from poolviz.load.fleet import PROCESSES
 from poolviz.load.shapes import shape_of
 from poolviz.load.statements import ACCOUNTS, SCHEMA, needs_tables
 from poolviz.model.parameters import Value
@@ -45,7 +46,7 @@ def connections_wanted(scenario: Scenario) -> int:
     change."""
     pool = pool_class(scenario.pool)
     return max(
-        _wanted(pool, values) * int(values.get("processes", 1)) for values in _states(scenario)
+        _wanted(pool, values) * int(values.get(PROCESSES, 1)) for values in _states(scenario)
     )
 
 
@@ -69,9 +70,12 @@ def connections_announced(scenario: Scenario, target: Target) -> str:
     )
     if target.free_connections is None:
         return tr("{opened}, which takes any number.", opened=opened)
-    return tr(
+    return trn(
         "{opened}, and one to watch them; the server has {free_connections} of "
         "{max_connections} free.",
+        "{opened}, and {n} to watch them; the server has {free_connections} of "
+        "{max_connections} free.",
+        _most_processes(scenario),
         opened=opened,
         free_connections=target.free_connections,
         max_connections=target.max_connections,
@@ -97,9 +101,21 @@ def _too_many_clients(scenario: Scenario) -> str:
 
 
 def _too_few_connections(scenario: Scenario, target: Target) -> str:
-    wanted = connections_wanted(scenario)
-    if target.has_room_for(wanted + 1):
+    wanted, processes = connections_wanted(scenario), _most_processes(scenario)
+    if target.has_room_for(wanted + processes):
         return ""
+    if processes > 1 and target.free_connections is not None:
+        return tr(
+            "{processes} processes may open {connections} together and one more each to watch "
+            "them, but {shown} has {free_connections} of {max_connections} free: let each open at "
+            "most {most}, or have fewer processes.",
+            processes=processes,
+            connections=_connections(wanted),
+            shown=target.shown,
+            free_connections=target.free_connections,
+            max_connections=target.max_connections,
+            most=max(target.free_connections // processes - 1, 0),
+        )
     return tr(
         "The pool may open {connections} and poolviz one more to watch them, but "
         "{shown} has {free_connections} of {max_connections} free: lower the "
@@ -124,6 +140,11 @@ def _tables_to_create(scenario: Scenario, target: Target) -> str:
         schema=SCHEMA,
         scale=scale * ACCOUNTS,
     )
+
+
+def _most_processes(scenario: Scenario) -> int:
+    """Return how many processes there are at most, each of which watches its connections."""
+    return max(int(values.get(PROCESSES, 1)) for values in _states(scenario))
 
 
 def _wanted(pool: type[Pool], values: Mapping[str, Value]) -> int:

@@ -14,7 +14,9 @@ from poolviz.runs.engine_group import EngineGroup
 from poolviz.runs.request import check_draft
 from poolviz.runs.run import Run
 from poolviz.runs.runner import Runner
+from poolviz.runs.warnings import warnings_before
 from poolviz.scenarios.draft import Draft
+from poolviz.servers.target import Target
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from tests.runs.test_runner import Heard, backends, operations, runner
@@ -233,3 +235,27 @@ def test_a_pool_that_cannot_open_fails_the_run_in_one_sentence(
     assert run.ended is not None
     assert "nowhere" in run.ended.failure
     assert recorded(run).began is None
+
+
+def test_a_process_that_begins_just_after_a_change_makes_it_too(
+    runner: Runner, conninfo: str
+) -> None:
+    run = begun(runner, conninfo)
+    run.change("max_overflow", 0)
+    run.change("processes", 3)
+    run.change_together({"pool_size": 1, "processes": 4})
+    wait_until(lambda: counting(run) == 4, "four processes count")
+    ended(run)
+    for name in recorded(run).members:
+        last = recorded(run).member(name).last
+        assert last is not None
+        assert (last.limits["max_overflow"], last.limits["pool_size"]) == (0, 1)
+
+
+def test_a_server_without_room_for_all_of_them_is_said_before_with_what_would_fit() -> None:
+    limits, load = {"max_overflow": 10}, {"clients": 20}
+    scenario = check_draft(Draft(fleet={"processes": 8}, load=load, limits=limits))
+    server = Target("postgresql://h/d", "h/d", "18", max_connections=100, free_connections=97)
+    [warning] = [each for each in warnings_before(scenario, server) if each.topic == "connections"]
+    assert "8 processes may open 120 connections together" in warning.sentence
+    assert "let each open at most 11" in warning.sentence

@@ -97,7 +97,7 @@ def _too_many_clients(scenario: Scenario) -> str:
     """Return why so many clients are more than the pool is made for; else ""."""
     pool = pool_class(scenario.pool)
     most = max(int(values["clients"]) for values in _states(scenario))
-    return pool.one_client if most > 1 else ""
+    return tr(pool.one_client) if most > 1 and pool.one_client else ""
 
 
 def _too_few_connections(scenario: Scenario, target: Target) -> str:

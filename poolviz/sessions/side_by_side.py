@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from poolviz.language import number, tr
+from poolviz.language import number, tr, trc
 from poolviz.model.parameters import shown_time
 from poolviz.sessions.differences_in_words import percent
 from poolviz.sessions.summary import RunSummary
@@ -29,8 +29,10 @@ def side_by_side(before: RunSummary, after: RunSummary) -> list[Pair]:
     waits = before.wait_time_s, after.wait_time_s
     first, second = before.connections, after.connections
     return [
-        Pair("pool", before.pool or "", after.pool or "", ""),
-        Pair("measured", _seconds(before.duration_s), _seconds(after.duration_s), ""),
+        Pair(tr("pool"), before.pool or "", after.pool or "", ""),
+        Pair(
+            trc("figure", "measured"), _seconds(before.duration_s), _seconds(after.duration_s), ""
+        ),
         _pair(tr("operations a second"), before.throughput_per_s, after.throughput_per_s),
         *(
             _pair(

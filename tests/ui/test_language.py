@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSettings
-from PySide6.QtWidgets import QApplication, QDialogButtonBox
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog
 from pytestqt.qtbot import QtBot
 
-from poolviz.language import current_language, use_language
+from poolviz.language import current_language, tr, use_language
 from poolviz.pools.sqlalchemy.queue_pool import QueuePool
+from poolviz.runs.warnings import warnings_before
+from poolviz.scenarios.check import complete_draft
+from poolviz.scenarios.draft import Draft
 from poolviz.servers.dsn_fields import identity
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.ui.app import Windows
 from poolviz.ui.language import apply_language, typed_value
 from poolviz.ui.session.controller import Controller
-from tests.ui.running import until
+from tests.ui.running import open_window, plan, until
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +73,34 @@ def test_values_are_shown_and_typed_in_the_users_notation() -> None:
     assert typed_value(timeout, "2.5 s", 1.0) == 2.5
     assert typed_value(overflow, "Sin límite", 1) == -1
     assert typed_value(overflow, "no limit", 1) == -1
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_side_panel_does_not_scroll_sideways_when_a_fault_is_pointed_at(
+    language: str, qtbot: QtBot, qapp: QApplication, tmp_path: Path
+) -> None:
+    use_language(language)
+    with open_window(qapp, tmp_path) as window:
+        plan(window)
+        qtbot.waitExposed(window)
+        panel = window.panel
+        assert panel.reveal("kill_all_backends") is panel.faults.buttons["kill_all_backends"]
+        assert panel._scroll.horizontalScrollBar().maximum() == 0
+        assert panel._content.width() == panel._scroll.viewport().width()
+
+
+def test_what_an_export_asks_and_what_a_pool_warns_of_are_in_the_users_language(
+    qapp: QApplication, tmp_path: Path
+) -> None:
+    use_language("es")
+    draft = Draft(pool="psycopg2.SimpleConnectionPool", load={"clients": 8})
+    with open_window(qapp, tmp_path) as window:
+        window.controller.plan(complete_draft(draft))
+        window.export.save_scenario()
+        (dialog,) = window.findChildren(QFileDialog)
+        label = tr(window.export.formats[".toml"].label)
+        assert label != window.export.formats[".toml"].label
+        assert (dialog.windowTitle(), dialog.nameFilters()) == (label, [f"{label} (*.toml)"])
+        dialog.reject()
+    warnings = dict(warnings_before(complete_draft(draft), None))
+    assert "está hecho para un solo hilo" in warnings["clients"]

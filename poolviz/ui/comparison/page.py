@@ -263,10 +263,11 @@ class ComparisonPage(LeavablePage):
         compared = self.compared
         if compared is None:
             return
-        dialog = QFileDialog(self.window(), _LABELS[suffix])
+        label = tr(_LABELS[suffix])
+        dialog = QFileDialog(self.window(), label)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilter(f"{_LABELS[suffix]} (*{suffix})")
+        dialog.setNameFilter(f"{label} (*{suffix})")
         dialog.setDefaultSuffix(suffix.removeprefix("."))
         dialog.selectFile(f"comparison{suffix}")
         dialog.fileSelected.connect(lambda chosen: self.write(compared, Path(chosen)))

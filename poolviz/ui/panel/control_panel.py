@@ -54,7 +54,7 @@ class ControlPanel(QFrame):
         self._declared: dict[str, Parameter] = {}
         self._values: tuple[Any, ...] = ({}, None, None)  # as last shown
         self._shown: dict[str, bool] = {}  # whether the row of each parameter is shown
-        self.faults = FaultPanel(theme)
+        self.faults = FaultPanel(theme, WIDTH - 2 * _MARGIN)
         self.faults.injected.connect(self.injected)
         self.faults.mistaken.connect(self.mistaken)
         self.faults.explained.connect(self.explained)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from poolviz.language import tr
@@ -16,6 +17,7 @@ from poolviz.ui.panel.row import Row
 from poolviz.ui.panel.section import SPACING
 from poolviz.ui.panel.value_box import ValueBox
 from poolviz.ui.style.theme import Theme
+from poolviz.ui.unexpected import contained
 
 
 class AmountButton(QWidget):
@@ -34,14 +36,18 @@ class AmountButton(QWidget):
 
 
 class FaultPanel(QWidget):
-    """Every fault. Emits `injected` with a fault's key and amount; shows the faults that are on."""
+    """Every fault. Emits `injected` with a fault's key and amount; shows the faults that are on.
+
+    It is made for a place `room` pixels wide.
+    """
 
     injected = Signal(str, object)
     mistaken = Signal(str)
     explained = Signal(str)  # the topic of the help that is asked for
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, room: int) -> None:
         super().__init__()
+        self._room, self._columns = room, 0  # of the buttons without an amount
         self.buttons: dict[str, QPushButton] = {}  # of faults that happen once
         self.boxes: dict[str, ValueBox] = {}
         self.rows: dict[str, Row] = {}  # of faults that stay on
@@ -62,6 +68,7 @@ class FaultPanel(QWidget):
         self._reasons = dict.fromkeys(self.buttons, "")  # why a button is disabled
         for key, button in self.buttons.items():
             self._describe(key, button, "")
+        self._arrange()
 
     @property
     def standing(self) -> dict[str, Value]:
@@ -90,6 +97,33 @@ class FaultPanel(QWidget):
         for row in self.rows.values():
             row.set_theme(theme)
 
+    @contained()
+    def showEvent(self, event: QShowEvent) -> None:
+        """Arrange the buttons by the texts as they are shown."""
+        self._arrange()
+        super().showEvent(event)
+
+    @contained()
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the size of texts."""
+        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange):
+            self._arrange()
+        super().changeEvent(event)
+
+    def _arrange(self) -> None:
+        """Put the buttons without an amount side by side where two fit, else one below the other:
+        a panel that scrolled sideways would hide what its rows begin with."""
+        buttons = [button for key, button in self.buttons.items() if key not in self.boxes]
+        widths = [button.sizeHint().width() for button in buttons]
+        beside = max(widths[::2], default=0) + SPACING + max(widths[1::2], default=0)
+        columns = 2 if beside <= self._room else 1
+        if columns != self._columns:
+            self._columns = columns
+            for button in buttons:
+                self._grid.removeWidget(button)
+            for index, button in enumerate(buttons):
+                self._grid.addWidget(button, index // columns, index % columns)
+
     def _describe(self, key: str, button: QPushButton, reason: str) -> None:
         button.setEnabled(not reason)
         if key in self.boxes:
@@ -102,8 +136,6 @@ class FaultPanel(QWidget):
         button = self.buttons[key] = _button(label)
         set_topic(button, key)
         button.clicked.connect(lambda: self.injected.emit(key, value))
-        index = len(self.buttons) - 1
-        self._grid.addWidget(button, index // 2, index % 2)
 
     def _add_amount_button(self, fault: type[Fault], label: str) -> None:
         parameter = fault.parameter

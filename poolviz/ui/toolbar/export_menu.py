@@ -140,7 +140,7 @@ class ExportMenu(QMenu):
         )
 
     def _ask_where(self, label: str, name: str, write: Callable[[Path], None]) -> None:
-        suffix = Path(name).suffix
+        suffix, label = Path(name).suffix, tr(label)
         dialog = QFileDialog(self._window, label)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -30,6 +31,7 @@ class Somebody:
     uid: int
     gid: int
     home: Path
+    locale: str = "C.UTF-8"
 
     @property
     def root(self) -> bool:
@@ -49,7 +51,7 @@ class Somebody:
         return {
             "HOME": str(self.home),
             "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
+            "LANG": self.locale,
             "TMPDIR": str(self.temporary),
             **({"DISPLAY": display} if display else {}),
             # Root's own place is the machine's, which a test leaves alone.
@@ -89,21 +91,39 @@ class Somebody:
         self, program: Path, *arguments: str, display: str = ""
     ) -> Iterator[subprocess.Popen[bytes]]:
         """The running program, whose words go to the file `said`; nothing of it runs at the end."""
+        with self._running([str(program), *arguments], display) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+                wait_until(lambda: not of(program), "every process of the program is gone")
+
+    @contextmanager
+    def start_from_source(self, display: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The program of the sources, in the same way."""
+        with self._running([sys.executable, "-m", "poolviz"], display) as process:
+            try:
+                yield process
+            finally:
+                family = _family(process.pid)
+                process.kill()
+                process.wait()
+                _, alive = psutil.wait_procs(family, BOUND)
+                assert not alive, f"left behind: {alive}"
+
+    @contextmanager
+    def _running(self, command: list[str], display: str) -> Iterator[subprocess.Popen[bytes]]:
         with (self.home / "said").open("wb") as said:
             process = subprocess.Popen(
-                [program, *arguments],
+                command,
                 env=self.environment(display),
                 cwd=self.home,
                 stdout=said,
                 stderr=said,
                 **self.account(),
             )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-            wait_until(lambda: not of(program), "every process of the program is gone")
+        yield process
 
     @property
     def said(self) -> str:
@@ -165,6 +185,14 @@ def somebody(name: str) -> Iterator[Somebody]:
         yield person
     finally:
         shutil.rmtree(home)
+
+
+def _family(process: int) -> list[psutil.Process]:
+    """What the process has started and is still there; nothing once it has ended."""
+    try:
+        return psutil.Process(process).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def of(program: Path) -> list[psutil.Process]:

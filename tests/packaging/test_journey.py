@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QImage
 
 from tests.packaging.desktop import Desktop
 from tests.packaging.program import GONE_WITHIN, Somebody, of
+from tests.packaging.seat import TITLE, Seat, keep_picture
+from tests.packaging.slider import known_slider
 from tests.packaging.test_bundle import assert_nothing_is_left
-from tests.servers.fixtures import BOUND, PROJECT, wait_until
+from tests.servers.fixtures import BOUND, wait_until
 
-_TITLE = "– poolviz"
-_KNOB = 14  # pixels across
 _NEAR = 4  # pixels that the edge of its ring may be off
-_CLOSE = 11  # pixels from the right end of a title bar to the middle of its cross
 
 
-@dataclass
-class Sitting:
-    """Somebody with the program's window before them."""
-
-    desktop: Desktop
-    person: Somebody
-    process: subprocess.Popen[bytes]
-    window: str
+class Sitting(Seat):
+    """Somebody who pulls at sliders."""
 
     def drag(self, key: str, start: int, end: int) -> None:
         """Pull the slider of a parameter from one value to another, as it is seen: a notice that
         comes or goes meanwhile moves it, then it is tried again."""
-        slider = _known(self.desktop.place(self.window).width, key, start, end)
+        slider = known_slider(self.desktop.place(self.window).width, key, start, end)
 
         def pulled() -> bool:
             place, begin, target = self.desktop.place(self.window), *slider.knobs
@@ -51,57 +39,6 @@ class Sitting:
 
         wait_until(pulled, f"the knob of {key} is at {end}")
 
-    def close(self) -> None:
-        """Close the window with its cross."""
-        place = self.desktop.place(self.window)
-        x = place.left + place.width - _CLOSE
-        self.desktop.click(x, place.top - place.title // 2)
-
-    def screenshot(self, name: str) -> QImage:
-        """What the window shows."""
-        place = self.desktop.place(self.window)
-        screen = QImage(str(self.desktop.screenshot(self.person.home / f"{name}.png")))
-        return screen.copy(place.left, place.top, place.width, place.height)
-
-
-@dataclass
-class Slider:
-    """What is known of a slider; how high it is, a picture tells."""
-
-    colour: str
-    left: int
-    order: int
-    knobs: list[int]
-
-    def seen(self, picture: QImage) -> int:
-        """How far from the top it is: of the lines in its colour, the one in its turn."""
-        x, colour, lines = self.left + 3, QColor(self.colour).rgb(), []
-        for y in range(picture.height() // 10, picture.height()):
-            inside = picture.pixel(x, y) == colour
-            if inside and picture.pixel(x, y - 1) != colour:
-                lines.append(y + 1)
-        return lines[self.order]
-
-    def fill(self, picture: QImage, y: int) -> int:
-        """Where about its knob is: the line in its colour ends at it."""
-        x, colour = self.left + 3, QColor(self.colour).rgb()
-        while x < picture.width() and picture.pixel(x, y) == colour:
-            x += 1
-        return x + _KNOB // 2
-
-
-def _known(width: int, key: str, *values: int) -> Slider:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.packaging.places", str(width), key, *map(str, values)],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=BOUND,
-    )
-    assert done.returncode == 0, done.stderr
-    return Slider(**json.loads(done.stdout))
-
 
 @contextmanager
 def sitting(
@@ -110,20 +47,13 @@ def sitting(
     """The program, from its start on; a picture is kept of what stood there when a test failed."""
     person.leave_tour()
     with person.start(program, *arguments, display=desktop.name) as process:
-        window = desktop.window(_TITLE)
+        window = desktop.window(TITLE)
         desktop.focus(window)
         try:
             yield Sitting(desktop, person, process, window)
         except BaseException:
             keep_picture(desktop, f"failed as {person.name}")
             raise
-
-
-def keep_picture(desktop: Desktop, name: str) -> None:
-    """Leave a picture of the screen in the folder that POOLVIZ_PICTURES names, if it is set."""
-    folder = os.environ.get("POOLVIZ_PICTURES")
-    if folder:
-        desktop.screenshot(Path(folder) / f"{name}.png")
 
 
 def test_it_starts_measures_changes_exports_and_closes_with_its_cross(
@@ -216,5 +146,5 @@ def _forget_pictures(person: Somebody) -> None:
 @pytest.fixture(autouse=True)
 def _calm(desktop: Desktop) -> Iterator[None]:
     """No window of an earlier test is about."""
-    wait_until(lambda: not desktop.windows(_TITLE), "the desktop is empty")
+    wait_until(lambda: not desktop.windows(TITLE), "the desktop is empty")
     yield

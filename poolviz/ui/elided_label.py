@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QWidget
 
 from poolviz.ui.unexpected import contained
 
-_NARROWEST = 24  # pixels
+_NARROWEST = 24  # pixels, unless another width is asked for
 
 
 class ElidedLabel(QLabel):
-    """Shows as much of its text as there is room for, and may become narrow."""
+    """Shows as much of its text as there is room for. A long one leaves room to others from
+    `narrowest` pixels on."""
+
+    def __init__(
+        self, text: str = "", parent: QWidget | None = None, *, narrowest: int = _NARROWEST
+    ) -> None:
+        super().__init__(text, parent)
+        self._narrowest = narrowest
 
     def minimumSizeHint(self) -> QSize:
         """Return a size that leaves room to others."""
-        return QSize(_NARROWEST, super().minimumSizeHint().height())
+        hint = super().minimumSizeHint()
+        return QSize(min(max(hint.width(), _NARROWEST), self._narrowest), hint.height())
 
     @contained()
     def paintEvent(self, event: QPaintEvent) -> None:

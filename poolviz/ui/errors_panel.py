@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 
 from poolviz.language import tr, trn
 from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.recorder import Recorder
+from poolviz.ui.elided_button import ElidedButton
 from poolviz.ui.elided_label import ElidedLabel
 from poolviz.ui.help_places import set_topic
 
 _MOST = 3  # kinds that are shown, the most frequent ones
+_TITLE = 120  # pixels from which on the name of a kind is elided
 
 
 class ErrorsPanel(QFrame):
@@ -36,7 +38,7 @@ class ErrorsPanel(QFrame):
         self._grid.setColumnStretch(2, 1)
         self._more = QLabel(self)
         self._more.setProperty("role", "note")
-        self.who = QPushButton(tr("Who holds the connections?"), self)
+        self.who = ElidedButton(tr("Who holds the connections?"), self)
         self.who.setProperty("role", "link")
         self.who.setToolTip(tr("Show a lane for each connection, and the longest holders (W)."))
         self.who.hide()
@@ -87,7 +89,7 @@ class ErrorsPanel(QFrame):
             label.show()
 
     def _new_line(self, place: int) -> tuple[QLabel, QLabel, ElidedLabel]:
-        count, name, message = QLabel(), QLabel(), ElidedLabel()
+        count, name, message = QLabel(), ElidedLabel(narrowest=_TITLE), ElidedLabel()
         count.setProperty("role", "bad")
         count.setAlignment(Qt.AlignmentFlag.AlignRight)
         name.setProperty("role", "name")

@@ -8,7 +8,6 @@ from html import escape
 from PySide6.QtCore import QSettings, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -22,11 +21,14 @@ from PySide6.QtWidgets import (
 from poolviz.language import tr, tr_noop
 from poolviz.sessions.result_text import Block, as_markdown, as_text
 from poolviz.sessions.side_by_side import Pair
+from poolviz.ui.elided_button import ElidedButton
+from poolviz.ui.elided_combo import ElidedCombo
 from poolviz.ui.session.evaluation import Evaluated
 from poolviz.ui.style.theme import Theme
 
 _AT_END, _LIVE = "figures/at end", "figures/live"  # settings: whether they are shown then
 _ANCHOR = "part{}"
+_LINK = 48  # pixels that a link has at least
 _BEHIND = "behind"  # the anchor of the comparison with the run that is drawn behind
 _HEADS = Pair("", tr_noop("run before"), tr_noop("this run"), tr_noop("difference"))
 
@@ -46,12 +48,15 @@ class FiguresPanel(QFrame):
         self._shown = Evaluated()
         self._live = False
         self._waiting = False  # something newer is shown once no text is selected any more
-        self._title, self.part = QLabel(tr("Figures")), QComboBox()
+        self._title, self.part = QLabel(tr("Figures")), ElidedCombo()
         self.copy_text, self.copy_markdown = (
             QPushButton(tr("Copy")),
-            QPushButton(tr("Copy as Markdown")),
+            ElidedButton(tr("Copy as Markdown"), narrowest=_LINK),
         )
-        self.dismiss, self.fold = QPushButton(tr("Remove the run behind")), QPushButton("✕")
+        self.dismiss, self.fold = (
+            ElidedButton(tr("Remove the run behind"), narrowest=_LINK),
+            QPushButton("✕"),
+        )
         self.view = QTextBrowser()
         self._lay_out()
         self.part.activated.connect(self._go_to)
@@ -159,11 +164,12 @@ class FiguresPanel(QFrame):
         self._title.setProperty("role", "name")
         self.part.setAccessibleName(tr("Part of the figures"))
         self.part.setToolTip(tr("Go to the figures of the run or of one of its segments."))
-        self.part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.view.setAccessibleName(tr("Figures of the run and its segments"))
         self.view.setOpenLinks(False)
         self.view.setFrameShape(QFrame.Shape.NoFrame)
         self.copy_text.setToolTip(tr("Copy the figures as plain text."))
+        self.copy_markdown.setToolTip(self.copy_markdown.text())
         self.dismiss.setToolTip(tr("Remove the run that is drawn paler behind this one."))
         for button in (self.dismiss, self.copy_text, self.copy_markdown):
             button.setProperty("role", "link")

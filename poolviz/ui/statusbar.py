@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -23,8 +23,9 @@ from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.elided_label import ElidedLabel
 from poolviz.ui.help_places import set_topic
 from poolviz.ui.session.overload import Overload
+from poolviz.ui.style.theme import text_room
 
-HEIGHT = 27  # pixels, with the line above it
+HEIGHT = 27  # pixels at the usual size of texts, with the line above it
 _LASTING = 2.0  # seconds of samples that a difference must last to be reported
 _SLOW = 15.0  # samples per second below which the sampler is late
 _NOMINAL = 20.0
@@ -94,7 +95,7 @@ class StatusBar(QFrame):
     def __init__(self, charts: ChartsWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("statusbar")
-        self.setFixedHeight(HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self._charts = charts
         self._agreement, self._overload = Agreement(), Overload()
         self._since: tuple[float, int] | None = None  # time and index of an earlier sample
@@ -102,7 +103,7 @@ class StatusBar(QFrame):
         self._cpu = 0.0
         self._seen_index = -1
         self.elapsed, self.span, self.rate = QLabel(), QLabel(), QLabel()
-        self.agreement, self.cpu, self.message = QLabel(), ElidedLabel(), QLabel()
+        self.agreement, self.cpu, self.message = QLabel(), ElidedLabel(), ElidedLabel()
         self.pill = QPushButton()
         self.pill.setProperty("role", "pill")
         self.pill.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -127,6 +128,14 @@ class StatusBar(QFrame):
         self.language.setToolTip(tr("The language of this window. The menu has the others."))
         for widget in (self.agreement, self.cpu, self.language):
             row.addWidget(widget)
+
+    def sizeHint(self) -> QSize:
+        """Return the height, which nothing shown changes."""
+        return QSize(super().sizeHint().width(), round(HEIGHT * text_room()))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the height, which nothing shown changes."""
+        return QSize(super().minimumSizeHint().width(), round(HEIGHT * text_room()))
 
     def add(self, widget: QWidget) -> None:
         """Give a part of the window a place beside the message. It may be hidden."""

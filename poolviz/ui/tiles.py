@@ -13,17 +13,19 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLay
 from poolviz.language import in_users_notation, tr
 from poolviz.model.sample import Sample
 from poolviz.sessions.recorder import Recorder
+from poolviz.ui.elided_label import ElidedLabel
 from poolviz.ui.help_places import set_topic
-from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.theme import Theme, text_room
 from poolviz.ui.style.units import in_milliseconds, rate, rate_unit
 from poolviz.ui.unexpected import contained
 
-HEIGHT = 74
+HEIGHT = 74  # pixels at the usual size of texts
 SPAN = 60.0  # seconds that a curve shows
 _YOUNG = 15.0  # seconds that it shows at least, when the run has just started
 POINTS = 90
 _RECENT = 2.0  # seconds that a figure is taken over: steady, but still prompt
 _NOTHING = "–"
+_NAME, _UNIT = 130, 70  # pixels from which on a name and a unit are elided
 
 
 class Sparkline(QWidget):
@@ -74,7 +76,11 @@ class Tile(QFrame):
         self.setObjectName("tile")
         set_topic(self, topic)
         self.setToolTip(help)
-        self._label, self._value, self._unit = QLabel(label), QLabel(_NOTHING), QLabel()
+        self._label, self._value, self._unit = (
+            ElidedLabel(label, narrowest=_NAME),
+            QLabel(_NOTHING),
+            ElidedLabel(narrowest=_UNIT),
+        )
         self.curve = Sparkline()
         for part, role in (
             (self._label, "tileLabel"),
@@ -126,7 +132,7 @@ class Tiles(QFrame):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("tiles")
-        self.setFixedHeight(HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.active = Tile(
             tr("Active"), tr("Connections in use, and how many the limits allow."), "used"
         )
@@ -164,6 +170,14 @@ class Tiles(QFrame):
         for tile in self.all:
             row.addWidget(tile, 1)
         self.set_theme(theme)
+
+    def sizeHint(self) -> QSize:
+        """Return the height, which no figure changes."""
+        return QSize(super().sizeHint().width(), round(HEIGHT * text_room()))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the height, which no figure changes."""
+        return QSize(super().minimumSizeHint().width(), round(HEIGHT * text_room()))
 
     @property
     def all(self) -> tuple[Tile, ...]:

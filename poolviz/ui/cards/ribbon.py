@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QWheelEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QWidget
 
 from poolviz.language import tr
 from poolviz.sessions.cards import Card
 from poolviz.ui.cards.wording import in_short
+from poolviz.ui.style.theme import text_room
 from poolviz.ui.unexpected import contained
 
-_HEIGHT = 30
+_HEIGHT = 30  # pixels at the usual size of texts
 _WIDEST = 300  # pixels of a card's words
 _MOST = 100  # cards, the newest ones
 _STEP = 120  # pixels, a notch of the wheel
@@ -31,7 +32,7 @@ class CardRibbon(QScrollArea):
         self.setAccessibleName(tr("What changes did"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
-        self.setFixedHeight(_HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -45,6 +46,14 @@ class CardRibbon(QScrollArea):
         self.setWidget(self._content)
         self._open: float | None = None  # when the change of the card was that is open
         self.hide()
+
+    def sizeHint(self) -> QSize:
+        """Return the height of one line of cards."""
+        return QSize(super().sizeHint().width(), round(_HEIGHT * text_room()))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the height of one line of cards."""
+        return QSize(super().minimumSizeHint().width(), round(_HEIGHT * text_room()))
 
     @property
     def cards(self) -> Sequence[Card]:

@@ -334,8 +334,12 @@ class Chart(QGraphicsObject):
         width = QFontMetricsF(self._title_font).horizontalAdvance(tr(self.title))
         painter.setPen(QColor(theme.muted))
         painter.setFont(self._subtitle_font)
-        beside = QPointF(width + 6 * self.text_room, 0)
-        painter.drawText(self._title_at + beside, tr(self.subtitle))
+        place = self._title_at + QPointF(width + 6 * self.text_room, 0)
+        room = self.size.right() - _RADIUS - place.x()
+        elided = QFontMetricsF(self._subtitle_font).elidedText(
+            tr(self.subtitle), Qt.TextElideMode.ElideRight, room
+        )
+        painter.drawText(place, elided)
 
     def _paint_grid(self, painter: QPainter) -> None:
         plot, room = self.plot, self.text_room

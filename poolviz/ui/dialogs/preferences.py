@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -49,6 +49,7 @@ from poolviz.ui.settings import (
     WELCOME,
     Settings,
 )
+from poolviz.ui.style.theme import text_room
 
 _NAMES = {
     THEME.key: tr_noop("Theme"),
@@ -79,6 +80,8 @@ _WORDS = {
     NAMED: tr_noop("Open a preset or a file"),
     **LANGUAGES,
 }
+_USUAL = QSize(740, 520)
+_WIDEST = 880  # pixels: within the smallest window
 _SUFFIXES = {TEXT_SIZE.key: " %"}
 
 
@@ -140,7 +143,6 @@ class PreferencesDialog(QDialog):
         whole.addWidget(scroll, 1)
         whole.addLayout(buttons)
         self.setMinimumSize(480, 380)
-        self.resize(740, 520)
         preferences.changed.connect(self._show)
         self._show("")
 
@@ -162,6 +164,7 @@ class PreferencesDialog(QDialog):
             number.setRange(int(setting.minimum), int(setting.maximum))
             number.setSuffix(_SUFFIXES.get(setting.key, ""))
             number.setKeyboardTracking(False)
+            number.lineEdit().setTextMargins(8, 0, 8, 0)  # as the side panel's have
             number.valueChanged.connect(lambda value: preferences.put(setting, value))
             self._shows[setting.key] = lambda: number.setValue(preferences.number(setting))
         elif isinstance(setting, Switch):
@@ -182,8 +185,11 @@ class PreferencesDialog(QDialog):
         label.setBuddy(editor)
         form.addRow(label, editor if wide else _left(editor))
 
-    def _show(self, _key: str) -> None:
+    def _show(self, key: str) -> None:
         """Show what holds now."""
+        if key in ("", TEXT_SIZE.key):
+            room = min(round(_USUAL.width() * text_room()), _WIDEST)
+            self.resize(self.size().expandedTo(QSize(room, _USUAL.height())))
         for show in self._shows.values():
             show()
         named = self._preferences.value(AT_START) == NAMED

@@ -19,9 +19,11 @@ from poolviz.ui.panel.editors import row_for
 from poolviz.ui.panel.fault_panel import FaultPanel
 from poolviz.ui.panel.row import Row
 from poolviz.ui.panel.section import SPACING, Fold, Rows, Section, link_button
-from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.theme import Theme, text_room
 
-WIDTH = 284
+WIDTH = 284  # pixels at the usual size of texts
+_LOWEST = 18  # pixels of an editor within its frame, at the usual size of texts
+_WIDEST = 416  # pixels: the charts need the rest of a small window
 _MARGIN = 14  # pixels, wider than a scroll bar
 _FAULTS = tr_noop("Faults")
 
@@ -43,9 +45,6 @@ class ControlPanel(QFrame):
     ) -> None:
         super().__init__(parent)
         self.setObjectName("side")
-        self.setFixedWidth(WIDTH)
-        # Lower than elsewhere, so that the usual rows fit into a new window.
-        self.setStyleSheet("QAbstractSpinBox, QComboBox, QLineEdit { min-height: 18px; }")
         self._theme, self._settings = theme, settings
         self._pool: type[Pool] | None = None
         self.arguments = Parameters(tr("connect argument"))  # that are shown
@@ -58,6 +57,7 @@ class ControlPanel(QFrame):
         self.faults.injected.connect(self.injected)
         self.faults.mistaken.connect(self.mistaken)
         self.faults.explained.connect(self.explained)
+        self._take_room()
         nothing = Parameters("")
         self._pool_section = self._section(tr("Pool"), nothing, badges=True)
         self._load_section = self._section(tr("Load"), nothing, badges=False)
@@ -175,9 +175,20 @@ class ControlPanel(QFrame):
     def set_theme(self, theme: Theme) -> None:
         """Paint in other colours."""
         self._theme = theme
+        self._take_room()
         self.faults.set_theme(theme)
         for row in self._made.values():
             row.set_theme(theme)
+
+    def _take_room(self) -> None:
+        """Be wider, and have higher editors, where texts are larger."""
+        room = text_room()
+        self.setFixedWidth(min(round(WIDTH * room), _WIDEST))
+        # Lower than elsewhere, so that the usual rows fit into a new window.
+        low = f"min-height: {round(_LOWEST * room)}px"
+        sheet = f"QAbstractSpinBox, QComboBox, QLineEdit {{ {low}; }}"
+        if sheet != self.styleSheet():
+            self.setStyleSheet(sheet)
 
     # Construction
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout
 from poolviz.language import tr
 from poolviz.load.faults import FAULTS, Fault
 from poolviz.model.parameters import Numeric, Parameter, Value
+from poolviz.ui.elided_button import ElidedButton
 from poolviz.ui.help_places import set_topic
 from poolviz.ui.panel.editors import row_for
 from poolviz.ui.panel.row import Row
@@ -156,6 +157,6 @@ class FaultPanel(QWidget):
 
 
 def _button(label: str) -> QPushButton:
-    button = QPushButton(label[0].upper() + label[1:])
+    button = ElidedButton(label[0].upper() + label[1:])
     button.setProperty("role", "fault")
     return button

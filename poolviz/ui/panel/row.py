@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from html import escape
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -24,10 +24,10 @@ from poolviz.ui.help_places import set_topic
 from poolviz.ui.panel.slider import Slider, Toggle
 from poolviz.ui.panel.slider_scale import SliderScale
 from poolviz.ui.panel.value_box import ValueBox
-from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.theme import Theme, text_room
 from poolviz.ui.unexpected import contained
 
-_COMBO = 118  # pixels, for the longest choice
+_COMBO, _HEIGHT = 118, 22  # pixels at the usual size of texts, for the longest choice
 _LONGEST_NOTE = 15  # characters that fit
 REST = 250  # milliseconds without a movement after which a gesture is complete
 
@@ -253,9 +253,16 @@ class SwitchRow(Row):
         self.toggle = Toggle(theme)
         self.toggle.setAccessibleName(label)
         self._grid.addWidget(self.toggle, 0, 1)
-        self.setMinimumHeight(22)
         self.toggle.clicked.connect(self._clicked)
         self.paint_value(parameter.default)
+
+    def sizeHint(self) -> QSize:
+        """Return the height of the rows beside it, at least."""
+        return super().sizeHint().expandedTo(QSize(0, round(_HEIGHT * text_room())))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the height of the rows beside it, at least."""
+        return super().minimumSizeHint().expandedTo(QSize(0, round(_HEIGHT * text_room())))
 
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
@@ -273,6 +280,12 @@ class SwitchRow(Row):
 class _Combo(QComboBox):
     """Ignores the wheel without focus, so that scrolling the panel changes nothing."""
 
+    def sizeHint(self) -> QSize:
+        return QSize(round(_COMBO * text_room()), round(_HEIGHT * text_room()))
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
     @contained()
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
@@ -289,8 +302,8 @@ class ChoiceRow(Row):
     def __init__(self, parameter: Choice, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
         self.combo = _Combo()
+        self.combo.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.combo.addItems(list(parameter.choices))
-        self.combo.setFixedSize(_COMBO, 22)
         self.combo.setAccessibleName(label)
         self.combo.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._grid.addWidget(self.combo, 0, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -23,10 +24,11 @@ from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Parameter, Value
 from poolviz.ui.panel.row import Row
-from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.theme import Theme, text_room
 from poolviz.ui.unexpected import contained
 
-_HEIGHT = 22  # pixels, like every editor in the panel
+_HEIGHT = 22  # pixels at the usual size of texts, like every editor in the panel
+_DOTS = 28  # pixels at the usual size of texts: the width of a button with …
 _NAME = 118  # pixels for a file's name
 
 
@@ -34,6 +36,12 @@ class _Line(QLineEdit):
     """A line edit that leaves undo and redo to the window unless its text was edited."""
 
     restored = Signal()
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), round(_HEIGHT * text_room()))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(super().minimumSizeHint().width(), round(_HEIGHT * text_room()))
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
@@ -85,7 +93,6 @@ class TextRow(Row):
     def __init__(self, parameter: Parameter, label: str, badge: str, theme: Theme) -> None:
         super().__init__(parameter, label, badge, theme)
         self.line, self.more = _Line(), _dots(tr("{label}, on several lines", label=label))
-        self.line.setFixedHeight(_HEIGHT)
         self.line.setAccessibleName(label)
         self.line.setPlaceholderText(tr("empty"))
         self._grid.addWidget(self.more, 0, 1, Qt.AlignmentFlag.AlignRight)
@@ -169,10 +176,20 @@ class FileRow(Row):
         self.commit()
 
 
+class _Dots(QPushButton):
+    """A button as high as the editors."""
+
+    def sizeHint(self) -> QSize:
+        return QSize(round(_DOTS * text_room()), round(_HEIGHT * text_room()))
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+
 def _dots(name: str) -> QPushButton:
-    button = QPushButton("…")
+    button = _Dots("…")
     button.setProperty("role", "dots")
-    button.setFixedSize(28, _HEIGHT)
+    button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
     button.setAccessibleName(name)
     button.setToolTip(name.capitalize())
     return button

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QValidator, QWheelEvent
-from PySide6.QtWidgets import QAbstractSpinBox, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QSizePolicy, QWidget
 
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Numeric, Value
 from poolviz.ui.language import typed_value
+from poolviz.ui.style.theme import text_room
 from poolviz.ui.unexpected import contained
 
-_WIDTH, _HEIGHT = 64, 22
+_WIDTH, _HEIGHT = 64, 22  # pixels at the usual size of texts
+_MARGIN = 8  # pixels beside the text
+_EDGE = 4  # pixels that the border and the cursor take
 
 
 class ValueBox(QAbstractSpinBox):
@@ -30,10 +33,10 @@ class ValueBox(QAbstractSpinBox):
         self._value: Value = parameter.default
         self._typed = False  # the text was edited and not entered yet
         # The style sheet gives the arrows no width; with NoButtons it would give the text none.
-        self.lineEdit().setTextMargins(8, 0, 8, 0)
+        self.lineEdit().setTextMargins(_MARGIN, 0, _MARGIN, 0)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setFixedSize(_WIDTH, _HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.editingFinished.connect(self._enter)
         self.lineEdit().textEdited.connect(self._note_typing)
         self.show_value(parameter.default)
@@ -52,10 +55,17 @@ class ValueBox(QAbstractSpinBox):
         if text != self.text():
             self.lineEdit().setText(text)
             self.lineEdit().setCursorPosition(0)
+            self.updateGeometry()
 
     def sizeHint(self) -> QSize:
-        """Return the usual size."""
-        return QSize(_WIDTH, _HEIGHT)
+        """Return the usual size, or a wider one for a long value."""
+        wide = self.fontMetrics().horizontalAdvance(self._parameter.shown(self._value))
+        room = text_room()
+        return QSize(max(round(_WIDTH * room), wide + 2 * (_MARGIN + _EDGE)), round(_HEIGHT * room))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the size that it has: it doesn't shrink."""
+        return self.sizeHint()
 
     @contained()
     def stepBy(self, steps: int) -> None:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import PurePath
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QActionGroup, QPaintEvent
+from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QMenu,
     QPushButton,
     QSizePolicy,
-    QStyle,
-    QStyleOptionButton,
-    QStylePainter,
     QWidget,
 )
 
 from poolviz.language import in_users_language, tr
 from poolviz.model.dialect import SQLITE, dialect_of
+from poolviz.ui.elided_button import ElidedButton
 from poolviz.ui.help_places import set_topic
 from poolviz.ui.session.controller import Controller, State
 from poolviz.ui.style.icons import icon
-from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.theme import Theme, text_room
 from poolviz.ui.toolbar.pool_menu import PoolMenu
 from poolviz.ui.toolbar.preset_menu import as_tool_tip
-from poolviz.ui.unexpected import contained
 
-HEIGHT = 45  # pixels, with the line below it
-_NARROWEST = 110  # pixels that a button with a menu has at least
+HEIGHT = 45  # pixels at the usual size of texts, with the line below it
+_RUN = 82  # pixels that the button for start and stop has at least
+_LONG, _SHORT = 90, 150  # pixels that buttons with long and with short texts have at least
 
 
 class Toolbar(QFrame):
@@ -49,22 +48,21 @@ class Toolbar(QFrame):
     ) -> None:
         super().__init__(parent)
         self.setObjectName("toolbar")
-        self.setFixedHeight(HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self._controller, self._theme = controller, theme
-        self.run_button = _button(tr("Start"))
+        self.run_button = _button(tr("Start"), _RunButton)
         self.run_button.setProperty("primary", "true")
-        self.server_button = _button(tr("Server"), _DropDown)
-        self.pool_button = _button(tr("Pool"), _DropDown)
-        self.preset_button = _button(tr("Preset"), _DropDown)
+        self.server_button = _button(tr("Server"), ElidedButton, narrowest=_LONG)
+        self.pool_button = _button(tr("Pool"), ElidedButton, narrowest=_LONG)
+        self.preset_button = _button(tr("Preset"), ElidedButton, narrowest=_SHORT)
         self.mark_button = _button(tr("Mark"))
-        self.export_button = _button(tr("Export"), _DropDown)
+        self.export_button = _button(tr("Export"), ElidedButton, narrowest=_SHORT)
         self.menu_button = _button("")
         self.run_button.clicked.connect(self._start_or_stop)
         self.mark_button.clicked.connect(controller.mark)
         self.mark_button.setToolTip(tr("Mark this moment on the timeline (M)"))
         set_topic(self.preset_button, "scenario")
         set_topic(self.export_button, ".png")
-        self.run_button.setMinimumWidth(82)
         self.menu_button.setAccessibleName("menu")
         self.menu_button.setToolTip(tr("View, theme, files and help"))
         _drop_down(self.server_button, self._server_menu())
@@ -94,6 +92,14 @@ class Toolbar(QFrame):
         self.export_button.setIcon(icon("download", theme.text, theme.faint))
         self.menu_button.setIcon(icon("menu", theme.text))
         self.refresh()
+
+    def sizeHint(self) -> QSize:
+        """Return the height, which nothing shown changes."""
+        return QSize(super().sizeHint().width(), round(HEIGHT * text_room()))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the height, which nothing shown changes."""
+        return QSize(super().minimumSizeHint().width(), round(HEIGHT * text_room()))
 
     def refresh(self) -> None:
         """Show the controller's state."""
@@ -177,31 +183,23 @@ class Toolbar(QFrame):
         return menu
 
 
-class _DropDown(QPushButton):
-    """A button with a menu, whose text is elided if the window is narrow."""
+class _RunButton(QPushButton):
+    """Starts and stops: as wide for both, so that what is beside it stays."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+    def sizeHint(self) -> QSize:
+        """Return the size for the longer text."""
+        metrics, hint = self.fontMetrics(), super().sizeHint()
+        beside = hint.width() - metrics.horizontalAdvance(self.text())
+        widest = max(metrics.horizontalAdvance(text) for text in (tr("Start"), tr("Stop")))
+        return QSize(max(hint.width(), widest + beside, _RUN), hint.height())
 
     def minimumSizeHint(self) -> QSize:
-        hint = self.sizeHint()
-        return QSize(min(hint.width(), _NARROWEST), hint.height())
-
-    @contained()
-    def paintEvent(self, event: QPaintEvent) -> None:
-        option = QStyleOptionButton()
-        self.initStyleOption(option)
-        lacking = self.sizeHint().width() - self.width()
-        if lacking > 0:
-            metrics, end = self.fontMetrics(), Qt.TextElideMode.ElideRight
-            room = metrics.horizontalAdvance(option.text) - lacking
-            option.text = metrics.elidedText(option.text, end, room)
-        QStylePainter(self).drawControl(QStyle.ControlElement.CE_PushButton, option)
+        """Return the size for the longer text: it is never elided."""
+        return self.sizeHint()
 
 
-def _button(text: str, kind: type[QPushButton] = QPushButton) -> QPushButton:
-    button = kind(text)
+def _button(text: str, kind: Callable[..., QPushButton] = QPushButton, **more: int) -> QPushButton:
+    button = kind(text, **more)
     button.setIconSize(QSize(14, 14))
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button

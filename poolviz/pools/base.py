@@ -35,6 +35,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cache
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from poolviz.language import tr
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TIMEOUTS = ("pool_timeout", "timeout", "wait_timeout")  # limits that end a caller's wait
 NOTHING: Mapping[str, Value] = {}  # for a constructor that is given no connect arguments
 
 
@@ -182,6 +184,14 @@ class Pool(ABC):
     @abstractmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
         """Return how many connections the pool keeps open when idle; more are overflow."""
+
+    @classmethod
+    def patience(cls, limits: Mapping[str, Value]) -> float:
+        """Return how many seconds a caller waits at most when the pool is exhausted: 0 if it fails
+        at once, infinity where nothing ends the wait."""
+        if not cls.waits:
+            return 0.0
+        return next((float(limits[key]) for key in _TIMEOUTS if key in limits), inf)
 
     def take_findings(self) -> tuple[str, ...]:
         """Return what there is to say, in sentences, of what is measured, since the last call."""

@@ -254,6 +254,11 @@ class PooledDB(ThreadPool):
         return int(limits["maxconnections"])
 
     @classmethod
+    def patience(cls, limits: Mapping[str, Value]) -> float:
+        """Return timeout, or 0 if the pool doesn't block."""
+        return super().patience(limits) if limits["blocking"] else 0.0
+
+    @classmethod
     def kept(cls, limits: Mapping[str, Value]) -> int:
         """Return the most connections kept idle: maxcached or mincached, within maxconnections."""
         return min(_idle_most(limits) or _MOST, int(limits["maxconnections"]))

@@ -4,8 +4,8 @@ Arrivals and completions in a state, which is the number of clients at the pool,
 births and deaths whose probabilities have a closed form (Kleinrock, Queueing Systems I, 1975,
 chapter 3). That covers what pools are used for: clients that come back after they have thought
 (closed; the same as exact mean value analysis with a station that depends on its load, Reiser and
-Lavenberg 1980), arrivals at a given rate (M/M/c), clients that give up (Erlang A: Palm 1957) and
-pools that refuse when they are full (Erlang B).
+Lavenberg 1980) and arrivals at a given rate (M/M/c). Pools whose callers give up or are refused are
+in `losses.py`.
 
 Times that vary less or more than exponential ones are accounted for as Allen and Cunneen do it for
 an open queue (Allen 1990, 5.2): the wait is in proportion to `variability`, half of the sum of the
@@ -36,7 +36,8 @@ class Equilibrium:
     """What a pool does in the long run. Rates are per second, times in seconds, counts means.
 
     `waiting_share` is the share of arriving clients that have to wait, `lost_share` that of those
-    who give up or are refused.
+    who give up or are refused. Waits are, as measured, of all who get a connection or give up; the
+    `served` ones are of those who get one, None where these are all.
     """
 
     throughput: float
@@ -46,6 +47,8 @@ class Equilibrium:
     pending: float
     waiting_share: float
     lost_share: float
+    served_wait_mean: float | None = None
+    served_wait_p95: float | None = None
 
 
 def closed(
@@ -53,14 +56,14 @@ def closed(
 ) -> Equilibrium:
     """Return what happens with `clients` that come back `think` seconds after an operation."""
     states = np.arange(clients + 1, dtype=np.float64)
-    deaths = _deaths(states, connections, capacity)
+    deaths = deaths_in(states, connections, capacity)
     if think <= _TINY:  # all of them are always there
         chances = np.zeros(clients + 1)
         chances[-1] = 1.0
         ahead = np.roll(chances, -1)
     else:
         births = (clients - states) / think
-        chances = _chances(births[:-1], deaths[1:])
+        chances = chances_of(births[:-1], deaths[1:])
         ahead = chances * births
         ahead /= ahead.sum()
     found = _equilibrium(chances, ahead, deaths, connections)
@@ -110,55 +113,19 @@ def open_arrivals(
         return Equilibrium(full, math.inf, math.inf, used, math.inf, 1.0, 0.0)
     beyond = math.ceil(math.log(_TAIL) / math.log(rate / full)) if rate > 0 else 0
     states = np.arange(connections + min(beyond, _MOST_STATES) + 2, dtype=np.float64)
-    deaths = _deaths(states, connections, capacity)
-    chances = _chances(np.full(len(states) - 1, rate), deaths[1:])
+    deaths = deaths_in(states, connections, capacity)
+    chances = chances_of(np.full(len(states) - 1, rate), deaths[1:])
     return open_varied(_equilibrium(chances, chances, deaths, connections), variability)
 
 
-def giving_up(rate: float, connections: int, capacity: Capacity, patience: float) -> Equilibrium:
-    """Return what happens with arrivals that give up after `patience` seconds on average: Erlang A.
-
-    A timeout is the same for all, while patience is exponential here: the share that gives up is
-    near, the waits of the others are shorter than with a timeout.
-    """
-    full = capacity(connections)
-    most = connections + math.ceil(max(rate - full, 0) * patience + 12 * math.sqrt(rate * patience))
-    states = np.arange(min(most, _MOST_STATES) + 20, dtype=np.float64)
-    leaving = np.maximum(states - connections, 0) / patience
-    deaths = _deaths(states, connections, capacity) + leaving
-    chances = _chances(np.full(len(states) - 1, rate), deaths[1:])
-    pending = float(chances @ np.maximum(states - connections, 0))
-    lost = pending / patience / rate if rate > 0 else 0.0
-    served = _equilibrium(chances, chances, deaths - leaving, connections)
-    wait = pending / rate if rate > 0 else 0.0
-    return Equilibrium(
-        rate * (1 - lost),
-        wait,
-        served.wait_p95,
-        served.used,
-        pending,
-        served.waiting_share,
-        lost,
-    )
-
-
-def refusing(rate: float, connections: int, capacity: Capacity) -> Equilibrium:
-    """Return what happens with arrivals that a full pool refuses: Erlang B."""
-    states = np.arange(connections + 1, dtype=np.float64)
-    deaths = _deaths(states, connections, capacity)
-    chances = _chances(np.full(connections, rate), deaths[1:])
-    lost = float(chances[-1])
-    return Equilibrium(rate * (1 - lost), 0.0, 0.0, float(chances @ states), 0.0, 0.0, lost)
-
-
-def _deaths(states: Numbers, connections: int, capacity: Capacity) -> Numbers:
+def deaths_in(states: Numbers, connections: int, capacity: Capacity) -> Numbers:
     """Return the completions a second in each state."""
     rates = np.array([0.0, *(capacity(busy) for busy in range(1, connections + 1))])
     found: Numbers = rates[np.minimum(states, connections).astype(np.int64)]
     return found
 
 
-def _chances(births: Numbers, deaths: Numbers) -> Numbers:
+def chances_of(births: Numbers, deaths: Numbers) -> Numbers:
     """Return the probability of each state; `births` lead from it, `deaths` to it."""
     with np.errstate(divide="ignore"):
         logs = np.concatenate(([0.0], np.cumsum(np.log(births) - np.log(deaths))))
@@ -208,14 +175,14 @@ def takes_longer(turns: Numbers, time: float) -> Numbers:
     """Return the probability that `turns` completions, one a second, take longer than `time`: that
     fewer than so many happen until then (Poisson)."""
     counts = turns - 1
-    logs = counts * math.log(time) - time - _log_factorials(len(turns)) if time > 0 else None
+    logs = counts * math.log(time) - time - log_factorials(len(turns)) if time > 0 else None
     if logs is None:
         return np.ones(len(turns))
     found: Numbers = np.minimum(np.cumsum(np.exp(logs)), 1.0)
     return found
 
 
-def _log_factorials(count: int) -> Numbers:
+def log_factorials(count: int) -> Numbers:
     """Return the logarithms of 0!, 1!, … of so many numbers."""
     logs = np.zeros(count)
     logs[1:] = np.cumsum(np.log(np.arange(1, count, dtype=np.float64)))

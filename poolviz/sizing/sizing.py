@@ -12,10 +12,12 @@ import msgspec
 from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError, ParameterError, PoolvizError
 from poolviz.model.parameters import Value
+from poolviz.model.scenario import Scenario
+from poolviz.pools.registry import pool_class
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.sweep_record import KeptNote, SweepRecord
 from poolviz.sizing.advice import Bottleneck, Recommendation, Verdict, bottleneck, recommend
-from poolviz.sizing.model import Model, fitted
+from poolviz.sizing.model import FOR_EVER, Exhausted, Model, Queue, fitted
 from poolviz.sizing.notes import sentence
 from poolviz.sizing.points import MeasuredPoint, Point, measured_points
 from poolviz.sizing.target import Aim
@@ -42,7 +44,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     """What the model says of a size. `held_out` ones were predicted by a model that was fitted to
-    the others. Times are in seconds; None for one without an end."""
+    the others. `model` is the queue that it is. Times are in seconds; None for one without an end.
+    Waits are of all who get a connection or give up, the `served` ones of those who get one, and
+    `lost_share` is the share that gives up or is refused."""
 
     sizes: tuple[int, ...]
     connections: int
@@ -50,13 +54,17 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     throughput_per_s: float
     wait_mean_s: float | None
     wait_p95_s: float | None
+    model: Queue
+    lost_share: float
+    served_wait_mean_s: float | None
+    served_wait_p95_s: float | None
 
 
 class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     """What a sweep found. `limits` names the limits that were swept, `recommended` the values of
     these to choose. `points` has what was measured, the smallest size first, and `predictions` what
-    the model says of the same sizes. `remarks` are what `notes` says. `session` is the file that
-    was recorded.
+    the model says of the same sizes. `exhausted` is what happens when all connections are in use.
+    `remarks` are what `notes` says. `session` is the file that was recorded.
     """
 
     pool: str
@@ -74,6 +82,7 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     session: str | None
     load: dict[str, Value]
+    exhausted: Exhausted = FOR_EVER
 
     @property
     def sentence(self) -> str:
@@ -87,7 +96,9 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def notes(self) -> list[str]:
         """Sentences on what was left out or isn't known, in the language in use."""
-        return [said for each in self.remarks if (said := sentence(each)) is not None]
+        said = [said for each in self.remarks if (said := sentence(each)) is not None]
+        queues = {each.model for each in self.predictions}
+        return [*said, *(tr(_MODELS[queue]) for queue in sorted(queues))]
 
     @property
     def recommended(self) -> dict[str, int] | None:
@@ -98,7 +109,7 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def model(self) -> Model:
         """The model that is fitted to all points. ValueError if nothing was measured."""
-        return fitted(self.points, self.load)
+        return fitted(self.points, self.load, self.exhausted)
 
     def to_png(self) -> bytes:
         """Return answer and charts as a PNG image. PoolvizError if Qt can't be loaded."""
@@ -152,6 +163,7 @@ def sizing_of(recorder: Recorder, *, aim: Aim | None = None) -> Sizing | None:
             server=began.environment.get("server", ""),
             load=began.scenario.load,
             session=None if recorder.path is None else str(recorder.path.absolute()),
+            exhausted=_exhausted(began.scenario),
         )
     except (ParameterError, LookupError, ValueError, ArithmeticError):
         raise InputError(
@@ -168,6 +180,7 @@ def conclude(
     server: str,
     load: Mapping[str, Value],
     session: str | None,
+    exhausted: Exhausted = FOR_EVER,
 ) -> Sizing:
     """Return what follows from what was measured, which is at least one size."""
     points = [each.point for each in measured]
@@ -191,7 +204,7 @@ def conclude(
         recommendation=found,
         bottleneck=bottleneck(points, chosen),
         points=points,
-        predictions=predictions(points, load),
+        predictions=predictions(points, load, exhausted),
         rules=[Rule(name=tr(name), size=size) for name, size in kept.rules],
         budget=budget,
         lower_bound=kept.lower_bound,
@@ -199,10 +212,22 @@ def conclude(
         complete=kept.complete,
         session=session,
         load=dict(load),
+        exhausted=exhausted,
     )
 
 
-def predictions(points: Sequence[Point], load: Mapping[str, Value]) -> list[Predicted]:
+def _exhausted(scenario: Scenario) -> Exhausted:
+    """Return what happens when all connections are in use, of a run whose pool may be the user's
+    own and not be here."""
+    try:
+        return Exhausted.of(pool_class(scenario.pool), scenario.limits, scenario.load)
+    except (InputError, LookupError, TypeError, ValueError):
+        return FOR_EVER
+
+
+def predictions(
+    points: Sequence[Point], load: Mapping[str, Value], exhausted: Exhausted = FOR_EVER
+) -> list[Predicted]:
     """Return what the model says of each size that was measured: of every third one, but for the
     smallest and the largest, by a model that didn't see it."""
     out = {
@@ -212,12 +237,18 @@ def predictions(points: Sequence[Point], load: Mapping[str, Value]) -> list[Pred
     }
     kept = [each for place, each in enumerate(points) if place not in out]
     try:
-        all_of_them, without = fitted(points, load), fitted(kept, load)
+        all_of_them, without = (fitted(each, load, exhausted) for each in (points, kept))
     except ValueError:
         return []
     found = []
     for place, point in enumerate(points):
-        said = (without if place in out else all_of_them).at(point.connections)
+        model = without if place in out else all_of_them
+        said = model.at(point.connections)
+        served = said.served_wait_mean, said.served_wait_p95
+        mean, p95 = (
+            own if own is not None else one
+            for own, one in zip(served, (said.wait_mean, said.wait_p95), strict=True)
+        )
         found.append(
             Predicted(
                 sizes=point.sizes,
@@ -226,6 +257,10 @@ def predictions(points: Sequence[Point], load: Mapping[str, Value]) -> list[Pred
                 throughput_per_s=said.throughput,
                 wait_mean_s=_finite(said.wait_mean),
                 wait_p95_s=_finite(said.wait_p95),
+                model=model.queue,
+                lost_share=said.lost_share,
+                served_wait_mean_s=_finite(mean),
+                served_wait_p95_s=_finite(p95),
             )
         )
     return found
@@ -235,6 +270,30 @@ def _finite(seconds: float) -> float | None:
     return seconds if seconds < float("inf") else None
 
 
+_MODELS = {
+    Queue.CLOSED: tr_noop(
+        "The model is a closed queue: clients come back after they have thought, and wait for as "
+        "long as it takes (mean value analysis)."
+    ),
+    Queue.CLOSED_GIVING_UP: tr_noop(
+        "The model is a closed queue whose clients give up after the pool's timeout (M/M/c + D "
+        "with finitely many clients)."
+    ),
+    Queue.CLOSED_REFUSING: tr_noop(
+        "The model is a closed system whose full pool refuses clients at once (Engset)."
+    ),
+    Queue.OPEN: tr_noop(
+        "The model is an open queue: requests arrive at a rate, and wait for as long as it takes "
+        "(M/M/c)."
+    ),
+    Queue.OPEN_GIVING_UP: tr_noop(
+        "The model is an open queue whose requests give up after the pool's timeout (Erlang A with "
+        "a fixed patience, M/M/c + D)."
+    ),
+    Queue.OPEN_REFUSING: tr_noop(
+        "The model is an open system whose full pool refuses requests at once (Erlang B)."
+    ),
+}
 _WHY = {
     Bottleneck.POOL: tr_noop(
         "The pool is what limits the throughput: with more connections it grows on."

@@ -11,14 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
-from poolviz.sizing.queueing import (
-    Capacity,
-    closed,
-    giving_up,
-    open_arrivals,
-    refusing,
-    takes_longer,
-)
+from poolviz.sizing.queueing import Capacity, closed, open_arrivals, takes_longer
 
 SEEDS = range(6)
 LONG = 2500.0  # simulated seconds
@@ -44,21 +37,6 @@ def test_open_arrivals_wait_as_erlang_c_says(servers: int, offered: float) -> No
     assert found.wait_mean == pytest.approx(waits / (servers - offered), rel=1e-5)
     p95 = max(math.log(waits / 0.05) / (servers - offered), 0.0)
     assert found.wait_p95 == pytest.approx(p95, rel=1e-4, abs=1e-9)
-
-
-@pytest.mark.parametrize(("servers", "offered"), [(1, 3.0), (5, 4.0), (30, 20.0)])
-def test_a_pool_that_refuses_loses_as_erlang_b_says(servers: int, offered: float) -> None:
-    found = refusing(offered, servers, each_takes(1.0))
-    assert found.lost_share == pytest.approx(erlang_b(servers, offered), rel=1e-9)
-
-
-def test_clients_that_give_up_leave_at_the_rate_of_those_who_wait() -> None:
-    # With patience as long as a service, each client leaves at one rate: M/M/infinity.
-    found = giving_up(6.0, 5, each_takes(1.0), patience=1.0)
-    states = [math.exp(-6.0) * 6.0**n / math.factorial(n) for n in range(60)]
-    pending = sum(share * max(n - 5, 0) for n, share in enumerate(states))
-    assert found.pending == pytest.approx(pending, rel=1e-6)
-    assert found.lost_share == pytest.approx(pending / 6.0, rel=1e-6)
 
 
 def test_an_open_pool_that_is_too_small_waits_for_ever() -> None:

@@ -187,7 +187,7 @@ def closed_refusing(
     fresh = asking(connections)
     full = below + np.diag(fresh[:-1], 1) - np.diag(fresh + rates[connections])
     full[:, 0] = 1.0  # one equation says nothing that the others don't: the sum is 1 instead
-    top = np.linalg.solve(full.T, np.eye(len(pausing))[0])
+    top = np.linalg.solve(full.T, np.identity(len(pausing))[0])
     levels = [np.maximum(top, 0.0)]
     for matrix in reversed(matrices):
         level: Numbers = (levels[-1] @ matrix).astype(np.float64)

@@ -28,7 +28,7 @@ POOL, PAUSING = 2, 3  # ciw's numbers of the nodes; 1 is where clients think
 FULL = each_takes(1.0)
 
 
-class Refused(ciw.routing.NodeRouting):
+class Refusing(ciw.routing.NodeRouting):
     """To the pool, or to pause if that is full."""
 
     def __init__(self, connections: int) -> None:
@@ -60,7 +60,7 @@ def simulated(
     whose operations take 1 s, by ciw."""
     returning = [Patient(POOL), Patient(1), Patient(POOL)]
     if not patience:
-        returning[0] = returning[2] = Refused(connections)
+        returning[0] = returning[2] = Refusing(connections)
     network = ciw.create_network(
         arrival_distributions=[ciw.dists.Sequential([*[1e-9] * clients, math.inf]), None, None],
         service_distributions=[ciw.dists.Exponential(1 / each) for each in (think, 1.0, pause)],

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from poolviz.load.faults import FAULTS
+from poolviz.load.fleet import FLEET
 from poolviz.load.settings import settings_for
 from poolviz.model.parameters import Value
 from poolviz.pools.registry import POOLS, pool_class
@@ -63,7 +64,8 @@ def requested(spy: QSignalSpy) -> list[dict[str, Value]]:
 
 def all_values(panel: ControlPanel, **changes: Value) -> dict[str, Value]:
     assert panel.pool is not None
-    return {**panel.pool.limits.defaults(), **settings_for(panel.pool).defaults(), **changes}
+    defaults = (panel.pool.limits, settings_for(panel.pool), FLEET)
+    return {k: v for each in defaults for k, v in each.defaults().items()} | changes
 
 
 def show_all(panel: ControlPanel) -> None:
@@ -78,7 +80,7 @@ def test_every_limit_and_every_setting_has_a_row_that_shows_its_default(
 ) -> None:
     pool = POOLS[id]
     panel.set_pool(pool)
-    declared = {**pool.limits, **settings_for(pool)}
+    declared = {**pool.limits, **settings_for(pool), **FLEET}
     assert list(panel.rows) == list(declared)
     for key, row in panel.rows.items():
         assert row.value == declared[key].default

@@ -204,7 +204,7 @@ def test_a_statement_on_tables_is_refused_on_sqlite_with_those_that_run(name: st
     with pytest.raises(InputError) as refused:
         check_statement(chosen, SQLITE)
     assert str(refused.value).startswith(
-        f"statement is {name}, which runs on PostgreSQL and on MySQL and MariaDB, but not on "
+        f"statement is {name}, which runs on PostgreSQL and MySQL and MariaDB, but not on "
         "SQLite: use sleep, select_1"
     )
     assert " or " in str(refused.value)

@@ -88,11 +88,47 @@ def test_impatient(case):
     assert passed_alone(output) == []
 
 
-def test_a_crash_is_not_looked_at_again(tmp_path: Path) -> None:
-    tests = "def test_crash():\n    if BESIDE:\n        os.abort()\n"
-    status, output = run(tmp_path, tests)
+CRASH = """
+def test_crash():
+    if BESIDE or ALONE:
+        os.abort()
+
+@pytest.mark.parametrize("case", ["[x y]", "z"])
+def test_left(case):
+    open(f"left-{case}", "a").write("once ")
+    LEFT
+"""
+
+
+IN_ORDER = ("--randomly-dont-reorganize",)
+
+
+def crash(left: str, *, alone: bool = False) -> str:
+    """A test that crashes beside others, or `alone` too, and those that its process has left."""
+    return CRASH.replace("ALONE", str(alone)).replace("LEFT", left)
+
+
+def test_what_a_crashed_process_has_left_is_run(tmp_path: Path) -> None:
+    status, output = run(tmp_path, crash("pass"), *IN_ORDER)
+    assert status == 0, output
+    assert passed_alone(output) == ["test_it.py::test_crash"]
+    assert (tmp_path / "left-[x y]").read_text() == (tmp_path / "left-z").read_text() == "once "
+
+
+def test_what_a_crashed_process_has_left_may_fail(tmp_path: Path) -> None:
+    status, output = run(tmp_path, crash("assert case == 'z'"), *IN_ORDER)
+    assert status == 1, output
+    assert passed_alone(output) == ["test_it.py::test_crash"]
+
+
+def test_a_crash_of_what_is_left_is_not_looked_at_again(tmp_path: Path) -> None:
+    left = "if BESIDE and case == 'z': os.abort()"
+    status, output = run(tmp_path, crash(left), *IN_ORDER)
     assert status == 1
-    assert "No second look: the process crashed during test_it.py::test_crash." in output
+    assert "No second look: the process crashed during test_it.py::test_left[z]." in output
+    status, output = run(tmp_path, crash("pass", alone=True), *IN_ORDER)
+    assert status != 0, output
+    assert "test_it.py::test_crash" not in passed_alone(output)
 
 
 def test_what_cannot_be_collected_fails_the_command(tmp_path: Path) -> None:

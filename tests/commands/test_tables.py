@@ -166,7 +166,7 @@ def test_a_statement_that_the_server_does_not_run_is_wrong_use(run: Any, tmp_pat
         "run", "--dsn", f"sqlite:///{tmp_path / 'x.db'}", "--load", "statement=read", *QUICK
     )
     assert (status, out) == (2, "")
-    assert "statement is read, which runs on PostgreSQL and on MySQL and MariaDB" in err
+    assert "statement is read, which runs on PostgreSQL and MySQL and MariaDB" in err
     status, out, err = run("run", "--load", "statement=sql", *QUICK)
     assert (status, out) == (2, "")
     assert "statement is sql, and sql holds none" in err

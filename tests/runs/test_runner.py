@@ -344,11 +344,11 @@ def test_a_report_that_cannot_be_recorded_makes_the_run_fail_and_nothing_else(
     assert run.recorder is not None
     add, lost = run.recorder.add, threading.Event()
 
-    def lose_one(report: Report) -> None:
+    def lose_one(report: Report, process: str) -> None:
         if not lost.is_set():
             lost.set()
             raise ZeroDivisionError("a mistake of poolviz")
-        add(report)
+        add(report, process)
 
     monkeypatch.setattr(run.recorder, "add", lose_one)
     assert lost.wait(30)

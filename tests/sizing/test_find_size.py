@@ -90,7 +90,8 @@ def test_the_sizes_of_a_pool_are_measured_and_one_is_recommended(conninfo: str) 
     rates = [each.throughput_per_s.value or 0.0 for each in found.points]
     assert [each.sizes for each in found.points] == [(1,), (2,), (3,)]
     # One connection does an operation in 30 ms; six clients could use three at once, on average.
-    assert 10 < rates[0] < 34
+    # A slot of a second or so may have begun with one that was nearly done.
+    assert 10 < rates[0] < 37
     assert 1.4 < rates[1] / rates[0] < 2.4
     assert rates[2] > 1.1 * rates[1]
     assert all(len(each.visits) >= 3 for each in found.points)

@@ -6,7 +6,6 @@ import math
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,6 @@ import msgspec
 
 from poolviz.language import tr
 from poolviz.model.errors import InputError
-from poolviz.model.histogram import Histogram
 from poolviz.model.lanes import Pieces
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.sample import TICK, ErrorKind, Mark, Sample, ServerView
@@ -38,6 +36,7 @@ from poolviz.sessions.lanes import (
     longest_of,
 )
 from poolviz.sessions.member_sum import MemberSum, shifted
+from poolviz.sessions.recent import LONGEST, Recent, recent_figures
 from poolviz.sessions.resolutions import Band, Resolutions, View
 from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.stored_details import StoredDetails
@@ -48,26 +47,6 @@ from poolviz.sessions.sweep_record import SweepRecord
 __all__ = ["Band", "Recent", "Recorder", "View"]
 
 _REPORT_EVERY = 500  # samples
-_RECENT = 60.0  # seconds that `recent` can look back
-
-
-@dataclass(frozen=True)
-class Recent:
-    """The figures of the last seconds. Times in seconds; NaN if nothing was counted."""
-
-    span: float
-    operations: int
-    throughput: float
-    timeouts: int
-    errors: int
-    wait_p50: float
-    wait_p95: float
-    wait_p99: float
-    used_mean: float
-    used_max: int
-    open_max: int
-    pending_max: int
-    retrying_max: int
 
 
 class Recorder:
@@ -100,7 +79,7 @@ class Recorder:
         self._stored: StoredResolutions | None = None  # of a session that was opened
         self._stored_details: StoredDetails | None = None  # likewise, once it was asked for
         self._summary_builder = SummaryBuilder()
-        self._recent: deque[Sample] = deque(maxlen=round(_RECENT / TICK))
+        self._recent: deque[Sample] = deque(maxlen=round(LONGEST / TICK))
         self.revision = 0
         self.began: RunStarted | None = None
         self.ended: RunEnded | None = None
@@ -385,11 +364,11 @@ class Recorder:
             return self._summary_builder.error_kinds()
 
     def recent(self, seconds: float) -> Recent:
-        """Return the figures of the last `seconds`, at most 60."""
+        """Return the figures of the last `seconds`, at most `recent.LONGEST`."""
         with self._lock:
             since = self.duration - seconds
             samples = list(takewhile(lambda sample: sample.t > since, reversed(self._recent)))
-        return _recent(samples)
+        return recent_figures(samples)
 
     @property
     def _writer(self) -> SessionWriter:
@@ -472,31 +451,6 @@ def _number_of(name: str, path: Path) -> int:
     if name not in members:
         raise no_member(name, members)
     return members.index(name) + 1
-
-
-def _recent(samples: list[Sample]) -> Recent:
-    waits = Histogram()
-    for sample in samples:
-        waits.merge(sample.wait)
-    p50, p95, p99 = waits.percentiles(0.50, 0.95, 0.99)
-    span = sum(sample.span for sample in samples)
-    operations = sum(sample.operations for sample in samples)
-    used = sum(sample.used.mean * sample.span for sample in samples)
-    return Recent(
-        span=span,
-        operations=operations,
-        throughput=operations / span if span else math.nan,
-        timeouts=sum(sample.timeouts for sample in samples),
-        errors=sum(sum(sample.errors.values()) for sample in samples),
-        wait_p50=p50,
-        wait_p95=p95,
-        wait_p99=p99,
-        used_mean=used / span if span else math.nan,
-        used_max=max((sample.used.high for sample in samples), default=0),
-        open_max=max((sample.open.high for sample in samples), default=0),
-        pending_max=max((sample.pending.high for sample in samples), default=0),
-        retrying_max=max((sample.retrying.high for sample in samples), default=0),
-    )
 
 
 def _without_secrets(began: RunStarted) -> RunStarted:

@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import (
-    QApplication,
-    QFrame,
-    QMenu,
-    QPushButton,
-    QScrollArea,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from poolviz.language import tr
 from poolviz.sessions.holds import Hold
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Frame
+from poolviz.ui.charts.charts_room import ChartsRoom
 from poolviz.ui.charts.choice import ChartChoice
+from poolviz.ui.charts.choice_button import ChoiceButton
 from poolviz.ui.charts.overview import Overview
 from poolviz.ui.charts.timeline import Timeline
 from poolviz.ui.help_places import set_topic
-from poolviz.ui.style.icons import icon
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.unexpected import contained
 
@@ -80,28 +72,19 @@ class ChartsWidget(QWidget):
         self._spoken: SpokenCharts | None = None  # made with the canvas
         self._by_keys = False  # the focus came by them
         self._canvas_due = False
-        self._place = _Place()
+        self._room = ChartsRoom()
         self.overview = Overview(theme, self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*_MARGINS)
         layout.setSpacing(4)
-        layout.addWidget(self._place, 1)
+        layout.addWidget(self._room, 1)
         layout.addWidget(self.overview)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(tr("Charts"))
         set_topic(self, "connections")
         self.overview.moved.connect(self._move_to)
-        self.button = QPushButton(self.overview)
-        self.button.setGeometry(4, 4, 32, 24)
-        self.button.setIcon(icon("charts", theme.text))
-        self.button.setToolTip(tr("Which charts are shown"))
-        self.button.setAccessibleName(tr("Charts that are shown"))
-        self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.button.setStyleSheet(
-            "QPushButton { padding: 0; } QPushButton::menu-indicator { image: none; width: 0; }"
-        )
-        self.button.hide()
+        self.button = ChoiceButton(theme, self.overview)
         self._redraw()
 
     @property
@@ -120,16 +103,15 @@ class ChartsWidget(QWidget):
             canvas.clicked.connect(self._click)
             canvas.expand_requested.connect(self._expand_at)
             self._show_charts()
-            self._place.setWidget(canvas)
+            self._room.setWidget(canvas)
             canvas.show()
-            self._place.lay_out()  # now, so that who asked for the canvas finds it in its size
+            self._room.lay_out()  # now, so that who asked for the canvas finds it in its size
             self._redraw()
         return self._canvas
 
     def set_menu(self, menu: QMenu) -> None:
         """Have a button below the charts open the menu in which they are chosen."""
-        self.button.setMenu(menu)
-        self.button.show()
+        self.button.open_menu(menu)
 
     def _show_charts(self) -> None:
         """Have the charts that are chosen, or the one that is expanded."""
@@ -308,7 +290,7 @@ class ChartsWidget(QWidget):
             self._canvas.set_theme(theme)
             self._canvas.setMinimumHeight(round(self._canvas.chart_scene.least_height))
         self.overview.set_theme(theme)
-        self.button.setIcon(icon("charts", theme.text))
+        self.button.set_theme(theme)
         self._redraw()
 
     def set_span(self, seconds: float | None) -> None:
@@ -362,7 +344,7 @@ class ChartsWidget(QWidget):
             case Qt.Key.Key_Up | Qt.Key.Key_Down if self.expanded is not None:
                 self._expand_next(1 if event.key() == Qt.Key.Key_Down else -1)
             case Qt.Key.Key_Up | Qt.Key.Key_Down | Qt.Key.Key_PageUp | Qt.Key.Key_PageDown:
-                QApplication.sendEvent(self._place.verticalScrollBar(), event)
+                QApplication.sendEvent(self._room.verticalScrollBar(), event)
             case Qt.Key.Key_Escape if self.step_back():
                 pass
             case _:
@@ -438,10 +420,8 @@ class ChartsWidget(QWidget):
     def scroll_to(self, name: str) -> None:
         """Have a chart that is shown be visible, where there is no room for all of them."""
         chart = self.canvas.chart_scene.by_name[name]
-        self._place.lay_out()
         top = round(chart.pos().y())
-        self._place.ensureVisible(0, top + round(chart.size.height()), 0, 8)
-        self._place.ensureVisible(0, top, 0, 8)
+        self._room.show_part(top, top + round(chart.size.height()))
 
     def mark_hold(self, hold: Hold | None) -> None:
         """Outline a hold on the chart of lanes; None, none."""
@@ -514,24 +494,3 @@ class ChartsWidget(QWidget):
         if timeline.following != self._was_following:
             self._was_following = timeline.following
             self.following_changed.emit(self._was_following)
-
-
-class _Place(QScrollArea):
-    """The room of the canvas, which is scrolled if it is too small for all the charts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setAccessibleName(tr("Charts"))
-
-    def lay_out(self) -> None:
-        """Give what is in it its size at once."""
-        above = self.parentWidget()
-        layout = above.layout() if above is not None else None
-        if layout is not None:
-            layout.activate()
-        QApplication.sendPostedEvents(self, QEvent.Type.LayoutRequest)
-        QApplication.sendPostedEvents(self.widget(), QEvent.Type.Resize)

@@ -37,6 +37,7 @@ from poolviz.model.messages import (
     AddNote,
     ChangeSetting,
     ChangeTogether,
+    PoolOpened,
     ProblemReported,
     Report,
     RunEnded,
@@ -77,7 +78,8 @@ class Engine:
         self._commands: queue.SimpleQueue[RunCommand] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._run_time = RunTime()
-        self._opened = threading.Event()  # the pool is open
+        self._begin = threading.Event()  # the load needn't wait for others any more
+        self._opened = threading.Event()  # the pool is open, and the load begins
         self._over = threading.Event()  # the control thread has reported the run's end
         self._threads = [
             threading.Thread(target=self._control, name="control", daemon=True),
@@ -86,6 +88,10 @@ class Engine:
         ]
         for thread in self._threads:
             thread.start()
+
+    def begin_load(self) -> None:
+        """Begin the load of a run that waits for it."""
+        self._begin.set()
 
     def change(self, key: str, value: Value) -> None:
         """Change a limit or a setting of the load, or inject a fault. MarkAdded or ChangeRefused
@@ -115,6 +121,7 @@ class Engine:
         self._connections.connect_faults.disable()
         self._run_time.stop()
         self._commands.put(StopRun())
+        self._begin.set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the run is over and everything was reported; False if it isn't within
@@ -185,6 +192,9 @@ class Engine:
             kind = load_pool(start.scenario.pool)
             kind.import_library()  # before the opening is timed
             client_group = self._open(kind)
+            if start.together:
+                self._reports.put(PoolOpened())
+                self._begin.wait()  # its end is that of the pipe, which stops this engine
             self._opened.set()
         except BaseException as error:
             described = describe_error(error, start.conninfo)

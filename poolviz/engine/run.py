@@ -19,7 +19,7 @@ from poolviz.engine.row_audit import RowAudit
 from poolviz.engine.run_time import RunTime
 from poolviz.engine.sampler import Sampler
 from poolviz.engine.server_monitor import ServerMonitor
-from poolviz.engine.server_room import ServerRoom
+from poolviz.engine.server_room import ServerRoom, most_connections
 from poolviz.language import tr
 from poolviz.load.faults import FAULT_PARAMETERS, FAULTS, FaultConditions
 from poolviz.load.settings import check_load, settings_for
@@ -49,6 +49,7 @@ from poolviz.pools.connections.network import over_network
 from poolviz.scenarios.connect import needs_new_run
 from poolviz.servers.dispatch import passwords
 
+SERVERS_VIEW, OTHER_PROGRAMS = "server's view", "other programs"  # topics of problems
 _MOST_WAITING = 200  # reports that wait to be delivered; with more, the sampler skips ticks
 _COMPLETE_EVERY = 1.0  # seconds between two looks at whether clients are missing
 _Values: TypeAlias = Mapping[str, Value]
@@ -127,13 +128,14 @@ class Run:
         self._server_monitor = ServerMonitor(
             start.conninfo,
             start.application_name,
-            lambda sentence: self._report_problem("server's view", sentence),
+            lambda sentence: self._report_problem(SERVERS_VIEW, sentence),
+            watch=not start.together,
         )
-        room = ServerRoom(lambda sentence: self._report_problem("other programs", sentence))
+        room = ServerRoom(lambda sentence: self._report_problem(OTHER_PROGRAMS, sentence))
 
         def emit(report: EventsTaken) -> None:
             reports.put(report)
-            room.see(report.sample)
+            room.see(report.sample.server, most_connections(report.sample))
 
         self._sampler = Sampler(
             kind=kind,

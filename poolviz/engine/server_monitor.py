@@ -10,7 +10,7 @@ from poolviz.language import tr
 from poolviz.model.error_text import sentence_part
 from poolviz.model.sample import ServerView
 from poolviz.servers.dispatch import monitor_for
-from poolviz.servers.monitor import Monitor
+from poolviz.servers.monitor import Monitor, Views
 
 INTERVAL = 1.0  # seconds
 
@@ -21,16 +21,22 @@ class ServerMonitor:
     """Owns the `Monitor` of the server and the thread that uses it. SQLite has no server to watch.
 
     `on_problem` is called in that thread with a sentence, and with an empty one when the problem
-    is over. The run goes on without the server's view for as long as there is none.
+    is over. The run goes on without the server's view for as long as there is none. One that
+    doesn't `watch`, because another one sees the same backends, connects to cancel statements only.
     """
 
     def __init__(
-        self, conninfo: str, application_name: str, on_problem: Callable[[str], None]
+        self,
+        conninfo: str,
+        application_name: str,
+        on_problem: Callable[[str], None],
+        *,
+        watch: bool = True,
     ) -> None:
         self._monitor = monitor_for(conninfo, application_name)
-        self._on_problem = on_problem
+        self._on_problem, self._watches = on_problem, watch
         self._problem = ""
-        self._latest: ServerView | None = None
+        self._latest: Views | None = None
         self._wake = threading.Event()
         self._cancelling = self._closing = False
         self._thread = threading.Thread(target=self._run, name="server monitor", daemon=True)
@@ -38,6 +44,11 @@ class ServerMonitor:
 
     def take(self) -> ServerView | None:
         """Return what was seen since the last call; None if nothing was."""
+        views = self.take_views()
+        return None if views is None else views.whole
+
+    def take_views(self) -> Views | None:
+        """Return what was seen of each process since the last call; None if nothing was."""
         latest, self._latest = self._latest, None
         return latest
 
@@ -72,12 +83,12 @@ class ServerMonitor:
                 if self._cancelling:
                     self._cancelling = False
                     monitor.cancel_statements()
-                else:
-                    self._latest = monitor.view()
+                elif self._watches:
+                    self._latest = monitor.views()
                     if monitor.problem != self._problem:
                         self._problem = monitor.problem
                         self._on_problem(self._problem)
-                self._wake.wait(INTERVAL)
+                self._wake.wait(INTERVAL if self._watches else None)
                 self._wake.clear()
         finally:
             monitor.close()

@@ -26,7 +26,8 @@ class StartRun(msgspec.Struct, tag=True, frozen=True):
 
     `environment` is what is known of that server already, without any secret, and comes back in
     RunStarted. `own_server` says that the sender has started the server, and will restart it on a
-    ServerRestartRequested.
+    ServerRestartRequested. With `together` the load waits for a BeginLoad, and whoever sends it
+    watches the server: the run is one of several that go on at the same time.
     """
 
     scenario: Scenario
@@ -34,6 +35,11 @@ class StartRun(msgspec.Struct, tag=True, frozen=True):
     application_name: str
     environment: dict[str, str] = {}
     own_server: bool = False
+    together: bool = False
+
+
+class BeginLoad(msgspec.Struct, tag=True, frozen=True):
+    """Begin the load of a run that has reported that its pool is open, by PoolOpened."""
 
 
 class ChangeSetting(msgspec.Struct, tag=True, frozen=True):
@@ -83,6 +89,10 @@ class PoolUnusable(msgspec.Struct, tag=True, frozen=True):
 
 
 PART = "part of the session"  # the fact in a RunStarted's environment that says which was exported
+
+
+class PoolOpened(msgspec.Struct, tag=True, frozen=True):
+    """The pool is open, and the load waits for a BeginLoad."""
 
 
 class RunStarted(msgspec.Struct, tag="Began", frozen=True):
@@ -193,12 +203,20 @@ class RunEnded(msgspec.Struct, tag="Ended", frozen=True):
 
 
 Command = (
-    DescribePool | StartRun | ChangeSetting | ChangeTogether | AddNote | ServerRestarted | StopRun
+    DescribePool
+    | StartRun
+    | BeginLoad
+    | ChangeSetting
+    | ChangeTogether
+    | AddNote
+    | ServerRestarted
+    | StopRun
 )
 Report = (
     ImportBegun
     | PoolDescribed
     | PoolUnusable
+    | PoolOpened
     | RunStarted
     | SampleTaken
     | EventsTaken

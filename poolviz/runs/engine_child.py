@@ -26,6 +26,7 @@ from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.messages import (
     AddNote,
+    BeginLoad,
     ChangeSetting,
     ChangeTogether,
     DescribePool,
@@ -146,6 +147,8 @@ class _Child:
                         self._engine = Engine(command, self._send, counts=False)
                     case _ if engine is None:
                         continue
+                    case BeginLoad():
+                        engine.begin_load()
                     case ChangeSetting(key, value):
                         engine.change(key, value)
                     case ChangeTogether(values):

@@ -27,6 +27,7 @@ from poolviz.model.errors import ParameterError
 from poolviz.model.messages import (
     ChangeRefused,
     MarkAdded,
+    PoolOpened,
     ProblemReported,
     Report,
     RunEnded,
@@ -39,10 +40,13 @@ from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.runs.deployment import Deployment
 from poolviz.runs.engine_process import CLOSE_LIMIT, EngineProcess
+from poolviz.runs.group_view import GroupView
 from poolviz.runs.shared_scenario import SharedScenario, of_server
 from poolviz.runs.spawned_engine import SpawnedEngine, spawn_engine
 
+TOGETHER_LIMIT = 10.0  # seconds that processes whose pool is open wait for the others
 _DEPLOY = "rolling_deploy"
+_LATE = "start"  # the topic of a problem
 _logger = logging.getLogger(__name__)
 
 
@@ -51,7 +55,9 @@ class _Process:
     """A process of the run, from its start until its RunEnded."""
 
     name: str
+    application_name: str
     engine: EngineProcess
+    open: bool = False  # its pool is, and it waits to be told to begin
     began: bool = False
     leaving: bool = False  # it was stopped or killed, as planned
 
@@ -62,6 +68,14 @@ class _Heard:
 
     name: str
     report: Report
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A problem of the run as a whole."""
+
+    topic: str
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,7 @@ class _Restarted:
     pass
 
 
-_Event: TypeAlias = _Heard | _Note | _Stop | _Restarted | dict[str, Value]
+_Event: TypeAlias = _Heard | _Found | _Note | _Stop | _Restarted | dict[str, Value]
 
 
 class EngineGroup:
@@ -107,6 +121,9 @@ class EngineGroup:
         self._members: dict[str, _Process] = {}  # those that haven't ended, the oldest first
         self._wanted = int(start.scenario.fleet[PROCESSES])
         self._number = 0  # of the newest one
+        self._together_until: float | None = None  # when the first ones no longer wait for others
+        self._may_begin = False  # nobody waits any more
+        self._late: set[str] = set()  # processes for which the others didn't wait
         self._began_at: float | None = None
         self._stopping = self._stopped = False
         self._shared = SharedScenario(start.scenario)
@@ -116,6 +133,7 @@ class EngineGroup:
         self._failure, self._exit_status, self._open = "", 0, 0
         self._committed: int | None = 0
         self._audit = RowAudit(start.conninfo, lambda words: self._say_problem("rows", words))
+        self._server = GroupView(start, lambda *found: self._events.put(_Found(*found)))
         self._thread = threading.Thread(target=self._control, name="processes", daemon=True)
         self._thread.start()
 
@@ -176,6 +194,7 @@ class EngineGroup:
             self._audit.start(self._scenario.load)
             self._add(self._wanted)
             while self._members:
+                self._begin_together()
                 self._make_due_changes()
                 try:
                     event = self._events.get(timeout=self._seconds_until_due())
@@ -190,6 +209,7 @@ class EngineGroup:
         finally:
             if self._spare is not None:
                 self._spare.close()
+            self._server.close()
         rows = None if self._committed is None else self._audit.finish(self._committed)
         ended = RunEnded(self._open, self._failure, self._exit_status, rows, self._stopped)
         self._deliver(ended)
@@ -198,6 +218,8 @@ class EngineGroup:
         match event:
             case _Heard(name, report):
                 self._hear(self._members[name], report)
+            case _Found(topic, sentence):
+                self._say_problem(topic, sentence)
             case _Note(text):
                 self._mark(MarkKind.NOTE, text)
             case _Restarted():
@@ -215,12 +237,15 @@ class EngineGroup:
         """Pass on a report of a process."""
         leads = member is self._leader()
         match report:
+            case PoolOpened():
+                member.open = True
             case RunStarted():
                 self._begin(member, report)
             case SampleTaken(sample):
+                sample = self._server.completed(member.application_name, sample)
                 if leads:
                     self._shared.newest = sample
-                self._deliver(report, member.name, heard=False)
+                self._deliver(SampleTaken(sample), member.name, heard=False)
             case MarkAdded():
                 self._deliver(report, member.name, heard=leads)
             case ProblemReported(topic, sentence):
@@ -233,8 +258,32 @@ class EngineGroup:
             case _:
                 pass
 
+    def _begin_together(self) -> None:
+        """Have processes begin whose pool is open: the first ones all at once, or without those
+        that take too long."""
+        ready = [member for member in self._members.values() if member.open]
+        late = [
+            member.name for member in self._members.values() if not (member.open or member.began)
+        ]
+        if not self._may_begin and ready:
+            now = perf_counter()
+            self._together_until = self._together_until or now + TOGETHER_LIMIT
+            self._may_begin = not late or now >= self._together_until or self._stopping
+            if self._may_begin and late and not self._stopping:
+                sentence = tr(
+                    "{names} had no open pool after {limit:g} s: the others have begun.",
+                    names=", ".join(late),
+                    limit=TOGETHER_LIMIT,
+                )
+                self._late = set(late)
+                self._say_problem(_LATE, sentence)
+        for member in ready if self._may_begin else ():
+            member.open = False
+            member.engine.begin_load()
+
     def _begin(self, member: _Process, began: RunStarted) -> None:
         member.began = True
+        self._arrive(member)
         seed, limits, load = began.scenario.seed, began.scenario.limits, began.scenario.load
         if self._began_at is None:
             self._began_at = perf_counter()
@@ -246,9 +295,18 @@ class EngineGroup:
             self._deployment.begun(member.name, self._now())
             self._go_on_replacing()
 
+    def _arrive(self, member: _Process) -> None:
+        """Note that a process is waited for no longer."""
+        if member.name in self._late:
+            self._late.discard(member.name)
+            if not self._late:
+                self._say_problem(_LATE, "")
+
     def _end(self, member: _Process, ended: RunEnded) -> None:
         """Count a process out, and have another one take its place where it was killed."""
         del self._members[member.name]
+        self._server.forget(member.application_name)
+        self._arrive(member)
         for topic in [topic for topic, said in self._problems.items() if member.name in said]:
             self._problem(member, topic, "")
         planned = member.leaving or self._stopping
@@ -408,13 +466,15 @@ class EngineGroup:
     def _start_in(self, child: SpawnedEngine) -> str:
         self._number += 1
         name = f"process {self._number}"
+        application_name = f"{self._start.application_name}-{self._number}"
         start = msgspec.structs.replace(
             self._start,
             scenario=self._shared.of_process(self._number, at_start=self._began_at is None),
-            application_name=f"{self._start.application_name}-{self._number}",
+            application_name=application_name,
+            together=True,
         )
         engine = EngineProcess(start, lambda report: self._events.put(_Heard(name, report)), child)
-        self._members[name] = _Process(name, engine)
+        self._members[name] = _Process(name, application_name, engine)
         self._engines = (*(each for each in self._engines if each.running), engine)
         if self._killed:
             engine.kill()
@@ -464,6 +524,8 @@ class EngineGroup:
         self._go_on_replacing()
 
     def _seconds_until_due(self) -> float | None:
+        if not self._may_begin and self._together_until is not None:
+            return max(self._together_until - perf_counter(), 0.0)
         if self._began_at is None or self._stopping:
             return None
         due = self._shared.next_moment()

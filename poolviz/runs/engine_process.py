@@ -18,6 +18,7 @@ from poolviz.engine.sample_maker import SampleMaker
 from poolviz.language import tr
 from poolviz.model.messages import (
     AddNote,
+    BeginLoad,
     ChangeSetting,
     ChangeTogether,
     Command,
@@ -98,6 +99,10 @@ class EngineProcess:
     def pid(self) -> int:
         """The child's process id."""
         return self._process.pid
+
+    def begin_load(self) -> None:
+        """Begin the load, once a PoolOpened said that it waits for this."""
+        self._send(BeginLoad())
 
     def change(self, key: str, value: Value) -> None:
         """Change a limit or a setting of the load, or inject a fault. Answered by a MarkAdded or

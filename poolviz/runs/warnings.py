@@ -70,12 +70,9 @@ def connections_announced(scenario: Scenario, target: Target) -> str:
     )
     if target.free_connections is None:
         return tr("{opened}, which takes any number.", opened=opened)
-    return trn(
+    return tr(
         "{opened}, and one to watch them; the server has {free_connections} of "
         "{max_connections} free.",
-        "{opened}, and {n} to watch them; the server has {free_connections} of "
-        "{max_connections} free.",
-        _most_processes(scenario),
         opened=opened,
         free_connections=target.free_connections,
         max_connections=target.max_connections,
@@ -102,11 +99,11 @@ def _too_many_clients(scenario: Scenario) -> str:
 
 def _too_few_connections(scenario: Scenario, target: Target) -> str:
     wanted, processes = connections_wanted(scenario), _most_processes(scenario)
-    if target.has_room_for(wanted + processes):
+    if target.has_room_for(wanted + 1):
         return ""
     if processes > 1 and target.free_connections is not None:
         return tr(
-            "{processes} processes may open {connections} together and one more each to watch "
+            "{processes} processes may open {connections} together and poolviz one more to watch "
             "them, but {shown} has {free_connections} of {max_connections} free: let each open at "
             "most {most}, or have fewer processes.",
             processes=processes,
@@ -114,7 +111,7 @@ def _too_few_connections(scenario: Scenario, target: Target) -> str:
             shown=target.shown,
             free_connections=target.free_connections,
             max_connections=target.max_connections,
-            most=max(target.free_connections // processes - 1, 0),
+            most=max(target.free_connections - 1, 0) // processes,
         )
     return tr(
         "The pool may open {connections} and poolviz one more to watch them, but "
@@ -143,7 +140,7 @@ def _tables_to_create(scenario: Scenario, target: Target) -> str:
 
 
 def _most_processes(scenario: Scenario) -> int:
-    """Return how many processes there are at most, each of which watches its connections."""
+    """Return how many processes there are at most."""
     return max(int(values.get(PROCESSES, 1)) for values in _states(scenario))
 
 

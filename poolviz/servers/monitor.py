@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from poolviz.language import tr
+from poolviz.model.sample import ServerView
 
 if TYPE_CHECKING:
-    from poolviz.model.sample import ServerView
     from poolviz.servers.activity import Activity
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between two attempts, doubling
@@ -22,8 +26,46 @@ class MonitorLost(Exception):
     """The server's view can't be read. The text is the reason, as the end of a sentence."""
 
 
+@dataclass(frozen=True)
+class Views:
+    """The backends of a run at one moment, by their application name: that of the run, or that
+    with a hyphen and more for each of its processes. `others` and `free` are those of the run as a
+    whole, as in a ServerView."""
+
+    by_name: dict[str, ServerView] = field(default_factory=dict)
+    others: int | None = None
+    free: int | None = None
+
+    @property
+    def whole(self) -> ServerView:
+        """The backends of all names."""
+        each = self.by_name.values()
+        return ServerView(
+            active=sum(view.active for view in each),
+            idle=sum(view.idle for view in each),
+            idle_in_transaction=sum(view.idle_in_transaction for view in each),
+            other=sum(view.other for view in each),
+            others=self.others,
+            free=self.free,
+        )
+
+    def of(self, name: str) -> ServerView:
+        """Return the backends of one name, to which those of all other names are others."""
+        own = self.by_name.get(name, ServerView())
+        others = None if self.others is None else self.others + self.whole.total - own.total
+        return msgspec.structs.replace(own, others=others, free=self.free)
+
+
+def by_state(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
+    """Return counts of backends by name, and those of each name by state."""
+    found: dict[str, dict[str, int]] = {}
+    for name, state, count in rows:
+        found.setdefault(name, {})[state] = int(count)
+    return found
+
+
 class Monitor(ABC):
-    """Watches the backends of a run over a connection of its own.
+    """Watches the backends of a run, and of all its processes, over a connection of its own.
 
     Used by one thread at a time. It connects at the first call and again after a loss, at first
     after 1 s and then at growing intervals of up to 15 s. `problem` says in one sentence why there
@@ -38,15 +80,21 @@ class Monitor(ABC):
 
     def view(self) -> ServerView | None:
         """Return the run's backends by state, or None while they can't be seen; see `problem`."""
+        views = self.views()
+        return None if views is None else views.whole
+
+    def views(self) -> Views | None:
+        """Return the run's backends by name and state, or None while they can't be seen; see
+        `problem`."""
         if time.monotonic() < self._next_attempt:
             return None
         try:
-            view, self.problem = self._view()
+            views, self.problem = self._views()
         except MonitorLost as reason:
             self._lose(str(reason))
             return None
         self._pause = _FIRST_PAUSE
-        return view
+        return views
 
     def activity(self) -> Activity | None:
         """Return what the run's backends are doing, or None where the server doesn't say it, or
@@ -75,7 +123,7 @@ class Monitor(ABC):
         """Disconnect. May be called again; a later call of `view` would connect again."""
 
     @abstractmethod
-    def _view(self) -> tuple[ServerView, str]:
+    def _views(self) -> tuple[Views, str]:
         """Return the backends, and a sentence about those that can't be seen in full, or "".
         Raises MonitorLost if none can be seen."""
 

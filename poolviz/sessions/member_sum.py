@@ -72,6 +72,7 @@ class _Summand:
     tick: int = -1  # the newest of which there is a sample
     is_over: bool = False
     server: ServerView | None = None
+    seen: bool = False  # by the server, since the sum last had its view
     kinds: dict[int, int] = field(default_factory=dict)  # the sum's number of each of its kinds
     messages: dict[int, str] = field(default_factory=dict)  # the latest of each of its kinds
 
@@ -342,17 +343,21 @@ def _level(name: str, members: Iterable[_Summand], start: float, end: float) -> 
 
 
 def _server(members: Sequence[_Summand]) -> ServerView | None:
-    """Return the backends of all members, if any of them has counted its own anew and all have
-    counted them once."""
-    counted = False
+    """Return the backends of all members, if all of them were counted anew, or one twice and all of
+    them once: they are counted at one moment and told soon after."""
+    twice = False
     for member in members:
         for sample in member.taken:
             if sample.server is not None:
-                member.server, counted = sample.server, True
-    there = [each.server for each in members if each.newest is not None]
-    views = [view for view in there if view is not None]
-    if not counted or not views or len(views) < len(there):
+                twice = twice or member.seen
+                member.server, member.seen = sample.server, True
+    there = [member for member in members if member.newest is not None]
+    views = [member.server for member in there if member.server is not None]
+    anew = twice or all(member.seen for member in there)
+    if not anew or not views or len(views) < len(there):
         return None
+    for member in members:
+        member.seen = False
     ours = sum(view.total for view in views)
     # What is another program's to a member may be another member's.
     others = [view.others - (ours - view.total) for view in views if view.others is not None]

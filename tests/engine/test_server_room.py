@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from poolviz.commands.cli import run_command_line
-from poolviz.engine.server_room import ServerRoom
+from poolviz.engine.server_room import ServerRoom, most_connections
 from poolviz.model.sample import ServerView
 from poolviz.servers.dispatch import reach
 from tests.servers.fixtures import TcpServer, tcp_server
@@ -25,7 +25,7 @@ def warnings_of(views: list[ServerView], *, capacity: int | None, clients: int) 
     for sample in samples(
         [Tick(server=view, capacity=capacity, clients=clients) for view in views]
     ):
-        room.see(sample)
+        room.see(sample.server, most_connections(sample))
     return sentences
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from poolviz.model.messages import ChangeRefused, MarkAdded, ProblemReported, RunEnded, RunStarted
 from poolviz.model.sample import MarkKind
+from poolviz.runs import engine_group
 from poolviz.runs.engine_group import EngineGroup
 from poolviz.runs.request import check_draft
 from poolviz.runs.run import Run
@@ -117,7 +119,7 @@ def test_their_number_changes_both_ways_and_is_marked(runner: Runner, conninfo: 
     wait_until(lambda: len(group(run).pids) == 1, "the others have ended")
     assert marks(run) == ["processes 2 → 4", "processes 4 → 1"]
     assert ended(run).failure == ""
-    assert [segment.processes for segment in recorded(run).summary().segments] == [2, 4, 4]
+    assert [segment.processes for segment in recorded(run).summary().segments[:2]] == [2, 4]
 
 
 def test_a_limit_changes_in_all_of_them_and_in_those_that_come_later(
@@ -258,4 +260,65 @@ def test_a_server_without_room_for_all_of_them_is_said_before_with_what_would_fi
     server = Target("postgresql://h/d", "h/d", "18", max_connections=100, free_connections=97)
     [warning] = [each for each in warnings_before(scenario, server) if each.topic == "connections"]
     assert "8 processes may open 120 connections together" in warning.sentence
-    assert "let each open at most 11" in warning.sentence
+    assert "let each open at most 12" in warning.sentence
+
+
+def test_all_begin_at_one_moment_however_long_one_of_them_takes(
+    runner: Runner, conninfo: str
+) -> None:
+    run = launched(runner, conninfo)
+    late = group(run).pids[-1]
+    os.kill(late, signal.SIGSTOP)
+    # Those of two pools, and the one that watches.
+    wait_until(lambda: backends(conninfo, run) >= 3, "the others have opened their pools")
+    assert recorded(run).members == ()
+    went_on = time.time()
+    os.kill(late, signal.SIGCONT)
+    wait_until(lambda: len(recorded(run).members) == 3, "all have begun")
+    began = [recorded(run).member(name).began for name in recorded(run).members]
+    assert all(each is not None and each.started > went_on for each in began)
+    assert ended(run).failure == ""
+
+
+def test_a_process_that_never_begins_does_not_hold_up_the_others(
+    runner: Runner, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_group, "TOGETHER_LIMIT", 1.0)
+    run = launched(runner, conninfo)
+    late = group(run).pids[-1]
+    os.kill(late, signal.SIGSTOP)
+    wait_until(lambda: counting(run) == 2, "the others count")
+    [problem] = [str(each) for each in heard(run, ProblemReported) if each.topic == "start"]  # type: ignore[attr-defined]
+    assert "process 3 had no open pool after 1 s" in problem
+    os.kill(late, signal.SIGKILL)
+    wait_until(lambda: len(heard(run, ProblemReported)) >= 3, "its end is told")
+    end = ended(run)
+    assert "killed by SIGKILL" in end.failure
+    assert set(recorded(run).members) == {"process 1", "process 2"}
+
+
+def test_the_server_is_watched_once_and_counts_each_process(runner: Runner, conninfo: str) -> None:
+    run = begun(runner, conninfo)
+    wait_until(lambda: (view := recorded(run).server) is not None and view.total >= 2, "a view")
+    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE"
+    assert ask(conninfo, f"{count} '{run.name}% monitor'") == 1
+    view = recorded(run).server
+    assert view is not None
+    each = [recorded(run).member(name).server for name in recorded(run).members]
+    assert all(one is not None and 0 < one.total <= 2 and one.others for one in each)
+    assert view.others == 0
+    ended(run)
+    figures = recorded(run).summary()
+    assert figures.server_backends_max is not None
+    assert figures.server_backends_max <= figures.connections.open_max
+
+
+def launched(runner: Runner, dsn: str) -> Run:
+    """A run whose three processes open a connection each, and are being started."""
+    pool = "psycopg_pool.ConnectionPool"
+    limits = {"min_size": 1, "max_size": 2}
+    draft = Draft(pool=pool, limits=limits, load=dict(GENTLE), fleet={"processes": 3})
+    run = Run(check_draft(draft), runner.reach(dsn, lambda _: None), Heard())
+    runner.begin(run)
+    wait_until(lambda: len(group(run).pids) == 3, "three processes are being started")
+    return run

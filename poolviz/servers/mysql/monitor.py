@@ -11,7 +11,7 @@ from pymysql.connections import Connection  # type: ignore[import-untyped]
 from poolviz.language import tr
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.sample import ServerView
-from poolviz.servers.monitor import Monitor, MonitorLost
+from poolviz.servers.monitor import Monitor, MonitorLost, Views, by_state
 from poolviz.servers.mysql.connection import connect
 from poolviz.servers.mysql.errors import NO_SUCH_THREAD, describe_error, number_of
 from poolviz.servers.mysql.target import (
@@ -27,7 +27,7 @@ _COMMANDS = """
 SELECT a.attr_value, p.command, count(*)
   FROM performance_schema.session_account_connect_attrs a
   JOIN information_schema.processlist p ON p.id = a.processlist_id
- WHERE a.attr_name = 'program_name' AND a.attr_value IN (%s, %s)
+ WHERE a.attr_name = 'program_name' AND (a.attr_value IN (%s, %s) OR a.attr_value LIKE %s)
  GROUP BY 1, 2
 """
 _RUNNING = """
@@ -39,7 +39,8 @@ SELECT p.id
 
 
 class MySQLMonitor(Monitor):
-    """Watches the connections of the run `application_name`, which is their program_name.
+    """Watches the connections of the run `application_name`, which is their program_name, and of
+    its processes.
 
     A connection that is idle in a transaction counts as idle: the server doesn't tell them apart.
     """
@@ -57,8 +58,8 @@ class MySQLMonitor(Monitor):
             with suppress(pymysql.Error):  # already closed, because it was lost
                 connection.close()
 
-    def _view(self) -> tuple[ServerView, str]:
-        rows = self._execute(_COMMANDS, self._name, self._own_name)
+    def _views(self) -> tuple[Views, str]:
+        rows = self._execute(_COMMANDS, self._name, self._own_name, f"{self._name}-%")
         if not any(name == self._own_name for name, _, _ in rows):
             raise MonitorLost(
                 tr(
@@ -66,14 +67,12 @@ class MySQLMonitor(Monitor):
                     "performance_schema=ON in its configuration would enable that"
                 )
             )
-        counts = {command: int(count) for name, command, count in rows if name == self._name}
         (limits,) = self._execute(LIMITS)
         ((_, connected),) = self._execute(CONNECTED)
         others = max(0, int(connected) - sum(int(count) for _, _, count in rows))
         free = max(0, free_connections(limits, int(connected)))
-        active = counts.pop("Query", 0) + counts.pop("Execute", 0)
-        idle, other = counts.pop("Sleep", 0), sum(counts.values())
-        return ServerView(active, idle, 0, other, others, free), ""
+        names = by_state(row for row in rows if row[0] != self._own_name)
+        return Views({name: _view(counts) for name, counts in names.items()}, others, free), ""
 
     def _cancel(self) -> int:
         return sum(self._kill_query(thread) for (thread,) in self._execute(_RUNNING, self._name))
@@ -104,6 +103,14 @@ class MySQLMonitor(Monitor):
                 sentence = str(describe_error(error, self._address.url) or error)
                 reason = sentence.removesuffix(".")
             raise _StatementFailed(reason, number) from None
+
+
+def _view(counts: dict[str, int]) -> ServerView:
+    """Return connections by state."""
+    left = dict(counts)
+    active = left.pop("Query", 0) + left.pop("Execute", 0)
+    idle = left.pop("Sleep", 0)
+    return ServerView(active, idle, 0, sum(left.values()))
 
 
 class _StatementFailed(MonitorLost):

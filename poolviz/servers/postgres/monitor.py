@@ -10,7 +10,7 @@ from poolviz.language import tr
 from poolviz.model.sample import ServerView
 from poolviz.servers.activity import Activity
 from poolviz.servers.errors import first_line
-from poolviz.servers.monitor import Monitor, MonitorLost
+from poolviz.servers.monitor import Monitor, MonitorLost, Views, by_state
 from poolviz.servers.postgres.connection import LimitedConnection, NoAnswer
 from poolviz.servers.postgres.errors import describe_error
 from poolviz.servers.postgres.target import LIMITS, free_connections, with_application_name
@@ -21,10 +21,11 @@ _STATEMENT_TIMEOUT = 2000  # milliseconds, for the server: less than the limit h
 
 # A backend that is just starting has no state yet; if its state is hidden, its query says so.
 _STATES = """
-SELECT CASE WHEN query = '<insufficient privilege>' THEN 'hidden' ELSE coalesce(state, 'starting')
-        END, count(*) FROM pg_stat_activity
- WHERE application_name = %s AND coalesce(backend_type, 'client backend') = 'client backend'
- GROUP BY 1
+SELECT application_name, CASE WHEN query = '<insufficient privilege>' THEN 'hidden'
+       ELSE coalesce(state, 'starting') END, count(*) FROM pg_stat_activity
+ WHERE (application_name = %s OR application_name LIKE %s)
+   AND coalesce(backend_type, 'client backend') = 'client backend'
+ GROUP BY 1, 2
 """
 _OTHERS = """
 SELECT count(*) FROM pg_stat_activity
@@ -38,7 +39,8 @@ SELECT CASE WHEN state <> 'active' THEN 'in_transaction'
             WHEN wait_event_type = 'IO' THEN 'reading'
             WHEN wait_event = 'PgSleep' THEN 'sleeping'
             ELSE 'other' END, count(*) FROM pg_stat_activity
- WHERE application_name = %s AND coalesce(backend_type, 'client backend') = 'client backend'
+ WHERE (application_name = %s OR application_name LIKE %s)
+   AND coalesce(backend_type, 'client backend') = 'client backend'
    AND state IN ('active', 'idle in transaction', 'idle in transaction (aborted)')
  GROUP BY 1
 """
@@ -50,11 +52,11 @@ _IN_TRANSACTION = ("idle in transaction", "idle in transaction (aborted)")
 
 
 class PostgresMonitor(Monitor):
-    """Watches the backends of the run `application_name`."""
+    """Watches the backends of the run `application_name`, and of its processes."""
 
     def __init__(self, conninfo: str, application_name: str) -> None:
         super().__init__()
-        self._name = application_name
+        self._name, self._processes = application_name, f"{application_name}-%"
         self._conninfo = with_application_name(conninfo, f"{application_name} monitor")
         self._connection: LimitedConnection | None = None
 
@@ -64,19 +66,20 @@ class PostgresMonitor(Monitor):
             self._connection.close()
             self._connection = None
 
-    def _view(self) -> tuple[ServerView, str]:
-        counts: dict[str, int] = dict(self._execute(_STATES, self._name))
-        problem = _hidden(counts)
-        active, idle = counts.pop("active", 0), counts.pop("idle", 0)
-        in_transaction = sum(counts.pop(state, 0) for state in _IN_TRANSACTION)
+    def _views(self) -> tuple[Views, str]:
+        # Within a transaction all statements see pg_stat_activity as the first one did.
+        self._execute("BEGIN")
+        names = by_state(self._execute(_STATES, self._name, self._processes))
         ((others,),) = self._execute(_OTHERS, f"{self._name}%")
         (limits,) = self._execute(LIMITS)
+        self._execute("COMMIT")
         free = max(0, free_connections(limits) - 1)  # this connection takes one
-        other = sum(counts.values())
-        return ServerView(active, idle, in_transaction, other, int(others), free), problem
+        problem = next(filter(None, map(_hidden, names.values())), "")
+        views = {name: _view(counts) for name, counts in names.items()}
+        return Views(views, int(others), free), problem
 
     def _activity(self) -> Activity:
-        return Activity(**dict(self._execute(_ACTIVITY, self._name)))
+        return Activity(**dict(self._execute(_ACTIVITY, self._name, self._processes)))
 
     def _cancel(self) -> int:
         return int(self._execute(_CANCEL, self._name)[0][0])
@@ -107,6 +110,14 @@ class PostgresMonitor(Monitor):
             reason = str(describe_error(error, self._conninfo))
             raise MonitorLost(reason.removesuffix(".")) from None
         return connection
+
+
+def _view(counts: dict[str, int]) -> ServerView:
+    """Return backends by state."""
+    left = dict(counts)
+    active, idle = left.pop("active", 0), left.pop("idle", 0)
+    in_transaction = sum(left.pop(state, 0) for state in _IN_TRANSACTION)
+    return ServerView(active, idle, in_transaction, sum(left.values()))
 
 
 def _reason(error: psycopg2.Error, *, lost: bool) -> str:

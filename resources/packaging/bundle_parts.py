@@ -35,6 +35,9 @@ EXCLUDED = [
     # The extra keyring, likewise: cryptography alone takes 12 MB on Linux.
     "keyring", "keyrings", "secretstorage", "jeepney", "cryptography", "cffi", "pycparser",
     "jaraco", "more_itertools", "importlib_metadata",
+    # The extra fleet, likewise.
+    "distributed", "dask", "cloudpickle", "fsspec", "locket", "partd", "tblib", "toolz", "tornado",
+    "zict", "yaml", "msgpack", "jinja2", "markupsafe",
     "numpy.f2py", "numpy.testing.tests", "sqlalchemy.testing", "asyncpg._testbase",
 ]  # fmt: skip
 
@@ -42,6 +45,7 @@ EXCLUDED = [
 ABSENT = {
     "pg", "MySQLdb", "shapely", "psycopg_c", "pandas", "pyarrow", "opentelemetry", "google",
     "requests", "urllib3", "keyring", "jeepney", "cryptography", "importlib_metadata",
+    "distributed", "dask", "tornado", "yaml", "msgpack", "jinja2",
 }  # fmt: skip
 
 # The folders of Qt plugins that are used; _UNUSED has the plugins in them that are not.

@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 _TEXT = re.compile(r"(licen[cs]e|copying|notice|copyright|third.party)", re.IGNORECASE)
 
 NOT_BUNDLED = {
+    "fleet",
     "keyring",
     "otlp",
     "pandas",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.model.text import shortened
+from poolviz.system.loopback import is_loopback
 
 LOOPBACK = "127.0.0.1"
 _FORM = tr_noop(
@@ -81,12 +82,5 @@ class CollectorAddress:
             url=url.geturl(),
             shown=f"{parts.scheme}://{shown_host}:{port or usual}{url.path}",
             port=port or usual,
-            loopback=_is_loopback(host),
+            loopback=is_loopback(host),
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower().rstrip(".") == "localhost"

@@ -43,6 +43,10 @@ def main() -> None:
     from poolviz.system.standard_streams import set_up_standard_streams  # noqa: PLC0415 - likewise
 
     set_up_standard_streams()
+    from poolviz.language import use_language, wanted_language  # noqa: PLC0415 - likewise
+    from poolviz.system.preferences import preferred_language  # noqa: PLC0415 - likewise
+
+    use_language(wanted_language(preferred_language()))
     from poolviz.commands.cli import run_command_line  # noqa: PLC0415 - the child needs none of it
 
     sys.exit(run_command_line(sys.argv[1:]))

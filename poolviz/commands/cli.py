@@ -7,9 +7,7 @@ needs it imports when it runs.
 
 from __future__ import annotations
 
-import copy
 import importlib
-import inspect
 import pkgutil
 import sys
 from typing import Any, cast
@@ -17,75 +15,31 @@ from typing import Any, cast
 import click
 
 from poolviz import commands
+from poolviz.commands.click_words import WINDOW, TranslatedCommand, mistake, too_many
 from poolviz.commands.options import LOG_OPTIONS, set_up_logging
-from poolviz.language import FALLBACK, current_language, tr, tr_noop
 from poolviz.model.errors import InputError, PoolvizError
 from poolviz.model.text import sentence
 from poolviz.model.version import VERSION
 from poolviz.system.interrupts import INTERRUPTED, interrupted
 
-_WINDOW = "window"  # the command that `poolviz` without one means
 _SHARED = frozenset(
-    {"cli", "console", "drafts", "driver", "examination", "options", "progress_line", "sizing"}
+    {
+        *("cli", "click_words", "console", "drafts", "driver", "examination", "options"),
+        *("progress_line", "sizing"),
+    }
 )  # hold no command
 _HELP = ("-h", "--help")
-_HEADINGS = {"Options": tr_noop("Options"), "Commands": tr_noop("Commands")}
-_OF_CLICK = (tr_noop("Show this message and exit."), tr_noop("Show the version and exit."))
 _SETTINGS = {"help_option_names": list(_HELP), "max_content_width": 100}
 
 
-class _Formatter(click.HelpFormatter):
-    """Writes help with click's own words in the user's language."""
-
-    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        """Write the line of usage."""
-        super().write_usage(prog, args, tr("Usage: ") if prefix is None else prefix)
-
-    def write_heading(self, heading: str) -> None:
-        """Write a heading."""
-        super().write_heading(tr(_HEADINGS.get(heading, heading)))
-
-
-class _Context(click.Context):
-    formatter_class = _Formatter
-
-
-class _Translated(click.Command):
-    """A command whose help is in the user's language."""
-
-    context_class = _Context
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the parameters, with their helps translated."""
-        params = super().get_params(ctx)
-        return params if current_language() == FALLBACK else list(map(_translated, params))
-
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
-        """Write what the command does."""
-        formatter.write_paragraph()
-        with formatter.indentation():
-            formatter.write_text(tr(inspect.cleandoc(self.help or "")))
-
-    def get_short_help_str(self, limit: int = 45) -> str:
-        """Return what the command does in a line."""
-        return tr(super().get_short_help_str(limit))
-
-
-def _translated(parameter: click.Parameter) -> click.Parameter:
-    if not isinstance(parameter, click.Option) or not parameter.help:
-        return parameter
-    translated = copy.copy(parameter)
-    translated.help = tr(parameter.help)
-    return translated
-
-
-class _WithLog(_Translated):
+class _WithLog(TranslatedCommand):
     """A command with the options of the log beside its own."""
 
     def __init__(self, command: click.Command, name: str) -> None:
         super().__init__(
             name,
-            context_settings=_SETTINGS,
+            # Whatever is too many is refused below, in the user's language.
+            context_settings={**_SETTINGS, "allow_extra_args": True},
             callback=command.callback,
             params=[*command.params, *LOG_OPTIONS],
             help=command.help,
@@ -93,13 +47,20 @@ class _WithLog(_Translated):
             hidden=command.hidden,
         )
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the arguments. Raises InputError if there are more than the command takes."""
+        extra = super().parse_args(ctx, args)
+        if extra and not ctx.resilient_parsing:
+            raise InputError(too_many(extra, ctx))
+        return extra
+
     def invoke(self, ctx: click.Context) -> Any:
         """Set up logging, then run the command."""
         set_up_logging(ctx)
         return super().invoke(ctx)
 
 
-class CommandsByFile(_Translated, click.Group):
+class CommandsByFile(TranslatedCommand, click.Group):
     """The commands in this folder, each loaded when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
@@ -119,7 +80,7 @@ class CommandsByFile(_Translated, click.Group):
         named = next((arg for arg in args if not arg.startswith("-")), None)
         about = args[:1] and args[0] in (*_HELP, "--version")
         if not about and (named not in self.list_commands(ctx) or args[0] != named):
-            args = [_WINDOW, *args]
+            args = [WINDOW, *args]
         return super().parse_args(ctx, args)
 
 
@@ -149,25 +110,8 @@ def run_command_line(arguments: list[str]) -> int:
         status: Any = group.main(arguments, prog_name="poolviz", standalone_mode=False)
     except click.exceptions.Abort:
         return INTERRUPTED
-    except click.NoSuchOption as error:
-        *others, last = error.possibilities or ("",)
-        near = tr("{others} or {last}", others=", ".join(others), last=last) if others else last
-        path = error.ctx.command_path if error.ctx is not None else "poolviz"
-        hint = (
-            tr("perhaps {names} is meant", names=near)
-            if near
-            else tr("`{path} --help` lists them", path=path)
-        )
-        _complain(
-            tr(
-                "There is no option {option_name}: {hint}.",
-                option_name=error.option_name,
-                hint=hint,
-            )
-        )
-        return error.exit_code
     except click.ClickException as error:
-        _complain(f"{error.format_message().rstrip('.')}.")
+        _complain(mistake(error))
         return error.exit_code
     except InputError as error:
         for problem in error.problems:
@@ -180,5 +124,5 @@ def run_command_line(arguments: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _complain(mistake: str) -> None:
-    click.echo(f"poolviz: {sentence(mistake)}", file=sys.stderr)
+def _complain(problem: str) -> None:
+    click.echo(f"poolviz: {sentence(problem)}", file=sys.stderr)

@@ -18,8 +18,8 @@ from poolviz.model.errors import InputError
     "--align",
     metavar="start|MARK",
     default="start",
-    show_default=True,
-    help="Where the axis has zero: at the start, or at the first mark with this key or text.",
+    help="Where the axis has zero: at the start, as by default, or at the first mark with this key "
+    "or text.",
 )
 @click.option(
     "--out",

@@ -101,7 +101,7 @@ def command(ctx: click.Context, topic: str | None, search: str | None) -> None:
             raise InputError(tr("Give a topic or --search WORDS, not both."))
         click.echo(_found(search))
     elif topic is None:
-        click.echo(_listing(group.list_commands(ctx.parent)))
+        click.echo(_listing(_shown_commands(group, ctx.parent)))
     else:
         name = topic.strip().lower().replace("_", "-")
         if show := TOPICS.get(_OPTIONS.get(name, name)):
@@ -110,7 +110,13 @@ def command(ctx: click.Context, topic: str | None, search: str | None) -> None:
             with click.Context(known, info_name=topic, parent=ctx.parent) as about:
                 click.echo(known.get_help(about))
         else:
-            click.echo(_explained(topic, group.list_commands(ctx.parent)))
+            click.echo(_explained(topic, _shown_commands(group, ctx.parent)))
+
+
+def _shown_commands(group: click.Group, ctx: click.Context) -> list[str]:
+    """Return the names of the commands that are typed."""
+    known = {name: group.get_command(ctx, name) for name in group.list_commands(ctx)}
+    return [name for name, each in known.items() if each is not None and not each.hidden]
 
 
 def _listing(commands: list[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from poolviz.language import tr
-from poolviz.model.errors import InputError
+from poolviz.model.errors import InputError, ParameterError
 from poolviz.system import logs
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -37,7 +37,48 @@ class _File(click.Path):
         return Path(value)
 
 
+class _WholeNumber(click.types.IntParamType):
+    """A whole number."""
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,  # noqa: ARG002 - click's
+    ) -> int:
+        """Return the number. Raises ParameterError."""
+        try:
+            return int(value)
+        except ValueError:
+            problem = tr("is {value}: it takes a whole number.", value=value)
+            raise ParameterError(_option(param), problem) from None
+
+
+class _Level(click.types.StringParamType):
+    """A level of the log, however its capitals are."""
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,  # noqa: ARG002 - click's
+    ) -> str:
+        """Return the level as `system.logs` writes it. Raises ParameterError."""
+        level = str(value).lower()
+        if level not in logs.LEVELS:
+            problem = tr(
+                "is {value}: it takes {levels}.", value=value, levels=", ".join(logs.LEVELS)
+            )
+            raise ParameterError(_option(param), problem)
+        return level
+
+
+def _option(param: click.Parameter | None) -> str:
+    return param.opts[-1] if param is not None else ""
+
+
 FILE = _File()
+WHOLE_NUMBER = _WholeNumber()
 dsn = click.option(
     "--dsn",
     metavar="URL",
@@ -59,7 +100,7 @@ connect = click.option(
     help="An argument that the pool's driver connects with; `poolviz help connect` lists them.",
 )
 seed = click.option(
-    "--seed", type=int, metavar="N", help="Seed of the random numbers; 1 by default."
+    "--seed", type=WHOLE_NUMBER, metavar="N", help="Seed of the random numbers; 1 by default."
 )
 no_keep = click.option(
     "--no-keep", is_flag=True, help="Record no session; else one is kept in the sessions folder."
@@ -111,7 +152,8 @@ def set_up_logging(ctx: click.Context) -> None:
 LOG_OPTIONS: list[click.Parameter] = [
     click.Option(
         [_LEVEL, "--log-level"],
-        type=click.Choice(logs.LEVELS, case_sensitive=False),
+        type=_Level(),
+        metavar=f"[{'|'.join(logs.LEVELS)}]",
         help="Log from this level on, to standard error or to the file of --log.",
     ),
     click.Option(

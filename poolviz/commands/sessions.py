@@ -162,12 +162,17 @@ def _list(folder: SessionsFolder, *, as_json: bool) -> None:
             say(trouble)
         return
     if found:
-        rows = [("started", "length", "size", "ended", "pool", "server", "name", "file")]
-        click.echo(_columns(rows + [_row(each) for each in found]))
+        heads = (
+            *(tr("started"), tr("length"), tr("size"), tr("ended"), tr("pool"), tr("server")),
+            *(tr("name"), tr("file")),
+        )
+        click.echo(_columns([heads, *map(_row, found)]))
         for each in found:
-            for what, text in (("", each.sentence), ("note: ", each.label.note)):
-                if text:
-                    click.echo(_sentence(f"{each.path.name}: {what}{text}"))
+            name, note = each.path.name, each.label.note
+            if each.sentence:
+                click.echo(_sentence(f"{name}: {each.sentence}"))
+            if note:
+                click.echo(_sentence(tr("{name}: note: {note}", name=name, note=note)))
     click.echo(
         trn(
             "{n:,} session takes {size} in {folder}. {sentence}",
@@ -181,17 +186,18 @@ def _list(folder: SessionsFolder, *, as_json: bool) -> None:
 
 
 def _row(each: KeptSession) -> tuple[str, ...]:
+    from poolviz.model.server_name import server_in_words  # noqa: PLC0415 - as below
     from poolviz.sessions.limits import shown_size  # noqa: PLC0415 - only here
 
     known = each.started is not None
     return (
         f"{each.started.astimezone():%Y-%m-%d %H:%M:%S}" if each.started is not None else "",
-        f"{each.duration_s:,.1f} s" if known else "",
+        tr("{n:,.1f} s", n=each.duration_s) if known else "",
         shown_size(each.size),
-        each.ending.value,
+        tr(each.ending.value),
         each.pool,
-        each.server,
-        f"{each.label.name}{' (keep)' if each.label.keep else ''}",
+        server_in_words(each.server),
+        tr("{name} (keep)", name=each.label.name).strip() if each.label.keep else each.label.name,
         each.path.name,
     )
 

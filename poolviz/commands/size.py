@@ -31,7 +31,7 @@ from poolviz.commands import options
     help="What a size has to meet, e.g. 'wait_p95 < 20ms'; several have to be met together.",
 )
 @click.option(
-    "--budget", metavar="SECONDS", default="2min", show_default=True, help="How long to measure."
+    "--budget", metavar="SECONDS", default="2min", help="How long to measure; 2min by default."
 )
 @options.seed
 @click.option(

@@ -9,7 +9,13 @@ from poolviz.commands import options
 
 @click.command(short_help="Make, or drop, the tables that some statements need.")
 @options.dsn
-@click.option("--scale", type=int, metavar="N", default=1, help="As pgbench's: 100,000 accounts.")
+@click.option(
+    "--scale",
+    type=options.WHOLE_NUMBER,
+    metavar="N",
+    default=1,
+    help="As pgbench's: 100,000 accounts.",
+)
 @click.option("--drop", is_flag=True, help="Drop the tables that poolviz made, and nothing else.")
 def command(dsn: str | None, scale: int, drop: bool) -> None:
     """Make the tables that the statements read and read_write work on, in a schema poolviz.

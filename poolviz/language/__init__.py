@@ -8,6 +8,7 @@ part of poolviz.
 from __future__ import annotations
 
 from poolviz.language.choice import FALLBACK, LANGUAGES, VARIABLE, wanted_language
+from poolviz.language.notation import for_search
 from poolviz.language.translation import (
     current_language,
     day,
@@ -32,6 +33,7 @@ __all__ = [
     "current_language",
     "day",
     "environment_with_language",
+    "for_search",
     "from_users_notation",
     "in_language",
     "in_users_language",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date
 
 _NUMBER = re.compile(r"(\d[\d,]*)(\.\d+)?(%?)")
@@ -38,6 +39,12 @@ def _spanish(match: re.Match[str]) -> str:
         digits = whole.replace(",", "")
         whole = digits if len(digits) < _LEAST_GROUPED else whole.replace(",", ".")
     return f"{whole}{decimals.replace('.', ',')}{_NO_BREAK + percent if percent else ''}"
+
+
+def for_search(text: str) -> str:
+    """Return `text` as it is searched: without capitals and accents, which people leave out."""
+    parts = unicodedata.normalize("NFD", text.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def day_in(when: date, language: str) -> str:

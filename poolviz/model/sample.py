@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from poolviz.model.histogram import Durations
+from poolviz.model.mark_text import mark_in_words
 from poolviz.model.parameters import Value
 
 TICK = 0.05  # seconds between two samples, if none is late
@@ -176,3 +177,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     old: Value | None = None
     new: Value | None = None
+
+    @property
+    def words(self) -> str:
+        """What it says, in the user's language; a note as it was written."""
+        return self.text if self.key is None else mark_in_words(self.text)

@@ -19,13 +19,13 @@ from poolviz.model.errors import InputError, ParameterError
 from poolviz.model.messages import RunStarted
 from poolviz.model.parameters import Parameters, Value, shown_time
 from poolviz.model.sample import Mark
+from poolviz.model.server_name import EMBEDDED, server_in_words
 from poolviz.model.text import on_one_line, shortened
 from poolviz.pools.base import Pool
 from poolviz.pools.connections.network import over_network
 from poolviz.pools.registry import is_built_in, pool_class
 from poolviz.scenarios.check import Declared, declared, server_of
 from poolviz.scenarios.draft import Draft, seconds_of
-from poolviz.servers.target import EMBEDDED
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.thresholds import Threshold
 from poolviz.sessions.to_scenario import to_draft
@@ -99,7 +99,7 @@ class Replay:
     @property
     def sentence(self) -> str:
         """What is run again."""
-        where = tr(" on {server}", server=self.server) if self.server else ""
+        where = tr(" on {server}", server=server_in_words(self.server)) if self.server else ""
         lasted = shown_time(float(f"{self.duration:.3g}"))
         return tr(
             "This replays {name}: {shown}{where}, {lasted}.",

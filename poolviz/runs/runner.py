@@ -66,7 +66,7 @@ class TablesNotAllowed(InputError):
                 "The tables that this load needs aren't on {shown}, and poolviz creates "
                 "nothing there unless you allow it: with --create-tables, or "
                 "create_tables=True in Python.",
-                shown=target.shown,
+                shown=target.in_words,
             )
         )
         self.target, self.scale, self.present = target, scale, present

@@ -14,7 +14,7 @@ from poolviz.servers.target import Target
 def make_tables(target: Target, scale: int, say: Callable[[str], None]) -> str:
     """Make the tables unless they are there; what was done, in a sentence. ServerError where they
     can't be made."""
-    where = tr("schema {schema} on {shown}", schema=SCHEMA, shown=target.shown)
+    where = tr("schema {schema} on {shown}", schema=SCHEMA, shown=target.in_words)
     if prepare(target.conninfo, scale, say, embedded=target.embedded):
         return tr("Made tables of scale {scale} in {where}.", scale=scale, where=where)
     return tr(
@@ -27,7 +27,7 @@ def make_tables(target: Target, scale: int, say: Callable[[str], None]) -> str:
 def drop_tables(target: Target, say: Callable[[str], None]) -> str:
     """Drop the tables that poolviz made, and nothing else; what was done, in a sentence.
     ServerError where they can't be dropped."""
-    where = tr("schema {schema} on {shown}", schema=SCHEMA, shown=target.shown)
+    where = tr("schema {schema} on {shown}", schema=SCHEMA, shown=target.in_words)
     if drop(target.conninfo, say, embedded=target.embedded):
         return tr("Dropped the tables in {where}.", where=where)
     return tr("There is no {where} to drop.", where=where)

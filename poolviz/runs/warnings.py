@@ -56,7 +56,7 @@ def tables_remain(target: Target) -> str:
         "Schema {schema} was created on {shown} and stays there until you drop "
         "it, with `poolviz tables --drop` or from the window's menu.",
         schema=SCHEMA,
-        shown=target.shown,
+        shown=target.in_words,
     )
 
 
@@ -66,7 +66,7 @@ def connections_announced(scenario: Scenario, target: Target) -> str:
     opened = tr(
         "The run opens up to {connections} to {shown}",
         connections=_connections(wanted),
-        shown=target.shown,
+        shown=target.in_words,
     )
     if target.free_connections is None:
         return tr("{opened}, which takes any number.", opened=opened)
@@ -108,7 +108,7 @@ def _too_few_connections(scenario: Scenario, target: Target) -> str:
             "most {most}, or have fewer processes.",
             processes=processes,
             connections=_connections(wanted),
-            shown=target.shown,
+            shown=target.in_words,
             free_connections=target.free_connections,
             max_connections=target.max_connections,
             most=max(target.free_connections - 1, 0) // processes,
@@ -118,7 +118,7 @@ def _too_few_connections(scenario: Scenario, target: Target) -> str:
         "{shown} has {free_connections} of {max_connections} free: lower the "
         "pool's limits or the number of clients.",
         connections=_connections(wanted),
-        shown=target.shown,
+        shown=target.in_words,
         free_connections=target.free_connections,
         max_connections=target.max_connections,
     )
@@ -133,7 +133,7 @@ def _tables_to_create(scenario: Scenario, target: Target) -> str:
         "This load needs tables on {shown}: schema {schema}, with {scale:,} "
         "accounts. Unless they are there already, poolviz creates them only if "
         "you allow it.",
-        shown=target.shown,
+        shown=target.in_words,
         schema=SCHEMA,
         scale=scale * ACCOUNTS,
     )

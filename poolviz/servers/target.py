@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from poolviz.language import tr
+from poolviz.model.server_name import server_in_words
 
-EMBEDDED = "embedded PostgreSQL"  # how the server that poolviz starts is called
 _NAME_LIMIT = 63  # bytes of an application name that PostgreSQL keeps
 
 
@@ -26,6 +26,11 @@ class Target:
     free_connections: int | None
     embedded: bool = False
     product: str = "PostgreSQL"
+
+    @property
+    def in_words(self) -> str:
+        """Its name for people."""
+        return server_in_words(self.shown)
 
     @property
     def about(self) -> str:

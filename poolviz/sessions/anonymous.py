@@ -22,6 +22,7 @@ from poolviz.model.messages import PART, RunEnded, RunStarted
 from poolviz.model.parameters import Choice, Parameter, Value
 from poolviz.model.sample import ErrorCount, ErrorKind, Mark, MarkKind, Sample
 from poolviz.model.scenario import Scenario
+from poolviz.model.server_name import EMBEDDED
 from poolviz.pools.custom.own_options import split_id
 from poolviz.pools.registry import is_built_in, pool_class
 from poolviz.scenarios.presets import presets
@@ -29,7 +30,6 @@ from poolviz.system.resources import resource
 
 REMOVED = "…"
 _PRODUCTS = ("PostgreSQL", "MySQL", "MariaDB", "SQLite")
-_EMBEDDED = "embedded PostgreSQL"
 _VERSIONS = (
     *("poolviz", "python", "libpq", "max_connections", "psycopg2-binary", "psycopg2", "psycopg"),
     *("psycopg-pool", "sqlalchemy", "asyncpg", "aiopg", "aiomysql", "pymysql", "dbutils"),
@@ -202,7 +202,7 @@ def anonymous_pool(id: str) -> str:
 
 
 def _server(shown: str, version: str) -> str:
-    if shown == _EMBEDDED:
+    if shown == EMBEDDED:
         return shown
     scheme = shown.partition(":")[0].partition("+")[0].casefold()
     stated = [product for product in _PRODUCTS if product in version]
@@ -221,7 +221,7 @@ def _names(began: RunStarted) -> Iterable[str]:
     to connect and of what is set."""
     scenario, environment = began.scenario, began.environment
     schemes = re.compile(r"^\w+(?:\+\w+)?://")
-    if environment.get("server") != _EMBEDDED:
+    if environment.get("server") != EMBEDDED:
         yield schemes.sub("", environment.get("server", ""))
     yield schemes.sub("", environment.get("dsn", ""))
     known = _choices(scenario.pool)

@@ -9,6 +9,7 @@ import msgspec
 
 from poolviz.language import tr
 from poolviz.model.errors import ParameterError
+from poolviz.model.mark_text import mark_in_words
 from poolviz.model.sample import TICK, Mark, MarkKind
 from poolviz.sessions.batches import RULE
 from poolviz.sessions.differences import (
@@ -47,6 +48,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     after: Part
     differences: list[Difference]
     thresholds: list[Verdict]
+
+    @property
+    def title(self) -> str:
+        """What was changed, in the user's words."""
+        return ", ".join(map(mark_in_words, self.changes))
 
 
 class SettledSegment(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +121,7 @@ def _card(
         changes=changes,
         keys=list(dict.fromkeys(mark.key for mark in done if mark.key is not None)),
         outcome=Outcome.TOO_FEW if few else Outcome.CLEAR if clear else Outcome.NOT_CLEAR,
-        sentence=f"{', '.join(changes)}: {words}",
+        sentence=f"{', '.join(map(mark_in_words, changes))}: {words}",
         before=before.part,
         after=after.part,
         differences=found,

@@ -278,7 +278,7 @@ def _began_alike(segments: Sequence[MeasuredSegment]) -> bool:
 
 
 def _title(segment: MeasuredSegment, place: int) -> str:
-    texts = ", ".join(mark.text for mark in segment.happened)
+    texts = ", ".join(mark.words for mark in segment.happened)
     return tr("Segment {number}{begun}", number=place + 1, begun=f": {texts}" if texts else "")
 
 

@@ -16,6 +16,7 @@ import msgspec
 from poolviz.language import number, tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import shown_time
+from poolviz.model.server_name import server_in_words
 from poolviz.model.text import in_markdown
 from poolviz.sessions.batches import is_time
 from poolviz.sessions.comparison import Compared, ComparedPart, Comparison, Side
@@ -143,7 +144,12 @@ def as_text(comparison: Comparison) -> str:
     lines = []
     for place, session in enumerate(comparison.sessions):
         what = tr("compared") if place else tr("baseline")
-        facts = (session.pool, session.server, tr("{n:.1f} s", n=session.duration_s), session.note)
+        facts = (
+            session.pool,
+            server_in_words(session.server),
+            tr("{n:.1f} s", n=session.duration_s),
+            session.note,
+        )
         lines.append(f"{what:10} {session.name}: {', '.join(filter(None, facts))}")
     for name, texts in comparison.settings.items():
         lines.append(f"  {name}: {' → '.join(texts)}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from poolviz.language import tr
+from poolviz.language import tr, trn
 from poolviz.model.errors import InputError
 from poolviz.system.files import read_bytes, write_text
 
@@ -129,6 +129,7 @@ def _parsed(text: str, units: dict[str, int], most: int, what: str, examples: st
 
 def shown_age(seconds: int) -> str:
     """Return an age for people: `90 days`."""
-    names = {"h": "hours", "d": "days"}
-    unit = "d" if seconds % _DAY == 0 else "h"
-    return f"{seconds / _UNITS_OF_AGE[unit]:g} {names[unit]}"
+    if seconds % _DAY == 0:
+        return trn("{n} day", "{n} days", seconds // _DAY)
+    hours = seconds / _UNITS_OF_AGE["h"]
+    return tr("{hours:g} hour", hours=hours) if hours == 1 else tr("{hours:g} hours", hours=hours)

@@ -14,6 +14,7 @@ import numpy as np
 
 from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
+from poolviz.model.mark_text import mark_in_words
 from poolviz.model.sample import MarkKind
 from poolviz.sessions.bins import Numbers
 from poolviz.sessions.comparison import Compared
@@ -52,6 +53,11 @@ class OverlaidMark:
     kind: MarkKind
     text: str
     session: int | None
+
+    @property
+    def words(self) -> str:
+        """What it says, in the user's language; a note as it was written."""
+        return self.text if self.kind is MarkKind.NOTE else mark_in_words(self.text)
 
 
 def _line(name: str, view: View) -> Numbers:

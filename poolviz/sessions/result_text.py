@@ -6,11 +6,13 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from poolviz.language import tr, tr_noop, trn
+from poolviz.language import number, tr, tr_noop, trn
 from poolviz.model.histogram import Summary
 from poolviz.model.load_generator import limits_crossed
+from poolviz.model.mark_text import mark_in_words
 from poolviz.model.parameters import shown_time
 from poolviz.model.sample import Mark, MarkKind
+from poolviz.model.server_name import server_in_words
 from poolviz.model.text import in_markdown, on_one_line
 from poolviz.scenarios.connect import in_words
 from poolviz.sessions.cards import Effects, SettledSegment
@@ -60,7 +62,7 @@ def blocks(
     if summary.rows is not None:
         rows.append(Row(tr("rows"), summary.rows.sentence))
     faults = [
-        tr("{words} at {t:.1f} s", words=mark.text, t=mark.t)
+        tr("{words} at {t:.1f} s", words=mark.words, t=mark.t)
         for mark in marks
         if mark.kind is MarkKind.FAULT
     ]
@@ -73,7 +75,12 @@ def blocks(
         for card in cards
     ]
     whole = Block(
-        tr("{pool}{how} on {server}", pool=summary.pool, how=how, server=summary.server),
+        tr(
+            "{pool}{how} on {server}",
+            pool=summary.pool,
+            how=how,
+            server=server_in_words(summary.server),
+        ),
         tuple(rows),
     )
     pools = [
@@ -82,7 +89,7 @@ def blocks(
     ]
     if len(summary.segments) < 2:
         return [whole, *pools]
-    segments = [_segment(number, summary, effects) for number in range(len(summary.segments))]
+    segments = [_segment(place, summary, effects) for place in range(len(summary.segments))]
     return [whole, *pools, *segments]
 
 
@@ -115,7 +122,7 @@ def as_markdown(block: Block) -> str:
 
 def _segment(place: int, summary: RunSummary, effects: Effects | None) -> Block:
     segment = summary.segments[place]
-    done = f"   {', '.join(segment.began_with)}" if segment.began_with else ""
+    done = f"   {', '.join(map(mark_in_words, segment.began_with))}" if segment.began_with else ""
     title = tr(
         "segment {place}, {from_s:.1f} to {to_s:.1f} s{done}",
         place=place + 1,
@@ -138,7 +145,7 @@ def _settled(segment: SettledSegment) -> Row:
         tr(
             "after {settling_s:.1f} s: {with_interval} a second, wait p95 {with_interval2}",
             settling_s=settled.settling_s,
-            with_interval=_with_interval(rate, lambda value: f"{value:,.1f}"),
+            with_interval=_with_interval(rate, lambda value: number(value, ",.1f")),
             with_interval2=_with_interval(wait, rounded),
         ),
     )
@@ -222,8 +229,8 @@ def _errors(figures: Figures) -> list[Row]:
 
 def _processes(figures: Figures) -> list[Row]:
     """Return how many processes there were, of a run that had several."""
-    number = figures.processes
-    return [Row("processes", tr("{number} at most", number=number))] if number > 1 else []
+    most = figures.processes
+    return [Row(tr("processes"), tr("{number} at most", number=most))] if most > 1 else []
 
 
 def _unfinished(figures: Figures) -> str:
@@ -305,7 +312,7 @@ def _load_generator(figures: Figures) -> list[Row]:
 def _times(times: Summary) -> str:
     if not times.count:
         return tr("nothing counted")
-    shown = {"mean": times.mean, "p50": times.p50, "p95": times.p95, "p99": times.p99}
+    shown = {tr("mean"): times.mean, "p50": times.p50, "p95": times.p95, "p99": times.p99}
     figures = ", ".join(f"{name} {rounded(value)}" for name, value in shown.items())
     return tr(
         "{figures}, max {rounded} of {count:,}",

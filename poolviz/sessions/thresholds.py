@@ -19,6 +19,7 @@ import msgspec
 from poolviz.language import in_users_notation, tr, tr_noop, trn
 from poolviz.model.errors import ParameterError
 from poolviz.model.figures import FIGURES as DECLARED
+from poolviz.model.mark_text import mark_in_words
 from poolviz.model.parameters import parse_seconds, show_seconds, shown_time, suggest
 from poolviz.model.sample import TICK, Mark
 from poolviz.model.text import shortened
@@ -415,7 +416,7 @@ def _where(number: int | None, summary: RunSummary) -> str:
     if number is None:
         return ""
     segment = summary.segments[number - 1]
-    begun = "".join(f", {text}" for text in segment.began_with)
+    begun = "".join(f", {mark_in_words(text)}" for text in segment.began_with)
     return tr(
         " in segment {number} ({start:.1f} to {end:.1f} s{begun})",
         number=number,

@@ -9,6 +9,7 @@ from itertools import chain
 
 from poolviz.language import number, tr, trn
 from poolviz.model.parameters import shown_time
+from poolviz.model.server_name import server_in_words
 from poolviz.sizing.points import Point
 from poolviz.sizing.sizing import Budget, Predicted, Sizing
 
@@ -55,7 +56,7 @@ def as_text(sizing: Sizing) -> str:
     """Return the answer as lines for a terminal."""
     first = [
         (tr("pool"), sizing.pool),
-        (tr("server"), sizing.server),
+        (tr("server"), server_in_words(sizing.server)),
         (tr("answer"), sizing.sentence),
     ]
     rows, more = table(sizing), list(facts(sizing))
@@ -77,7 +78,7 @@ def as_html(sizing: Sizing, png: bytes | None) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     said = "".join(f"<li>{escape(name)}: {escape(text)}</li>" for name, text in facts(sizing))
     parts = [
-        f"<p><b>{escape(sizing.pool)}</b> · {escape(sizing.server)}</p>",
+        f"<p><b>{escape(sizing.pool)}</b> · {escape(server_in_words(sizing.server))}</p>",
         f"<p>{escape(sizing.sentence)}</p>",
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
         f"<ul>{said}</ul>",

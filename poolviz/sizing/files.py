@@ -13,6 +13,7 @@ import msgspec
 
 from poolviz.language import FALLBACK, in_language, tr
 from poolviz.model.errors import InputError
+from poolviz.model.server_name import server_in_words
 from poolviz.model.text import in_markdown
 from poolviz.sizing.answer import facts, table
 from poolviz.sizing.points import Point
@@ -104,7 +105,7 @@ def _csv_cells(point: Point, said: Predicted | None) -> Iterator[object]:
 def as_markdown(sizing: Sizing) -> bytes:
     """Return the answer and its table as Markdown, in which what is quoted is text."""
     heads, *rows = table(sizing)
-    pool, server = in_markdown(sizing.pool), in_markdown(sizing.server)
+    pool, server = in_markdown(sizing.pool), in_markdown(server_in_words(sizing.server))
     lines = [f"**poolviz size: {pool}, {server}.** {in_markdown(sizing.sentence)}", ""]
     lines += [_markdown_row(heads), f"|{'---:|' * len(heads)}", *map(_markdown_row, rows), ""]
     lines += [f"- {in_markdown(name)}: {in_markdown(text)}" for name, text in facts(sizing)]

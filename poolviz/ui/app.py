@@ -19,9 +19,10 @@ from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
 from poolviz.scenarios.presets import presets
 from poolviz.sessions.folder import SessionsFolder
-from poolviz.system.folders import home, sessions_folder
+from poolviz.system.folders import sessions_folder
 from poolviz.system.interrupts import INTERRUPTED, handled_by, interrupted
 from poolviz.system.keyring_passwords import LIMIT
+from poolviz.system.preferences import settings_path
 from poolviz.system.resources import resource
 from poolviz.ui.language import apply_language
 from poolviz.ui.session.controller import Controller
@@ -47,7 +48,7 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
     draft = start if isinstance(start, Draft) else Draft()
     scenario = check_draft(draft)
     application = _application()
-    settings = QSettings(str(home() / "settings.ini"), QSettings.Format.IniFormat)
+    settings = QSettings(str(settings_path()), QSettings.Format.IniFormat)
     apply_language(application, settings)
     controller = Controller(SessionsFolder(sessions_folder()), runner)
     try:
@@ -120,7 +121,7 @@ def _newest_session() -> Path | None:
 def reset_settings() -> str:
     """Reset every setting of the window, forget the servers with their passwords, and return what
     was done, as sentences. Raises InputError where the file can't be removed."""
-    path = home() / "settings.ini"
+    path = settings_path()
     if not path.exists():
         return tr("There are no settings in {file}: the defaults hold already.", file=path)
     store = QSettings(str(path), QSettings.Format.IniFormat)

@@ -31,7 +31,7 @@ def declared() -> Iterator[tuple[str, str]]:
         yield name.replace("_", " "), "poolviz/load/settings.py"
     for effect in Effect:
         yield effect.value, "poolviz/model/parameters/base.py"
-    for place, parameters in _parameters():
+    for place, parameters in declared_parameters():
         for parameter in parameters.values():
             for text in _texts(parameter):
                 yield text, place
@@ -68,7 +68,8 @@ def of_commands() -> Iterator[tuple[str, str]]:
                 yield parameter.help or "", place
 
 
-def _parameters() -> Iterator[tuple[str, Parameters]]:
+def declared_parameters() -> Iterator[tuple[str, Parameters]]:
+    """Yield the parameters of the load, faults, limits and drivers, with their modules."""
     yield "poolviz/load/settings.py", SETTINGS
     yield "poolviz/load/fleet.py", FLEET
     yield "poolviz/load/faults/__init__.py", FAULT_PARAMETERS

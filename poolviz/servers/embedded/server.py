@@ -19,6 +19,7 @@ from typing import Self
 
 from poolviz.language import tr
 from poolviz.model.errors import ServerError
+from poolviz.model.server_name import EMBEDDED
 from poolviz.servers.embedded import watchdog
 from poolviz.servers.embedded.binaries import Binaries, find_binaries
 from poolviz.servers.embedded.cluster import (
@@ -28,7 +29,7 @@ from poolviz.servers.embedded.cluster import (
     end_watchdog,
     spawn_watchdog,
 )
-from poolviz.servers.target import EMBEDDED, Target
+from poolviz.servers.target import Target
 from poolviz.system.folders import private_opener
 from poolviz.system.os_account import server_account
 

@@ -55,7 +55,7 @@ class CardView(QFrame):
         if card is None:
             self.hide()
             return
-        self._title.setText(", ".join(card.changes))
+        self._title.setText(card.title)
         self._when.setText(tr("at {seconds:.1f} s", seconds=card.at_s))
         self._counted.setText(counted(card))
         found = lines(card)

@@ -33,7 +33,7 @@ def in_short(card: Card) -> str:
         if name in by_name and by_name[name].outcome is Outcome.CLEAR
     ]
     what = said(by_name[clear[0]]) if clear else tr(OUTCOMES[card.outcome])
-    return tr("{changes}: {what}", changes=", ".join(card.changes), what=what)
+    return tr("{changes}: {what}", changes=card.title, what=what)
 
 
 def lines(card: Card) -> list[Line]:

@@ -15,6 +15,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.messages import RunStarted
 from poolviz.model.parameters import Parameter, Parameters, Value
 from poolviz.model.sample import Mark
+from poolviz.model.server_name import server_in_words
 from poolviz.model.text import on_one_line
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
@@ -194,7 +195,7 @@ class SessionImage:
 
 def _marks(marks: Sequence[Mark]) -> list[str]:
     """Return when each mark was and what it says."""
-    return [f"{clock(mark.t, 0.1)} {mark.text}" for mark in marks]
+    return [f"{clock(mark.t, 0.1)} {mark.words}" for mark in marks]
 
 
 def _shown(text: str) -> str:
@@ -215,7 +216,9 @@ def _server(environment: dict[str, str]) -> list[str]:
     words = []
     if "server" in environment:
         words.append(
-            " ".join((environment["server"], environment.get("server version", ""))).strip()
+            " ".join(
+                (server_in_words(environment["server"]), environment.get("server version", ""))
+            ).strip()
         )
     if "max_connections" in environment:
         words.append(f"max_connections {environment['max_connections']}")

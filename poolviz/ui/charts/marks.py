@@ -58,7 +58,7 @@ def arrange(marks: Sequence[tuple[float, Mark]], room: Room, metrics: QFontMetri
     labels: list[Label] = []
     hidden = 0
     for x, mark in reversed(marks):
-        text = metrics.elidedText(mark.text[:_LONGEST], Qt.TextElideMode.ElideRight, _WIDEST)
+        text = metrics.elidedText(mark.words[:_LONGEST], Qt.TextElideMode.ElideRight, _WIDEST)
         width = metrics.horizontalAdvance(text) + 2 * _PAD
         rect = _free_place(x, width, room, labels)
         if rect is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from poolviz.language import tr
+from poolviz.model.server_name import server_in_words
 from poolviz.sessions.comparison import START, Compared
 from poolviz.ui.charts.gui_thread import painted
 from poolviz.ui.charts.png import as_png
@@ -143,10 +144,10 @@ class ComparisonImage:
         for number, each in enumerate(self._compared.comparison.sessions):
             facts = [
                 each.name,
-                *(["baseline"] if not number else []),
+                *([tr("baseline")] if not number else []),
                 each.pool or tr("nothing was run"),
-                *filter(None, [each.server, (each.started_utc or "")[:19].replace("T", " ")]),
-                f"{each.duration_s:.1f} s",
+                *filter(None, [server_in_words(each.server), _started(each.started_utc)]),
+                tr("{n:.1f} s", n=each.duration_s),
                 *filter(None, [each.note]),
             ]
             found.append(" · ".join(facts))
@@ -176,3 +177,8 @@ class ComparisonImage:
                 line = longer
             lines.append(line)
         return [self._fitting(line) for line in lines]
+
+
+def _started(utc: str | None) -> str:
+    """Return when a session began, as its table has it."""
+    return (utc or "")[:19].replace("T", " ")

@@ -150,7 +150,7 @@ class OverlayCharts(QGraphicsObject):
 
     def _as_mark(self, mark: OverlaidMark) -> Mark:
         names = self.compared.names
-        text = mark.text if mark.session is None else f"{names[mark.session]}: {mark.text}"
+        text = mark.words if mark.session is None else f"{names[mark.session]}: {mark.words}"
         return Mark(t=mark.t, kind=mark.kind, text=text)
 
     def boundingRect(self) -> QRectF:

@@ -27,7 +27,7 @@ class CreateTablesDialog(Question):
             tr(
                 "Create tables in schema {schema} on {shown}?",
                 schema=SCHEMA,
-                shown=question.target.shown,
+                shown=question.target.in_words,
             ),
             tr(
                 "The load needs them: {scale:,} accounts, about {megabytes:,} "

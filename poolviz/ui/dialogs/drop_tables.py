@@ -34,7 +34,7 @@ def ask_to_drop(controller: Controller, window: QWidget) -> None:
         return
     question = Question(
         tr("Drop the poolviz tables"),
-        tr("Drop the tables in schema {schema} on {shown}?", schema=SCHEMA, shown=target.shown),
+        tr("Drop the tables in schema {schema} on {shown}?", schema=SCHEMA, shown=target.in_words),
         tr(
             "poolviz created them; nothing else is dropped. A load that needs them creates them "
             "again."
@@ -50,7 +50,7 @@ def _drop(controller: Controller, target: Target) -> None:
     if reason := why_not(controller):  # it was not so when the question was requested
         controller.notices.say(_TOPIC, reason, Weight.WARN, passing=True)
         return
-    where = tr("schema {schema} on {shown}", schema=SCHEMA, shown=target.shown)
+    where = tr("schema {schema} on {shown}", schema=SCHEMA, shown=target.in_words)
     notes: list[str] = []  # the worker's until it is done
 
     def done(sentence: str) -> None:

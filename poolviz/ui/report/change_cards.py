@@ -100,7 +100,7 @@ def _card(card: Card) -> Element:
     before, after = card.before, card.after
     made = element(
         "article",
-        element("h3", ", ".join(card.changes)),
+        element("h3", card.title),
         element("p", tr("At "), number(card.at_s, "s"), ": ", _outcome(card), class_="muted"),
         class_="change",
     )
@@ -126,7 +126,7 @@ def _card(card: Card) -> Element:
 
 
 def _outcome(card: Card) -> str:
-    return card.sentence.removeprefix(f"{', '.join(card.changes)}: ")
+    return card.sentence.removeprefix(f"{card.title}: ")
 
 
 def _counted(each: Difference) -> bool:

@@ -101,7 +101,7 @@ def chart_data(recorder: Recorder, names: Sequence[str]) -> dict[str, Any]:
         "end": end,
         "charts": charts,
         "views": {name: drawn_of(columns, name, charts) for name, columns in views.items()},
-        "marks": [msgspec.structs.asdict(mark) for mark in recorder.marks],
+        "marks": [{**msgspec.structs.asdict(mark), "text": mark.words} for mark in recorder.marks],
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from poolviz.language import tr
+from poolviz.model.server_name import server_in_words
 from poolviz.sessions.comparison import Compared, ComparedPart, Comparison, Side
 from poolviz.sessions.differences_in_words import NAMES
 from poolviz.sessions.overlays import Overlay, marks, overlaid, overlays_of
@@ -76,7 +77,7 @@ def _data(compared: Compared) -> dict[str, Any]:
             {
                 "t": mark.t,
                 "kind": mark.kind,
-                "text": mark.text,
+                "text": mark.words,
                 "colour": None if mark.session is None else SESSIONS[mark.session],
             }
             for mark in marks(compared)
@@ -118,7 +119,7 @@ def _sessions_table(comparison: Comparison) -> Element:
             [
                 name,
                 each.pool or "–",
-                each.server or "–",
+                server_in_words(each.server) or "–",
                 (each.started_utc or "–").replace("T", " ").replace("+00:00", " UTC"),
                 tr("{n:.1f} s", n=each.duration_s),
                 tr("{n:.1f} s", n=each.zero_s),

@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from poolviz.language import tr
+from poolviz.model.server_name import server_in_words
 from poolviz.sessions.derived import title_of_part
 from poolviz.sessions.export.exporter import REPORT
 from poolviz.sessions.export.manifest import Manifest, manifest
@@ -52,7 +53,7 @@ def _content(
     charts: list[dict[str, Any]],
 ) -> Iterator[Element]:
     summary, checked = recorder.summary(), verdicts(recorder)
-    server = about.environment.get("server")
+    server = server_in_words(about.environment.get("server"))
     words = [
         about.scenario.pool,
         *([server] if server else []),

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from poolviz.language import tr
+from poolviz.model.server_name import server_in_words
 from poolviz.sizing.answer import CHOSEN, facts
 from poolviz.sizing.charts import Curve, Kind, SizeChart, size_charts
 from poolviz.sizing.points import Point
@@ -31,7 +32,10 @@ def page(sizing: Sizing) -> bytes:
 
 
 def _content(sizing: Sizing, title: str, charts: list[dict[str, Any]]) -> Iterator[Element]:
-    yield header(title, filter(None, (sizing.server, " × ".join(sizing.limits), sizing.target)))
+    yield header(
+        title,
+        filter(None, (server_in_words(sizing.server), " × ".join(sizing.limits), sizing.target)),
+    )
     main = element("main")
     main.append(element("p", element("b", sizing.sentence)))
     if not sizing.complete:

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 import msgspec
 
 from poolviz.language import tr, tr_noop
+from poolviz.model.mark_text import mark_in_words
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark
 from poolviz.sessions.error_details import ErrorDetails
@@ -75,7 +76,7 @@ def marks_table(marks: Sequence[Mark]) -> Element:
     """Return what was changed, injected and noted."""
     if not marks:
         return element("p", tr("None: the run went as it began."))
-    rows = [(number(mark.t, "s"), tr(mark.kind.value), mark.text) for mark in marks]
+    rows = [(number(mark.t, "s"), tr(mark.kind.value), mark.words) for mark in marks]
     return table(tr("Changes, faults and notes"), (tr("Time"), tr("Kind"), tr("Text")), rows)
 
 
@@ -116,7 +117,7 @@ def _segment_row(index: int, segment: SegmentSummary) -> list[Part]:
         str(index),
         number(segment.from_s, "s"),
         number(segment.to_s, "s"),
-        ", ".join(segment.began_with) or (tr("the run") if index == 1 else "–"),
+        ", ".join(map(mark_in_words, segment.began_with)) or (tr("the run") if index == 1 else "–"),
         *_figures_row(segment),
     ]
 

@@ -11,6 +11,7 @@ from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
+from poolviz.model.server_name import server_in_words
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import is_built_in, shown_pool
 from poolviz.runs.repetition import Replay
@@ -80,7 +81,7 @@ class RunAgain(QObject):
             name=replay.name,
         )
         if replay.server:
-            recorded = tr("It was recorded on {server}.", server=replay.server)
+            recorded = tr("It was recorded on {server}.", server=server_in_words(replay.server))
             sentence = f"{sentence} {recorded}"
         self._notices.say(
             TOPIC,

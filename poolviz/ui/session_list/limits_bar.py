@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from poolviz.language import tr, tr_noop
+from poolviz.language import for_search, from_users_notation, tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.sessions.limits import SessionLimits, parse_age, parse_size, shown_age
 
 _AGES = ("7d", "30d", "90d", "365d", "none")
 _SIZES = ("500MB", "2GB", "10GB", "50GB", "none")
+# A number and its unit, as these fields show it or as `poolviz sessions limits` takes it.
+_GIVEN = re.compile(r"([\d.,]+)\s*([^\W\d_]+)")
+_AGE_UNITS = {  # by what people type, in each language
+    **dict.fromkeys(("d", "day", "days", "dia", "dias"), "d"),
+    **dict.fromkeys(("h", "hour", "hours", "hora", "horas"), "h"),
+    **dict.fromkeys(("w", "week", "weeks", "semana", "semanas"), "w"),
+}
 _ANY_AGE, _ANY_SIZE = tr_noop("any age"), tr_noop("no limit")
 
 
@@ -95,12 +103,19 @@ def _entered(
 
 
 def _parsed_age(text: str) -> int | None:
-    short = text.replace("days", "d").replace("hours", "h").replace("weeks", "w")
-    return None if text == tr(_ANY_AGE) else parse_age(short)
+    if text == tr(_ANY_AGE):
+        return None
+    given = _GIVEN.fullmatch(text.strip())
+    if given is None or (unit := _AGE_UNITS.get(for_search(given[2]))) is None:
+        return parse_age(text)
+    return parse_age(f"{from_users_notation(given[1])}{unit}")
 
 
 def _parsed_size(text: str) -> int | None:
-    return None if text == tr(_ANY_SIZE) else parse_size(text)
+    if text == tr(_ANY_SIZE):
+        return None
+    given = _GIVEN.fullmatch(text.strip())
+    return parse_size(text if given is None else f"{from_users_notation(given[1])}{given[2]}")
 
 
 def _shown_age(seconds: int | None) -> str:

@@ -19,6 +19,7 @@ from PySide6.QtCore import (
 )
 
 from poolviz.language import tr, tr_noop
+from poolviz.model.server_name import server_in_words
 from poolviz.sessions.kept_session import Ending, KeptSession
 from poolviz.sessions.limits import shown_size
 from poolviz.ui.charts.axes import lasting
@@ -181,7 +182,8 @@ class SearchedSessions(QSortFilterProxyModel):
         assert isinstance(model, SessionsModel)
         session = model.sessions[row]
         texts = (
-            *(session.label.name, session.label.note, session.pool, session.server),
+            *(session.label.name, session.label.note, session.pool),
+            server_in_words(session.server),
             *(session.path.name, *(shown(session, column) for column in Column)),
         )
         text = "\n".join(texts).casefold()
@@ -217,7 +219,7 @@ def details(session: KeptSession) -> str:
     words = [
         tr("sizing") if session.swept else "",
         session.pool if session.label.name else "",
-        session.server,
+        server_in_words(session.server),
         tr("kept") if session.label.keep else "",
         session.label.note.replace("\n", " "),
         session.sentence,

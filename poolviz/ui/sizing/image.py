@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from poolviz.language import tr
+from poolviz.model.server_name import server_in_words
 from poolviz.sizing.answer import facts
 from poolviz.sizing.charts import size_charts
 from poolviz.sizing.sizing import Sizing
@@ -140,7 +141,7 @@ class SizingImage:
             sizes=len(sizing.points),
             seconds=seconds,
         )
-        words = (sizing.server, " × ".join(sizing.limits), sizing.target, measured)
+        words = (server_in_words(sizing.server), " × ".join(sizing.limits), sizing.target, measured)
         return " · ".join(filter(None, words))
 
     def _elided(self, line: str) -> str:

@@ -287,7 +287,7 @@ def _what(wanted: SizingRequest, target: Target) -> str:
             "{n} size, at least three times each, on {server}: about {minutes:.1f} minutes.",
             "{n} sizes, at least three times each, on {server}: about {minutes:.1f} minutes.",
             count,
-            server=target.shown,
+            server=target.in_words,
             minutes=max(wanted.budget, count * BLOCKS * SHORTEST_VISIT) / 60,
         )
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from poolviz.language import tr
@@ -13,6 +14,7 @@ from poolviz.servers.dispatch import monitor_for
 from poolviz.servers.monitor import Monitor, Views
 
 INTERVAL = 1.0  # seconds
+_MOST_SEEN = 60  # views that wait to be taken
 
 _logger = logging.getLogger(__name__)
 
@@ -36,21 +38,20 @@ class ServerMonitor:
         self._monitor = monitor_for(conninfo, application_name)
         self._on_problem, self._watches = on_problem, watch
         self._problem = ""
-        self._latest: Views | None = None
+        self._seen: deque[Views] = deque(maxlen=_MOST_SEEN)
         self._wake = threading.Event()
         self._cancelling = self._closing = False
         self._thread = threading.Thread(target=self._run, name="server monitor", daemon=True)
         self._thread.start()
 
     def take(self) -> ServerView | None:
-        """Return what was seen since the last call; None if nothing was."""
+        """Return what was seen last since the last call; None if nothing was."""
         views = self.take_views()
-        return None if views is None else views.whole
+        return views[-1].whole if views else None
 
-    def take_views(self) -> Views | None:
-        """Return what was seen of each process since the last call; None if nothing was."""
-        latest, self._latest = self._latest, None
-        return latest
+    def take_views(self) -> list[Views]:
+        """Return what was seen of each process since the last call, oldest first."""
+        return [self._seen.popleft() for _ in range(len(self._seen))]
 
     def cancel_statements(self) -> None:
         """Ask the server to cancel what this run's backends are doing. Returns at once."""
@@ -84,7 +85,8 @@ class ServerMonitor:
                     self._cancelling = False
                     monitor.cancel_statements()
                 elif self._watches:
-                    self._latest = monitor.views()
+                    if (views := monitor.views()) is not None:
+                        self._seen.append(views)
                     if monitor.problem != self._problem:
                         self._problem = monitor.problem
                         self._on_problem(self._problem)

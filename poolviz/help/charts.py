@@ -129,7 +129,7 @@ _CHARTS = (
             "they do something else, and returning them sooner helps more than a larger pool. Idle "
             "in transaction: a transaction was left open, which keeps locks."
         ),
-        ("server_backends", "used"),
+        ("server_backends", "server_budget", "used"),
         ("lanes", "connections"),
         ("server",),
     ),
@@ -155,7 +155,7 @@ def charts() -> Iterator[Topic]:
 
 
 def _connections() -> Topic:
-    shown = ("used", "overflow", "idle", "capacity", "server_backends")
+    shown = ("used", "overflow", "idle", "capacity", "server_backends", "server_budget")
     below = ("pending", "retrying", "backlog")
     return Topic(
         "connections",

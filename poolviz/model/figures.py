@@ -169,6 +169,14 @@ _DECLARED = (
         "working; more open than the server has are dead.",
     ),
     Figure(
+        key="server_budget",
+        title="Budget",
+        help="How many connections the server leaves to this run, with all its processes: "
+        "max_connections without those that are reserved and those of others. Whatever the pools "
+        "may open beyond it, the server refuses. Drawn as a dashed line in the colour of the "
+        "server, and named with an arrow where it is far above the curves.",
+    ),
+    Figure(
         key="capacity",
         title="Limit",
         help="How many connections the limits of the pool allow, drawn as a dashed line. Some "

@@ -49,6 +49,12 @@ class ServerView(msgspec.Struct, array_like=True, frozen=True):
         """The number of backends of this run."""
         return self.active + self.idle + self.idle_in_transaction + self.other
 
+    @property
+    def budget(self) -> int | None:
+        """How many connections the server leaves to this run: those that it has and those that are
+        free, without what is reserved and what others hold. None where that isn't known."""
+        return None if self.free is None else self.total + self.free
+
 
 class ErrorKind(msgspec.Struct, array_like=True, frozen=True):
     """What is known of a kind of error: its name, and when, in seconds since the run began, the

@@ -13,6 +13,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TypeAlias
 
@@ -38,15 +39,14 @@ from poolviz.model.messages import (
 )
 from poolviz.model.parameters import Value
 from poolviz.model.sample import Mark, MarkKind
+from poolviz.runs.common_start import CommonStart, start_limit
 from poolviz.runs.deployment import Deployment
 from poolviz.runs.engine_process import CLOSE_LIMIT, EngineProcess
 from poolviz.runs.group_view import GroupView
 from poolviz.runs.shared_scenario import SharedScenario, of_server
 from poolviz.runs.spawned_engine import SpawnedEngine, spawn_engine
 
-TOGETHER_LIMIT = 10.0  # seconds that processes whose pool is open wait for the others
 _DEPLOY = "rolling_deploy"
-_LATE = "start"  # the topic of a problem
 _logger = logging.getLogger(__name__)
 
 
@@ -59,6 +59,7 @@ class _Process:
     engine: EngineProcess
     open: bool = False  # its pool is, and it waits to be told to begin
     began: bool = False
+    started: float = 0.0  # Unix time
     leaving: bool = False  # it was stopped or killed, as planned
 
 
@@ -121,9 +122,7 @@ class EngineGroup:
         self._members: dict[str, _Process] = {}  # those that haven't ended, the oldest first
         self._wanted = int(start.scenario.fleet[PROCESSES])
         self._number = 0  # of the newest one
-        self._together_until: float | None = None  # when the first ones no longer wait for others
-        self._may_begin = False  # nobody waits any more
-        self._late: set[str] = set()  # processes for which the others didn't wait
+        self._common_start = CommonStart(lambda words: self._say_problem("start", words))
         self._began_at: float | None = None
         self._stopping = self._stopped = False
         self._shared = SharedScenario(start.scenario)
@@ -242,7 +241,8 @@ class EngineGroup:
             case RunStarted():
                 self._begin(member, report)
             case SampleTaken(sample):
-                sample = self._server.completed(member.application_name, sample)
+                at = member.started + sample.t
+                sample = self._server.completed(member.application_name, sample, at)
                 if leads:
                     self._shared.newest = sample
                 self._deliver(SampleTaken(sample), member.name, heard=False)
@@ -259,31 +259,18 @@ class EngineGroup:
                 pass
 
     def _begin_together(self) -> None:
-        """Have processes begin whose pool is open: the first ones all at once, or without those
-        that take too long."""
-        ready = [member for member in self._members.values() if member.open]
-        late = [
-            member.name for member in self._members.values() if not (member.open or member.began)
-        ]
-        if not self._may_begin and ready:
-            now = perf_counter()
-            self._together_until = self._together_until or now + TOGETHER_LIMIT
-            self._may_begin = not late or now >= self._together_until or self._stopping
-            if self._may_begin and late and not self._stopping:
-                sentence = tr(
-                    "{names} had no open pool after {limit:g} s: the others have begun.",
-                    names=", ".join(late),
-                    limit=TOGETHER_LIMIT,
-                )
-                self._late = set(late)
-                self._say_problem(_LATE, sentence)
-        for member in ready if self._may_begin else ():
-            member.open = False
-            member.engine.begin_load()
+        """Have processes begin whose pool is open, unless they wait for others."""
+        members = self._members.values()
+        opened = [member for member in members if member.open]
+        missing = [member.name for member in members if not (member.open or member.began)]
+        if self._common_start.is_over(opened=bool(opened), missing=missing):
+            for member in opened:
+                member.open = False
+                member.engine.begin_load()
 
     def _begin(self, member: _Process, began: RunStarted) -> None:
-        member.began = True
-        self._arrive(member)
+        member.began, member.started = True, began.started
+        self._common_start.arrive(member.name)
         seed, limits, load = began.scenario.seed, began.scenario.limits, began.scenario.load
         if self._began_at is None:
             self._began_at = perf_counter()
@@ -295,18 +282,11 @@ class EngineGroup:
             self._deployment.begun(member.name, self._now())
             self._go_on_replacing()
 
-    def _arrive(self, member: _Process) -> None:
-        """Note that a process is waited for no longer."""
-        if member.name in self._late:
-            self._late.discard(member.name)
-            if not self._late:
-                self._say_problem(_LATE, "")
-
     def _end(self, member: _Process, ended: RunEnded) -> None:
         """Count a process out, and have another one take its place where it was killed."""
         del self._members[member.name]
         self._server.forget(member.application_name)
-        self._arrive(member)
+        self._common_start.arrive(member.name)
         for topic in [topic for topic, said in self._problems.items() if member.name in said]:
             self._problem(member, topic, "")
         planned = member.leaving or self._stopping
@@ -461,9 +441,10 @@ class EngineGroup:
         for _ in range(max(number, 0) if not self._stopping else 0):
             spare, self._spare = self._spare, None
             children.append(spare or spawn_engine(pool))
-        return [self._start_in(child) for child in children]
+        limit = start_limit(len(children))
+        return [self._start_in(child, limit) for child in children]
 
-    def _start_in(self, child: SpawnedEngine) -> str:
+    def _start_in(self, child: SpawnedEngine, limit: float) -> str:
         self._number += 1
         name = f"process {self._number}"
         application_name = f"{self._start.application_name}-{self._number}"
@@ -473,12 +454,16 @@ class EngineGroup:
             application_name=application_name,
             together=True,
         )
-        engine = EngineProcess(start, lambda report: self._events.put(_Heard(name, report)), child)
+        engine = EngineProcess(start, partial(self._queue, name), child, start_limit=limit)
         self._members[name] = _Process(name, application_name, engine)
         self._engines = (*(each for each in self._engines if each.running), engine)
         if self._killed:
             engine.kill()
         return name
+
+    def _queue(self, name: str, report: Report) -> None:
+        """Take a report of a process, in the thread that reads it."""
+        self._events.put(_Heard(name, report))
 
     def _end_process(self, member: _Process) -> None:
         member.leaving = True
@@ -524,8 +509,8 @@ class EngineGroup:
         self._go_on_replacing()
 
     def _seconds_until_due(self) -> float | None:
-        if not self._may_begin and self._together_until is not None:
-            return max(self._together_until - perf_counter(), 0.0)
+        if self._common_start.seconds_left is not None:
+            return self._common_start.seconds_left
         if self._began_at is None or self._stopping:
             return None
         due = self._shared.next_moment()

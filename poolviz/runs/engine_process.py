@@ -61,7 +61,8 @@ class EngineProcess:
     """One run in a child process.
 
     `on_report` is called from this object's own reader thread, for every report, in order. The
-    last one is always RunEnded, also when the child died: then with a `failure` that says so.
+    last one is always RunEnded, also when the child died: then with a `failure` that says so. A
+    child that has reported nothing for `start_limit` seconds counts as silent.
     Every method may be called from any thread.
     """
 
@@ -70,10 +71,12 @@ class EngineProcess:
         start: StartRun,
         on_report: Callable[[Report], None],
         spawned: SpawnedEngine | None = None,
+        *,
+        start_limit: float = START_LIMIT,
     ) -> None:
         self._child = spawned or spawn_engine()
         self._process, self._pipe = self._child.process, self._child.pipe
-        self._pool = start.scenario.pool
+        self._pool, self._start_limit = start.scenario.pool, start_limit
         self._on_report = on_report
         self._samples = SampleMaker(users=not is_built_in(self._pool))
         # Commands wait here for the thread that writes them: an engine that doesn't read them, a
@@ -204,7 +207,7 @@ class EngineProcess:
     def _until_ended(self) -> RunEnded | None:
         """Hand every report on; the RunEnded, or None where the child had to be given up."""
         # Silence is counted in looks, so that a suspended program doesn't take it for the child's.
-        silence, patience, warned, asked = 0.0, START_LIMIT, False, False
+        silence, patience, warned, asked = 0.0, self._start_limit, False, False
         while True:
             alive = self._process.poll() is None
             if self._pipe.poll(_LOOK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -12,6 +13,8 @@ from poolviz.engine.server_room import ServerRoom, most_connections
 from poolviz.model.messages import StartRun
 from poolviz.model.sample import Sample
 from poolviz.servers.monitor import Views
+
+_KEPT = 60  # views, a second each: samples that come later get none
 
 
 class GroupView:
@@ -28,26 +31,27 @@ class GroupView:
             lambda sentence: on_problem(SERVERS_VIEW, sentence),
         )
         self._room = ServerRoom(lambda sentence: on_problem(OTHER_PROGRAMS, sentence))
-        self._views = Views()
+        self._views: deque[Views] = deque(maxlen=_KEPT)
         self._newest: dict[str, Sample] = {}  # of each process, by its application name
-        self._due: set[str] = set()  # those that haven't got their part of the views yet
+        self._given: dict[str, float] = {}  # when the view was taken that each of them got last
 
-    def completed(self, name: str, sample: Sample) -> Sample:
+    def completed(self, name: str, sample: Sample, at: float) -> Sample:
         """Return a sample of the process with that application name, with its own backends if they
-        were counted anew."""
+        were counted anew. The sample was taken `at` that Unix time; it may come late."""
         self._newest[name] = sample
-        views = self._monitor.take_views()
-        if views is not None:
-            self._views, self._due = views, set(self._newest)
+        for views in self._monitor.take_views():
+            self._views.append(views)
             self._room.see(views.whole, sum(map(most_connections, self._newest.values())))
-        if name not in self._due:
+        known = next((each for each in reversed(self._views) if each.at <= at), None)
+        if known is None or known.at <= self._given.get(name, 0.0):
             return sample
-        self._due.discard(name)
-        return msgspec.structs.replace(sample, server=self._views.of(name))
+        self._given[name] = known.at
+        return msgspec.structs.replace(sample, server=known.of(name, self._newest))
 
     def forget(self, name: str) -> None:
         """Note that a process has ended."""
         self._newest.pop(name, None)
+        self._given.pop(name, None)
 
     def close(self) -> None:
         """Disconnect, waiting for a second at most."""

@@ -30,11 +30,12 @@ class MonitorLost(Exception):
 class Views:
     """The backends of a run at one moment, by their application name: that of the run, or that
     with a hyphen and more for each of its processes. `others` and `free` are those of the run as a
-    whole, as in a ServerView."""
+    whole, as in a ServerView. `at` is Unix time, in seconds."""
 
     by_name: dict[str, ServerView] = field(default_factory=dict)
     others: int | None = None
     free: int | None = None
+    at: float = field(default_factory=time.time)
 
     @property
     def whole(self) -> ServerView:
@@ -49,10 +50,11 @@ class Views:
             free=self.free,
         )
 
-    def of(self, name: str) -> ServerView:
-        """Return the backends of one name, to which those of all other names are others."""
+    def of(self, name: str, names: Iterable[str]) -> ServerView:
+        """Return the backends of one name, to which those of the other `names` are others."""
         own = self.by_name.get(name, ServerView())
-        others = None if self.others is None else self.others + self.whole.total - own.total
+        ours = sum(self.by_name[each].total for each in names if each in self.by_name)
+        others = None if self.others is None else self.others + ours - own.total
         return msgspec.structs.replace(own, others=others, free=self.free)
 
 

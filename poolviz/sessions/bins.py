@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from poolviz.model.sample import TICK, Level, Sample
+from poolviz.model.sample import TICK, Level, Sample, ServerView
 
 LEVELS = ("open", "used", "idle", "overflow", "pending", "retrying", "backlog")
 RATES = ("throughput", "timeouts", "errors")
@@ -31,7 +31,7 @@ def _rows(first: int, count: int) -> slice:
 
 
 # The rows of a table of bins, in groups that are merged in the same way.
-T, SPAN, CAPACITY = 0, 1, 2
+T, SPAN, CAPACITY = 0, 1, 2  # the capacity at the end
 MEANS = _rows(3, len(LEVELS) + len(RATES))  # weighted by span, which is the divisor of a rate
 SERVER = _rows(MEANS.stop, 2)  # weighted by span, if known
 LOWS = _rows(SERVER.stop, len(LEVELS))
@@ -39,29 +39,45 @@ HIGHS = _rows(LOWS.stop, len(LEVELS))
 WAITS = _rows(HIGHS.stop, len(PERCENTILES))
 HEIGHT_BEFORE_AGES = WAITS.stop  # of the bins in older sessions
 OLDEST, MEAN_AGE = WAITS.stop, WAITS.stop + 1  # the highest; weighted by span; NaN: unknown
-HEIGHT = MEAN_AGE + 1
+BUDGET = MEAN_AGE + 1  # that the server leaves, at the end; NaN: unknown
+HEIGHT = BUDGET + 1
 _WEIGHTED_IF_KNOWN = [*range(SERVER.start, SERVER.stop), MEAN_AGE]
 
 
 class ServerSeen:
-    """When the server was last seen, and its active and all backends then: seconds and counts."""
+    """When the server was last seen, its active and all backends then, and its budget: seconds and
+    counts."""
 
-    def __init__(self, t: float = -math.inf, active: float = math.nan, total: float = math.nan):
-        self.t, self.active, self.total = t, active, total
+    def __init__(
+        self,
+        t: float = -math.inf,
+        active: float = math.nan,
+        total: float = math.nan,
+        budget: float = math.nan,
+    ) -> None:
+        self.t, self.active, self.total, self.budget = t, active, total, budget
 
-    def at(self, sample: Sample) -> tuple[float, float]:
-        """Return the server's view at the end of the next sample; NaN if it is too old."""
+    def see(self, t: float, view: ServerView) -> None:
+        """Take a view of the server."""
+        self.t, self.active, self.total = t, view.active, view.total
+        self.budget = math.nan if view.budget is None else view.budget
+
+    def at(self, sample: Sample) -> tuple[float, float, float]:
+        """Return the server's view at the end of the next sample, active, all and budget; NaN if it
+        is too old."""
         if sample.server is not None:
-            self.t, self.active, self.total = sample.t, sample.server.active, sample.server.total
+            self.see(sample.t, sample.server)
         elif sample.t - self.t > SERVER_KEPT:
-            self.t, self.active, self.total = -math.inf, math.nan, math.nan
-        return self.active, self.total
+            self.t = -math.inf
+            self.active = self.total = self.budget = math.nan
+        return self.active, self.total, self.budget
 
 
 def bin_of(sample: Sample, seen: ServerSeen) -> Numbers:
     """Return a sample as a bin of its own, of which the percentiles are yet to be set."""
     counts: tuple[Level, ...] = tuple(getattr(sample, name) for name in LEVELS)
     span = sample.span or TICK
+    active, total, budget = seen.at(sample)
     return np.array(
         (
             sample.t,
@@ -71,11 +87,12 @@ def bin_of(sample: Sample, seen: ServerSeen) -> Numbers:
             sample.operations / span,
             sample.timeouts / span,
             sum(sample.errors.values()) / span,
-            *seen.at(sample),
+            *(active, total),
             *[count.low for count in counts],
             *[count.high for count in counts],
             *[math.nan] * len(PERCENTILES),
             *[age if age >= 0 else math.nan for age in (sample.oldest_age, sample.mean_age)],
+            budget,
         )
     )
 
@@ -85,7 +102,7 @@ def merged(bins: Numbers, begins: Sequence[int] | NDArray[np.int64]) -> Numbers:
     the next."""
     starts = np.asarray(begins)
     ends = np.append(starts[1:], bins.shape[1]) - 1
-    merged: Numbers = bins[:, ends].copy()  # the end, and the capacity in force then
+    merged: Numbers = bins[:, ends].copy()  # the end, and the capacity and budget then
     spans = bins[SPAN]
     merged[SPAN] = np.add.reduceat(spans, starts)
     merged[MEANS] = np.add.reduceat(bins[MEANS] * spans, starts, axis=1) / merged[SPAN]

@@ -19,6 +19,7 @@ from poolviz.model.sample import TICK, Sample
 from poolviz.sessions.bins import (
     AGES,
     BITS,
+    BUDGET,
     CAPACITY,
     HEIGHT,
     HIGHS,
@@ -42,6 +43,7 @@ from poolviz.sessions.bins import (
 __all__ = ["LEVELS", "PERCENTILES", "RATES", "RESOLUTIONS", "Band", "Resolutions", "View"]
 
 _ROOM = 24_000  # bins that a level keeps
+FAR, _LOW = 4.0, 3.0  # a limit so many times the curves' height, which counts as that at least
 SLACK = 1.01  # so that the resolution doesn't change back and forth while scrolling
 
 
@@ -60,9 +62,10 @@ class View:
 
     `t` is the end of each bin in seconds since the start, `bin` their nominal width in seconds.
     `levels` holds open, used, idle, overflow, pending, retrying and backlog. `lines` holds capacity
-    (NaN: unlimited); server_active and server_total (NaN: unknown); wait_p50, wait_p95 and wait_p99
-    in seconds (NaN: nothing was counted); throughput, timeouts and errors per second; oldest_age
-    and mean_age of the open connections in seconds (NaN: not recorded).
+    (NaN: unlimited); server_active, server_total and server_budget, which is how many the server
+    leaves to the run (NaN: unknown); wait_p50, wait_p95 and wait_p99 in seconds (NaN: nothing was
+    counted); throughput, timeouts and errors per second; oldest_age and mean_age of the open
+    connections in seconds (NaN: not recorded).
     """
 
     t: Numbers
@@ -224,6 +227,13 @@ def _merged(parts: list[Numbers]) -> Numbers:
     return parts[0].copy() if len(parts) == 1 else merged(np.array(parts).T, [0])[:, 0]
 
 
+def is_near(limit: Numbers, reach: float) -> bool:
+    """Whether a limit is to be in the picture of curves that reach so high; of one that is far
+    above them nothing would be left."""
+    known = limit[np.isfinite(limit)]
+    return not len(known) or float(known.max()) <= FAR * max(reach, _LOW)
+
+
 def no_view() -> View:
     """Return a view of nothing."""
     return as_view(np.empty((HEIGHT, 0)), TICK)
@@ -240,7 +250,7 @@ def as_view(bins: Numbers, width: float) -> View:
         )
         for row, name in enumerate(LEVELS)
     }
-    lines = {"capacity": bins[CAPACITY]}
+    lines = {"capacity": bins[CAPACITY], "server_budget": bins[BUDGET]}
     lines |= zip(("server_active", "server_total"), bins[SERVER], strict=True)
     lines |= zip(PERCENTILES, bins[WAITS], strict=True)
     lines |= zip(RATES, bins[MEANS][rows:], strict=True)

@@ -32,7 +32,7 @@ class StoredResolutions:
     def __init__(self, reader: SessionReader) -> None:
         self.trouble = ""
         self._reader, stored = reader, reader.stored
-        self._seen = [ServerSeen(*bins.seen) for bins in stored.bins]
+        self._seen = [bins.server_before for bins in stored.bins]
         tables = [bins.tables() for bins in stored.bins]
         self._ends = np.array([levels[-1][T, -1] for levels in tables])  # of each chunk
         self._rest: list[Numbers] = []  # the fine levels of what is in no chunk

@@ -11,7 +11,7 @@ import pytest
 
 from poolviz.model.messages import ChangeRefused, MarkAdded, ProblemReported, RunEnded, RunStarted
 from poolviz.model.sample import MarkKind
-from poolviz.runs import engine_group
+from poolviz.runs import common_start
 from poolviz.runs.engine_group import EngineGroup
 from poolviz.runs.request import check_draft
 from poolviz.runs.run import Run
@@ -283,7 +283,7 @@ def test_all_begin_at_one_moment_however_long_one_of_them_takes(
 def test_a_process_that_never_begins_does_not_hold_up_the_others(
     runner: Runner, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_group, "TOGETHER_LIMIT", 1.0)
+    monkeypatch.setattr(common_start, "TOGETHER_LIMIT", 1.0)
     run = launched(runner, conninfo)
     late = group(run).pids[-1]
     os.kill(late, signal.SIGSTOP)

@@ -209,6 +209,14 @@ def test_a_sample_that_a_change_cut_short_joins_the_bin_before_it() -> None:
     assert view.levels["used"].mean[0] == pytest.approx((2 * 0.05 + 7 * 0.001) / 0.051)
 
 
+def test_the_budget_is_what_the_server_leaves_at_the_end_of_each_bin() -> None:
+    views = [ServerView(active=4, idle=6, others=n, free=87 - n) for n in (0, 40)]
+    ticks = [Tick(server=view) for view in views for _ in range(64)]
+    unknown = Tick(server=ServerView(active=10))  # as in older sessions, or without a limit
+    budgets = filled([*ticks, *[unknown] * 64]).view(0.0, 99.0, 12).lines["server_budget"]
+    assert_array_equal(budgets, [97.0] * 4 + [57.0] * 4 + [math.nan] * 4)
+
+
 def test_the_servers_view_holds_for_a_second_and_a_half() -> None:
     spoke = Tick(server=ServerView(active=3, idle=2, other=1))
     run = [Tick(), spoke, *(Tick() for _ in range(60))]

@@ -17,6 +17,7 @@ from poolviz.model.histogram import BUCKETS, MIDDLES
 from poolviz.model.sample import TICK
 from poolviz.sessions.bins import (
     BITS,
+    BUDGET,
     CAPACITY,
     HEIGHT,
     HEIGHT_BEFORE_AGES,
@@ -49,21 +50,28 @@ _LARGEST = 100_000  # bytes of the bins of a chunk once unpacked, of which there
 
 
 class StoredBins(msgspec.Struct, array_like=True):
-    """What is stored of a chunk: the server's last view before it (seconds, active, all), and its
-    bins from level FINE up, of `height` rows each. Older sessions have the first of them."""
+    """What is stored of a chunk: the server's last view before it (seconds, active, all; `budget`
+    is the budget then), and its bins from level FINE up, of `height` rows each. Older sessions have
+    the first of them."""
 
     seen: tuple[float, float, float]
     levels: list[Packed]
     height: int = HEIGHT_BEFORE_AGES
+    budget: float = math.nan
 
     @classmethod
     def of(cls, columns: Columns, seen: ServerSeen) -> StoredBins:
         """Return those of the next chunk. `seen` moves to its end."""
-        before = (seen.t, seen.active, seen.total)
+        before, budget = (seen.t, seen.active, seen.total), seen.budget
         levels = [pack_array(bins.ravel()) for bins in levels_of(columns, seen)[FINE:]]
         for number, view in columns.rare.get("server", {}).items():
-            seen.t, seen.active, seen.total = float(columns["t"][number]), view.active, view.total
-        return cls(before, levels, HEIGHT)
+            seen.see(float(columns["t"][number]), view)
+        return cls(before, levels, HEIGHT, budget)
+
+    @property
+    def server_before(self) -> ServerSeen:
+        """The server's last view before it."""
+        return ServerSeen(*self.seen, self.budget)
 
     @classmethod
     def unpack(cls, body: bytes) -> StoredBins:
@@ -152,7 +160,7 @@ def bins_of(columns: Columns, seen: ServerSeen) -> Numbers:
     rates = (columns["operations"], columns["timeouts"], errors)
     for row, counted in enumerate(rates, start=MEANS.start + len(LEVELS)):
         bins[row] = counted / span
-    bins[SERVER] = _server(columns, seen)
+    bins[SERVER.start], bins[SERVER.start + 1], bins[BUDGET] = _server(columns, seen)
     bins[WAITS] = math.nan
     for row, name in ((OLDEST, "oldest_age"), (MEAN_AGE, "mean_age")):
         bins[row] = np.where(columns[name] < 0, math.nan, columns[name])
@@ -160,13 +168,17 @@ def bins_of(columns: Columns, seen: ServerSeen) -> Numbers:
 
 
 def _server(columns: Columns, seen: ServerSeen) -> Numbers:
-    """Return the active and all backends at the end of each sample; NaN if they aren't known."""
+    """Return the active and all backends and the budget at the end of each sample; NaN if they
+    aren't known."""
     views = sorted(columns.rare.get("server", {}).items())
     at = [-1, *(number for number, _ in views)]
     known = np.array(
         [
-            (seen.t, seen.active, seen.total),
-            *((columns["t"][number], view.active, view.total) for number, view in views),
+            (seen.t, seen.active, seen.total, seen.budget),
+            *(
+                (columns["t"][number], view.active, view.total, _or_nan(view.budget))
+                for number, view in views
+            ),
         ],
         dtype=np.float64,
     ).T
@@ -175,6 +187,10 @@ def _server(columns: Columns, seen: ServerSeen) -> Numbers:
     table = np.array(server)
     table[:, columns["t"] - t > SERVER_KEPT] = math.nan
     return table
+
+
+def _or_nan(count: int | None) -> float:
+    return math.nan if count is None else count
 
 
 def percentiles(columns: Columns, begins: Begins, times: str = "wait") -> Numbers:

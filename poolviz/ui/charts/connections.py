@@ -1,15 +1,16 @@
-"""Connections: open ones stacked upwards, waiting clients downwards, the limit, the server."""
+"""Connections: open ones stacked upwards, waiting clients downwards, the limit, the server and its
+budget."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from poolviz.language import number, tr, tr_noop
-from poolviz.sessions.resolutions import Band, View
+from poolviz.sessions.resolutions import Band, View, is_near
 from poolviz.ui.charts.area import Area
 from poolviz.ui.charts.axes import (
     CalmRange,
@@ -28,7 +29,6 @@ from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
 from poolviz.ui.charts.curve import Curve
 
 _DEEPEST = 0.75  # the most height below zero, as a share of that above
-_FAR = 4.0  # a limit this many times the curves' height is only named
 _HEADROOM = 1.14
 _LEAST_UP, _LEAST_DOWN = 5.0, 2.0
 _LATEST = 1.0  # seconds of which a name shows the mean, so that it doesn't jump
@@ -62,6 +62,7 @@ class Connections(Chart):
         self._idle, self._overflow, self._kept = (self.area() for _ in range(3))
         self._crowd, self._backlog, self._retrying, self._waiting = (self.area() for _ in range(4))
         self._limit, self._server = self.line(gaps=True, joined=True), self.line(gaps=True)
+        self._budget = self.line(gaps=True, joined=True)
         # Over the areas, which would hide them.
         self._ghost_used, self._ghost_waiting = self.line(), self.line()
         self._zero = self.line()
@@ -85,6 +86,7 @@ class Connections(Chart):
             curve.setPen(self.pen(theme.text, pale=True))
         self._limit.setPen(self.pen(theme.text, dashed=True))
         self._server.setPen(self.pen(theme.server))
+        self._budget.setPen(self.pen(theme.server, dashed=True))
         self._zero.setPen(self.pen(theme.muted))
 
     def clear(self) -> None:
@@ -98,22 +100,24 @@ class Connections(Chart):
     def _drawn(self) -> list[Area | Curve]:
         fills = [self._idle, self._overflow, self._kept]
         below = [self._crowd, self._backlog, self._retrying, self._waiting]
-        lines = [self._limit, self._server, self._ghost_used, self._ghost_waiting, self._zero]
-        return [*fills, *below, *lines]
+        lines = [self._limit, self._budget, self._server]
+        return [*fills, *below, *lines, self._ghost_used, self._ghost_waiting, self._zero]
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
-        """Stack the counts, and draw the limit and the server's count over them."""
+        """Stack the counts, and draw the limits and the server's count over them."""
         stack = _stack(view, self.hidden)
         limit, server = view.lines["capacity"], view.lines["server_total"]
+        budget = view.lines["server_budget"]
         tallest = highest(stack.open if self.hidden else view.levels["open"].high)
         reach = max(tallest, highest(server) * self.shown("server"), 1.0)
-        near = highest(limit) <= _FAR * max(reach, 3.0) and self.shown("limit")
-        shown_limit = highest(limit) if near else 0.0
+        shown_limit = highest(limit) if self.shown("limit") and is_near(limit, reach) else 0.0
+        near = max(reach, shown_limit)
+        shown_budget = highest(budget) if self.shown("budget") and is_near(budget, near) else 0.0
         peaks = view.levels["pending"].high * self.shown("waiting")
         waiting = highest(_waiting(self.ghost)) if self.ghost is not None else 0.0
         if self.ghost is not None:
             reach = max(reach, highest(_used(self.ghost)))
-        up = max(nice_top(max(reach, shown_limit)), _LEAST_UP)
+        up = max(nice_top(max(reach, shown_limit, shown_budget)), _LEAST_UP)
         down = max(nice_top(max(highest(peaks), highest(stack.due), waiting)), _LEAST_DOWN)
         self._range.fit(-down, up, frame.end, calm=calm)
         self._rescale()
@@ -131,14 +135,19 @@ class Connections(Chart):
         self._limit.setVisible(self.shown("limit"))
         self._server.setVisible(self.shown("server"))
         self._limit.setData(*steps(x, limit))
+        self._budget.setVisible(self.shown("budget"))
         self._server.setData(*steps(x, server))
+        self._budget.setData(*steps(x, budget))
         ghosts = {
             self._ghost_used: _used,
             self._ghost_waiting: lambda behind: -_waiting(behind) * self._squeeze,
         }
         self.draw_ghost(ghosts, frame.end)
         self._zero.setData(np.array((-frame.span, 0.0)), np.zeros(2))
-        self.names = self._names(view, _stack(view), shown=shown_limit > 0)
+        self.names = [
+            *self._limits(view, {"limit": shown_limit > 0, "budget": shown_budget > 0}),
+            *self._names(view, _stack(view)),
+        ]
 
     def _rescale(self) -> None:
         """Use one scale above and below zero, unless far more clients wait than there are
@@ -160,18 +169,27 @@ class Connections(Chart):
             else tr_noop("waiting below zero")
         )
 
-    def _names(self, view: View, stack: _Stack, *, shown: bool) -> list[Name]:
+    def _limits(self, view: View, near: Mapping[str, bool]) -> list[Name]:
+        """Return the names of limit and budget; an arrow stands with one that is far above."""
+        theme, names = self.theme, []
+        limit, budget = latest(view.lines["capacity"]), latest(view.lines["server_budget"])
+        for curve, value, colour, text in (
+            ("budget", budget, theme.server, tr("budget {budget:.0f}", budget=budget)),
+            ("limit", limit, theme.text, tr("limit {limit:.0f}", limit=limit)),
+        ):
+            if not math.isnan(value):
+                far = not near[curve]
+                name = f"{text} ↑" if far and self.shown(curve) else text
+                names.append(Name(name, colour, self.scale_y.high if far else value, curve))
+        return names
+
+    def _names(self, view: View, stack: _Stack) -> list[Name]:
         theme, squeeze = self.theme, self._squeeze
         bins = max(round(_LATEST / view.bin), 1)
         kept, used, open_ = (latest(a, bins) for a in (stack.kept, stack.used, stack.open))
         waiting, delayed, due = (latest(a, bins) for a in (stack.waiting, stack.delayed, stack.due))
-        limit, server = latest(view.lines["capacity"]), latest(view.lines["server_total"])
+        server = latest(view.lines["server_total"])
         names = []
-        if not math.isnan(limit):
-            name = tr("limit {limit:.0f}", limit=limit)
-            place = limit if shown else self.scale_y.high
-            text = name if shown or not self.shown("limit") else f"{name} ↑"
-            names.append(Name(text, theme.text, place, "limit"))
         if not math.isnan(server):
             names.append(Name(tr("server"), theme.server, server, "server"))
         if highest(stack.open - stack.used) > 0.05:
@@ -225,6 +243,8 @@ class Connections(Chart):
             found.append(_figure(tr("limit"), float(limit), theme.text))
         if not math.isnan(server):
             found.append(_figure(tr("server"), float(server), theme.server))
+        if not math.isnan(budget := float(view.lines["server_budget"][index])):
+            found.append(_figure(tr("budget"), budget, theme.server))
         return found
 
 

@@ -6,8 +6,17 @@ import numpy as np
 
 from poolviz.language import tr, tr_noop, trc
 from poolviz.sessions.details import DetailView
-from poolviz.sessions.resolutions import View
-from poolviz.ui.charts.axes import CalmRange, Floats, Frame, highest, latest, nice_top, ticks_up
+from poolviz.sessions.resolutions import View, is_near
+from poolviz.ui.charts.axes import (
+    CalmRange,
+    Floats,
+    Frame,
+    highest,
+    latest,
+    nice_top,
+    steps,
+    ticks_up,
+)
 from poolviz.ui.charts.chart import Figure, Name, Scale
 from poolviz.ui.charts.connections import as_count
 from poolviz.ui.charts.detailed import DetailedChart
@@ -20,14 +29,15 @@ _STATES = (
     ("idle", "server_idle", "idle"),
 )
 _WORDS = {"overflow": "overflow", "backlog": "backlog_name", "idle": "idle_name"}
-_HELD, _USED = "not working", "in use"  # the curves beside the states
+_HELD, _USED, _BUDGET = "not working", "in use", "budget"  # the curves beside the states
 _LEAST = 5.0
 _LATEST = 2.0
 
 
 class ServerStates(DetailedChart):
     """Backends that are active, idle in a transaction, in another state and idle, stacked; over
-    them what the pool has in use. What it has more in use than are active is held but not working.
+    them what the pool has in use, and how many the server leaves. What the pool has more in use
+    than are active is held but not working.
     """
 
     title = tr_noop("The server's view")
@@ -42,6 +52,7 @@ class ServerStates(DetailedChart):
         self._states = {name: self.area() for name, _, _ in reversed(_STATES)}
         self._held, self._active = self.area(), self.area()
         self._used = self.line()
+        self._budget = self.line(gaps=True, joined=True)
         self._top = CalmRange(0.0, _LEAST)
 
     def colour(self) -> None:
@@ -51,6 +62,7 @@ class ServerStates(DetailedChart):
         self._held.set_colour(self.theme.bad, hatched=True)
         self._active.set_colour(self.theme.used)
         self._used.setPen(self.pen(self.theme.text))
+        self._budget.setPen(self.pen(self.theme.server, dashed=True))
 
     def clear(self) -> None:
         """Remove all but the axes."""
@@ -58,12 +70,13 @@ class ServerStates(DetailedChart):
         for area in (*self._states.values(), self._held, self._active):
             area.clear()
         self._used.clear()
+        self._budget.clear()
         self._top = CalmRange(0.0, _LEAST)
         self._set_scale()
 
     def curve_title(self, curve: str) -> str:
         """Return a state of backends, or what else is drawn."""
-        return tr(curve) if curve in (_HELD, _USED) else _state(curve, whole=True)
+        return tr(curve) if curve in (_HELD, _USED, _BUDGET) else _state(curve, whole=True)
 
     def draw(self, view: View, x: Floats, frame: Frame, *, calm: bool) -> None:
         """Stack the states; the active ones are painted over what is held, from zero."""
@@ -97,9 +110,19 @@ class ServerStates(DetailedChart):
             self.names.append(Name(tr("not working"), self.theme.bad, middle, _HELD))
         self._used.setVisible(self.shown(_USED))
         self._used.setData(at, used)
-        top = max(nice_top(max(highest(below), highest(used) * self.shown(_USED))), _LEAST)
+        reach = max(highest(below), highest(used) * self.shown(_USED))
+        budget = view.lines["server_budget"]
+        near = self.shown(_BUDGET) and is_near(budget, reach)
+        top = max(nice_top(max(reach, highest(budget) * near)), _LEAST)
         self._top.fit(0.0, top, frame.end, calm=calm)
         self._set_scale()
+        self._budget.setVisible(self.shown(_BUDGET))
+        self._budget.setData(*steps(x, budget))
+        if np.isfinite(left := latest(budget)):
+            text = tr("budget {budget:.0f}", budget=left)
+            name = text if near or not self.shown(_BUDGET) else f"{text} ↑"
+            place = left if near else self.scale_y.high
+            self.names.insert(0, Name(name, self.theme.server, place, _BUDGET))
 
     def _set_scale(self) -> None:
         top = self._top.high
@@ -124,6 +147,10 @@ class ServerStates(DetailedChart):
         figures.append(
             Figure(tr("held but not working"), as_count(held), self.theme.bad, held, as_count)
         )
+        if np.isfinite(budget := float(view.lines["server_budget"][index])):
+            figures.append(
+                Figure(tr("budget"), as_count(budget), self.theme.server, budget, as_count)
+            )
         return figures
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from poolviz.language import tr, tr_noop
 from poolviz.sessions.derived import part_of
 from poolviz.sessions.recorder import Recorder
-from poolviz.sessions.resolutions import View
+from poolviz.sessions.resolutions import View, is_near
 
 _FINE = 6000  # bins at most, for counts: an hour has one for each 0.8 s
 _COARSE = 1500  # for percentiles and rates, which need many operations
+_BUDGET = "server_budget"
 _CALM, _FEW = 0.2, 60  # seconds: their shortest bins, if at least so many are shown
 
 
@@ -43,6 +45,7 @@ CHARTS = (
             _banded(tr_noop("active"), "used", "used", area=True),
             _banded(tr_noop("overflow"), "overflow", "overflow"),
             _line(tr_noop("capacity"), "capacity", "text", dashed=True, stepped=True),
+            _line(tr_noop("budget"), _BUDGET, "server", dashed=True, stepped=True),
         ],
         height=260,
     ),
@@ -81,6 +84,7 @@ CHARTS = (
             _line(tr_noop("in the server"), "server_total", "server"),
             _line(tr_noop("active in the server"), "server_active", "used"),
             _line(tr_noop("open in the pool"), "open", "idle_name", dashed=True),
+            _line(tr_noop("budget"), _BUDGET, "server", dashed=True, stepped=True),
         ],
     ),
 )
@@ -91,9 +95,11 @@ def chart_data(recorder: Recorder, names: Sequence[str]) -> dict[str, Any]:
     wasn't measured is NaN, which JSON has as null."""
     start, end = part_of(recorder)
     few = min(max(int((end - start) / _CALM), _FEW), _COARSE)
-    charts = [_translated(chart) for chart in CHARTS if chart["name"] in names]
+    fine = recorder.view(start, end, _FINE)
+    far = set() if _is_near(fine) else {_BUDGET}
+    charts = [_translated(chart, far) for chart in CHARTS if chart["name"] in names]
     views = {
-        "fine": _counts(recorder.view(start, end, _FINE)),
+        "fine": _counts(fine),
         "coarse": _rates(recorder.view(start, end, few)),
     }
     return {
@@ -105,9 +111,17 @@ def chart_data(recorder: Recorder, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _translated(chart: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a chart with its texts in the user's language."""
-    lines = [{**line, "label": tr(line["label"])} for line in chart["series"]]
+def _is_near(view: View) -> bool:
+    """Whether the server's budget is known and near enough to the connections to be drawn."""
+    budget = view.lines[_BUDGET]
+    reach = np.nanmax([*view.levels["open"].high, *view.lines["server_total"], 0.0])
+    return bool(np.isfinite(budget).any()) and is_near(budget, float(reach))
+
+
+def _translated(chart: Mapping[str, Any], without: Container[str]) -> dict[str, Any]:
+    """Return a chart with its texts in the user's language, and `without` some lines."""
+    shown = (line for line in chart["series"] if line["key"] not in without)
+    lines = [{**line, "label": tr(line["label"])} for line in shown]
     return {**chart, "title": tr(chart["title"]), "series": lines}
 
 
@@ -128,7 +142,7 @@ def _counts(view: View) -> dict[str, list[float]]:
         columns[f"{name}_low"] = _whole(band.low.tolist())
         columns[f"{name}_high"] = _whole(band.high.tolist())
     columns["capacity"] = view.lines["capacity"].tolist()
-    for name in ("server_active", "server_total"):
+    for name in ("server_active", "server_total", _BUDGET):
         columns[name] = view.lines[name].tolist()
     return columns
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from PySide6.QtCore import QPoint
@@ -9,7 +10,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 
 from poolviz.model.messages import MarkAdded
-from poolviz.model.sample import Mark, MarkKind
+from poolviz.model.sample import Mark, MarkKind, ServerView
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.style.theme import DARK, LIGHT
@@ -22,6 +23,7 @@ from tests.ui.charts.drawn import (
     looks,
     names,
     painted,
+    place,
     recorder,
 )
 
@@ -112,6 +114,45 @@ def test_a_limit_far_above_is_named_instead_of_squeezing_the_curves(
     charts.set_recorder(fed(recorder, *[Tick(used=(2,), idle=(3,), capacity=500)] * 50))
     assert charts.canvas.chart_scene.by_name["connections"].scale_y.high < 20
     assert "limit 500 ↑" in names(charts, 0)
+
+
+def test_the_budget_is_a_line_that_falls_as_others_take_connections(
+    charts: ChartsWidget, recorder: Recorder
+) -> None:
+    roomy, crowded = (ServerView(active=9, idle=3, others=n, free=18 - n) for n in (0, 8))
+    chart = charts.canvas.chart_scene.by_name["connections"]
+    ticks = [replace(BUSY, server=view) for view in (roomy, crowded) for _ in range(100)]
+    charts.set_recorder(fed(recorder, *ticks))
+    assert chart.scale_y.high > 30
+    assert "budget 22" in names(charts, 0)
+    assert is_coloured(charts, 7.5, 30)
+    assert is_coloured(charts, 2.5, 22)
+    chart.toggle("budget")
+    charts.refresh()
+    assert chart.scale_y.high < 30
+    assert "budget 22" in names(charts, 0)  # by which it is shown again
+    QTest.mouseMove(charts.canvas.viewport(), QPoint(int(chart.x_of(-7.5)), 100))
+    groups = charts.canvas.chart_scene.crosshair.groups
+    assert ("budget", "30") in [(each.name, each.value) for group in groups for each in group]
+
+
+def test_a_budget_far_above_or_unknown_takes_no_room(
+    charts: ChartsWidget, recorder: Recorder
+) -> None:
+    server = ServerView(idle=5, others=0, free=92)
+    charts.set_recorder(fed(recorder, *[Tick(used=(2,), idle=(3,), server=server)] * 50))
+    assert charts.canvas.chart_scene.by_name["connections"].scale_y.high < 20
+    assert "budget 97 ↑" in names(charts, 0)
+    fed(recorder, *[BUSY] * 100, since=50)
+    charts.refresh()
+    assert not [name for name in names(charts, 0) if name.startswith("budget")]
+
+
+def is_coloured(charts: ChartsWidget, seconds: float, value: float) -> bool:
+    """Whether there is colour at a place of a dashed line in the chart of connections."""
+    image, (x, y) = painted(charts), place(charts, 0, seconds, value)
+    around = (image.pixelColor(int(x) + dx, int(y) + dy) for dx in range(12) for dy in (-1, 0, 1))
+    return any(colour.hsvSaturation() > 40 for colour in around)
 
 
 def test_a_pool_without_limit_has_no_line_for_it(charts: ChartsWidget, recorder: Recorder) -> None:

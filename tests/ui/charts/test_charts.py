@@ -128,7 +128,7 @@ def test_the_budget_is_a_line_that_falls_as_others_take_connections(
     assert is_coloured(charts, 7.5, 30)
     assert is_coloured(charts, 2.5, 22)
     chart.toggle("budget")
-    charts.refresh()
+    charts.set_recorder(recorder)
     assert chart.scale_y.high < 30
     assert "budget 22" in names(charts, 0)  # by which it is shown again
     QTest.mouseMove(charts.canvas.viewport(), QPoint(int(chart.x_of(-7.5)), 100))

@@ -20,7 +20,7 @@ from poolviz.runs.exports import write_exports
 from poolviz.runs.metrics.outlets import open_outlets
 from poolviz.runs.request import RunRequest
 from poolviz.runs.run import Run
-from poolviz.runs.runner import Runner, TablesNotAllowed, kept_session
+from poolviz.runs.runner import AS_SET, Runner, TablesNotAllowed, kept_session
 from poolviz.scenarios.draft import Draft
 from poolviz.sessions.cards import effects
 from poolviz.sessions.derived import derived
@@ -47,6 +47,7 @@ def run_draft(
     notes: Sequence[str] = (),
     anonymous: bool = False,
     keep: bool = True,
+    lanes: int | None = AS_SET,
     create_tables: bool = False,
     metrics: str | None = None,
     otlp: str | None = None,
@@ -58,7 +59,8 @@ def run_draft(
     begins. A run that ends early, by a signal or a failure, has the result and the files of what
     was recorded. Without `create_tables`, whoever sits at the terminal is asked before tables are
     created on a server that isn't poolviz' own. With `keep` a session that `out` doesn't name is
-    kept in the sessions folder; one that can't be is a warning. `anonymous` files and JSON name
+    kept in the sessions folder; one that can't be is a warning. `lanes` is as `Runner.begin` has
+    it. `anonymous` files and JSON name
     neither servers nor users. Metrics are served at the address
     `metrics`, and pushed to the URL `otlp`, while the run goes on.
     """
@@ -78,7 +80,7 @@ def run_draft(
         run = Run(request.scenario, target, console, may_create_tables=create_tables)
         with handled_by(lambda: _stop(run)):
             try:
-                _begin(runner, run, request.session, keep=keep)
+                _begin(runner, run, request.session, keep=keep, lanes=lanes)
             except PoolvizError:
                 if interrupted():  # whatever became of what was under way
                     return INTERRUPTED
@@ -114,16 +116,18 @@ def database_url_hint() -> str:
     )
 
 
-def _begin(runner: Runner, run: Run, session: Path | None, *, keep: bool) -> None:
+def _begin(
+    runner: Runner, run: Run, session: Path | None, *, keep: bool, lanes: int | None
+) -> None:
     """Begin the run, with the consent to create tables that it may need."""
     keep_at = kept_session(run) if keep and session is None else None
     try:
-        runner.begin(run, session, keep_at=keep_at)
+        runner.begin(run, session, keep_at=keep_at, lanes=lanes)
     except TablesNotAllowed as refusal:
         if not _agrees_to_tables(refusal):
             raise
         run.may_create_tables = True
-        runner.begin(run, session, keep_at=keep_at)
+        runner.begin(run, session, keep_at=keep_at, lanes=lanes)
 
 
 def _agrees_to_tables(refusal: TablesNotAllowed) -> bool:

@@ -105,6 +105,12 @@ seed = click.option(
 no_keep = click.option(
     "--no-keep", is_flag=True, help="Record no session; else one is kept in the sessions folder."
 )
+lanes = click.option(
+    "--lanes",
+    metavar="SIZE",
+    help="How much the session keeps of who had which connection when: 20MB or none for all; by "
+    "default as `poolviz sessions limits` says.",
+)
 create_tables = click.option(
     "--create-tables",
     is_flag=True,

@@ -37,6 +37,7 @@ from poolviz.sessions.export.registry import suffixes
     help=f"Write a file in the format of its suffix: {' '.join(suffixes())}.",
 )
 @options.no_keep
+@options.lanes
 @options.create_tables
 @click.option(
     "--fail-if",
@@ -72,6 +73,7 @@ def command(
     processes: str | None,
     out: tuple[Path, ...],
     no_keep: bool,
+    lanes: str | None,
     fail_if: tuple[str, ...],
     create_tables: bool,
     metrics: str | None,
@@ -103,6 +105,7 @@ def command(
     )
     from poolviz.commands.driver import run_draft  # noqa: PLC0415 - likewise
     from poolviz.runs.runner import Runner  # noqa: PLC0415 - likewise
+    from poolviz.sessions.limits import parse_size  # noqa: PLC0415 - likewise
 
     notes: list[str] = []
     draft, replay = draft_from(scenario)
@@ -132,6 +135,7 @@ def command(
             as_json=as_json,
             quiet=quiet,
             keep=not no_keep,
+            **({} if lanes is None else {"lanes": parse_size(lanes)}),
             create_tables=create_tables,
             metrics=metrics,
             otlp=otlp,

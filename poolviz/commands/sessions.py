@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 @click.option("--off", is_flag=True, help="With keep: let age and size remove it again.")
 @click.option("--age", metavar="AGE", help="With limits: how long to keep, 90d, 12w, 36h or none.")
 @click.option("--size", metavar="SIZE", help="With limits: how much, 2GB, 500MB or none.")
+@click.option(
+    "--lanes", metavar="SIZE", help="With limits: how much of lanes in each session, 20MB or none."
+)
 def command(
     *,
     action: str | None,
@@ -31,6 +34,7 @@ def command(
     off: bool,
     age: str | None,
     size: str | None,
+    lanes: str | None,
 ) -> None:
     """List the sessions that are kept, the newest first, or change one.
 
@@ -40,7 +44,7 @@ def command(
       poolviz sessions note SESSION TEXT      note something about it; "" removes the note
       poolviz sessions keep SESSION [--off]   never remove it by age or size
       poolviz sessions delete SESSION…        remove it now
-      poolviz sessions limits [--age AGE] [--size SIZE]
+      poolviz sessions limits [--age AGE] [--size SIZE] [--lanes SIZE]
 
     SESSION is its file, its name, or the beginning of its file's name if no other begins so. A file
     elsewhere can be named, noted and marked too, and is yours to delete. Those with a name are
@@ -53,15 +57,16 @@ def command(
     folder = SessionsFolder(sessions_folder())
     if off and action != "keep":
         raise InputError(tr("--off is for `poolviz sessions keep`."))
-    if (age is not None or size is not None) and action != "limits":
-        raise InputError(tr("--age and --size are for `poolviz sessions limits`."))
+    given = {"age": age, "size": size, "lanes": lanes}
+    if any(each is not None for each in given.values()) and action != "limits":
+        raise InputError(tr("--age, --size and --lanes are for `poolviz sessions limits`."))
     if as_json and action not in (None, "limits"):
         raise InputError(tr("`poolviz sessions {action}` prints no JSON.", action=action))
     match action, words:
         case None, ():
             _list(folder, as_json=as_json)
         case "limits", ():
-            _limits(folder, age, size, as_json=as_json)
+            _limits(folder, given, as_json=as_json)
         case "rename", (session, name):
             _change(folder, session, name=name.strip())
         case "note", (session, text):
@@ -80,7 +85,7 @@ def _usage(action: str | None) -> str:
         "note": tr("a session and a text"),
         "keep": tr("a session"),
         "delete": tr("one session or several"),
-        "limits": tr("--age and --size"),
+        "limits": tr("--age, --size and --lanes"),
     }
     if action in takes:
         return tr("`poolviz sessions {action}` takes {takes}.", action=action, takes=takes[action])
@@ -114,7 +119,7 @@ def _delete(folder: SessionsFolder, words: tuple[str, ...]) -> None:
         raise InputError.merged(errors)
 
 
-def _limits(folder: SessionsFolder, age: str | None, size: str | None, *, as_json: bool) -> None:
+def _limits(folder: SessionsFolder, texts: Mapping[str, str | None], *, as_json: bool) -> None:
     import msgspec  # noqa: PLC0415 - as below
 
     from poolviz.sessions.limits import (  # noqa: PLC0415 - only here
@@ -123,15 +128,16 @@ def _limits(folder: SessionsFolder, age: str | None, size: str | None, *, as_jso
         parse_size,
     )
 
-    given = {}
-    if age is not None:
-        given["age_s"] = parse_age(age)
-    if size is not None:
-        given["size_bytes"] = parse_size(size)
-    if len(given) == len(SessionLimits.__struct_fields__):
-        limits = SessionLimits(**given)  # whatever was there before
-    else:
-        limits = msgspec.structs.replace(folder.limits(), **given)
+    parse = {"age": parse_age, "size": parse_size, "lanes": parse_size}
+    fields = {"age": "age_s", "size": "size_bytes", "lanes": "lanes_bytes"}
+    given = {fields[key]: parse[key](text) for key, text in texts.items() if text is not None}
+    try:
+        before = folder.limits()
+    except InputError:
+        if not {"age_s", "size_bytes"} <= given.keys():
+            raise
+        before = SessionLimits()  # whatever was there
+    limits = msgspec.structs.replace(before, **given)
     if given:
         folder.set_limits(limits)
     click.echo(msgspec.json.encode(limits) if as_json else limits.sentence)

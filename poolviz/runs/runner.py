@@ -32,8 +32,11 @@ from poolviz.servers.embedded.server import EmbeddedServer
 from poolviz.servers.tables import TablesMissing
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
+from poolviz.sessions.limits import SessionLimits, read_limits
 from poolviz.sessions.recorder import Recorder
 from poolviz.system.folders import sessions_folder
+
+AS_SET = 0  # bytes of lanes: as the user has set it
 
 _logger = logging.getLogger(__name__)
 SERVER_LOST = tr_noop("The embedded PostgreSQL has ended. What was recorded until then is kept.")
@@ -160,12 +163,20 @@ class Runner:
             self._server = EmbeddedServer.start(say)
         return self._server.target()
 
-    def begin(self, run: Run, session: Path | None = None, *, keep_at: Path | None = None) -> None:
+    def begin(
+        self,
+        run: Run,
+        session: Path | None = None,
+        *,
+        keep_at: Path | None = None,
+        lanes: int | None = AS_SET,
+    ) -> None:
         """Start a run: warn, make its tables, open its record, start its engine.
 
         It is recorded into `session`. With `keep_at` instead, it is recorded there if that file
         can be written, else in memory, and `run.not_kept` says why; a disk that takes no more of
-        it makes the run no less complete. The run before is ended first.
+        it makes the run no less complete. `lanes` is the bound of what it keeps of lanes, in bytes:
+        by default the one that the user has set. The run before is ended first.
         PoolvizError where the run can't begin, RunStopped where it was stopped before. After
         TablesNotAllowed it may be begun again, with the user's consent.
         """
@@ -182,7 +193,7 @@ class Runner:
             self.prepare_tables(run, scale)
         if run.stop_asked:
             raise RunStopped
-        recorder = self._recorder(run, session, keep_at)
+        recorder = self._recorder(run, session, keep_at, lanes)
         own, child = self._server, self._take_spare(run.scenario.pool)
         restart = own.restart if own is not None and run.target.embedded else None
         _logger.info("run %s begins: %s on %s", run.name, run.scenario.pool, run.target.shown)
@@ -266,11 +277,24 @@ class Runner:
         return spare
 
     @staticmethod
-    def _recorder(run: Run, session: Path | None, keep_at: Path | None) -> Recorder:
+    def _recorder(
+        run: Run, session: Path | None, keep_at: Path | None, lanes: int | None
+    ) -> Recorder:
+        if lanes == AS_SET:
+            lanes = _lanes_as_set(run, sessions_folder() if keep_at is None else keep_at.parent)
         if keep_at is None:
-            return Recorder(session)
+            return Recorder(session, lanes=lanes)
         try:
-            return Recorder(keep_at, optional=True)
+            return Recorder(keep_at, optional=True, lanes=lanes)
         except (PoolvizError, OSError) as error:
             run.not_kept = str(error)
-            return Recorder()
+            return Recorder(lanes=lanes)
+
+
+def _lanes_as_set(run: Run, folder: Path) -> int | None:
+    """Return how many bytes of lanes a session keeps, as the user has set it."""
+    try:
+        return read_limits(folder).lanes_bytes
+    except InputError as error:
+        run.warn(RunWarning("limits", str(error)))
+        return SessionLimits().lanes_bytes

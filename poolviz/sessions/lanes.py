@@ -2,7 +2,8 @@
 
 What is drawn from afar are shares: which part of a bin a lane was in each state. Those of a tick's
 length are kept of the newest 20 minutes, those of `COARSE` of them of the whole run. Of waits there
-are shares of the first `MOST_WAITING` clients that waited.
+are shares of the first `MOST_CLIENTS` that waited. A session file has shares of all chunks, and
+edges of the newest (`file/kept_lanes.py`); `less` says where there are none.
 """
 
 from __future__ import annotations
@@ -14,56 +15,49 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from poolviz.model.lanes import (
-    Edge,
-    Edges,
-    Pieces,
-    State,
-    pieces_of,
-    unpack_edges,
-    waits_of,
-)
-from poolviz.model.sample import TICK, Sample
+from poolviz.language import tr
+from poolviz.model.errors import InputError
+from poolviz.model.lanes import Edges, Pieces, State
+from poolviz.model.sample import Sample
 from poolviz.sessions.bins import T
 from poolviz.sessions.file.columns import Columns
+from poolviz.sessions.file.kept_lanes import ticks_of
 from poolviz.sessions.file.reader import SessionReader
+from poolviz.sessions.file.stored_bins import KeptOfLanes
 from poolviz.sessions.holds import LONGEST, US, Hold, LongestHolds
+from poolviz.sessions.lane_pieces import (
+    BIN,
+    COARSE,
+    NOTHING,
+    LaneTick,
+    Shares,
+    has_standing,
+    joined,
+    pieces_between,
+    shares_of,
+    standing_at,
+)
+from poolviz.sessions.lane_states import MOST_CLIENTS, LaneStates, summed
 
 ROOM = 64_000_000  # bytes of edges that are kept in memory while a run goes on
-BIN = round(TICK / US)  # µs of the finest bin
-COARSE = 32  # of these make a coarse one
 _FINE_ROOM = 24_000  # finest bins that are kept
 _AT_ONCE = 16  # ticks of which shares are made together
 _BLOCK = 1024  # ticks of which holds are found at once
 _RECENT = 1200  # stretches, each of one tick at least, whose pieces are kept: a minute
 _MOST = 60_000_000  # µs of which pieces are made at once
-MOST_WAITING = 64  # clients of whose waits shares are kept
 _CHUNKS = 6  # of a session that are read at once: five minutes
 _STATES = len(State)
 
-_HELD_BY = {
-    State.HELD: Edge.HELD,
-    State.IN_TRANSACTION: Edge.IN_TRANSACTION,
-    State.LEAKED: Edge.LEAKED,
-}
 
-Shares = NDArray[np.float32]
-NOTHING = pieces_of(unpack_edges(b""), 0, 0)
-
-
-class LaneTick(NamedTuple):
-    """The edges of a tick, packed, and when it began and ended, in µs since the run began."""
+class Less(NamedTuple):
+    """From when to when, in µs, less is known of lanes than their edges: shares of bins `width` µs
+    long, or nothing where that is 0. What was there is `damaged`, or wasn't kept."""
 
     begin: int
     end: int
-    body: bytes
-
-    @classmethod
-    def of(cls, t: float, span: float, body: bytes) -> LaneTick:
-        """Return that of a sample."""
-        return cls(round((t - span) / US), round(t / US), body)
+    width: int
+    damaged: bool = False
 
 
 class WaitShares(NamedTuple):
@@ -83,6 +77,7 @@ class _Stretch(NamedTuple):
     end: int
     pieces: Pieces
     waits: Pieces
+    damaged: tuple[tuple[int, int], ...] = ()
 
     def within(self, start: int, end: int) -> bool:
         """Whether any part of it lies between two moments."""
@@ -93,7 +88,7 @@ class LaneRecord:
     """The lanes of a run that goes on. Not thread-safe."""
 
     def __init__(self, room: int = ROOM) -> None:
-        self._room, self._bytes = room, 0
+        self._room, self._bytes, self._dropped = room, 0, False
         self._ticks: list[LaneTick] = []
         self._begins: list[int] = []
         self._keys: list[int] = []  # the begins of ticks that say what stood before them
@@ -134,10 +129,19 @@ class LaneRecord:
         if self._recent and start >= self._recent[0].begin:
             # Of successive stretches, as they were counted.
             found = [each for each in self._recent if each.within(start, end)]
-            return _joined([each.pieces for each in found]), _joined([each.waits for each in found])
+            return joined([each.pieces for each in found]), joined([each.waits for each in found])
         if end - start > _MOST:
             return None, None
-        return pieces_between(self._between(start, end), start, end)
+        read = pieces_between(self._between(start, end), start, end)
+        return read.pieces, read.waits
+
+    def less(self, start: int, end: int) -> list[Less]:
+        """Return where less than edges is known between two moments, in µs."""
+        kept = self._begins[0] if self._dropped else 0
+        if start >= kept:
+            return []
+        found = self._fine.between(start, end) or self._coarse.between(start, end)
+        return [Less(max(start, 0), min(end, kept), found[1] if found is not None else 0)]
 
     def shares(self, start: int, end: int) -> tuple[int, int, Shares] | None:
         """Return shares from `start` on, in µs: when their first bin begins, how long each is, and
@@ -153,6 +157,20 @@ class LaneRecord:
             return None
         begin, width, parts = found
         return WaitShares(begin, width, parts[:, :, 0], list(self._clients))
+
+    def states(self, start: int, end: int) -> list[LaneStates]:
+        """Return the states of lanes where less than edges is known between two moments."""
+        self._count()
+        found: list[LaneStates] = []
+        for begin, until, width, _ in self.less(start, end):
+            lanes = self._coarse.between(begin, until)
+            waits = self._coarse_waits.between(begin, until)
+            if width and lanes is not None and waits is not None:
+                part = waits[2][: len(lanes[2]), :, 0]
+                part = np.pad(part, ((0, len(lanes[2]) - len(part)), (0, 0)))
+                clients = np.array([*self._clients][: part.shape[1]], dtype=np.int64)
+                found.append(LaneStates(*lanes, part[:, : len(clients)], clients))
+        return found
 
     def _between(self, start: int, end: int) -> list[LaneTick]:
         """Return the ticks from the last one before `start` that says what stood, up to `end`."""
@@ -178,7 +196,7 @@ class LaneRecord:
         if not waiting:
             return
         start, end = waiting[0].begin, waiting[-1].end
-        pieces, waits = pieces_between(waiting, start, end, self._standing)
+        pieces, waits, _ = pieces_between(waiting, start, end, self._standing)
         self._standing = standing_at(pieces, waits, end)
         self._recent.append(_Stretch(start, end, pieces, waits))
         self._fine.add(pieces)
@@ -192,7 +210,7 @@ class LaneRecord:
         """Return waits with their rows of shares as lanes, of clients that have one."""
         clients, places = np.unique(waits.client, return_inverse=True)
         for client in clients.tolist():
-            if len(self._clients) < MOST_WAITING:
+            if len(self._clients) < MOST_CLIENTS:
                 self._clients.setdefault(client, len(self._clients))
         rows = np.array([self._clients.get(each, -1) for each in clients.tolist()], dtype=np.int64)
         lane = rows[places] if len(rows) else waits.lane
@@ -202,6 +220,7 @@ class LaneRecord:
         place = bisect_right(self._begins, begin) - 1
         self._bytes -= sum(len(tick.body) for tick in self._ticks[:place])
         del self._ticks[:place], self._begins[:place]
+        self._dropped = True
         self._keys = [key for key in self._keys if key >= begin]
 
 
@@ -255,6 +274,8 @@ class StoredLanes:
     def __init__(self, reader: SessionReader) -> None:
         self._reader, stored = reader, reader.stored
         self._ends = [round(float(bins.tables()[-1][T, -1]) / US) for bins in stored.bins]
+        self._kept = [KeptOfLanes(bins.lanes) for bins in stored.bins]
+        self._packed = [bins.states for bins in stored.bins]
         self._rest = [
             LaneTick.of(sample.t, sample.span, sample.lanes)
             for number, sample in enumerate(stored.newest, stored.newest_from)
@@ -262,49 +283,96 @@ class StoredLanes:
         ]
         self._until = self._rest[-1].end if self._rest else max(self._ends, default=0)
         self._chunk = lru_cache(4 * _CHUNKS)(self._stretch)
+        self._states = lru_cache(4096)(self._unpacked)
         self._unchunked: _Stretch | None = None
-        self._kept: dict[int, tuple[int, Shares]] = {}  # shares, by the begin of their stretch
+        self.trouble = ""  # a sentence once lanes were read that are damaged
+        self._fine_kept: dict[int, LaneStates] = {}  # by the begin of their stretch
+        self._afar: tuple[tuple[int, int], LaneStates] | None = None  # of chunks, as last drawn
 
     def pieces(self, start: int, end: int) -> Pieces | None:
         """Do as `LaneRecord.pieces`. InputError if the file is damaged or gone."""
         stretches = self._stretches(start, end)
-        return None if stretches is None else _joined([each.pieces for each in stretches])
+        return None if stretches is None else joined([each.pieces for each in stretches])
 
     def waits(self, start: int, end: int) -> Pieces | None:
         """Do as `LaneRecord.waits`. InputError as `pieces`."""
         stretches = self._stretches(start, end)
-        return None if stretches is None else _joined([each.waits for each in stretches])
+        return None if stretches is None else joined([each.waits for each in stretches])
+
+    def less(self, start: int, end: int) -> list[Less]:
+        """Do as `LaneRecord.less`. Of a part that is shown from afar, `damaged` parts aren't known.
+        InputError as `pieces`."""
+        first, last = self._chunks(start, end)
+        found: list[Less] = []
+        near = last - first < _CHUNKS
+        for number in range(first, last + 1):
+            begin, until = self._ends[number - 1] if number else 0, self._ends[number]
+            kept, states = self._kept[number], self._states(number)
+            if kept is KeptOfLanes.NOTHING:
+                found.append(Less(begin, until, 0))
+            elif states is not None and (kept is KeptOfLanes.STATES or not near):
+                found.append(Less(begin, until, states.width))
+            elif kept is KeptOfLanes.STATES:
+                found.append(Less(begin, until, 0, damaged=True))
+        for stretch in (self._stretches(start, end) or ()) if near else ():
+            found += [Less(*each, 0, damaged=True) for each in stretch.damaged]
+        found.sort()
+        return _merged(found)
 
     def wait_shares(self, start: int, end: int) -> WaitShares | None:
         """Do as `LaneRecord.wait_shares`; None if too much would be read. InputError as
         `pieces`."""
-        waits = self.waits(start, end)
-        if waits is None:
+        found = self._between(start, end)
+        if found is None:
             return None
-        clients, rows = np.unique(waits.client, return_inverse=True)
-        shown = rows < MOST_WAITING
-        waits = Pieces(*(column[shown] for column in waits._replace(lane=rows)))
-        first = max(start // BIN, 0)
-        number = max(min(end, self._until) // BIN + 1 - first, 1)
-        kept = clients[:MOST_WAITING].tolist()
-        parts = shares_of(waits, first * BIN, BIN, number, max(len(kept), 1))
-        return WaitShares(first * BIN, BIN, parts[:, :, State.WAITING], kept)
+        return WaitShares(found.begin, found.width, found.waits, found.clients.tolist())
 
     def shares(self, start: int, end: int) -> tuple[int, int, Shares] | None:
         """Do as `LaneRecord.shares`; None if too much would be read. InputError as `pieces`."""
-        stretches = self._stretches(start, end)
-        if stretches is None:
+        found = self._between(start, end)
+        return None if found is None else (found.begin, found.width, found.lanes)
+
+    def states(self, start: int, end: int) -> list[LaneStates]:
+        """Do as `LaneRecord.states`."""
+        first, last = self._chunks(start, end - 1)
+        numbers = range(first, last + 1)
+        coarse = [each for each in numbers if self._kept[each] is KeptOfLanes.STATES]
+        return [each for each in map(self._states, coarse) if each is not None]
+
+    def _between(self, start: int, end: int) -> LaneStates | None:
+        """Return what is drawn between two moments: in the finest bins of a few chunks, else in
+        coarse ones, if the file has these."""
+        chunks = self._chunks(start, end)
+        if chunks[1] - chunks[0] < _CHUNKS:
+            return self._near(start, end)
+        if KeptOfLanes.UNKNOWN in self._kept[chunks[0] : chunks[1] + 1]:
             return None
-        parts = [self._shares(each) for each in stretches]
-        first = max(start // BIN, 0)
-        last = max([first, *(begin + len(part) for begin, part in parts)])
-        lanes = max([1, *(part.shape[1] for _, part in parts)])
-        whole: Shares = np.zeros((last - first, lanes, _STATES), dtype=np.float32)
-        for begin, part in parts:
-            shown = part[max(first - begin, 0) :]
-            place = max(begin - first, 0)
-            whole[place : place + len(shown), : part.shape[1]] += shown
-        return first * BIN, BIN, whole
+        if self._afar is None or self._afar[0] != chunks:
+            parts = [self._states(number) for number in range(chunks[0], chunks[1] + 1)]
+            if self._rest and chunks[1] == len(self._ends) - 1:
+                last = self._last()
+                parts.append(LaneStates.of(last.pieces, last.waits, max(last.begin, 0), last.end))
+            self._afar = chunks, summed([each for each in parts if each is not None], COARSE * BIN)
+        return self._afar[1]
+
+    def _near(self, start: int, end: int) -> LaneStates:
+        stretches = self._stretches(start, end) or []
+        first, last = self._chunks(start, end)
+        coarse = (
+            self._states(number)
+            for number in range(first, last + 1)
+            if self._kept[number] is KeptOfLanes.STATES
+        )
+        parts = [each for each in coarse if each is not None]
+        parts += [self._fine(each) for each in stretches]
+        return summed(parts, BIN, (start, min(end, self._until)))
+
+    def _unpacked(self, number: int) -> LaneStates | None:
+        """Return the states of a chunk; None if there are none, or these can't be states."""
+        try:
+            return LaneStates.unpack(self._packed[number]) if self._packed[number] else None
+        except ValueError:
+            return None
 
     def longest(self, start: int, end: int, most: int) -> list[Hold]:
         """Return the longest holds that any part of lies between two moments, in µs. Reads all of
@@ -317,17 +385,15 @@ class StoredLanes:
             found.add(_touching(self._last().pieces, start, end))
         return found.holds
 
-    def _shares(self, stretch: _Stretch) -> tuple[int, Shares]:
-        """Return the number of the first bin of a stretch, and its shares."""
-        found = self._kept.get(stretch.begin)
+    def _fine(self, stretch: _Stretch) -> LaneStates:
+        """Return the shares of a stretch in the finest bins."""
+        found = self._fine_kept.get(stretch.begin)
         if found is None:
-            first, pieces = stretch.begin // BIN, stretch.pieces
-            count = max(stretch.end // BIN + 1 - first, 1)
-            lanes = int(pieces.lane.max()) + 1 if len(pieces.lane) else 1
-            if len(self._kept) > 4 * _CHUNKS:
-                self._kept = {}
-            found = first, shares_of(pieces, first * BIN, BIN, count, lanes)
-            self._kept[stretch.begin] = found
+            if len(self._fine_kept) > 4 * _CHUNKS:
+                self._fine_kept = {}
+            begin = max(stretch.begin, 0)
+            found = LaneStates.of(stretch.pieces, stretch.waits, begin, stretch.end, BIN)
+            self._fine_kept[stretch.begin] = found
         return found
 
     def _chunks(self, start: int, end: int) -> tuple[int, int]:
@@ -340,7 +406,11 @@ class StoredLanes:
         first, last = self._chunks(start, end)
         if last - first >= _CHUNKS:
             return None
-        found = [self._chunk(number) for number in range(first, last + 1)]
+        found = [
+            self._chunk(number)
+            for number in range(first, last + 1)
+            if self._kept[number] in (KeptOfLanes.ALL, KeptOfLanes.UNKNOWN)
+        ]
         if not self._ends or end > self._ends[-1]:
             found.append(self._last())
         return found
@@ -348,11 +418,16 @@ class StoredLanes:
     def _last(self) -> _Stretch:
         """Return the samples that are in no chunk."""
         if self._unchunked is None:
-            self._unchunked = _stretch_of(self._rest)
+            self._unchunked = self._checked(_stretch_of(self._rest))
         return self._unchunked
 
     def _stretch(self, number: int) -> _Stretch:
-        return _stretch_of(ticks_of(self._reader.chunk(number)))
+        return self._checked(_stretch_of(ticks_of(self._reader.chunk(number))))
+
+    def _checked(self, stretch: _Stretch) -> _Stretch:
+        if stretch.damaged and not self.trouble:
+            self.trouble = str(damaged_lanes(*stretch.damaged[0]))
+        return stretch
 
 
 def _stretch_of(ticks: Sequence[LaneTick]) -> _Stretch:
@@ -360,83 +435,28 @@ def _stretch_of(ticks: Sequence[LaneTick]) -> _Stretch:
     return _Stretch(begin, end, *pieces_between(ticks, begin, end))
 
 
-def _joined(parts: Sequence[Pieces]) -> Pieces:
-    """Return the pieces of successive stretches; those that go on are one in each."""
-    if not parts:
-        return NOTHING
-    return Pieces(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-def ticks_of(columns: Columns) -> list[LaneTick]:
-    """Return the ticks of the samples of a chunk."""
-    bodies = columns.rare.get("lanes", {})
-    times = zip(columns["t"].tolist(), columns["span"].tolist(), strict=True)
-    return [LaneTick.of(t, span, bodies.get(n, b"")) for n, (t, span) in enumerate(times)]
-
-
-def pieces_between(
-    ticks: Sequence[LaneTick], start: int, end: int, before: Edges | None = None
-) -> tuple[Pieces, Pieces]:
-    """Return what lanes show from `start` to `end`, in µs, of successive ticks of which the first
-    says what stood before it, unless `before` does, and the waits. What can't be edges is left
-    out."""
-    parts: list[Edges] = [] if before is None else [before]
-    for number, tick in enumerate(ticks):
-        try:
-            edges = unpack_edges(tick.body)
-        except ValueError:
-            continue
-        if not len(edges.kind):
-            continue
-        if (number or before is not None) and edges.has_standing:
-            edges = _selected(edges, edges.at >= 0)
-        parts.append(edges._replace(at=edges.at + tick.begin))
-    if not parts or not ticks:
-        return NOTHING, NOTHING
-    kind, lane, at, who, took = (
-        np.concatenate(each) for each in zip(*(part[:5] for part in parts), strict=True)
+def damaged_lanes(begin: int, end: int) -> InputError:
+    """Return what is wrong between two moments, in µs."""
+    return InputError(
+        tr(
+            "The lanes from {begin:.1f} to {end:.1f} s are damaged: who had which connection then "
+            "can't be read.",
+            begin=begin * US,
+            end=end * US,
+        )
     )
-    # Nothing is known before the first tick, and nothing after the last one.
-    begin, until = max(start, ticks[0].begin), min(end, ticks[-1].end)
-    edges = Edges(kind, lane, at, who, took)
-    return pieces_of(edges, begin, until), waits_of(edges, begin, until)
 
 
-def standing_at(pieces: Pieces, waits: Pieces, moment: int) -> Edges:
-    """Return what stands at the end of pieces, in µs, as edges before it."""
-    rows: list[tuple[int, int, int, int]] = []
-    now = np.flatnonzero(pieces.end == moment)
-    for lane, state, begin, _, client, number, since in zip(
-        *(column[now].tolist() for column in pieces), strict=True
-    ):
-        rows.append((Edge.OPENED, lane, since - 1, number))
-        if client >= 0:
-            rows.append((Edge.ACQUIRED, lane, since, client))
-        if state in _HELD_BY:
-            rows.append((_HELD_BY[State(state)], lane, begin, client))
-    now = np.flatnonzero(waits.end == moment)
-    for client, since in zip(waits.client[now].tolist(), waits.since[now].tolist(), strict=True):
-        rows.append((Edge.WAITING, 0, since, client))
-    kind, lanes, at, who = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-    return Edges(kind, lanes, at, who, np.zeros_like(kind))
-
-
-def shares_of(pieces: Pieces, start: int, width: float, bins: int, lanes: int) -> Shares:
-    """Return by bin, lane and state which part of the bin the lane was in that state. Bins are
-    `width` µs long, the first from `start` on."""
-    inside = (pieces.lane < lanes) & (pieces.end > start) & (pieces.begin < start + width * bins)
-    lane, state = pieces.lane[inside], pieces.state[inside]
-    begin = np.maximum(pieces.begin[inside] - start, 0) / width
-    end = np.minimum((pieces.end[inside] - start) / width, float(bins))
-    first = begin.astype(np.int64)
-    count = np.maximum(np.ceil(end).astype(np.int64) - first, 1)
-    owner = np.repeat(np.arange(len(lane)), count)
-    place = first[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-    part = np.minimum(end[owner], place + 1) - np.maximum(begin[owner], place)
-    place = np.minimum(place, bins - 1)
-    cells = (place * lanes + lane[owner]) * _STATES + state[owner]
-    found = np.bincount(cells, weights=np.maximum(part, 0.0), minlength=bins * lanes * _STATES)
-    return found.reshape(bins, lanes, _STATES).astype(np.float32)
+def _merged(found: Sequence[Less]) -> list[Less]:
+    """Return parts in the order of time, those that touch and are alike as one."""
+    parts: list[Less] = []
+    for each in found:
+        before = parts[-1] if parts else None
+        if before is not None and before[2:] == each[2:] and before.end >= each.begin:
+            parts[-1] = before._replace(end=max(before.end, each.end))
+        else:
+            parts.append(each)
+    return parts
 
 
 def longest_of(ticks: Sequence[LaneTick], start: int, end: int, most: int = LONGEST) -> list[Hold]:
@@ -446,7 +466,7 @@ def longest_of(ticks: Sequence[LaneTick], start: int, end: int, most: int = LONG
     before: Edges | None = None
     for place in range(0, len(ticks), _BLOCK):
         block = ticks[place : place + _BLOCK]
-        pieces, waits = pieces_between(block, block[0].begin, block[-1].end, before)
+        pieces, waits, _ = pieces_between(block, block[0].begin, block[-1].end, before)
         before = standing_at(pieces, waits, block[-1].end)
         found.add(_touching(pieces, start, end))
     return found.holds
@@ -470,18 +490,5 @@ def longest_holds(all_columns: Iterable[Columns], most: int = LONGEST) -> list[H
         new = ticks_of(columns)
         ticks = new if new and has_standing(new[0].body) else [*ticks, *new]
         if new:
-            found.add(pieces_between(ticks, new[0].begin, new[-1].end)[0])
+            found.add(pieces_between(ticks, new[0].begin, new[-1].end).pieces)
     return found.holds
-
-
-def _selected(edges: Edges, those: NDArray[np.bool_]) -> Edges:
-    kind, lane, at, who, took = (column[those] for column in edges[:5])
-    return Edges(kind, lane, at, who, took)
-
-
-def has_standing(body: bytes) -> bool:
-    """Whether the edges of a tick say what stood before it."""
-    try:
-        return unpack_edges(body).has_standing
-    except ValueError:
-        return False

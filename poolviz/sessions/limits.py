@@ -1,4 +1,4 @@
-"""How long sessions are kept and how much they may take together, as the user has set it."""
+"""How long sessions are kept and how much they may take, as the user has set it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 
 from poolviz.language import tr, trn
 from poolviz.model.errors import InputError
+from poolviz.sessions.file.format import LANES
 from poolviz.system.files import read_bytes, write_text
 
 _FILE = "limits.json"  # in the sessions folder
@@ -22,10 +23,12 @@ _NONE = "none"
 
 
 class SessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds after which a session goes, and bytes of all together; None without a limit."""
+    """Seconds after which a session goes, bytes of all together, and bytes of lanes in each that is
+    recorded from now on; None without a limit."""
 
     age_s: Annotated[int, msgspec.Meta(gt=0, le=_LONGEST_AGE)] | None = 90 * _DAY
     size_bytes: Annotated[int, msgspec.Meta(gt=0, le=_LARGEST_SIZE)] | None = 2_000 * _MB
+    lanes_bytes: Annotated[int, msgspec.Meta(gt=0, le=_LARGEST_SIZE)] | None = LANES
 
     @property
     def age(self) -> timedelta | None:
@@ -45,10 +48,22 @@ class SessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if self.size_bytes is None
             else tr("up to {size} together", size=shown_size(self.size_bytes))
         )
-        return tr(
+        kept = tr(
             "Sessions {age} are kept, {size}; those with a name or a keep mark always.",
             age=age,
             size=size,
+        )
+        return f"{kept} {self.lanes_sentence}"
+
+    @property
+    def lanes_sentence(self) -> str:
+        """What a session keeps of lanes, for people."""
+        if self.lanes_bytes is None:
+            return tr("A session keeps all of who had which connection when.")
+        return tr(
+            "A session keeps up to {size} of who had which connection when, and the shares of "
+            "states of what is older.",
+            size=shown_size(self.lanes_bytes),
         )
 
 

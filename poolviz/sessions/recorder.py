@@ -23,13 +23,16 @@ from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.file.background_writer import BackgroundWriter
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.contents import IMPOSSIBLE
-from poolviz.sessions.file.format import WHOLE, Damage
+from poolviz.sessions.file.format import LANES, WHOLE, Damage
+from poolviz.sessions.file.kept_lanes import KeptLanes
 from poolviz.sessions.file.reader import SessionHeader, SessionReader
 from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.holds import US, Hold, holders
+from poolviz.sessions.lane_pieces import Shares
+from poolviz.sessions.lane_states import LaneStates
 from poolviz.sessions.lanes import (
     LaneRecord,
-    Shares,
+    Less,
     StoredLanes,
     WaitShares,
     longest_holds,
@@ -57,6 +60,7 @@ class Recorder:
     that is removed by `close`. InputError if the path can't be written or holds something else
     than a session. The lock is held for microseconds and never while waiting for a disk.
     The run is complete without its file where that is `optional`, unless samples are missing.
+    Who had which connection when takes at most `lanes` bytes in the file, None without a bound.
 
     A run may have several members: pools that run at the same time, each in a process of its own.
     Each of them has a record of its own in the same file (`member`), and this is of their sum.
@@ -68,8 +72,9 @@ class Recorder:
         *,
         file: SessionReader | SessionWriter | None = None,
         optional: bool = False,
+        lanes: int | None = LANES,
     ) -> None:
-        self._file = file or SessionWriter(BackgroundWriter(path))
+        self._file = file or SessionWriter(BackgroundWriter(path), KeptLanes(lanes))
         self._optional = optional
         self._members: Mapping[str, Recorder] = {}
         self._sum = MemberSum()
@@ -144,7 +149,8 @@ class Recorder:
         """A sentence while the session can't be written, or if samples are missing in it; else
         empty. What is recorded while it can't be written is kept in memory."""
         unread = self._stored.trouble if self._stored is not None else ""
-        return " ".join(filter(None, (self._file.trouble, unread)))
+        lanes = self._lanes.trouble if isinstance(self._lanes, StoredLanes) else ""
+        return " ".join(filter(None, (self._file.trouble, unread, lanes)))
 
     @property
     def missing(self) -> int:
@@ -284,6 +290,21 @@ class Recorder:
             return self._lanes.wait_shares(start, end)
         with self._lock:
             return self._lanes.wait_shares(start, end)
+
+    def less_of_lanes(self, start: int, end: int) -> list[Less]:
+        """Return where less than edges is known of lanes between two moments, in µs. InputError as
+        `lane_pieces`."""
+        if isinstance(self._lanes, StoredLanes):
+            return self._lanes.less(start, end)
+        with self._lock:
+            return self._lanes.less(start, end)
+
+    def lane_states(self, start: int, end: int) -> list[LaneStates]:
+        """Return the states of lanes where less than edges is known between two moments, in µs."""
+        if isinstance(self._lanes, StoredLanes):
+            return self._lanes.states(start, end)
+        with self._lock:
+            return self._lanes.states(start, end)
 
     def longest_holds(self) -> list[Hold]:
         """Return the ten longest times that a client had a connection, the longest first. Reads all

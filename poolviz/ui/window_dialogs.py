@@ -52,7 +52,7 @@ class WindowDialogs(QObject):
         from poolviz.ui.dialogs.preferences import PreferencesDialog  # noqa: PLC0415 - as above
         from poolviz.ui.session_list.limits_bar import LimitsBar  # noqa: PLC0415 - likewise
 
-        folder, bar = SessionsFolder(self._controller.sessions_folder), LimitsBar()
+        folder, bar = SessionsFolder(self._controller.sessions_folder), LimitsBar(with_lanes=True)
         bar.mistaken.connect(self.mistaken)
 
         def keep(limits: SessionLimits) -> None:

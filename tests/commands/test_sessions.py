@@ -81,6 +81,8 @@ def test_sessions_are_named_noted_marked_and_deleted(sessions: Any, folder: Path
         ("note", "2026-01", "x", "--off"),
         ("limits", "--age", "soon"),
         ("limits", "--size", "-1GB"),
+        ("limits", "--lanes", "0MB"),
+        ("rename", "--lanes", "1MB", "a", "b"),
         ("--age", "90d"),
     ],
 )
@@ -112,8 +114,13 @@ def test_limits_are_set_and_shown(sessions: Any) -> None:
     assert "of the last 90 days are kept, up to 2 GB" in sessions("limits")[1]
     assert "of the last 30 days are kept, up to 2 GB" in sessions("limits", "--age", "30d")[1]
     status, out, _ = sessions("limits", "--size", "none", "--json")
-    assert (status, json.loads(out)) == (0, {"age_s": 30 * 86_400, "size_bytes": None})
+    expected = {"age_s": 30 * 86_400, "size_bytes": None, "lanes_bytes": 6_000_000}
+    assert (status, json.loads(out)) == (0, expected)
     assert "whatever they take" in sessions("limits")[1]
+    said = sessions("limits", "--lanes", "20MB")[1]
+    assert "whatever they take" in said
+    assert "up to 20.0 MB of who had which connection when" in said
+    assert "keeps all of who had" in sessions("limits", "--lanes", "none")[1]
 
 
 def test_one_that_cant_be_deleted_doesnt_keep_the_others(sessions: Any, folder: Path) -> None:

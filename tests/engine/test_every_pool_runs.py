@@ -9,7 +9,7 @@ from poolviz.engine.engine import Engine
 from poolviz.model.lanes import USED, Edge, unpack_edges
 from poolviz.model.sample import Sample
 from poolviz.pools.listing import Listing, built_in_listings
-from poolviz.sessions.lanes import LaneTick, pieces_between
+from poolviz.sessions.lane_pieces import LaneTick, pieces_between
 from tests.engine.runs import PATIENCE, running, scenario
 
 ON_MYSQL = [
@@ -51,7 +51,7 @@ def _runs_well(one: Listing, conninfo: str) -> None:
 def _lanes_agree(one: Listing, samples: list[Sample]) -> None:
     """Lanes know each connection, and show as many in use as the sample counts."""
     ticks = [LaneTick.of(sample.t, sample.span, sample.lanes) for sample in samples]
-    shown, _ = pieces_between(ticks, 0, ticks[-1].end)
+    shown = pieces_between(ticks, 0, ticks[-1].end).pieces
     seen = [edges for sample in samples if len((edges := unpack_edges(sample.lanes)).kind)]
     by_holder = any(edges.by_holder for edges in seen)
     assert by_holder == one.load().shares, "each connection is told from others"

@@ -13,7 +13,7 @@ from poolviz.engine.meter import ConnectionEventBuffer, Meter, Tick
 from poolviz.load import event_buffer as events
 from poolviz.load.event_buffer import EventBuffer
 from poolviz.model.lanes import MOST, UNIT, USED, Pieces, State
-from poolviz.sessions.lanes import LaneTick, pieces_between, standing_at
+from poolviz.sessions.lane_pieces import LaneTick, pieces_between, standing_at
 
 
 def lane_ticks(ticks: Sequence[Tick]) -> list[LaneTick]:
@@ -157,7 +157,7 @@ def test_waits_agree_with_the_counts(steps: list[tuple[str, int]]) -> None:
             ticks.append(meter.tick(buffers, kept=0))
             expected.append(set(waits))
     made = lane_ticks(ticks)
-    _, shown = pieces_between(made, 0, made[-1].end)
+    shown = pieces_between(made, 0, made[-1].end).waits
     check_waits(shown)
     for tick, lane_tick, waiting in zip(ticks, made, expected, strict=True):
         found = waiting_at(shown, lane_tick.end - 1)
@@ -165,10 +165,10 @@ def test_waits_agree_with_the_counts(steps: list[tuple[str, int]]) -> None:
         assert len(waiting) == tick.levels["pending"].last + tick.levels["retrying"].last
     # Reading may begin at any tick with what stands at its begin.
     half = len(made) // 2
-    before, waits_before = pieces_between(made[: half + 1], 0, made[half].end)
+    before, waits_before, _ = pieces_between(made[: half + 1], 0, made[half].end)
     standing = standing_at(before, waits_before, made[half].end)
     if made[half + 1 :]:
-        _, rest = pieces_between(made[half + 1 :], made[half].end, made[-1].end, standing)
+        rest = pieces_between(made[half + 1 :], made[half].end, made[-1].end, standing).waits
         for lane_tick in made[half + 1 :]:
             at = lane_tick.end - 1
             assert waiting_at(rest, at) == waiting_at(shown, at)
@@ -201,7 +201,7 @@ def test_a_short_wait_is_left_out_and_a_long_one_is_not() -> None:
     acquire(buffer, number, again=True)
     ticks.append(meter.tick([buffer], kept=0))
     made = lane_ticks(ticks)
-    _, shown = pieces_between(made, 0, made[-1].end)
+    shown = pieces_between(made, 0, made[-1].end).waits
     assert shown.client.tolist() in ([3], [3, 3]), "the machine may have stood still in the first"
     assert (shown.end - shown.begin)[-1] >= 2000 - UNIT
 
@@ -218,7 +218,7 @@ def test_a_client_that_gets_a_connection_beyond_the_last_lane_waits_no_more() ->
     spend(50)
     ticks.append(meter.tick([buffer], kept=0))
     made = lane_ticks(ticks)
-    shown, waits = pieces_between(made, 0, made[-1].end)
+    shown, waits, _ = pieces_between(made, 0, made[-1].end)
     assert waiting_at(waits, made[1].end - 1) == {3}
     assert waiting_at(waits, made[3].end - 1) == set()
     assert len(set(shown.lane.tolist())) == MOST
@@ -263,7 +263,7 @@ def test_reading_may_begin_at_any_tick_that_says_what_stood_before() -> None:
     acquire(buffer, number)
     ticks = [meter.tick([buffer], kept=0) for _ in range(600)]
     made = lane_ticks(ticks)
-    shown, _ = pieces_between(made[512:], made[512].begin, made[-1].end)
+    shown = pieces_between(made[512:], made[512].begin, made[-1].end).pieces
     assert shown.client.tolist() == [3]
     assert shown.begin.tolist() == [made[512].begin]
     assert 0 < shown.since[0] <= made[0].end, "it is known since when it is held"
@@ -291,7 +291,7 @@ def test_a_lane_is_free_again_once_its_connection_is_closed() -> None:
 
 def test_what_cant_be_edges_is_left_out() -> None:
     ticks = [LaneTick(0, 50_000, bytes([255] * 40)), LaneTick(50_000, 100_000, b"\x01")]
-    shown, _ = pieces_between(ticks, 0, 100_000)
+    shown = pieces_between(ticks, 0, 100_000).pieces
     assert not len(shown.lane)
 
 

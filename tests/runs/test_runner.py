@@ -24,6 +24,7 @@ from poolviz.runs.runner import SERVER_LOST, Runner
 from poolviz.runs.warnings import RunWarning
 from poolviz.scenarios.draft import Draft
 from poolviz.servers.dispatch import drop_tables
+from poolviz.sessions.file.writer import SessionWriter
 from poolviz.sessions.recorder import Recorder
 from tests.servers.embedded.test_server import main_pid
 from tests.servers.fixtures import PROJECT, ask, open_home, wait_until
@@ -406,3 +407,22 @@ def test_a_server_that_a_killed_engine_left_silent_goes_on(runner: Runner) -> No
     assert run.wait(30)
     runner.end_run()
     assert ask(run.target.conninfo, "SELECT 1") == 1
+
+
+def test_a_session_keeps_as_much_of_lanes_as_the_user_has_set(
+    runner: Runner, conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POOLVIZ_SESSIONS", str(tmp_path))
+    (tmp_path / "limits.json").write_text('{"lanes_bytes": 123456}')
+    run = begun(runner, conninfo, tmp_path / "a.poolviz")
+    assert run.recorder is not None
+    assert isinstance(run.recorder._file, SessionWriter)
+    assert run.recorder._file._lanes._bound == 123_456
+    run.stop()
+    assert run.wait(30)
+    (tmp_path / "limits.json").write_text("[")
+    run = begun(runner, conninfo, tmp_path / "b.poolviz")
+    assert isinstance(run._listener, Heard)
+    assert any("set the limits again" in each.sentence for each in run._listener.warnings)
+    run.stop()
+    assert run.wait(30)

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import sqlite3
+import zlib
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.strategies import binary
 
+from poolviz.model.errors import InputError
 from poolviz.model.lanes import Edge, Edges, State, pack_edges, pieces_of, unpack_edges
 from poolviz.model.messages import SampleTaken
 from poolviz.model.sample import Sample
-from poolviz.sessions.file import packing
+from poolviz.sessions import lanes
+from poolviz.sessions.bins import ServerSeen
+from poolviz.sessions.export.registry import exporter_for
+from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import CHUNK_BITS
+from poolviz.sessions.file.kept_lanes import KeptLanes, states_of
+from poolviz.sessions.file.stored_bins import KeptOfLanes, StoredBins
 from poolviz.sessions.holds import US, holders
-from poolviz.sessions.lanes import shares_of
+from poolviz.sessions.lane_pieces import shares_of
+from poolviz.sessions.lane_states import LaneStates
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from tests.sessions.builders import began, digest, ended, record, reports, samples, ticks
@@ -32,7 +45,7 @@ def with_lanes(count: int) -> Iterator[Sample]:
         sample = msgspec.structs.replace(made, t=(made.index + 1) * 0.05, span=0.05)
         rows: list[tuple[int, int, int, int]] = []
         if sample.index % 256 == 0:
-            rows = [(Edge.OPENED, lane, -200_000_000, lane + 10) for lane in range(LANES + 1)]
+            rows = [(Edge.OPENED, lane, -2_000_000_000, lane + 10) for lane in range(LANES + 1)]
             if sample.index:
                 rows.append((Edge.ACQUIRED, LANES, 60_000 - sample.index * TICK, 9))
         if sample.index == 1:
@@ -126,22 +139,141 @@ def test_connecting_comes_before_opened_and_never_over_another_connection() -> N
     ]
 
 
-def test_the_oldest_lanes_give_way_once_there_are_too_many(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = list(with_lanes(5 * CHUNK))
-    one = sum(len(each.lanes) for each in run[:CHUNK])
-    monkeypatch.setattr(packing, "MOST_LANES", round(2.5 * one))
-    path = tmp_path / "bounded.poolviz"
-    with Recorder(path) as recorder:
+def bytes_of_lanes(path: Path) -> tuple[list[int], list[int]]:
+    """Return by chunk how many bytes of a session file edges of lanes take, and states."""
+    edges, states = [], []
+    with closing(sqlite3.connect(path)) as connection:
+        for (sealed,) in connection.execute("SELECT body FROM chunks ORDER BY idx"):
+            columns = Columns.unpack(sealed[4:])
+            rare = {name: each for name, each in columns.rare.items() if name != "lanes"}
+            edges.append(len(sealed) - 4 - len(replace(columns, rare=rare).pack()))
+        for (sealed,) in connection.execute("SELECT body FROM bins ORDER BY idx"):
+            states.append(len(StoredBins.unpack(sealed[4:]).states))
+    return edges, states
+
+
+@pytest.fixture(scope="module")
+def run() -> list[Sample]:
+    return list(with_lanes(5 * CHUNK))
+
+
+def recorded(path: Path, run: list[Sample], bound: int | None) -> Path:
+    with Recorder(path, lanes=bound) as recorder:
         record(recorder, reports(run))
-        summary = recorder.summary()
-    with Recorder.open(path) as opened:
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, run: list[Sample]) -> Path:
+    return recorded(tmp_path_factory.mktemp("whole") / "whole.poolviz", run, None)
+
+
+def test_beyond_the_bound_the_oldest_lanes_keep_their_states(
+    tmp_path: Path, run: list[Sample], whole: Path
+) -> None:
+    edges, states = bytes_of_lanes(whole)
+    assert len(edges) == 4  # and the newest samples are in no chunk
+    assert all(edges)
+    bound = round(2.5 * edges[0]) + sum(states)
+    path = recorded(tmp_path / "bounded.poolviz", run, bound)
+    edges, states = bytes_of_lanes(path)
+    assert edges[:2] == [0, 0]
+    assert all(edges[2:])
+    assert all(states)
+    assert sum(edges) + sum(states) <= bound
+    with Recorder.open(path) as opened, Recorder.open(whole) as exact:
         found = list(opened.samples())
-        assert opened.summary() == summary
-    kept = [bool(each.lanes) for each in found]
-    # Of four chunks two keep them, and so do the samples that are in none.
-    assert not any(kept[: 2 * CHUNK])
-    assert kept[2 * CHUNK :] == [bool(each.lanes) for each in run[2 * CHUNK :]]
-    blank = [msgspec.structs.replace(each, lanes=b"") for each in run]
-    assert digest(msgspec.structs.replace(each, lanes=b"") for each in found) == digest(blank)
+        assert opened.summary() == exact.summary()
+        blank = [msgspec.structs.replace(each, lanes=b"") for each in run]
+        assert digest(msgspec.structs.replace(each, lanes=b"") for each in found) == digest(blank)
+        # Ten seconds around the end of the second chunk: states, then edges.
+        end = 2 * CHUNK * TICK
+        (less,) = opened.less_of_lanes(end - 5_000_000, end + 5_000_000)
+        assert (less.begin, less.end, less.width, less.damaged) == (
+            *(CHUNK * TICK, end, 32 * TICK),
+            False,
+        )
+        assert opened.less_of_lanes(end, end + 5_000_000) == []
+        for moment in (0, 20_000_000, end - 5_000_000):
+            near = opened.lane_shares(moment, moment + 5_000_000)
+            expected = exact.lane_shares(moment, moment + 5_000_000)
+            assert near is not None
+            assert expected is not None
+            assert near[:2] == expected[:2] == (moment, TICK)
+            np.testing.assert_allclose(
+                near[2][64:96].mean(axis=0), expected[2][64:96].mean(axis=0), atol=0.01
+            )
+            found_waits = opened.wait_shares(moment, moment + 5_000_000)
+            assert found_waits is not None
+            assert set(found_waits.clients) == {20, 21}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.2, 3.0, 9.5])
+def test_lanes_never_take_more_than_the_bound_and_none_goes_without_a_word(
+    run: list[Sample], share: float
+) -> None:
+    columns = Columns.of(run[:CHUNK], [0] * CHUNK)
+    bins = StoredBins.of(columns, ServerSeen())
+    states = len(states_of(columns).pack())
+    bare = replace(columns, rare={n: each for n, each in columns.rare.items() if n != "lanes"})
+    edges = len(columns.pack()) - len(bare.pack())
+    bound = round(share * states) if share < 5 else round(share * edges)
+    kept, chunks, by_number = KeptLanes(bound), {}, {}
+    for number in range(12):
+        for table, (which, *_), body in kept.rows(
+            (number, number * CHUNK, CHUNK, 0), columns, bins
+        ):
+            if table == "chunks":
+                chunks[which] = edges if body == columns.pack() else 0
+            else:
+                by_number[which] = StoredBins.unpack(body)
+        assert sum(chunks.values()) + sum(len(e.states) for e in by_number.values()) <= bound
+    for number, found in by_number.items():
+        exact = found.lanes == KeptOfLanes.ALL
+        assert exact == bool(chunks[number])
+        assert bool(found.states) == (found.lanes in (KeptOfLanes.ALL, KeptOfLanes.STATES))
+        assert found.lanes != KeptOfLanes.UNKNOWN
+    numbers = [number for number, found in by_number.items() if found.lanes == KeptOfLanes.ALL]
+    assert numbers == list(range(12))[12 - len(numbers) :]  # the newest
+
+
+def test_an_hour_is_drawn_from_states(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "_CHUNKS", 2)  # that are read at once
+    with Recorder.open(whole) as opened:
+        found = opened.lane_shares(0, 5 * CHUNK * TICK)
+        assert found is not None
+        begin, width, shares = found
+        assert (begin, width) == (0, 32 * TICK)
+        assert len(shares) == 5 * CHUNK // 32
+        assert shares[10, 1, State.WORKING] == pytest.approx(0.3, abs=0.01)
+        assert shares[110, LANES, State.WORKING] == pytest.approx(1.0, abs=0.01)
+        assert shares[-2, 1, State.IDLE] == pytest.approx(0.6, abs=0.01)
+        waits = opened.wait_shares(0, 5 * CHUNK * TICK)
+        assert waits is not None
+        assert waits.parts[10].tolist() == pytest.approx([0.32, 1.0], abs=0.01)
+
+
+def test_lanes_that_are_damaged_are_said_and_left_out(tmp_path: Path, run: list[Sample]) -> None:
+    broken = [
+        msgspec.structs.replace(each, lanes=b"\1\2\3") if each.index == 300 else each
+        for each in run[: CHUNK + 20]
+    ]
+    path = recorded(tmp_path / "damaged.poolviz", broken, None)
+    with Recorder.open(path) as opened:
+        begin, end = 300 * TICK, 512 * TICK  # where a sample says what stands
+        assert opened.less_of_lanes(0, 30_000_000) == [(begin, end, 0, True)]
+        pieces = opened.lane_pieces(10_000_000, 30_000_000)
+        assert pieces is not None
+        assert not ((pieces.end > begin) & (pieces.begin < end)).any()
+        assert (pieces.begin >= end).any()
+        assert (pieces.begin < begin).any()
+        out = tmp_path / "run.lanes.csv"
+        with pytest.raises(InputError, match=r"lanes from 15\.0 to 25\.6 s are damaged"):
+            exporter_for(out).export(opened, out)
+
+
+@given(binary(max_size=300))
+def test_bytes_that_are_no_states_are_refused(body: bytes) -> None:
+    for given_ in (body, zlib.compress(body)):
+        with pytest.raises(ValueError, match=r"."):
+            LaneStates.unpack(given_)

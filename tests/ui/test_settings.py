@@ -158,7 +158,12 @@ def test_what_the_dialog_changes_holds_at_once(window: Window, qtbot: QtBot) -> 
     edit = bar.age.lineEdit()
     assert edit is not None
     edit.editingFinished.emit()
-    assert read_limits(window.controller.sessions_folder).age_s == 7 * 86_400
+    bar.lanes.setEditText("20 MB")
+    edit = bar.lanes.lineEdit()
+    assert edit is not None
+    edit.editingFinished.emit()
+    limits = read_limits(window.controller.sessions_folder)
+    assert (limits.age_s, limits.lanes_bytes) == (7 * 86_400, 20_000_000)
     QTest.mouseClick(dialog.reset_button, Qt.MouseButton.LeftButton)
     assert application.font().pixelSize() == before
     assert (size.value(), frames.value(), palette.currentData()) == (100, 30, "okabe-ito")

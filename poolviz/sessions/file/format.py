@@ -10,9 +10,8 @@ An SQLite database of seven tables, of which every row has a body of msgpack:
 - `samples` holds the newest samples without those, each with the number of its settings;
 - `chunks` holds the samples before those, some 50 s in each, as columns (`columns.py`). Samples
   move there when their chunk is complete, so that what is committed is never written as a whole;
-  Those with the newest `MOST_LANES` bytes of lanes have these too; older chunks are written anew
-  without them;
-- `bins` holds for each chunk what charts draw of it from afar (`stored_bins.py`);
+  The newest have lanes too; older chunks are written anew without them (`kept_lanes.py`);
+- `bins` holds for each chunk what charts draw of it from afar (`stored_bins.py`), lanes included;
 - `segments` holds the figures of each segment that had ended by the last chunk;
 - `marks` holds every mark.
 
@@ -83,7 +82,7 @@ _TABLES[3] = {
 }
 WHOLE = 0  # the member that is the run as a whole
 MOST_MEMBERS = 10_000
-MOST_LANES = 6_000_000  # bytes of lanes that a member keeps, the newest
+LANES = 6_000_000  # bytes of lanes that a session keeps, unless the user sets another bound
 CHUNK_BITS = 10  # a chunk has the samples whose index is the same without so many of its last bits
 _CHECKSUM = 4  # bytes
 _SHOWN = 40  # characters of a key
@@ -98,7 +97,7 @@ _INSERT: dict[Table, str] = {
     "settings": "INSERT INTO settings VALUES (?, ?, ?)",
     "samples": "INSERT INTO samples VALUES (?, ?, ?, ?)",
     "chunks": "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)",
-    "bins": "INSERT INTO bins VALUES (?, ?, ?)",
+    "bins": "INSERT OR REPLACE INTO bins VALUES (?, ?, ?)",
     "segments": "INSERT INTO segments VALUES (?, ?, ?)",
     "marks": "INSERT INTO marks VALUES (?, ?, ?)",
 }

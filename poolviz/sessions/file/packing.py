@@ -3,9 +3,7 @@ every format."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -17,7 +15,6 @@ from poolviz.sessions.bins import ServerSeen
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import (
     CHUNK_BITS,
-    MOST_LANES,
     WHOLE,
     Counts,
     Damage,
@@ -27,6 +24,7 @@ from poolviz.sessions.file.format import (
     pack,
     shown_place,
 )
+from poolviz.sessions.file.kept_lanes import KeptLanes
 from poolviz.sessions.file.stored_bins import StoredBins
 
 T = TypeVar("T")
@@ -53,30 +51,6 @@ class StoredSums(msgspec.Struct, array_like=True, frozen=True):
     state: bytes
 
 
-class KeptLanes:
-    """The chunks of a member that still have lanes, none of them older than what `MOST_LANES`
-    allows. Belongs to the thread that makes the rows of chunks."""
-
-    def __init__(self) -> None:
-        self._chunks: deque[tuple[int, Row]] = deque()  # bytes of lanes, and the row without them
-        self._bytes = 0
-
-    def add(self, place: Place, columns: Columns) -> list[Row]:
-        """Take note of the newest chunk; return the rows that older ones are replaced by."""
-        lanes = sum(map(len, columns.rare.get("lanes", {}).values()))
-        if lanes:
-            rare = {name: each for name, each in columns.rare.items() if name != "lanes"}
-            row: Row = ("chunks", place, replace(columns, rare=rare).pack())
-            self._chunks.append((lanes, row))
-            self._bytes += lanes
-        rows = []
-        while self._bytes > MOST_LANES and len(self._chunks) > 1:
-            lanes, row = self._chunks.popleft()
-            self._bytes -= lanes
-            rows.append(row)
-        return rows
-
-
 class Chunk:
     """A chunk that is complete. Its rows are made when they are first asked for, by the thread that
     writes them: it takes some 50 ms, most of them without the interpreter's lock."""
@@ -101,12 +75,7 @@ class Chunk:
             columns = Columns.of(self._samples, self._settings)
             bins = StoredBins.of(columns, self._seen)
             place = (self._number, self._first, columns.count, self._member)
-            self._rows = [
-                ("chunks", place, columns.pack()),
-                ("bins", (self._number, self._member), bins.pack()),
-                *self._lanes.add(place, columns),
-                *self._sums,
-            ]
+            self._rows = [*self._lanes.rows(place, columns, bins), *self._sums]
             self._samples = self._settings = ()
         return self._rows
 
@@ -115,17 +84,20 @@ class Packer:
     """Makes the rows of one member, numbered in the order they come. Not thread-safe.
 
     `counts` is of the rows that were made. The settings of all samples are kept: they are shared by
-    samples and summaries anyway.
+    samples and summaries anyway. The members of a session share `lanes`; without, all are kept.
     """
 
-    def __init__(self, member: int = WHOLE) -> None:
+    def __init__(self, member: int = WHOLE, lanes: KeptLanes | None = None) -> None:
         self.member = member
         self.counts = Counts()
         self.settings: list[Settings] = []
         self._newest = b""  # the last settings, packed
         self._samples: list[Sample] = []  # those of the chunk that isn't complete
         self._numbers: list[int] = []  # of their settings
-        self._so_far = ServerSeen(), KeptLanes()  # with the chunk whose rows were made last
+        self._so_far = (
+            ServerSeen(),
+            lanes or KeptLanes(None),
+        )  # with the chunk whose rows were made last
 
     def began(self, message: RunStarted) -> Row:
         """Return the row of a run's beginning."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import TypeAlias
 
 import msgspec
@@ -46,18 +47,33 @@ FINE = 2  # levels below this one are made of the columns when they are looked a
 
 Begins: TypeAlias = Sequence[int] | NDArray[np.int64]
 
-_LARGEST = 100_000  # bytes of the bins of a chunk once unpacked, of which there are 22,000
+# Bytes of the bins of a chunk once unpacked, of which there are 22,000, and of states of lanes.
+_LARGEST = 200_000
+
+
+class KeptOfLanes(IntEnum):
+    """What a session file has of the lanes of a chunk."""
+
+    UNKNOWN = 0  # only the chunk itself says; so it was in older sessions
+    ALL = 1  # the edges in the chunk
+    STATES = 2  # no edges any more
+    NOTHING = 3  # neither, any more
 
 
 class StoredBins(msgspec.Struct, array_like=True):
     """What is stored of a chunk: the server's last view before it (seconds, active, all; `budget`
     is the budget then), and its bins from level FINE up, of `height` rows each. Older sessions have
-    the first of them."""
+    the first of them.
+
+    `states` are those of lanes, as `LaneStates.pack` has them; empty where there are none.
+    """
 
     seen: tuple[float, float, float]
     levels: list[Packed]
     height: int = HEIGHT_BEFORE_AGES
     budget: float = math.nan
+    states: bytes = b""
+    lanes: int = KeptOfLanes.UNKNOWN
 
     @classmethod
     def of(cls, columns: Columns, seen: ServerSeen) -> StoredBins:
@@ -81,6 +97,7 @@ class StoredBins(msgspec.Struct, array_like=True):
             stored = _decode(unpacking.decompress(body, _LARGEST))
             if not unpacking.eof or len(stored.levels) != RESOLUTIONS - FINE:
                 raise ValueError(tr("it is cut off"))
+            KeptOfLanes(stored.lanes)
         except (msgspec.MsgspecError, zlib.error, ValueError, TypeError):
             raise Damage(tr("what is drawn of it is not what was written")) from None
         return stored

@@ -14,6 +14,7 @@ from poolviz.sessions.file.background_writer import BackgroundWriter
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.contents import batched
 from poolviz.sessions.file.format import CHUNK_BITS, WHOLE, ChunkRow, Counts
+from poolviz.sessions.file.kept_lanes import KeptLanes
 from poolviz.sessions.file.packing import Packer, Sums, unpack_sample, with_settings
 from poolviz.sessions.file.reader import SessionReader
 from poolviz.sessions.sweep_record import SWEEP, SweepRecord
@@ -23,15 +24,16 @@ class SessionWriter:
     """The record of a member of a session, the first one of `file` being the whole.
 
     One thread adds, any thread reads. Adding never waits for the disk. Samples for which there is
-    no room any more are counted in `missing`, and `trouble` says that.
+    no room any more are counted in `missing`, and `trouble` says that. `lanes` is of the
+    file; without, all lanes are kept.
     """
 
-    def __init__(self, file: BackgroundWriter) -> None:
-        self._file = file
+    def __init__(self, file: BackgroundWriter, lanes: KeptLanes | None = None) -> None:
+        self._file, self._lanes = file, lanes
         self._missing = 0  # guarded by the file's lock, as the packer is
         with file.lock:
             self._member = file.add_member(self._counts)
-            self._packer = Packer(self._member)
+            self._packer = Packer(self._member, lanes)
 
     @property
     def path(self) -> Path | None:
@@ -51,7 +53,7 @@ class SessionWriter:
     def further_member(self, began: RunStarted) -> SessionWriter:
         """Return the record of a further member that began so, in the same file."""
         with self._file.lock:  # no commit knows it without its beginning
-            member = SessionWriter(self._file)
+            member = SessionWriter(self._file, self._lanes)
             member.begin(began)
             return member
 

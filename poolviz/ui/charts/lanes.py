@@ -7,33 +7,36 @@ a lane for each client that waits. All lanes are painted as two images.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPen
+from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from poolviz.language import tr, tr_noop
-from poolviz.model.lanes import STATES, USED, Pieces, State
+from poolviz.model.errors import InputError
+from poolviz.model.lanes import STATES, USED, State
 from poolviz.sessions.holds import US
-from poolviz.sessions.lanes import Shares, shares_of
+from poolviz.sessions.lane_pieces import Shares
+from poolviz.sessions.lane_states import LaneStates
+from poolviz.sessions.lanes import Less
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import Floats, Frame, Tick, clock
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
-from poolviz.ui.style.theme import Theme
+from poolviz.ui.charts.lane_columns import columns_of, waiting_of
+from poolviz.ui.charts.lane_images import (
+    STACK,
+    name_colour,
+    painted,
+    painted_waits,
+    palette,
+    state_colour,
+)
 from poolviz.ui.style.units import time_with_unit
 from poolviz.ui.unexpected import contained
 
-_NEAR = 15.0  # seconds of a frame, up to which pieces are drawn, beyond which shares
 _LOWEST, _HIGHEST = 3, 14  # pixels of a lane, with the gap to the next one
-# From the bottom of a lane up.
-_STACK = (
-    *(State.WORKING, State.HELD, State.IN_TRANSACTION, State.LEAKED),
-    *(State.CONNECTING, State.IDLE),
-)
 NAMES = {state: name for state, (name, _) in STATES.items()}
 _LONGEST_HOLDER = {
     State.WORKING: tr_noop("client {client} has executed statements for {time}"),
@@ -43,7 +46,6 @@ _LONGEST_HOLDER = {
 }
 _GAP = 5  # pixels between the lanes of connections and of waiting clients
 _FEW = 3  # holders that a waiting client's card names
-_BEYOND = len(State)  # of pixels between lanes
 
 
 class Lanes(Chart):
@@ -64,14 +66,16 @@ class Lanes(Chart):
         self._frame = Frame(-60.0, 0.0, live=True)
         self._lane_height, self._first, self._shown = float(_HIGHEST), 0, 0
         self._lanes = 0
+        self._less: list[Less] = []  # parts of which less is known than lanes show elsewhere
 
     def colour(self) -> None:
         """Use the colours of the theme when the lanes are next drawn."""
-        self._palette = _palette(self.theme)
+        self._palette = palette(self.theme)
 
     def clear(self) -> None:
         """Show no lanes."""
         self._image, self._recorder, self.names, self._lanes = QImage(), None, [], 0
+        self._less = []
         self._waiting_image, self._clients = QImage(), []
         self.subtitle = type(self).subtitle
         self.scale_y = Scale()
@@ -88,16 +92,25 @@ class Lanes(Chart):
             self.clear()
             return
         marked = self.marked.lane if self.marked is not None else 0
-        found = _columns(recorder, frame, columns, max(height // _LOWEST, marked + 1))
+        try:
+            less = recorder.less_of_lanes(round(frame.start / US), round(frame.end / US))
+            most = max(height // _LOWEST, marked + 1)
+            found = columns_of(recorder, frame, columns, most, less)
+        except InputError as error:  # the file is gone, or was damaged since it was opened
+            self._say(str(error))
+            return
+        self._less = [each for each in less if each.width * US > 2 * frame.span / columns]
+        self._less += [each for each in less if not each.width]
         if found is None:
             self._say(tr("zoom in to see them: there are too many to be read at once"))
             return
         table, lanes = found
         by_lane = table.max(axis=0)  # of each state, its largest part
         seen = np.flatnonzero(by_lane[:, 1:].any(axis=1))
-        parts, clients = _waiting(recorder, frame, columns)
+        parts, clients = waiting_of(recorder, frame, columns, less)
         if not (len(seen) or clients):
-            self._say(tr("nothing was recorded of them here"))
+            said = self._said_of_less()
+            self._say(said[0] if said else tr("nothing was recorded of them here"))
             return
         self._lanes = lanes if lanes > table.shape[1] else int(seen.max(initial=-1)) + 1
         if not self.shown(NAMES[State.WAITING]):
@@ -111,7 +124,7 @@ class Lanes(Chart):
         self._draw_waiting(parts, clients, waiting)
         self._first = min(max(marked - self._shown + 1, 0), self._lanes - self._shown)
         hidden = [state for state, name in NAMES.items() if not self.shown(name)]
-        self._image = _painted(
+        self._image = painted(
             table[:, self._first : self._first + self._shown],
             *(int(self._lane_height), self._palette, hidden),
         )
@@ -126,8 +139,8 @@ class Lanes(Chart):
             waited[np.isin(clients, self._clients)] *= 2
             chosen = np.sort(np.argsort(-waited, kind="stable")[:rows])
         self._clients = [clients[place] for place in chosen.tolist()]
-        self._waiting_image = _painted_waits(
-            parts[:, chosen], int(self._lane_height), _colour(self.theme, State.WAITING)
+        self._waiting_image = painted_waits(
+            parts[:, chosen], int(self._lane_height), state_colour(self.theme, State.WAITING)
         )
 
     def _say(self, what: str) -> None:
@@ -136,7 +149,8 @@ class Lanes(Chart):
 
     def _describe(self, recorder: Recorder, present: NDArray[np.bool_], waiting: int) -> None:
         """Set subtitle, the names of the states that are `present`, and the numbers of lanes."""
-        said = [
+        said = self._said_of_less()
+        said += [
             tr("{shown} of {total} connections", shown=self._shown, total=self._lanes)
             if self._shown < self._lanes
             else tr("one for each connection")
@@ -152,13 +166,13 @@ class Lanes(Chart):
             said.append(tr(_LONGEST_HOLDER[longest.state], client=longest.client, time=lasting))
         self.subtitle = " · ".join(said)
         height = max(self.plot.height(), 1.0)
-        states = [state for state in _STACK if present[state]]
+        states = [state for state in STACK if present[state]]
         if waiting or not self.shown(NAMES[State.WAITING]):
             states.insert(0, State.WAITING)
         self.names = [
             Name(
                 tr(NAMES[state]),
-                _name_colour(self.theme, state),
+                name_colour(self.theme, state),
                 1 - (place + 0.5) * 13 / height,
                 NAMES[state],
             )
@@ -175,6 +189,21 @@ class Lanes(Chart):
         ]
         self.scale_y = Scale(0.0, 1.0, ticks)
 
+    def _said_of_less(self) -> list[str]:
+        """Return what the hatching says of parts of which less than edges is known."""
+        said = []
+        damaged = [each for each in self._less if each.damaged]
+        if damaged:
+            begin, end = (clock(each * US, 0.1) for each in (damaged[0].begin, damaged[-1].end))
+            said.append(tr("hatched: damaged from {begin} to {end}", begin=begin, end=end))
+        kept = [each for each in self._less if not each.damaged]
+        if any(each.width for each in kept):
+            width = time_with_unit(max(each.width for each in kept) * US)
+            said.append(tr("hatched: shares of {width} are all that is kept", width=width))
+        elif kept:
+            said.append(tr("hatched: nothing is kept of so long ago"))
+        return said
+
     def latest(self, view: View) -> list[Figure]:
         """Return who holds a connection longest at the end of the visible part."""
         recorder = self._recorder
@@ -188,7 +217,7 @@ class Lanes(Chart):
                     client=hold.client,
                     time=time_with_unit(hold.seconds),
                 ),
-                _name_colour(self.theme, hold.state),
+                name_colour(self.theme, hold.state),
             )
             for hold in recorder.holders(self._frame.end, 1)
         ]
@@ -212,11 +241,14 @@ class Lanes(Chart):
             return []
         now = (pieces.begin <= moment) & (moment < pieces.end)
         found = np.flatnonzero(now & (pieces.lane == lane))
+        coarse = recorder.lane_states(moment, moment + 1)
+        if not len(found) and coarse:
+            return self._shares_of_states(coarse[0], lane, moment)
         if not len(found):
             return [Figure(tr("lane {n}", n=lane + 1), tr("no connection"), self.theme.muted)]
         place = found[0]
         state, number = State(int(pieces.state[place])), int(pieces.number[place])
-        colour = _name_colour(self.theme, state)
+        colour = name_colour(self.theme, state)
         what = tr("lane, by holder") if number < 0 else tr("connection")
         lines = [
             Figure(what, f"{lane + 1 if number < 0 else number}", colour),
@@ -235,6 +267,24 @@ class Lanes(Chart):
                 )
         return lines
 
+    def _shares_of_states(self, states: LaneStates, lane: int, moment: int) -> list[Figure]:
+        """Return which part of a bin a lane was in which state, where no more is kept."""
+        row = (moment - states.begin) // states.width
+        lines = [Figure(tr("lane"), str(lane + 1), self.theme.muted)]
+        if 0 <= row < len(states.lanes) and lane < states.lanes.shape[1]:
+            part = states.lanes[row, lane]
+            lines += [
+                Figure(
+                    tr(NAMES[each]),
+                    tr("{share:.0f} % of the time", share=100 * float(part[each])),
+                    name_colour(self.theme, each),
+                )
+                for each in STACK
+                if part[each] > 0
+            ]
+        width = time_with_unit(states.width * US)
+        return [*lines, Figure(tr("shares of"), width, self.theme.muted)]
+
     def _seconds_at(self, x: float) -> float:
         share = (x - self.plot.left()) / self.plot.width()
         return self._frame.start + share * self._frame.span
@@ -247,7 +297,7 @@ class Lanes(Chart):
         if pieces is None or not clients:
             return []
         own = (pieces.begin <= moment) & (moment < pieces.end) & (pieces.client == clients[0])
-        colour = _name_colour(self.theme, State.WAITING)
+        colour = name_colour(self.theme, State.WAITING)
         if not own.any():
             doesnt = tr("doesn't wait")
             return [Figure(tr("client {n}", n=clients[0]), doesnt, self.theme.muted)]
@@ -276,7 +326,19 @@ class Lanes(Chart):
             place.translate(0, self._shown * self._lane_height + _GAP)
             place.setHeight(self._waiting_image.height())
             painter.drawImage(place, self._waiting_image)
+            self._paint_less(painter)
             self._paint_mark(painter)
+
+    def _paint_less(self, painter: QPainter) -> None:
+        """Hatch the parts of which less is known."""
+        plot, ink = self.plot, QColor(self.theme.text)
+        ink.setAlpha(130)
+        for each in self._less:
+            left = max(self.x_of(each.begin * US - self._frame.end), plot.left())
+            right = min(self.x_of(each.end * US - self._frame.end), plot.right())
+            if right > left:
+                part = QRectF(left, plot.top(), right - left, plot.height())
+                painter.fillRect(part, QBrush(ink, Qt.BrushStyle.BDiagPattern))
 
     def _paint_mark(self, painter: QPainter) -> None:
         """Outline the hold that is marked, as far as it is visible, and point at its lane."""
@@ -298,150 +360,3 @@ class Lanes(Chart):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(QRectF(left, top - 1, max(right - left, 2), self._lane_height + 1))
         painter.restore()
-
-
-def _columns(
-    recorder: Recorder, frame: Frame, columns: int, most: int
-) -> tuple[Shares, int] | None:
-    """Return by column of pixels, lane and state their part, of the first `most` lanes at least,
-    and how many lanes there were; None if too much would be read."""
-    start, end = round(frame.start / US), round(frame.end / US)
-    width = (end - start) / columns
-    if frame.span <= _NEAR:
-        pieces = recorder.lane_pieces(start, end)
-        if pieces is None:
-            return None
-        lanes = int(pieces.lane.max()) + 1 if len(pieces.lane) else 0
-        return shares_of(pieces, start, width, columns, max(lanes, 1)), lanes
-    found = recorder.lane_shares(start, end)
-    if found is None:
-        return None
-    first, length, parts = found
-    if not len(parts):
-        return np.zeros((columns, 1, len(State)), dtype=np.float32), 0
-    edges = start + np.arange(columns + 1) * width
-    return _resampled(parts[:, :most], first, length, edges), parts.shape[1]
-
-
-def _resampled(parts: Shares, first: int, length: int, edges: NDArray[np.floating[Any]]) -> Shares:
-    """Return shares of bins, which are `length` long from `first` on, as those between `edges`."""
-    places = np.clip(np.rint((edges - first) / length), 0, len(parts)).astype(np.int64)
-    low = np.minimum(places[:-1], len(parts) - 1)
-    counts = np.maximum(np.diff(places), 1).astype(np.float32)
-    # Of columns narrower than a bin, each has the bin that it lies in. Bins are added in turns: of
-    # 100 lanes and a minute `reduceat` takes 2.7 ms, this 0.2 ms.
-    table: Shares = parts[low]
-    for turn in range(1, int(counts.max())):
-        wider = np.flatnonzero(counts > turn)
-        table[wider] += parts[low[wider] + turn]
-    table /= counts.reshape(-1, *[1] * (parts.ndim - 1))
-    table[(edges[1:] <= max(first, 0)) | (edges[:-1] >= first + length * len(parts))] = 0.0
-    return table
-
-
-def _waiting(recorder: Recorder, frame: Frame, columns: int) -> tuple[Shares, list[int]]:
-    """Return by column of pixels and client which part of it the client waited, and the clients
-    that did, in the order of their numbers."""
-    start, end = round(frame.start / US), round(frame.end / US)
-    width = (end - start) / columns
-    nothing = np.zeros((columns, 0), dtype=np.float32)
-    if frame.span <= _NEAR:
-        waits = recorder.waits(start, end)
-        if waits is None:
-            return nothing, []
-        shown = (waits.end > start) & (waits.begin < end)
-        waits = Pieces(*(column[shown] for column in waits))
-        clients, rows = np.unique(waits.client, return_inverse=True)
-        waits = waits._replace(lane=rows)
-        parts = shares_of(waits, start, width, columns, max(len(clients), 1))[:, :, State.WAITING]
-        return parts[:, : len(clients)], clients.tolist()
-    found = recorder.wait_shares(start, end)
-    if found is None or not len(found.parts):
-        return nothing, []
-    edges = start + np.arange(columns + 1) * width
-    table = _resampled(found.parts, found.begin, found.width, edges)[:, : len(found.clients)]
-    order = np.argsort(found.clients[: table.shape[1]])
-    order = order[table[:, order].sum(axis=0) > 0]
-    return table[:, order], [found.clients[place] for place in order.tolist()]
-
-
-def _painted_waits(parts: Shares, height: int, colour: str) -> QImage:
-    """Return the lanes of clients that wait as an image, a pixel for each column."""
-    columns, lanes = parts.shape
-    if not lanes:
-        return QImage()
-    rows = height - 1 if height > 3 else height
-    drawn = np.zeros((lanes, height, columns), dtype=np.uint32)
-    levels = (np.arange(rows)[::-1] + 0.5) / rows
-    drawn[:, :rows][levels[None, :, None] <= parts.T[:, None, :]] = QColor(colour).rgba()
-    ready = QImage.Format.Format_ARGB32_Premultiplied
-    image = QImage(drawn.data, columns, lanes * height, 4 * columns, ready)
-    return image.copy()  # which owns its pixels
-
-
-def _painted(
-    table: Shares, height: int, palette: NDArray[np.uint32], hidden: list[State]
-) -> QImage:
-    """Return the lanes as an image, a pixel for each column."""
-    columns, lanes, _ = table.shape
-    rows = height - 1 if height > 3 else height  # a pixel between lanes, if there is room
-    # By state first, so that the sums and comparisons go along memory.
-    parts = table.transpose(2, 1, 0)[list(_STACK)]
-    below = np.zeros((lanes, columns), dtype=np.float32)
-    levels = ((np.arange(rows, dtype=np.float32)[::-1] + 0.5) / rows)[:, None]
-    place = np.zeros((lanes, height, columns), dtype=np.uint8)
-    for part in parts:
-        below += part
-        place[:, :rows] += levels > below[:, None, :]
-    state = np.array([*_STACK, _BEYOND], dtype=np.uint8)
-    for each in hidden:
-        state[state == each] = _BEYOND
-    drawn = np.take(state, place).reshape(lanes * height, columns)
-    drawn[np.arange(lanes * height) % height >= rows] = _BEYOND
-    y, x = np.ogrid[: drawn.shape[0], :columns]
-    pixels = np.take(palette, drawn * np.uint8(16) + ((y % 4) * 4 + x % 4).astype(np.uint8))
-    # Opaque or nothing, so premultiplied already, which is painted at once and not by threads.
-    ready = QImage.Format.Format_ARGB32_Premultiplied
-    image = QImage(pixels.data, columns, drawn.shape[0], 4 * columns, ready)
-    return image.copy()  # which owns its pixels
-
-
-def _palette(theme: Theme) -> NDArray[np.uint32]:
-    """Return for each state the colours of a pattern of 4 × 4 pixels."""
-    palette = np.zeros((_BEYOND + 1, 16), dtype=np.uint32)
-    y, x = np.divmod(np.arange(16), 4)
-    marks = {  # what differs in more than colour
-        State.IN_TRANSACTION: (x + y) % 4 == 0,
-        State.LEAKED: (x // 2 + y // 2) % 2 == 0,
-        State.HELD: y % 2 == 0,
-        State.CONNECTING: x % 2 == 0,
-    }
-    for state in _STACK:
-        colour = QColor(_colour(theme, state))
-        palette[state] = colour.rgba()
-        if state in marks:
-            other = QColor(theme.panel if state is State.CONNECTING else theme.text)
-            mix = 0.55 if state in (State.LEAKED, State.CONNECTING) else 0.3
-            mixed = QColor(
-                round(colour.red() * (1 - mix) + other.red() * mix),
-                round(colour.green() * (1 - mix) + other.green() * mix),
-                round(colour.blue() * (1 - mix) + other.blue() * mix),
-            )
-            palette[state][marks[state]] = mixed.rgba()
-    return palette
-
-
-def _colour(theme: Theme, state: State) -> str:
-    return {
-        State.WAITING: theme.wait,
-        State.WORKING: theme.used,
-        State.HELD: theme.overflow,
-        State.IN_TRANSACTION: theme.wait,
-        State.LEAKED: theme.bad,
-        State.CONNECTING: theme.server,
-        State.IDLE: theme.idle,
-    }[state]
-
-
-def _name_colour(theme: Theme, state: State) -> str:
-    return theme.idle_name if state is State.IDLE else _colour(theme, state)

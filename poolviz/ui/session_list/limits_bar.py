@@ -1,4 +1,5 @@
-"""Two fields: how long sessions are kept, and how much they may take together."""
+"""Fields: how long sessions are kept, how much they may take together, and how much of lanes each
+keeps."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ from poolviz.sessions.limits import SessionLimits, parse_age, parse_size, shown_
 
 _AGES = ("7d", "30d", "90d", "365d", "none")
 _SIZES = ("500MB", "2GB", "10GB", "50GB", "none")
+_LANES = ("2MB", "6MB", "20MB", "100MB", "none")
+
 # A number and its unit, as these fields show it or as `poolviz sessions limits` takes it.
 _GIVEN = re.compile(r"([\d.,]+)\s*([^\W\d_]+)")
 _AGE_UNITS = {  # by what people type, in each language
@@ -30,15 +33,15 @@ class LimitsBar(QWidget):
     chosen = Signal(object)  # SessionLimits
     mistaken = Signal(str)  # the sentence about what was typed
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, with_lanes: bool = False) -> None:
         super().__init__(parent)
         self._limits = SessionLimits()
-        self.age, self.total = QComboBox(), QComboBox()
-        row = QHBoxLayout()
-        row.setSpacing(7)
-        for words, box, name in (
-            (tr("Keep sessions of the last"), self.age, tr("Age of sessions")),
-            (tr("and together"), self.total, tr("Size of all sessions")),
+        self.age, self.total, self.lanes = QComboBox(), QComboBox(), QComboBox()
+        row, row_of_lanes = QHBoxLayout(), QHBoxLayout()
+        for words, box, name, place in (
+            (tr("Keep sessions of the last"), self.age, tr("Age of sessions"), row),
+            (tr("and together"), self.total, tr("Size of all sessions"), row),
+            (tr("Lanes in each, exactly, up to"), self.lanes, tr("Size of lanes"), row_of_lanes),
         ):
             label = QLabel(words)
             label.setProperty("role", "note")
@@ -48,20 +51,34 @@ class LimitsBar(QWidget):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
             box.setMinimumContentsLength(8)
             label.setBuddy(box)
-            row.addWidget(label)
-            row.addWidget(box)
-        row.addStretch(1)
+            place.addWidget(label)
+            place.addWidget(box)
+        for place in (row, row_of_lanes):
+            place.setSpacing(7)
+            place.addStretch(1)
         rest = QLabel(tr("Those with a name, and those marked Keep, are kept always."))
         rest.setProperty("role", "note")
         rest.setWordWrap(True)
+        older = QLabel(tr("Of what is older each session keeps which share of the time was what."))
+        older.setProperty("role", "note")
+        older.setWordWrap(True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)
         column.addLayout(row)
         column.addWidget(rest)
+        of_lanes = QWidget()
+        lanes_column = QVBoxLayout(of_lanes)
+        lanes_column.setContentsMargins(0, 8, 0, 0)
+        lanes_column.setSpacing(3)
+        lanes_column.addLayout(row_of_lanes)
+        lanes_column.addWidget(older)
+        column.addWidget(of_lanes)
+        of_lanes.setVisible(with_lanes)
         self.age.addItems([_shown_age(parse_age(text)) for text in _AGES])
         self.total.addItems([_shown_size(parse_size(text)) for text in _SIZES])
-        for box in (self.age, self.total):
+        self.lanes.addItems([_shown_size(parse_size(text)) for text in _LANES])
+        for box in (self.age, self.total, self.lanes):
             box.activated.connect(self._take)
             edit = box.lineEdit()
             assert edit is not None
@@ -73,6 +90,7 @@ class LimitsBar(QWidget):
         self._limits = limits
         self.age.setEditText(_shown_age(limits.age_s))
         self.total.setEditText(_shown_size(limits.size_bytes))
+        self.lanes.setEditText(_shown_size(limits.lanes_bytes))
 
     def _take(self) -> None:
         """Take over what was chosen or typed."""
@@ -80,6 +98,7 @@ class LimitsBar(QWidget):
             limits = SessionLimits(
                 _entered(self.age, self._limits.age_s, _shown_age, _parsed_age),
                 _entered(self.total, self._limits.size_bytes, _shown_size, _parsed_size),
+                _entered(self.lanes, self._limits.lanes_bytes, _shown_size, _parsed_size),
             )
         except InputError as error:
             self.show_limits(self._limits)

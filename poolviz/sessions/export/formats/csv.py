@@ -9,7 +9,8 @@ error of each kind, are in `NAME.events.csv`, and what was run and how it was me
 the header.
 
 `NAME.lanes.csv` has the lanes instead: a row for each state of a connection and each wait of a
-client.
+client. Where the session keeps states only, it has a row for each state of a lane in a bin, and
+which share of the bin it took.
 
 Spreadsheets take a text that begins with = + - or @ for a formula. Such a text among the events,
 which a note may be, has a ' before it. In the data no text begins so.
@@ -187,7 +188,7 @@ def _write_lanes(recorder: Recorder, paths: Sequence[Path], share_done: ShareDon
     with paths[0].open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(ROWS)
-        for rows in lane_rows(recorder.columns(share_done)):
+        for rows in lane_rows(recorder.columns(share_done), recorder.lane_states):
             table.writerows([["" if cell == -1 else cell for cell in row] for row in rows])
 
 

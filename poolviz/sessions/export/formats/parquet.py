@@ -87,11 +87,11 @@ def _write_lanes(recorder: Recorder, paths: Sequence[Path], share_done: ShareDon
     pyarrow = _pyarrow()
     from pyarrow import parquet  # noqa: PLC0415 - likewise
 
-    kinds = (*[pyarrow.int64()] * 3, pyarrow.string(), *[pyarrow.float64()] * 2)
+    kinds = (*[pyarrow.int64()] * 3, pyarrow.string(), *[pyarrow.float64()] * 3)
     fields = [pyarrow.field(*both) for both in zip(ROWS, kinds, strict=True)]
     schema = pyarrow.schema(fields, metadata={"poolviz": as_json(manifest(recorder))})
     with parquet.ParquetWriter(paths[0], schema, compression="zstd") as writer:
-        for rows in lane_rows(recorder.columns(share_done)):
+        for rows in lane_rows(recorder.columns(share_done), recorder.lane_states):
             columns = zip(*rows, strict=True) if rows else [()] * len(ROWS)
             arrays = [
                 pyarrow.array([None if cell == -1 else cell for cell in column], type=kind)

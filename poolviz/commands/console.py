@@ -14,6 +14,7 @@ import click
 from poolviz.commands.progress_line import WIPE, bar, progress_line
 from poolviz.language import in_users_language, tr
 from poolviz.model.messages import ChangeRefused, ProblemReported, Report
+from poolviz.model.preset_titles import title_in_words
 from poolviz.model.scenario import Scenario
 from poolviz.model.text import sentence
 from poolviz.runs.run import Run
@@ -54,7 +55,11 @@ class Console:
     def introduce(self, scenario: Scenario) -> None:
         """Print the title of a scenario and what to watch in it."""
         if scenario.title:
-            self.say(" ".join((f"{scenario.title}.", in_users_language(scenario.watch))).strip())
+            self.say(
+                " ".join(
+                    (f"{title_in_words(scenario.title)}.", in_users_language(scenario.watch))
+                ).strip()
+            )
 
     def progressed(self, sentence: str) -> None:
         """Print what is being done before the load starts."""

@@ -6,6 +6,7 @@ import click
 
 from poolviz.commands import options
 from poolviz.language import in_users_language
+from poolviz.model.preset_titles import title_in_words
 
 
 @click.command(short_help="List the scenarios that poolviz brings along.")
@@ -22,5 +23,8 @@ def command(as_json: bool) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode({"presets": listed})).decode())
     else:
         click.echo(
-            "\n\n".join(f"{p.name}\n  {p.title}. {in_users_language(p.watch)}" for p in known)
+            "\n\n".join(
+                f"{p.name}\n  {title_in_words(p.title)}. {in_users_language(p.watch)}"
+                for p in known
+            )
         )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from poolviz.language import tr_noop
+from poolviz.language import for_search, tr_noop
 
 
 class Kind(StrEnum):
@@ -64,7 +64,7 @@ class Topic:
     @cached_property
     def heading_words(self) -> str:
         """Its names and its title, for a search."""
-        return " ".join((self.name, *self.aliases, self.title)).casefold()
+        return for_search(" ".join((self.name, *self.aliases, self.title)))
 
     @cached_property
     def words(self) -> str:
@@ -73,4 +73,4 @@ class Topic:
         for section in self.sections:
             parts += [section.heading, *section.paragraphs, section.code]
             parts += [f"{item.term} {item.text}" for item in section.items]
-        return " ".join(parts).casefold()
+        return for_search(" ".join(parts))

@@ -16,10 +16,11 @@ from poolviz.help.charts import charts
 from poolviz.help.keys import KEYS
 from poolviz.help.licences import licences
 from poolviz.help.topic import Item, Kind, Section, Topic
-from poolviz.language import current_language, tr, tr_noop
+from poolviz.language import current_language, for_search, is_found, tr, tr_noop
 from poolviz.load.settings import SETTINGS
 from poolviz.model.figures import FIGURES, STATISTICS, Figure, figure_named
 from poolviz.model.parameters import either, shown_time
+from poolviz.model.preset_titles import title_in_words
 from poolviz.model.version import VERSION
 from poolviz.pools.custom.own_options import OWN_OPTIONS
 from poolviz.scenarios.draft import seconds_of
@@ -96,16 +97,16 @@ def suggestion(known: Mapping[str, Topic], name: str, others: Iterable[str] = ()
 def search(known: Mapping[str, Topic], words: str) -> list[Topic]:
     """Return the topics in which each of these words stands, those first that have it in a name or
     in the title. No words find all."""
-    wanted = words.casefold().split()
+    wanted = for_search(words).split()
 
     def rank(topic: Topic) -> int:
         names = {_plain(name) for name in _names(topic)}
         if _plain(words) in names:
             return 0
-        in_heading = sum(word in topic.heading_words for word in wanted)
+        in_heading = sum(is_found(word, topic.heading_words) for word in wanted)
         return 1 + len(wanted) - in_heading
 
-    found = [topic for topic in known.values() if all(word in topic.words for word in wanted)]
+    found = [t for t in known.values() if all(is_found(word, t.words) for word in wanted)]
     return sorted(found, key=rank) if wanted else found
 
 
@@ -115,7 +116,7 @@ def _names(topic: Topic) -> tuple[str, ...]:
 
 def _plain(name: str) -> str:
     """Return a name as it is compared with others."""
-    return " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
+    return " ".join(for_search(name).replace("-", " ").replace("_", " ").split())
 
 
 def _start() -> Iterator[Topic]:
@@ -253,7 +254,7 @@ def _preset(preset: Preset, watch: str) -> Topic:
     )
     return Topic(
         preset.name,
-        preset.title,
+        title_in_words(preset.title),
         Kind.PRESET,
         (
             Section(paragraphs=(watch,)),

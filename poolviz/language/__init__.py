@@ -8,7 +8,7 @@ part of poolviz.
 from __future__ import annotations
 
 from poolviz.language.choice import FALLBACK, LANGUAGES, VARIABLE, wanted_language
-from poolviz.language.notation import for_search
+from poolviz.language.notation import for_search, is_found
 from poolviz.language.translation import (
     current_language,
     day,
@@ -38,6 +38,7 @@ __all__ = [
     "in_language",
     "in_users_language",
     "in_users_notation",
+    "is_found",
     "moment",
     "number",
     "tr",

@@ -9,6 +9,7 @@ from datetime import date
 _NUMBER = re.compile(r"(\d[\d,]*)(\.\d+)?(%?)")
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _LEAST_GROUPED = 5  # digits from which on Spanish separates thousands: 1234, but 12.345
+_LEAST_PLURAL = 5  # letters: what is left of a shorter one would be found anywhere
 _MONTHS = {
     "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
     "es": ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sept", "oct", "nov", "dic"],
@@ -45,6 +46,13 @@ def for_search(text: str) -> str:
     """Return `text` as it is searched: without capitals and accents, which people leave out."""
     parts = unicodedata.normalize("NFD", text.casefold())
     return "".join(part for part in parts if not unicodedata.combining(part))
+
+
+def is_found(word: str, text: str) -> bool:
+    """Whether a word of a search stands in `text`, both as `for_search` gives them: itself or, of
+    a plural in English or Spanish, its singular."""
+    forms = [word, *(word.removesuffix(end) for end in ("s", "es") if len(word) >= _LEAST_PLURAL)]
+    return any(form in text for form in forms)
 
 
 def day_in(when: date, language: str) -> str:

@@ -218,7 +218,7 @@ def _errors(figures: Figures) -> list[Row]:
     kinds = sorted(figures.error_details, key=lambda kind: -kind.count)
     for kind in kinds[:_MOST_ERRORS]:
         what = tr("timeout") if kind.timeout else tr("error")
-        rows.append(Row(what, f"{kind.count:,} × {kind.title}, {kind.first_said}"))
+        rows.append(Row(what, f"{number(kind.count)} × {kind.title}, {kind.first_said}"))
         if kind.latest_said:
             rows.append(Row("", kind.latest_said))
     left = len(kinds) - _MOST_ERRORS

@@ -90,4 +90,4 @@ def _number(value: float | None) -> str:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:,.1f} s"
+    return f"{number(value, ',.1f')} s"

@@ -43,7 +43,7 @@ class Line(QFrame):
         close.setFixedWidth(28)
         close.setStyleSheet("padding:0; border:none")
         close.setToolTip(tr("Dismiss"))
-        close.setAccessibleName("dismiss")
+        close.setAccessibleName(tr("Dismiss"))
         self.setMinimumHeight(_HEIGHT)
         # A child, so that it ends with the line and the window.
         self.shown_long_enough = QTimer(self, singleShot=True, interval=_PASSING)

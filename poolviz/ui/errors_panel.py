@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 
-from poolviz.language import tr, trn
+from poolviz.language import number, tr, trn
 from poolviz.sessions.error_details import ErrorDetails
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.elided_button import ElidedButton
@@ -54,7 +54,7 @@ class ErrorsPanel(QFrame):
     def text(self) -> str:
         """Every kind, one a line."""
         return "\n".join(
-            f"{kind.count:,} × {kind.title}{_of(kind)}, {kind.first_said}"
+            f"{number(kind.count)} × {kind.title}{_of(kind)}, {kind.first_said}"
             f"{'; ' + kind.latest_said if kind.latest_said else ''}"
             for kind in self._kinds
         )
@@ -82,7 +82,7 @@ class ErrorsPanel(QFrame):
         if place == len(self._lines):
             self._lines.append(self._new_line(place))
         count, name, message = self._lines[place]
-        count.setText(f"{kind.count:,} ×")
+        count.setText(f"{number(kind.count)} ×")
         name.setText(f"{kind.title}{_of(kind)}")
         message.setText(kind.first_said)
         for label in (count, name, message):

@@ -104,7 +104,7 @@ class ServerFields(QWidget):
             edit = editor = self.edits[field]
             edit.textChanged.connect(lambda text: self.edited.emit(field, text))
         # Assistive technology, and the tests, call the password as it always was.
-        editor.setAccessibleName("password" if field == "password" else tr(NAMES[field]))
+        editor.setAccessibleName(tr(NAMES[field]))
         label = self._add_label(tr(NAMES[field]), row, column, editor)
         wide = field == "database" or field in FILES
         self._grid.addWidget(editor, row, column + 1, 1, 2 if wide else 1)

@@ -82,13 +82,13 @@ class Tile(QFrame):
             ElidedLabel(narrowest=_UNIT),
         )
         self.curve = Sparkline()
-        for part, role in (
-            (self._label, "tileLabel"),
-            (self._value, "tileValue"),
-            (self._unit, "tileUnit"),
+        for part, role, name in (
+            (self._label, "tileLabel", tr("{figure}, name", figure=label)),
+            (self._value, "tileValue", tr("{figure}, value", figure=label)),
+            (self._unit, "tileUnit", tr("{figure}, unit", figure=label)),
         ):
             part.setProperty("role", role)
-            part.setAccessibleName(f"{label} {role.removeprefix('tile').lower()}")
+            part.setAccessibleName(name)
         figure = QHBoxLayout()
         figure.setSpacing(5)
         figure.addWidget(self._value, 0, Qt.AlignmentFlag.AlignBaseline)

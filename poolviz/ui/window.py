@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from poolviz.language import in_users_language, tr
 from poolviz.model.parameters import Value
+from poolviz.model.preset_titles import title_in_words
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.banner import Banner
@@ -236,7 +237,11 @@ class Window(QMainWindow):
             self.banner.take_back(_WATCH)
         elif scenario.title or watch:
             self.banner.say(
-                Notice(_WATCH, watch or tr("It runs as it is written."), heading=scenario.title)
+                Notice(
+                    _WATCH,
+                    watch or tr("It runs as it is written."),
+                    heading=title_in_words(scenario.title),
+                )
             )
         else:
             self.banner.take_back(_WATCH)

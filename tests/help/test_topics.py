@@ -110,3 +110,25 @@ def test_topics_are_in_the_language_in_use() -> None:
         if any(text in known.paragraphs for text in section.paragraphs)
     }
     assert not same
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "name"),
+    [
+        ("es", "conexion retenida", "lanes"),
+        ("es", "retención", "hold_time"),
+        ("es", "RETENCION", "hold_time"),
+        ("es", "fugas", "leak_every"),
+        ("es", "limites", "capacity"),
+        ("es", "dispersion de retencion", "hold_spread"),
+        ("en", "leaks", "leak_every"),
+        ("en", "hold times", "hold_time"),
+        ("en", "pool sizes", "pool_size"),
+    ],
+)
+def test_a_search_takes_words_without_accents_and_in_the_plural(
+    language: str, words: str, name: str
+) -> None:
+    with in_language(language):
+        known = topics()
+        assert name in [topic.name for topic in search(known, words)]

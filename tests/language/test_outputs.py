@@ -14,9 +14,11 @@ from poolviz.language import VARIABLE, in_language, tr
 from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Numeric
+from poolviz.model.preset_titles import TITLES, title_in_words
 from poolviz.pools import catalogue
 from poolviz.pools.registry import POOLS, pool_class
 from poolviz.scenarios import schema
+from poolviz.scenarios.presets import presets
 from poolviz.sessions.thresholds import FIGURES, Threshold
 from tests.language import catalogues
 from tests.language.english import english_in
@@ -95,3 +97,10 @@ def test_declarations_are_english_whatever_the_language_at_import() -> None:
         for language in ("en", "es")
     ]
     assert printed[0] == printed[1]
+
+
+def test_titles_of_presets_are_translated() -> None:
+    assert {preset.title for preset in presets()} == TITLES
+    with in_language("es"):
+        assert title_in_words("Leak") == "Fuga de conexiones"
+        assert title_in_words("Leak of mine") == "Leak of mine"

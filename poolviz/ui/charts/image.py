@@ -14,6 +14,7 @@ from poolviz.load.settings import SETTINGS
 from poolviz.model.errors import InputError
 from poolviz.model.messages import RunStarted
 from poolviz.model.parameters import Parameter, Parameters, Value
+from poolviz.model.preset_titles import title_in_words
 from poolviz.model.sample import Mark
 from poolviz.model.server_name import server_in_words
 from poolviz.model.text import on_one_line
@@ -74,7 +75,7 @@ class SessionImage:
         scenario = self._recorder.began.scenario
         pool = self._pool.title if self._pool is not None else scenario.pool
         part = title_of_part(self._recorder)
-        return " · ".join(filter(None, (scenario.title, pool, part)))
+        return " · ".join(filter(None, (title_in_words(scenario.title), pool, part)))
 
     def paint(self, start: float, end: float) -> QImage:
         """Return an image of the session between `start` and `end`, in seconds. Raises what a

@@ -15,9 +15,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poolviz.language import in_users_language, tr
+from poolviz.language import for_search, in_users_language, is_found, tr
 from poolviz.model.errors import PoolvizError
 from poolviz.model.lesson import SUBJECTS
+from poolviz.model.preset_titles import title_in_words
 from poolviz.pools.registry import listings
 from poolviz.scenarios.presets import Preset, presets
 from poolviz.ui.lessons.preset_picture import Picture, counts_by_preset
@@ -40,13 +41,19 @@ class PresetCard(QFrame):
         self.setObjectName("panel")
         lesson = preset.draft.lesson
         question, self.subject = in_users_language(preset.watch), _OTHER
-        words = [preset.name, preset.title, pool, *preset.watch.values()]
+        words = [
+            preset.name,
+            preset.title,
+            title_in_words(preset.title),
+            pool,
+            *preset.watch.values(),
+        ]
         if lesson is not None:
             questions = {language: each.question for language, each in lesson.texts.items()}
             question, self.subject = in_users_language(questions), lesson.subject
             words += [*questions.values(), tr(SUBJECTS.get(lesson.subject, ""))]
-        self._words = " ".join(words).casefold()
-        title, about, text = QLabel(preset.title), QLabel(pool), QLabel(question)
+        self._words = for_search(" ".join(words))
+        title, about, text = QLabel(title_in_words(preset.title)), QLabel(pool), QLabel(question)
         title.setProperty("role", "name")
         about.setProperty("role", "note")
         for label in (title, about, text):
@@ -54,10 +61,14 @@ class PresetCard(QFrame):
         for label in (title, text):
             label.setWordWrap(True)
         self.predict_button = QPushButton(tr("Predict and run"))
-        self.predict_button.setAccessibleName(tr("Predict and run: {title}", title=preset.title))
+        self.predict_button.setAccessibleName(
+            tr("Predict and run: {title}", title=title_in_words(preset.title))
+        )
         self.predict_button.setVisible(lesson is not None)
         self.run_button = QPushButton(tr("Just run"))
-        self.run_button.setAccessibleName(tr("Just run: {title}", title=preset.title))
+        self.run_button.setAccessibleName(
+            tr("Just run: {title}", title=title_in_words(preset.title))
+        )
         self.run_button.setToolTip(in_users_language(preset.watch))
         self.predict_button.clicked.connect(lambda: self.predict_wanted.emit(preset.path))
         self.run_button.clicked.connect(lambda: self.run_wanted.emit(preset.path))
@@ -81,7 +92,7 @@ class PresetCard(QFrame):
 
     def has(self, words: str) -> bool:
         """Return whether all these words stand in it."""
-        return all(word in self._words for word in words.casefold().split())
+        return all(is_found(word, self._words) for word in for_search(words).split())
 
 
 class PresetsPage(QFrame):

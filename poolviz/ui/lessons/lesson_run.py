@@ -12,6 +12,7 @@ from poolviz.load.faults import FAULTS
 from poolviz.model.figures import figure_named
 from poolviz.model.lesson import Lesson, LessonTexts
 from poolviz.model.parameters import Value
+from poolviz.model.preset_titles import title_in_words
 from poolviz.model.scenario import Change, Scenario
 from poolviz.sessions.remedies import before_and_after, measured, shown
 from poolviz.ui.session.controller import Controller, State
@@ -54,7 +55,7 @@ class LessonRun(QObject):
     @property
     def title(self) -> str:
         """The title of its scenario."""
-        return self.scenario.title if self.scenario is not None else ""
+        return title_in_words(self.scenario.title) if self.scenario is not None else ""
 
     @property
     def texts(self) -> LessonTexts:

@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from poolviz.language import tr
+from poolviz.model.preset_titles import title_in_words
 from poolviz.model.server_name import server_in_words
 from poolviz.sessions.derived import title_of_part
 from poolviz.sessions.export.exporter import REPORT
@@ -39,7 +40,7 @@ def page(
     about, figures = manifest(recorder), as_object(recorder, share_done)
     drawn = chart_data(recorder, charts)
     data = {**drawn, "figures": figures, "manifest": about}
-    title = about.scenario.title or about.scenario.pool
+    title = title_in_words(about.scenario.title) or about.scenario.pool
     content = _content(recorder, about, title, figures=figures, charts=drawn["charts"])
     return document(title, content, data)
 

@@ -18,7 +18,7 @@ from PySide6.QtCore import (
     Signal,
 )
 
-from poolviz.language import tr, tr_noop
+from poolviz.language import for_search, is_found, tr, tr_noop
 from poolviz.model.server_name import server_in_words
 from poolviz.sessions.kept_session import Ending, KeptSession
 from poolviz.sessions.limits import shown_size
@@ -173,7 +173,7 @@ class SearchedSessions(QSortFilterProxyModel):
 
     def search(self, text: str) -> None:
         """Show only sessions that match."""
-        self._words = text.casefold().split()
+        self._words = for_search(text).split()
         self.invalidate()
 
     def filterAcceptsRow(self, row: int, parent: Index) -> bool:
@@ -186,8 +186,8 @@ class SearchedSessions(QSortFilterProxyModel):
             server_in_words(session.server),
             *(session.path.name, *(shown(session, column) for column in Column)),
         )
-        text = "\n".join(texts).casefold()
-        return all(word in text for word in self._words)
+        text = for_search("\n".join(texts))
+        return all(is_found(word, text) for word in self._words)
 
 
 def shown(session: KeptSession, column: Column) -> str:

@@ -54,7 +54,7 @@ class PoolMenu(QMenu):
         actions = {action.data(): action for action in self._pools.actions()}
         chosen = actions.get(pool.id) or self._add(pool.id, pool.title)
         chosen.setChecked(True)
-        chosen.setToolTip(pool.about)
+        chosen.setToolTip(tr(pool.about))
 
     def _disable(self, found: list[tuple[Listing, str]]) -> None:
         """Disable the pools that can't be used and say what they lack."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from poolviz.language import in_users_language, tr
 from poolviz.model.errors import PoolvizError
+from poolviz.model.preset_titles import title_in_words
 from poolviz.scenarios.presets import presets
 from poolviz.ui.session.notices import Notices, Weight, sentence_of
 
@@ -45,7 +46,7 @@ class PresetMenu(QMenu):
         self._filled = True
         end = self.insertSeparator(self._open)
         for preset in found:
-            action = QAction(preset.title, self)
+            action = QAction(title_in_words(preset.title), self)
             action.setObjectName(preset.name)
             action.setToolTip(as_tool_tip(in_users_language(preset.watch)))
             action.triggered.connect(lambda _=False, path=preset.path: self.chosen.emit(path))

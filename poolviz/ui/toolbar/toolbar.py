@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from poolviz.language import in_users_language, tr
 from poolviz.model.dialect import SQLITE, dialect_of
+from poolviz.model.preset_titles import title_in_words
 from poolviz.ui.elided_button import ElidedButton
 from poolviz.ui.help_places import set_topic
 from poolviz.ui.session.controller import Controller, State
@@ -63,7 +64,7 @@ class Toolbar(QFrame):
         self.mark_button.setToolTip(tr("Mark this moment on the timeline (M)"))
         set_topic(self.preset_button, "scenario")
         set_topic(self.export_button, ".png")
-        self.menu_button.setAccessibleName("menu")
+        self.menu_button.setAccessibleName(tr("Menu"))
         self.menu_button.setToolTip(tr("View, theme, files and help"))
         _drop_down(self.server_button, self._server_menu())
         _drop_down(self.pool_button, PoolMenu(controller, self))
@@ -122,7 +123,7 @@ class Toolbar(QFrame):
         self.export_button.setEnabled(recorder is not None and recorder.began is not None)
         self._show_server()
         self.pool_button.setText(controller.pool.title)
-        self.pool_button.setToolTip(controller.pool.about)
+        self.pool_button.setToolTip(tr(controller.pool.about))
         set_topic(self.pool_button, controller.pool.id)
         self._show_preset()
 
@@ -130,7 +131,9 @@ class Toolbar(QFrame):
         """Show the scenario's title until a value is changed."""
         scenario = self._controller.scenario
         self.preset_button.setText(
-            tr("Preset: {title}", title=scenario.title) if scenario.title else tr("Preset")
+            tr("Preset: {title}", title=title_in_words(scenario.title))
+            if scenario.title
+            else tr("Preset")
         )
         self.preset_button.setToolTip(
             as_tool_tip(in_users_language(scenario.watch))

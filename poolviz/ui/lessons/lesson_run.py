@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from pathlib import Path
 
 import msgspec
 from PySide6.QtCore import QObject, Signal
@@ -46,6 +47,7 @@ class LessonRun(QObject):
         self._dsn: str | None = None
         self._mended_at: float | None = None  # seconds of the run
         self._said = ""
+        self._viewed: Path | None = None  # the session that was open as the lesson began
 
     @property
     def on(self) -> bool:
@@ -110,6 +112,7 @@ class LessonRun(QObject):
         """Ask the lesson's question. Nothing runs until it is answered."""
         self.lesson, self.scenario, self._dsn = lesson, scenario, dsn
         self.predicted, self._mended_at = 0, None
+        self._viewed = self._controller.viewing
         self._go_to(Phase.PREDICT)
 
     def predict(self, choice: int) -> None:
@@ -153,7 +156,10 @@ class LessonRun(QObject):
 
     def judge(self) -> None:
         """Go on if the time has come. Called a few times a second while a lesson is shown."""
-        if self.on and self._controller.viewing is not None:
+        viewing = self._controller.viewing
+        if viewing is None:
+            self._viewed = None
+        if self.on and viewing != self._viewed:
             self.leave()  # another session is looked at
         elif self.phase is Phase.RUN and self._seconds >= self._until:
             self._go_to(Phase.EXPLAIN)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _MARGINS = (10, 8, 10, 2)
 _ZOOM = 1.5  # a key press
 _CTRL = Qt.KeyboardModifier.ControlModifier
+_REASON = Qt.FocusReason
+_KEYS = (_REASON.TabFocusReason, _REASON.BacktabFocusReason, _REASON.ShortcutFocusReason)
+_RETURNS = (_REASON.ActiveWindowFocusReason, _REASON.PopupFocusReason)
 
 
 class ChartsWidget(QWidget):
@@ -199,8 +202,10 @@ class ChartsWidget(QWidget):
 
     @contained()
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Show the focus, unless a click set it."""
-        self._by_keys = event.reason() != Qt.FocusReason.MouseFocusReason
+        """Show the focus if keys moved it here; one that comes back with the window is as
+        before."""
+        if event.reason() not in _RETURNS:
+            self._by_keys = event.reason() in _KEYS
         self.update()
 
     @contained()

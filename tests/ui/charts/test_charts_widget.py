@@ -284,3 +284,22 @@ def test_another_session_is_drawn_paler_behind_until_it_is_taken_away(
         assert painted(charts) == alone
         charts.set_ghost(recorder)  # itself is no other
         assert painted(charts) == alone
+
+
+@pytest.mark.parametrize("reason", list(Qt.FocusReason))
+def test_a_frame_shows_the_focus_if_keys_moved_it(
+    charts: ChartsWidget, reason: Qt.FocusReason
+) -> None:
+    keys = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+    shown = reason in (*keys, Qt.FocusReason.ShortcutFocusReason)
+    charts.activateWindow()
+    charts.setFocus(Qt.FocusReason.OtherFocusReason)
+    charts.clearFocus()
+    without = charts.grab().toImage()
+    charts.setFocus(reason)
+    assert charts.hasFocus()
+    assert (charts.grab().toImage() != without) is shown
+    for back in (Qt.FocusReason.ActiveWindowFocusReason, Qt.FocusReason.PopupFocusReason):
+        charts.clearFocus()
+        charts.setFocus(back)
+        assert (charts.grab().toImage() != without) is shown

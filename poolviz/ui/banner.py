@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -15,8 +16,11 @@ from PySide6.QtWidgets import (
 
 from poolviz.language import tr
 from poolviz.ui.session.notices import Notice, Weight
+from poolviz.ui.style.theme import text_room
+from poolviz.ui.unexpected import contained
 
 _HEIGHT = 37  # pixels, with or without a button
+_WORDS = 260  # pixels beside the button at the usual size of texts, at least
 _PASSING = 6000  # milliseconds that a passing notice is shown
 _ICONS = {Weight.INFO: "ℹ", Weight.WARN: "▲", Weight.BAD: "●"}
 _ORDER = (Weight.BAD, Weight.WARN, Weight.INFO)
@@ -41,15 +45,20 @@ class Line(QFrame):
         self.close_button = close = QPushButton("✕")
         close.setFlat(True)
         close.setFixedWidth(28)
-        close.setStyleSheet("padding:0; border:none")
+        close.setProperty("role", "close")
         close.setToolTip(tr("Dismiss"))
         close.setAccessibleName(tr("Dismiss"))
         self.setMinimumHeight(_HEIGHT)
         # A child, so that it ends with the line and the window.
         self.shown_long_enough = QTimer(self, singleShot=True, interval=_PASSING)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(14, 5, 8, 5)
+        self._row, self._below = row, below = QHBoxLayout(), QHBoxLayout()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(14, 5, 8, 5)
+        column.setSpacing(0)
+        column.addLayout(row)
+        column.addLayout(below)
         row.setSpacing(9)
+        below.addStretch(1)
         row.addWidget(self._icon)
         row.addWidget(self._heading)
         row.addWidget(self._words, 1)
@@ -89,6 +98,16 @@ class Line(QFrame):
                 part.style().unpolish(part)
                 part.style().polish(part)
 
+    @contained()
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Have the button below the words where it would leave them too little room."""
+        super().resizeEvent(event)
+        narrow = event.size().width() - self.button.sizeHint().width() < _WORDS * text_room()
+        if narrow != (self._below.indexOf(self.button) >= 0):
+            old, new = (self._row, self._below) if narrow else (self._below, self._row)
+            old.removeWidget(self.button)
+            new.insertWidget(1 if narrow else self._row.indexOf(self.close_button), self.button)
+
     def _act(self) -> None:
         if self.notice.act is not None:
             self.notice.act()
@@ -103,7 +122,6 @@ class Banner(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.hide()
 
     @property

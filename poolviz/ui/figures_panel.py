@@ -175,7 +175,7 @@ class FiguresPanel(QFrame):
             button.setProperty("role", "link")
         self.fold.setFlat(True)
         self.fold.setFixedWidth(28)
-        self.fold.setStyleSheet("padding:0; border:none")
+        self.fold.setProperty("role", "close")
         self.fold.setToolTip(tr("Hide the figures (F8)"))
         self.fold.setAccessibleName(tr("Hide the figures"))
         row = QHBoxLayout()

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -25,7 +24,6 @@ class GuideBar(QFrame):
         super().__init__(parent)
         self.setObjectName(name)
         self.setAccessibleName(words)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._texts, self._buttons = QVBoxLayout(), QVBoxLayout()
         self._texts.setSpacing(4)
         self._buttons.setSpacing(5)
@@ -38,6 +36,7 @@ class GuideBar(QFrame):
         row.addLayout(self._buttons)
         self.title = QLabel()
         self.title.setProperty("role", "name")
+        self.title.setWordWrap(True)
         self._texts.insertWidget(0, self.title)
 
     def add_text(self, role: str = "") -> QLabel:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QScrollArea, QStackedWidget, QWidget
 
 from poolviz.ui.style.theme import Theme
 from poolviz.ui.unexpected import contained
@@ -20,7 +20,8 @@ class _Closable(Protocol):
 
 
 class Pages(QStackedWidget):
-    """Pages by name, each made when it is first shown. The run's is `RUN`.
+    """Pages by name, each made when it is first shown. The run's is `RUN`. One that needs more room
+    than there is, as with large texts in a small window, is scrolled.
 
     A page with a method `set_theme` is painted in other colours by it, and one with `close_worker`
     is closed by it.
@@ -31,14 +32,20 @@ class Pages(QStackedWidget):
     def __init__(self, run: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._makers: dict[str, Callable[[], QWidget]] = {}
-        self._made: dict[str, QWidget] = {RUN: run}
-        self.addWidget(run)
+        self._made: dict[str, QWidget] = {}
+        self._areas: dict[str, QScrollArea] = {}
+        self._take(RUN, run)
 
     @property
     def name(self) -> str:
         """The page that is shown."""
         shown = self.currentWidget()
-        return next(name for name, page in self._made.items() if page is shown)
+        return next(name for name, area in self._areas.items() if area is shown)
+
+    @property
+    def shown(self) -> QWidget:
+        """The page that is shown."""
+        return self._made[self.name]
 
     def add(self, name: str, make: Callable[[], QWidget]) -> None:
         """Have a page of that name, made by `make` when it is first shown."""
@@ -47,9 +54,18 @@ class Pages(QStackedWidget):
     def page(self, name: str) -> QWidget:
         """Return a page, made if it wasn't yet."""
         if name not in self._made:
-            page = self._made[name] = self._makers[name]()
-            self.addWidget(page)
+            self._take(name, self._makers[name]())
         return self._made[name]
+
+    def _take(self, name: str, page: QWidget) -> None:
+        area = self._areas[name] = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setAccessibleName(page.accessibleName())
+        area.setWidget(page)
+        self._made[name] = page
+        self.addWidget(area)
 
     def made(self, name: str) -> QWidget | None:
         """Return a page if it was made."""
@@ -58,7 +74,8 @@ class Pages(QStackedWidget):
     def turn_to(self, name: str) -> None:
         """Show a page in place of the others."""
         changed = self.name != name
-        self.setCurrentWidget(self.page(name))
+        self.page(name)
+        self.setCurrentWidget(self._areas[name])
         if changed:
             self.turned.emit(name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, QSettings, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from poolviz.ui.cards.cards import Cards
@@ -63,6 +64,12 @@ class RunPage(QWidget):
         if isinstance(divided, QByteArray):  # the file may say anything
             self.divider.restoreState(divided)
         column.addWidget(self.divider, 1)
+
+    @contained()
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the open card within the page."""
+        super().resizeEvent(event)
+        self.cards.place()
 
     def set_theme(self, theme: Theme) -> None:
         """Paint in other colours."""

@@ -67,6 +67,7 @@ class ServerFields(QWidget):
         self._grid.addWidget(self.kind, 0, 1)
         self.edits = {field: QLineEdit() for field in FIELDS if field != "tls"}
         self.tls = QComboBox()
+        self.tls.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._labels = {field: self._add_field(field) for field in FIELDS}
         self._add_browsers()
         self.edits["password"].setEchoMode(QLineEdit.EchoMode.Password)
@@ -106,7 +107,7 @@ class ServerFields(QWidget):
         # Assistive technology, and the tests, call the password as it always was.
         editor.setAccessibleName(tr(NAMES[field]))
         label = self._add_label(tr(NAMES[field]), row, column, editor)
-        wide = field == "database" or field in FILES
+        wide = field in ("database", "tls", *FILES)
         self._grid.addWidget(editor, row, column + 1, 1, 2 if wide else 1)
         return label
 

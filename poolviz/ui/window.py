@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QDropEvent,
     QKeyEvent,
+    QResizeEvent,
 )
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -27,6 +28,7 @@ from poolviz.model.preset_titles import title_in_words
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.banner import Banner
+from poolviz.ui.bars import Bars
 from poolviz.ui.dialogs.open_file import SCENARIO, SESSION, FileOpener
 from poolviz.ui.help_places import topic_of
 from poolviz.ui.language import SETTING
@@ -41,7 +43,7 @@ from poolviz.ui.session.server_memory import ServerMemory
 from poolviz.ui.session_pages import LIST, SessionPages
 from poolviz.ui.size_pages import SIZES, SizePages
 from poolviz.ui.statusbar import StatusBar
-from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.theme import Theme, text_room
 from poolviz.ui.style.theme_manager import ThemeManager
 from poolviz.ui.tiles import Tiles
 from poolviz.ui.toolbar.export_menu import ExportMenu
@@ -52,6 +54,7 @@ from poolviz.ui.unexpected import contained
 from poolviz.ui.window_dialogs import WindowDialogs
 from poolviz.ui.window_menu import WindowMenu
 
+_SMALLEST = QSize(900, 560)
 _GEOMETRY = "window/geometry"
 _WATCH = "watch"  # the topic of what to watch in a scenario
 
@@ -139,9 +142,7 @@ class Window(QMainWindow):
         # Notices that appear must not move a slider away from the pointer.
         beside = QVBoxLayout()
         beside.setSpacing(0)
-        beside.addWidget(self.learning.tour_bar)
-        beside.addWidget(self.learning.lesson_bar)
-        beside.addWidget(self.banner)
+        beside.addWidget(Bars(self.learning.tour_bar, self.learning.lesson_bar, self.banner))
         beside.addWidget(self.pages, 1)
         body.addLayout(beside, 1)
         middle = QWidget()
@@ -154,7 +155,7 @@ class Window(QMainWindow):
         self.status.add(self.export.strip)
         column.addWidget(self.status)
         self.setCentralWidget(middle)
-        self.setMinimumSize(QSize(900, 560))
+        self.setMinimumSize(_SMALLEST)
         self.resize(1280, 800)
         geometry = self._settings.value(_GEOMETRY)
         if isinstance(geometry, QByteArray):  # the file may say anything
@@ -221,11 +222,24 @@ class Window(QMainWindow):
         """Note that another page is shown."""
         self.menu.sessions_action.setChecked(name == LIST)
         self.menu.sizes_action.setChecked(name == SIZES)
+        self._make_room()
         if name == LIST:
             self.learning.tour.note_kept()
         if name == RUN:
             self.refresher.draw_again()
             self.charts.setFocus()
+
+    def _make_room(self) -> None:
+        """Leave the room of side panel and tiles to a page that large texts need it for."""
+        roomy = self.pages.name == RUN or self.width() >= _SMALLEST.width() * text_room()
+        self.tiles.setVisible(roomy)
+        self.panel.setVisible(roomy and self.menu.panel_action.isChecked())
+
+    @contained()
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give a page its room."""
+        super().resizeEvent(event)
+        self._make_room()
 
     def _change(self, changes: dict[str, Value]) -> None:
         self.controller.change_settings(changes)
@@ -267,6 +281,7 @@ class Window(QMainWindow):
         for part in (self.tiles, self.panel, self.toolbar, *pages):
             with contained():
                 part.set_theme(theme)
+        self._make_room()
         self.refresher.draw_again()
 
     def _show_state(self) -> None:

@@ -1,11 +1,12 @@
 """Take pictures of the window in every state, to be looked at.
 
     uv run python -m tests.screenshots FOLDER [--state NAME]… [--scale 1]… [--size 1280x800]…
-                                       [--theme light]… [--language en]…
+                                       [--theme light]… [--language en]… [--text-size 150]
 
 Each state of `states.py` is taken in every size, theme, language and scale that is asked for; all
 of them by default. A picture is `STATE/LANGUAGE-THEME-WIDTHxHEIGHT@SCALE.png`, and `STATE/all.png`
-shows all pictures of a state on one sheet. `--readme` takes those of the README instead.
+shows all pictures of a state on one sheet. Texts that have too little room are named, and the exit
+status is 1 where there are any. `--readme` takes those of the README instead.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--theme", action="append", default=[], choices=("light", "dark"))
     parser.add_argument("--language", action="append", default=[], choices=("en", "es"))
     parser.add_argument("--scale", action="append", default=[])
+    parser.add_argument("--text-size", default="100", help="in per cent")
     parser.add_argument("--readme", action="store_true", help="the README's pictures alone")
     asked = parser.parse_args()
     if asked.readme:
@@ -47,6 +49,7 @@ def main() -> int:
             *options("state", asked.state),
             *options("size", asked.size or SIZES),
             *options("theme", asked.theme or ("light", "dark")),
+            *options("text-size", [asked.text_size]),
         )
         for scale, language in itertools.product(
             asked.scale or ("1", "2"), asked.language or ("en", "es")

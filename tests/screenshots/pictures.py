@@ -18,10 +18,12 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from poolviz.sessions.folder import SessionsFolder
 from poolviz.ui.session.controller import Controller
+from poolviz.ui.settings import TEXT_SIZE
 from poolviz.ui.style.theme_manager import ThemeManager
 from poolviz.ui.window import Window
 from tests.screenshots.states import STATES, Stand
 from tests.servers.fixtures import open_home
+from tests.ui.whole_texts import cut_texts
 
 _SETTLED = 0.4  # seconds for layout, figures and a frame after a change of size or theme
 _LONGEST = 60.0  # seconds to wait for a state
@@ -33,12 +35,14 @@ def main() -> int:
     parser.add_argument("--state", action="append", default=[])
     parser.add_argument("--size", action="append", required=True)
     parser.add_argument("--theme", action="append", required=True)
+    parser.add_argument("--text-size", type=int, default=100)
     asked = parser.parse_args()
     states = asked.state or list(STATES)
     if unknown := set(states) - set(STATES):
         parser.error(f"no state {', '.join(sorted(unknown))}: there are {', '.join(STATES)}")
     sizes = [tuple(int(part) for part in size.split("x")) for size in asked.size]
-    failed = []
+    failed: list[str] = []
+    cut: list[str] = []
     with ExitStack() as stack:
         home = stack.enter_context(open_home())
         os.environ["POOLVIZ_HOME"] = str(home)
@@ -48,27 +52,34 @@ def main() -> int:
             with (
                 tempfile.TemporaryDirectory() as settings,
                 closing(
-                    Photographer(application, Path(settings), home / "sessions")
+                    Photographer(application, Path(settings), home / "sessions", asked.text_size)
                 ) as photographer,
             ):
                 try:
                     with STATES[state](photographer.stand):
-                        photographer.take(asked.folder / state, sizes, asked.theme)
+                        cut += photographer.take(asked.folder / state, sizes, asked.theme)
                 except Exception as error:  # noqa: BLE001 - the other states are still to be taken
                     failed.append(state)
                     traceback.print_exception(error)
+    for line in dict.fromkeys(cut):
+        sys.stderr.write(f"cut: {line}\n")
     if failed:
         sys.stderr.write(f"not taken: {', '.join(failed)}\n")
-    return 1 if failed else 0
+    return 1 if failed or cut else 0
 
 
 class Photographer:
     """A window of its own for one state, and the pictures that are taken of it."""
 
-    def __init__(self, application: QApplication, settings: Path, sessions: Path) -> None:
+    def __init__(
+        self, application: QApplication, settings: Path, sessions: Path, text_size: int
+    ) -> None:
         self._application = application
         self._settings = QSettings(str(settings / "settings.ini"), QSettings.Format.IniFormat)
         self._settings.setValue("tour/over", True)  # it has a state of its own
+        if text_size != TEXT_SIZE.default:
+            self._settings.setValue(TEXT_SIZE.key, text_size)
+        self._text_size = text_size
         self._themes = ThemeManager(application, self._settings)
         self.window = Window(Controller(SessionsFolder(sessions)), self._themes, self._settings)
         self.window.show()
@@ -87,7 +98,9 @@ class Photographer:
                 raise TimeoutError(what)
             self._spin(0.02)
 
-    def take(self, folder: Path, sizes: list[tuple[int, ...]], themes: list[str]) -> None:
+    def take(self, folder: Path, sizes: list[tuple[int, ...]], themes: list[str]) -> list[str]:
+        """Take the pictures of a state, and return which texts are cut in it."""
+        cut: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
         scale, language = (
             os.environ.get(name, "") for name in ("QT_SCALE_FACTOR", "POOLVIZ_LANGUAGE")
@@ -97,25 +110,29 @@ class Photographer:
             for width, height in sizes:
                 self.window.resize(width, height)
                 self._spin(_SETTLED)
-                file = folder / f"{language}-{theme}-{width}x{height}@{scale}.png"
-                self._picture().save(str(file))
+                sized = "" if self._text_size == TEXT_SIZE.default else f"-{self._text_size}"
+                name = f"{language}-{theme}-{width}x{height}{sized}@{scale}"
+                self._picture().save(str(folder / f"{name}.png"))
+                for shown in (self.window, *self._over()):
+                    cut += cut_texts(shown, f"{folder.name}/{name}")
+        return cut
 
     def _picture(self) -> QPixmap:
         """Return the window with its dialogs and menus over it."""
         picture = self.window.grab()
-        over = [
-            each
-            for each in self._application.topLevelWidgets()
-            if each is not self.window and each.isVisible()
-        ]
         painter = QPainter(picture)
-        for widget in over:
+        for widget in self._over():
             at = self._place(widget)
             painter.drawPixmap(at, widget.grab())
             painter.setPen(QColor("grey"))
             painter.drawRect(at.x() - 1, at.y() - 1, widget.width() + 1, widget.height() + 1)
         painter.end()
         return picture
+
+    def _over(self) -> list[QWidget]:
+        """Dialogs and menus."""
+        shown = [each for each in self._application.topLevelWidgets() if each.isVisible()]
+        return [each for each in shown if each is not self.window]
 
     def _place(self, widget: QWidget) -> QPoint:
         """Where a window over this one is: as the platform has placed it, but not beyond."""

@@ -79,20 +79,24 @@ def stop(stand: Stand) -> None:
     stand.wait(lambda: not stand.controller.busy, "the end of the run")
 
 
-def sessions(stand: Stand) -> list[Path]:
+_recorded: list[Path] = []
+
+
+def sessions() -> list[Path]:
     """Two sessions of one load on two pools, recorded when they are first asked for."""
-    kept = sorted(stand.controller.sessions_folder.glob("*.poolviz"))
-    if len(kept) < 2:
+    if not _recorded:
         for pool in ("sqlalchemy.QueuePool", "psycopg2.ThreadedConnectionPool"):
             limit = "max_overflow" if "Queue" in pool else "maxconn"
-            poolviz.run(
+            result = poolviz.run(
                 pool=pool,
                 load={**LOAD, "clients": 12},
                 changes=[{"at": 4, limit: 12}, {"at": 8, "kill_backend": True}],
                 duration=12,
                 keep=True,
             )
-    return sorted(stand.controller.sessions_folder.glob("*.poolviz"))
+            assert result.session.path is not None
+            _recorded.append(result.session.path)
+    return _recorded
 
 
 def view(stand: Stand, path: Path) -> None:
@@ -177,7 +181,7 @@ def ended(stand: Stand) -> Iterator[None]:
 @state
 def preset(stand: Stand) -> Iterator[None]:
     """A preset with what to watch."""
-    stand.window.file_opener.open(resource("presets/queuepool_starvation.toml"))
+    stand.window.file_opener.open(resource("presets/queuepool_starvation.toml"), lesson=False)
     wait_for_time(stand, 6)
     yield
 
@@ -185,14 +189,14 @@ def preset(stand: Stand) -> Iterator[None]:
 @state
 def session(stand: Stand) -> Iterator[None]:
     """A recorded session."""
-    view(stand, sessions(stand)[0])
+    view(stand, sessions()[0])
     yield
 
 
 @state
 def card(stand: Stand) -> Iterator[None]:
     """What a change did, opened from its mark."""
-    view(stand, sessions(stand)[-1])
+    view(stand, sessions()[-1])
     ribbon = stand.window.cards.ribbon
     stand.wait(lambda: bool(ribbon.cards), "cards")
     stand.window.charts.set_span(None)
@@ -224,7 +228,7 @@ def switched(stand: Stand) -> Iterator[None]:
 @state
 def repeated(stand: Stand) -> Iterator[None]:
     """A session that is run again on another pool, with itself behind it."""
-    stand.controller.run_again(sessions(stand)[0])
+    stand.controller.run_again(sessions()[0])
     stand.wait(lambda: "again" in stand.window.banner.sentences, "a session to be run again")
     stand.controller.connect_to(None, start=True)
     stand.wait(lambda: stand.controller.state is State.RUNNING, "a run")
@@ -235,7 +239,7 @@ def repeated(stand: Stand) -> Iterator[None]:
 @state
 def session_list(stand: Stand) -> Iterator[None]:
     """The sessions that are kept."""
-    sessions(stand)
+    sessions()
     stand.window.sessions.show_list(True)
     yield
 
@@ -243,7 +247,7 @@ def session_list(stand: Stand) -> Iterator[None]:
 @state
 def comparison(stand: Stand) -> Iterator[None]:
     """Two sessions, compared."""
-    stand.window.sessions.show_comparison(sessions(stand)[:2])
+    stand.window.sessions.show_comparison(sessions()[:2])
     page = stand.window.sessions.comparison
     stand.wait(lambda: page is not None and page.compared is not None, "a comparison")
     yield
@@ -273,7 +277,7 @@ def pool_menu(stand: Stand) -> Iterator[None]:
 
 @state
 def export_menu(stand: Stand) -> Iterator[None]:
-    view(stand, sessions(stand)[0])
+    view(stand, sessions()[0])
     with popped(stand, stand.window.export, 700):
         yield
 
@@ -307,7 +311,7 @@ def help_dialog(stand: Stand) -> Iterator[None]:
 @state
 def every_chart(stand: Stand) -> Iterator[None]:
     """A session with every chart that there is."""
-    view(stand, sessions(stand)[0])
+    view(stand, sessions()[0])
     stand.window.charts.choice.choose(PICTURE)
     yield
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible, QColor, QImage, QRegion
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -18,11 +18,11 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
-    QDialog,
     QHeaderView,
     QLabel,
     QLineEdit,
     QPlainTextEdit,
+    QScrollArea,
     QScrollBar,
     QTextEdit,
     QWidget,
@@ -31,8 +31,9 @@ from pytestqt.qtbot import QtBot
 
 from poolviz.ui.elided_label import ElidedLabel
 from poolviz.ui.window import Window
-from tests.sizing.sizings import sizing
+from tests.ui.places import WAYS, come_to
 from tests.ui.running import servers_home, until, window
+from tests.ui.whole_texts import SMALLEST, called
 
 __all__ = ["servers_home", "window"]
 
@@ -41,43 +42,7 @@ USED = (
     *(QAbstractItemView, QTextEdit, QPlainTextEdit),
 )
 LEAST, LEAST_LARGE = 4.5, 3.0  # contrast of WCAG 2.2 (1.4.3); large is 18.66 px and bold, or 24 px
-SMALLEST = QSize(900, 560)
-PLACES = ("window", "open sections", "sessions", "sizing", "own server", "preferences", "help")
-
-
-def come_to(place: str, window: Window, qtbot: QtBot) -> QWidget:
-    """Have a place of the window shown, and return it."""
-    if place == "open sections":
-        for fold in window.panel.folds.values():
-            fold.header.setChecked(True)
-    elif place == "sessions":
-        window.sessions.show_list(True)
-    elif place == "sizing":
-        window.sizing.show(True)
-        show_sizing(window, qtbot)
-    elif place == "own server":
-        window.ask_for_server()
-    elif place == "preferences":
-        window.dialogs.show_preferences()
-    elif place == "help":
-        window.show_help("")
-    dialog = place in ("own server", "preferences", "help")
-    if dialog:
-        until(qtbot, lambda: any(each.isVisible() for each in window.findChildren(QDialog)))
-        shown: QWidget = next(d for d in window.findChildren(QDialog) if d.isVisible())
-    else:
-        shown = window
-    for _ in range(3):
-        QApplication.processEvents()
-    return shown
-
-
-def show_sizing(window: Window, qtbot: QtBot) -> None:
-    """Have the page of sizes show an answer."""
-    page = window.sizing.page
-    assert page is not None
-    window.controller.sizes.show(sizing("wait_p95 < 20ms"))
-    until(qtbot, lambda: page.views[0].chart is not None)
+PLACES = tuple(WAYS)
 
 
 def visible(root: QWidget) -> Iterator[QWidget]:
@@ -94,12 +59,6 @@ def is_part(widget: QWidget) -> bool:
     if isinstance(widget, QScrollBar | QHeaderView):
         return True
     return isinstance(parent, QAbstractSpinBox | QComboBox | QAbstractItemView | QLineEdit)
-
-
-def called(widget: QWidget) -> str:
-    text = getattr(widget, "text", lambda: "")()
-    own = widget.accessibleName() or text or widget.objectName() or widget.toolTip()
-    return f"{type(widget).__name__} {str(own)[:60]!r}"
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -169,6 +128,15 @@ def contrast_in(picture: QImage, left: int, top: int, width: int, height: int) -
     return max(contrast(QColor.fromRgb(pixel), background) for pixel in seen)
 
 
+def scroll_to(widget: QWidget) -> None:
+    """Scroll as Tab does, which goes to a widget within its area."""
+    around = widget.parentWidget()
+    while around is not None:
+        if isinstance(around, QScrollArea):
+            around.ensureWidgetVisible(widget)
+        around = around.parentWidget()
+
+
 def pixels_at(root: QWidget, place: QRect) -> QImage:
     picture = QImage(place.size(), QImage.Format.Format_RGB32)
     root.render(picture, QPoint(), QRegion(place))
@@ -187,6 +155,7 @@ def test_the_focus_can_be_seen(window: Window, qtbot: QtBot, place: str, theme: 
         tab = bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
         if not (tab and widget.isEnabled()) or is_part(widget) or widget.focusProxy():
             continue
+        scroll_to(widget)
         around = QRect(widget.mapTo(root, QPoint()), widget.size()).adjusted(-3, -3, 3, 3)
         around &= root.rect()
         if (before := QApplication.focusWidget()) is not None:

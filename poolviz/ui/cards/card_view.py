@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -37,6 +39,7 @@ class CardView(QFrame):
         self._title, self._when, self._counted = QLabel(), QLabel(), QLabel()
         self.close_button = QPushButton("✕")
         self._grid = QGridLayout()
+        self._content, self._scroll = QWidget(), QScrollArea()
         self._labels: list[tuple[QLabel, QLabel, QLabel]] = []
         self._lay_out()
         self.close_button.clicked.connect(self.closed)
@@ -71,21 +74,33 @@ class CardView(QFrame):
                 label.show()
             _set_role(row[2], line.role)
         self.setAccessibleName(card.sentence)
-        rows = self._grid.sizeHint().width() + 2 * _INSET
-        widest = max(self._charts.width() - 2 * _INSET, 0)
-        self.setFixedWidth(min(max(_WIDTH, rows), widest))
-        self.adjustSize()
+        self._fit()
         self._place(x)
         self.show()
         self.raise_()
 
     @contained()
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Close the card by Escape."""
+        """Close the card by Escape, scroll it by arrows."""
         if event.key() == Qt.Key.Key_Escape:
             self.closed.emit()
+        elif event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            QApplication.sendEvent(self._scroll.verticalScrollBar(), event)
         else:
             super().keyPressEvent(event)
+
+    def _fit(self) -> None:
+        """Take the room that the texts need, as far as the charts have it; what is higher is
+        scrolled."""
+        rows = self._grid.sizeHint().width() + 2 * _INSET
+        room = self._charts.size() - QSize(2 * _INSET, _INSET)
+        width = max(min(max(_WIDTH, rows), room.width()), 0)
+        frame = 2 * self.frameWidth()
+        height = self._content.heightForWidth(width - frame) + frame
+        if height > room.height():
+            bar = self._scroll.verticalScrollBar().sizeHint().width()
+            height = self._content.heightForWidth(width - frame - bar) + frame
+        self.setFixedSize(width, max(min(height, room.height()), 0))
 
     def _place(self, x: float) -> None:
         """Lie right of the mark, or left of it where that has more room."""
@@ -106,7 +121,7 @@ class CardView(QFrame):
         self._counted.setProperty("role", "note")
         self.close_button.setFlat(True)
         self.close_button.setFixedWidth(24)
-        self.close_button.setStyleSheet("padding:0; border:none")
+        self.close_button.setProperty("role", "close")
         self.close_button.setToolTip(tr("Close the card (Esc)"))
         self.close_button.setAccessibleName(tr("Close the card"))
         head = QHBoxLayout()
@@ -116,18 +131,29 @@ class CardView(QFrame):
         self._grid.setHorizontalSpacing(12)
         self._grid.setVerticalSpacing(3)
         self._grid.setColumnStretch(1, 1)
-        column = QVBoxLayout(self)
+        self._grid.setColumnStretch(2, 1)
+        column = QVBoxLayout(self._content)
         column.setContentsMargins(14, 8, 8, 10)
         column.setSpacing(5)
         column.addLayout(head)
         column.addLayout(self._grid)
         column.addWidget(self._counted)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setAccessibleName(tr("What changes did"))
+        self._scroll.setWidget(self._content)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self._scroll)
 
     def _new_row(self) -> tuple[QLabel, QLabel, QLabel]:
         place = len(self._labels)
         row = QLabel(), QLabel(), QLabel()
         for number, label in enumerate(row):
             label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setWordWrap(number > 0)
             self._grid.addWidget(label, place, number)
         row[0].setProperty("role", "note")
         return row

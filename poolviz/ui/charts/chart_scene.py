@@ -369,21 +369,24 @@ class _Empty(QGraphicsObject):
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
-        middle = self._rect.center().y()
-        tall = self._line
-        line = QRectF(self._rect.left(), middle - tall, self._rect.width(), tall)
+        tall, rect = self._line, self._rect
         words = tr("Start a run to see its curves here.")
-        wide = QFontMetricsF(self._font).horizontalAdvance(words) + 40
+        wrapped = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        hint = QFontMetricsF(self._font).boundingRect(rect, wrapped, words).size()
+        strong = QFontMetricsF(self._strong).horizontalAdvance(tr("No data yet"))
+        wide = min(max(hint.width(), strong) + 40, rect.width())
+        top = max(rect.center().y() - (tall + hint.height()) / 2, rect.top())
+        line = QRectF(rect.left(), top, rect.width(), tall)
         painter.fillRect(
-            QRectF(line.center().x() - wide / 2, line.top() - 6, wide, 2 * tall + 12),
+            QRectF(rect.center().x() - wide / 2, top - 6, wide, tall + hint.height() + 12),
             QColor(self.theme.panel),
         )
         painter.setPen(QColor(self.theme.muted))
         painter.setFont(self._strong)
         painter.drawText(line, Qt.AlignmentFlag.AlignCenter, tr("No data yet"))
-        painter.setPen(QColor(self.theme.faint))
         painter.setFont(self._font)
-        painter.drawText(line.translated(0, tall), Qt.AlignmentFlag.AlignCenter, words)
+        below = QRectF(rect.left(), line.bottom(), rect.width(), hint.height())
+        painter.drawText(below, wrapped, words)
 
 
 def _bin_at(view: View, time: float) -> int:

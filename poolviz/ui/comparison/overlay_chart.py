@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetricsF
 
-from poolviz.language import number, tr
+from poolviz.language import number, tr, tr_noop
 from poolviz.model.parameters import shown_time
 from poolviz.model.text import shortened
 from poolviz.sessions.differences_in_words import percent
@@ -48,7 +48,7 @@ class OverlayChart(Chart):
         self.overlay, self._count = overlay, count
         self._drawn: Overlaid | None = None
         self.title = tr(overlay.title)
-        self.subtitle = {"s": "ms, log", "/s": "a second"}.get(overlay.unit, "")
+        self.subtitle = {"s": tr_noop("ms, log"), "/s": tr_noop("a second")}.get(overlay.unit, "")
         super().__init__(theme, with_time_axis=with_time_axis)
 
     def build(self) -> None:
@@ -69,12 +69,12 @@ class OverlayChart(Chart):
         rows = [_power(row) if self.overlay.unit == "s" else row for row in drawn.rows]
         self.scale_y = _powers(rows) if self.overlay.unit == "s" else _from_zero(rows)
         metrics = QFontMetricsF(self._name_font)
-        self.names = []
+        self.names, room = [], round(RIGHT * self.text_room) - 12
         for curve, row, name, colour in zip(self._by_session, rows, names, SESSIONS, strict=False):
             curve.setData(drawn.t - frame.end, row)
             known = row[np.isfinite(row)]
             if len(known):
-                text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, RIGHT - 12)
+                text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room)
                 height = min(latest(known, 5), self.scale_y.high)
                 self.names.append(Name(text, getattr(self.theme, colour), height))
         self.update()

@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 from poolviz.model.sample import Mark
 from poolviz.sessions.comparison import Compared
 from poolviz.sessions.overlays import OverlaidMark, marks, overlaid, overlays_of
-from poolviz.ui.charts.axes import LEFT, RIGHT, Frame, snapped
+from poolviz.ui.charts.axes import RIGHT, Frame, snapped
 from poolviz.ui.charts.chart_scene import GAP
 from poolviz.ui.charts.crosshair import Crosshair
-from poolviz.ui.charts.marks import MarksLayer, Room
+from poolviz.ui.charts.marks import LABEL_HEIGHT, MarksLayer, Room
 from poolviz.ui.comparison.overlay_chart import OverlayChart, time_text
 from poolviz.ui.style.theme import Theme
 
@@ -91,11 +91,12 @@ class OverlayCharts(QGraphicsObject):
             first, *_ = charts = self.charts[column :: self._columns]
             plots = [chart.plot.translated(chart.pos() - first.pos()) for chart in charts]
             room = Room(
-                left=LEFT,
+                left=first.plot.left(),
                 title_right=first.title_width + 8,
                 plot_right=first.plot.right(),
-                right=first.size.width() - RIGHT / 4,
+                right=first.size.width() - RIGHT * first.text_room / 4,
                 top=5.0,
+                tall=round(LABEL_HEIGHT * first.text_room),
             )
             placed = [(first.x_of(mark.t - frame.end), self._as_mark(mark)) for mark in shown]
             layer.show_marks(placed, plots, room)

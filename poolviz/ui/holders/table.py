@@ -176,6 +176,7 @@ class HoldersTable(QTableView):
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(max(_ROW, self.fontMetrics().height() + 6))
         columns.setHighlightSections(False)
+        columns.setTextElideMode(Qt.TextElideMode.ElideRight)
         columns.setMinimumSectionSize(54)
         columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         columns.setSectionResizeMode(Column.DOING, QHeaderView.ResizeMode.Stretch)

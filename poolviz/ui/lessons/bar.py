@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QWidget
 
 from poolviz.language import tr
 from poolviz.model.lesson import CHOICES
 from poolviz.ui.guide_bar import GuideBar
 from poolviz.ui.lessons.lesson_run import LessonRun, Phase
+from poolviz.ui.wrapped_button import WrappedButton
 
 
 class LessonBar(GuideBar):
@@ -20,7 +21,7 @@ class LessonBar(GuideBar):
         self._run = run
         self._phase = Phase.NONE
         self.verdict, self.words = self.add_text(), self.add_text()
-        self.choices = [QPushButton() for _ in range(CHOICES)]
+        self.choices = [WrappedButton() for _ in range(CHOICES)]
         for number, button in enumerate(self.choices, 1):
             button.setStyleSheet("text-align: left;")
             button.clicked.connect(partial(self._predict, number))
@@ -54,7 +55,7 @@ class LessonBar(GuideBar):
         verdict = self._verdict() if not asking else ""
         self.show_text(self.verdict, verdict, "good" if explaining and run.right else "muted")
         for button, choice in zip(self.choices, texts.choices, strict=True):
-            button.setText(choice)
+            button.show_words(choice)
             button.setVisible(asking)
         status = run.status if not asking else tr("Your answer starts the run.")
         self.show_text(self.status, status)

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 from poolviz.language import tr
 from poolviz.ui.session_list.delegate import PICTURE, ROW, SessionDelegate
 from poolviz.ui.session_list.model import Column, SearchedSessions, SessionsModel
-from poolviz.ui.style.theme import Theme
+from poolviz.ui.style.theme import Theme, text_room
 from poolviz.ui.unexpected import contained
 
 _WIDTHS = {
@@ -52,9 +52,8 @@ class SessionTable(QTableView):
         columns.setHighlightSections(False)
         columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         columns.setMinimumSectionSize(40)
-        for column, width in _WIDTHS.items():
+        for column in _WIDTHS:
             columns.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            columns.resizeSection(column, width)
         columns.setSectionResizeMode(Column.SESSION, QHeaderView.ResizeMode.Stretch)
         self.setSortingEnabled(True)
         self.sortByColumn(Column.STARTED, Qt.SortOrder.DescendingOrder)
@@ -63,13 +62,21 @@ class SessionTable(QTableView):
         """Change the colours."""
         self._delegate.theme = theme
         self.viewport().update()
+        self._fit_columns()
 
     @contained()
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave out columns for which a narrow table has no room; the tooltip has them too."""
         super().resizeEvent(event)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        room, columns = text_room(), self.horizontalHeader()
         for column, least in _LEAST.items():
-            self.setColumnHidden(column, self.width() < least)
+            self.setColumnHidden(column, self.width() < least * room)
+        for column, width in _WIDTHS.items():
+            wanted = max(round(width * room), columns.sectionSizeHint(column))
+            columns.resizeSection(column, width if column is Column.PICTURE else wanted)
 
     @contained()
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 def shown(qtbot: QtBot, window: Window) -> ComparisonPage:
     page = window.sessions.comparison
     assert page is not None
-    until(qtbot, lambda: page.compared is not None and window.pages.currentWidget() is page)
+    until(qtbot, lambda: page.compared is not None and window.pages.shown is page)
     return page
 
 
@@ -68,7 +68,7 @@ def test_selected_sessions_are_compared_and_the_list_comes_back(
     assert page.compared is not None and page.compared.names == ("first", "second")
     assert "second: wait p95" in page.sentences.text()
     QTest.keyClick(page, Key.Key_Escape)
-    assert window.pages.currentWidget() is sessions
+    assert window.pages.shown is sessions
     window.menu.sessions_action.trigger()
     assert window.pages.name == "run"
 

@@ -20,6 +20,7 @@ from poolviz.ui.lessons.lesson_run import Phase
 from poolviz.ui.lessons.preset_picture import counts_by_preset
 from poolviz.ui.window import Window
 from tests.scenarios.test_lesson_table import RIGHT
+from tests.ui.places import sessions
 from tests.ui.running import servers_home, until, until_counting, window
 
 __all__ = ["servers_home", "window"]
@@ -138,6 +139,19 @@ def test_a_file_with_a_lesson_asks_its_question(
     window.file_opener.open(file)
     until(qtbot, lambda: window.learning.lesson.phase is Phase.PREDICT)
     assert window.learning.lesson_bar.title.text() == "Mine: predict first"
+
+
+def test_a_question_stays_while_a_session_is_open_and_another_one_ends_it(
+    qtbot: QtBot, window: Window
+) -> None:
+    first, second = sessions(window)
+    window.controller.view_session(first)
+    until(qtbot, lambda: window.controller.viewing == first)
+    ask(qtbot, window, "undersized")
+    window.learning.judge(None)
+    assert window.learning.lesson_bar.isVisible()
+    window.controller.view_session(second)
+    until(qtbot, lambda: not window.learning.lesson.on)
 
 
 @pytest.mark.parametrize("size", [(900, 560), (1280, 800)])

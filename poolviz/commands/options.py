@@ -102,6 +102,11 @@ connect = click.option(
 seed = click.option(
     "--seed", type=WHOLE_NUMBER, metavar="N", help="Seed of the random numbers; 1 by default."
 )
+processes = click.option(
+    "--processes",
+    metavar="N",
+    help="How many processes run it, each with a pool and clients of its own.",
+)
 no_keep = click.option(
     "--no-keep", is_flag=True, help="Record no session; else one is kept in the sessions folder."
 )

@@ -24,11 +24,7 @@ from poolviz.sessions.export.registry import suffixes
 )
 @click.option("--duration", metavar="SECONDS", help="How long to run; 20 s by default.")
 @options.seed
-@click.option(
-    "--processes",
-    metavar="N",
-    help="How many processes run it, each with a pool and clients of its own.",
-)
+@options.processes
 @click.option(
     "--out",
     metavar="FILE",

@@ -34,6 +34,7 @@ from poolviz.commands import options
     "--budget", metavar="SECONDS", default="2min", help="How long to measure; 2min by default."
 )
 @options.seed
+@options.processes
 @click.option(
     "--out",
     metavar="FILE",
@@ -64,6 +65,7 @@ def command(
     targets: tuple[str, ...],
     budget: str,
     seed: int | None,
+    processes: str | None,
     out: tuple[Path, ...],
     no_keep: bool,
     measured: bool,
@@ -79,7 +81,8 @@ def command(
     is used. All sizes are measured in one run, in random order, each at least three times; sizes
     around the knee are added as they become known. Without --limit the limit is swept that says how
     many connections the pool has, from 1 to as many as the clients could use and the server has
-    left.
+    left. With --processes so many of them share what the server has left, and the answer is for
+    each.
 
     Ctrl+C ends the sweep with what was measured until then, and the status 130. Otherwise the exit
     status is 0, 1 when it ended early or no size meets the target, 2 for wrong use, and 3 when
@@ -102,6 +105,7 @@ def command(
             targets=targets,
             budget=budget,
             seed=seed,
+            processes=processes,
             out=out,
             keep=not no_keep,
             measured=measured,

@@ -51,6 +51,7 @@ class SizeOptions:
     targets: Sequence[str]
     budget: str
     seed: int | None
+    processes: str | None
     out: Sequence[Path]
     keep: bool
     measured: bool
@@ -117,6 +118,7 @@ def _session_of(asked: SizeOptions) -> Path:
         "--load": asked.load,
         "--connect": asked.connect,
         "--seed": asked.seed,
+        "--processes": asked.processes,
     }
     for option, value in given.items():
         if value:
@@ -168,7 +170,8 @@ def _request(asked: SizeOptions, runner: Runner) -> SizingRequest:
         changes=[],
         limits={k: v for k, v in draft.limits.items() if k not in {each.key for each in ranges}},
     )
-    sections = {"limits": fixed, "load": asked.load, "connect": asked.connect}
+    fleet = () if asked.processes is None else (f"processes={asked.processes}",)
+    sections = {"limits": fixed, "load": asked.load, "connect": asked.connect, "fleet": fleet}
     draft = with_options(draft, sections)
     try:
         budget = parse_seconds(asked.budget)

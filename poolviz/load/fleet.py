@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from poolviz.model.parameters import Count, Parameters
+from collections.abc import Mapping
+
+from poolviz.model.parameters import Count, Parameters, Value
 
 PROCESSES = "processes"  # the key of their number
 MOST_PROCESSES = 64
@@ -19,3 +21,8 @@ FLEET = Parameters(
         "pool of its own, and clients of its own. The server sees the connections of all of them.",
     ),
 )
+
+
+def processes_of(fleet: Mapping[str, Value]) -> int:
+    """Return how many processes a run begins with; `fleet` is empty for one without others."""
+    return int(fleet.get(PROCESSES, 1))

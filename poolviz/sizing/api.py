@@ -58,6 +58,7 @@ def size(
     connect: Mapping[str, object] | None = None,
     dsn: str | None = None,
     seed: int | None = None,
+    processes: int | None = None,
     create_tables: bool = False,
     keep: bool = False,
 ) -> Sizing:
@@ -65,8 +66,10 @@ def size(
 
     `sweep` names up to two limits with the lowest and highest value that is tried of each; without
     it the limit is swept that says how many connections the pool has. `target` has conditions that
-    a size must meet, such as `"wait_p95 < 20ms"`. Measuring takes `budget` seconds, and some more.
-    The other arguments are those of `poolviz.run`; changes of a scenario are left out.
+    a size must meet, such as `"wait_p95 < 20ms"`. With `processes` so many run at once, each with a
+    pool and clients of its own, and the answer is for one of them. Measuring takes `budget`
+    seconds, and some more. The other arguments are those of `poolviz.run`; changes of a scenario
+    are left out.
 
     Raises `poolviz.PoolvizError`: InputError for mistakes in the request, ServerError where there
     is no server.
@@ -79,6 +82,7 @@ def size(
         "limits": limits,
         "load": load,
         "connect": connect,
+        "fleet": None if processes is None else {"processes": processes},
     }
     with Runner() as runner:
         draft, _ = Arguments(scenario_or_path, given).draft(runner)

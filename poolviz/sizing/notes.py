@@ -15,6 +15,10 @@ _NOTES = {
         "for one another: no smaller size was tried."
     ),
     "no_room": tr_noop("{key} above {fitting} wasn't tried: the server has {room} for the sweep."),
+    "no_room_for_processes": tr_noop(
+        "{key} above {fitting} wasn't tried: the server has {room} for the sweep of {processes} "
+        "processes."
+    ),
     ENDED_EARLY: tr_noop("The sweep ended early: {reason}"),
     "cancelled": tr_noop("The sweep was cancelled: not every size was measured as often."),
 }

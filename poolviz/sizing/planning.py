@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from poolviz.language import tr, tr_noop
+from poolviz.load.fleet import processes_of
 from poolviz.model.errors import InputError
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
@@ -69,7 +70,7 @@ class SizingRequest:
 @dataclass(frozen=True)
 class Plan:
     """A sweep as it will run: the scenario with which it begins, the ranges as far as the server
-    has room for them, the most connections that the pool opens, and what is said about all that."""
+    has room for them, the most connections that all pools open, and what is said about all that."""
 
     scenario: Scenario
     ranges: tuple[Range, ...]
@@ -84,7 +85,8 @@ def planned(wanted: SizingRequest, target: Target) -> Plan:
     ranges, scenario, more = _prepared(wanted, pool, scenario, target)
     highest = {**scenario.limits, **{each.key: each.high for each in ranges}}
     said = (*wanted.notes, *notes, *more)
-    return Plan(scenario, tuple(ranges), pool.capacity(highest) or 0, said)
+    most = processes_of(scenario.fleet) * (pool.capacity(highest) or 0)
+    return Plan(scenario, tuple(ranges), most, said)
 
 
 def limits_to_use(
@@ -144,7 +146,8 @@ def _prepared(
     room = target.free_connections
     if room is not None:
         room = max(room - WATCHERS, 0)
-        ranges = _with_room(pool, limits, ranges, room, notes)
+        processes = processes_of(scenario.fleet)
+        ranges = _with_room(pool, limits, ranges, room, notes, processes=processes)
     start = limits_at(pool, limits, [each.key for each in ranges], [each.low for each in ranges])
     return ranges, msgspec.structs.replace(scenario, limits=start), notes
 
@@ -180,22 +183,29 @@ def _with_room(
     ranges: Sequence[Range],
     room: int,
     notes: list[KeptNote],
+    *,
+    processes: int,
 ) -> list[Range]:
-    """Return the ranges, the first of them no higher than the server has `room` for."""
+    """Return the ranges, the first of them no higher than the server has `room` for, which all
+    processes share alike."""
     first, *others = ranges
     highest = {**limits, **{each.key: each.high for each in ranges}}
     most = pool.capacity(highest)
-    if most is None or most <= room:
+    if most is None or processes * most <= room:
         return list(ranges)
-    fitting = first.high - (most - room)
+    fitting = first.high - (most - room // processes)
     if fitting <= first.low:
         raise InputError(
             tr(
                 "There is no room for this sweep: it would need up to {most} connections, and the "
                 "server has {room} for it. Sweep fewer, or free some.",
-                most=most,
+                most=processes * most,
                 room=room,
             )
         )
-    notes.append(KeptNote("no_room", {"key": first.key, "fitting": fitting, "room": room}))
+    note = KeptNote("no_room", {"key": first.key, "fitting": fitting, "room": room})
+    if processes > 1:
+        values = {**note.values, "processes": processes}
+        note = KeptNote("no_room_for_processes", values)
+    notes.append(note)
     return [replace(first, high=fitting), *others]

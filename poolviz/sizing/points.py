@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from poolviz.load.fleet import processes_of
 from poolviz.servers.activity import Activity
 from poolviz.sessions.batches import Batches, steps_of
 from poolviz.sessions.bins import Numbers
@@ -41,7 +42,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     Times are in seconds; counts are means over time. `sizes` are the values of the swept limits,
     `connections` how many these allow. `visits` are the parts of the session, from and to which
     second. `overloaded_share` is the share of the samples in which the load generator was at its
-    limit, `generator_cpu` what it used of one core.
+    limit, `generator_cpu` what it used of one core. Of several processes that were measured at once
+    all figures are those of one, besides `operations`, `timeouts` and `errors`, which are of all.
     """
 
     sizes: tuple[int, ...]
@@ -95,6 +97,7 @@ def measured_points(
     if not bounds:
         return []
     connections = {visit.sizes: visit.connections for visit in visits}
+    processes = 1 if recorder.began is None else processes_of(recorder.began.scenario.fleet)
     # Every other segment lies before or between visits.
     steps = list(steps_of(recorder.columns(), bounds))[1::2]
     generator = _generator(recorder)
@@ -111,10 +114,10 @@ def measured_points(
         measured = Measured(batches, times[0][0], times[-1][1], 0.0, (number,))
         seen = [each for each in observations if _inside(each.at, times)]
         point = msgspec.structs.replace(
-            _point(sizes, connections[sizes], measured, times),
+            _point(sizes, connections[sizes], measured, times, processes),
             overloaded_share=_mean(generator["overloaded"], generator["t"], times),
             generator_cpu=_mean(generator["cpu"], generator["t"], times),
-            server=_server_share(seen),
+            server=_server_share(seen, processes),
         )
         found.append(MeasuredPoint(point, measured.replicates))
     return found
@@ -125,24 +128,31 @@ def _point(
     connections: int,
     measured: Measured,
     times: list[tuple[float, float]],
+    processes: int,
 ) -> Point:
     """Return the point without what the load generator and the server did."""
     figures, batches = measured.figures, measured.batches
+    rate, each_second = figures["throughput_per_s"], processes * max(measured.seconds, 1e-9)
     return Point(
         sizes=sizes,
         connections=connections,
         visits=times,
         seconds=measured.seconds,
         operations=measured.part.operations,
-        throughput_per_s=figures["throughput_per_s"],
+        throughput_per_s=Interval(
+            *(
+                None if each is None else each / processes
+                for each in (rate.value, rate.low, rate.high)
+            )
+        ),
         wait_mean_s=figures["wait_mean_s"],
         wait_p50_s=figures["wait_p50_s"],
         wait_p95_s=figures["wait_p95_s"],
         wait_p99_s=figures["wait_p99_s"],
         use_mean_s=figures["use_mean_s"].value or 0.0,
-        used_mean=batches.total("used") / max(measured.seconds, 1e-9),
-        pending_mean=batches.total("pending") / max(measured.seconds, 1e-9),
-        open_mean=batches.total("open") / max(measured.seconds, 1e-9),
+        used_mean=batches.total("used") / each_second,
+        pending_mean=batches.total("pending") / each_second,
+        open_mean=batches.total("open") / each_second,
         timeouts=measured.part.timeouts,
         errors=measured.part.errors,
         overloaded_share=0.0,
@@ -168,13 +178,14 @@ def _mean(values: Numbers, at: Numbers, times: Sequence[tuple[float, float]]) ->
     return float(values[inside].mean()) if inside.any() else 0.0
 
 
-def _server_share(seen: Sequence[KeptObservation]) -> ServerShare | None:
+def _server_share(seen: Sequence[KeptObservation], processes: int) -> ServerShare | None:
     known = [each.activity for each in seen if each.activity is not None]
     if not known:
         return None
-    means = dict(zip(Activity._fields, np.mean(known, axis=0).tolist(), strict=True))
+    means = np.mean(known, axis=0) / processes
     loads = [each.cpu for each in seen if each.cpu is not None]
-    return ServerShare(**means, cpu=sum(loads) / len(loads) if loads else None)
+    shares = dict(zip(Activity._fields, means.tolist(), strict=True))
+    return ServerShare(**shares, cpu=sum(loads) / len(loads) if loads else None)
 
 
 def _inside(at: float, times: Sequence[tuple[float, float]]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from poolviz.language import tr, tr_noop
+from poolviz.load.fleet import processes_of
 from poolviz.model.errors import InputError, ParameterError, PoolvizError
 from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
@@ -27,9 +28,11 @@ _HELD_OUT = 3  # every third size is predicted by a model of the others
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """How many such pools the server takes: `processes` of the recommended size, of the connections
-    that were `free` of `max_connections`; None where the server has no limit."""
+    that were `free` of `max_connections`; None where the server has no limit. All processes that
+    were measured at once have `together` connections at most."""
 
     connections: int
+    together: int
     free: int | None
     max_connections: int | None
     processes: int | None
@@ -64,7 +67,8 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     """What a sweep found. `limits` names the limits that were swept, `recommended` the values of
     these to choose. `points` has what was measured, the smallest size first, and `predictions` what
     the model says of the same sizes. `exhausted` is what happens when all connections are in use.
-    `remarks` are what `notes` says. `session` is the file that was recorded.
+    `remarks` are what `notes` says. `session` is the file that was recorded. So many `processes`
+    were measured at once, each with a pool of its own: points and predictions are of one of them.
     """
 
     pool: str
@@ -83,6 +87,7 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None
     load: dict[str, Value]
     exhausted: Exhausted = FOR_EVER
+    processes: int = 1
 
     @property
     def sentence(self) -> str:
@@ -90,13 +95,23 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
         found, points = self.recommendation, self.points
         best = max(points, key=lambda each: each.throughput_per_s.value or 0.0)
         chosen = next((each for each in points if each.sizes == found.sizes), best)
-        said = _answer(found, self.limits, self.target, chosen)
-        return f"{said} {tr(_WHY[self.bottleneck])}"
+        said = [_answer(found, self.limits, self.target, chosen)]
+        if self.processes > 1 and self.budget is not None:
+            said.append(_of_all(self.budget, self.processes))
+        return " ".join([*said, tr(_WHY[self.bottleneck])])
 
     @property
     def notes(self) -> list[str]:
         """Sentences on what was left out or isn't known, in the language in use."""
         said = [said for each in self.remarks if (said := sentence(each)) is not None]
+        if self.processes > 1:
+            said.append(
+                tr(
+                    "{n} processes of each size were measured at once: connections, throughput and "
+                    "the model are those of one of them.",
+                    n=self.processes,
+                )
+            )
         queues = {each.model for each in self.predictions}
         return [*said, *(tr(_MODELS[queue]) for queue in sorted(queues))]
 
@@ -164,6 +179,7 @@ def sizing_of(recorder: Recorder, *, aim: Aim | None = None) -> Sizing | None:
             load=began.scenario.load,
             session=None if recorder.path is None else str(recorder.path.absolute()),
             exhausted=_exhausted(began.scenario),
+            processes=processes_of(began.scenario.fleet),
         )
     except (ParameterError, LookupError, ValueError, ArithmeticError):
         raise InputError(
@@ -181,6 +197,7 @@ def conclude(
     load: Mapping[str, Value],
     session: str | None,
     exhausted: Exhausted = FOR_EVER,
+    processes: int = 1,
 ) -> Sizing:
     """Return what follows from what was measured, which is at least one size."""
     points = [each.point for each in measured]
@@ -192,6 +209,7 @@ def conclude(
     if place is not None:
         budget = Budget(
             connections=chosen.connections,
+            together=processes * chosen.connections,
             free=kept.free,
             max_connections=kept.max_connections,
             processes=None if kept.free is None else kept.free // chosen.connections,
@@ -213,6 +231,26 @@ def conclude(
         session=session,
         load=dict(load),
         exhausted=exhausted,
+        processes=processes,
+    )
+
+
+def _of_all(budget: Budget, processes: int) -> str:
+    """Return what all processes need of what the server has, as a sentence."""
+    if budget.free is None:
+        return tr(
+            "That is {each} connections each and {together} together, in {n} processes.",
+            each=budget.connections,
+            together=budget.together,
+            n=processes,
+        )
+    return tr(
+        "That is {each} connections each and {together} together, in {n} processes, of {free} that "
+        "are free.",
+        each=budget.connections,
+        together=budget.together,
+        n=processes,
+        free=budget.free,
     )
 
 

@@ -17,8 +17,10 @@ from time import monotonic
 from typing import Any
 
 from poolviz.language import tr
+from poolviz.load.fleet import processes_of
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import ChangeRefused, Report
+from poolviz.model.sample import Sample
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import pool_class
 from poolviz.runs.run import Run
@@ -102,6 +104,7 @@ class Sweep:
 
     def __post_init__(self) -> None:
         scenario = self.run.scenario
+        self._processes = processes_of(scenario.fleet)
         self._pool, self._limits = pool_class(scenario.pool), dict(scenario.limits)
         self._now = dict(scenario.limits)
         self._keys = [each.key for each in self.ranges]
@@ -136,7 +139,8 @@ class Sweep:
 
     def measure(self) -> None:
         """Measure all sizes. SweepCancelled if it was cancelled, PoolvizError if the run ended."""
-        while self._recorder.last is None:  # what is changed before the load starts has no effect
+        # What is changed before the load starts has no effect.
+        while len(self._newest()) < self._processes:
             self._wait_shortly()
         self._began = monotonic()
         sizes = [tuple(each) for each in product(*(swept.values() for swept in self.ranges))]
@@ -177,11 +181,12 @@ class Sweep:
             done = monotonic() - self._began
             self.on_progress(Progress(sizes, len(self.visits) + 1, done, self.budget))
             self._put_in_force(sizes)
-            begin = self._recorder.duration
+            begin = max((each.t for each in self._newest()), default=0.0)
             while self._recorder.duration - begin < length and not self._pausing.is_set():
                 self._wait_shortly()
             if not self._pausing.is_set():
                 break
+        self._newest()  # all of them are there
         end = self._recorder.duration
         self.visits.append(KeptVisit(sizes, self._connections(sizes), begin, end))
         self.on_measured(self)
@@ -195,7 +200,7 @@ class Sweep:
         limit = monotonic() + _IN_FORCE_LIMIT
         while not self._in_force():
             self._wait_shortly()
-            if self._recorder.last is None:
+            if not self._newest():
                 limit = monotonic() + _IN_FORCE_LIMIT  # the load hasn't started yet
             if self.refusals.last:
                 raise PoolvizError(
@@ -223,13 +228,27 @@ class Sweep:
         self.run.change(key, load[key])
 
     def _in_force(self) -> bool:
-        """Whether the newest sample has the limits that are wanted, and no more connections."""
-        last = self._recorder.last
-        if last is None:
-            return False
+        """Whether the newest sample of every process has the limits that are wanted, and no more
+        connections."""
         capacity = self._pool.capacity(self._now)
-        settled = last.limits == self._now and last.load == self.scenario.load
-        return settled and (capacity is None or last.open.last <= capacity)
+        newest = self._newest()
+        return bool(newest) and all(
+            each.limits == self._now
+            and each.load == self.scenario.load
+            and (capacity is None or each.open.last <= capacity)
+            for each in newest
+        )
+
+    def _newest(self) -> list[Sample]:
+        """Return the newest sample of each process that has begun. PoolvizError if one has ended
+        though the run goes on: what the others measure is another load."""
+        recorder = self._recorder
+        if self._processes == 1 and not recorder.members:
+            return [] if recorder.last is None else [recorder.last]
+        members = [recorder.member(name) for name in recorder.members]
+        if any(each.ended is not None for each in members) and not self.run.stop_asked:
+            raise PoolvizError(tr("One of the processes has ended."))
+        return [each.last for each in members if each.last is not None]
 
     def _wait_shortly(self) -> None:
         """Wait for a moment. Raises if the sweep was cancelled, or the run is over."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -15,19 +17,24 @@ import pytest
 
 from poolviz.commands.cli import run_command_line
 from poolviz.model.errors import InputError
+from poolviz.runs.engine_group import EngineGroup
 from poolviz.runs.request import RunRequest
 from poolviz.runs.run import Run
 from poolviz.runs.runner import Runner
 from poolviz.scenarios.draft import Draft
+from poolviz.servers.dispatch import reach
 from poolviz.sessions.recorder import Recorder
 from poolviz.sizing.advice import Verdict
 from poolviz.sizing.api import SizingListener, find_size
-from poolviz.sizing.planning import SizingRequest
+from poolviz.sizing.planning import WATCHERS, SizingRequest
 from poolviz.sizing.sizing import sizing_of
 from poolviz.sizing.sweep import Progress, Sweep
 from poolviz.sizing.swept_limits import Range
 from poolviz.sizing.target import Aim
 from tests.pools.bench import until
+from tests.servers.fixtures import TcpServer, tcp_server
+
+__all__ = ["tcp_server"]
 
 LOAD = {
     "clients": 6,
@@ -283,3 +290,56 @@ def test_a_pause_stops_the_load_and_costs_no_measurement(conninfo: str) -> None:
     stopped, again = (mark.t for mark in changes)
     for point in found.points:
         assert all(end <= stopped or begin >= again for begin, end in point.visits)
+
+
+def test_the_size_of_each_of_several_processes_that_share_the_server(
+    tcp_server: TcpServer,
+) -> None:
+    free = reach(tcp_server.dsn()).free_connections
+    assert free is not None
+    load = LOAD | {"clients": 12, "think_time": 0.0, "statement_time": 0.02}
+    wanted = request(tcp_server.dsn(), load=load, fleet={"processes": 2})
+    listener = Listener()
+    with Runner() as runner:
+        found = find_size(wanted, runner, listener, keep=False)
+    most = (free - WATCHERS) // 2
+    assert max(point.sizes[0] for point in found.points) == most < 12
+    assert all(point.errors == 0 for point in found.points)
+    assert found.processes == 2
+    # Each of them is saturated at every size: what is in use is all that one may have.
+    for point in found.points:
+        assert point.connections == point.sizes[0]
+        assert 0.6 * point.connections < point.used_mean <= point.connections
+    budget = found.budget
+    assert budget is not None
+    assert budget.together == 2 * budget.connections <= free
+    assert f"{budget.connections} connections each and {budget.together} together" in found.sentence
+    assert f"of {free} that are free" in found.sentence
+    assert any("2 processes of each size" in note for note in found.notes)
+    assert any("for the sweep of 2 processes" in note for note in found.notes)
+
+
+def test_a_sweep_ends_with_a_process_that_ends(conninfo: str) -> None:
+    class Killing(Listener):
+        def measuring(self, progress: Progress) -> None:
+            super().measuring(progress)
+            if progress.visit == 2:
+                engine = self.run.engine
+                assert isinstance(engine, EngineGroup)
+                os.kill(engine.pids[-1], signal.SIGKILL)
+
+    wanted = request(conninfo, Range("pool_size", 1, 2), fleet={"processes": 2})
+    with Runner() as runner:
+        found = find_size(wanted, runner, Killing(), keep=False)
+    assert not found.complete
+    assert "One of the processes has ended" in found.notes[0]
+
+
+def test_the_command_sizes_processes(conninfo: str, capsys: pytest.CaptureFixture[str]) -> None:
+    limits = [*("--limit", "pool_size=1..2"), *("--limit", "max_overflow=0")]
+    options = ["--dsn", conninfo, "--processes", "2", "--budget", "10", "--no-keep", "--json"]
+    load = [f"--load={key}={value}" for key, value in LOAD.items()]
+    assert run_command_line(["size", *limits, *options, *load, "--quiet"]) in (0, 1)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["processes"] == 2
+    assert printed["budget"]["together"] == 2 * printed["budget"]["connections"]

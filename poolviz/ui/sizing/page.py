@@ -62,7 +62,7 @@ class SizingPage(LeavablePage):
         self.pause, self.cancel = QPushButton(tr("Pause")), QPushButton(tr("Cancel"))
         self.sentence, self.facts = QLabel(), QLabel()
         self.use = QPushButton(tr("Use this size"))
-        self.processes = QSpinBox()
+        self.processes, self._measured_processes = QSpinBox(), 1
         self.views = tuple(SizeChartView(theme) for _ in range(_CHARTS))
         self.table = QTableWidget()
         self.open_button = QPushButton(tr("Show its run"))
@@ -271,6 +271,9 @@ class SizingPage(LeavablePage):
         preliminary = self._sizes.busy and self._sizes.trial is None
         said = sizing.sentence
         self.sentence.setText(tr("So far: {answer}", answer=said) if preliminary else said)
+        if sizing.processes != self._measured_processes:
+            self._measured_processes = sizing.processes
+            self.processes.setValue(sizing.processes)
         self.use.setVisible(sizing.recommended is not None)
         self._show_facts()
         self._fill_table(sizing)

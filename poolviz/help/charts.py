@@ -213,6 +213,15 @@ def _lanes() -> Topic:
                         "number. The pointer says since when it waits and who holds the "
                         "connections then. Waits of less than a millisecond aren't drawn."
                     ),
+                    tr(
+                        "Of several pools that run at the same time, the lanes of each stand "
+                        "together, below its name."
+                    ),
+                    tr(
+                        "Hatched is what a session doesn't have exactly any more: it keeps lanes "
+                        "up to a size that the preferences and `poolviz sessions limits --lanes` "
+                        "set, and of what is older the share of each state in 1.6 seconds."
+                    ),
                 ),
             ),
             Section(tr("States"), items=meanings),

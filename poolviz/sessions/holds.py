@@ -28,6 +28,7 @@ class Hold(NamedTuple):
     until: float
     state: State
     mostly: State
+    member: str = ""  # whose pool it is, of a run that has several
 
     @property
     def seconds(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -318,6 +318,8 @@ class Recorder:
         """Return the longest holds that any part of lies between two moments, in seconds, the
         longest first. Reads all of that: some seconds for an hour. InputError as `lane_pieces`."""
         begin, until = round(start / US), round(end / US)
+        if self.members:
+            return self._of_members(lambda each: each.longest_between(start, end, most), most)
         if isinstance(self._lanes, StoredLanes):
             return self._lanes.longest(begin, until, most)
         with self._lock:
@@ -327,9 +329,18 @@ class Recorder:
     def holders(self, moment: float, most: int) -> list[Hold]:
         """Return who holds connections at a moment, in seconds, the longest holder first.
         InputError as `lane_pieces`."""
+        if self.members:
+            return self._of_members(lambda each: each.holders(moment, most), most)
         at = round(min(moment, self.duration) / US)
         pieces = self.lane_pieces(at - 1, at)
         return holders(pieces, at, most) if pieces is not None else []
+
+    def _of_members(self, holds: Callable[[Recorder], list[Hold]], most: int) -> list[Hold]:
+        """Return the longest holds of all members, the longest first."""
+        found = [
+            hold._replace(member=name) for name in self.members for hold in holds(self.member(name))
+        ]
+        return sorted(found, key=lambda hold: hold.seconds, reverse=True)[:most]
 
     def columns(self, share_done: ShareDone = unheard) -> Iterator[Columns]:
         """Yield all samples recorded until now, in order, as columns: many at once, some hundred

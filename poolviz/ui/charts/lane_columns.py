@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,67 @@ from poolviz.sessions.lanes import Less
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.axes import Frame
 
+Lane: TypeAlias = tuple[str, int]  # a member, "" where there is none, and a lane or a client in it
+
 _NEAR = 15.0  # seconds of a frame, up to which pieces are drawn, beyond which shares
 
 
-def columns_of(
+class LaneColumns(NamedTuple):
+    """What lanes show: by column of pixels, lane and state its part, and by column and client that
+    waits. `total` is how many lanes there are, of which these are the first, and `less` where less
+    is known of them than their edges."""
+
+    table: Shares
+    lanes: list[Lane]
+    total: int
+    waits: Shares
+    clients: list[Lane]
+    less: list[Less]
+
+
+def lane_columns(recorder: Recorder, frame: Frame, columns: int, most: int) -> LaneColumns | None:
+    """Return what is drawn of the lanes of a run, those of one member after the other; of the first
+    `most` of each at least. None if too much would be read. InputError as `Recorder.lane_pieces`.
+    """
+    parts = []
+    for member in recorder.members or ("",):
+        source = recorder.member(member) if member else recorder
+        part = _of_one(source, frame, columns, most, member)
+        if part is None:
+            return None
+        parts.append(part)
+    if len(parts) == 1:
+        return parts[0]
+    tables, lanes, totals, waits, clients, less = zip(*parts, strict=True)
+    return LaneColumns(
+        np.concatenate(tables, axis=1),
+        [each for some in lanes for each in some],
+        sum(totals),
+        np.concatenate(waits, axis=1),
+        [each for some in clients for each in some],
+        [each for some in less for each in some],
+    )
+
+
+def _of_one(
+    recorder: Recorder, frame: Frame, columns: int, most: int, member: str
+) -> LaneColumns | None:
+    less = recorder.less_of_lanes(round(frame.start / US), round(frame.end / US))
+    found = _columns(recorder, frame, columns, most, less)
+    if found is None:
+        return None
+    table, lanes = found
+    seen = np.flatnonzero(table[:, :, 1:].any(axis=(0, 2)))
+    total = lanes if lanes > table.shape[1] else int(seen.max(initial=-1)) + 1
+    table = table[:, :total]
+    waits, clients = _waiting(recorder, frame, columns, less)
+    return LaneColumns(
+        *(table, [(member, lane) for lane in range(table.shape[1])], total),
+        *(waits, [(member, client) for client in clients], less),
+    )
+
+
+def _columns(
     recorder: Recorder, frame: Frame, columns: int, most: int, less: Sequence[Less]
 ) -> tuple[Shares, int] | None:
     """Return by column of pixels, lane and state their part, of the first `most` lanes at least,
@@ -58,7 +115,7 @@ def _resampled(parts: Shares, first: int, length: int, edges: NDArray[np.floatin
     return table
 
 
-def waiting_of(
+def _waiting(
     recorder: Recorder, frame: Frame, columns: int, less: Sequence[Less]
 ) -> tuple[Shares, list[int]]:
     """Return by column of pixels and client which part of it the client waited, and the clients

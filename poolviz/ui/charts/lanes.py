@@ -7,15 +7,19 @@ a lane for each client that waits. All lanes are painted as two images.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPen
+from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QImage, QPainter, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
 from poolviz.model.lanes import STATES, USED, State
+from poolviz.model.text import on_one_line
 from poolviz.sessions.holds import US
 from poolviz.sessions.lane_pieces import Shares
 from poolviz.sessions.lane_states import LaneStates
@@ -24,7 +28,7 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import Floats, Frame, Tick, clock
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
-from poolviz.ui.charts.lane_columns import columns_of, waiting_of
+from poolviz.ui.charts.lane_columns import Lane, lane_columns
 from poolviz.ui.charts.lane_images import (
     STACK,
     name_colour,
@@ -46,6 +50,7 @@ _LONGEST_HOLDER = {
 }
 _GAP = 5  # pixels between the lanes of connections and of waiting clients
 _FEW = 3  # holders that a waiting client's card names
+_NAME = 160  # pixels of a member's name at most
 
 
 class Lanes(Chart):
@@ -61,10 +66,11 @@ class Lanes(Chart):
     def build(self) -> None:
         """Begin without lanes."""
         self._image, self._waiting_image = QImage(), QImage()
-        self._clients: list[int] = []  # that wait, in the order of their lanes
+        self._clients: list[Lane] = []  # that wait, in the order of their lanes
+        self._rows: list[Lane] = []  # lanes that are drawn, from the top
         self._recorder: Recorder | None = None
         self._frame = Frame(-60.0, 0.0, live=True)
-        self._lane_height, self._first, self._shown = float(_HIGHEST), 0, 0
+        self._lane_height = float(_HIGHEST)
         self._lanes = 0
         self._less: list[Less] = []  # parts of which less is known than lanes show elsewhere
 
@@ -76,7 +82,7 @@ class Lanes(Chart):
         """Show no lanes."""
         self._image, self._recorder, self.names, self._lanes = QImage(), None, [], 0
         self._less = []
-        self._waiting_image, self._clients = QImage(), []
+        self._waiting_image, self._clients, self._rows = QImage(), [], []
         self.subtitle = type(self).subtitle
         self.scale_y = Scale()
 
@@ -93,26 +99,21 @@ class Lanes(Chart):
             return
         marked = self.marked.lane if self.marked is not None else 0
         try:
-            less = recorder.less_of_lanes(round(frame.start / US), round(frame.end / US))
-            most = max(height // _LOWEST, marked + 1)
-            found = columns_of(recorder, frame, columns, most, less)
+            found = lane_columns(recorder, frame, columns, max(height // _LOWEST, marked + 1))
         except InputError as error:  # the file is gone, or was damaged since it was opened
             self._say(str(error))
             return
-        self._less = [each for each in less if each.width * US > 2 * frame.span / columns]
-        self._less += [each for each in less if not each.width]
         if found is None:
             self._say(tr("zoom in to see them: there are too many to be read at once"))
             return
-        table, lanes = found
-        by_lane = table.max(axis=0)  # of each state, its largest part
-        seen = np.flatnonzero(by_lane[:, 1:].any(axis=1))
-        parts, clients = waiting_of(recorder, frame, columns, less)
-        if not (len(seen) or clients):
+        coarse = 2 * frame.span / columns
+        self._less = [each for each in found.less if each.width * US > coarse or not each.width]
+        table, parts, clients = found.table, found.waits, found.clients
+        if not (found.lanes or clients):
             said = self._said_of_less()
             self._say(said[0] if said else tr("nothing was recorded of them here"))
             return
-        self._lanes = lanes if lanes > table.shape[1] else int(seen.max(initial=-1)) + 1
+        self._lanes = found.total
         if not self.shown(NAMES[State.WAITING]):
             parts, clients = parts[:, :0], []
         room = height - _GAP if clients else height
@@ -120,23 +121,23 @@ class Lanes(Chart):
         self._lane_height = min(max(room // number, _LOWEST), _HIGHEST)
         rows = room // int(self._lane_height)
         waiting = min(len(clients), max(rows - self._lanes, rows // 3))
-        self._shown = min(self._lanes, rows - waiting)
+        chosen = _chosen(found.lanes, min(self._lanes, rows - waiting), self._marked_lane())
+        self._rows = [found.lanes[place] for place in chosen]
         self._draw_waiting(parts, clients, waiting)
-        self._first = min(max(marked - self._shown + 1, 0), self._lanes - self._shown)
         hidden = [state for state, name in NAMES.items() if not self.shown(name)]
-        self._image = painted(
-            table[:, self._first : self._first + self._shown],
-            *(int(self._lane_height), self._palette, hidden),
-        )
-        self._describe(recorder, by_lane.any(axis=0), len(clients))
+        self._image = painted(table[:, chosen], *(int(self._lane_height), self._palette, hidden))
+        self._describe(recorder, table.max(axis=(0, 1), initial=0) > 0, len(clients))
 
-    def _draw_waiting(self, parts: Shares, clients: list[int], rows: int) -> None:
+    def _marked_lane(self) -> Lane | None:
+        return (self.marked.member, self.marked.lane) if self.marked is not None else None
+
+    def _draw_waiting(self, parts: Shares, clients: list[Lane], rows: int) -> None:
         """Draw the lanes of clients that wait; where there is no room for all, of those that waited
         most, and of those that were drawn before rather than of others like them."""
         chosen = np.arange(len(clients))
         if rows < len(clients):
             waited = parts.sum(axis=0)
-            waited[np.isin(clients, self._clients)] *= 2
+            waited[[each in self._clients for each in clients]] *= 2
             chosen = np.sort(np.argsort(-waited, kind="stable")[:rows])
         self._clients = [clients[place] for place in chosen.tolist()]
         self._waiting_image = painted_waits(
@@ -151,8 +152,8 @@ class Lanes(Chart):
         """Set subtitle, the names of the states that are `present`, and the numbers of lanes."""
         said = self._said_of_less()
         said += [
-            tr("{shown} of {total} connections", shown=self._shown, total=self._lanes)
-            if self._shown < self._lanes
+            tr("{shown} of {total} connections", shown=len(self._rows), total=self._lanes)
+            if len(self._rows) < self._lanes
             else tr("one for each connection")
         ]
         drawn = len(self._clients)
@@ -179,13 +180,13 @@ class Lanes(Chart):
             for place, state in enumerate(states)
         ]
         ticks = [
-            Tick(1 - (lane + 0.5) * self._lane_height / height, str(lane + 1 + self._first))
-            for lane in range(self._shown)
+            Tick(1 - (row + 0.5) * self._lane_height / height, str(lane + 1))
+            for row, (_, lane) in enumerate(self._rows)
         ]
-        top = self._shown * self._lane_height + _GAP
+        top = len(self._rows) * self._lane_height + _GAP
         ticks += [
             Tick(1 - (top + (row + 0.5) * self._lane_height) / height, tr("c{n}", n=client))
-            for row, client in enumerate(self._clients)
+            for row, (_, client) in enumerate(self._clients)
         ]
         self.scale_y = Scale(0.0, 1.0, ticks)
 
@@ -227,14 +228,36 @@ class Lanes(Chart):
         at, recorder = self.pointer, self._recorder
         if at is None or recorder is None or not self.plot.contains(at):
             return []
-        below = at.y() - self.plot.top() - self._shown * self._lane_height - _GAP
+        below = at.y() - self.plot.top() - len(self._rows) * self._lane_height - _GAP
         if self._clients and below >= 0:
             row = int(below / self._lane_height)
-            return self._wait_figures(recorder, self._clients[row : row + 1], at.x())
-        lane = int((at.y() - self.plot.top()) / self._lane_height) + self._first
-        if not self._first <= lane < self._first + self._shown:
+            return [
+                line
+                for member, client in self._clients[row : row + 1]
+                for line in self._of_member(recorder, member, self._wait_figures, client, at.x())
+            ]
+        row = int((at.y() - self.plot.top()) / self._lane_height)
+        if not 0 <= row < len(self._rows):
             return []
-        seconds = self._seconds_at(at.x())
+        member, lane = self._rows[row]
+        return self._of_member(recorder, member, self._lane_figures, lane, at.x())
+
+    def _of_member(
+        self,
+        recorder: Recorder,
+        member: str,
+        figures: Callable[[Recorder, int, float], list[Figure]],
+        which: int,
+        x: float,
+    ) -> list[Figure]:
+        """Return what a member's record says of a lane or a client, with the member's name."""
+        if not member:
+            return figures(recorder, which, x)
+        name = Figure(tr("pool"), on_one_line(member), self.theme.text)
+        return [name, *figures(recorder.member(member), which, x)]
+
+    def _lane_figures(self, recorder: Recorder, lane: int, x: float) -> list[Figure]:
+        seconds = self._seconds_at(x)
         moment = round(seconds / US)
         pieces = recorder.lane_pieces(moment, moment + 1)
         if pieces is None:
@@ -289,18 +312,18 @@ class Lanes(Chart):
         share = (x - self.plot.left()) / self.plot.width()
         return self._frame.start + share * self._frame.span
 
-    def _wait_figures(self, recorder: Recorder, clients: list[int], x: float) -> list[Figure]:
+    def _wait_figures(self, recorder: Recorder, client: int, x: float) -> list[Figure]:
         """Return since when a client waits, and for whom."""
         seconds = self._seconds_at(x)
         moment = round(seconds / US)
         pieces = recorder.waits(moment, moment + 1)
-        if pieces is None or not clients:
+        if pieces is None:
             return []
-        own = (pieces.begin <= moment) & (moment < pieces.end) & (pieces.client == clients[0])
+        own = (pieces.begin <= moment) & (moment < pieces.end) & (pieces.client == client)
         colour = name_colour(self.theme, State.WAITING)
         if not own.any():
             doesnt = tr("doesn't wait")
-            return [Figure(tr("client {n}", n=clients[0]), doesnt, self.theme.muted)]
+            return [Figure(tr("client {n}", n=client), doesnt, self.theme.muted)]
         since = int(pieces.since[own][0]) * US
         waited = time_with_unit(max(seconds - since, 0.0))
         holders = [
@@ -308,7 +331,7 @@ class Lanes(Chart):
             for hold in recorder.holders(seconds, _FEW)
         ]
         return [
-            Figure(tr("client {n}", n=clients[0]), tr("waits"), colour),
+            Figure(tr("client {n}", n=client), tr("waits"), colour),
             Figure(tr("waits since"), f"{clock(since, 0.1)} ({waited})", colour),
             *(Figure(tr("held by"), who, self.theme.text) for who in holders),
         ]
@@ -323,11 +346,48 @@ class Lanes(Chart):
             plot = self.plot
             place = QRectF(plot.left(), plot.top(), plot.width(), self._image.height())
             painter.drawImage(place, self._image)
-            place.translate(0, self._shown * self._lane_height + _GAP)
+            place.translate(0, len(self._rows) * self._lane_height + _GAP)
             place.setHeight(self._waiting_image.height())
             painter.drawImage(place, self._waiting_image)
             self._paint_less(painter)
+            self._paint_members(painter)
             self._paint_mark(painter)
+
+    def _paint_members(self, painter: QPainter) -> None:
+        """Name each member over the first of its lanes, and of its clients that wait, where there
+        is room: the pointer says it too."""
+        plot, groups = self.plot, self._groups()
+        painter.save()
+        painter.setFont(self._tick_font)
+        metrics = QFontMetricsF(self._tick_font)
+        for _, y, _ in groups:
+            line = QRectF(plot.left(), y - 1, plot.width(), 1)
+            painter.fillRect(line, QColor(self.theme.text))
+        painter.setPen(QColor(self.theme.text))
+        for member, y, height in groups:
+            if height < metrics.height() - 2:
+                continue
+            room = _NAME * self.text_room
+            name = metrics.elidedText(on_one_line(member), Qt.TextElideMode.ElideRight, room)
+            width = metrics.horizontalAdvance(name) + 8
+            size = QRectF(plot.left() + 1, y, width, min(metrics.height(), height - 1))
+            painter.fillRect(size, QColor(self.theme.panel))
+            painter.drawText(size, Qt.AlignmentFlag.AlignCenter, name)
+        painter.restore()
+
+    def _groups(self) -> list[tuple[str, float, float]]:
+        """Return the members that lanes are drawn of, where their lanes begin and how high these
+        are together, in pixels."""
+        groups: list[tuple[str, float, float]] = []
+        top = self.plot.top()
+        for rows in (self._rows, self._clients):
+            for member, lanes in groupby(rows, lambda row: row[0]):
+                height = len(list(lanes)) * self._lane_height
+                if member:
+                    groups.append((member, top, height))
+                top += height
+            top += _GAP
+        return groups
 
     def _paint_less(self, painter: QPainter) -> None:
         """Hatch the parts of which less is known."""
@@ -342,10 +402,10 @@ class Lanes(Chart):
 
     def _paint_mark(self, painter: QPainter) -> None:
         """Outline the hold that is marked, as far as it is visible, and point at its lane."""
-        hold, plot = self.marked, self.plot
-        if hold is None or not self._first <= hold.lane < self._first + self._shown:
+        hold, plot, lane = self.marked, self.plot, self._marked_lane()
+        if hold is None or lane not in self._rows:
             return
-        top = plot.top() + (hold.lane - self._first) * self._lane_height
+        top = plot.top() + self._rows.index(lane) * self._lane_height
         middle = top + (self._lane_height - 1) / 2
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -360,3 +420,18 @@ class Lanes(Chart):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(QRectF(left, top - 1, max(right - left, 2), self._lane_height + 1))
         painter.restore()
+
+
+def _chosen(lanes: Sequence[Lane], most: int, marked: Lane | None) -> list[int]:
+    """Return which lanes are drawn where there is room for `most`: as many of each member, the
+    first ones; of one without members those up to the one that is marked."""
+    members = list(dict.fromkeys(member for member, _ in lanes))
+    places = {each: place for place, each in enumerate(lanes)}
+    chosen: list[int] = []
+    for number, member in enumerate(members):
+        own = [place for place, lane in enumerate(lanes) if lane[0] == member]
+        room = (most - len(chosen)) // (len(members) - number)
+        if marked in places and marked is not None and marked[0] == member:
+            own = own[max(marked[1] - room + 1, 0) :]
+        chosen += own[:room]
+    return chosen

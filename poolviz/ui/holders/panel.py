@@ -117,8 +117,6 @@ class HoldersPanel(QFrame):
         recorder, number = self._recorder, len(found.holds)
         if recorder is None:
             return tr("Start a run to see them.")
-        if recorder.members:
-            return tr("Choose one of the pools above to see its connections.")
         if found.to is not None:
             part = {"begin": clock(found.at), "end": clock(found.to)}
             if not number:

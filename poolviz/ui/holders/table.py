@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QKeyEvent
@@ -12,8 +12,10 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 
 from poolviz.language import tr, tr_noop
 from poolviz.model.lanes import State
+from poolviz.model.text import on_one_line
 from poolviz.sessions.holds import Hold
 from poolviz.ui.charts.axes import clock
+from poolviz.ui.style.tables import show_as_rows
 from poolviz.ui.style.units import time_with_unit
 from poolviz.ui.unexpected import contained
 
@@ -33,17 +35,22 @@ _DID = {
 }
 
 
+_Key: TypeAlias = tuple[str, int, int, float]
+
+
 class Column(IntEnum):
     """The columns, from the left."""
 
-    CLIENT = 0
-    CONNECTION = 1
-    TIME = 2
-    SINCE = 3
-    DOING = 4
+    MEMBER = 0
+    CLIENT = 1
+    CONNECTION = 2
+    TIME = 3
+    SINCE = 4
+    DOING = 5
 
 
 _HEADS = {
+    Column.MEMBER: tr_noop("Pool"),
     Column.CLIENT: tr_noop("Client"),
     Column.CONNECTION: tr_noop("Connection"),
     Column.TIME: tr_noop("Held for"),
@@ -111,6 +118,8 @@ class HoldersModel(QAbstractTableModel):
         if role != Qt.ItemDataRole.DisplayRole:
             return None
         match Column(index.column()):
+            case Column.MEMBER:
+                return on_one_line(hold.member)
             case Column.CLIENT:
                 return str(hold.client)
             case Column.CONNECTION:
@@ -125,7 +134,7 @@ class HoldersModel(QAbstractTableModel):
     def sentence(self, hold: Hold) -> str:
         """Return a hold in words."""
         connection = tr("connection {n}", n=hold.connection) if hold.connection >= 0 else ""
-        return tr(
+        said = tr(
             "client {client}: {connection} for {time}, since {since}: {doing}",
             client=hold.client,
             connection=connection or tr("a connection"),
@@ -133,6 +142,9 @@ class HoldersModel(QAbstractTableModel):
             since=clock(hold.since, 0.1),
             doing=self._doing(hold),
         )
+        if not hold.member:
+            return said
+        return tr("{member}: {text}", member=on_one_line(hold.member), text=said)
 
     def _doing(self, hold: Hold) -> str:
         state = hold.mostly if self._over else hold.state
@@ -145,7 +157,8 @@ class HoldersModel(QAbstractTableModel):
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignLeft if column == Column.DOING else Qt.AlignmentFlag.AlignRight
+    words = column in (Column.MEMBER, Column.DOING)
+    side = Qt.AlignmentFlag.AlignLeft if words else Qt.AlignmentFlag.AlignRight
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -160,22 +173,13 @@ class HoldersTable(QTableView):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.rows = HoldersModel(self)
-        self._key: tuple[int, int, float] | None = None  # of the hold that is chosen
+        self._key: _Key | None = None  # of the hold that is chosen
         self._filling = False
         self.setModel(self.rows)
         self.setAccessibleName(tr("Who holds the connections"))
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setTabKeyNavigation(False)
-        rows, columns = self.verticalHeader(), self.horizontalHeader()
-        rows.hide()
-        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        rows.setDefaultSectionSize(max(_ROW, self.fontMetrics().height() + 6))
-        columns.setHighlightSections(False)
+        show_as_rows(self, max(_ROW, self.fontMetrics().height() + 6))
+        columns = self.horizontalHeader()
         columns.setTextElideMode(Qt.TextElideMode.ElideRight)
         columns.setMinimumSectionSize(54)
         columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -184,7 +188,8 @@ class HoldersTable(QTableView):
         self.doubleClicked.connect(lambda index: self.shown.emit(self.rows.holds[index.row()]))
 
     def show_holds(self, holds: Sequence[Hold], statement: str, *, over: bool) -> None:
-        """Show these, the longest first."""
+        """Show these, the longest first, with their pools if they are of several."""
+        self.setColumnHidden(Column.MEMBER, not any(hold.member for hold in holds))
         self._keep(lambda: self.rows.show_holds(holds, statement, over=over))
 
     def clear_choice(self) -> None:
@@ -230,6 +235,6 @@ class HoldersTable(QTableView):
                 super().keyPressEvent(event)
 
 
-def _key(hold: Hold) -> tuple[int, int, float]:
+def _key(hold: Hold) -> _Key:
     """Return what tells a hold from others. What is known of its begin may differ by some µs."""
-    return hold.lane, hold.client, round(hold.since, 3)
+    return hold.member, hold.lane, hold.client, round(hold.since, 3)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 from poolviz.language import tr
 from poolviz.ui.session_list.delegate import PICTURE, ROW, SessionDelegate
 from poolviz.ui.session_list.model import Column, SearchedSessions, SessionsModel
+from poolviz.ui.style.tables import show_as_rows
 from poolviz.ui.style.theme import Theme, text_room
 from poolviz.ui.unexpected import contained
 
@@ -37,19 +38,10 @@ class SessionTable(QTableView):
         self.setModel(shown)
         self.setItemDelegate(self._delegate)
         self.setAccessibleName(tr("Sessions"))
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setTabKeyNavigation(False)
-        rows, columns = self.verticalHeader(), self.horizontalHeader()
-        rows.hide()
-        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        rows.setDefaultSectionSize(ROW)
-        columns.setHighlightSections(False)
+        show_as_rows(self, ROW)
+        columns = self.horizontalHeader()
         columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         columns.setMinimumSectionSize(40)
         for column in _WIDTHS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -66,7 +66,7 @@ def test_a_session_shows_who_held_connections_for_longest(
     assert "lanes" in window.charts.choice.names
     assert window.focusWidget() is table, "it can be used at once, without a mouse"
     first, *others = rows_of(window)
-    assert first[:2] == ["9", "13"]
+    assert first[Column.CLIENT : Column.TIME] == ["9", "13"]
     assert first[Column.SINCE] == "0:00.1"
     assert {row[Column.CLIENT] for row in others} <= {"0", "1", "2"}
     seconds = [hold.seconds for hold in table.rows.holds]
@@ -78,7 +78,7 @@ def test_a_session_shows_who_held_connections_for_longest(
     # Another part: the holds of that one, of which the long one is one.
     window.charts.set_span(2.0)
     until(qtbot, lambda: "0:18" in window.holders.note.text())
-    assert rows_of(window)[0][:2] == ["9", "13"]
+    assert rows_of(window)[0][Column.CLIENT : Column.TIME] == ["9", "13"]
     assert lanes_of(window).marked is not None, "it stays chosen"
     press(window, Qt.Key.Key_Return)
     assert window.charts.frame.start <= chosen.since <= window.charts.frame.end
@@ -142,3 +142,52 @@ def test_no_lanes_no_table(window: Window, qtbot: QtBot, path: Path) -> None:
     window.charts.expand(None)
     window.charts.choice.choose(("connections",))
     assert window.holders.isHidden()
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("members") / "m.poolviz"
+    with Recorder(made) as recorder:
+        for name in ("worker 1", "worker 2"):
+            recorder.add(began(), name)
+        for sample in with_lanes(200):
+            for name in ("worker 1", "worker 2"):
+                recorder.add(SampleTaken(sample), name)
+        for name in ("worker 1", "worker 2"):
+            recorder.add(ended(), name)
+        recorder.add(ended())
+    return made
+
+
+def test_the_sum_of_pools_shows_the_lanes_and_the_holders_of_each(
+    window: Window, qtbot: QtBot, members: Path
+) -> None:
+    window.controller.view_session(members)
+    until(qtbot, lambda: window.controller.viewing == members)
+    press(window, Qt.Key.Key_W)
+    table = window.holders.table
+    until(qtbot, lambda: bool(table.rows.holds))
+    assert not table.isColumnHidden(Column.MEMBER)
+    first, second, *_ = rows_of(window)
+    assert {first[Column.MEMBER], second[Column.MEMBER]} == {"worker 1", "worker 2"}
+    assert first[Column.CLIENT : Column.TIME] == second[Column.CLIENT : Column.TIME] == ["9", "13"]
+    assert table.rows.sentence(table.rows.holds[0]).startswith("worker ")
+    window.charts.expand("lanes")
+    QApplication.processEvents()
+    lanes = lanes_of(window)
+    assert lanes._rows == [(f"worker {n}", lane) for n in (1, 2) for lane in range(LANES + 1)]
+    assert {member for member, _ in lanes._clients} == {"worker 1", "worker 2"}
+    window.charts.show_part(5.0, 6.0)
+    QApplication.processEvents()
+    for row, (member, lane) in enumerate(lanes._rows):
+        down = lanes.plot.top() + (row + 0.5) * lanes._lane_height
+        at = QPointF(lanes.plot.center().x(), down)
+        window.charts.canvas.pointed.emit(lanes.pos() + at)
+        said = {
+            each.name: each.value for each in window.charts.canvas.chart_scene.crosshair.groups[-1]
+        }
+        assert said["pool"] == member
+        assert said["connection"] == str(lane + 10)
+    second_hold = next(hold for hold in table.rows.holds if hold.member == "worker 2")
+    window.charts.mark_hold(second_hold)
+    assert lanes._rows.index(("worker 2", second_hold.lane)) == LANES + 1 + second_hold.lane

@@ -193,6 +193,13 @@ class Pool(ABC):
             return 0.0
         return next((float(limits[key]) for key in _TIMEOUTS if key in limits), inf)
 
+    @classmethod
+    def most_waiting(cls, limits: Mapping[str, Value]) -> int | None:
+        """Return how many callers may wait, beyond whom the pool refuses at once; None for any
+        number."""
+        most = int(limits.get("max_waiting", 0)) if cls.refused else 0
+        return most or None
+
     def take_findings(self) -> tuple[str, ...]:
         """Return what there is to say, in sentences, of what is measured, since the last call."""
         return ()

@@ -63,8 +63,10 @@ class KeptSession:
         except (OverflowError, OSError, ValueError):
             started = None
         if ended is not None:
-            stopped = Ending.STOPPED if ended.stopped else Ending.DONE
-            ending = Ending.FAILED if ended.failure else stopped
+            # A sweep stops its run when everything is measured.
+            stopped = ended.stopped and not reader.sweep_complete
+            ending = Ending.STOPPED if stopped else Ending.DONE
+            ending = Ending.FAILED if ended.failure else ending
         else:
             ending = Ending.RECORDING if is_being_recorded(path) else Ending.KILLED
         return cls(

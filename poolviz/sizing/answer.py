@@ -17,6 +17,16 @@ CHOSEN = "◀"  # beside the size that is recommended
 NONE = "–"
 
 
+def title_of(sizing: Sizing) -> str:
+    """Return the title of a sizing."""
+    return tr("How large {pool} should be", pool=sizing.pool)
+
+
+def ended_early() -> str:
+    """Return what is said of a sweep that wasn't measured to its end."""
+    return tr("The sweep ended early.")
+
+
 def table(sizing: Sizing) -> list[tuple[str, ...]]:
     """Return the heads of the points' table, and a row for each; the last cell marks the one that
     is recommended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from time import monotonic
 
 import msgspec
 
@@ -67,9 +68,8 @@ def size(
     `sweep` names up to two limits with the lowest and highest value that is tried of each; without
     it the limit is swept that says how many connections the pool has. `target` has conditions that
     a size must meet, such as `"wait_p95 < 20ms"`. With `processes` so many run at once, each with a
-    pool and clients of its own, and the answer is for one of them. Measuring takes `budget`
-    seconds, and some more. The other arguments are those of `poolviz.run`; changes of a scenario
-    are left out.
+    pool and clients of its own, and the answer is for one of them. It takes `budget` seconds. The
+    other arguments are those of `poolviz.run`; changes of a scenario are left out.
 
     Raises `poolviz.PoolvizError`: InputError for mistakes in the request, ServerError where there
     is no server.
@@ -107,8 +107,9 @@ def find_size(
     create_tables: bool = False,
 ) -> Sizing:
     """Sweep and return what was found; with a sweep that was cancelled or whose run ended, what was
-    measured until then. Blocks for the budget and some seconds. PoolvizError where there is no
-    server or nothing was measured."""
+    measured until then. Blocks for the budget, of which starting is a part. PoolvizError where
+    there is no server or nothing was measured."""
+    since = monotonic()
     target = runner.reach(wanted.request.dsn, listener.progressed)
     plan = planned(wanted, target)
     heard = Refusals(listener)
@@ -121,6 +122,7 @@ def find_size(
             *(runner, run, heard, plan),
             aim=wanted.aim,
             budget=wanted.budget,
+            since=since,
             on_progress=listener.measuring,
         )
         try:

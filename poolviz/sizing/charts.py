@@ -22,7 +22,7 @@ from poolviz.sizing.sizing import Sizing
 from poolviz.sizing.target import Aim
 
 _MOST_CURVES = 8  # of the values of a second limit
-_MOST_STEPS = 80  # of a model's curve
+_MOST_STEPS = 40  # of a model's curve
 
 
 class Kind(StrEnum):
@@ -208,7 +208,7 @@ class _Axes:
         the number of connections already."""
         steps = [] if self.second else _steps(self.sizing.points)
         for model, more, colour in models if steps else ():
-            said = [figure(model.at(connections)) for _, connections in steps]
+            said = [figure(each) for each in model.at_each([size for _, size in steps])]
             yield Curve(
                 more or name,
                 colour,
@@ -314,7 +314,8 @@ def _steps(points: Sequence[Point]) -> list[tuple[float, int]]:
     sizes = [each.sizes[0] for each in points]
     capacities = [each.connections for each in points]
     low, high = min(sizes), max(sizes)
-    asked = np.unique(np.round(np.geomspace(low + 1, high + 1, _MOST_STEPS)) - 1)
+    between = np.round(np.geomspace(low + 1, high + 1, _MOST_STEPS)) - 1
+    asked = np.unique(np.concatenate((between, sizes)))
     return [
         (float(size), max(round(float(np.interp(size, sizes, capacities))), 1)) for size in asked
     ]

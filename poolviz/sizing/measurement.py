@@ -37,6 +37,7 @@ class Measurement:
         *,
         aim: Aim,
         budget: float,
+        since: float,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self._run, target = run, run.target
@@ -61,11 +62,12 @@ class Measurement:
             observed=lambda: list(self._sampler.observations),
             on_progress=on_progress,
             on_measured=lambda _sweep: self._keep(),
+            since=since,
         )
 
     def measure(self) -> None:
         """Measure every size; those until then if the sweep is cancelled or the run ends. Blocks
-        for the budget and some seconds. PoolvizError where the run ends before any was measured.
+        until the budget is nearly used. PoolvizError where the run ends before any was measured.
         """
         notes: list[KeptNote] = []
         try:

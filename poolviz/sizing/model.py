@@ -1,18 +1,20 @@
 """A model of a pool, fitted to sizes that were measured, which predicts what others would do.
 
 What an operation takes while so many connections are busy follows the Universal Scalability Law
-(`usl.py`); what clients wait follows from it by the queue that fits the load (`queueing.py`). How
-much times vary is fitted to the waits that were measured, for their mean and their tail apart.
-What the pool does when it is exhausted decides on the queue: callers wait for as long as it takes,
-give up after a timeout, or are refused at once (`losses.py`).
+(`usl.py`). How its time varies is as it was measured, what clients think as their load says, and
+what the pool does when it is exhausted is as its limits say: callers wait for as long as it takes,
+give up after a timeout, or are refused, at once or where too many wait already. Clients with these
+times are simulated (`simulation.py`). Formulas of the same queues (`queueing.py`, `losses.py`) say
+what happens with times that are exponential, at once, and of loads that are too large to simulate.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -23,17 +25,23 @@ from poolviz.pools.base import Pool
 from poolviz.sizing import losses, queueing
 from poolviz.sizing.points import Point
 from poolviz.sizing.queueing import Equilibrium
+from poolviz.sizing.simulation import EXPONENTIAL, MOST_CLIENTS, System, Times, simulated
 from poolviz.sizing.usl import Usl, fit
+from poolviz.sizing.variation import gaps_of, think_times_of
 
-_VARIABILITIES = np.geomspace(0.05, 8, 60)
 _SHORTEST_WAIT = 2e-4  # seconds: shorter ones are the acquire's own time, no queue
 _RARE = 1e-6  # of the waits: if fewer reach the timeout, it is as if there was none
-_LOST = 1e-3  # of the operations: beyond it, waits say more of the timeout than of variability
 _JITTER = 0.75  # of the longest pause before a retry: its mean
 _DOUBLED = 6  # times at most
 _MOST_REFUSALS = 64  # of one operation that count for its mean pause
 _ROUNDS = 12  # until the share of refused attempts is known
-_FULL = 0.98  # of the connections in use: there the wait doesn't depend on how times vary
+_FULL = 0.9  # of the connections in use
+_QUEUE = 2.0  # waiting clients: with fewer, a connection that is free may lack a client
+_MANY = 2000  # who wait: as if there was no bound
+_STABLE = 0.98  # of what the connections complete: with more arrivals, they are too many
+_SOON = 200.0  # requests that arrive while one waits
+_CONTROL = 1.5  # by trials with M/G/1, of which the waits are known
+_BEYOND = 8.0  # standard deviations of the connections in use: more than these are never needed
 
 
 class Queue(StrEnum):
@@ -46,15 +54,19 @@ class Queue(StrEnum):
     OPEN = "open"
     OPEN_GIVING_UP = "open_giving_up"
     OPEN_REFUSING = "open_refusing"
+    CLOSED_BOUNDED = "closed_bounded"
+    OPEN_BOUNDED = "open_bounded"
 
 
 class Exhausted(msgspec.Struct, frozen=True, kw_only=True):
     """What happens when every connection is in use: callers wait for at most `patience` seconds, 0
-    if they are refused at once, None for as long as it takes. A client that got none pauses for
-    `pause` seconds; or, where `backoff` isn't None, tries again after so many on average, twice as
+    if they are refused at once, None for as long as it takes; and as long as `most_waiting` wait,
+    None for any number, they are refused too. A client that got none pauses for `pause` seconds;
+    or, if it was refused and `backoff` isn't None, tries again after so many on average, twice as
     many after each further refusal."""
 
     patience: float | None = None
+    most_waiting: int | None = None
     pause: float = 0.0
     backoff: float | None = None
 
@@ -64,11 +76,14 @@ class Exhausted(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Exhausted:
         """Return what happens in a pool with these limits to the clients of a load."""
         patience = pool.patience(limits)
+        most_waiting = pool.most_waiting(limits) if patience > 0 else None
+        refuses = patience == 0 or most_waiting is not None
         retries = load.get("on_exhausted") == "retry" and (not pool.waits or bool(pool.refused))
         return cls(
             patience=None if math.isinf(patience) else patience,
+            most_waiting=most_waiting,
             pause=float(load.get("error_pause", 0.0)),
-            backoff=_JITTER * float(load["retry_backoff"]) if patience == 0 and retries else None,
+            backoff=_JITTER * float(load["retry_backoff"]) if refuses and retries else None,
         )
 
     def pauses(self, refused: float) -> float:
@@ -87,56 +102,123 @@ FOR_EVER = Exhausted()
 class Model:
     """A fitted model. `clients` come back `think` seconds after an operation (closed), or `rate`
     operations a second arrive (open, where `rate` isn't None). `overhead` is what acquiring takes
-    where nobody waits. The rest is the law of the connections, how much times vary, and what
-    happens when all connections are in use."""
+    where nobody waits, on average, and `overhead_p95` what it takes at most, but for 5 % of the
+    time; `hand_over` is how long a connection that is given back isn't lent although
+    a client waits for it. The rest is the law of the connections, what happens when all connections
+    are in use, and how times vary."""
 
     law: Usl
     clients: int
     think: float
     rate: float | None
     overhead: float
-    variability: float = 1.0
-    tail: float = 1.0
+    overhead_p95: float = 0.0
+    hand_over: float = 0.0
     exhausted: Exhausted = FOR_EVER
+    use_times: Times = EXPONENTIAL
+    think_times: Times = EXPONENTIAL
+    gaps: Times = EXPONENTIAL
+    simulates: bool = True  # else formulas answer
 
     @property
     def queue(self) -> Queue:
         """Which queue it is."""
-        patience = self.exhausted.patience
-        if patience is None:
-            return Queue.CLOSED if self.rate is None else Queue.OPEN
-        if patience > 0:
-            return Queue.CLOSED_GIVING_UP if self.rate is None else Queue.OPEN_GIVING_UP
-        return Queue.CLOSED_REFUSING if self.rate is None else Queue.OPEN_REFUSING
+        exhausted, closed = self.exhausted, self.rate is None
+        if exhausted.patience == 0:
+            return Queue.CLOSED_REFUSING if closed else Queue.OPEN_REFUSING
+        if exhausted.most_waiting is not None:
+            return Queue.CLOSED_BOUNDED if closed else Queue.OPEN_BOUNDED
+        if exhausted.patience is None:
+            return Queue.CLOSED if closed else Queue.OPEN
+        return Queue.CLOSED_GIVING_UP if closed else Queue.OPEN_GIVING_UP
 
     def at(self, connections: int) -> Equilibrium:
-        """Return what a pool of so many connections does."""
+        """Return what a pool of so many connections does. Takes a tenth of a second."""
+        return self.at_each((connections,))[0]
+
+    def at_each(self, sizes: Sequence[int]) -> list[Equilibrium]:
+        """Return what pools of these sizes do, together in less time than one by one: up to a
+        second. The last answers are kept."""
+        return list(_at_each(self, tuple(sizes)))
+
+    def by_formula(self, connections: int) -> Equilibrium:
+        """Return what formulas say of a pool of so many connections, at once: mean value analysis,
+        M/M/c with Allen and Cunneen's correction, M/M/c + D, Engset, Erlang B. How many may wait
+        isn't regarded."""
+        apart = self.think_times if self.rate is None else self.gaps
+        variability = (self.use_times.variability + apart.variability) / 2
+        return self._with_overhead(self._by_formula(connections, variability))
+
+    def _by_formula(self, connections: int, variability: float) -> Equilibrium:
         patience = self.exhausted.patience
         if patience == 0:
-            return self._with_overhead(self._refusing(connections))
-        found = self._exponential(connections)
-        if patience is not None and self._may_reach(patience, found, connections):
-            return self._with_overhead(self._giving_up(patience, connections))
-        return replace(
-            self._varied(found, connections, self.variability),
-            wait_mean=self._varied(found, connections, self.variability).wait_mean + self.overhead,
-            wait_p95=self._varied(found, connections, self.tail).wait_p95 + self.overhead,
+            found = self._refusing(connections)
+        else:
+            found = self._waiting(connections, 1.0)
+            if patience is not None and self._may_reach(patience, found, connections):
+                found = self._giving_up(patience, connections)
+            elif variability != 1.0:
+                found = self._waiting(connections, variability)
+        # What is handed over isn't in use.
+        share = self.law.alone / (self.law.alone + self.hand_over)
+        return replace(found, used=found.used * share)
+
+    def _capacity(self, busy: float) -> float:
+        """Return how many operations a second so many connections complete that never idle."""
+        return busy / (self.law.seconds(busy) + self.hand_over)
+
+    def _simulates(self, connections: int) -> bool:
+        """Whether a size is simulated: neither are too many clients, nor a queue without an end,
+        nor requests that are tried again until they are served."""
+        if self.rate is None or not self.simulates:
+            return self.simulates and self.clients <= MOST_CLIENTS
+        exhausted = self.exhausted
+        if exhausted.most_waiting is None and self.rate >= self._capacity(connections) * _STABLE:
+            wait = math.inf if exhausted.patience is None else exhausted.patience
+            return self.rate * wait < _SOON  # else it takes too long to become full
+        return self.rate > 0 and exhausted.backoff is None
+
+    def _of_use(self, connections: int) -> int:
+        """Return how many of the connections are ever used."""
+        if self.rate is None:
+            return min(connections, self.clients)
+        busy = self.rate * self.law.seconds(1)
+        for _ in range(_ROUNDS):
+            busy = min(self.rate * (self.law.seconds(busy) + self.hand_over), float(connections))
+        return min(connections, math.ceil(busy + _BEYOND * math.sqrt(busy)) + 1)
+
+    def _system(self) -> System:
+        exhausted = self.exhausted
+        patience, most = exhausted.patience, exhausted.most_waiting
+        return System(
+            self.clients,
+            self.think + self.overhead,
+            self.rate,
+            self.law.seconds,
+            hand_over=self.hand_over,
+            patience=math.inf if patience is None else patience,
+            most_waiting=math.inf if most is None or most > _MANY else float(most),
+            pause=exhausted.pause + self.overhead,
+            backoff=exhausted.backoff,
+            use_times=self.use_times,
+            think_times=self.think_times,
+            gaps=self.gaps,
         )
 
     def _with_overhead(self, found: Equilibrium) -> Equilibrium:
         """Return it with what acquiring takes where nobody waits."""
-        served_mean, served_p95 = found.served_wait_mean, found.served_wait_p95
+        mean, p95 = found.served_wait_mean, found.served_wait_p95
         return replace(
             found,
             wait_mean=found.wait_mean + self.overhead,
-            wait_p95=found.wait_p95 + self.overhead,
-            served_wait_mean=None if served_mean is None else served_mean + self.overhead,
-            served_wait_p95=None if served_p95 is None else served_p95 + self.overhead,
+            wait_p95=max(found.wait_p95 + self.overhead, self.overhead_p95),
+            served_wait_mean=None if mean is None else mean + self.overhead,
+            served_wait_p95=None if p95 is None else max(p95 + self.overhead, self.overhead_p95),
         )
 
     def _refusing(self, connections: int) -> Equilibrium:
-        """Return what a pool does that refuses; how much times vary hardly matters there."""
-        capacity, retries = self.law.capacity, self.exhausted.backoff is not None
+        """Return what a pool does that refuses."""
+        capacity, retries = self._capacity, self.exhausted.backoff is not None
         if self.rate is not None:
             if retries:  # whoever is refused comes back until served
                 served = min(self.rate, capacity(connections))
@@ -155,11 +237,9 @@ class Model:
 
     def _may_reach(self, patience: float, found: Equilibrium, connections: int) -> bool:
         """Whether callers would wait for longer than `patience` in a pool without a timeout."""
-        full = self.law.capacity(
-            min(connections, self.clients) if self.rate is None else connections
-        )
+        full = self._capacity(min(connections, self.clients) if self.rate is None else connections)
         if self.rate is not None:
-            left = (full - self.rate) * patience / max(self.variability, 1.0)
+            left = (full - self.rate) * patience
             return left <= 0 or found.waiting_share * math.exp(-left) > _RARE
         turns = self.clients - connections
         if turns <= 0:
@@ -167,48 +247,37 @@ class Model:
         return float(queueing.takes_longer(np.arange(1.0, turns + 1), patience * full)[-1]) > _RARE
 
     def _giving_up(self, patience: float, connections: int) -> Equilibrium:
-        """Return what a pool does whose callers give up, with times that are exponential. Where
-        arrivals are open, variability stretches waits, which is as if patience was shorter."""
-        if self.rate is None:
-            think, pause = self.think + self.overhead, self.exhausted.pause + self.overhead
-            return losses.closed_giving_up(
-                *(self.clients, think, pause, connections),
-                capacity=self.law.capacity,
-                patience=patience,
-            )
-        found, tail = (
-            losses.open_giving_up(self.rate, connections, self.law.capacity, patience / each)
-            for each in (self.variability, self.tail)
-        )
-        mean, p95 = found.served_wait_mean or 0.0, tail.served_wait_p95 or 0.0
-        return replace(
-            found,
-            wait_mean=found.wait_mean * self.variability,
-            wait_p95=tail.wait_p95 * self.tail,
-            pending=found.pending * self.variability,
-            served_wait_mean=mean * self.variability,
-            served_wait_p95=p95 * self.tail,
+        """Return what a pool does whose callers give up."""
+        if self.rate is not None:
+            return losses.open_giving_up(self.rate, connections, self._capacity, patience)
+        think, pause = self.think + self.overhead, self.exhausted.pause + self.overhead
+        return losses.closed_giving_up(
+            *(self.clients, think, pause, connections),
+            capacity=self._capacity,
+            patience=patience,
         )
 
-    def _exponential(self, connections: int) -> Equilibrium:
-        """Return what a pool does with times that are exponential."""
+    def _waiting(self, connections: int, variability: float) -> Equilibrium:
+        """Return what a pool does whose callers wait for as long as it takes."""
+        capacity = self._capacity
         if self.rate is not None:
-            return queueing.open_arrivals(self.rate, connections, self.law.capacity)
+            return queueing.open_arrivals(self.rate, connections, capacity, variability)
         think = self.think + self.overhead
-        return queueing.closed(self.clients, think, connections, self.law.capacity)
+        return queueing.closed(self.clients, think, connections, capacity, variability)
 
-    def _varied(self, found: Equilibrium, connections: int, variability: float) -> Equilibrium:
-        """Return the same with times that vary otherwise."""
-        if self.rate is not None:
-            return queueing.open_varied(found, variability)
-        return queueing.closed_varied(
-            found,
-            variability,
-            clients=self.clients,
-            think=self.think + self.overhead,
-            connections=connections,
-            capacity=self.law.capacity,
-        )
+    def _simulated(self, sizes: Sequence[int]) -> list[Equilibrium]:
+        """Return what the simulation says. Where there is an exact formula for exponential times,
+        it is by how much the same simulation of such times is off that is taken from it: chance
+        alone makes queues of open arrivals differ by a tenth."""
+        system = self._system()
+        said = simulated(system, sizes)
+        exhausted = self.exhausted
+        if self.rate is None or exhausted.most_waiting is not None:
+            return said
+        plain = replace(system, use_times=EXPONENTIAL, gaps=EXPONENTIAL)
+        others = simulated(plain, sizes)
+        exact = [self._by_formula(each, 1.0) for each in sizes]
+        return [_corrected(*each) for each in zip(said, others, exact, strict=True)]
 
     def with_load(self, *, clients: float = 1.0, use: float = 1.0, think: float = 1.0) -> Model:
         """Return the model of another load: so many times the clients or arrivals, the time that an
@@ -222,10 +291,40 @@ class Model:
         )
 
 
+def _corrected(said: Equilibrium, other: Equilibrium, exact: Equilibrium) -> Equilibrium:
+    """Return `said`, less what `other` is off what is `exact`: a control variate. What is smaller
+    in `said`, because its times vary less, is off by less."""
+    found = {}
+    for each in fields(Equilibrium):
+        value, off, true = (getattr(of, each.name) for of in (said, other, exact))
+        if true is None:  # all are served
+            true = getattr(exact, each.name.removeprefix("served_"))
+        weight = min(value / off, 1.0) ** _CONTROL if off > 0 else 1.0
+        found[each.name] = max(value + weight * (true - off), 0.0)
+    return Equilibrium(**found)
+
+
+@lru_cache(maxsize=32)
+def _at_each(model: Model, sizes: tuple[int, ...]) -> tuple[Equilibrium, ...]:
+    found = {each: model.by_formula(each) for each in set(sizes) if not model._simulates(each)}
+    asked = {each: model._of_use(each) for each in sizes if each not in found}
+    if asked:
+        different = sorted(set(asked.values()))
+        said = dict(zip(different, model._simulated(different), strict=True))
+        found |= {each: model._with_overhead(said[used]) for each, used in asked.items()}
+    return tuple(found[each] for each in sizes)
+
+
 def fitted(
-    points: Sequence[Point], load: Mapping[str, Value], exhausted: Exhausted = FOR_EVER
+    points: Sequence[Point],
+    load: Mapping[str, Value],
+    exhausted: Exhausted = FOR_EVER,
+    use_times: Times = EXPONENTIAL,
+    *,
+    simulates: bool = True,
 ) -> Model:
-    """Return the model that fits `points` best. ValueError if nothing was measured at any."""
+    """Return the model that fits `points` best, which simulates or takes formulas. ValueError if
+    nothing was measured at any."""
     useful = [each for each in points if each.operations and each.used_mean > 0]
     if not useful:
         raise ValueError("nothing was measured")
@@ -235,23 +334,52 @@ def fitted(
         [float(each.operations) ** 0.5 for each in useful],
     )
     waits = [each.wait_mean_s.value for each in useful if each.wait_mean_s.value is not None]
-    overhead = min([*waits, _SHORTEST_WAIT])
+    hand_over = _hand_over(useful)
     clients = int(load["clients"])
+    think = _think(useful, clients, min([*waits, _SHORTEST_WAIT]), exhausted)
     model = Model(
         law,
         clients,
-        _think(useful, clients, overhead, exhausted),
+        max(think - hand_over, 0.0),
         _rate(useful, load),
-        overhead,
+        0.0,
+        hand_over=hand_over,
         exhausted=exhausted,
+        use_times=use_times,
+        think_times=think_times_of(load),
+        gaps=gaps_of(load),
+        simulates=simulates,
     )
-    if exhausted.patience == 0:
-        return model  # there are no waits to fit
+    return _with_overhead(model, useful)
+
+
+def _with_overhead(model: Model, points: Sequence[Point]) -> Model:
+    """Return the model with what acquiring takes by itself: what was waited, where clients wait for
+    one another least, beyond what they do so. In an open load it has how late the load generator
+    is."""
+    said = [model.by_formula(each.connections) for each in points]
+    place = min(range(len(points)), key=lambda place: (said[place].wait_mean, -place))
+    mean, p95 = points[place].wait_mean_s.value, points[place].wait_p95_s.value
+    overhead = 0.0 if mean is None else max(mean - said[place].wait_mean, 0.0)
+    queues = said[place].wait_p95 > overhead
     return replace(
         model,
-        variability=_variability(model, useful, "wait_mean"),
-        tail=_variability(model, useful, "wait_p95"),
+        overhead=overhead,
+        overhead_p95=0.0 if queues or p95 is None else p95,
     )
+
+
+def _hand_over(points: Sequence[Point]) -> float:
+    """Return how long a connection isn't in use between two clients, although there is always one
+    that waits: where it is so, what is left of the connections' time."""
+    left = [
+        (each.connections - each.used_mean) / each.throughput_per_s.value
+        for each in points
+        if each.throughput_per_s.value
+        and each.pending_mean > max(_QUEUE, each.connections / 2)
+        and each.utilisation > _FULL
+    ]
+    return max(float(np.median(left)), 0.0) if left else 0.0
 
 
 def _think(points: Sequence[Point], clients: int, overhead: float, exhausted: Exhausted) -> float:
@@ -279,29 +407,3 @@ def _rate(points: Sequence[Point], load: Mapping[str, Value]) -> float | None:
     asked = float(load["rate"])
     constant = shape_of(load).highest == 1.0
     return asked if constant else served
-
-
-def _variability(model: Model, points: Sequence[Point], figure: str) -> float:
-    """Return the variability with which the model's waits are nearest to those that were measured;
-    1, that of exponential times, where no wait says anything about it."""
-    measured = []
-    for each in points:
-        interval = each.wait_mean_s if figure == "wait_mean" else each.wait_p95_s
-        long = interval.value is not None and interval.value > model.overhead + _SHORTEST_WAIT
-        lost = each.failures > _LOST * each.operations
-        if long and not lost and each.utilisation < _FULL:
-            found = model._exponential(each.connections)
-            weight = math.sqrt(each.operations)
-            measured.append((found, each.connections, interval.value or 0.0, weight))
-    if not measured:
-        return 1.0
-    costs = []
-    for variability in _VARIABILITIES:
-        cost = 0.0
-        for found, connections, wait, weight in measured:
-            predicted = getattr(model._varied(found, connections, float(variability)), figure)
-            predicted = max(predicted + model.overhead, 1e-6)
-            if math.isfinite(predicted):
-                cost += weight * min(math.log(predicted / wait) ** 2, 4.0)
-        costs.append(cost)
-    return float(_VARIABILITIES[int(np.argmin(costs))])

@@ -30,7 +30,7 @@ from poolviz.sizing.swept_limits import (
 from poolviz.sizing.target import Aim
 
 DEFAULT_BUDGET = 120.0  # seconds
-SHORTEST_BUDGET = 10.0
+SHORTEST_BUDGET = 15.0  # of which starting and ending take some
 WATCHERS = 2  # connections that watch a run
 _MOST_CONNECTIONS = 40  # that are tried where the load doesn't say how many are of use
 

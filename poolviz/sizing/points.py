@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from poolviz.load.fleet import processes_of
+from poolviz.model.histogram import BUCKETS
 from poolviz.servers.activity import Activity
 from poolviz.sessions.batches import Batches, steps_of
 from poolviz.sessions.bins import Numbers
@@ -79,10 +81,12 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class MeasuredPoint:
-    """A point, and the replicates of its bootstrap by figure; None for too few samples."""
+    """A point, the replicates of its bootstrap by figure, None for too few samples, and how many
+    operations took how long, by the buckets of a histogram."""
 
     point: Point
     replicates: dict[str, Numbers | None]
+    uses: Numbers = field(default_factory=lambda: np.zeros(BUCKETS))
 
 
 def measured_points(
@@ -107,7 +111,7 @@ def measured_points(
         first = each.settled()
         parts.setdefault(visit.sizes, []).append(each.batches(first))
         spans.setdefault(visit.sizes, []).append((float(each.begins[first]), visit.end))
-    found = []
+    found, uses = [], _uses(recorder, spans)
     for number, sizes in enumerate(sorted(parts)):
         times = spans[sizes]
         batches = Batches.joined(parts[sizes])
@@ -119,7 +123,7 @@ def measured_points(
             generator_cpu=_mean(generator["cpu"], generator["t"], times),
             server=_server_share(seen, processes),
         )
-        found.append(MeasuredPoint(point, measured.replicates))
+        found.append(MeasuredPoint(point, measured.replicates, uses[sizes]))
     return found
 
 
@@ -161,6 +165,21 @@ def _point(
     )
 
 
+def _uses(
+    recorder: Recorder, spans: Mapping[tuple[int, ...], Sequence[tuple[float, float]]]
+) -> dict[tuple[int, ...], Numbers]:
+    """Return how many operations took how long in the `spans` of each size."""
+    found = {sizes: np.zeros(BUCKETS) for sizes in spans}
+    for part in recorder.columns():
+        cells, at = part["use.cells"], np.repeat(part["t"], part["use.filled"])
+        for sizes, times in spans.items():
+            inside = _within(at, times)
+            found[sizes] += np.bincount(
+                cells["bucket"][inside], cells["count"][inside].astype(np.float64), BUCKETS
+            )
+    return found
+
+
 def _generator(recorder: Recorder) -> dict[str, Numbers]:
     """Return when each sample was taken, and how busy the load generator was."""
     parts = list(recorder.columns())
@@ -172,10 +191,15 @@ def _generator(recorder: Recorder) -> dict[str, Numbers]:
 
 def _mean(values: Numbers, at: Numbers, times: Sequence[tuple[float, float]]) -> float:
     """Return the mean of those `values` that were sampled within `times`; 0 if none was."""
+    inside = _within(at, times)
+    return float(values[inside].mean()) if inside.any() else 0.0
+
+
+def _within(at: Numbers, times: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
     inside = np.zeros(len(at), dtype=bool)
     for begin, end in times:
         inside |= (at > begin) & (at <= end)
-    return float(values[inside].mean()) if inside.any() else 0.0
+    return inside
 
 
 def _server_share(seen: Sequence[KeptObservation], processes: int) -> ServerShare | None:

@@ -21,7 +21,9 @@ from poolviz.sizing.advice import Bottleneck, Recommendation, Verdict, bottlenec
 from poolviz.sizing.model import FOR_EVER, Exhausted, Model, Queue, fitted
 from poolviz.sizing.notes import sentence
 from poolviz.sizing.points import MeasuredPoint, Point, measured_points
+from poolviz.sizing.simulation import EXPONENTIAL, Times
 from poolviz.sizing.target import Aim
+from poolviz.sizing.variation import times_measured
 
 _HELD_OUT = 3  # every third size is predicted by a model of the others
 
@@ -69,6 +71,7 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     the model says of the same sizes. `exhausted` is what happens when all connections are in use.
     `remarks` are what `notes` says. `session` is the file that was recorded. So many `processes`
     were measured at once, each with a pool of its own: points and predictions are of one of them.
+    The model of a `quick` one answers by formulas, which takes no time from a sweep that goes on.
     """
 
     pool: str
@@ -88,6 +91,8 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     load: dict[str, Value]
     exhausted: Exhausted = FOR_EVER
     processes: int = 1
+    use_times: Times = EXPONENTIAL
+    quick: bool = False
 
     @property
     def sentence(self) -> str:
@@ -113,7 +118,8 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
                 )
             )
         queues = {each.model for each in self.predictions}
-        return [*said, *(tr(_MODELS[queue]) for queue in sorted(queues))]
+        models = [tr(_MODELS[queue]) for queue in sorted(queues)]
+        return [*said, *models, *([tr(_TIMES)] if models and not self.quick else [])]
 
     @property
     def recommended(self) -> dict[str, int] | None:
@@ -124,7 +130,9 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def model(self) -> Model:
         """The model that is fitted to all points. ValueError if nothing was measured."""
-        return fitted(self.points, self.load, self.exhausted)
+        return fitted(
+            *(self.points, self.load, self.exhausted, self.use_times), simulates=not self.quick
+        )
 
     def to_png(self) -> bytes:
         """Return answer and charts as a PNG image. PoolvizError if Qt can't be loaded."""
@@ -151,7 +159,7 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     def as_object(self) -> dict[str, Any]:
         """Return all of it as one JSON object, its sentences in the language in use."""
         found: dict[str, Any] = msgspec.to_builtins(self)
-        del found["remarks"]
+        del found["remarks"], found["use_times"], found["quick"]
         return {
             "recommended": self.recommended,
             "sentence": self.sentence,
@@ -160,7 +168,7 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def sizing_of(recorder: Recorder, *, aim: Aim | None = None) -> Sizing | None:
+def sizing_of(recorder: Recorder, *, aim: Aim | None = None, quick: bool = False) -> Sizing | None:
     """Return the answer of the sweep that a recorder has, with another `aim` if that is given; None
     if it has none, or nothing was measured. Reads every sample. InputError for a session that says
     of its sweep what no sweep does."""
@@ -180,6 +188,7 @@ def sizing_of(recorder: Recorder, *, aim: Aim | None = None) -> Sizing | None:
             session=None if recorder.path is None else str(recorder.path.absolute()),
             exhausted=_exhausted(began.scenario),
             processes=processes_of(began.scenario.fleet),
+            quick=quick,
         )
     except (ParameterError, LookupError, ValueError, ArithmeticError):
         raise InputError(
@@ -198,6 +207,7 @@ def conclude(
     session: str | None,
     exhausted: Exhausted = FOR_EVER,
     processes: int = 1,
+    quick: bool = False,
 ) -> Sizing:
     """Return what follows from what was measured, which is at least one size."""
     points = [each.point for each in measured]
@@ -222,7 +232,7 @@ def conclude(
         recommendation=found,
         bottleneck=bottleneck(points, chosen),
         points=points,
-        predictions=predictions(points, load, exhausted),
+        predictions=predictions(measured, load, exhausted, simulates=not quick),
         rules=[Rule(name=tr(name), size=size) for name, size in kept.rules],
         budget=budget,
         lower_bound=kept.lower_bound,
@@ -232,6 +242,8 @@ def conclude(
         load=dict(load),
         exhausted=exhausted,
         processes=processes,
+        use_times=times_measured([each.uses for each in measured]),
+        quick=quick,
     )
 
 
@@ -264,24 +276,39 @@ def _exhausted(scenario: Scenario) -> Exhausted:
 
 
 def predictions(
-    points: Sequence[Point], load: Mapping[str, Value], exhausted: Exhausted = FOR_EVER
+    measured: Sequence[MeasuredPoint],
+    load: Mapping[str, Value],
+    exhausted: Exhausted = FOR_EVER,
+    *,
+    simulates: bool = True,
 ) -> list[Predicted]:
     """Return what the model says of each size that was measured: of every third one, but for the
     smallest and the largest, by a model that didn't see it."""
     out = {
         place
-        for place in range(1, len(points) - 1)
-        if place % _HELD_OUT == _HELD_OUT - 1 and len(points) > _HELD_OUT
+        for place in range(1, len(measured) - 1)
+        if place % _HELD_OUT == _HELD_OUT - 1 and len(measured) > _HELD_OUT
     }
-    kept = [each for place, each in enumerate(points) if place not in out]
+    groups = measured, [each for place, each in enumerate(measured) if place not in out]
     try:
-        all_of_them, without = (fitted(each, load, exhausted) for each in (points, kept))
+        all_of_them, without = (
+            fitted(
+                [each.point for each in group],
+                load,
+                exhausted,
+                times_measured([each.uses for each in group]),
+                simulates=simulates,
+            )
+            for group in groups
+        )
     except ValueError:
         return []
+    sizes = [each.point.connections for each in measured]
+    said_of_all, said_without = all_of_them.at_each(sizes), without.at_each(sizes)
     found = []
-    for place, point in enumerate(points):
+    for place, point in enumerate(each.point for each in measured):
         model = without if place in out else all_of_them
-        said = model.at(point.connections)
+        said = (said_without if place in out else said_of_all)[place]
         served = said.served_wait_mean, said.served_wait_p95
         mean, p95 = (
             own if own is not None else one
@@ -311,27 +338,33 @@ def _finite(seconds: float) -> float | None:
 _MODELS = {
     Queue.CLOSED: tr_noop(
         "The model is a closed queue: clients come back after they have thought, and wait for as "
-        "long as it takes (mean value analysis)."
+        "long as it takes."
     ),
     Queue.CLOSED_GIVING_UP: tr_noop(
-        "The model is a closed queue whose clients give up after the pool's timeout (M/M/c + D "
-        "with finitely many clients)."
+        "The model is a closed queue whose clients give up after the pool's timeout."
     ),
     Queue.CLOSED_REFUSING: tr_noop(
-        "The model is a closed system whose full pool refuses clients at once (Engset)."
+        "The model is a closed system whose full pool refuses clients at once."
     ),
     Queue.OPEN: tr_noop(
-        "The model is an open queue: requests arrive at a rate, and wait for as long as it takes "
-        "(M/M/c)."
+        "The model is an open queue: requests arrive at a rate, and wait for as long as it takes."
     ),
     Queue.OPEN_GIVING_UP: tr_noop(
-        "The model is an open queue whose requests give up after the pool's timeout (Erlang A with "
-        "a fixed patience, M/M/c + D)."
+        "The model is an open queue whose requests give up after the pool's timeout."
     ),
     Queue.OPEN_REFUSING: tr_noop(
-        "The model is an open system whose full pool refuses requests at once (Erlang B)."
+        "The model is an open system whose full pool refuses requests at once."
+    ),
+    Queue.CLOSED_BOUNDED: tr_noop(
+        "The model is a closed queue in which max_waiting clients wait at most; others are refused."
+    ),
+    Queue.OPEN_BOUNDED: tr_noop(
+        "The model is an open queue in which max_waiting requests wait at most; others are refused."
     ),
 }
+_TIMES = tr_noop(
+    "Its clients are simulated: operations take as long as was measured, and vary as much."
+)
 _WHY = {
     Bottleneck.POOL: tr_noop(
         "The pool is what limits the throughput: with more connections it grows on."

@@ -2,12 +2,14 @@
 
 Sizes are measured at least three times each, in an order that is drawn anew for each block, so that
 a machine that becomes slower isn't taken for an effect of the size. Then sizes between those around
-the knee are measured too, and what is left of the budget goes to where it is least known.
+the knee are measured too, and what is left of the budget goes to where it is least known. A budget
+that is short for that has fewer sizes measured, not shorter times.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -18,22 +20,33 @@ from typing import Any
 
 from poolviz.language import tr
 from poolviz.load.fleet import processes_of
+from poolviz.load.spacings import spacing_class
 from poolviz.model.errors import PoolvizError
 from poolviz.model.messages import ChangeRefused, Report
+from poolviz.model.parameters import Value
 from poolviz.model.sample import Sample
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import pool_class
 from poolviz.runs.run import Run
 from poolviz.runs.runner import Runner
 from poolviz.sessions.recorder import Recorder
+from poolviz.sessions.statistics import Interval
 from poolviz.sessions.sweep_record import KeptObservation, KeptVisit
 from poolviz.sizing.points import MeasuredPoint, measured_points
 from poolviz.sizing.swept_limits import Range, in_order, limits_at
 
 BLOCKS = 3
-SHORTEST_VISIT, LONGEST_VISIT = 2.5, 10.0  # seconds
+SHORTEST_VISIT, LONGEST_VISIT = 2.0, 10.0  # seconds
+_LEAST = 1.0  # seconds of a measurement where the budget allows no longer one
+_FEWEST_SIZES = 3
+_CHANGE = 0.25  # seconds until other limits are in force, at first
+_AFTERWARDS = 2.0  # seconds of the budget for the end of the run and the answer
 _REFINEMENTS = 2
 _BY_BLOCKS = 0.6  # of the budget for the sizes that are tried first
+_KNOWN, _KNOWN_WAIT = 0.025, 0.10  # half an interval: of the throughput, and of the wait's p95
+_WAIT_COUNTS = 1e-3  # seconds from which on a wait is that of a queue
+_MOST_VAGUE = 4.0  # times as vague as it should be: waits may be more, and never become known
+_DRAINED_LIMIT = 10.0  # seconds for requests that wait to be served, before the next size
 _NEAR = 0.95  # of the best throughput: there the knee is
 _LOOK = 0.05  # seconds between two looks at the run
 _IN_FORCE_LIMIT = 30.0  # seconds for a change of limits to be in force
@@ -87,8 +100,9 @@ class Sweep:
     """Measures sizes in a run that has begun, called by one thread; `cancel`, `pause` and `go_on`
     by any.
 
-    `allowed` has the values of the swept limits that the run may be given. After `measure`, or
-    when that was cancelled, `points` returns what was measured.
+    `budget` are seconds from `since` on, a reading of the monotonic clock, in which all is to be
+    over but for pauses. After `measure`, or when that was cancelled, `points` returns what was
+    measured.
     """
 
     runner: Runner
@@ -100,6 +114,7 @@ class Sweep:
     observed: Callable[[], Sequence[KeptObservation]]
     on_progress: Callable[[Progress], None]
     on_measured: Callable[[Sweep], None]
+    since: float
     visits: list[KeptVisit] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -112,7 +127,8 @@ class Sweep:
         self._cancelled = threading.Event()
         self._pausing = threading.Event()
         self._idle = False
-        self._began = monotonic()
+        self._load = dict(scenario.load)
+        self._change = _CHANGE  # seconds until other limits are in force
 
     @property
     def scenario(self) -> Scenario:
@@ -142,16 +158,19 @@ class Sweep:
         # What is changed before the load starts has no effect.
         while len(self._newest()) < self._processes:
             self._wait_shortly()
-        self._began = monotonic()
-        sizes = [tuple(each) for each in product(*(swept.values() for swept in self.ranges))]
-        length = self.budget * _BY_BLOCKS / (BLOCKS * len(sizes))
-        length = min(max(length, SHORTEST_VISIT), LONGEST_VISIT)
-        self._measure_blocks(sizes, length)
-        for _ in range(_REFINEMENTS):
-            if between := self._around_the_knee():
-                self._measure_blocks(between, length)
-        while self.budget - (monotonic() - self._began) > length and (vague := self._vaguest()):
-            self._visit(vague, length)
+        # What starting took is part of the budget, but leaves at least half of it.
+        self.since = max(self.since, monotonic() - self.budget / 2)
+        sizes = affordable(self.ranges, self._left)
+        self._measure_blocks(sizes, _BY_BLOCKS * self._left)
+        for number in range(_REFINEMENTS):
+            between = self._around_the_knee()
+            share = self._left / (_REFINEMENTS + 1 - number)
+            if between and share >= BLOCKS * len(between) * (SHORTEST_VISIT + self._change):
+                self._measure_blocks(between, share)
+        while self._left - self._change > _LEAST and (vague := self._vaguest()):
+            usual = min(max(self._left / 4, SHORTEST_VISIT), LONGEST_VISIT)
+            rest = self._left - self._change
+            self._visit(vague, rest if rest < usual + SHORTEST_VISIT else usual)
 
     def points(self) -> list[MeasuredPoint]:
         """Return what was measured so far."""
@@ -168,19 +187,33 @@ class Sweep:
         assert capacity is not None
         return capacity
 
-    def _measure_blocks(self, sizes: Sequence[Sizes], length: float) -> None:
+    @property
+    def _left(self) -> float:
+        """How many seconds of the budget are left for measuring."""
+        return self.budget - _AFTERWARDS - (monotonic() - self.since)
+
+    def _measure_blocks(self, sizes: Sequence[Sizes], seconds: float) -> None:
+        """Measure sizes in random order, each as often as there are blocks, in so many seconds."""
+        end, number = self._left - seconds, BLOCKS * len(sizes)
         for _ in range(BLOCKS):
             for each in self._random.sample(sizes, len(sizes)):
-                self._visit(each, length)
+                length = (self._left - end) / number - self._change
+                # The last measurement of all isn't longer than what is left.
+                least = min(SHORTEST_VISIT, self._left / number - self._change)
+                self._visit(each, min(max(length, least, _LEAST), LONGEST_VISIT))
+                number -= 1
 
     def _visit(self, sizes: Sizes, length: float) -> None:
         """Have the limits in force, and let the run go on with them for `length` seconds. A visit
         during which a pause began is made again after it."""
         while True:
             self._wait_for_pause()
-            done = monotonic() - self._began
+            asked = monotonic()
+            done = asked - self.since
             self.on_progress(Progress(sizes, len(self.visits) + 1, done, self.budget))
+            self._drain()
             self._put_in_force(sizes)
+            self._change = 0.7 * self._change + 0.3 * min(monotonic() - asked, LONGEST_VISIT)
             begin = max((each.t for each in self._newest()), default=0.0)
             while self._recorder.duration - begin < length and not self._pausing.is_set():
                 self._wait_shortly()
@@ -190,6 +223,30 @@ class Sweep:
         end = self._recorder.duration
         self.visits.append(KeptVisit(sizes, self._connections(sizes), begin, end))
         self.on_measured(self)
+
+    def _drain(self) -> None:
+        """Have requests served that a size was too small for, so that the next one doesn't begin
+        with them: with the highest limits, and no further requests meanwhile."""
+        few = self._pool.capacity(self._now) or 0
+        if self._load["arrivals"] != "open" or self._waiting <= few:
+            return
+        key = spacing_class(self._load).rate_key
+        rate = self._load[key]
+        self._change_load(key, 0)
+        self._put_in_force(tuple(each.high for each in self.ranges))
+        limit = monotonic() + _DRAINED_LIMIT
+        while self._waiting and monotonic() < limit:
+            self._wait_shortly()
+        self._change_load(key, rate)
+
+    @property
+    def _waiting(self) -> int:
+        """How many requests wait, in the process that has the most."""
+        return max((each.pending.last + each.backlog.last for each in self._newest()), default=0)
+
+    def _change_load(self, key: str, value: Value) -> None:
+        self.run.change(key, value)
+        self._load[key] = value
 
     def _put_in_force(self, sizes: Sizes) -> None:
         wanted = limits_at(self._pool, self._limits, self._keys, sizes)
@@ -215,17 +272,18 @@ class Sweep:
         """Stop the load while there is a pause; that time isn't counted."""
         if not self._pausing.is_set():
             return
-        since, load = monotonic(), self.scenario.load
-        key = "rate" if load["arrivals"] == "open" else "clients"
-        self.run.change(key, 0)
+        since = monotonic()
+        key = spacing_class(self._load).rate_key if self._load["arrivals"] == "open" else "clients"
+        before = self._load[key]
+        self._change_load(key, 0)
         self._idle = True
         try:
             while self._pausing.is_set():
                 self._wait_shortly()
         finally:
             self._idle = False
-            self._began += monotonic() - since
-        self.run.change(key, load[key])
+            self.since += monotonic() - since
+        self._change_load(key, before)
 
     def _in_force(self) -> bool:
         """Whether the newest sample of every process has the limits that are wanted, and no more
@@ -234,7 +292,7 @@ class Sweep:
         newest = self._newest()
         return bool(newest) and all(
             each.limits == self._now
-            and each.load == self.scenario.load
+            and each.load == self._load
             and (capacity is None or each.open.last <= capacity)
             for each in newest
         )
@@ -278,14 +336,38 @@ class Sweep:
         return [(size,) for size in sorted(between - set(known))]
 
     def _vaguest(self) -> Sizes | None:
-        """Return the size whose throughput is least known for what it is; None if all are known
-        within 2.5 %."""
-        widths: dict[Sizes, float] = {}
+        """Return the size of which least is known; None if throughput is known within 2.5 % and the
+        wait's p95 within 10 %, wherever there is a queue."""
+        found: dict[Sizes, float] = {}
         for each in self.points():
-            rate = each.point.throughput_per_s
-            if rate.low is None or rate.high is None or not rate.value:
-                widths[each.point.sizes] = 1.0
-            else:
-                widths[each.point.sizes] = (rate.high - rate.low) / 2 / rate.value
-        vague = max(widths, key=lambda sizes: widths[sizes])
-        return vague if widths[vague] > 0.025 else None
+            rate, wait = each.point.throughput_per_s, each.point.wait_p95_s
+            queues = wait.value is not None and wait.value >= _WAIT_COUNTS
+            vague = _width(wait) / _KNOWN_WAIT if queues else 0.0
+            found[each.point.sizes] = max(_width(rate) / _KNOWN, min(vague, _MOST_VAGUE))
+        vaguest = max(found, key=lambda sizes: found[sizes])
+        return vaguest if found[vaguest] > 1 else None
+
+
+def affordable(ranges: Sequence[Range], seconds: float) -> list[Sizes]:
+    """Return the sizes that a sweep begins with: as many as there is time for."""
+    values = [list(swept.values()) for swept in ranges]
+    most = seconds / (BLOCKS * (SHORTEST_VISIT + _CHANGE))
+    while math.prod(map(len, values)) > most:
+        longest = max(values, key=len)
+        if len(longest) <= (_FEWEST_SIZES if len(values) == 1 else 2):
+            break
+        del longest[_densest(longest)]
+    return [tuple(each) for each in product(*values)]
+
+
+def _width(figure: Interval) -> float:
+    """Return half of an interval as a share of its figure; 1 if that isn't known."""
+    if figure.low is None or figure.high is None or not figure.value:
+        return 1.0
+    return (figure.high - figure.low) / 2 / figure.value
+
+
+def _densest(values: Sequence[int]) -> int:
+    """Return the place of the value between the first and the last that is nearest to both of its
+    neighbours, in proportion."""
+    return min(range(1, len(values) - 1), key=lambda place: values[place + 1] / values[place - 1])

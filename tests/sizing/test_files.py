@@ -37,6 +37,11 @@ def test_a_sizing_is_written_in_every_format(found: Sizing, tmp_path: Path) -> N
     assert escape(found.sentence, quote=False) in page
 
 
+def test_a_picture_says_that_the_sweep_ended_early(tmp_path: Path) -> None:
+    write_file(sizing(complete=False), tmp_path / "answer.svg")
+    assert "The sweep ended early." in (tmp_path / "answer.svg").read_text(encoding="utf-8")
+
+
 def test_the_table_has_every_figure_of_every_size() -> None:
     found = sizing()
     rows = list(csv.DictReader(io.StringIO(as_csv(found).decode())))

@@ -210,5 +210,6 @@ def test_a_model_of_a_pool_that_refuses_finds_what_made_the_points() -> None:
     assert model.queue is Queue.CLOSED_REFUSING
     assert model.think == pytest.approx(0.04, rel=0.02)
     said = closed_refusing(24, 0.04, pause, 6, LAW.capacity)
-    assert model.at(6).throughput == pytest.approx(said.throughput, rel=0.01)
-    assert model.at(6).lost_share == pytest.approx(said.lost_share, rel=0.02)
+    found = model.by_formula(6)
+    assert found.throughput == pytest.approx(said.throughput, rel=0.01)
+    assert found.lost_share == pytest.approx(said.lost_share, rel=0.02)

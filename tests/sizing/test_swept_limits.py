@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from poolviz.model.errors import InputError
 from poolviz.pools.registry import pool_class
+from poolviz.sizing.sweep import BLOCKS, SHORTEST_VISIT, affordable
 from poolviz.sizing.swept_limits import (
     Range,
     check_range,
@@ -94,3 +95,24 @@ def test_no_change_on_the_way_to_a_size_is_refused(pool: str, sizes: list[int], 
             now = kind.limits.changed(now, dict([change]))
         assert now == wanted
         assert now[lower] == min(floor, size)
+
+
+@given(
+    ranges=st.lists(
+        st.builds(lambda low, more: Range("x", low, low + more), *[st.integers(1, 300)] * 2),
+        min_size=1,
+        max_size=2,
+    ),
+    seconds=st.floats(0.0, 400.0),
+)
+def test_a_sweep_begins_with_as_many_sizes_as_there_is_time_for(
+    ranges: list[Range], seconds: float
+) -> None:
+    sizes = affordable(ranges, seconds)
+    assert len(set(sizes)) == len(sizes)
+    fewest = 3 if len(ranges) == 1 else 4
+    assert len(sizes) * BLOCKS * SHORTEST_VISIT <= seconds or len(sizes) <= fewest
+    for ends in ("low", "high"):
+        assert tuple(getattr(each, ends) for each in ranges) in sizes
+    assert sizes == affordable(ranges, seconds)
+    assert len(affordable(ranges, seconds + 30)) >= len(sizes)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from poolviz.language import tr
 from poolviz.model.errors import InputError
+from poolviz.model.messages import PART
 from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.system.files import appending, atomic_write, cannot_write, check_writable
 
@@ -133,10 +134,16 @@ def check_charts(names: Sequence[str]) -> None:
             )
 
 
-def write_by_name(name: str) -> Write:
-    """Return a `write` that loads the function `module:function` when it is first called."""
+def write_by_name(name: str, of_sweep: str = "") -> Write:
+    """Return a `write` that loads the function `module:function` when it is first called. With
+    `of_sweep`, that one writes the whole session of a sweep of sizes, unless charts are chosen."""
 
     def write(recorder: Recorder, paths: Sequence[Path], **options: Any) -> None:
-        pkgutil.resolve_name(name)(recorder, paths, **options)
+        sweep, began = recorder.sweep, recorder.began
+        part = began is not None and PART in began.environment
+        if of_sweep and sweep is not None and sweep.visits and not part and not options:
+            pkgutil.resolve_name(of_sweep)(recorder, paths)
+        else:
+            pkgutil.resolve_name(name)(recorder, paths, **options)
 
     return write

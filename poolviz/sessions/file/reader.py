@@ -51,7 +51,8 @@ class SessionHeader:
     was. The file is open only while something is read from it.
 
     Raises InputError if it isn't a session, is damaged where it is read, or is of a newer format.
-    `duration` is in seconds, and `swept` says that a sweep of sizes was run. `missing` samples were
+    `duration` is in seconds, `swept` says that a sweep of sizes was run, and `sweep_complete` that
+    it came to its end. `missing` samples were
     taken and could not be kept, which `trouble` says in a sentence. `members` are the names of the
     pools that it holds, if they are several, and `member` is the number of the one that is read,
     from 1 on; 0 is the run as a whole.
@@ -66,7 +67,8 @@ class SessionHeader:
             self.began: RunStarted = contents.began()
             self.ended: RunEnded | None = contents.ended()
             self.label: Label = contents.label()
-            self.swept = contents.swept
+            sweep = contents.sweep()
+            self.swept, self.sweep_complete = contents.swept, bool(sweep and sweep.complete)
             self.duration = contents.duration()
             self.missing, self.trouble = contents.counts.missing, contents.counts.trouble
             self.members = contents.members()

@@ -7,137 +7,90 @@ from typing import TYPE_CHECKING
 from poolviz.language import tr
 from poolviz.model.server_name import server_in_words
 from poolviz.sessions.comparison import START, Compared
-from poolviz.ui.charts.gui_thread import painted
-from poolviz.ui.charts.png import as_png
-from poolviz.ui.charts.vector import as_pdf, as_svg
+from poolviz.ui.charts.sheet import (
+    EDGE,
+    HEAD,
+    LINE,
+    WIDTH,
+    Sheet,
+    as_pdf_sheet,
+    as_png_sheet,
+    as_svg_sheet,
+)
 from poolviz.ui.style.colours import LIGHT, SESSIONS
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QSizeF
-    from PySide6.QtGui import QImage, QPaintDevice, QPainter
+    from PySide6.QtGui import QPainter
 
-_WIDTH, _EDGE, _LINE = 1280.0, 16.0, 18.0
 _ROW, _LOWEST = 215.0, 360.0  # pixels: the height of a row of charts, and of all at least
-_SCALE = 2  # device pixels for each of these
-_HEAD = 46.0
 
 
 def png(compared: Compared) -> bytes:
     """Return a comparison as PNG. May be called from any thread. PoolvizError if Qt can't be
     loaded or the window is too busy to paint."""
-    differing = compared.comparison  # made by the caller's thread
-
-    def paint() -> QImage:
-        from PySide6.QtGui import QImage  # noqa: PLC0415 - loads Qt
-
-        picture = ComparisonImage(compared, _SCALE)
-        image = QImage((picture.size * _SCALE).toSize(), QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(_SCALE)
-        picture.render(image)
-        return image
-
-    assert differing
-    return as_png(painted(paint))
+    assert compared.comparison  # made by the caller's thread
+    return as_png_sheet(lambda scale: ComparisonImage(compared, scale))
 
 
 def svg(compared: Compared) -> bytes:
     """Return a comparison as SVG; see `png`."""
     assert compared.comparison
-    return painted(lambda: as_svg(lambda: _made(compared)))
+    return as_svg_sheet(lambda scale: ComparisonImage(compared, scale))
 
 
 def pdf(compared: Compared) -> bytes:
     """Return a comparison as a PDF of one page; see `png`."""
     assert compared.comparison
-    return painted(lambda: as_pdf(lambda: _made(compared)))
+    return as_pdf_sheet(lambda scale: ComparisonImage(compared, scale))
 
 
-def _made(compared: Compared) -> tuple[ComparisonImage, QSizeF]:
-    picture = ComparisonImage(compared, 1)
-    return picture, picture.size
-
-
-class ComparisonImage:
+class ComparisonImage(Sheet):
     """Paints a comparison. Used by the GUI thread alone."""
 
     def __init__(self, compared: Compared, scale: float) -> None:
         import pyqtgraph as pg  # noqa: PLC0415 - loads Qt
         from PySide6.QtCore import QSizeF  # noqa: PLC0415
-        from PySide6.QtGui import QFontMetricsF  # noqa: PLC0415
 
         from poolviz.ui.comparison.overlay_charts import OverlayCharts  # noqa: PLC0415
-        from poolviz.ui.style.theme import ui_font  # noqa: PLC0415
 
+        super().__init__()
         self._compared = compared
-        self._small = ui_font(12)
-        self._metrics = QFontMetricsF(self._small)
         self._charts = OverlayCharts(compared, LIGHT)
         self._charts.set_pixel_ratio(scale)
         self._tall = max(_ROW * self._charts.rows, _LOWEST)
-        self._charts.place(_WIDTH - 2 * _EDGE, self._tall)
+        self._charts.place(WIDTH - 2 * EDGE, self._tall)
         self._scene = pg.GraphicsScene()
         self._scene.addItem(self._charts)
         self._head = self._sessions()
-        self._foot = self._wrapped(self._sentences())
-        self._top = _HEAD + len(self._head) * _LINE + 10
-        height = self._top + self._tall + 14 + len(self._foot) * _LINE + _EDGE
-        self.size = QSizeF(_WIDTH, height)
+        self._foot = [part for each in self._sentences() for part in self.wrapped(each)]
+        self._top = HEAD + len(self._head) * LINE + 10
+        height = self._top + self._tall + 14 + len(self._foot) * LINE + EDGE
+        self.size = QSizeF(WIDTH, height)
 
     @property
     def title(self) -> str:
         """What is compared."""
         return tr("{names}, compared", names=" and ".join(self._compared.names))
 
-    def render(self, device: QPaintDevice) -> None:
-        """Paint the picture. Raises what a part that can't be drawn raises."""
-        from PySide6.QtGui import QPainter  # noqa: PLC0415
+    def paint(self, painter: QPainter) -> None:
+        """Paint the names of the sessions, the charts, and what differs."""
+        from PySide6.QtCore import QPointF, QRectF  # noqa: PLC0415
+        from PySide6.QtGui import QColor  # noqa: PLC0415
 
-        from poolviz.ui.unexpected import collected  # noqa: PLC0415
-
-        with collected():
-            painter = QPainter(device)
-            try:
-                self._paint(painter)
-            finally:
-                painter.end()
-
-    def _paint(self, painter: QPainter) -> None:
-        from PySide6.QtCore import QPointF, QRectF, Qt  # noqa: PLC0415
-        from PySide6.QtGui import QColor, QFont, QFontMetricsF  # noqa: PLC0415
-
-        from poolviz.ui.style.theme import ui_font  # noqa: PLC0415
-
-        left = _EDGE + 2
-        painter.fillRect(QRectF(0, 0, _WIDTH, self.size.height()), QColor(LIGHT.bg))
-        painter.setPen(QColor(LIGHT.faint))
-        painter.setFont(ui_font(13, QFont.Weight.DemiBold))
-        corner = QRectF(_EDGE, 16, _WIDTH - 2 * _EDGE, 20)
-        painter.drawText(corner, Qt.AlignmentFlag.AlignRight, "poolviz")
-        painter.setPen(QColor(LIGHT.text))
-        painter.setFont(ui_font(18, QFont.Weight.DemiBold))
-        room = _WIDTH - 2 * _EDGE - 90
-        elide = QFontMetricsF(painter.font()).elidedText
-        painter.drawText(QPointF(left, 32), elide(self.title, Qt.TextElideMode.ElideRight, room))
-        painter.setFont(self._small)
+        left = EDGE + 2
         for number, line in enumerate(self._head):
-            y = _HEAD + number * _LINE
+            y = HEAD + number * LINE
             ink = QColor(getattr(LIGHT, SESSIONS[number]))
             painter.fillRect(QRectF(left, y + 4, 10, 10), ink)
             painter.setPen(QColor(LIGHT.text))
-            painter.drawText(QPointF(left + 17, y + 13), self._fitting(line))
-        place = QRectF(_EDGE, self._top, _WIDTH - 2 * _EDGE, self._tall)
+            painter.drawText(QPointF(left + 17, y + 13), self.elided(line, 24))
+        place = QRectF(EDGE, self._top, WIDTH - 2 * EDGE, self._tall)
         self._scene.render(painter, place, self._charts.size)
-        painter.setFont(self._small)
+        painter.setFont(self.small)
         painter.setPen(QColor(LIGHT.muted))
         for number, line in enumerate(self._foot):
-            y = self._top + self._tall + 14 + number * _LINE + 12
+            y = self._top + self._tall + 14 + number * LINE + 12
             painter.drawText(QPointF(left, y), line)
-
-    def _fitting(self, line: str) -> str:
-        from PySide6.QtCore import Qt  # noqa: PLC0415
-
-        room = _WIDTH - 2 * _EDGE - 24
-        return self._metrics.elidedText(line, Qt.TextElideMode.ElideRight, room)
 
     def _sessions(self) -> list[str]:
         found = []
@@ -164,19 +117,6 @@ class ComparisonImage:
         if comparison.align != START:
             found.append(tr("Aligned at {align}.", align=comparison.align))
         return [*found, *comparison.notes, comparison.method]
-
-    def _wrapped(self, sentences: list[str]) -> list[str]:
-        lines = []
-        for sentence in sentences:
-            line = ""
-            for word in sentence.split():
-                longer = f"{line} {word}".strip()
-                if line and self._metrics.horizontalAdvance(longer) > _WIDTH - 2 * _EDGE - 30:
-                    lines.append(line)
-                    longer = word
-                line = longer
-            lines.append(line)
-        return [self._fitting(line) for line in lines]
 
 
 def _started(utc: str | None) -> str:

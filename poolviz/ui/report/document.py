@@ -87,11 +87,12 @@ def charts_with_keys(charts: Iterable[dict[str, Any]]) -> list[Element]:
             element("button", tr("Whole run"), id="whole", type="button"),
             class_="screen",
         ),
-        *[_chart_box(chart) for chart in charts],
+        *[chart_box(chart) for chart in charts],
     ]
 
 
-def _chart_box(chart: dict[str, Any]) -> Element:
+def chart_box(chart: dict[str, Any]) -> Element:
+    """Return the place of a chart, below its title."""
     place = f"chart-{chart['name']}"
     return element(
         "section",

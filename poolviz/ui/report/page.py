@@ -16,10 +16,12 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.report import as_object
 from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.sessions.thresholds import verdicts
+from poolviz.sizing.sizing import Sizing, sizing_of
 from poolviz.ui.report.change_cards import change_cards, settled_table
 from poolviz.ui.report.chart_data import chart_data
 from poolviz.ui.report.document import charts_with_keys, document, header
 from poolviz.ui.report.elements import element
+from poolviz.ui.report.sizing_page import over_size, section
 from poolviz.ui.report.tables import (
     errors_table,
     figures_tables,
@@ -40,9 +42,20 @@ def page(
     about, figures = manifest(recorder), as_object(recorder, share_done)
     drawn = chart_data(recorder, charts)
     data = {**drawn, "figures": figures, "manifest": about}
+    sizing = _sizing(recorder, charts)
+    if sizing is not None:
+        data["over_size"] = over_size(sizing)
     title = title_in_words(about.scenario.title) or about.scenario.pool
-    content = _content(recorder, about, title, figures=figures, charts=drawn["charts"])
+    content = _content(recorder, about, title, data=data, sizing=sizing)
     return document(title, content, data)
+
+
+def _sizing(recorder: Recorder, charts: Sequence[str]) -> Sizing | None:
+    """Return the answer of the sweep that was recorded; None without one, of a part of it, or where
+    only some charts of its run are wanted."""
+    if recorder.sweep is None or title_of_part(recorder) or set(charts) != set(REPORT):
+        return None
+    return sizing_of(recorder)
 
 
 def _content(
@@ -50,10 +63,10 @@ def _content(
     about: Manifest,
     title: str,
     *,
-    figures: Mapping[str, Any],
-    charts: list[dict[str, Any]],
+    data: Mapping[str, Any],
+    sizing: Sizing | None,
 ) -> Iterator[Element]:
-    summary, checked = recorder.summary(), verdicts(recorder)
+    summary, checked, figures = recorder.summary(), verdicts(recorder), data["figures"]
     server = server_in_words(about.environment.get("server"))
     words = [
         about.scenario.pool,
@@ -65,12 +78,15 @@ def _content(
     main = element("main")
     if summary.incomplete_reason:
         main.append(element("p", summary.incomplete_reason, class_="bad"))
+    if sizing is not None:
+        main.extend(section(sizing, data["over_size"]["charts"]))
+        main.append(element("h2", tr("The run of the sweep")))
     main.extend(
         [
             summary_cards(summary),
             *members_table([(name, recorder.member(name).summary()) for name in recorder.members]),
             element("h2", tr("Charts")),
-            *charts_with_keys(charts),
+            *charts_with_keys(data["charts"]),
             element("h2", tr("Changes, faults and notes")),
             marks_table(recorder.marks),
             element("h2", tr("What changes and faults did")),

@@ -9,12 +9,12 @@ from xml.etree.ElementTree import Element
 
 from poolviz.language import tr
 from poolviz.model.server_name import server_in_words
-from poolviz.sizing.answer import CHOSEN, facts
+from poolviz.sizing.answer import CHOSEN, ended_early, facts, title_of
 from poolviz.sizing.charts import Curve, Kind, SizeChart, size_charts
 from poolviz.sizing.points import Point
 from poolviz.sizing.sizing import Predicted, Sizing
 from poolviz.ui.report.change_cards import with_interval
-from poolviz.ui.report.document import charts_with_keys, document, header
+from poolviz.ui.report.document import chart_box, charts_with_keys, document, header
 from poolviz.ui.report.elements import Part, element, number, table
 
 _HEIGHT = 260
@@ -24,31 +24,42 @@ _COLOURS = {Kind.RECOMMENDED: "accent", Kind.RULE: "muted", Kind.BOUND: "bad"}
 
 def page(sizing: Sizing) -> bytes:
     """Return a sizing as one HTML file, in UTF-8."""
-    title = tr("How large {pool} should be", pool=sizing.pool)
+    title, drawn = title_of(sizing), over_size(sizing)
+    words = filter(None, (server_in_words(sizing.server), " × ".join(sizing.limits), sizing.target))
+    charts = [element("h2", tr("Charts")), *charts_with_keys(drawn["charts"])]
+    main = element("main", *answer(sizing), *charts, *figures(sizing))
+    return document(title, (header(title, words), main), {**drawn, "sizing": sizing.as_object()})
+
+
+def over_size(sizing: Sizing) -> dict[str, Any]:
+    """Return the charts over size, with their figures and axis."""
     found = size_charts(sizing)
-    charts = sizing_charts(found)
-    data = {**sizing_data(found), "charts": charts, "sizing": sizing.as_object()}
-    return document(title, _content(sizing, title, charts), data)
+    return {**sizing_data(found), "charts": sizing_charts(found)}
 
 
-def _content(sizing: Sizing, title: str, charts: list[dict[str, Any]]) -> Iterator[Element]:
-    yield header(
-        title,
-        filter(None, (server_in_words(sizing.server), " × ".join(sizing.limits), sizing.target)),
-    )
-    main = element("main")
-    main.append(element("p", element("b", sizing.sentence)))
+def section(sizing: Sizing, charts: Sequence[dict[str, Any]]) -> Iterator[Element]:
+    """Yield the answer of a sweep, its charts and figures, for the report of its run."""
+    yield element("h2", title_of(sizing))
+    yield from answer(sizing)
+    yield from map(chart_box, charts)
+    yield from figures(sizing)
+
+
+def answer(sizing: Sizing) -> Iterator[Element]:
+    """Yield the answer, and whether it is one of a sweep that ended early."""
+    yield element("p", element("b", sizing.sentence))
     if not sizing.complete:
-        main.append(element("p", tr("The sweep ended early."), class_="bad"))
-    main.append(element("h2", tr("Charts")))
-    main.extend(charts_with_keys(charts))
-    main.append(element("h2", tr("What was measured")))
-    main.append(points_table(sizing))
+        yield element("p", ended_early(), class_="bad")
+
+
+def figures(sizing: Sizing) -> Iterator[Element]:
+    """Yield what was measured, and what stands beside it."""
+    yield element("h2", tr("What was measured"))
+    yield points_table(sizing)
     rows = [[name, text] for name, text in facts(sizing)]
     if rows:
-        main.append(element("h2", tr("To compare with")))
-        main.append(table(tr("To compare with"), ("", ""), rows))
-    yield main
+        yield element("h2", tr("To compare with"))
+        yield table(tr("To compare with"), ("", ""), rows)
 
 
 def points_table(sizing: Sizing) -> Element:

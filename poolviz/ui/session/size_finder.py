@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from time import monotonic
 
 import msgspec
 from PySide6.QtCore import QObject, Signal
@@ -135,13 +136,14 @@ class SizeFinder(QObject):
         except InputError as error:
             self._notices.say(_TOPIC, str(error), Weight.WARN)
             return True
-        heard = Refusals(self._current)
+        heard, since = Refusals(self._current), monotonic()
 
         def measure(run: Run) -> Measurement:
             return Measurement(
                 *(self._runner, run, heard, plan),
                 aim=wanted.aim,
                 budget=wanted.budget,
+                since=since,
                 on_progress=lambda progress: self._inbox.post(partial(self._note, run, progress)),
             )
 
@@ -305,7 +307,8 @@ class SizeFinder(QObject):
                     self.sizing = _as_kept(found, run)
                     self.answered.emit()
 
-        self._file_worker.do(lambda: sizing_of(recorder), show, self._complain)
+        quick = self._measuring  # so that it takes nothing from the load
+        self._file_worker.do(lambda: sizing_of(recorder, quick=quick), show, self._complain)
 
     def _complain(self, error: BaseException) -> None:
         self._answering = False

@@ -2,135 +2,131 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolviz.language import tr
+from poolviz.model.errors import InputError
 from poolviz.model.server_name import server_in_words
-from poolviz.sizing.answer import facts
-from poolviz.sizing.charts import size_charts
-from poolviz.sizing.sizing import Sizing
-from poolviz.ui.charts.gui_thread import painted
-from poolviz.ui.charts.png import as_png
-from poolviz.ui.charts.vector import as_pdf, as_svg
+from poolviz.sessions.recorder import Recorder
+from poolviz.sizing.answer import ended_early, facts, title_of
+from poolviz.sizing.charts import SizeChart, size_charts
+from poolviz.sizing.sizing import Sizing, sizing_of
+from poolviz.ui.charts.sheet import (
+    EDGE,
+    HEAD,
+    LINE,
+    WIDTH,
+    Sheet,
+    as_pdf_sheet,
+    as_png_sheet,
+    as_svg_sheet,
+)
 from poolviz.ui.style.colours import LIGHT
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QSizeF
-    from PySide6.QtGui import QImage, QPaintDevice, QPainter
+    from PySide6.QtGui import QPainter
 
-_WIDTH, _EDGE, _LINE = 1280.0, 16.0, 18.0
-_HEAD, _CHART, _GAP = 46.0, 270.0, 10.0
-_SCALE = 2  # device pixels for each of these
+_CHART, _GAP = 270.0, 10.0
 _MOST_NOTES = 12
 
 
 def png(sizing: Sizing) -> bytes:
     """Return a sizing as PNG. May be called from any thread. PoolvizError if Qt can't be loaded or
     the window is too busy to paint."""
-
-    def paint() -> QImage:
-        from PySide6.QtGui import QImage  # noqa: PLC0415 - loads Qt
-
-        picture = SizingImage(sizing)
-        image = QImage((picture.size * _SCALE).toSize(), QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(_SCALE)
-        picture.render(image)
-        return image
-
-    return as_png(painted(paint))
+    return as_png_sheet(_maker(sizing))
 
 
 def svg(sizing: Sizing) -> bytes:
     """Return a sizing as SVG; see `png`."""
-    return painted(lambda: as_svg(lambda: _made(sizing)))
+    return as_svg_sheet(_maker(sizing))
 
 
 def pdf(sizing: Sizing) -> bytes:
     """Return a sizing as a PDF of one page; see `png`."""
-    return painted(lambda: as_pdf(lambda: _made(sizing)))
+    return as_pdf_sheet(_maker(sizing))
 
 
-def _made(sizing: Sizing) -> tuple[SizingImage, QSizeF]:
-    picture = SizingImage(sizing)
-    return picture, picture.size
+def _maker(sizing: Sizing) -> Callable[[float], SizingImage]:
+    charts = size_charts(sizing)  # by the caller's thread: a model may take a second
+    return lambda _scale: SizingImage(sizing, charts)
 
 
-class SizingImage:
+def write_png(recorder: Recorder, paths: Sequence[Path]) -> None:
+    """Write the sizing of a session as PNG, as an export format does."""
+    _write(recorder, paths, png)
+
+
+def write_svg(recorder: Recorder, paths: Sequence[Path]) -> None:
+    """Write the sizing of a session as SVG, as an export format does."""
+    _write(recorder, paths, svg)
+
+
+def write_pdf(recorder: Recorder, paths: Sequence[Path]) -> None:
+    """Write the sizing of a session as a PDF, as an export format does."""
+    _write(recorder, paths, pdf)
+
+
+def _write(recorder: Recorder, paths: Sequence[Path], made: Callable[[Sizing], bytes]) -> None:
+    sizing = sizing_of(recorder)
+    if sizing is None:
+        raise InputError(tr("Nothing was measured."))
+    paths[0].write_bytes(made(sizing))
+
+
+class SizingImage(Sheet):
     """Paints a sizing. Used by the GUI thread alone."""
 
-    def __init__(self, sizing: Sizing) -> None:
+    def __init__(self, sizing: Sizing, charts: Sequence[SizeChart]) -> None:
         from PySide6.QtCore import QSizeF  # noqa: PLC0415 - loads Qt
-        from PySide6.QtGui import QFontMetricsF  # noqa: PLC0415
 
         from poolviz.ui.sizing.size_painter import SizePainter, room_for_names  # noqa: PLC0415
-        from poolviz.ui.style.theme import ui_font  # noqa: PLC0415
 
+        super().__init__()
         self._sizing = sizing
-        self._small = ui_font(12)
-        self._metrics = QFontMetricsF(self._small)
-        charts = size_charts(sizing)
         room = room_for_names(charts)
         self._charts = [SizePainter(chart, LIGHT, room) for chart in charts]
         for chart in self._charts:
-            chart.place(_WIDTH - 2 * _EDGE, _CHART)
-        self._head = self._wrapped(sizing.sentence)
+            chart.place(WIDTH - 2 * EDGE, _CHART)
+        self._head = self.wrapped(sizing.sentence)
+        self._early = [] if sizing.complete else [ended_early()]
         notes = [f"{name}: {text}" for name, text in facts(sizing)]
-        self._foot = [line for note in notes[:_MOST_NOTES] for line in self._wrapped(note)]
-        self._top = _HEAD + (len(self._head) + 1) * _LINE + 6
+        self._foot = [line for note in notes[:_MOST_NOTES] for line in self.wrapped(note)]
+        self._top = HEAD + (len(self._head) + len(self._early) + 1) * LINE + 6
         tall = len(self._charts) * (_CHART + _GAP)
-        self.size = QSizeF(_WIDTH, self._top + tall + len(self._foot) * _LINE + _EDGE)
+        self.size = QSizeF(WIDTH, self._top + tall + len(self._foot) * LINE + EDGE)
 
     @property
     def title(self) -> str:
         """What was sized."""
-        return tr("How large {pool} should be", pool=self._sizing.pool)
+        return title_of(self._sizing)
 
-    def render(self, device: QPaintDevice) -> None:
-        """Paint the picture. Raises what a part that can't be drawn raises."""
-        from PySide6.QtGui import QPainter  # noqa: PLC0415
+    def paint(self, painter: QPainter) -> None:
+        """Paint the answer, the charts, and what stands beside them."""
+        from PySide6.QtCore import QPointF  # noqa: PLC0415
+        from PySide6.QtGui import QColor  # noqa: PLC0415
 
-        from poolviz.ui.unexpected import collected  # noqa: PLC0415
-
-        with collected():
-            painter = QPainter(device)
-            try:
-                self._paint(painter)
-            finally:
-                painter.end()
-
-    def _paint(self, painter: QPainter) -> None:
-        from PySide6.QtCore import QPointF, QRectF, Qt  # noqa: PLC0415
-        from PySide6.QtGui import QColor, QFont, QFontMetricsF  # noqa: PLC0415
-
-        from poolviz.ui.style.theme import ui_font  # noqa: PLC0415
-
-        left = _EDGE + 2
-        painter.fillRect(QRectF(0, 0, _WIDTH, self.size.height()), QColor(LIGHT.bg))
-        painter.setPen(QColor(LIGHT.faint))
-        painter.setFont(ui_font(13, QFont.Weight.DemiBold))
-        corner = QRectF(_EDGE, 16, _WIDTH - 2 * _EDGE, 20)
-        painter.drawText(corner, Qt.AlignmentFlag.AlignRight, "poolviz")
-        painter.setPen(QColor(LIGHT.text))
-        painter.setFont(ui_font(18, QFont.Weight.DemiBold))
-        elide = QFontMetricsF(painter.font()).elidedText
-        room = _WIDTH - 2 * _EDGE - 90
-        painter.drawText(QPointF(left, 32), elide(self.title, Qt.TextElideMode.ElideRight, room))
-        painter.setFont(self._small)
-        painter.setPen(QColor(LIGHT.muted))
-        painter.drawText(QPointF(left, _HEAD + 8), self._elided(self._words))
-        painter.setPen(QColor(LIGHT.text))
-        for number, line in enumerate(self._head, 1):
-            painter.drawText(QPointF(left, _HEAD + 8 + number * _LINE), line)
+        left, y = EDGE + 2, HEAD + 8
+        for lines, colour in (
+            ([self.elided(self._words)], LIGHT.muted),
+            (self._head, LIGHT.text),
+            (self._early, LIGHT.bad),
+        ):
+            painter.setPen(QColor(colour))
+            for line in lines:
+                painter.drawText(QPointF(left, y), line)
+                y += LINE
         for number, chart in enumerate(self._charts):
             painter.save()
-            painter.translate(_EDGE, self._top + number * (_CHART + _GAP))
+            painter.translate(EDGE, self._top + number * (_CHART + _GAP))
             chart.paint(painter)
             painter.restore()
-        painter.setFont(self._small)
+        painter.setFont(self.small)
         painter.setPen(QColor(LIGHT.muted))
         top = self._top + len(self._charts) * (_CHART + _GAP)
         for number, line in enumerate(self._foot):
-            painter.drawText(QPointF(left, top + number * _LINE + 12), line)
+            painter.drawText(QPointF(left, top + number * LINE + 12), line)
 
     @property
     def _words(self) -> str:
@@ -143,19 +139,3 @@ class SizingImage:
         )
         words = (server_in_words(sizing.server), " × ".join(sizing.limits), sizing.target, measured)
         return " · ".join(filter(None, words))
-
-    def _elided(self, line: str) -> str:
-        from PySide6.QtCore import Qt  # noqa: PLC0415
-
-        room = _WIDTH - 2 * _EDGE - 8
-        return self._metrics.elidedText(line, Qt.TextElideMode.ElideRight, room)
-
-    def _wrapped(self, sentence: str) -> list[str]:
-        lines, line = [], ""
-        for word in sentence.split():
-            longer = f"{line} {word}".strip()
-            if line and self._metrics.horizontalAdvance(longer) > _WIDTH - 2 * _EDGE - 30:
-                lines.append(line)
-                longer = word
-            line = longer
-        return [self._elided(each) for each in (*lines, line)]

@@ -32,7 +32,7 @@ from poolviz.sizing.planning import (
     most_of_use,
     planned,
 )
-from poolviz.sizing.sweep import BLOCKS, SHORTEST_VISIT
+from poolviz.sizing.sweep import affordable
 from poolviz.sizing.swept_limits import Range, overflow_limits, size_limit
 from poolviz.sizing.target import Aim
 from poolviz.ui.session.controller import Controller
@@ -279,16 +279,13 @@ def _size_limit(pool: type[Pool], scenario: Scenario) -> str:
 def _what(wanted: SizingRequest, target: Target) -> str:
     """Return what a sweep will do on this server. InputError where it has no room for it."""
     plan = planned(wanted, target)
-    count = 1
-    for each in plan.ranges:
-        count *= len(each.values())
     parts = [
         trn(
             "{n} size, at least three times each, on {server}: about {minutes:.1f} minutes.",
             "{n} sizes, at least three times each, on {server}: about {minutes:.1f} minutes.",
-            count,
+            len(affordable(plan.ranges, wanted.budget)),
             server=target.in_words,
-            minutes=max(wanted.budget, count * BLOCKS * SHORTEST_VISIT) / 60,
+            minutes=wanted.budget / 60,
         )
     ]
     if target.free_connections is None:

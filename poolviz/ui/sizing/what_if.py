@@ -82,7 +82,7 @@ def predict(sizing: Sizing, load: OtherLoad) -> Prediction:
     best = max(sizing.points, key=lambda each: each.throughput_per_s.value or 0.0)
     at = next((each for each in sizing.points if each.sizes == found), best)
     most = max(each.connections for each in sizing.points) * _MOST
-    rates = [model.at(connections).throughput for connections in range(1, most + 1)]
+    rates = [model.by_formula(size).throughput for size in range(1, most + 1)]
     enough = next(n for n, rate in enumerate(rates, start=1) if rate >= ENOUGH * max(rates))
     return Prediction(load, at.sizes, at.connections, model.at(at.connections), enough)
 

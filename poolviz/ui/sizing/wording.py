@@ -45,15 +45,26 @@ def neighbours(sizing: Sizing, best: Point) -> Iterator[str]:
     for near in sizing.points[max(place - 1, 0) : place] + sizing.points[place + 1 : place + 2]:
         first, other = best.throughput_per_s.value, near.throughput_per_s.value
         if first and other is not None:
-            yield tr(
-                "{size} instead: {change} % throughput, wait p95 {wait} instead of {before}, "
-                "{more} connections.",
-                size=f"{' × '.join(sizing.limits)} {size_of(near)}",
-                change=number((other / first - 1) * 100, "+.0f"),
-                wait=shown_value(near.wait_p95_s.value, "s"),
-                before=shown_value(best.wait_p95_s.value, "s"),
-                more=number(near.connections - best.connections, "+d"),
-            )
+            change = round((other / first - 1) * 100)
+            words = {
+                "size": f"{' × '.join(sizing.limits)} {size_of(near)}",
+                "change": number(change, "+d"),
+                "wait": shown_value(near.wait_p95_s.value, "s"),
+                "before": shown_value(best.wait_p95_s.value, "s"),
+                "more": number(near.connections - best.connections, "+d"),
+            }
+            if change:
+                yield tr(
+                    "{size} instead: {change} % throughput, wait p95 {wait} instead of {before}, "
+                    "{more} connections.",
+                    **words,
+                )
+            else:
+                yield tr(
+                    "{size} instead: as much throughput, wait p95 {wait} instead of {before}, "
+                    "{more} connections.",
+                    **words,
+                )
 
 
 def budget(sizing: Sizing, best: Point, processes: int) -> str:

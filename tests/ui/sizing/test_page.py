@@ -47,7 +47,7 @@ def open_page(window: Window, qtbot: QtBot, conninfo: str) -> SizingPage:
 def start(page: SizingPage, window: Window, qtbot: QtBot, high: int) -> None:
     """Begin a sweep from one to `high` connections with the shortest budget."""
     page.form.first.high.setValue(high)
-    page.form.budget.setValue(10)
+    page.form.budget.setValue(page.form.budget.minimum())
     press(page.form.start)
     until(qtbot, lambda: window.controller.sizes.phase is Phase.MEASURING)
 

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from poolviz.sessions.export.exporter import PICTURE, Exporter, write_by_name
 
-_WRITE = write_by_name("poolviz.ui.charts.vector:write_pdf")
+_WRITE = write_by_name("poolviz.ui.charts.vector:write_pdf", "poolviz.ui.sizing.image:write_pdf")
 EXPORTER = Exporter("Graphs as PDF", _WRITE, charts=PICTURE)

@@ -8,4 +8,8 @@ from __future__ import annotations
 
 from poolviz.sessions.export.exporter import PICTURE, Exporter, write_by_name
 
-EXPORTER = Exporter("Graphs as PNG", write_by_name("poolviz.ui.charts.png:write"), charts=PICTURE)
+EXPORTER = Exporter(
+    "Graphs as PNG",
+    write_by_name("poolviz.ui.charts.png:write", "poolviz.ui.sizing.image:write_png"),
+    charts=PICTURE,
+)

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from poolviz.sessions.export.exporter import PICTURE, Exporter, write_by_name
 
-_WRITE = write_by_name("poolviz.ui.charts.vector:write_svg")
+_WRITE = write_by_name("poolviz.ui.charts.vector:write_svg", "poolviz.ui.sizing.image:write_svg")
 EXPORTER = Exporter("Graphs as SVG", _WRITE, charts=PICTURE)

@@ -98,13 +98,16 @@ def test_the_run_is_the_sum_of_its_processes_and_leaves_nothing(
     assert len(heard(run, RunEnded)) == 1
 
 
-def test_rows_are_counted_once_for_all(runner: Runner, conninfo: str) -> None:
+@pytest.mark.parametrize(
+    "number", [1, 2, *(pytest.param(n, marks=pytest.mark.on_demand) for n in (4, 8))]
+)
+def test_rows_are_counted_once_for_all(runner: Runner, conninfo: str, number: int) -> None:
     load = GENTLE | {"statement": "read_write"}
     target = runner.reach(conninfo, lambda _: None)
-    scenario = check_draft(Draft(load=load, fleet={"processes": 2}))
+    scenario = check_draft(Draft(load=load, fleet={"processes": number}))
     run = Run(scenario, target, Heard(), may_create_tables=True)
     runner.begin(run)
-    wait_until(lambda: counting(run) == 2, "both processes count")
+    wait_until(lambda: counting(run) == number, "all processes count")
     rows = ended(run).rows
     assert rows is not None
     assert rows.found == rows.expected >= recorded(run).summary().operations

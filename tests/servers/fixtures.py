@@ -114,6 +114,14 @@ _SETUP = (
 
 @pytest.fixture(scope="session")
 def tcp_server() -> Iterator[TcpServer]:
+    with tcp_server_of(12, reserved=2) as server:
+        yield server
+
+
+@contextmanager
+def tcp_server_of(connections: int, *, reserved: int = 0) -> Iterator[TcpServer]:
+    """Start a server with so many connections, of which the superuser's three and those `reserved`
+    are no one else's."""
     with open_home() as folder:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("POOLVIZ_HOME", str(folder))
@@ -132,8 +140,8 @@ def tcp_server() -> Iterator[TcpServer]:
             "listen_addresses": "127.0.0.1",
             "port": running.port,
             "unix_socket_directories": cluster.data,
-            "max_connections": 12,
-            "reserved_connections": 2,
+            "max_connections": connections,
+            "reserved_connections": reserved,
             "fsync": "off",
             "hba_file": cluster.hba,
             "ident_file": cluster.ident,

@@ -14,9 +14,11 @@ import msgspec
 
 from poolviz.commands.console import Console, say
 from poolviz.language import tr
+from poolviz.load.fleet import PROCESSES
 from poolviz.load.statements import ACCOUNTS, SCHEMA
 from poolviz.model.errors import PoolvizError
 from poolviz.runs.exports import write_exports
+from poolviz.runs.fleet.opening import fleet_address, open_fleet
 from poolviz.runs.metrics.outlets import open_outlets
 from poolviz.runs.request import RunRequest
 from poolviz.runs.run import Run
@@ -51,6 +53,7 @@ def run_draft(
     create_tables: bool = False,
     metrics: str | None = None,
     otlp: str | None = None,
+    fleet: str | None = None,
 ) -> int:
     """Run what `draft` says, print the result, write the files; return the exit status.
 
@@ -62,22 +65,32 @@ def run_draft(
     kept in the sessions folder; one that can't be is a warning. `lanes` is as `Runner.begin` has
     it. `anonymous` files and JSON name
     neither servers nor users. Metrics are served at the address
-    `metrics`, and pushed to the URL `otlp`, while the run goes on.
+    `metrics`, and pushed to the URL `otlp`, while the run goes on. With the address `fleet` its
+    processes are those of a cluster's workers, one on each unless their number is given.
     """
+    cluster = None if fleet is None else fleet_address(fleet, draft.pool)
     request = RunRequest.of(draft, out, anonymous=anonymous)
     console = Console(request.scenario.duration or 0.0, quiet=quiet)
-    with ExitStack() as metrics_open:
+    with ExitStack() as fleet_open, ExitStack() as metrics_open:
         outlets = metrics_open.enter_context(open_outlets(metrics, otlp, console.notify))
         console.introduce(request.scenario)
+        workers = None
+        if cluster is not None:
+            workers = fleet_open.enter_context(open_fleet(cluster, console.say))
+            workers.check_server(request.dsn)
+            if not request.scenario.fleet:
+                draft = draft.with_values(fleet={PROCESSES: workers.size})
+                request = RunRequest.of(draft, out, anonymous=anonymous)
         for note in notes:
             console.say(note)
         for outlet in outlets:
             console.say(outlet.sentence)
         if request.dsn is None and (hint := database_url_hint()):
             console.say(hint)
-        runner.warm_up(request.scenario.pool)
+        if workers is None:
+            runner.warm_up(request.scenario.pool)
         target = runner.reach(request.dsn, console.say)
-        run = Run(request.scenario, target, console, may_create_tables=create_tables)
+        run = Run(request.scenario, target, console, may_create_tables=create_tables, fleet=workers)
         with handled_by(lambda: _stop(run)):
             try:
                 _begin(runner, run, request.session, keep=keep, lanes=lanes)
@@ -96,6 +109,7 @@ def run_draft(
                         console.show(recorder)
                 finally:
                     runner.end_run()
+                    fleet_open.close()
                 metrics_open.close()  # with the last sample recorded
                 console.end()
                 status = _finish(request, run, recorder, console, as_json=as_json)

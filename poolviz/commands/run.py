@@ -26,6 +26,12 @@ from poolviz.sessions.export.registry import suffixes
 @options.seed
 @options.processes
 @click.option(
+    "--fleet",
+    metavar="ADDRESS",
+    help="Run the processes on the workers of a Dask cluster: tls://SCHEDULER:8786, or tcp:// on "
+    "this machine.",
+)
+@click.option(
     "--out",
     metavar="FILE",
     multiple=True,
@@ -67,6 +73,7 @@ def command(
     duration: str | None,
     seed: int | None,
     processes: str | None,
+    fleet: str | None,
     out: tuple[Path, ...],
     no_keep: bool,
     lanes: str | None,
@@ -117,8 +124,8 @@ def command(
         if replay is not None:
             draft, left_out = replay.fitted(draft)
             notes = [replay.sentence, *left_out]
-        fleet = () if processes is None else (f"processes={processes}",)
-        sections = {"limits": limits, "load": load, "connect": connect, "fleet": fleet}
+        number = () if processes is None else (f"processes={processes}",)
+        sections = {"limits": limits, "load": load, "connect": connect, "fleet": number}
         draft = with_options(draft, sections, at)
         if fail_if:
             draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])
@@ -135,4 +142,5 @@ def command(
             create_tables=create_tables,
             metrics=metrics,
             otlp=otlp,
+            fleet=fleet,
         )

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from poolviz.language import tr
 from poolviz.model.histogram import Durations
 from poolviz.model.mark_text import mark_in_words
 from poolviz.model.parameters import Value
@@ -173,6 +174,9 @@ class MarkKind(StrEnum):
     NOTE = "note"
 
 
+LOST = "process_lost"  # the key of a note that a process was lost
+
+
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """A moment on the timeline, at `t` seconds. A change has its key, and the value before and
     after."""
@@ -185,6 +189,16 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     new: Value | None = None
 
     @property
+    def gap(self) -> tuple[float, float] | None:
+        """From when until when it isn't known what a process did, if this notes that it was lost;
+        its clients were gone at the end."""
+        if self.key != LOST or not isinstance(self.old, int | float):
+            return None
+        return (float(self.old), self.t) if 0 <= self.old <= self.t else None
+
+    @property
     def words(self) -> str:
         """What it says, in the user's language; a note as it was written."""
+        if self.key == LOST:
+            return tr("{name} lost", name=self.new)
         return self.text if self.key is None else mark_in_words(self.text)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
+from time import perf_counter, time
 from typing import TypeAlias
 
 import msgspec
@@ -38,13 +38,13 @@ from poolviz.model.messages import (
     StartRun,
 )
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Mark, MarkKind
+from poolviz.model.sample import LOST, Mark, MarkKind
 from poolviz.runs.common_start import CommonStart, start_limit
 from poolviz.runs.deployment import Deployment
-from poolviz.runs.engine_process import CLOSE_LIMIT, EngineProcess
+from poolviz.runs.engine_process import CLOSE_LIMIT
+from poolviz.runs.engine_source import EngineSource, LocalEngines, MemberEngine
 from poolviz.runs.group_view import GroupView
 from poolviz.runs.shared_scenario import SharedScenario, of_server
-from poolviz.runs.spawned_engine import SpawnedEngine, spawn_engine
 
 _DEPLOY = "rolling_deploy"
 _logger = logging.getLogger(__name__)
@@ -56,10 +56,11 @@ class _Process:
 
     name: str
     application_name: str
-    engine: EngineProcess
+    engine: MemberEngine
     open: bool = False  # its pool is, and it waits to be told to begin
     began: bool = False
     started: float = 0.0  # Unix time
+    newest: float = 0.0  # the end of its newest sample, likewise
     leaving: bool = False  # it was stopped or killed, as planned
 
 
@@ -111,19 +112,22 @@ class EngineGroup:
         self,
         start: StartRun,
         on_report: Callable[[Report, str, bool], None],
-        spawned: SpawnedEngine | None = None,
+        source: EngineSource | None = None,
     ) -> None:
-        self._start, self._on_report, self._spare = start, on_report, spawned
+        self._start, self._on_report = start, on_report
+        self._source = source or LocalEngines(start.scenario.pool)
         self._scenario = start.scenario
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
-        self._engines: tuple[EngineProcess, ...] = ()  # all of them; replaced, never changed
+        self._engines: tuple[MemberEngine, ...] = ()  # all of them; replaced, never changed
         self._killed = False
         # What follows belongs to the thread.
         self._members: dict[str, _Process] = {}  # those that haven't ended, the oldest first
         self._wanted = int(start.scenario.fleet[PROCESSES])
         self._number = 0  # of the newest one
         self._common_start = CommonStart(lambda words: self._say_problem("start", words))
+        self._let_begin: tuple[float, float] | None = None  # when, by both clocks
         self._began_at: float | None = None
+        self._started = 0.0  # likewise, as Unix time
         self._stopping = self._stopped = False
         self._shared = SharedScenario(start.scenario)
         self._problems: dict[str, dict[str, str]] = {}  # by topic, of each process
@@ -143,8 +147,8 @@ class EngineGroup:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The ids of the processes that were started and haven't ended."""
-        return tuple(engine.pid for engine in self._engines if engine.running)
+        """The ids of the processes that were started here and haven't ended."""
+        return tuple(engine.pid for engine in self._engines if engine.running and engine.pid)
 
     def change(self, key: str, value: Value) -> None:
         """Change a limit, a setting of the load or the number of processes, or inject a fault."""
@@ -206,8 +210,7 @@ class EngineGroup:
             for member in self._members.values():
                 member.engine.kill()
         finally:
-            if self._spare is not None:
-                self._spare.close()
+            self._source.discard()
             self._server.close()
         rows = None if self._committed is None else self._audit.finish(self._committed)
         ended = RunEnded(self._open, self._failure, self._exit_status, rows, self._stopped)
@@ -241,7 +244,7 @@ class EngineGroup:
             case RunStarted():
                 self._begin(member, report)
             case SampleTaken(sample):
-                at = member.started + sample.t
+                at = member.newest = member.started + sample.t
                 sample = self._server.completed(member.application_name, sample, at)
                 if leads:
                     self._shared.newest = sample
@@ -266,6 +269,7 @@ class EngineGroup:
         if self._common_start.is_over(opened=bool(opened), missing=missing):
             for member in opened:
                 member.open = False
+                self._let_begin = self._let_begin or (perf_counter(), time())
                 member.engine.begin_load()
 
     def _begin(self, member: _Process, began: RunStarted) -> None:
@@ -273,9 +277,9 @@ class EngineGroup:
         self._common_start.arrive(member.name)
         seed, limits, load = began.scenario.seed, began.scenario.limits, began.scenario.load
         if self._began_at is None:
-            self._began_at = perf_counter()
-            whole = RunStarted(began.started, self._scenario, began.environment)
-            self._deliver(whole)
+            # Which of them was the first isn't known here: their reports take their time.
+            self._began_at, self._started = self._let_begin or (perf_counter(), began.started)
+            self._deliver(RunStarted(self._started, self._scenario, began.environment))
         own = msgspec.structs.replace(self._scenario, seed=seed, limits=limits, load=load)
         self._deliver(msgspec.structs.replace(began, scenario=own), member.name, heard=False)
         if self._deployment is not None:
@@ -317,6 +321,9 @@ class EngineGroup:
         self._fail(sentence if member.began else why, ended.exit_status or 1)
         self._wanted -= 1
         self._say_problem(member.name, sentence)
+        if member.began and self._began_at is not None:
+            since = min(max(member.newest - self._started, 0.0), self._now())
+            self._mark(MarkKind.NOTE, f"{member.name} lost", LOST, since, member.name)
 
     def _problem(self, member: _Process, topic: str, sentence: str) -> None:
         """Report a problem of a process, or that the last one that had it is over it."""
@@ -436,15 +443,13 @@ class EngineGroup:
 
     def _add(self, number: int) -> list[str]:
         """Start processes; return their names. All are being started before one is told to run."""
-        pool = self._scenario.pool
-        children: list[SpawnedEngine] = []
-        for _ in range(max(number, 0) if not self._stopping else 0):
-            spare, self._spare = self._spare, None
-            children.append(spare or spawn_engine(pool))
-        limit = start_limit(len(children))
-        return [self._start_in(child, limit) for child in children]
+        added = range(max(number, 0) if not self._stopping else 0)
+        for _ in added:
+            self._source.prepare()
+        limit = start_limit(len(added))
+        return [self._start_next(limit) for _ in added]
 
-    def _start_in(self, child: SpawnedEngine, limit: float) -> str:
+    def _start_next(self, limit: float) -> str:
         self._number += 1
         name = f"process {self._number}"
         application_name = f"{self._start.application_name}-{self._number}"
@@ -454,7 +459,7 @@ class EngineGroup:
             application_name=application_name,
             together=True,
         )
-        engine = EngineProcess(start, partial(self._queue, name), child, start_limit=limit)
+        engine = self._source.start(start, partial(self._queue, name), limit)
         self._members[name] = _Process(name, application_name, engine)
         self._engines = (*(each for each in self._engines if each.running), engine)
         if self._killed:

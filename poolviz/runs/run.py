@@ -32,6 +32,7 @@ from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.runs.engine_group import EngineGroup
 from poolviz.runs.engine_process import EngineProcess
+from poolviz.runs.engine_source import EngineSource, LocalEngines
 from poolviz.runs.spawned_engine import SpawnedEngine
 from poolviz.runs.warnings import RunWarning
 from poolviz.servers.target import Target
@@ -68,6 +69,7 @@ class Run:
 
     `engine` and `recorder` are set once, by `Runner.begin`. `started` and `ended` follow the
     engine's reports. `may_create_tables` is the user's consent to tables on a server of his.
+    `fleet` is where its processes run, if that isn't this machine; whoever gives it closes it.
     """
 
     def __init__(
@@ -77,8 +79,9 @@ class Run:
         listener: RunListener,
         *,
         may_create_tables: bool = False,
+        fleet: EngineSource | None = None,
     ) -> None:
-        self.scenario, self.target = scenario, target
+        self.scenario, self.target, self.fleet = scenario, target, fleet
         self.may_create_tables = may_create_tables
         # A fault finds the run's connections on the server by its name: no other run may have it.
         self.name = f"poolviz-{os.getpid()}-{next(_numbers)}-{secrets.token_hex(4)}"
@@ -157,8 +160,10 @@ class Run:
         start = StartRun(
             self.scenario, target.conninfo, self.name, target.describe(), restart is not None
         )
-        if self.scenario.fleet:
-            self.engine = EngineGroup(start, self._hear, child)
+        if self.fleet is not None or self.scenario.fleet:
+            source = self.fleet or LocalEngines(self.scenario.pool, child)
+            recorder.wait_for_members(source.patience)
+            self.engine = EngineGroup(start, self._hear, source)
         else:
             self.engine = EngineProcess(start, self._hear, child)
         if self.stop_asked:

@@ -194,7 +194,8 @@ class Runner:
         if run.stop_asked:
             raise RunStopped
         recorder = self._recorder(run, session, keep_at, lanes)
-        own, child = self._server, self._take_spare(run.scenario.pool)
+        own = self._server
+        child = self._take_spare(run.scenario.pool) if run.fleet is None else None
         restart = own.restart if own is not None and run.target.embedded else None
         _logger.info("run %s begins: %s on %s", run.name, run.scenario.pool, run.target.shown)
         try:

@@ -32,7 +32,7 @@ from poolviz.model.sample import (
     ServerView,
 )
 
-LAG = 2.0  # seconds that the sum waits for a member's samples
+LAG = 2.0  # seconds that the sum waits for a member's samples, unless they come from afar
 _SAME = 1.0  # seconds within which one change reaches all members
 _CLIENTS = 1_000_000  # clients of a member are numbered from so many times its number on
 _LEVELS = ("open", "used", "idle", "overflow", "pending", "retrying", "backlog")
@@ -132,10 +132,11 @@ class MemberSum:
 
     Moments are in seconds on the axis of the whole run. Every method returns what follows from it
     for the sum, in order. A tick is added up once every member has one after it, or is more than
-    `LAG` seconds behind; what such a member says later of that tick is counted in the next one.
+    `lag` seconds behind; what such a member says later of that tick is counted in the next one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lag: float = LAG) -> None:
+        self._lag = lag
         self._members: dict[str, _Summand] = {}
         self._errors = _Errors()
         self._marks: deque[tuple[int, Mark]] = deque()  # that were not looked at yet
@@ -186,7 +187,7 @@ class MemberSum:
     def _is_complete(self, tick: int) -> bool:
         newest = max(member.tick for member in self._members.values())
         return all(
-            member.is_over or member.tick > tick or newest - tick > LAG / TICK
+            member.is_over or member.tick > tick or newest - tick > self._lag / TICK
             for member in self._members.values()
         )
 

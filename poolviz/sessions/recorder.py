@@ -189,6 +189,11 @@ class Recorder:
             return
         self.revision += 1
 
+    def wait_for_members(self, seconds: float) -> None:
+        """Wait that long for what a member has to say of a moment, before the sum goes on without
+        it. Call it before there are any."""
+        self._sum = MemberSum(seconds)
+
     def keep_sweep(self, record: SweepRecord) -> None:
         """Keep how far a sweep is, in place of what was kept of it before. Returns at once."""
         self.sweep = record

@@ -60,6 +60,24 @@
       ctx.restore();
     };
 
+    // What isn't known of a process that was lost, hatched.
+    const gaps = (plot) => {
+      const { ctx, bbox } = plot, ratio = devicePixelRatio || 1;
+      data.marks.filter((mark) => mark.gap).forEach((mark) => {
+        const [begin, end] = mark.gap.map((t) => plot.valToPos(t, "x", true));
+        const left = Math.max(Math.min(begin, end - 6 * ratio), bbox.left);
+        const right = Math.min(end, bbox.left + bbox.width);
+        if (right <= left) return;
+        ctx.save();
+        ctx.beginPath(); ctx.rect(left, bbox.top, right - left, bbox.height); ctx.clip();
+        ctx.strokeStyle = colour("muted"); ctx.lineWidth = ratio; ctx.beginPath();
+        for (let x = left; x < right + bbox.height; x += 7 * ratio) {
+          ctx.moveTo(x, bbox.top); ctx.lineTo(x - bbox.height, bbox.top + bbox.height);
+        }
+        ctx.stroke(); ctx.restore();
+      });
+    };
+
     // The interval of a size, behind the curves.
     const intervals = (plot) => {
       const { ctx, bbox } = plot;
@@ -157,7 +175,7 @@
             show(min, max);
           }],
           drawClear: sized ? [intervals] : [],
-          draw: [marks(index === 0), bars(chart, source)],
+          draw: [gaps, marks(index === 0), bars(chart, source)],
           // A band is shown and hidden with its line.
           setSeries: [(u, at, options) => {
             if (options.show != null) (owned[at] || []).forEach((i) => u.setSeries(i, { show: options.show }));

@@ -31,6 +31,9 @@ class Offset(NamedTuple):
     ahead: float
     bound: float
 
+    def __str__(self) -> str:
+        return f"{self.ahead:+.4f} s ± {self.bound * 1000:.1f} ms"
+
 
 class _RoundTrip(NamedTuple):
     at: float  # when its answer came, by our steady clock

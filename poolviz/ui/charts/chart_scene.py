@@ -18,6 +18,7 @@ from poolviz.ui.charts.axes import MINUS, Frame, ago, clock
 from poolviz.ui.charts.by_name import CHARTS
 from poolviz.ui.charts.chart import Chart, Figure
 from poolviz.ui.charts.crosshair import Crosshair
+from poolviz.ui.charts.gaps import GapsLayer
 from poolviz.ui.charts.marks import LABEL_HEIGHT, MarksLayer, Room
 from poolviz.ui.charts.reference_point import ReferencePoint
 from poolviz.ui.charts.spans import SpansLayer
@@ -47,11 +48,12 @@ class ChartScene(QGraphicsObject):
         self.charts: tuple[Chart, ...] = ()
         self.share = 1.0  # of a picture's usual height
         self.spans = SpansLayer(theme)
+        self.gaps = GapsLayer(theme)
         self.marks = MarksLayer(theme)
         self.reference = ReferencePoint(theme)
         self.crosshair = Crosshair(theme)
         self._empty = _Empty(theme)
-        for layer in (self.spans, self.marks, self.reference, self.crosshair, self._empty):
+        for layer in self._layers():
             layer.setParentItem(self)
             layer.setZValue(1.0)  # over charts that are made later
         self.size = QRectF()
@@ -92,12 +94,18 @@ class ChartScene(QGraphicsObject):
         """The pixels that the charts need at least."""
         return sum(chart.least_height for chart in self.charts) + GAP * (len(self.charts) - 1)
 
+    def _layers(
+        self,
+    ) -> tuple[SpansLayer | GapsLayer | MarksLayer | ReferencePoint | Crosshair | _Empty, ...]:
+        """Return what lies over the charts, from below."""
+        return self.spans, self.gaps, self.marks, self.reference, self.crosshair, self._empty
+
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
         self.theme = theme
         for chart in self.charts:
             chart.set_theme(theme)
-        for layer in (self.spans, self.marks, self.reference, self.crosshair, self._empty):
+        for layer in self._layers():
             layer.theme = theme
             layer.update()
         for texts in (self.marks, self.crosshair, self._empty):
@@ -118,7 +126,7 @@ class ChartScene(QGraphicsObject):
         for chart, tall in zip(self.charts, self._heights(height), strict=True):
             chart.place(QRectF(0, top, width, tall))
             top += tall + GAP
-        for layer in (self.spans, self.marks):
+        for layer in (self.spans, self.gaps, self.marks):
             layer.place(self.size)
         self.reference.place(self.size)
         self._empty.place(self.charts[0].plot)
@@ -219,6 +227,7 @@ class ChartScene(QGraphicsObject):
         with contained():
             self._draw_marks()
             self._draw_spans()
+            self._draw_gaps()
         with contained():
             self._draw_reference()
 
@@ -243,6 +252,11 @@ class ChartScene(QGraphicsObject):
     def _draw_spans(self) -> None:
         spans = [(self.x_of(begin), self.x_of(end)) for begin, end in self._spans]
         self.spans.show_spans(spans, self.plots)
+
+    def _draw_gaps(self) -> None:
+        gaps = [mark.gap for mark in self._marks]
+        shown = [(self.x_of(gap[0]), self.x_of(gap[1])) for gap in gaps if gap is not None]
+        self.gaps.show_gaps(shown, self.plots)
 
     def _draw_marks(self) -> None:
         frame, plots = self.frame, self.plots

@@ -107,7 +107,10 @@ def chart_data(recorder: Recorder, names: Sequence[str]) -> dict[str, Any]:
         "end": end,
         "charts": charts,
         "views": {name: drawn_of(columns, name, charts) for name, columns in views.items()},
-        "marks": [{**msgspec.structs.asdict(mark), "text": mark.words} for mark in recorder.marks],
+        "marks": [
+            {**msgspec.structs.asdict(mark), "text": mark.words, "gap": mark.gap}
+            for mark in recorder.marks
+        ],
     }
 
 

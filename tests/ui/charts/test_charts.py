@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 
 from poolviz.model.messages import MarkAdded
-from poolviz.model.sample import Mark, MarkKind, ServerView
+from poolviz.model.sample import LOST, Mark, MarkKind, ServerView
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.style.theme import DARK, LIGHT
@@ -285,3 +285,28 @@ def test_a_fault_differs_from_a_change_on_the_charts_and_on_the_overview(
     )
     assert fault_at.red() > fault_at.blue()  # the visible window tints both
     assert change_at.red() < change_at.blue()
+
+
+def test_the_time_of_which_nothing_is_known_of_a_lost_process_is_hatched(
+    charts: ChartsWidget, recorder: Recorder
+) -> None:
+    fed(recorder, *[BUSY] * 100)
+    lost = Mark(
+        t=4.0, kind=MarkKind.NOTE, text="process 2 lost", key=LOST, old=2.0, new="process 2"
+    )
+    recorder.add(MarkAdded(lost))
+    charts.set_recorder(recorder)
+    image = painted(charts)
+    bands = charts.canvas.chart_scene.gaps.bands
+    assert len(bands) == len(charts.canvas.chart_scene.plots)
+    plot = charts.canvas.chart_scene.plots[0]
+    assert (bands[0].top(), bands[0].bottom()) == (plot.top(), plot.bottom())
+    assert bands[0].left() == charts.canvas.chart_scene.x_of(2.0)
+    assert bands[0].right() == charts.canvas.chart_scene.x_of(4.0)
+    assert "process 2 lost" in [label.text for label in charts.canvas.chart_scene.marks.labels]
+    ratio = image.devicePixelRatio()
+    row = round((bands[0].top() + 3) * ratio)  # above the curves
+    edge = [round(x * ratio) for x in (bands[0].left(), bands[0].right())]
+    hatched = {image.pixelColor(x, row).name() for x in range(edge[0] + 2, edge[1] - 2)}
+    beside = {image.pixelColor(x, row).name() for x in range(edge[0] - 20, edge[0] - 2)}
+    assert QColor(LIGHT.muted).name() in hatched - beside

@@ -89,7 +89,7 @@ def run_draft(
             console.say(hint)
         if workers is None:
             runner.warm_up(request.scenario.pool)
-        target = runner.reach(request.dsn, console.say)
+        target = runner.reach(request.dsn, console.say, pooler=request.pooler)
         run = Run(request.scenario, target, console, may_create_tables=create_tables, fleet=workers)
         with handled_by(lambda: _stop(run)):
             try:

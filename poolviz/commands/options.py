@@ -85,6 +85,12 @@ dsn = click.option(
     help="Your own server: a PostgreSQL, MySQL or SQLite URL, or libpq's keywords. Without it "
     "poolviz brings a PostgreSQL of its own.",
 )
+pooler = click.option(
+    "--pooler",
+    metavar="DSN",
+    help="The console of a pooler that --dsn leads through, such as PgBouncer's: "
+    "postgresql://user@host:6432/pgbouncer.",
+)
 pool = click.option("--pool", metavar="ID", help="The pool to run, as `poolviz pools` lists them.")
 own_pool = click.option(
     "--own-pool",

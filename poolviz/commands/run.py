@@ -14,6 +14,7 @@ from poolviz.sessions.export.registry import suffixes
 @click.command(short_help="Run a load on a pool without a window, and print what was measured.")
 @click.argument("scenario", type=options.FILE, required=False)
 @options.dsn
+@options.pooler
 @options.pool
 @options.own_pool
 @click.option("--limit", "limits", metavar="KEY=VALUE", multiple=True, help="A limit of the pool.")
@@ -64,6 +65,7 @@ def command(
     *,
     scenario: Path | None,
     dsn: str | None,
+    pooler: str | None,
     pool: str | None,
     own_pool: tuple[str, ...],
     limits: tuple[str, ...],
@@ -113,6 +115,7 @@ def command(
     notes: list[str] = []
     draft, replay = draft_from(scenario)
     given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
+    given["pooler"] = pooler
     draft = draft.with_fields(**{key: value for key, value in given.items() if value is not None})
     if replay is not None:
         replay.check_server(draft.dsn)

@@ -15,6 +15,7 @@ from poolviz.engine.fault_injector import FaultInjector, RunFaultContext
 from poolviz.engine.meter import ConnectionEventBuffer
 from poolviz.engine.pool_calls import PoolBlocked
 from poolviz.engine.pool_errors import describe_error
+from poolviz.engine.pooler_monitor import PoolerMonitor
 from poolviz.engine.row_audit import RowAudit
 from poolviz.engine.run_time import RunTime
 from poolviz.engine.sampler import Sampler
@@ -49,7 +50,8 @@ from poolviz.pools.connections.network import over_network
 from poolviz.scenarios.connect import needs_new_run
 from poolviz.servers.dispatch import passwords
 
-SERVERS_VIEW, OTHER_PROGRAMS = "server's view", "other programs"  # topics of problems
+# Topics of problems.
+SERVERS_VIEW, POOLERS_VIEW, OTHER_PROGRAMS = "server's view", "pooler's view", "other programs"
 _MOST_WAITING = 200  # reports that wait to be delivered; with more, the sampler skips ticks
 _COMPLETE_EVERY = 1.0  # seconds between two looks at whether clients are missing
 _Values: TypeAlias = Mapping[str, Value]
@@ -131,6 +133,11 @@ class Run:
             lambda sentence: self._report_problem(SERVERS_VIEW, sentence),
             watch=not start.together,
         )
+        self._pooler_monitor = PoolerMonitor(
+            "" if start.together else start.pooler,
+            start.conninfo,
+            lambda sentence: self._report_problem(POOLERS_VIEW, sentence),
+        )
         room = ServerRoom(lambda sentence: self._report_problem(OTHER_PROGRAMS, sentence))
 
         def emit(report: EventsTaken) -> None:
@@ -142,6 +149,7 @@ class Run:
             connections=connections,
             client_group=client_group,
             server_monitor=self._server_monitor,
+            pooler_monitor=self._pooler_monitor,
             emit=emit,
             ready=lambda: reports.qsize() < _MOST_WAITING,
             on_failure=lambda error: commands.put(
@@ -209,6 +217,7 @@ class Run:
     def end(self) -> None:
         """Stop the faults, the clients, the pool, the sampler and the server monitor."""
         with ExitStack() as steps:  # each is taken, in reverse order, even if another raises
+            steps.callback(self._pooler_monitor.close, timeout=1.0)
             steps.callback(self._server_monitor.close, timeout=1.0)
             steps.callback(self._finish_audit)
             steps.callback(self._finish_sampling)

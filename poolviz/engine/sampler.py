@@ -12,6 +12,7 @@ from typing import Any
 from poolviz.engine.client_group import ClientGroup
 from poolviz.engine.meter import ConnectionEventBuffer, EventTaker
 from poolviz.engine.pool_counts import PoolCounts
+from poolviz.engine.pooler_monitor import PoolerMonitor
 from poolviz.engine.server_monitor import ServerMonitor
 from poolviz.load.error_kinds import CountedKind
 from poolviz.model.load_generator import is_overloaded
@@ -44,12 +45,14 @@ class Sampler:
         connections: ConnectionEventBuffer,
         client_group: ClientGroup[Any],
         server_monitor: ServerMonitor,
+        pooler_monitor: PoolerMonitor,
         emit: Callable[[EventsTaken], None],
         ready: Callable[[], bool],
         on_failure: Callable[[BaseException], None],
         on_no_counts: Callable[[str], None],
     ) -> None:
-        self._kind, self._client_group, self._server_monitor = kind, client_group, server_monitor
+        self._kind, self._client_group = kind, client_group
+        self._server_monitor, self._pooler_monitor = server_monitor, pooler_monitor
         self._emit, self._ready, self._on_failure = emit, ready, on_failure
         self._counts = PoolCounts(client_group.reported_counts, on_no_counts, apart=is_users(kind))
         self._lock = threading.Lock()
@@ -177,6 +180,7 @@ class Sampler:
             ending=self._ending,
             clients_restarted=self._client_group.take_restarted(),
             processes=1,
+            pooler=self._pooler_monitor.take(),
         )
         self._index += 1
         self._missed = 0

@@ -117,6 +117,25 @@ _CHARTS = (
         ("throughput_chart",),
     ),
     _Chart(
+        "pooler_view",
+        tr_noop("The chart of the pooler's view"),
+        tr_noop(
+            "What the console of a pooler in between says, such as PgBouncer's: clients that have "
+            "one of its connections, clients that wait for one, and its connections to the server, "
+            "in use and idle. It is empty unless the run was given that console, with --pooler or "
+            "in the server dialog."
+        ),
+        tr_noop(
+            "Clients waiting while all server connections are in use: the pooler is the "
+            "bottleneck, though the pool counts these clients as working. A larger pool makes that "
+            "queue longer; a larger pool_size of the pooler, or shorter transactions, make it "
+            "shorter. Many server connections idle: the pooler has more than this load needs."
+        ),
+        ("pooler_cl_waiting", "pooler_sv_active"),
+        ("server_view", "connections"),
+        ("pooler", "pgbouncer"),
+    ),
+    _Chart(
         "server_view",
         tr_noop("The chart of the server's view"),
         tr_noop(

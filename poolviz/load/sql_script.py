@@ -69,6 +69,24 @@ class SqlScript:
         )
 
 
+def statements_of(text: str, dialect: str) -> Iterator[str]:
+    """Yield the statements of a script without comments and quoted text, each on one line, as far
+    as they can be told apart."""
+    kept = (
+        ";"
+        if kind == "semicolon"
+        else " "
+        if kind == "void"
+        else "''"
+        if kind == "quoted"
+        else token
+        for kind, token in _tokens(text, dialect)
+    )
+    for statement in "".join(kept).split(";"):
+        if words := " ".join(statement.split()):
+            yield words
+
+
 def _statements(text: str, dialect: str) -> Iterator[tuple[str, tuple[_Number, ...]]]:
     """Yield each statement, with %d for its parameters, and what returns their values."""
     pieces: list[str] = []

@@ -177,6 +177,21 @@ _DECLARED = (
         "server, and named with an arrow where it is far above the curves.",
     ),
     Figure(
+        key="pooler_cl_waiting",
+        title="Clients waiting in the pooler",
+        help="Connections of the pool that have begun a transaction and wait in a pooler in "
+        "between, such as PgBouncer, for one of its connections to the server (cl_waiting). The "
+        "pool counts them as in use: its own waits don't show them. --pooler names the console "
+        "that is asked, twice a second.",
+        unit="clients",
+    ),
+    Figure(
+        key="pooler_sv_active",
+        title="The pooler's connections in use",
+        help="Connections of a pooler in between to the server that a client has at present "
+        "(sv_active). At the pooler's pool_size, further clients wait there.",
+    ),
+    Figure(
         key="capacity",
         title="Limit",
         help="How many connections the limits of the pool allow, drawn as a dashed line. Some "

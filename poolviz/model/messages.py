@@ -27,7 +27,8 @@ class StartRun(msgspec.Struct, tag=True, frozen=True):
     `environment` is what is known of that server already, without any secret, and comes back in
     RunStarted. `own_server` says that the sender has started the server, and will restart it on a
     ServerRestartRequested. With `together` the load waits for a BeginLoad, and whoever sends it
-    watches the server: the run is one of several that go on at the same time.
+    watches the server: the run is one of several that go on at the same time. `pooler` is the
+    conninfo of the console of a pooler in between, if any.
     """
 
     scenario: Scenario
@@ -36,6 +37,7 @@ class StartRun(msgspec.Struct, tag=True, frozen=True):
     environment: dict[str, str] = {}
     own_server: bool = False
     together: bool = False
+    pooler: str = ""
 
 
 class BeginLoad(msgspec.Struct, tag=True, frozen=True):

@@ -57,6 +57,26 @@ class ServerView(msgspec.Struct, array_like=True, frozen=True):
         return None if self.free is None else self.total + self.free
 
 
+class PoolerView(msgspec.Struct, array_like=True, frozen=True):
+    """What the console of a pooler says of the pool that the run uses, by PgBouncer's names.
+
+    Clients have a server connection (`cl_active`; None where the pooler doesn't say) or wait for
+    one (`cl_waiting`). The pooler's own connections to the server are in use by a client
+    (`sv_active`), ready for one (`sv_idle`), or neither. `maxwait` is how long the client that
+    waits longest has waited, in seconds. `transactions` and the `waited` seconds before them are
+    counted since the pooler was started, for all users of the database; None where it doesn't say.
+    """
+
+    cl_active: int | None = None
+    cl_waiting: int = 0
+    sv_active: int = 0
+    sv_idle: int = 0
+    sv_other: int = 0
+    maxwait: float = 0.0
+    transactions: int | None = None
+    waited: float | None = None
+
+
 class ErrorKind(msgspec.Struct, array_like=True, frozen=True):
     """What is known of a kind of error: its name, and when, in seconds since the run began, the
     first one came, with which message. `timeout` says that it is counted as a timeout.
@@ -118,7 +138,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     `oldest_age` and `mean_age` are those of the connections that are open at the end of the tick,
     in seconds: 0 without any, -1 where they weren't recorded. `lanes` says what happened on each
     connection, as `model/lanes.py` packs it. `processes` are those that the run has at the end of
-    the tick.
+    the tick. `pooler` is what a pooler between says, if it was asked within the tick.
     """
 
     index: int
@@ -164,6 +184,7 @@ class Sample(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     mean_age: float = -1.0
     lanes: bytes = b""
     processes: int = 1
+    pooler: PoolerView | None = None
 
 
 class MarkKind(StrEnum):

@@ -7,6 +7,7 @@ import msgspec
 from poolviz.model.parameters import Value
 
 DEFAULT_POOL = "sqlalchemy.QueuePool"
+POOLER_MODES = ("transaction", "session")  # in which a run is possible
 LANGUAGES = ("en", "es")  # of a scenario's `watch`
 
 
@@ -26,6 +27,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     says by language what to look at. `fail_if` has the conditions that make the run fail. `replays`
     names the file of the session that is run again; "" if none is. `fleet` says how many processes
     there are, each with a pool and clients of its own; without it there is one, and never another.
+    `pooler_mode` is the mode of a pooler in between, where the user says it.
     """
 
     pool: str
@@ -40,3 +42,4 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     connect: dict[str, Value] = {}
     replays: str = ""
     fleet: dict[str, Value] = {}
+    pooler_mode: str = ""

@@ -33,6 +33,7 @@ def run(
     changes: Iterable[Mapping[str, object]] | None = None,
     duration: float | str | None = None,
     dsn: str | None = None,
+    pooler: str | None = None,
     seed: int | None = None,
     processes: int | None = None,
     create_tables: bool = False,
@@ -51,7 +52,8 @@ def run(
     `{"at": 3, "maxconn": 8}`. With `processes` the load runs in so many processes, each with a pool
     and clients of its own; what is measured is their sum, and `Result.session.member` has each.
     Times are in seconds, or text with a unit ("50ms"). Without a
-    `dsn` the run goes to a PostgreSQL that poolviz starts and ends. On a server of yours, the
+    `dsn` the run goes to a PostgreSQL that poolviz starts and ends. `pooler` is the DSN of the
+    console of a pooler that `dsn` leads through, such as PgBouncer's. On a server of yours, the
     tables of the statements read and read_write are created in a schema `poolviz` only with
     `create_tables`. With `keep` the session goes into the sessions folder, as those of the
     window and of `poolviz run` do, and `Result.session.path` is its file; without it, it is a
@@ -66,6 +68,7 @@ def run(
         "pool": pool,
         "own_pool": own_pool,
         "dsn": dsn,
+        "pooler": pooler,
         "duration": duration,
         "seed": seed,
         "limits": limits,
@@ -78,7 +81,7 @@ def run(
         draft, notes = Arguments(scenario_or_path, given).draft(runner)
         request = RunRequest.of(draft)
         runner.warm_up()
-        target = runner.reach(request.dsn, _logger.info)
+        target = runner.reach(request.dsn, _logger.info, pooler=request.pooler)
         started = Run(request.scenario, target, _Log(), may_create_tables=create_tables)
         for note in notes:
             started.warn(RunWarning("replay", note))

@@ -99,6 +99,7 @@ def _draft(scenario: ScenarioLike) -> Draft:
             load=dict(scenario.load),
             connect=dict(scenario.connect),
             fleet=dict(scenario.fleet),
+            pooler_mode=scenario.pooler_mode,
             changes=[{"at": each.at, each.key: each.value} for each in scenario.changes],
             duration=scenario.duration,
             seed=scenario.seed,

@@ -7,18 +7,20 @@ from collections.abc import Callable
 
 import msgspec
 
-from poolviz.engine.run import OTHER_PROGRAMS, SERVERS_VIEW
+from poolviz.engine.pooler_monitor import PoolerMonitor
+from poolviz.engine.run import OTHER_PROGRAMS, POOLERS_VIEW, SERVERS_VIEW
 from poolviz.engine.server_monitor import ServerMonitor
 from poolviz.engine.server_room import ServerRoom, most_connections
 from poolviz.model.messages import StartRun
-from poolviz.model.sample import Sample
+from poolviz.model.sample import PoolerView, Sample
 from poolviz.servers.monitor import Views
 
 _KEPT = 60  # views, a second each: samples that come later get none
 
 
 class GroupView:
-    """Watches the backends of a run whose processes don't, and gives each its own.
+    """Watches the backends of a run whose processes don't, and gives each its own, and what a
+    pooler in between says of all of them.
 
     `on_problem` is called with a topic and a sentence, by any thread. Other methods are called by
     the thread that owns the processes.
@@ -30,6 +32,11 @@ class GroupView:
             start.application_name,
             lambda sentence: on_problem(SERVERS_VIEW, sentence),
         )
+        self._pooler = PoolerMonitor(
+            start.pooler, start.conninfo, lambda sentence: on_problem(POOLERS_VIEW, sentence)
+        )
+        self._said: PoolerView | None = None  # by the pooler, of all processes
+        self._got: dict[str, PoolerView] = {}  # what each process got of that last
         self._room = ServerRoom(lambda sentence: on_problem(OTHER_PROGRAMS, sentence))
         self._views: deque[Views] = deque(maxlen=_KEPT)
         self._newest: dict[str, Sample] = {}  # of each process, by its application name
@@ -39,9 +46,13 @@ class GroupView:
         """Return a sample of the process with that application name, with its own backends if they
         were counted anew. The sample was taken `at` that Unix time; it may come late."""
         self._newest[name] = sample
-        for views in self._monitor.take_views():
+        for views in self._monitor.take_all():
             self._views.append(views)
             self._room.see(views.whole, sum(map(most_connections, self._newest.values())))
+        self._said = self._pooler.take() or self._said
+        if self._said is not None and self._got.get(name) is not self._said:
+            self._got[name] = self._said
+            sample = msgspec.structs.replace(sample, pooler=self._said)
         known = next((each for each in reversed(self._views) if each.at <= at), None)
         if known is None or known.at <= self._given.get(name, 0.0):
             return sample
@@ -52,7 +63,9 @@ class GroupView:
         """Note that a process has ended."""
         self._newest.pop(name, None)
         self._given.pop(name, None)
+        self._got.pop(name, None)
 
     def close(self) -> None:
-        """Disconnect, waiting for a second at most."""
+        """Disconnect, waiting for two seconds at most."""
+        self._pooler.close(timeout=1.0)
         self._monitor.close(timeout=1.0)

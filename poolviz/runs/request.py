@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from poolviz.language import tr
+from poolviz.model.dialect import POSTGRESQL, dialect_of
 from poolviz.model.errors import InputError
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import check_server, pool_class
@@ -16,6 +17,7 @@ from poolviz.runs.exports import check_exports
 from poolviz.scenarios.check import complete_draft
 from poolviz.scenarios.connect import split_dsn
 from poolviz.scenarios.draft import Draft
+from poolviz.servers.dispatch import pooler_console_of
 from poolviz.sessions.derived import EVERYTHING, Scope
 from poolviz.sessions.export.exporter import Exporter
 from poolviz.sessions.folder import is_session_file
@@ -30,13 +32,15 @@ _AFTER_LAST_CHANGE = 5.0
 class RunRequest:
     """What to run, where, and what to write. Everything in it was checked.
 
-    Without a `dsn` the run goes to the embedded server. `session` is written while the run goes
+    Without a `dsn` the run goes to the embedded server. `pooler` is the DSN of the console of a
+    pooler in between. `session` is written while the run goes
     on, so that a kill leaves it; the files of `exports` are written at the end, with what `scope`
     says.
     """
 
     scenario: Scenario
     dsn: str | None = field(default=None, repr=False)
+    pooler: str | None = field(default=None, repr=False)
     session: Path | None = None
     exports: Mapping[Path, Exporter] = field(default_factory=dict)
     scope: Scope = EVERYTHING
@@ -51,6 +55,7 @@ class RunRequest:
         draft = _with_dsn_split(draft)
         scenario = with_duration(check_draft(draft))
         check_server(pool_class(scenario.pool), draft.dsn)
+        check_pooler(draft)
         exports = check_exports(out)
         for path in out:
             if draft.source is not None and is_same_file(path, draft.source.path):
@@ -62,7 +67,23 @@ class RunRequest:
             session = None  # what is recorded while the run goes on isn't
         if session is not None:
             del exports[session]
-        return cls(scenario, draft.dsn, session, exports, Scope(anonymous=anonymous))
+        scope = Scope(anonymous=anonymous)
+        return cls(scenario, draft.dsn, draft.pooler, session, exports, scope)
+
+
+def check_pooler(draft: Draft) -> None:
+    """Raise InputError where a draft's pooler has no console that can be meant, or no server."""
+    if draft.pooler is None:
+        return
+    pooler_console_of(draft.pooler)
+    if draft.dsn is None or dialect_of(draft.dsn.strip()) != POSTGRESQL:
+        raise InputError(
+            tr(
+                "--pooler names the console of a pooler, and the run doesn't go through one: name "
+                "the pooler's own address with --dsn, such as "
+                "postgresql://user@host:6432/database."
+            )
+        )
 
 
 def _with_dsn_split(draft: Draft) -> Draft:

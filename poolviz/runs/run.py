@@ -158,7 +158,12 @@ class Run:
         self.recorder, self._restart = recorder, restart
         target = self.target
         start = StartRun(
-            self.scenario, target.conninfo, self.name, target.describe(), restart is not None
+            self.scenario,
+            target.conninfo,
+            self.name,
+            target.describe(),
+            restart is not None,
+            pooler="" if target.pooler is None else target.pooler.console,
         )
         if self.fleet is not None or self.scenario.fleet:
             source = self.fleet or LocalEngines(self.scenario.pool, child)

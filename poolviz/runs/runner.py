@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,7 @@ from poolviz.language import tr, tr_noop
 from poolviz.load.settings import check_load
 from poolviz.load.statements import needs_tables
 from poolviz.model.dialect import dialect_of
-from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.errors import InputError, PoolvizError, ServerError
 from poolviz.model.scenario import Scenario
 from poolviz.pools.registry import is_built_in, learn, pool_class, pool_id
 from poolviz.runs.early_server import EarlyServer, Say
@@ -27,8 +28,9 @@ from poolviz.runs.run import Run, RunStopped
 from poolviz.runs.spawned_engine import SpawnedEngine, spawn_engine
 from poolviz.runs.warnings import RunWarning, tables_remain, warnings_before
 from poolviz.scenarios.connect import check_connect
-from poolviz.servers.dispatch import prepare_tables, reach
+from poolviz.servers.dispatch import ask_pooler, pooler_console_of, prepare_tables, reach
 from poolviz.servers.embedded.server import EmbeddedServer
+from poolviz.servers.pooler import Pooler
 from poolviz.servers.tables import TablesMissing
 from poolviz.servers.target import Target
 from poolviz.sessions.folder import SessionsFolder
@@ -55,6 +57,17 @@ def kept_session(run: Run) -> Path | None:
             value=error.strerror or error,
         )
         return None
+
+
+def _ask(pooler: str, target: Target) -> Pooler:
+    """Return what the pooler before `target` says at its console; nothing but where that is if it
+    can't be asked."""
+    console = pooler_console_of(pooler)
+    try:
+        return ask_pooler(console, target.conninfo)
+    except ServerError as error:
+        _logger.info("%s", error)
+        return Pooler(console=console)
 
 
 class TablesNotAllowed(InputError):
@@ -145,14 +158,16 @@ class Runner:
             spare = self._spare = spawn_engine()
         return spare
 
-    def reach(self, dsn: str | None, say: Say) -> Target:
+    def reach(self, dsn: str | None, say: Say, *, pooler: str | None = None) -> Target:
         """Return the server that `dsn` names, or the embedded one, started unless it runs.
 
         `say` hears in a few words what goes on. ServerError where it can't be reached or started,
-        InputError where the DSN can't be read.
+        InputError where the DSN can't be read. `pooler` is the DSN of the console of a pooler in
+        between: where it can't be asked now, the run will say so.
         """
         if dsn is not None:
-            return reach(dsn)
+            target = reach(dsn)
+            return target if pooler is None else replace(target, pooler=_ask(pooler, target))
         early, self._early = self._early, None
         if early is not None:
             self._server = early.wait(say)

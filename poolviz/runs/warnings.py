@@ -7,6 +7,7 @@ The command line, the window and `poolviz.run` all show these, word for word.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from math import ceil
 from typing import NamedTuple
@@ -19,9 +20,11 @@ from poolviz.model.parameters import Value
 from poolviz.model.scenario import Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
+from poolviz.runs.pooler_warnings import POOLER_TOPICS, pooler_warnings
+from poolviz.servers.pooler import Pooler
 from poolviz.servers.target import Target
 
-TOPICS = ("clients", "connections", "tables")  # of the warnings before a run
+TOPICS = ("clients", "connections", "tables", *POOLER_TOPICS)  # of the warnings before a run
 
 
 class RunWarning(NamedTuple):
@@ -38,7 +41,18 @@ def warnings_before(scenario: Scenario, target: Target | None) -> tuple[RunWarni
     if target is not None:
         found["connections"] = _too_few_connections(scenario, target)
         found["tables"] = _tables_to_create(scenario, target)
+        found |= _about_pooler(scenario, target)
     return tuple(RunWarning(topic, sentence) for topic, sentence in found.items() if sentence)
+
+
+def _about_pooler(scenario: Scenario, target: Target) -> dict[str, str]:
+    """Return warnings about the pooler that its console or the scenario tells of."""
+    if target.embedded or target.product != "PostgreSQL":
+        return {}
+    pooler = target.pooler or Pooler()
+    pooler = replace(pooler, mode=pooler.mode or scenario.pooler_mode)
+    states = list(_states(scenario))
+    return dict(pooler_warnings(scenario, pooler, connections_wanted(scenario), states))
 
 
 def connections_wanted(scenario: Scenario) -> int:
@@ -99,6 +113,8 @@ def _too_many_clients(scenario: Scenario) -> str:
 
 def _too_few_connections(scenario: Scenario, target: Target) -> str:
     wanted, processes = connections_wanted(scenario), _most_processes(scenario)
+    if target.pooler is not None and target.pooler.size is not None:
+        wanted = min(wanted, target.pooler.size)  # the others wait in the pooler
     if target.has_room_for(wanted + 1):
         return ""
     if processes > 1 and target.free_connections is not None:

@@ -194,6 +194,7 @@ class _Check:
             connect=connect,
             replays=draft.replays,
             fleet=fleet,
+            pooler_mode=draft.pooler_mode,
         )
 
     def check_conditions(self, parse: Callable[[str], Condition]) -> None:

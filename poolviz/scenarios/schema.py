@@ -15,7 +15,7 @@ from poolviz.load.faults import FAULT_PARAMETERS
 from poolviz.load.fleet import FLEET
 from poolviz.load.settings import SETTINGS, settings_for
 from poolviz.model.parameters import INTEGER_LIMIT, Parameter, Parameters, seconds_schema
-from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
+from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES, POOLER_MODES
 from poolviz.pools.base import Pool
 from poolviz.pools.custom.own_options import OWN_OPTIONS, option_schema
 from poolviz.pools.registry import POOLS, listings
@@ -78,6 +78,8 @@ def _top(figures: Iterable[str]) -> Schema:
             "additionalProperties": False,
         },
         "dsn": _ONE_LINE,
+        "pooler": _ONE_LINE,
+        "pooler_mode": {"enum": list(POOLER_MODES)},
         "limits": {"type": "object"},
         "load": _only("load"),
         "connect": {"type": "object"},

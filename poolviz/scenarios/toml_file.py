@@ -16,7 +16,7 @@ from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.lesson import Lesson
 from poolviz.model.parameters import INTEGER_LIMIT, suggest
-from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES
+from poolviz.model.scenario import DEFAULT_POOL, LANGUAGES, POOLER_MODES
 from poolviz.model.text import is_text, on_one_line, shortened
 from poolviz.pools.custom.own_options import problem_of, split_id, with_options
 from poolviz.scenarios.draft import Draft, Mistake, Source
@@ -31,6 +31,9 @@ KEYS: Mapping[str, str] = {
     "pool": "The pool to run, by its id, or as module:Class or file.py:Class.",
     "own_pool": "How a pool of your own is used: its methods acquire and release, and url.",
     "dsn": "The server to run on. Without it, poolviz starts one.",
+    "pooler": "The console of a pooler in between, such as PgBouncer's, as a DSN.",
+    "pooler_mode": "The mode of a pooler in between, where its console isn't asked: transaction, "
+    "session.",
     "limits": "The limits of the pool at the start, by their names.",
     "load": "The settings of the load at the start, by their names.",
     "connect": "Arguments that the pool's driver connects with, by their names.",
@@ -43,6 +46,7 @@ KEYS: Mapping[str, str] = {
 }
 LARGEST = 1 << 20  # bytes of a file
 DEEPEST = 32  # levels of tables and arrays in a file; those of a scenario are few
+_ADDRESSES = ("dsn", "pooler")  # which may hold a password
 _POSITION = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
 
 
@@ -112,6 +116,8 @@ def draft_of(given: Mapping[str, Any], source: Source | None = None) -> Draft:
         watch=reading.watch(),
         pool=reading.pool(),
         dsn=reading.text("dsn"),
+        pooler=reading.text("pooler"),
+        pooler_mode=reading.pooler_mode(),
         limits=reading.table("limits"),
         load=reading.table("load"),
         connect=reading.table("connect"),
@@ -141,7 +147,7 @@ class _Reading:
         if text is None or (isinstance(text, str) and text and text.isprintable()):
             return text
         # A wrong DSN may contain a password.
-        found = tr("not right") if key == "dsn" else shown(text)
+        found = tr("not right") if key in _ADDRESSES else shown(text)
         self._wrong((key,), tr("is {found}: it takes a text of one line.", found=found))
         return None
 
@@ -161,6 +167,15 @@ class _Reading:
             )
             return pool
         return with_options(pool, right) if right else pool
+
+    def pooler_mode(self) -> str:
+        """Return the mode of a pooler in between, "" where it isn't said."""
+        mode = self.text("pooler_mode") or ""
+        if mode in ("", *POOLER_MODES):
+            return mode
+        known = partial(_unknown, tr("is not a mode for runs"), mode, POOLER_MODES)
+        self._wrong(("pooler_mode",), known)
+        return ""
 
     def seed(self) -> int:
         """Return the seed, by default 1."""
@@ -266,13 +281,14 @@ def shown(value: object) -> str:
 def as_toml(draft: Draft, *comments: str) -> str:
     """Return `draft` as the text of a TOML file, with `comments` above.
 
-    What isn't set is left out, and so is the DSN, which may contain a password.
+    What isn't set is left out, and so are DSNs, which may contain a password.
     """
     pool, own_pool = split_id(draft.pool)
     fields = {
         "title": draft.title or None,
         "watch": draft.watch or None,
         "pool": pool,
+        "pooler_mode": draft.pooler_mode or None,
         "duration": draft.duration,
         "seed": draft.seed,
         "fail_if": draft.fail_if or None,

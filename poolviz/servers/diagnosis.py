@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from poolviz.language import tr
+from poolviz.servers.pooler import SESSION, TRANSACTION, Pooler
 from poolviz.servers.target import Target
-
-TRANSACTION, SESSION = "transaction", "session"  # modes; with others no run is possible
 
 Weight: TypeAlias = Literal["good", "note", "bad"]
 
@@ -22,16 +21,6 @@ class Finding:
     weight: Weight
     sentence: str
     remedy: str = ""
-
-
-@dataclass(frozen=True)
-class Pooler:
-    """A pooler between poolviz and the server. `name` and `mode` are "" where they can't be seen;
-    `size` is the number of connections that it opens itself, if it says so."""
-
-    name: str = ""
-    mode: str = ""
-    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +143,7 @@ def pooler_findings(pooler: Pooler, arguments: Collection[str] | None = None) ->
         for key, value in (("statement_cache_size", "0"), ("prepare_threshold", "never"))
         if arguments is None or key in arguments
     ]
-    if remedies:
+    if remedies and not pooler.follows_prepared:
         found.append(
             Finding(
                 "prepared",

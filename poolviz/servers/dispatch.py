@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
 from poolviz.language import tr
-from poolviz.model.dialect import MYSQL, SQLITE, dialect_of
+from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError, PoolvizError
+from poolviz.model.sample import PoolerView
 from poolviz.model.secrets import without_secrets
 from poolviz.model.text import is_text
 from poolviz.servers.access import ServerAccess
 from poolviz.servers.diagnosis import Diagnosis
 from poolviz.servers.fault_injection import FaultInjection
-from poolviz.servers.monitor import Monitor
+from poolviz.servers.monitor import Monitor, ViewReader
+from poolviz.servers.pooler import Pooler
 from poolviz.servers.tables import Tables
 from poolviz.servers.target import Target
 from poolviz.system.driver_environment import driver_variables_hidden
@@ -89,6 +91,36 @@ def monitor_for(conninfo: str, application_name: str) -> Monitor | None:
     """Return a monitor of the run with that application name; None for SQLite, which has no
     server."""
     return _access(conninfo).monitor(conninfo, application_name)
+
+
+def pooler_console_for(console: str, conninfo: str) -> ViewReader[PoolerView]:
+    """Return what reads the view of a pooler, before the server of `conninfo`, at its console."""
+    from poolviz.servers.postgres.pooler_console import PoolerConsole  # noqa: PLC0415 - for few runs
+
+    return PoolerConsole(console, conninfo)
+
+
+def pooler_console_of(dsn: str) -> str:
+    """Return the DSN of a pooler's console as a conninfo: the database is pgbouncer, unless it
+    names another. InputError if it can't be read, or isn't one of PostgreSQL's protocol."""
+    if not is_text(dsn) or dialect_of(dsn.strip()) != POSTGRESQL:
+        raise InputError(
+            tr(
+                "The console of a pooler is reached as PostgreSQL is: give its DSN as "
+                "postgresql://user@host:6432/pgbouncer."
+            )
+        )
+    from poolviz.servers.postgres.pooler_console import console_of  # noqa: PLC0415 - for few runs
+
+    return console_of(dsn)
+
+
+def ask_pooler(console: str, conninfo: str) -> Pooler:
+    """Return what a pooler before the server of `conninfo` says of itself at its console.
+    ServerError, in one sentence and without the password, if it can't be asked."""
+    from poolviz.servers.postgres.pooler_console import ask_pooler as ask  # noqa: PLC0415 - likewise
+
+    return ask(console, conninfo)
 
 
 def fault_injection_for(conninfo: str, application_name: str) -> FaultInjection | None:

@@ -1,4 +1,4 @@
-"""The server's own view of a run: its backends by state, seen from outside the pool."""
+"""What is asked of a server again and again while a run goes on, over a connection of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
@@ -22,8 +22,11 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between two attempts, doubli
 _logger = logging.getLogger(__name__)
 
 
-class MonitorLost(Exception):
-    """The server's view can't be read. The text is the reason, as the end of a sentence."""
+V = TypeVar("V")
+
+
+class ViewLost(Exception):
+    """A view can't be read. The text is the reason, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ def by_state(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
     return found
 
 
-class Monitor(ABC):
-    """Watches the backends of a run, and of all its processes, over a connection of its own.
+class ViewReader(ABC, Generic[V]):
+    """Reads one view again and again over a connection of its own.
 
     Used by one thread at a time. It connects at the first call and again after a loss, at first
     after 1 s and then at growing intervals of up to 15 s. `problem` says in one sentence why there
@@ -80,30 +83,55 @@ class Monitor(ABC):
         self._pause = _FIRST_PAUSE
         self._next_attempt = 0.0  # on the monotonic clock
 
-    def view(self) -> ServerView | None:
-        """Return the run's backends by state, or None while they can't be seen; see `problem`."""
-        views = self.views()
-        return None if views is None else views.whole
-
-    def views(self) -> Views | None:
-        """Return the run's backends by name and state, or None while they can't be seen; see
-        `problem`."""
+    def read(self) -> V | None:
+        """Return what is seen now, or None while nothing can be; see `problem`."""
         if time.monotonic() < self._next_attempt:
             return None
         try:
-            views, self.problem = self._views()
-        except MonitorLost as reason:
+            view, self.problem = self._read()
+        except ViewLost as reason:
             self._lose(str(reason))
             return None
         self._pause = _FIRST_PAUSE
-        return views
+        return view
+
+    @abstractmethod
+    def close(self) -> None:
+        """Disconnect. May be called again; a later call of `read` would connect again."""
+
+    @abstractmethod
+    def _read(self) -> tuple[V, str]:
+        """Return what is seen, and a sentence about what of it can't be seen in full, or "".
+        Raises ViewLost if nothing can be."""
+
+    @abstractmethod
+    def _missing(self, reason: str) -> str:
+        """Return the sentence that says why there is no view."""
+
+    def _lose(self, reason: str) -> None:
+        """Note what is wrong, and leave the server alone for a while."""
+        self.problem = self._missing(reason)
+        _logger.info("%s Next attempt in %g s.", self.problem, self._pause)
+        self.close()
+        self._next_attempt = time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+
+class Monitor(ViewReader[Views]):
+    """Watches the backends of a run, and of all its processes, by state, from outside the pool:
+    `read` returns them by name."""
+
+    def view(self) -> ServerView | None:
+        """Return the run's backends by state, or None while they can't be seen; see `problem`."""
+        views = self.read()
+        return None if views is None else views.whole
 
     def activity(self) -> Activity | None:
         """Return what the run's backends are doing, or None where the server doesn't say it, or
         can't be asked now; see `problem`."""
         try:
             return self._activity()
-        except MonitorLost as reason:
+        except ViewLost as reason:
             self._lose(str(reason))
             return None
 
@@ -116,27 +144,13 @@ class Monitor(ABC):
         fails, `problem` says so."""
         try:
             return self._cancel()
-        except MonitorLost as reason:
+        except ViewLost as reason:
             self._lose(str(reason))
             return 0
 
     @abstractmethod
-    def close(self) -> None:
-        """Disconnect. May be called again; a later call of `view` would connect again."""
-
-    @abstractmethod
-    def _views(self) -> tuple[Views, str]:
-        """Return the backends, and a sentence about those that can't be seen in full, or "".
-        Raises MonitorLost if none can be seen."""
-
-    @abstractmethod
     def _cancel(self) -> int:
-        """Cancel the run's statements and return how many there were. Raises MonitorLost."""
+        """Cancel the run's statements and return how many there were. Raises ViewLost."""
 
-    def _lose(self, reason: str) -> None:
-        """Note what is wrong, and leave the server alone for a while."""
-        self.problem = tr("The server's own view is missing: {reason}.", reason=reason)
-        _logger.info("%s Next attempt in %g s.", self.problem, self._pause)
-        self.close()
-        self._next_attempt = time.monotonic() + self._pause
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+    def _missing(self, reason: str) -> str:
+        return tr("The server's own view is missing: {reason}.", reason=reason)

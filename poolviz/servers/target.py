@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from poolviz.language import tr
 from poolviz.model.server_name import server_in_words
+from poolviz.servers.pooler import Pooler
 
 _NAME_LIMIT = 63  # bytes of an application name that PostgreSQL keeps
 
@@ -16,7 +17,8 @@ class Target:
 
     `conninfo` may hold a password: it is never shown, and not part of the repr; `shown` names the
     server without it. `free_connections` is the number that this user could open. Both it and
-    `max_connections` are None if there is no limit, as with SQLite.
+    `max_connections` are None if there is no limit, as with SQLite. `pooler` is what a pooler in
+    between says at its console, if the user named that; it has no name if it couldn't be asked.
     """
 
     conninfo: str = field(repr=False)
@@ -26,6 +28,7 @@ class Target:
     free_connections: int | None
     embedded: bool = False
     product: str = "PostgreSQL"
+    pooler: Pooler | None = None
 
     @property
     def in_words(self) -> str:
@@ -53,6 +56,8 @@ class Target:
         described = {"server": self.shown, "server version": f"{other}{self.version}"}
         if self.max_connections is not None:
             described["max_connections"] = str(self.max_connections)
+        if self.pooler is not None and self.pooler.name:
+            described["pooler"] = " ".join(filter(None, (self.pooler.name, self.pooler.mode)))
         return described
 
 

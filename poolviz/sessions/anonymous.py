@@ -21,7 +21,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.messages import PART, RunEnded, RunStarted
 from poolviz.model.parameters import Choice, Parameter, Value
 from poolviz.model.sample import ErrorCount, ErrorKind, Mark, MarkKind, Sample
-from poolviz.model.scenario import Scenario
+from poolviz.model.scenario import POOLER_MODES, Scenario
 from poolviz.model.server_name import EMBEDDED
 from poolviz.pools.custom.own_options import split_id
 from poolviz.pools.registry import is_built_in, pool_class
@@ -171,6 +171,7 @@ class Anonymizer:
             watch=known.get(scenario.title, {}),
             replays="a session" if scenario.replays else "",  # a file's name may be anything
             fail_if=tuple(filter(_CONDITION.fullmatch, scenario.fail_if)),
+            pooler_mode=scenario.pooler_mode if scenario.pooler_mode in POOLER_MODES else "",
         )
 
     def _environment(self, environment: Mapping[str, str]) -> dict[str, str]:

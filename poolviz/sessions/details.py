@@ -1,7 +1,7 @@
 """What single charts draw of a run beyond the bins that all charts share.
 
 That is the distribution of waits, what was opened and closed, the ages of connections, the server's
-backends by state, and the operations of each client.
+backends by state, what a pooler says of itself, and the operations of each client.
 
 Like those of `resolutions.py`, a bin of each level merges 4 of the level below. All that is in one
 adds up, so that a bin has exactly what its samples had.
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poolviz.model.histogram import BUCKETS, CELL, MIDDLES
-from poolviz.model.sample import TICK, Sample, ServerView
+from poolviz.model.sample import TICK, PoolerView, Sample, ServerView
 from poolviz.sessions.bins import BITS, RESOLUTIONS, SERVER_KEPT, Numbers
 
 Counts: TypeAlias = NDArray[np.int64]
@@ -30,17 +30,37 @@ BOUNDS: Numbers = MIDDLES[0] / 1.02**0.5 * 1.02 ** (JOINED * np.arange(CELLS + 1
 
 # Sums over a bin, of which the times are in seconds.
 STATES = ("active", "idle", "idle_in_transaction", "other")
+POOLER = ("cl_active", "cl_waiting", "sv_active", "sv_idle", "sv_other")
 SUMS = (
     *("opened", "closed", "connects", "connecting", "waiting"),
     *(f"server_{state}" for state in STATES),
     *("server_known", "age", "age_known", "used", "span"),
+    *(f"pooler_{count}" for count in POOLER),
+    "pooler_known",
 )
-Seen: TypeAlias = tuple[float, ServerView]  # when the server was seen, and what
+V = TypeVar("V")
 _COLUMN = {name: number for number, name in enumerate(SUMS)}
 
 _ROOM = 8000  # bins that a level keeps, the coarsest one all
 CLIENTS = 4  # the level whose bins hold what each client did until then
 MOST_CLIENTS = 5000  # of a run, of which single ones are counted
+
+
+class Seen(NamedTuple):
+    """When the server and a pooler were seen last, and what; None where they weren't."""
+
+    server: tuple[float, ServerView] | None = None
+    pooler: tuple[float, PoolerView] | None = None
+
+    def after(self, sample: Sample) -> Seen:
+        """Return what is known at the end of the next sample: nothing that is too old."""
+
+        def newest(before: tuple[float, V] | None, now: V | None) -> tuple[float, V] | None:
+            if now is not None:
+                return sample.t, now
+            return before if before and sample.t - before[0] <= SERVER_KEPT else None
+
+        return Seen(newest(self.server, sample.server), newest(self.pooler, sample.pooler))
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,8 @@ class DetailView:
 
     `t` is the end of each bin in seconds since the start, `bin` their nominal width. `waits` has
     for each bin how many waits were in each of the CELLS, `sums` by name a number for each bin,
-    and `oldest` the highest age of a connection, in seconds (NaN: unknown).
+    `oldest` the highest age of a connection, and `maxwait` the longest wait in a pooler, in seconds
+    (NaN: unknown).
     """
 
     t: Numbers
@@ -57,6 +78,7 @@ class DetailView:
     waits: Cells
     sums: dict[str, Numbers]
     oldest: Numbers
+    maxwait: Numbers
 
     def rate(self, name: str) -> Numbers:
         """Return how often something was in a second of each bin."""
@@ -88,6 +110,7 @@ class Table:
     waits: Cells
     sums: Numbers
     oldest: Numbers
+    maxwait: Numbers
 
     @classmethod
     def empty(cls, rows: int = 0) -> Table:
@@ -97,12 +120,16 @@ class Table:
             np.empty((rows, CELLS), dtype=np.int32),
             np.empty((rows, len(SUMS))),
             np.empty(rows),
+            np.empty(rows),
         )
 
     def cut(self, first: int, last: int) -> Table:
         """Return the rows from `first` to before `last`."""
         part = slice(first, last)
-        return Table(self.t[part], self.waits[part], self.sums[part], self.oldest[part])
+        return Table(
+            *(self.t[part], self.waits[part], self.sums[part]),
+            *(self.oldest[part], self.maxwait[part]),
+        )
 
     def merged(self, begins: Counts) -> Table:
         """Return successive bins merged, each from one of `begins` to before the next."""
@@ -112,6 +139,7 @@ class Table:
             np.add.reduceat(self.waits, begins, axis=0, dtype=np.int32),
             np.add.reduceat(self.sums, begins, axis=0),
             np.fmax.reduceat(self.oldest, begins),
+            np.fmax.reduceat(self.maxwait, begins),
         )
 
     @classmethod
@@ -124,6 +152,7 @@ class Table:
             np.concatenate([each.waits for each in tables]),
             np.concatenate([each.sums for each in tables]),
             np.concatenate([each.oldest for each in tables]),
+            np.concatenate([each.maxwait for each in tables]),
         )
 
     def view(self, start: float, end: float, level: int, head: Table | None = None) -> DetailView:
@@ -134,7 +163,8 @@ class Table:
         if head is not None and last > len(self.t):
             part = Table.joined([part, head])
         sums = {name: part.sums[:, column] for name, column in _COLUMN.items()}
-        return DetailView(part.t, TICK * (1 << (BITS * level)), part.waits, sums, part.oldest)
+        bin_ = TICK * (1 << (BITS * level))
+        return DetailView(part.t, bin_, part.waits, sums, part.oldest, part.maxwait)
 
 
 class _Level:
@@ -173,6 +203,7 @@ class _Level:
             table = self._table
         table.t[count], table.waits[count] = row.t[0], row.waits[0]
         table.sums[count], table.oldest[count] = row.sums[0], row.oldest[0]
+        table.maxwait[count] = row.maxwait[0]
         self._count += 1
 
 
@@ -237,15 +268,12 @@ class Details:
         self._levels = [_Level() for _ in range(RESOLUTIONS)]
         self._clients = ClientCounts()
         self._noted = -1
-        self._server: Seen | None = None
+        self._seen = Seen()
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
-        if sample.server is not None:
-            self._server = sample.t, sample.server
-        elif self._server is not None and sample.t - self._server[0] > SERVER_KEPT:
-            self._server = None
-        self.add_bin(_row_of(sample, self._server), sample.index)
+        self._seen = self._seen.after(sample)
+        self.add_bin(_row_of(sample, self._seen), sample.index)
         self.add_clients(sample.t, sample.index, sample.per_client)
 
     def add_clients(self, t: float, index: int, clients: dict[int, int]) -> None:
@@ -300,20 +328,26 @@ def _one(parts: list[Table]) -> Table:
     return Table.joined(parts).merged(np.zeros(1, dtype=np.int64))
 
 
-def _row_of(sample: Sample, server: Seen | None) -> Table:
+def _row_of(sample: Sample, seen: Seen) -> Table:
     row = Table.empty(1)
     span = sample.span or TICK
     row.t[0] = sample.t
     cells = np.frombuffer(sample.wait.cells, dtype=CELL)
     row.waits[0] = np.bincount(cells["bucket"] // JOINED, weights=cells["count"], minlength=CELLS)
+    server, pooler = seen.server, seen.pooler
     known = span if server is not None else 0.0
     states = [getattr(server[1], state) * span for state in STATES] if server else [0.0] * 4
+    counts = [0.0] * len(POOLER)
+    if pooler is not None:
+        counts = [(getattr(pooler[1], count) or 0) * span for count in POOLER]
     aged = span if sample.mean_age >= 0 else 0.0
     row.sums[0] = (
         *(sample.opened, sample.closed, sample.create.count, sample.create.total),
         sample.pending.mean * span,
         *states,
         *(known, max(sample.mean_age, 0.0) * aged, aged, sample.used.mean * span, span),
+        *(*counts, span if pooler is not None else 0.0),
     )
+    row.maxwait[0] = math.nan if pooler is None else pooler[1].maxwait
     row.oldest[0] = sample.oldest_age if sample.oldest_age >= 0 else math.nan
     return row

@@ -27,6 +27,7 @@ from poolviz.model.sample import (
     Level,
     Mark,
     MarkKind,
+    PoolerView,
     ReportedCounts,
     Sample,
     ServerView,
@@ -274,6 +275,7 @@ class MemberSum:
             oldest_age=max(sample.oldest_age for sample in last),
             mean_age=_mean_age(last),
             processes=len(last),
+            pooler=_pooler(samples),
         )
 
 
@@ -370,6 +372,12 @@ def _server(members: Sequence[_Summand]) -> ServerView | None:
         others=max(min(others), 0) if others else None,
         free=min((view.free for view in views if view.free is not None), default=None),
     )
+
+
+def _pooler(samples: Sequence[Sample]) -> PoolerView | None:
+    """Return what a pooler said last: each member asks it, of all its clients."""
+    asked = [sample for sample in samples if sample.pooler is not None]
+    return max(asked, key=lambda sample: sample.t).pooler if asked else None
 
 
 def _durations(samples: Sequence[Sample], name: str) -> Any:

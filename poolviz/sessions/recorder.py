@@ -16,7 +16,7 @@ from poolviz.language import tr
 from poolviz.model.errors import InputError
 from poolviz.model.lanes import Pieces
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
-from poolviz.model.sample import TICK, ErrorKind, Mark, Sample, ServerView
+from poolviz.model.sample import TICK, ErrorKind, Mark, PoolerView, Sample, ServerView
 from poolviz.model.secrets import without_secrets
 from poolviz.sessions.details import ClientView, Details, DetailView
 from poolviz.sessions.error_details import ErrorDetails
@@ -50,6 +50,7 @@ from poolviz.sessions.sweep_record import SweepRecord
 __all__ = ["Band", "Recent", "Recorder", "View"]
 
 _REPORT_EVERY = 500  # samples
+_POOLER_KEPT = 3.0  # seconds
 
 
 class Recorder:
@@ -90,6 +91,8 @@ class Recorder:
         self.ended: RunEnded | None = None
         self.last: Sample | None = None
         self.server: ServerView | None = None  # the newest one
+        self.pooler: PoolerView | None = None  # likewise, unless it is too old
+        self._pooler_until = 0.0  # the moment up to which it isn't
         self.marks: tuple[Mark, ...] = ()
         self.sweep: SweepRecord | None = None  # what a sweep of sizes keeps
 
@@ -468,6 +471,8 @@ class Recorder:
         self.last = sample
         if sample.server is not None:
             self.server = sample.server
+        if sample.pooler is not None or sample.t > self._pooler_until:
+            self.pooler, self._pooler_until = sample.pooler, sample.t + _POOLER_KEPT
 
 
 def no_member(name: str, members: Iterable[str]) -> InputError:

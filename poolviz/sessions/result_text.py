@@ -19,7 +19,7 @@ from poolviz.sessions.cards import Effects, SettledSegment
 from poolviz.sessions.statistics import Interval
 from poolviz.sessions.summary import RunSummary
 from poolviz.sessions.thresholds import Verdict
-from poolviz.sessions.totals import Figures
+from poolviz.sessions.totals import Figures, Pooled
 
 _MOST_ERRORS = 10  # kinds of errors that are named, the most frequent ones
 _WORTH_A_WARNING = 0.05  # of a run: less than that at its limit, the load generator is not named
@@ -238,6 +238,29 @@ def _unfinished(figures: Figures) -> str:
     return tr(", {count:,} of them unfinished", count=count) if count else ""
 
 
+def _of_pooler(pooler: Pooled) -> str:
+    """Return what a pooler in between said of its clients and its connections."""
+    longest = shown_time(float(f"{pooler.maxwait_max_s:.3g}"))
+    if pooler.wait_time_mean_s is None:
+        return tr(
+            "{waiting:.2f} clients waiting on average, {most} at most, the longest {longest}; "
+            "{active} connections in use at most",
+            waiting=pooler.cl_waiting_mean,
+            most=pooler.cl_waiting_max,
+            longest=longest,
+            active=pooler.sv_active_max,
+        )
+    return tr(
+        "{waiting:.2f} clients waiting on average, {most} at most, the longest {longest}; "
+        "{active} connections in use at most; a transaction waited {mean} on average",
+        waiting=pooler.cl_waiting_mean,
+        most=pooler.cl_waiting_max,
+        longest=longest,
+        active=pooler.sv_active_max,
+        mean=shown_time(float(f"{pooler.wait_time_mean_s:.3g}")),
+    )
+
+
 def _other_counts(figures: Figures) -> list[Row]:
     """Return what the server counts, where the pool's own counts contradict ours, and what is wrong
     with connections and clients."""
@@ -255,6 +278,8 @@ def _other_counts(figures: Figures) -> list[Row]:
                 ),
             )
         )
+    if figures.pooler is not None:
+        rows.append(Row(tr("pooler"), _of_pooler(figures.pooler)))
     for difference in (figures.reported_counts.difference, figures.server_difference):
         if difference is not None:
             rows.append(Row(tr(_BEWARE), difference))

@@ -6,15 +6,17 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from poolviz.model.sample import TICK, Sample, ServerView
+from poolviz.model.sample import TICK, PoolerView, Sample, ServerView
 from poolviz.sessions.bins import BITS, SERVER_KEPT, T
 from poolviz.sessions.details import (
     CELLS,
     CLIENTS,
     JOINED,
+    POOLER,
     STATES,
     SUMS,
     ClientView,
@@ -45,7 +47,7 @@ class StoredDetails:
         self._reader, self._grew = reader, grew
         self._lock = threading.Lock()  # guards the two below
         self._details = Details(finest=_FINE)
-        self._seen: list[Seen | None] = [None]  # the server's newest view before each chunk
+        self._seen = [Seen()]  # the newest views before each chunk
         stored = reader.stored
         self._chunks = [float(bins.tables()[-1][T, -1]) for bins in stored.bins]  # their ends
         self._rest: Sequence[Sample] = [
@@ -112,10 +114,12 @@ class StoredDetails:
                 self._details.add_bin(table.cut(row, row + 1), index)
             for t, index, clients in _clients_of(columns):
                 self._details.add_clients(t, index, clients)
-            newest = max(columns.rare.get("server", {}).items(), default=None)
-            if newest is not None:
-                seen = float(columns["t"][newest[0]]), newest[1]
-            self._seen.append(seen)
+            self._seen.append(
+                Seen(
+                    _newest(columns, "server") or seen.server,
+                    _newest(columns, "pooler") or seen.pooler,
+                )
+            )
 
     def _near_table(self, level: int, number: int) -> Table:
         """Return the bins of a chunk, or after the last one of what is in no chunk, at a level."""
@@ -126,7 +130,7 @@ class StoredDetails:
         else:
             columns = self._reader.chunk(number)
         with self._lock:
-            seen = self._seen[number] if number < len(self._seen) else None
+            seen = self._seen[number] if number < len(self._seen) else Seen()
         return table_of(columns, level, seen)[0]
 
 
@@ -135,10 +139,10 @@ def _columns_of(samples: Sequence[Sample]) -> Columns:
 
 
 def table_of(
-    columns: Columns, level: int, seen: Seen | None
+    columns: Columns, level: int, seen: Seen
 ) -> tuple[Table, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Return successive samples as bins of a level, as `Details` makes them one by one, and the
-    index of the first sample of each. `seen` is the server's newest view before them."""
+    index of the first sample of each. `seen` are the newest views before them."""
     keys = columns["index"] >> (BITS * level)
     begins = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
     bins = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, columns.count)))
@@ -152,7 +156,10 @@ def table_of(
         minlength=len(begins) * CELLS,
     ).reshape(-1, CELLS)
     span = np.where(columns["span"] == 0, TICK, columns["span"])
-    known, states = _server(columns, seen)
+    known, states = _carried(columns, "server", seen.server, STATES, ServerView())
+    asked, counts = _carried(
+        columns, "pooler", seen.pooler, (*POOLER, "maxwait"), PoolerView(cl_active=0)
+    )
     aged = span * (columns["mean_age"] >= 0)
     sums = dict.fromkeys(SUMS, span) | {
         "opened": columns["opened"],
@@ -166,6 +173,10 @@ def table_of(
         "used": columns["used.mean"] * span,
     }
     sums |= {f"server_{state}": states[row] * span for row, state in enumerate(STATES)}
+    sums |= {f"pooler_{name}": counts[row] * span for row, name in enumerate(POOLER)}
+    sums["pooler_known"] = asked * span
+    longest = np.where(asked, counts[-1], np.nan)
+    table.maxwait[:] = np.fmax.reduceat(longest, begins)
     together = np.array([sums[name] for name in SUMS], dtype=np.float64)
     table.sums[:] = np.add.reduceat(together, begins, axis=1).T
     ages = np.where(columns["oldest_age"] >= 0, columns["oldest_age"], np.nan)
@@ -173,20 +184,27 @@ def table_of(
     return table, columns["index"][begins]
 
 
-def _server(
-    columns: Columns, seen: Seen | None
+def _newest(columns: Columns, name: str) -> tuple[float, Any] | None:
+    """Return the newest view of that name in a chunk, and when it was; None without one."""
+    newest = max(columns.rare.get(name, {}).items(), default=None, key=lambda item: item[0])
+    return None if newest is None else (float(columns["t"][newest[0]]), newest[1])
+
+
+def _carried(
+    columns: Columns, name: str, seen: tuple[float, Any] | None, counts: Sequence[str], none: Any
 ) -> tuple[
     np.ndarray[tuple[int], np.dtype[np.bool_]], np.ndarray[tuple[int, int], np.dtype[np.float64]]
 ]:
-    """Return whether the server's view is known at the end of each sample, and its backends by
-    state."""
-    t, nobody = columns["t"], ServerView()
-    views = [(-1, *(seen or (-np.inf, nobody)))]
-    views += [(n, float(t[n]), v) for n, v in sorted(columns.rare.get("server", {}).items())]
+    """Return whether a view is known at the end of each sample, and its counts, one that it doesn't
+    have as 0. `seen` is the one before them, and `none` stands where there is none."""
+    t = columns["t"]
+    views = [(-1, *(seen or (-np.inf, none)))]
+    views += [(n, float(t[n]), v) for n, v in sorted(columns.rare.get(name, {}).items())]
     newest = np.searchsorted([n for n, _, _ in views], np.arange(columns.count), side="right") - 1
     known = t - np.array([at for _, at, _ in views])[newest] <= SERVER_KEPT
-    states = np.array([[getattr(v, state) for _, _, v in views] for state in STATES], np.float64)
-    return known, states[:, newest] * known
+    rows = [[getattr(v, count) or 0 for _, _, v in views] for count in counts]
+    values = np.array(rows, np.float64)
+    return known, values[:, newest] * known
 
 
 def _clients_of(columns: Columns) -> list[tuple[float, int, dict[int, int]]]:

@@ -34,9 +34,12 @@ COLUMNS = (
     *("create_time_count", "create_time_mean_s"),
     *("server_active", "server_idle", "server_idle_in_transaction", "server_other"),
     *("server_others", "load_generator_strained"),
+    *("pooler_cl_active", "pooler_cl_waiting", "pooler_sv_active", "pooler_sv_idle"),
+    "pooler_maxwait_s",
 )
 _TIMES = ("wait", "use", "create", "retry")
 _REPORTED = ("open", "used", "pending")
+_POOLER = ("cl_active", "cl_waiting", "sv_active", "sv_idle", "sv_other")
 _SERVER = ("active", "idle", "idle_in_transaction", "other", "total", "others")
 
 
@@ -83,6 +86,9 @@ def _figures(part: Columns) -> Iterator[tuple[str, Column]]:
         yield f"reported_{name}", reported
     for name in _SERVER:
         yield f"server_{name}", _rare(part, "server", attrgetter(name), math.nan)
+    for name in _POOLER:
+        yield f"pooler_{name}", _rare(part, "pooler", attrgetter(name), math.nan)
+    yield "pooler_maxwait_s", _rare(part, "pooler", attrgetter("maxwait"), math.nan)
     yield "load_generator_cpu", part["cpu"]
     yield "load_generator_lag_p99_s", part["lag"]
     yield "load_generator_strained", part["overloaded"]

@@ -46,6 +46,7 @@ _MOST_NAMED = 10  # segments in a sentence
 _OF_THE_RUN = ("open_after_close",)  # figures that segments don't have
 _TIMES = tuple(figure.key for figure in DECLARED.values() if figure.is_time)
 _STATISTICS = ("mean", "p50", "p95", "p99", "max")
+_POOLER = ("cl_waiting_max", "cl_waiting_mean", "sv_active_max", "sv_active_mean")
 _CONNECTIONS = (
     "opened",
     "closed",
@@ -73,6 +74,14 @@ def _of_time(time: str, statistic: str) -> Callable[[Figures], float | None]:
 def _of_connections(name: str) -> Callable[[Figures], float | None]:
     def figure(summary: Figures) -> float | None:
         value: float | None = getattr(summary.connections, name)
+        return value
+
+    return figure
+
+
+def _of_pooler(name: str) -> Callable[[Figures], float | None]:
+    def figure(summary: Figures) -> float | None:
+        value: float | None = getattr(summary.pooler, name) if summary.pooler else None
         return value
 
     return figure
@@ -116,6 +125,7 @@ FIGURES: dict[str, Callable[[Figures], float | None]] = {
     "server_backends_max": lambda summary: summary.server_backends_max,
     "server_backends_mean": lambda summary: summary.server_backends_mean,
     "server_backends_at_end": lambda summary: summary.server_backends_at_end,
+    **{f"pooler_{name}": _of_pooler(name) for name in _POOLER},
     **{name: _of_connections(name) for name in _CONNECTIONS},
     **{f"{time}_{each}": _of_time(time, each) for time in _TIMES for each in _STATISTICS},
 }

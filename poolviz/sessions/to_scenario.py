@@ -47,6 +47,7 @@ def to_draft(began: RunStarted, marks: Sequence[Mark], duration: float) -> Draft
         load=_significant(SETTINGS, scenario.load),
         connect=dict(scenario.connect),
         fleet=dict(scenario.fleet),
+        pooler_mode=scenario.pooler_mode,
         changes=_merged(changes),
         duration=_duration(duration, scenario.duration, changes),
         seed=scenario.seed,

@@ -22,7 +22,7 @@ from poolviz.model.differing_counts import (
     not_given_back,
 )
 from poolviz.model.histogram import Histogram, Summary
-from poolviz.model.sample import Level, Sample
+from poolviz.model.sample import Level, PoolerView, Sample
 from poolviz.sessions.error_details import ErrorCounts, ErrorDetails
 
 _Key = TypeVar("_Key", int, str)
@@ -94,6 +94,23 @@ class LoadGenerator(msgspec.Struct, frozen=True):
     strained_s: float
 
 
+class Pooled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pooler in between said of the pool that the run uses, once for each time that it was
+    asked until the load ended, by PgBouncer's names.
+
+    `wait_time_mean_s` is the mean time that a transaction waited for one of the pooler's
+    connections, as the pooler itself counts both, and so of other users of the database too; None
+    where it doesn't count them, or there was no transaction.
+    """
+
+    cl_waiting_max: int
+    cl_waiting_mean: float
+    sv_active_max: int
+    sv_active_mean: float
+    maxwait_max_s: float
+    wait_time_mean_s: float | None
+
+
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured. Times in seconds.
 
@@ -108,6 +125,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     `samples_dropped` counts ticks that were skipped: what happened in them is in the next sample.
     `clients_restarted` counts clients whose thread or task ended and that were started again.
     `processes` is how many the run had at most at one time.
+    `pooler` is what a pooler in between said of itself; None where none was asked.
     """
 
     duration_s: float
@@ -135,6 +153,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     samples_dropped: int
     processes: int
+    pooler: Pooled | None = None
 
 
 class _Apart(msgspec.Struct):
@@ -224,6 +243,51 @@ class _Reported(msgspec.Struct):
         )
 
 
+class _Pooler(msgspec.Struct):
+    """What a pooler said over samples."""
+
+    views: int = 0
+    cl_waiting: int = 0
+    cl_waiting_max: int = 0
+    sv_active: int = 0
+    sv_active_max: int = 0
+    maxwait_max: float = 0.0
+    first: PoolerView | None = None
+    last: PoolerView | None = None
+
+    def add(self, view: PoolerView) -> None:
+        """Add what it said next."""
+        self.views += 1
+        self.cl_waiting += view.cl_waiting
+        self.cl_waiting_max = max(self.cl_waiting_max, view.cl_waiting)
+        self.sv_active += view.sv_active
+        self.sv_active_max = max(self.sv_active_max, view.sv_active)
+        self.maxwait_max = max(self.maxwait_max, view.maxwait)
+        self.first, self.last = self.first or view, view
+
+    def figures(self) -> Pooled | None:
+        """Return the figures so far; None if it said nothing."""
+        if not self.views:
+            return None
+        return Pooled(
+            cl_waiting_max=self.cl_waiting_max,
+            cl_waiting_mean=self.cl_waiting / self.views,
+            sv_active_max=self.sv_active_max,
+            sv_active_mean=self.sv_active / self.views,
+            maxwait_max_s=self.maxwait_max,
+            wait_time_mean_s=self._mean_wait(),
+        )
+
+    def _mean_wait(self) -> float | None:
+        first, last = self.first, self.last
+        if first is None or last is None or None in (first.waited, last.waited):
+            return None
+        transactions = (last.transactions or 0) - (first.transactions or 0)
+        waited = (last.waited or 0.0) - (first.waited or 0.0)
+        # Both are smaller than before if the pooler was started anew.
+        return waited / transactions if transactions > 0 and waited >= 0 else None
+
+
 class Totals(msgspec.Struct):
     """Sums over samples. `begin` is in seconds; None takes it from the first sample.
 
@@ -272,6 +336,7 @@ class Totals(msgspec.Struct):
     open_area: float = 0.0
     reported: _Reported = msgspec.field(default_factory=_Reported)
     processes: int = 1
+    pooler: _Pooler = msgspec.field(default_factory=_Pooler)
 
     def add(self, sample: Sample) -> None:
         """Add the next sample."""
@@ -320,6 +385,8 @@ class Totals(msgspec.Struct):
         self.load_span += sample.span
         self.open_area += sample.open.mean * sample.span
         self.reported.add(sample)
+        if sample.pooler is not None:
+            self.pooler.add(sample.pooler)
         if sample.server is not None:
             self.backends_at_end = sample.server.total
             self.backends += sample.server.total
@@ -382,6 +449,7 @@ class Totals(msgspec.Struct):
             samples=self.samples,
             samples_dropped=self.missed,
             processes=self.processes,
+            pooler=self.pooler.figures(),
         )
 
 

@@ -83,7 +83,7 @@ def run_window(start: Draft | Path | None, dsn: str | None, runner: Runner | Non
                     _begin_as_preferred(windows.shown, scenario)
                 else:
                     controller.plan(scenario)
-                    controller.connect_to(dsn, start=dsn is None)
+                    controller.connect_to(dsn, start=dsn is None, pooler=draft.pooler)
             status = application.exec()
         finally:
             windows.shown.close()

@@ -205,7 +205,9 @@ class Tiles(QFrame):
         full = last.capacity is not None and last.used.last >= last.capacity
         self.active.show_figure(f"{last.used.last}", capacity)
         self.waiting.show_figure(
-            f"{last.pending.last}", _backlog(last), "warn" if full and last.pending.last else ""
+            f"{last.pending.last}",
+            _elsewhere(recorder, last),
+            "warn" if full and last.pending.last else "",
         )
         self.wait.show_figure(*_time(recent.wait_p95))
         self.throughput.show_figure(_count(rate(recent.throughput)), rate_unit())
@@ -245,11 +247,15 @@ def _kinds_of_failures(timeouts: int, errors: int) -> str:
     return tr("timeouts") if timeouts else tr("errors") if errors else ""
 
 
-def _backlog(last: Sample) -> str:
-    """Return as text the requests that no client has started, or else the clients that retry."""
+def _elsewhere(recorder: Recorder, last: Sample) -> str:
+    """Return as text the requests that no client has started, the clients that retry, or those that
+    wait in a pooler in between: the first of these that there are."""
     if last.backlog.last:
         return tr("+ {count} not started", count=_count(last.backlog.last))
-    return tr("+ {last} retrying", last=last.retrying.last) if last.retrying.last else ""
+    if last.retrying.last:
+        return tr("+ {last} retrying", last=last.retrying.last)
+    waiting = recorder.pooler.cl_waiting if recorder.pooler is not None else 0
+    return tr("+ {count} in the pooler", count=_count(waiting)) if waiting else ""
 
 
 def _throughput_of(last: Sample) -> str:

@@ -44,7 +44,7 @@ class WindowDialogs(QObject):
         controller = self._controller
         arguments = controller.arguments
         dialog = ServerDialog(controller.inbox, self._servers, tuple(arguments), self._window)
-        dialog.chosen.connect(self._controller.connect_to)
+        dialog.chosen.connect(lambda dsn, pooler: controller.connect_to(dsn, pooler=pooler or None))
         dialog.open()
 
     def show_preferences(self) -> None:

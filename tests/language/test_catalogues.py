@@ -28,7 +28,7 @@ SHOWING = {
 SAYING = {
     *("PoolvizError", "InputError", "ParameterError", "ServerError", "OutputError", "RunFailed"),
     *("KeyringError", "TablesMissing", "TablesNotAllowed", "RunStopped", "PoolBlocked", "Damage"),
-    *("NoAnswer", "MonitorLost", "NotAConnection", "ConnectRefused", "on_problem", "_on_problem"),
+    *("NoAnswer", "ViewLost", "NotAConnection", "ConnectRefused", "on_problem", "_on_problem"),
     *("report_problem", "_tell", "_tell_error", "say", "_complain", "element", "table", "Row"),
 }
 _SENTENCES = ("problem", "advice", "text", "reason")  # arguments that are given by name

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from poolviz.model.histogram import Durations, Histogram
 from poolviz.model.messages import MarkAdded, Report, RunEnded, RunStarted, SampleTaken
 from poolviz.model.parameters import Value
-from poolviz.model.sample import Level, Mark, MarkKind, ReportedCounts, Sample, ServerView
+from poolviz.model.sample import (
+    Level,
+    Mark,
+    MarkKind,
+    PoolerView,
+    ReportedCounts,
+    Sample,
+    ServerView,
+)
 from poolviz.model.scenario import Scenario
 from poolviz.sessions.recorder import Recorder
 
@@ -76,6 +84,7 @@ class Tick:
     capacity: int | None = 15
     per_client: dict[int, int] = field(default_factory=dict)
     server: ServerView | None = None
+    pooler: PoolerView | None = None
     missed: int = 0
     clients: int = 0
     segment: int = 0
@@ -117,6 +126,7 @@ def samples(ticks: Iterable[Tick]) -> Iterator[Sample]:
             per_client=tick.per_client,
             reported_counts=ReportedCounts(both[-1], tick.used[-1], tick.pending[-1]),
             server=tick.server,
+            pooler=tick.pooler,
             missed=tick.missed,
             cpu=0.25,
             lag=0.0002,
@@ -124,13 +134,15 @@ def samples(ticks: Iterable[Tick]) -> Iterator[Sample]:
 
 
 def ticks(count: int, seed: int = 1, clients: int = 40) -> Iterator[Tick]:
-    """A busy run: varying counts, some 25 operations a tick, the server seen once a second."""
+    """A busy run: varying counts, some 25 operations a tick, the server seen once a second, and a
+    pooler twice."""
     draw = np.random.default_rng(seed)
     for index in range(count):
         used = draw.integers(0, 10, 4).tolist()
         operations = int(draw.poisson(25))
         waits: NDArray[np.float64] = draw.exponential(0.01, operations)
         server = ServerView(active=used[-1], idle=2) if index % 20 == 19 else None
+        pooler = PoolerView(used[-1], used[0], used[-1], 1, 0, used[0] * 0.25, index, index * 0.5)
         yield Tick(
             span=float(draw.normal(0.05, 0.001)),
             used=used,
@@ -143,6 +155,7 @@ def ticks(count: int, seed: int = 1, clients: int = 40) -> Iterator[Tick]:
             opened=1 if index % 40 == 0 else 0,
             per_client={int(client): 1 for client in draw.integers(0, clients, operations)},
             server=server,
+            pooler=pooler if index % 10 == 9 else None,
         )
 
 

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolviz.model.messages import RunEnded
-from poolviz.model.sample import Level, Mark, MarkKind, ReportedCounts, Sample, ServerView
+from poolviz.model.sample import (
+    Level,
+    Mark,
+    MarkKind,
+    PoolerView,
+    ReportedCounts,
+    Sample,
+    ServerView,
+)
 from poolviz.sessions.result_text import text
 from poolviz.sessions.summary import RunSummary, SummaryBuilder
 from tests.sessions.builders import LIMITS, LOAD, Tick, began, ended, samples, ticks
@@ -257,7 +265,7 @@ def test_it_becomes_the_object_that_the_command_line_prints() -> None:
         *("server_backends_mean", "server_backends_at_end", "clients_restarted"),
         "server_difference",
         *("operations_per_client", "server_backends_max", "samples", "samples_dropped"),
-        *("server_others_max", "processes"),
+        *("server_others_max", "processes", "pooler"),
         *("longest_wait_per_client_s", "load_generator"),
     }
     assert set(shown) == {
@@ -343,3 +351,24 @@ def test_a_run_is_complete_or_says_why_it_is_not(
     )
     summary = SummaryBuilder().summary(start, end, trouble)
     assert (summary.complete, summary.incomplete_reason) == (reason is None, reason)
+
+
+def test_a_pooler_in_between_is_counted_while_the_load_lasts() -> None:
+    def said(waiting: int, active: int, maxwait: float, transactions: int, waited: float) -> Tick:
+        view = PoolerView(4, waiting, active, 1, 0, maxwait, transactions, waited)
+        return Tick(pooler=view)
+
+    ticks = [said(2, 4, 0.5, 100, 3.0), Tick(), said(6, 2, 1.5, 300, 13.0)]
+    last = next(samples([said(9, 9, 9.0, 500, 99.0)]))
+    run = list(samples(ticks))
+    run.append(msgspec.structs.replace(last, index=3, t=1.0, ending=True))
+    pooler = summed(run).pooler
+    assert pooler is not None
+    assert (pooler.cl_waiting_max, pooler.cl_waiting_mean) == (6, 4)
+    assert (pooler.sv_active_max, pooler.sv_active_mean) == (4, 3)
+    assert pooler.maxwait_max_s == 1.5
+    assert pooler.wait_time_mean_s == pytest.approx(10 / 200)
+    assert summed(list(samples([Tick()]))).pooler is None
+    restarted = [said(0, 0, 0.0, 900, 50.0), said(0, 0, 0.0, 3, 1.0)]
+    again = summed(list(samples(restarted))).pooler
+    assert again is not None and again.wait_time_mean_s is None

@@ -16,9 +16,11 @@ from PySide6.QtCore import QSettings, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from poolviz.runs.pooler_warnings import PREPARED
 from poolviz.servers.dsn_fields import fields_of, identity
 from poolviz.system import keyring_passwords
 from poolviz.ui.dialogs.server_dialog import ServerDialog
+from poolviz.ui.session.controller import State
 from poolviz.ui.session.server_memory import ServerMemory
 from poolviz.ui.session.worker import Inbox
 from poolviz.ui.window import Window
@@ -161,6 +163,51 @@ def test_a_test_recognises_a_pooler_and_says_what_it_means_for_the_pool(
     assert "PgBouncer 1." in dialog.answer.text()
     assert "statement_cache_size=0" in dialog.answer.text()
     assert "prepare_threshold" not in dialog.answer.text()
+    dialog.reject()
+
+
+def test_the_console_of_a_pooler_is_found_and_a_run_shows_who_waits_in_it(
+    window: Window, qtbot: QtBot, pgbouncer: str
+) -> None:
+    controller = window.controller
+    controller.choose_pool("asyncpg.Pool")
+    dialog = open_dialog(qtbot, window)
+    dialog.dsn.setText(pgbouncer)
+    assert dialog.pooler.edit.text() == ""
+    QTest.mouseClick(dialog.test_button, Qt.MouseButton.LeftButton)
+    until(qtbot, lambda: "transaction mode" in dialog.answer.text())
+    assert "dbname=pgbouncer" in dialog.pooler.edit.text()
+    QTest.mouseClick(dialog.connect_button, Qt.MouseButton.LeftButton)
+    until(qtbot, lambda: controller.target is not None and controller.target.pooler is not None)
+    assert "prepares every statement" in controller.notices.standing(PREPARED)
+    controller.requests.change({"clients": 9, "max_size": 9, "think_time": 0, "hold_time": 0})
+    controller.start()
+    until(
+        qtbot,
+        lambda: (
+            controller.recorder is not None
+            and controller.recorder.pooler is not None
+            and controller.recorder.pooler.sv_active > 0
+        ),
+    )
+    controller.stop()
+    until(qtbot, lambda: controller.state is State.READY)
+
+
+def test_a_password_in_the_poolers_console_is_taken_out_of_sight(
+    window: Window, qtbot: QtBot, pgbouncer: str
+) -> None:
+    secret = "s3cret-of-the-console"
+    dialog = open_dialog(qtbot, window)
+    dialog.dsn.setText(pgbouncer)
+    port = fields_of(pgbouncer)["port"]
+    dialog.pooler.edit.setText(f"postgresql://alice:{secret}@127.0.0.1:{port}/nowhere")
+    dialog.pooler.edit.editingFinished.emit()
+    assert secret not in dialog.pooler.edit.text()
+    assert dialog.pooler.dsn("another").count(secret) == 1
+    QTest.mouseClick(dialog.test_button, Qt.MouseButton.LeftButton)
+    until(qtbot, lambda: "The pooler can't be asked" in dialog.answer.text())
+    assert secret not in dialog.answer.text()
     dialog.reject()
 
 

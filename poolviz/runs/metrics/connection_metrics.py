@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Durations, counts_between
-from poolviz.model.sample import Sample
+from poolviz.model.sample import PoolerView, Sample
 from poolviz.pools.registry import is_built_in, pool_class
 from poolviz.sessions.recorder import Recorder
 
@@ -24,6 +24,7 @@ BOUNDS = tuple(
     float(f"{digit}e{power}") for power in range(-5, 2) for digit in (1, 2, 5)
 )  # 10 µs to 50 s
 POOL_NAME = "db.client.connection.pool.name"
+POOLER = "pooler"  # the name of the pool that a pooler in between has
 STATE = "db.client.connection.state"
 
 
@@ -126,13 +127,15 @@ def points(recorder: Recorder) -> Points:
     """Return all metrics of the run that is recorded, as they are now; none before it began.
 
     A pool without a limit has no `max`. `idle.max` is there for pools that close what is idle
-    beyond it, and `idle.min` for those that do so after a time and keep as many open.
+    beyond it, and `idle.min` for those that do so after a time and keep as many open. A pooler in
+    between is a second pool: its connections to the server, and the clients that wait for one.
     """
     reading = recorder.reading()
     if recorder.began is None or reading is None:
         return ()
     pool = recorder.began.scenario.pool
-    return tuple(_points(pool, reading.last, reading.timeouts)) + tuple(
+    said = recorder.pooler
+    return tuple(_points(pool, reading.last, reading.timeouts, said)) + tuple(
         Point(metric, {POOL_NAME: pool}, _buckets(durations))
         for metric, durations in (
             (CREATE_TIME, reading.create),
@@ -142,16 +145,21 @@ def points(recorder: Recorder) -> Points:
     )
 
 
-def _points(pool: str, last: Sample, timeouts: int) -> Iterator[Point]:
-    name = {POOL_NAME: pool}
+def _points(pool: str, last: Sample, timeouts: int, pooler: PoolerView | None) -> Iterator[Point]:
+    name, between = {POOL_NAME: pool}, {POOL_NAME: POOLER}
     yield Point(COUNT, name | {STATE: "idle"}, last.idle.last)
     yield Point(COUNT, name | {STATE: "used"}, last.used.last)
+    if pooler is not None:
+        yield Point(COUNT, between | {STATE: "idle"}, pooler.sv_idle)
+        yield Point(COUNT, between | {STATE: "used"}, pooler.sv_active)
     idle = _idle_limit(pool, last)
     if idle is not None:
         yield Point(idle[0], name, idle[1])
     if last.capacity is not None:
         yield Point(MAX, name, last.capacity)
     yield Point(PENDING, name, last.pending.last)
+    if pooler is not None:
+        yield Point(PENDING, between, pooler.cl_waiting)
     yield Point(TIMEOUTS, name, timeouts)
 
 

@@ -11,7 +11,7 @@ from pymysql.connections import Connection  # type: ignore[import-untyped]
 from poolviz.language import tr
 from poolviz.model.mysql_url import MySQLAddress
 from poolviz.model.sample import ServerView
-from poolviz.servers.monitor import Monitor, MonitorLost, Views, by_state
+from poolviz.servers.monitor import Monitor, ViewLost, Views, by_state
 from poolviz.servers.mysql.connection import connect
 from poolviz.servers.mysql.errors import NO_SUCH_THREAD, describe_error, number_of
 from poolviz.servers.mysql.target import (
@@ -58,10 +58,10 @@ class MySQLMonitor(Monitor):
             with suppress(pymysql.Error):  # already closed, because it was lost
                 connection.close()
 
-    def _views(self) -> tuple[Views, str]:
+    def _read(self) -> tuple[Views, str]:
         rows = self._execute(_COMMANDS, self._name, self._own_name, f"{self._name}-%")
         if not any(name == self._own_name for name, _, _ in rows):
-            raise MonitorLost(
+            raise ViewLost(
                 tr(
                     "this MySQL server doesn't record the names of connections; "
                     "performance_schema=ON in its configuration would enable that"
@@ -88,7 +88,7 @@ class MySQLMonitor(Monitor):
         return True
 
     def _execute(self, statement: str, *values: object) -> tuple[Any, ...]:
-        """Execute a statement and return its rows. MonitorLost if there is no answer."""
+        """Execute a statement and return its rows. ViewLost if there is no answer."""
         try:
             if self._connection is None:
                 self._connection = connect(self._address)
@@ -113,7 +113,7 @@ def _view(counts: dict[str, int]) -> ServerView:
     return ServerView(active, idle, 0, sum(left.values()))
 
 
-class _StatementFailed(MonitorLost):
+class _StatementFailed(ViewLost):
     """A statement failed with an error number of the server's."""
 
     def __init__(self, reason: str, number: int) -> None:

@@ -66,6 +66,14 @@ class LimitedConnection:
             self._await(seconds)
             return cursor.fetchall() if cursor.description else []
 
+    def records(self, statement: str, *, seconds: float) -> list[dict[str, Any]]:
+        """Execute a statement within `seconds`; return its rows, each by the names of columns."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            self._await(seconds)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
     def close(self) -> None:
         """Disconnect, which undoes an open transaction. May be called again."""
         self._connection.close()

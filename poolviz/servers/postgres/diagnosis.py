@@ -10,11 +10,10 @@ also by a startup parameter that it alone refuses.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from time import perf_counter
-from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -24,16 +23,15 @@ from poolviz.language import tr
 from poolviz.load.statements import SCHEMA
 from poolviz.model.errors import ServerError
 from poolviz.servers.diagnosis import (
-    SESSION,
-    TRANSACTION,
     Diagnosis,
     Finding,
-    Pooler,
     latency_finding,
     tls_finding,
 )
+from poolviz.servers.pooler import SESSION, TRANSACTION, Pooler
 from poolviz.servers.postgres.connection import NoAnswer, limited
 from poolviz.servers.postgres.errors import describe_error
+from poolviz.servers.postgres.pooler_console import find_console
 from poolviz.servers.postgres.target import conninfo_of, target_of
 
 Unwanted = Callable[[], bool]
@@ -42,8 +40,6 @@ _LIMIT = 5.0  # seconds for the answers to all questions about rights
 _POOLER_LIMIT = 2.0  # seconds for one answer of a pooler
 _ROUNDS = 3  # transactions by which a pooler's mode is looked for
 _TIMES = 5  # answers of which the median is the latency
-_CONSOLES = ("pgbouncer", "admin", "pgcat")  # databases: PgBouncer's, PgDog's, pgcat's
-_KNOWN = re.compile(r"(PgBouncer|PgDog|PgCat|Odyssey)\s*v?([\d.]*)", re.IGNORECASE)
 _PROBE = "-c poolviz.probe=on"  # which a server takes, and PgBouncer doesn't
 _RIGHTS = """
 SELECT r.rolsuper, current_user, current_database(),
@@ -208,9 +204,13 @@ def _pooler(connection: Connection, conninfo: str, unwanted: Unwanted) -> Pooler
         connection.rollback()
     if backend == connection.info.backend_pid:
         return None
+    found = find_console(conninfo, unwanted)
+    if found is not None and found.mode:
+        return found
     mode = _mode(connection, conninfo, unwanted)
-    name, size = _console(conninfo, unwanted)
-    return Pooler(name or _refused_parameter(conninfo), mode, size)
+    if found is not None:
+        return replace(found, mode=mode)
+    return Pooler(_refused_parameter(conninfo), mode)
 
 
 def _backend(connection: Connection) -> int:
@@ -243,41 +243,6 @@ def _mode(first: Connection, conninfo: str, unwanted: Unwanted) -> str:
     except psycopg2.Error:
         return ""
     return SESSION
-
-
-def _console(conninfo: str, unwanted: Unwanted) -> tuple[str, int | None]:
-    """Return the name and version that the pooler's console gives, and how many connections it
-    opens to the database; "" and None if this user may not go there."""
-    database = psycopg2.extensions.parse_dsn(conninfo).get("dbname", "")
-    for console in _CONSOLES:
-        if unwanted():
-            break
-        try:
-            with closing(_connect(conninfo, dbname=console)) as asking:
-                asking.autocommit = True
-                with limited(asking, _POOLER_LIMIT, unwanted), asking.cursor() as cursor:
-                    cursor.execute("SHOW VERSION")
-                    known = _KNOWN.search(" ".join(map(str, cursor.fetchone() or ())))
-                    if known is None:
-                        continue
-                    return f"{known[1]} {known[2]}".strip(), _size(cursor, database)
-        except (psycopg2.Error, NoAnswer):
-            continue  # there is no such console, or this user may not use it
-    return "", None
-
-
-def _size(cursor: Any, database: str) -> int | None:
-    """Return how many connections PgBouncer opens to that database for a user, if it says so."""
-    try:
-        cursor.execute("SHOW DATABASES")
-        columns = [column[0] for column in cursor.description or ()]
-        for row in cursor.fetchall():
-            named = dict(zip(columns, row, strict=False))
-            if database and named.get("name") == database:
-                return int(named["pool_size"])
-    except (psycopg2.Error, KeyError, TypeError, ValueError):
-        return None
-    return None
 
 
 def _refused_parameter(conninfo: str) -> str:

@@ -10,7 +10,7 @@ from poolviz.language import tr
 from poolviz.model.sample import ServerView
 from poolviz.servers.activity import Activity
 from poolviz.servers.errors import first_line
-from poolviz.servers.monitor import Monitor, MonitorLost, Views, by_state
+from poolviz.servers.monitor import Monitor, ViewLost, Views, by_state
 from poolviz.servers.postgres.connection import LimitedConnection, NoAnswer
 from poolviz.servers.postgres.errors import describe_error
 from poolviz.servers.postgres.target import LIMITS, free_connections, with_application_name
@@ -66,7 +66,7 @@ class PostgresMonitor(Monitor):
             self._connection.close()
             self._connection = None
 
-    def _views(self) -> tuple[Views, str]:
+    def _read(self) -> tuple[Views, str]:
         # Within a transaction all statements see pg_stat_activity as the first one did.
         self._execute("BEGIN")
         names = by_state(self._execute(_STATES, self._name, self._processes))
@@ -85,15 +85,15 @@ class PostgresMonitor(Monitor):
         return int(self._execute(_CANCEL, self._name)[0][0])
 
     def _execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Execute a statement. MonitorLost if there is no answer."""
+        """Execute a statement. ViewLost if there is no answer."""
         if self._connection is None:
             self._connection = self._connect()
         try:
             return self._connection.execute(statement, *values, seconds=_ANSWER_LIMIT)
         except NoAnswer:
-            raise MonitorLost(tr("the server doesn't answer; poolviz keeps trying")) from None
+            raise ViewLost(tr("the server doesn't answer; poolviz keeps trying")) from None
         except psycopg2.Error as error:
-            raise MonitorLost(_reason(error, lost=self._connection.closed)) from None
+            raise ViewLost(_reason(error, lost=self._connection.closed)) from None
 
     def _connect(self) -> LimitedConnection:
         try:
@@ -105,10 +105,10 @@ class PostgresMonitor(Monitor):
                 connection.close()
                 raise
         except NoAnswer:
-            raise MonitorLost(tr("the server doesn't answer; poolviz keeps trying")) from None
+            raise ViewLost(tr("the server doesn't answer; poolviz keeps trying")) from None
         except psycopg2.Error as error:
             reason = str(describe_error(error, self._conninfo))
-            raise MonitorLost(reason.removesuffix(".")) from None
+            raise ViewLost(reason.removesuffix(".")) from None
         return connection
 
 

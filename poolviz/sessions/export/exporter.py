@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 # The names of the charts, from above, as pictures have them.
 PICTURE = (
     *("connections", "wait", "heatmap", "throughput"),
-    *("opened", "ages", "fairness", "server", "lanes"),
+    *("opened", "ages", "fairness", "pooler", "server", "lanes"),
 )
 # Those that are drawn where none are chosen.
 USUAL = ("connections", "wait", "throughput")
 # Those of reports, which draw some curves of a chart by themselves, because their scale is another.
-REPORT = ("connections", "waiting", "wait", "throughput", "server")
+REPORT = ("connections", "waiting", "wait", "throughput", "pooler", "server")
 # Where pictures have these curves, unless they have a chart of that name.
 _PARTS = {"waiting": "connections"}
 NAMES = tuple(dict.fromkeys((*PICTURE, *REPORT)))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from poolviz.language import tr
 from poolviz.model.histogram import BUCKETS, CELL, Durations
 from poolviz.model.messages import RunStarted
-from poolviz.model.sample import Level, Mark, Sample
+from poolviz.model.sample import Level, Mark, PoolerView, Sample
 from poolviz.sessions.file.format import Damage
 
 _LATEST = 250_000_000_000.0  # Unix time, in the year 9892
@@ -141,8 +141,14 @@ def _check_words(sample: Sample, number: int) -> None:
         all(0 <= count <= _MOST for count in counts)
         and all(abs(client) <= _MOST for client in clients)
         and (sample.server is None or 0 <= sample.server.total <= _MOST)
+        and (sample.pooler is None or all(0 <= n <= _MOST for n in _of_pooler(sample.pooler)))
     ):
         raise Damage(tr("sample {number} has a count that can't be", number=number))
+
+
+def _of_pooler(view: PoolerView) -> Iterable[float]:
+    """Return the numbers of a pooler's view that are there."""
+    return (number for number in msgspec.structs.astuple(view) if number is not None)
 
 
 def _check_range(table: NDArray[np.float64], first: int, what: str) -> None:

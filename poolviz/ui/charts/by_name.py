@@ -11,6 +11,7 @@ from poolviz.ui.charts.fairness import Fairness
 from poolviz.ui.charts.heatmap import Heatmap
 from poolviz.ui.charts.lanes import Lanes
 from poolviz.ui.charts.opened import Opened
+from poolviz.ui.charts.pooler_counts import PoolerCounts
 from poolviz.ui.charts.server_states import ServerStates
 from poolviz.ui.charts.throughput import Throughput
 from poolviz.ui.charts.wait import Wait
@@ -24,6 +25,7 @@ CHARTS: Mapping[str, type[Chart]] = {
     "opened": Opened,
     "ages": Ages,
     "fairness": Fairness,
+    "pooler": PoolerCounts,
     "server": ServerStates,
     "lanes": Lanes,
 }

@@ -33,10 +33,11 @@ _TOPIC = "scenario"
 
 @dataclass(frozen=True)
 class _Opened:
-    """A checked scenario, and the server that its file names, if any."""
+    """A checked scenario, and the server and the pooler that its file names, if any."""
 
     scenario: Scenario
     dsn: str | None
+    pooler: str | None
     lesson: Lesson | None
 
 
@@ -103,7 +104,7 @@ class FileOpener(QObject):
         if lesson and opened.lesson is not None:
             self.lesson_opened.emit(opened.lesson, opened.scenario, opened.dsn)
             return
-        self._controller.perform(opened.scenario, opened.dsn)
+        self._controller.perform(opened.scenario, opened.dsn, opened.pooler)
 
     def _refuse(self, path: Path, error: BaseException) -> None:
         if isinstance(error, DraftError) and error.count > 1:
@@ -156,4 +157,4 @@ def _checked(draft: Draft, dsn: str | None) -> _Opened:
     own = draft.dsn
     if own is None and dsn is not None:
         draft = draft.with_fields(dsn=dsn)
-    return _Opened(check_draft(draft), own, draft.lesson)
+    return _Opened(check_draft(draft), own, draft.pooler, draft.lesson)

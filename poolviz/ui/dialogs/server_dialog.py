@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -28,9 +29,17 @@ from poolviz.model.text import shortened
 from poolviz.pools.connections.dsn import postgres_url, where_option_belongs
 from poolviz.runs.warnings import room
 from poolviz.servers.diagnosis import Diagnosis, Finding, pooler_findings
-from poolviz.servers.dispatch import diagnose, passwords, with_password, without_password
+from poolviz.servers.dispatch import (
+    ask_pooler,
+    diagnose,
+    passwords,
+    pooler_console_of,
+    with_password,
+    without_password,
+)
 from poolviz.servers.dsn_fields import environment_notes, fields_of, of_kind, with_fields
 from poolviz.system import keyring_passwords
+from poolviz.ui.pooler_field import PoolerField
 from poolviz.ui.server_fields import FILES, NAMES, ServerFields
 from poolviz.ui.session.server_memory import ServerMemory
 from poolviz.ui.session.worker import Inbox, Worker
@@ -48,10 +57,11 @@ _PLACES = {
 
 class ServerDialog(QDialog):
     """Asks for a server by a URL and by fields, which are always in step. Emits `chosen` with the
-    complete DSN. `memory` keeps servers and passwords beyond the dialog; `arguments` are the keys
-    of the connect arguments of the chosen pool."""
+    complete DSN, and that of the console of a pooler in between or "". `memory` keeps servers and
+    passwords beyond the dialog; `arguments` are the keys of the connect arguments of the chosen
+    pool."""
 
-    chosen = Signal(str)
+    chosen = Signal(str, str)
 
     def __init__(
         self,
@@ -78,6 +88,7 @@ class ServerDialog(QDialog):
         self.recent_button.setProperty("menu", "true")
         self.recent_button.setAutoDefault(False)
         self.fields = ServerFields()
+        self.pooler = PoolerField()
         self.password = self.fields.edits["password"]
         self.remember_box = self.fields.remember_box
         self.answer = self.fields.answer
@@ -129,6 +140,7 @@ class ServerDialog(QDialog):
         column.addWidget(words)
         column.addLayout(url)
         column.addWidget(self.fields)
+        column.addWidget(self.pooler)
         column.addStretch(1)
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
@@ -188,6 +200,7 @@ class ServerDialog(QDialog):
         else:
             found["password"] = self.password.text()
         self.fields.show_values(dialect_of(dsn.strip()), found)
+        self.pooler.setVisible(dialect_of(dsn.strip()) == POSTGRESQL)
         self._filling = False
 
     def _take_field(self, field: str, value: str) -> None:
@@ -316,14 +329,15 @@ class ServerDialog(QDialog):
         self._take_password_out()
         self._tries += 1
         attempt, dsn = self._tries, self._whole
-        find = self._password_finder()
+        find, console = self._password_finder(), self.pooler.dsn(self.password.text())
         cancelled = self._cancelled = threading.Event()
         self.test_button.setText(tr("Cancel test"))
         self._show(tr("Connecting…"), "note")
 
         def test() -> Diagnosis:
             password = find()
-            return diagnose(with_password(dsn, password) if password else dsn, cancelled.is_set)
+            whole = with_password(dsn, password) if password else dsn
+            return _with_pooler(diagnose(whole, cancelled.is_set), console)
 
         self._worker.do(
             test,
@@ -346,6 +360,7 @@ class ServerDialog(QDialog):
         findings = [*found.findings]
         if found.pooler is not None:
             findings += pooler_findings(found.pooler, self._arguments)
+            self.pooler.offer(found.pooler.console)
         lines += [line for each in findings for line in _lines(each)]
         self._show("\n".join(lines), "good" if all(_is_good(f) for f in findings) else "")
 
@@ -371,7 +386,8 @@ class ServerDialog(QDialog):
                 return
             self._memory.choose(self.dsn.text().strip(), typed, keep=keep)
             self.accept()
-            self.chosen.emit(with_password(dsn, password) if password else dsn)
+            whole = with_password(dsn, password) if password else dsn
+            self.chosen.emit(whole, self._console(typed or password))
 
         if not waits:
             go_on(find())
@@ -379,8 +395,14 @@ class ServerDialog(QDialog):
         self._show(tr("Asking the system's keyring for the password…"), "note")
         self._worker.do(find, go_on, lambda error: self._failed(attempt, error))
 
+    def _console(self, password: str) -> str:
+        """Return the DSN of the pooler's console, "" where the server can't have one."""
+        of_postgres = dialect_of(self.dsn.text().strip()) == POSTGRESQL
+        return self.pooler.dsn(password) if of_postgres else ""
+
     def _finished(self) -> None:
         self._open = False
+        self.pooler.forget_password()
         with QSignalBlocker(self.password):  # nothing keeps it longer than needed
             self.password.clear()
         self._cancelled.set()
@@ -392,6 +414,18 @@ class ServerDialog(QDialog):
         self.fields.show_answer(words, role, field)
         if words:
             self._scroll.ensureWidgetVisible(self.answer, 0, 0)
+
+
+def _with_pooler(found: Diagnosis, console: str) -> Diagnosis:
+    """Return a server's test with what its pooler says at the `console` that the user named."""
+    if not console:
+        return found
+    try:
+        pooler = ask_pooler(pooler_console_of(console), found.target.conninfo)
+    except PoolvizError as error:
+        about = Finding("pooler", "bad", str(error))
+        return replace(found, findings=(*found.findings, about))
+    return replace(found, pooler=pooler)
 
 
 def _lines(finding: Finding) -> list[str]:

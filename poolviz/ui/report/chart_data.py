@@ -10,6 +10,7 @@ import numpy as np
 
 from poolviz.language import tr, tr_noop
 from poolviz.sessions.derived import part_of
+from poolviz.sessions.details import DetailView
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View, is_near
 
@@ -78,6 +79,17 @@ CHARTS = (
         unit="/s",
     ),
     _chart(
+        "pooler",
+        tr_noop("The pooler's view"),
+        [
+            _line(tr_noop("clients waiting"), "pooler_cl_waiting", "wait"),
+            _line(tr_noop("clients served"), "pooler_cl_active", "used"),
+            _line(tr_noop("server connections in use"), "pooler_sv_active", "server"),
+            _line(tr_noop("server connections idle"), "pooler_sv_idle", "idle_name"),
+        ],
+        view="pooler",
+    ),
+    _chart(
         "server",
         tr_noop("The server's view: connections of this run"),
         [
@@ -97,11 +109,15 @@ def chart_data(recorder: Recorder, names: Sequence[str]) -> dict[str, Any]:
     few = min(max(int((end - start) / _CALM), _FEW), _COARSE)
     fine = recorder.view(start, end, _FINE)
     far = set() if _is_near(fine) else {_BUDGET}
+    if recorder.summary().pooler is None:
+        names = [name for name in names if name != "pooler"]
     charts = [_translated(chart, far) for chart in CHARTS if chart["name"] in names]
     views = {
         "fine": _counts(fine),
         "coarse": _rates(recorder.view(start, end, few)),
     }
+    if "pooler" in names:
+        views["pooler"] = _pooler(recorder.details(start, end, few, complete=True))
     return {
         "start": start,
         "end": end,
@@ -158,6 +174,13 @@ def _rates(view: View) -> dict[str, list[float]]:
         columns[f"wait_{share}_ms"] = [max(wait, 1e-3) for wait in waits.tolist()]
     for name in ("throughput", "timeouts", "errors"):
         columns[name] = view.lines[name].tolist()
+    return columns
+
+
+def _pooler(view: DetailView) -> dict[str, list[float]]:
+    columns = {"t": view.t.tolist()}
+    for name in ("cl_waiting", "cl_active", "sv_active", "sv_idle"):
+        columns[f"pooler_{name}"] = view.mean(f"pooler_{name}", "pooler_known").tolist()
     return columns
 
 

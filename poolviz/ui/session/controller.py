@@ -224,15 +224,20 @@ class Controller(QObject):
 
     # What can be done
 
-    def connect_to(self, dsn: str | None, *, start: bool = False) -> None:
-        """Choose a server: the user's own, or with None the embedded one. Ends a run."""
+    def connect_to(
+        self, dsn: str | None, *, start: bool = False, pooler: str | None = None
+    ) -> None:
+        """Choose a server: the user's own, or with None the embedded one, and the console of a
+        `pooler` before it. Ends a run."""
         self.sizes.forget()
         self._take_dsn(dsn)
+        self._server.pooler = pooler
         self._when_ended(lambda: self._server.connect_to_it(start=start))
 
     def choose_server(self, dsn: str | None) -> None:
         """Choose a server without reaching for it: the next start does."""
         self._take_dsn(dsn)
+        self._server.pooler = None
         self.changed.emit()
 
     def plan(self, scenario: Scenario) -> None:
@@ -244,16 +249,18 @@ class Controller(QObject):
         self.planned.emit(scenario)
         self.requests.show()
 
-    def perform(self, scenario: Scenario, dsn: str | None = None) -> None:
-        """Take a scenario over and run it; on a user's server, such as that of `dsn`, it waits for
-        Start. Ends a run."""
+    def perform(
+        self, scenario: Scenario, dsn: str | None = None, pooler: str | None = None
+    ) -> None:
+        """Take a scenario over and run it; on a user's server, such as that of `dsn`, before which
+        there may be a `pooler`, it waits for Start. Ends a run."""
 
         def begin() -> None:
             if self.viewing is not None:
                 self.shown.set(None)
             self.plan(scenario)
             if dsn is not None:
-                self.connect_to(dsn)
+                self.connect_to(dsn, pooler=pooler)
             elif self.embedded:
                 self.start()
 

@@ -31,6 +31,7 @@ class RequestedSettings:
         self.load: dict[str, Value] = self.settings.defaults()
         self.connect: dict[str, Value] = {}
         self.fleet: dict[str, Value] = FLEET.defaults()
+        self.pooler_mode = ""  # as a scenario says it
         self._server = POSTGRESQL
         self._chosen: set[str] = set()  # settings that differ from their defaults by choice
         self._done: list[_Entry] = []
@@ -141,6 +142,7 @@ class RequestedSettings:
             load=dict(self.load),
             connect=self._given,
             fleet={} if self.fleet == FLEET.defaults() else dict(self.fleet),
+            pooler_mode=self.pooler_mode,
         )
 
     def change(self, changes: Mapping[str, Value]) -> list[Step]:

@@ -68,6 +68,7 @@ class Requests(QObject):
         self._requested.take_pool(pool_class(scenario.pool), scenario.limits, scenario.connect)
         self._requested.take_load(scenario.load)
         self._requested.take_fleet(scenario.fleet)
+        self._requested.pooler_mode = scenario.pooler_mode
         self.plan = scenario
 
     def take_arguments(self, connect: Mapping[str, Value]) -> None:

@@ -30,6 +30,7 @@ class ServerChoice(QObject):
         self._runner, self._run_worker = runner, run_worker
         self._inbox, self._notices = inbox, notices
         self.dsn: str | None = None  # the user's own server; None: the embedded one
+        self.pooler: str | None = None  # the console of a pooler before it, as a DSN
         self.target: Target | None = None
         self._attempt = 0  # the number of the one that goes on; 0: none does
         self._attempts = 0
@@ -57,11 +58,11 @@ class ServerChoice(QObject):
         self._start = start
         self._attempts += 1
         attempt = self._attempt = self._attempts
-        dsn = self.dsn
+        dsn, pooler = self.dsn, self.pooler
         sentence = tr("Starting PostgreSQL…") if dsn is None else tr("Connecting to your server…")
         self._notices.say("server", sentence, closable=False)
         self._run_worker.do(
-            lambda: self._runner.reach(dsn, self._progress),
+            lambda: self._runner.reach(dsn, self._progress, pooler=pooler),
             lambda target: self._arrive(attempt, target),
             lambda error: self._fail(attempt, error),
         )

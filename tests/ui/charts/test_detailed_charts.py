@@ -12,11 +12,12 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from poolviz.model.messages import SampleTaken
-from poolviz.model.sample import ServerView
+from poolviz.model.sample import PoolerView, ServerView
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.charts import png
 from poolviz.ui.charts.charts_widget import ChartsWidget
 from poolviz.ui.charts.heatmap import Heatmap
+from poolviz.ui.charts.pooler_counts import PoolerCounts
 from poolviz.ui.style.theme import DARK, LIGHT, Theme
 from tests.sessions.builders import Tick, began, ended, samples
 from tests.ui.charts.drawn import charts, colour_at, fed, painted, place, recorder
@@ -131,3 +132,34 @@ def test_it_is_drawn_of_a_file_and_in_a_picture_and_empty_without_data(
         qtbot.waitUntil(is_drawn, timeout=20_000)
         assert png.png(stored, charts=(name,)).startswith(b"\x89PNG")
         charts.set_recorder(None)
+
+
+def test_the_poolers_chart_shows_its_clients_and_connections_and_the_longest_wait(
+    charts: ChartsWidget, recorder: Recorder
+) -> None:
+    charts.choice.choose(["pooler"])
+    said = Tick(pooler=PoolerView(4, 7, 4, 1, 0, 2.5))
+    charts.set_recorder(fed(recorder, *[said] * 200))
+    painted(charts)
+    chart = charts.canvas.chart_scene.by_name["pooler"]
+    assert isinstance(chart, PoolerCounts)
+    view = recorder.view(0.0, 10.0, 100)
+    figures = {figure.name: figure.amount for figure in chart.figures(view, 20)}
+    assert figures == {
+        "clients waiting": 7,
+        "clients served": 4,
+        "server connections in use": 4,
+        "server connections idle": 1,
+        "longest wait": 2.5,
+    }
+
+
+def test_the_poolers_chart_is_empty_where_none_was_asked(
+    charts: ChartsWidget, recorder: Recorder
+) -> None:
+    charts.choice.choose(["pooler"])
+    charts.set_recorder(fed(recorder, *[Tick()] * 200))
+    painted(charts)
+    chart = charts.canvas.chart_scene.by_name["pooler"]
+    assert chart.figures(recorder.view(0.0, 10.0, 100), 20) == []
+    assert chart.names == []

@@ -153,6 +153,13 @@ def _reported(sample: Sample) -> Iterator[Figure]:
             yield f"server_{name}", "last", getattr(sample.server, name), "backends"
         if sample.server.others is not None:
             yield "server_others", "last", sample.server.others, "connections"
+    if sample.pooler is not None:
+        for name in ("cl_active", "cl_waiting", "sv_active", "sv_idle", "sv_other"):
+            count = getattr(sample.pooler, name)
+            if count is not None:
+                unit = "clients" if name.startswith("cl") else "backends"
+                yield f"pooler_{name}", "last", count, unit
+        yield "pooler_maxwait", "last", sample.pooler.maxwait, "s"
 
 
 def _events(

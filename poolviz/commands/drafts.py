@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from poolviz.commands import options
-from poolviz.language import tr
+from poolviz.language import tr, trn
 from poolviz.model.errors import InputError
-from poolviz.model.parameters import Parameter, Value
+from poolviz.model.parameters import Parameter, Value, either, parse_seconds, shown_time
 from poolviz.runs.repetition import Replay
+from poolviz.runs.request import check_draft
 from poolviz.scenarios.check import Declared, declared
 from poolviz.scenarios.draft import Draft, Mistake
 from poolviz.scenarios.presets import open_scenario
@@ -72,6 +74,70 @@ def with_options(
         except InputError as error:
             mistakes.append(Mistake((), str(error)))
     return draft.with_values(**said).with_fields(changes=changes, mistakes=tuple(mistakes))
+
+
+def ineffective(draft: Draft, load: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each of the `--load` options that changes nothing, because it needs
+    another value of another setting, at the start or by a change."""
+    try:
+        known = declared(draft.pool, draft.dsn).load
+    except InputError:
+        return  # as above
+    values = {**known.defaults(), **draft.load}
+    for key in dict.fromkeys(text.partition("=")[0].strip() for text in load):
+        needed = known[key].only_when if key in known else None
+        while needed is not None:
+            other, those = needed
+            reached = [values.get(other), *(change.get(other) for change in draft.changes)]
+            if not any(str(value) in those for value in reached):
+                yield tr(
+                    "--load {key} changes nothing: it has an effect only with {other} = {values}.",
+                    key=key,
+                    other=other,
+                    values=either(those, tr),
+                )
+                break
+            needed = known[other].only_when  # what gives that one its effect
+
+
+def cut_off(draft: Draft, duration: str | None) -> str:
+    """Return a sentence on the changes of a scenario that come after the end that `--duration`
+    gives it; "" if there are none."""
+    try:
+        end = parse_seconds(duration) if duration is not None else math.inf
+        late = sum(parse_seconds(str(change.get("at", 0))) >= end for change in draft.changes)
+    except ValueError:
+        return ""  # a mistake that is reported when the draft is checked
+    if not late:
+        return ""
+    return trn(
+        "{n} change of the scenario comes after the end at {time}, and is left out.",
+        "{n} changes of the scenario come after the end at {time}, and are left out.",
+        late,
+        time=shown_time(end),
+    )
+
+
+def check_for_pool(draft: Draft, scenario: Path, written_for: str) -> None:
+    """Raise InputError if a scenario can't be run on the pool that `--pool` names instead of the
+    one that it was written for, and say what can be done."""
+    if draft.pool == written_for:
+        return
+    try:
+        check_draft(draft)
+    except InputError as error:
+        raise InputError(
+            *error.problems,
+            tr(
+                "{scenario} is written for {pool}: run it without --pool, or record it and replay "
+                "the session on the other pool, which leaves out what that doesn't have: "
+                "`poolviz run {scenario} --out session.poolviz`, `poolviz run session.poolviz "
+                "--pool {other}`.",
+                scenario=scenario,
+                pool=written_for,
+                other=draft.pool,
+            ),
+        ) from None
 
 
 def _change(text: str, known: Declared) -> dict[str, object]:

@@ -104,7 +104,10 @@ def command(
     Ctrl+C, SIGTERM or SIGHUP ended it, with the result up to then.
     """
     from poolviz.commands.drafts import (  # noqa: PLC0415 - loads what a run needs
+        check_for_pool,
+        cut_off,
         draft_from,
+        ineffective,
         with_options,
         with_own_pool,
     )
@@ -114,6 +117,9 @@ def command(
 
     notes: list[str] = []
     draft, replay = draft_from(scenario)
+    written_for = draft.pool
+    if replay is None and (late := cut_off(draft, duration)):
+        notes.append(late)
     given: dict[str, Any] = {"pool": pool, "dsn": dsn, "duration": duration, "seed": seed}
     given["pooler"] = pooler
     draft = draft.with_fields(**{key: value for key, value in given.items() if value is not None})
@@ -130,6 +136,9 @@ def command(
         number = () if processes is None else (f"processes={processes}",)
         sections = {"limits": limits, "load": load, "connect": connect, "fleet": number}
         draft = with_options(draft, sections, at)
+        if pool is not None and scenario is not None and replay is None:
+            check_for_pool(draft, scenario, written_for)
+        notes += ineffective(draft, load)
         if fail_if:
             draft = draft.with_fields(fail_if=[*draft.fail_if, *fail_if])
         return run_draft(

@@ -237,8 +237,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_or_where_keys_are_listed() 
     near = unknown_key("leak_evry", LIMITS, SETTINGS, FAULT_PARAMETERS)
     assert near.key == "leak_evry"
     assert near.problem == (
-        "is no limit of a test and no setting of the load and no fault: perhaps leak_every is "
-        "meant."
+        "is no limit of a test, setting of the load or fault: perhaps leak_every is meant."
     )
     assert "poolviz schema --text" in str(unknown_key("qqqq", SETTINGS, FAULT_PARAMETERS))
     assert "known are low, high" in str(unknown_key("qqqq", LIMITS))

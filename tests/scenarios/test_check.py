@@ -55,9 +55,8 @@ def test_five_mistakes_get_five_sentences_with_their_lines(read: Any) -> None:
         "own.toml, line 2: duration is 'soon', which is not a time: give seconds, or a number with "
         "us, ms, s, min or h.",
         "own.toml, line 5: limits.pool_size is 'x': it takes a whole number, from 1 to 10000.",
-        "own.toml, line 8: changes[0].on_exausted is no limit of sqlalchemy.QueuePool and no "
-        "setting of the load and no fault and no setting of the processes: perhaps on_exhausted is "
-        "meant.",
+        "own.toml, line 8: changes[0].on_exausted is no limit of sqlalchemy.QueuePool, "
+        "setting of the load, fault or setting of the processes: perhaps on_exhausted is meant.",
         "own.toml, line 10: changes[1].at is 'later', which is not a time: give seconds, or a "
         "number with us, ms, s, min or h.",
     ]

@@ -137,11 +137,9 @@ def suggest_key(key: str, *declared: Parameters) -> str:
 
 def unknown_key(key: str, *declared: Parameters) -> ParameterError:
     """Return the error for a key that is in none of `declared`: limits, settings, faults."""
-    first, *others = (parameters.noun for parameters in declared)
-    for noun in others:
-        first = tr("{nouns} and no {noun}", nouns=first, noun=noun)
+    nouns = either([parameters.noun for parameters in declared], tr)
     suggested = suggest_key(key, *declared)
-    return ParameterError(key, tr("is no {noun}: {suggested}.", noun=first, suggested=suggested))
+    return ParameterError(key, tr("is no {noun}: {suggested}.", noun=nouns, suggested=suggested))
 
 
 def _nearest(word: str, known: list[str]) -> str:

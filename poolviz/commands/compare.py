@@ -22,6 +22,12 @@ from poolviz.model.errors import InputError
     "or text.",
 )
 @click.option(
+    "--member",
+    metavar="NAME",
+    default="",
+    help="Compare one process of each session, such as 'process 2', instead of their sums.",
+)
+@click.option(
     "--out",
     metavar="FILE",
     multiple=True,
@@ -37,6 +43,7 @@ def command(
     *,
     sessions: tuple[str, ...],
     align: str,
+    member: str,
     out: tuple[Path, ...],
     charts: tuple[str, ...],
     as_json: bool,
@@ -73,7 +80,9 @@ def command(
         )
     paths = [_path_of(text) for text in sessions]
     with ExitStack() as stack:
-        named = [(name_of(path), stack.enter_context(Recorder.open(path))) for path in paths]
+        named = [
+            (name_of(path), stack.enter_context(Recorder.open(path, member))) for path in paths
+        ]
         with wiped_by_signals():
             with progress_line(tr("Comparing the sessions")) as share_done:
                 compared = Compared.of(named, align, share_done, charts)

@@ -201,7 +201,7 @@ def _row(each: KeptSession) -> tuple[str, ...]:
         tr("{n:,.1f} s", n=each.duration_s) if known else "",
         shown_size(each.size),
         tr(each.ending.value),
-        each.pool,
+        ", ".join(filter(None, (each.pool, each.processes_in_words))),
         server_in_words(each.server),
         tr("{name} (keep)", name=each.label.name).strip() if each.label.keep else each.label.name,
         each.path.name,

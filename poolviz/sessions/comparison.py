@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from poolviz.language import tr, tr_noop, trn
+from poolviz.load.fleet import PROCESSES
 from poolviz.model.errors import InputError
 from poolviz.model.sample import Mark
 from poolviz.model.text import on_one_line, shortened
@@ -351,7 +352,8 @@ def _facts(recorder: Recorder) -> Mapping[str, str]:
         return {}
     scenario = recorder.began.scenario
     plain = {"pool": scenario.pool, "seed": scenario.seed, "duration": scenario.duration}
-    found = {**plain, **scenario.limits, **scenario.load, **scenario.connect}
+    processes = {PROCESSES: scenario.fleet.get(PROCESSES, 1)}
+    found = {**plain, **processes, **scenario.limits, **scenario.load, **scenario.connect}
     return {
         name: shortened(on_one_line(str(value)), 200)
         for name, value in {**found, **recorder.began.environment}.items()

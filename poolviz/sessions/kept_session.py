@@ -9,7 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from poolviz.language import trn
+from poolviz.load.fleet import processes_of
 from poolviz.model.errors import InputError
+from poolviz.model.messages import RunStarted
 from poolviz.model.text import on_one_line, shortened
 from poolviz.sessions.file.background_writer import is_being_recorded
 from poolviz.sessions.file.label import LONGEST_NOTE, Label
@@ -47,6 +50,7 @@ class KeptSession:
     label: Label = field(default_factory=Label)
     members: tuple[str, ...] = ()
     swept: bool = False  # it is the session of a sweep of sizes
+    processes: int = 1  # with which it began
 
     @classmethod
     def of(cls, path: Path) -> KeptSession:
@@ -81,7 +85,13 @@ class KeptSession:
             _shown_label(reader.label),
             tuple(map(_shown, reader.members)),
             reader.swept,
+            _processes(began),
         )
+
+    @property
+    def processes_in_words(self) -> str:
+        """How many processes it began with, in the language in use; "" for one."""
+        return trn("{n} process", "{n} processes", self.processes) if self.processes > 1 else ""
 
     @property
     def files(self) -> list[Path]:
@@ -97,6 +107,7 @@ class KeptSession:
             "keep": self.label.keep,
             "pool": self.pool or None,
             "members": list(self.members),
+            "processes": self.processes,
             "swept": self.swept,
             "server": self.server or None,
             "started": self.started.isoformat() if self.started is not None else None,
@@ -105,6 +116,14 @@ class KeptSession:
             "ended": self.ending.value,
             "sentence": self.sentence or None,
         }
+
+
+def _processes(began: RunStarted) -> int:
+    """Return with how many processes a run began, of a file that may say anything."""
+    try:
+        return processes_of(began.scenario.fleet)
+    except (TypeError, ValueError, OverflowError):
+        return 1
 
 
 def files_of(path: Path) -> list[Path]:

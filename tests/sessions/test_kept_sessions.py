@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from poolviz.model.errors import InputError
@@ -20,7 +21,7 @@ from poolviz.sessions.folder import SessionsFolder
 from poolviz.sessions.kept_session import Ending, KeptSession
 from poolviz.sessions.limits import SessionLimits, parse_age, parse_size
 from poolviz.sessions.recorder import Recorder
-from tests.sessions.builders import wait_until
+from tests.sessions.builders import began, wait_until
 from tests.sessions.file.recording import RECORD_UNTIL_KILLED, child, count_in, recorded
 from tests.sessions.test_folder import name, session
 
@@ -102,6 +103,16 @@ def test_what_is_wrong_with_a_file_is_said_in_its_place(tmp_path: Path) -> None:
         with pytest.raises(InputError):
             folder.delete(tmp_path / f"{stem}.poolviz")
     assert len(list(tmp_path.iterdir())) == 7
+
+
+def test_the_number_of_processes_is_listed(tmp_path: Path) -> None:
+    path = tmp_path / "eight.poolviz"
+    scenario = msgspec.structs.replace(began().scenario, fleet={"processes": 8})
+    with Recorder(path) as recorder:
+        recorder.add(began(scenario=scenario))
+    found = KeptSession.of(path)
+    assert (found.processes, found.as_object()["processes"]) == (8, 8)
+    assert found.processes_in_words == "8 processes"
 
 
 def test_a_label_from_elsewhere_injects_nothing_into_the_list(tmp_path: Path) -> None:

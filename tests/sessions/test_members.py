@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poolviz.commands.cli import run_command_line
 from poolviz.engine.engine import Engine
 from poolviz.model.errors import InputError
 from poolviz.model.histogram import Histogram
@@ -386,3 +387,21 @@ def test_one_of_several_pools_is_exported_by_its_name(session: Path, tmp_path: P
     with Session.open(session) as opened:
         assert opened.members == ("worker 1", "worker 2")
         assert opened.member("worker 2").summary().samples == 60
+
+
+def test_one_member_of_each_session_is_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [str(tmp_path / f"{name}.poolviz") for name in ("before", "after")]
+    for seed, path in enumerate(paths):
+        parts = [Part(name, 0.0, list(samples(ticks(100, seed)))) for name in ("one", "two")]
+        with Recorder(Path(path)) as recorder:
+            for report, name in reports(parts):
+                recorder.add(report, name)
+            recorder.add(ended())
+    assert run_command_line(["compare", *paths, "--member", "two", "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert run_command_line(["compare", *paths, "--json"]) == 0
+    assert compared != json.loads(capsys.readouterr().out)
+    assert run_command_line(["compare", *paths, "--member", "three"]) == 2
+    assert "its pools are one, two" in capsys.readouterr().err

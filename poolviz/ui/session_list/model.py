@@ -219,6 +219,7 @@ def details(session: KeptSession) -> str:
     words = [
         tr("sizing") if session.swept else "",
         session.pool if session.label.name else "",
+        session.processes_in_words,
         server_in_words(session.server),
         tr("kept") if session.label.keep else "",
         session.label.note.replace("\n", " "),

@@ -14,6 +14,79 @@
     return sign + (h ? h + ":" + two(m) : m) + ":" + two(s);
   };
 
+  // The lanes: a row for each connection and each client that waits, coloured by state.
+  const lanes = data.lanes, canvas = document.getElementById("lanes");
+  const cells = lanes && Uint8Array.from(atob(lanes.cells), (each) => each.charCodeAt(0));
+  const LEFT = 58, RIGHT = 12, GAP = 6; // as the charts have it
+  const marked = { 3: null, 2: null, 7: null, 1: (x, y) => x % 2 === 0, 4: (x, y) => y % 2 === 0,
+    5: (x, y) => (x + y) % 4 === 0, 6: (x, y) => ((x >> 1) + (y >> 1)) % 2 === 0 };
+  const pattern = (ctx, state) => {
+    const tile = document.createElement("canvas"), ink = tile.getContext("2d");
+    tile.width = tile.height = 4;
+    ink.fillStyle = colour(lanes.states[state][1]); ink.fillRect(0, 0, 4, 4);
+    ink.fillStyle = colour(state === "1" ? "panel" : "text"); ink.globalAlpha = 0.4;
+    for (let i = 0; i < 16; i++) if (marked[state] && marked[state](i % 4, i >> 2)) ink.fillRect(i % 4, i >> 2, 1, 1);
+    return ctx.createPattern(tile, "repeat");
+  };
+  const laneHeight = () => Math.max(3, Math.min(14, Math.floor(420 / lanes.rows.length)));
+  const rowTop = (row) => row * laneHeight() + (row >= lanes.lanes ? GAP : 0);
+  let shownOfLanes = lanes && [lanes.start, lanes.end];
+  const drawLanes = (part) => {
+    if (!lanes) return;
+    const shown = (shownOfLanes = part || shownOfLanes);
+    const ratio = devicePixelRatio || 1, width = Math.max(canvas.parentElement.clientWidth - 48, 200);
+    const high = laneHeight(), height = rowTop(lanes.rows.length) + 2;
+    canvas.width = width * ratio; canvas.height = height * ratio;
+    canvas.style.width = width + "px"; canvas.style.height = height + "px";
+    const ctx = canvas.getContext("2d");
+    ctx.scale(ratio, ratio);
+    const inks = {}, room = width - LEFT - RIGHT, each = (lanes.end - lanes.start) / lanes.columns;
+    Object.keys(lanes.states).forEach((state) => { inks[state] = pattern(ctx, state); });
+    document.querySelectorAll("canvas.state").forEach((key) => {
+      key.width = key.height = 12; const ink = key.getContext("2d");
+      ink.fillStyle = pattern(ink, key.dataset.state); ink.fillRect(0, 0, 12, 12);
+    });
+    const x = (column) => LEFT + ((lanes.start + column * each - shown[0]) / (shown[1] - shown[0])) * room;
+    ctx.font = "11px system-ui, sans-serif"; ctx.textAlign = "right"; ctx.textBaseline = "middle";
+    let free = -1e9, before = null;
+    lanes.rows.forEach(([member, name], row) => {
+      const top = rowTop(row), at = row * lanes.columns;
+      const group = member && member !== before; before = member;
+      // A number gives way to the name of the group that begins below it.
+      const begins = (to) => to < lanes.rows.length && lanes.rows[to][0] !== lanes.rows[to - 1][0];
+      const near = Array.from({ length: Math.ceil(12 / high) }, (_, i) => row + 1 + i).some(begins);
+      if (top - free >= 12 && (group || !near)) {
+        ctx.fillStyle = colour(group ? "text" : "muted");
+        ctx.fillText(group ? member : name, LEFT - 5, top + Math.max(high, 8) / 2, LEFT - 6);
+        free = top;
+      }
+      for (let first = 0, next = 0; first < lanes.columns; first = next) {
+        const state = cells[at + first];
+        for (next = first + 1; next < lanes.columns && cells[at + next] === state; next++);
+        const left = Math.max(x(first), LEFT), right = Math.min(x(next), LEFT + room);
+        if (!state || right <= left) continue;
+        ctx.fillStyle = inks[state];
+        ctx.fillRect(left, top, right - left, high > 3 ? high - 1 : high);
+      }
+      if (group && row) { ctx.fillStyle = colour("text"); ctx.fillRect(LEFT, top - 1, room, 1); }
+    });
+  };
+  if (lanes) {
+    canvas.addEventListener("pointermove", (event) => {
+      const rows = lanes.rows.length, y = event.offsetY;
+      let row = Math.floor(y / laneHeight());
+      if (row >= lanes.lanes) row = Math.floor((y - GAP) / laneHeight());
+      const share = (event.offsetX - LEFT) / (canvas.clientWidth - LEFT - RIGHT);
+      if (row < 0 || row >= rows || share < 0 || share > 1) return;
+      const shown = shownOfLanes, t = shown[0] + share * (shown[1] - shown[0]);
+      const column = Math.floor(((t - lanes.start) / (lanes.end - lanes.start)) * lanes.columns);
+      const state = cells[row * lanes.columns + column];
+      document.getElementById("lane").textContent =
+        [...lanes.rows[row].filter(Boolean), clock(t), state ? lanes.states[state][0] : "–"].join(" · ");
+    });
+    new ResizeObserver(() => drawLanes()).observe(canvas.parentElement);
+  }
+
   // Charts with the same x axis: the time of a run, or the size of a pool. The main ones say what they show.
   const group = (data, main) => {
     const mine = [];
@@ -28,6 +101,7 @@
       min = Math.min(Math.max(min, whole[0]), whole[1] - span);
       shown = [min, min + span];
       mine.forEach((plot) => plot.setScale("x", { min: shown[0], max: shown[1] }));
+      if (main) drawLanes(shown);
       if (main) document.getElementById("shown").textContent = place(shown[0]) + words.to + place(shown[1]);
     };
 
@@ -210,7 +284,7 @@
     if (main) document.getElementById("whole").addEventListener("click", () => show(...whole));
   };
 
-  const redraw = () => plots.forEach((plot) => plot.redraw(false, true));
+  const redraw = () => { plots.forEach((plot) => plot.redraw(false, true)); drawLanes(); };
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const button = document.getElementById("theme");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);

@@ -26,7 +26,7 @@ PICTURE = (
 # Those that are drawn where none are chosen.
 USUAL = ("connections", "wait", "throughput")
 # Those of reports, which draw some curves of a chart by themselves, because their scale is another.
-REPORT = ("connections", "waiting", "wait", "throughput", "pooler", "server")
+REPORT = ("connections", "waiting", "wait", "throughput", "pooler", "server", "lanes")
 # Where pictures have these curves, unless they have a chart of that name.
 _PARTS = {"waiting": "connections"}
 NAMES = tuple(dict.fromkeys((*PICTURE, *REPORT)))

@@ -21,6 +21,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.lanes import STATES, USED, State
 from poolviz.model.text import on_one_line
 from poolviz.sessions.holds import US
+from poolviz.sessions.lane_columns import Lane, lane_columns
 from poolviz.sessions.lane_pieces import Shares
 from poolviz.sessions.lane_states import LaneStates
 from poolviz.sessions.lanes import Less
@@ -28,7 +29,6 @@ from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.resolutions import View
 from poolviz.ui.charts.axes import Floats, Frame, Tick, clock
 from poolviz.ui.charts.chart import Chart, Figure, Name, Scale
-from poolviz.ui.charts.lane_columns import Lane, lane_columns
 from poolviz.ui.charts.lane_images import (
     STACK,
     name_colour,
@@ -99,7 +99,8 @@ class Lanes(Chart):
             return
         marked = self.marked.lane if self.marked is not None else 0
         try:
-            found = lane_columns(recorder, frame, columns, max(height // _LOWEST, marked + 1))
+            span, most = (frame.start, frame.end), max(height // _LOWEST, marked + 1)
+            found = lane_columns(recorder, span, columns, most)
         except InputError as error:  # the file is gone, or was damaged since it was opened
             self._say(str(error))
             return

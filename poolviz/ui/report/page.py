@@ -21,6 +21,7 @@ from poolviz.ui.report.change_cards import change_cards, settled_table
 from poolviz.ui.report.chart_data import chart_data
 from poolviz.ui.report.document import charts_with_keys, document, header
 from poolviz.ui.report.elements import element
+from poolviz.ui.report.lanes import holders_table, lanes_data, lanes_section
 from poolviz.ui.report.sizing_page import over_size, section
 from poolviz.ui.report.tables import (
     errors_table,
@@ -41,12 +42,13 @@ def page(
     of the session was read."""
     about, figures = manifest(recorder), as_object(recorder, share_done)
     drawn = chart_data(recorder, charts)
-    data = {**drawn, "figures": figures, "manifest": about}
+    lanes = lanes_data(recorder) if "lanes" in charts else None
+    data = {**drawn, "lanes": lanes, "figures": figures, "manifest": about}
     sizing = _sizing(recorder, charts)
     if sizing is not None:
         data["over_size"] = over_size(sizing)
     title = title_in_words(about.scenario.title) or about.scenario.pool
-    content = _content(recorder, about, title, data=data, sizing=sizing)
+    content = _content(recorder, about, title, charts, data=data, sizing=sizing)
     return document(title, content, data)
 
 
@@ -62,6 +64,7 @@ def _content(
     recorder: Recorder,
     about: Manifest,
     title: str,
+    charts: Sequence[str],
     *,
     data: Mapping[str, Any],
     sizing: Sizing | None,
@@ -87,6 +90,9 @@ def _content(
             *members_table([(name, recorder.member(name).summary()) for name in recorder.members]),
             element("h2", tr("Charts")),
             *charts_with_keys(data["charts"]),
+            *(lanes_section(data["lanes"]) if "lanes" in charts else ()),
+            element("h2", tr("Who held connections for longest")),
+            holders_table(figures["longest_holders"]),
             element("h2", tr("Changes, faults and notes")),
             marks_table(recorder.marks),
             element("h2", tr("What changes and faults did")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import html.parser
 import json
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from PIL import Image
 from pypdf import PdfReader
 
 from poolviz.language import in_language
+from poolviz.model.lanes import Edge, Edges, State, pack_edges
 from poolviz.model.messages import MarkAdded
 from poolviz.model.sample import Mark, MarkKind
 from poolviz.sessions.export.exporter import NAMES, PICTURE, REPORT
@@ -28,6 +31,7 @@ from poolviz.ui.report import chart_data
 from poolviz.ui.style.colours import DARK, LIGHT
 from tests.sessions.builders import began, change, record, reports, samples, ticks
 from tests.sessions.test_cards import at_samples, part
+from tests.sessions.test_lanes import LANES, with_lanes
 from tests.ui.report.browser import Browser, browser
 
 HOSTILE = "</script><script>document.title='owned'</script><!--<script><img src=x onerror=alert(1)>"
@@ -179,7 +183,7 @@ def test_it_prints_with_its_text(page: Path, chromium: Browser, tmp_path: Path) 
 
 def test_every_name_of_a_chart_is_that_of_one() -> None:
     assert tuple(CHARTS) == PICTURE
-    assert tuple(chart["name"] for chart in chart_data.CHARTS) == REPORT
+    assert (*(chart["name"] for chart in chart_data.CHARTS), "lanes") == REPORT
     for name in NAMES:
         assert exporter_for(Path("a.png")).of_charts((name,)).chosen
 
@@ -295,3 +299,42 @@ def test_it_is_in_the_users_language(recorder: Recorder, tmp_path: Path) -> None
     exact = json.loads(re.findall(r'<script type="application/json".*?>(.*?)</script>', text)[0])
     assert exact["figures"]["operations"] == recorder.summary().operations
     assert re.search(r'<data value="[\d.]+\.\d+">\d+,\d+ ', shown)
+
+
+def test_lanes_are_drawn_with_who_held_connections(tmp_path: Path, chromium: Browser) -> None:
+    path = tmp_path / "lanes.html"
+    with Recorder() as made:
+        record(made, reports(with_lanes(400)))
+        exporter_for(path).export(made, path)
+        exporter_for(path).of_charts(["wait"]).export(made, tmp_path / "wait.html")
+    dom, console = chromium.dom(path)
+    assert console == []
+    assert 'id="lanes"' in dom
+    lanes = json.loads(read(path).data)["lanes"]
+    rows = [name for _, name in lanes["rows"]]
+    assert rows == ["1", "2", "3", "4", "c20", "c21"]
+    cells = np.frombuffer(base64.b64decode(lanes["cells"]), np.uint8)
+    cells = cells.reshape(len(rows), lanes["columns"])
+    assert set(cells[LANES, 20:].tolist()) == {State.WORKING}, "client 9 keeps it"
+    assert set(cells[0].tolist()) == {State.IDLE}, "it is so for 30 of 50 ms"
+    assert set(cells[5, 20:].tolist()) == {State.WAITING}
+    text = path.read_text(encoding="utf-8")
+    assert re.search(r"<th scope=\"row\">9</th><td[^>]*>(<[^>]*>)*13", text)
+    assert json.loads(read(tmp_path / "wait.html").data)["lanes"] is None
+    assert 'id="lanes"' not in (tmp_path / "wait.html").read_text(encoding="utf-8")
+
+
+def test_lanes_take_a_bounded_room(tmp_path: Path) -> None:
+    rows = [(Edge.OPENED, lane, -1, lane) for lane in range(250)]
+    rows += [(Edge.WAITING, 0, 16, client) for client in range(100)]
+    kind, lane, at, who = np.array(rows, dtype=np.int64).T
+    body = pack_edges(Edges(kind, lane, at, who, np.zeros_like(kind), False, True))
+    path = tmp_path / "wide.html"
+    with Recorder() as made:
+        first, *others = samples(ticks(100))
+        record(made, reports([msgspec.structs.replace(first, lanes=body), *others]))
+        exporter_for(path).export(made, path)
+    lanes = json.loads(read(path).data)["lanes"]
+    assert (lanes["lanes"], len(lanes["rows"])) == (128, 176)
+    assert lanes["left_out"][0] == 122
+    assert len(lanes["cells"]) < 240_000

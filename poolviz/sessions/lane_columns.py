@@ -1,4 +1,4 @@
-"""What lanes show by columns of pixels."""
+"""What lanes show by columns of a picture."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from poolviz.sessions.holds import US
 from poolviz.sessions.lane_pieces import Shares, shares_of
 from poolviz.sessions.lanes import Less
 from poolviz.sessions.recorder import Recorder
-from poolviz.ui.charts.axes import Frame
 
 Lane: TypeAlias = tuple[str, int]  # a member, "" where there is none, and a lane or a client in it
 
-_NEAR = 15.0  # seconds of a frame, up to which pieces are drawn, beyond which shares
+Span: TypeAlias = tuple[float, float]  # from when to when, in seconds
+
+_NEAR = 15_000_000  # µs up to which pieces are drawn, beyond which shares
 
 
 class LaneColumns(NamedTuple):
-    """What lanes show: by column of pixels, lane and state its part, and by column and client that
+    """What lanes show: by column, lane and state its part, and by column and client that
     waits. `total` is how many lanes there are, of which these are the first, and `less` where less
     is known of them than their edges."""
 
@@ -33,14 +34,14 @@ class LaneColumns(NamedTuple):
     less: list[Less]
 
 
-def lane_columns(recorder: Recorder, frame: Frame, columns: int, most: int) -> LaneColumns | None:
+def lane_columns(recorder: Recorder, span: Span, columns: int, most: int) -> LaneColumns | None:
     """Return what is drawn of the lanes of a run, those of one member after the other; of the first
     `most` of each at least. None if too much would be read. InputError as `Recorder.lane_pieces`.
     """
     parts = []
     for member in recorder.members or ("",):
         source = recorder.member(member) if member else recorder
-        part = _of_one(source, frame, columns, most, member)
+        part = _of_one(source, span, columns, most, member)
         if part is None:
             return None
         parts.append(part)
@@ -57,18 +58,23 @@ def lane_columns(recorder: Recorder, frame: Frame, columns: int, most: int) -> L
     )
 
 
+def _in_us(span: Span) -> tuple[int, int]:
+    start, end = span
+    return round(start / US), round(end / US)
+
+
 def _of_one(
-    recorder: Recorder, frame: Frame, columns: int, most: int, member: str
+    recorder: Recorder, span: Span, columns: int, most: int, member: str
 ) -> LaneColumns | None:
-    less = recorder.less_of_lanes(round(frame.start / US), round(frame.end / US))
-    found = _columns(recorder, frame, columns, most, less)
+    less = recorder.less_of_lanes(*_in_us(span))
+    found = _columns(recorder, span, columns, most, less)
     if found is None:
         return None
     table, lanes = found
     seen = np.flatnonzero(table[:, :, 1:].any(axis=(0, 2)))
     total = lanes if lanes > table.shape[1] else int(seen.max(initial=-1)) + 1
     table = table[:, :total]
-    waits, clients = _waiting(recorder, frame, columns, less)
+    waits, clients = _waiting(recorder, span, columns, less)
     return LaneColumns(
         *(table, [(member, lane) for lane in range(table.shape[1])], total),
         *(waits, [(member, client) for client in clients], less),
@@ -76,14 +82,14 @@ def _of_one(
 
 
 def _columns(
-    recorder: Recorder, frame: Frame, columns: int, most: int, less: Sequence[Less]
+    recorder: Recorder, span: Span, columns: int, most: int, less: Sequence[Less]
 ) -> tuple[Shares, int] | None:
-    """Return by column of pixels, lane and state their part, of the first `most` lanes at least,
+    """Return by column, lane and state their part, of the first `most` lanes at least,
     and how many lanes there were; None if too much would be read. In the parts that `less` names
     there are shares only."""
-    start, end = round(frame.start / US), round(frame.end / US)
+    start, end = _in_us(span)
     width = (end - start) / columns
-    if frame.span <= _NEAR and not any(each.width for each in less):
+    if end - start <= _NEAR and not any(each.width for each in less):
         pieces = recorder.lane_pieces(start, end)
         if pieces is None:
             return None
@@ -116,14 +122,14 @@ def _resampled(parts: Shares, first: int, length: int, edges: NDArray[np.floatin
 
 
 def _waiting(
-    recorder: Recorder, frame: Frame, columns: int, less: Sequence[Less]
+    recorder: Recorder, span: Span, columns: int, less: Sequence[Less]
 ) -> tuple[Shares, list[int]]:
-    """Return by column of pixels and client which part of it the client waited, and the clients
+    """Return by column and client which part of it the client waited, and the clients
     that did, in the order of their numbers."""
-    start, end = round(frame.start / US), round(frame.end / US)
+    start, end = _in_us(span)
     width = (end - start) / columns
     nothing = np.zeros((columns, 0), dtype=np.float32)
-    if frame.span <= _NEAR and not any(each.width for each in less):
+    if end - start <= _NEAR and not any(each.width for each in less):
         waits = recorder.waits(start, end)
         if waits is None:
             return nothing, []

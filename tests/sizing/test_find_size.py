@@ -381,7 +381,7 @@ def test_a_sweep_ends_with_a_process_that_ends(conninfo: str) -> None:
 
 def test_the_command_sizes_processes(conninfo: str, capsys: pytest.CaptureFixture[str]) -> None:
     limits = [*("--limit", "pool_size=1..2"), *("--limit", "max_overflow=0")]
-    options = ["--dsn", conninfo, "--processes", "2", "--budget", "10", "--no-keep", "--json"]
+    options = ["--dsn", conninfo, "--processes", "2", "--budget", "15", "--no-keep", "--json"]
     load = [f"--load={key}={value}" for key, value in LOAD.items()]
     assert run_command_line(["size", *limits, *options, *load, "--quiet"]) in (0, 1)
     printed = json.loads(capsys.readouterr().out)

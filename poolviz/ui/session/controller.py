@@ -25,6 +25,7 @@ from poolviz.model.sample import MarkKind
 from poolviz.model.scenario import DEFAULT_POOL, Scenario
 from poolviz.pools.base import Pool
 from poolviz.pools.registry import pool_class
+from poolviz.runs.engine_process import CLOSE_LIMIT
 from poolviz.runs.run import Run
 from poolviz.runs.runner import Runner
 from poolviz.scenarios.connect import split_dsn
@@ -53,7 +54,9 @@ from poolviz.ui.unexpected import contained
 _logger = logging.getLogger(__name__)
 
 _WATCH = 1.0  # seconds between two looks at the embedded server
-_SERVER_PATIENCE = 20.0  # seconds that closing waits for engine and server; 1 is usual
+# Seconds that closing waits for engine and server, 1 is usual: for as long as an engine may take to
+# end, because the session has its end from it.
+_SERVER_PATIENCE = CLOSE_LIMIT + 10.0
 _FILE_PATIENCE = 10.0  # seconds that closing waits for a file that is being written
 
 

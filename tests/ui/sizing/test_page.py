@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
@@ -183,14 +184,34 @@ def test_the_recommended_size_is_set_in_the_run_that_goes_on_and_marked(
     until(qtbot, lambda: any("recommended" in mark.text for mark in recorder.marks))
 
 
-def test_a_window_that_is_closed_while_it_measures_leaves_nothing(
-    window: Window, qtbot: QtBot, conninfo: str
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "measuring",
+        pytest.param("begun", marks=pytest.mark.on_demand),
+        pytest.param("paused", marks=pytest.mark.on_demand),
+        pytest.param("cancelled", marks=pytest.mark.on_demand),
+        pytest.param("measured", marks=pytest.mark.on_demand),
+    ],
+)
+def test_a_window_that_is_closed_in_a_sweep_leaves_a_whole_session(
+    window: Window, qtbot: QtBot, conninfo: str, moment: str
 ) -> None:
     page = open_page(window, qtbot, conninfo)
     start(page, window, qtbot, 2)
-    recorder = window.controller.recorder
+    sizes, recorder = window.controller.sizes, window.controller.recorder
     assert recorder is not None and recorder.path is not None
-    until(qtbot, lambda: recorder.last)
+    if moment != "begun":
+        until(qtbot, lambda: recorder.last)
+    if moment == "paused":
+        press(page.pause)
+        until(qtbot, lambda: load_of(recorder) == 0)
+    elif moment == "cancelled":
+        press(page.cancel)
+    elif moment == "measured":
+        until(qtbot, lambda: sizes.progress is not None and sizes.progress.visit > 2)
     window.close()
     with Recorder.open(recorder.path) as kept:
-        assert kept.duration > 0
+        assert kept.ended is not None
+        assert not kept.ended.failure
+        assert kept.sweep is not None and not kept.sweep.complete

@@ -90,6 +90,8 @@ class Measurement:
         return self._run.recorder
 
     def _keep(self, *, complete: bool = False, notes: tuple[KeptNote, ...] | None = None) -> None:
+        if self._recorder.began is None:
+            return  # a file with nothing but a sweep would be no session
         self._recorder.keep_sweep(
             msgspec.structs.replace(
                 self._kept,

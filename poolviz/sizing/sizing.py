@@ -25,6 +25,7 @@ from poolviz.sizing.simulation import EXPONENTIAL, Times
 from poolviz.sizing.target import Aim
 from poolviz.sizing.variation import times_measured
 
+_WAITED = 0.5  # clients on average
 _HELD_OUT = 3  # every third size is predicted by a model of the others
 
 
@@ -186,7 +187,7 @@ def sizing_of(recorder: Recorder, *, aim: Aim | None = None, quick: bool = False
             server=began.environment.get("server", ""),
             load=began.scenario.load,
             session=None if recorder.path is None else str(recorder.path.absolute()),
-            exhausted=_exhausted(began.scenario),
+            exhausted=_exhausted(began.scenario, points),
             processes=processes_of(began.scenario.fleet),
             quick=quick,
         )
@@ -266,13 +267,17 @@ def _of_all(budget: Budget, processes: int) -> str:
     )
 
 
-def _exhausted(scenario: Scenario) -> Exhausted:
+def _exhausted(scenario: Scenario, measured: Sequence[MeasuredPoint]) -> Exhausted:
     """Return what happens when all connections are in use, of a run whose pool may be the user's
-    own and not be here."""
+    own and not be here. One of whose callers many waited doesn't refuse them, whatever is known of
+    it."""
     try:
-        return Exhausted.of(pool_class(scenario.pool), scenario.limits, scenario.load)
+        found = Exhausted.of(pool_class(scenario.pool), scenario.limits, scenario.load)
     except (InputError, LookupError, TypeError, ValueError):
         return FOR_EVER
+    refuses = found.patience == 0 and found.backoff is None
+    waited = any(each.point.pending_mean > _WAITED for each in measured)
+    return FOR_EVER if refuses and waited else found
 
 
 def predictions(

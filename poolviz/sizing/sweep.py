@@ -370,4 +370,8 @@ def _width(figure: Interval) -> float:
 def _densest(values: Sequence[int]) -> int:
     """Return the place of the value between the first and the last that is nearest to both of its
     neighbours, in proportion."""
-    return min(range(1, len(values) - 1), key=lambda place: values[place + 1] / values[place - 1])
+
+    def apart(place: int) -> float:
+        return (values[place + 1] + 1) / (values[place - 1] + 1)  # a limit may be 0
+
+    return min(range(1, len(values) - 1), key=apart)

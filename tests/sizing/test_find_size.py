@@ -19,7 +19,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 from poolviz.commands.cli import run_command_line
-from poolviz.model.errors import InputError
+from poolviz.model.errors import InputError, PoolvizError
 from poolviz.runs.engine_group import EngineGroup
 from poolviz.runs.request import RunRequest
 from poolviz.runs.run import Run
@@ -140,6 +140,24 @@ def test_a_cancelled_sweep_leaves_a_whole_session_and_a_free_server(
         # What it measured is answered from again.
         again = sizing_of(recorder)
     assert again == found
+    assert backends(conninfo, listener.run.name) == 0
+
+
+def test_a_sweep_that_is_cancelled_before_it_measures_leaves_no_broken_session(
+    conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POOLVIZ_SESSIONS", str(tmp_path))
+
+    class AtOnce(Listener):
+        def began(self, sweep: Sweep) -> None:
+            super().began(sweep)
+            sweep.cancel()
+
+    listener = AtOnce()
+    with Runner() as runner, pytest.raises(PoolvizError, match="Nothing was measured"):
+        find_size(request(conninfo, Range("pool_size", 1, 3)), runner, listener)
+    for path in tmp_path.glob("*.poolviz"):
+        assert KeptSession.of(path).ending is Ending.STOPPED
     assert backends(conninfo, listener.run.name) == 0
 
 

@@ -99,7 +99,9 @@ def test_no_change_on_the_way_to_a_size_is_refused(pool: str, sizes: list[int], 
 
 @given(
     ranges=st.lists(
-        st.builds(lambda low, more: Range("x", low, low + more), *[st.integers(1, 300)] * 2),
+        st.builds(
+            lambda low, more: Range("x", low, low + more), st.integers(0, 300), st.integers(1, 300)
+        ),
         min_size=1,
         max_size=2,
     ),

@@ -144,6 +144,7 @@ class MemberSum:
         self._added: list[_AddedMark] = []
         self._t, self._index, self._segment = 0.0, 0, 0  # of the newest sample, and the next one
         self._tick = -1  # the newest that was added up
+        self._capacity: int | None = None
 
     def begin(self, name: str) -> None:
         """Add a member, which begins now."""
@@ -242,6 +243,9 @@ class MemberSum:
         members = list(self._members.values())
         samples = [sample for member in members for sample in member.taken]
         last = [member.newest for member in members if member.newest is not None]
+        ending = all(sample.ending for sample in last)
+        if not ending:  # members that end one after the other leave the limit as it was
+            self._capacity = _total(sample.capacity for sample in last)
         return Sample(
             index=self._index,
             t=t,
@@ -257,7 +261,7 @@ class MemberSum:
             limits=last[0].limits,
             load=last[0].load,
             faults=last[0].faults,
-            capacity=_total(sample.capacity for sample in last),
+            capacity=self._capacity,
             per_client=_of_clients(members, lambda sample: sample.per_client, int.__add__),
             longest_waits=_of_clients(members, lambda sample: sample.longest_waits, max),
             reported_counts=_reported(last),
@@ -270,7 +274,7 @@ class MemberSum:
             timeout_names=_counts(sample.timeout_names for sample in samples),
             **self._errors.of(members),
             waits_unfinished=sum(sample.waits_unfinished for sample in samples),
-            ending=all(sample.ending for sample in last),
+            ending=ending,
             clients_restarted=sum(sample.clients_restarted for sample in samples),
             oldest_age=max(sample.oldest_age for sample in last),
             mean_age=_mean_age(last),

@@ -405,3 +405,18 @@ def test_one_member_of_each_session_is_compared(
     assert compared != json.loads(capsys.readouterr().out)
     assert run_command_line(["compare", *paths, "--member", "three"]) == 2
     assert "its pools are one, two" in capsys.readouterr().err
+
+
+def test_members_that_end_one_after_the_other_leave_the_limit_as_it_was() -> None:
+    lengths = {"one": 40, "two": 44}
+    parts = []
+    for name, length in lengths.items():
+        made = list(samples(ticks(length)))
+        made[30:] = [msgspec.structs.replace(each, ending=True) for each in made[30:]]
+        parts.append(Part(name, 0.0, made))
+    with Recorder() as recorder:
+        for report, name in reports(parts):
+            recorder.add(report, name)
+        last = recorder.last
+        assert last is not None
+        assert (last.ending, last.processes, last.capacity) == (True, 1, 30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from tests.servers.fixtures import PROJECT, TcpServer, tcp_server, wait_until
 __all__ = ["tcp_server"]
 
 TICK = 0.05
+LONG = ("--duration", "120")  # it is interrupted before
+WALL = "FAKETIME_DONT_FAKE_MONOTONIC=1"  # whose waits Python's locks would add the 3 s to
 FAKETIME = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 RUN = (sys.executable, "-m", "poolviz", "run", "--json")
 GENTLE = ("clients=2", "statement_time=0.005", "think_time=0.03")
@@ -78,17 +81,25 @@ class FleetRun:
 
         wait_until(said, words)
 
-    def wait_until_recorded(self, processes: int) -> None:
-        """Wait until so many processes have samples in the session."""
+    def wait_until_recorded(self, since: float = 0.0) -> float:
+        """Wait until both processes have samples of a later moment in the session; return the
+        newest that both have, in seconds."""
 
-        def there() -> bool:
+        def recorded() -> float:
             assert self.process.poll() is None, self.said
             with suppress(InputError), Recorder.open(self.session) as session:
-                found = [session.member(name).last for name in session.members]
-                return len(found) == processes and None not in found
-            return False
+                until = [session.member(name).duration for name in session.members]
+                return min(until) if len(until) == 2 and min(until) > since else 0.0
+            return 0.0
 
-        wait_until(there, "the processes are recorded")
+        return float(wait_until(recorded, "the processes are recorded"))
+
+    def interrupt(self) -> dict[str, Any]:
+        """End it by Ctrl+C; its result."""
+        self.process.send_signal(signal.SIGINT)
+        result = self.result()
+        assert self.process.returncode == 130, self.said
+        return result
 
     def result(self) -> dict[str, Any]:
         out, _ = self.process.communicate(timeout=90)
@@ -120,16 +131,17 @@ def test_two_workers_are_one_run_whose_sum_and_clocks_are_right(
 ) -> None:
     """One worker is 50 ms away, its clocks are 3 s ahead, and its network fails for a while."""
     with shared.linked_worker("far", delay=0.05, ahead=3.0) as links:
-        rows = ("--load", "statement=read_write", "--create-tables", "--duration", "6")
+        rows = ("--load", "statement=read_write", "--create-tables", *LONG)
         with running(shared.address, conninfo, tmp_path, *SMALL, *rows) as run:
             began = run.wait_for("process 1", "process 2")
+            cut_at = run.wait_until_recorded()
             for link in links:
                 link.cut()
             run.wait_until_said("hasn't answered for 2 s")
             for link in links:
                 link.mend()
-            result = run.result()
-    assert run.process.returncode == 0, run.said
+            run.wait_until_recorded(since=cut_at + 2)
+            result = run.interrupt()
     assert result["rows"]["found"] == result["rows"]["expected"] >= result["operations"] > 0
     with Recorder.open(run.session) as session:
         members = {name: session.member(name) for name in session.members}
@@ -185,14 +197,13 @@ def test_a_killed_worker_is_a_gap_and_the_run_goes_on(
 ) -> None:
     with (
         shared.linked_worker("doomed") as links,
-        running(shared.address, conninfo, tmp_path, *SMALL, "--duration", "6") as run,
+        running(shared.address, conninfo, tmp_path, *SMALL, *LONG) as run,
     ):
-        run.wait_until_recorded(2)
+        run.wait_until_recorded()
         shared.kill("doomed")
         run.wait_until_said("was lost")
         wait_until(lambda: len(run.backends()) == 1, "its connections are gone")
-        run.result()
-    assert run.process.returncode == 1
+        run.interrupt()
     with Recorder.open(run.session) as session:
         name, other = sorted(
             session.members, key=lambda name: links[1].url not in at(session, name)
@@ -202,7 +213,8 @@ def test_a_killed_worker_is_a_gap_and_the_run_goes_on(
         lost, going_on = session.member(name), session.member(other)
         assert gap[0] == pytest.approx(lost.duration, abs=0.01)
         assert gap[0] <= gap[1] < going_on.duration
-        assert going_on.duration > 5
+        assert session.ended is not None
+        assert session.ended.failure in run.said
         assert session.last is not None
         assert session.last.processes == 1
         both = [member.summary().operations for member in (lost, going_on)]
@@ -215,19 +227,18 @@ def test_a_worker_that_stays_away_is_lost_once_its_clients_are_gone(
 ) -> None:
     with (
         shared.linked_worker("away") as links,
-        running(shared.address, conninfo, tmp_path, *SMALL, "--duration", "30") as run,
+        running(shared.address, conninfo, tmp_path, *SMALL, *LONG) as run,
     ):
-        run.wait_until_recorded(2)
+        run.wait_until_recorded()
         for link in links:
             link.cut()
         run.wait_until_said("was lost")
         assert len(run.backends()) == 1
-        run.result()
-    assert run.process.returncode == 1
+        run.interrupt()
     with Recorder.open(run.session) as session:
         (gap,) = [mark.gap for mark in session.marks if mark.gap is not None]
         assert LOST_AFTER <= gap[1] - gap[0] <= LOST_AFTER + 5
-        assert session.duration > 29
+        assert session.duration > gap[1]
 
 
 def certified(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
@@ -284,6 +295,8 @@ def namespaces() -> Iterator[tuple[str, str]]:
     finally:
         for end in (*(f"netns del {name}" for name in made), "link del pv-bridge"):
             subprocess.run(["ip", *end.split()], check=False)
+        for left in Path("/dev/shm").glob("*faketime*"):  # by processes that were killed
+            left.unlink()
 
 
 @pytest.mark.on_demand
@@ -296,7 +309,7 @@ def test_workers_in_networks_of_their_own_with_another_clock(
 ) -> None:
     """TLS between machines, 50 ms of delay, a clock 3 s ahead; one worker is killed at the end."""
     near, far = (("ip", "netns", "exec", name) for name in namespaces)
-    clock = ("env", f"LD_PRELOAD={FAKETIME[0]}", "FAKETIME=+3s")
+    clock = ("env", f"LD_PRELOAD={FAKETIME[0]}", "FAKETIME=+3s", WALL)
     network = Network(("127.0.0.1", tcp_server.port), 0.0, "10.77.0.1")
     dsn = tcp_server.dsn(host="10.77.0.1", port=str(network.port))
     options = certified(tmp_path, monkeypatch)
@@ -305,13 +318,13 @@ def test_workers_in_networks_of_their_own_with_another_clock(
         cluster(tmp_path, options, "tls", "10.77.0.1") as made,
         made.linked_worker("near", host="10.77.0.2", wrap=near),
         made.linked_worker("far", delay=0.05, host="10.77.0.3", wrap=(*far, *clock)),
-        running(made.address, dsn, tmp_path, *SMALL, "--duration", "12") as run,
+        running(made.address, dsn, tmp_path, *SMALL, *LONG) as run,
     ):
         began = run.wait_for("process 1", "process 2")
-        run.wait_until_recorded(2)
+        run.wait_until_recorded()
         made.kill("far")
         run.wait_until_said("was lost")
-        run.result()
+        run.interrupt()
     assert "s3cret" not in run.said
     with Recorder.open(run.session) as session:
         members = {name: session.member(name) for name in session.members}
@@ -319,4 +332,3 @@ def test_workers_in_networks_of_their_own_with_another_clock(
         for name, member in members.items():
             follows_the_servers_clock(session, member, began[name])
         assert [mark.words for mark in session.marks if mark.gap is not None]
-        assert session.duration > 11

@@ -92,6 +92,9 @@ class PoolUnusable(msgspec.Struct, tag=True, frozen=True):
 
 PART = "part of the session"  # the fact in a RunStarted's environment that says which was exported
 
+# Facts of a process on another machine: where it runs, and how far that clock was ahead.
+WORKER, CLOCK = "worker", "clock"
+
 
 class PoolOpened(msgspec.Struct, tag=True, frozen=True):
     """The pool is open, and the load waits for a BeginLoad."""

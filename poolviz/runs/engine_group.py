@@ -26,6 +26,8 @@ from poolviz.load.faults.processes import ProcessFault
 from poolviz.load.fleet import FLEET, PROCESSES
 from poolviz.model.errors import ParameterError
 from poolviz.model.messages import (
+    CLOCK,
+    WORKER,
     ChangeRefused,
     MarkAdded,
     PoolOpened,
@@ -279,7 +281,10 @@ class EngineGroup:
         if self._began_at is None:
             # Which of them was the first isn't known here: their reports take their time.
             self._began_at, self._started = self._let_begin or (perf_counter(), began.started)
-            self._deliver(RunStarted(self._started, self._scenario, began.environment))
+            facts = {**began.environment, **self._source.facts}
+            for of_one in (WORKER, CLOCK):
+                facts.pop(of_one, None)
+            self._deliver(RunStarted(self._started, self._scenario, facts))
         own = msgspec.structs.replace(self._scenario, seed=seed, limits=limits, load=load)
         self._deliver(msgspec.structs.replace(began, scenario=own), member.name, heard=False)
         if self._deployment is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from poolviz.model.messages import Report, StartRun
@@ -49,6 +49,10 @@ class EngineSource(Protocol):
 
     patience: float
 
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the environment of the run says of where its processes are."""
+
     def prepare(self) -> None:
         """Make ready for one more engine, so that several are made ready at the same time."""
 
@@ -72,6 +76,11 @@ class LocalEngines:
     def __init__(self, pool: str, spawned: SpawnedEngine | None = None) -> None:
         self._pool, self._spare = pool, spawned
         self._prepared: deque[SpawnedEngine] = deque()
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Nothing: it is this machine, which each process describes."""
+        return {}
 
     def prepare(self) -> None:
         """Start a child, which imports what every run needs meanwhile."""

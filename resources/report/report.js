@@ -144,7 +144,7 @@
         if (right <= left) return;
         ctx.save();
         ctx.beginPath(); ctx.rect(left, bbox.top, right - left, bbox.height); ctx.clip();
-        ctx.strokeStyle = colour("muted"); ctx.lineWidth = ratio; ctx.beginPath();
+        ctx.strokeStyle = colour("muted"); ctx.lineWidth = ratio; ctx.setLineDash([]); ctx.beginPath();
         for (let x = left; x < right + bbox.height; x += 7 * ratio) {
           ctx.moveTo(x, bbox.top); ctx.lineTo(x - bbox.height, bbox.top + bbox.height);
         }

@@ -63,6 +63,7 @@ class Fleet:
         self.address = address
         self._ready: deque[FleetWorker] = deque()  # with an actor, and not started
         self._claimed = 0  # of these, by `prepare`
+        self._clocks: dict[str, str] = {}
         self._all: list[FleetWorker] = []
         self._client = _connected(address)
         try:
@@ -87,6 +88,11 @@ class Fleet:
     def size(self) -> int:
         """How many processes it has by itself: one on each worker."""
         return min(len(self.workers), MOST_PROCESSES)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Its address, and how far the clock of each worker was ahead at the beginning."""
+        return {"fleet": self.address.url, **self._clocks}
 
     def check_server(self, dsn: str | None) -> None:
         """Raise InputError where workers on other machines can't reach a server: that of poolviz,
@@ -185,6 +191,7 @@ class Fleet:
         self._ready.extend(self._worker() for _ in self.workers)
         for worker in self._ready:
             self._check(worker)
+            self._clocks[f"clock of {worker.address}"] = str(worker.clock.wall())
             say(
                 tr(
                     "The clock of {address} differs by {offset}.",

@@ -10,6 +10,8 @@ import msgspec
 
 from poolviz.language import tr
 from poolviz.model.messages import (
+    CLOCK,
+    WORKER,
     BeginLoad,
     ChangeTogether,
     Command,
@@ -194,7 +196,7 @@ class _Times:
         match report:
             case RunStarted():
                 self._began = self._clock.steady()
-                facts = {"worker": address, "clock": str(self._clock.wall())}
+                facts = {WORKER: address, CLOCK: str(self._clock.wall())}
                 return msgspec.structs.replace(
                     report,
                     started=self._clock.in_our_wall_time(report.started),

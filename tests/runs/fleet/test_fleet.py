@@ -144,6 +144,9 @@ def test_two_workers_are_one_run_whose_sum_and_clocks_are_right(
             result = run.interrupt()
     assert result["rows"]["found"] == result["rows"]["expected"] >= result["operations"] > 0
     with Recorder.open(run.session) as session:
+        assert session.began is not None
+        clocks = [key for key in session.began.environment if key.startswith("clock")]
+        assert len(clocks) == 2
         members = {name: session.member(name) for name in session.members}
         summaries = [member.summary() for member in members.values()]
         assert sum(each.operations for each in summaries) == result["operations"]

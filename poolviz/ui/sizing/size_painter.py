@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 
+from poolviz.language import tr
 from poolviz.sizing.charts import Curve, Dot, Kind, SizeChart, Vertical
 from poolviz.ui.charts.axes import LEFT, snapped, spread, with_room
 from poolviz.ui.sizing.size_scales import SizeAxis, ValueAxis
@@ -99,7 +100,7 @@ class SizePainter:
         width = QFontMetricsF(self._title_font).horizontalAdvance(self.chart.title)
         painter.setPen(QColor(theme.muted))
         painter.setFont(self._font)
-        unit = {"s": "ms, log", "/s": "/s"}.get(self.chart.unit, "")
+        unit = {"s": tr("ms, log"), "/s": "/s"}.get(self.chart.unit, "")
         painter.drawText(_TITLE + QPointF(width + 6, 0), unit)
         y_at = {tick.at: self._tick_height(tick.at) for tick in self._y.ticks}
         values = with_room(self._y.ticks, y_at.__getitem__, _TICK_ROOM)

@@ -164,6 +164,7 @@ class Windows:
 
     def _make(self) -> Window:
         window = Window(self._controller, self._themes, self._settings)
+        window.fit(self._application.primaryScreen().availableSize())
         preferences = self._themes.preferences
         window.language_chosen.connect(lambda code: preferences.put(LANGUAGE, code))
         return window

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from poolviz.language import in_users_notation, tr
+from poolviz.language import in_users_notation, tr, trn
 from poolviz.model.sample import Sample
 from poolviz.sessions.recorder import Recorder
 from poolviz.ui.elided_label import ElidedLabel
@@ -243,7 +243,7 @@ class Tiles(QFrame):
 def _kinds_of_failures(timeouts: int, errors: int) -> str:
     """Return what failures are, as text."""
     if timeouts and errors:
-        return tr("{count} errors", count=_count(errors))
+        return trn("with {n:,} timeout", "with {n:,} timeouts", timeouts)
     return tr("timeouts") if timeouts else tr("errors") if errors else ""
 
 

@@ -15,9 +15,11 @@ from PySide6.QtGui import (
     QResizeEvent,
 )
 from PySide6.QtWidgets import (
+    QFrame,
     QHBoxLayout,
     QMainWindow,
     QMenu,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -228,6 +230,21 @@ class Window(QMainWindow):
         if name == RUN:
             self.refresher.draw_again()
             self.charts.setFocus()
+
+    def fit(self, room: QSize) -> None:
+        """Be no larger than `room`, that of a screen. What doesn't fit into it is scrolled."""
+        whole = self.takeCentralWidget() if _SMALLEST.boundedTo(room) != _SMALLEST else None
+        if whole is not None:
+            whole.setMinimumSize(_SMALLEST)
+            area = QScrollArea()
+            area.setWidgetResizable(True)
+            area.setFrameShape(QFrame.Shape.NoFrame)
+            area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            area.setAccessibleName(self.windowTitle() or "poolviz")
+            area.setWidget(whole)
+            self.setCentralWidget(area)
+            self.setMinimumSize(_SMALLEST.boundedTo(room))
+        self.resize(self.size().boundedTo(room))
 
     def _make_room(self) -> None:
         """Leave the room of side panel and tiles to a page that large texts need it for."""

@@ -13,6 +13,7 @@ from poolviz.language import tr
 from poolviz.model.messages import MarkAdded, SampleTaken
 from poolviz.sessions.recorder import Recorder
 from poolviz.system.resources import resource
+from poolviz.ui.dialogs.help import HelpDialog
 from poolviz.ui.session.notices import Weight
 from poolviz.ui.settings import AT_START, PALETTE, TIMES
 from poolviz.ui.window import Window
@@ -183,3 +184,6 @@ def _preferences(window: Window, qtbot: QtBot) -> None:
 def _help(window: Window, qtbot: QtBot) -> None:
     window.show_help("")
     until(qtbot, lambda: shown_dialogs(window) != [])
+    [dialog] = shown_dialogs(window)
+    assert isinstance(dialog, HelpDialog)
+    until(qtbot, lambda: dialog.list.count() > 0)  # a worker reads the topics

@@ -9,9 +9,9 @@ from contextlib import closing
 import psutil
 import psycopg2
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from poolviz.model.sample import MarkKind
@@ -375,3 +375,19 @@ def test_nothing_is_drawn_while_the_window_is_minimised(
     assert window.refresher.drawn in drawn
     window.showNormal()
     until(qtbot, lambda: window.refresher.drawn not in drawn)
+
+
+def test_on_a_small_screen_the_window_is_scrolled_to_all_that_it_has(window: Window) -> None:
+    window.fit(QSize(640, 340))
+    assert (window.width(), window.height()) == (640, 340)
+    area = window.centralWidget()
+    assert isinstance(area, QScrollArea)
+    for part in (window.toolbar.menu_button, window.tiles.failures, window.status.language):
+        area.ensureWidgetVisible(part)
+        QApplication.processEvents()
+        corner = part.mapTo(window, QPoint(part.width() - 1, part.height() - 1))
+        assert window.rect().contains(corner)
+        assert not part.visibleRegion().isEmpty()
+    window.resize(1000, 700)  # on a larger one there is nothing to scroll
+    QApplication.processEvents()
+    assert not area.horizontalScrollBar().isVisible()

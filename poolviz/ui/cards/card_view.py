@@ -92,8 +92,10 @@ class CardView(QFrame):
     def _fit(self) -> None:
         """Take the room that the texts need, as far as the charts have it; what is higher is
         scrolled."""
-        rows = self._grid.sizeHint().width() + 2 * _INSET
         room = self._charts.size() - QSize(2 * _INSET, _INSET)
+        rows = self._rows_width(wrapped=False)
+        if rows > room.width():
+            rows = self._rows_width(wrapped=True)
         width = max(min(max(_WIDTH, rows), room.width()), 0)
         frame = 2 * self.frameWidth()
         height = self._content.heightForWidth(width - frame) + frame
@@ -101,6 +103,13 @@ class CardView(QFrame):
             bar = self._scroll.verticalScrollBar().sizeHint().width()
             height = self._content.heightForWidth(width - frame - bar) + frame
         self.setFixedSize(width, max(min(height, room.height()), 0))
+
+    def _rows_width(self, *, wrapped: bool) -> int:
+        """Have values and their changes in one line or in several, and return what they need."""
+        for _, *labels in self._labels:
+            for label in labels:
+                label.setWordWrap(wrapped)
+        return self._grid.sizeHint().width() + 2 * _INSET
 
     def _place(self, x: float) -> None:
         """Lie right of the mark, or left of it where that has more room."""
@@ -153,7 +162,6 @@ class CardView(QFrame):
         row = QLabel(), QLabel(), QLabel()
         for number, label in enumerate(row):
             label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setWordWrap(number > 0)
             self._grid.addWidget(label, place, number)
         row[0].setProperty("role", "note")
         return row

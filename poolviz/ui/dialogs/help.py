@@ -60,6 +60,7 @@ class HelpDialog(QDialog):
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Topics"))
         self.list.setSpacing(1)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.text = QTextBrowser()
         self.text.setAccessibleName(tr("Text of the topic"))
         self.text.setOpenLinks(False)

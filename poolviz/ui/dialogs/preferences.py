@@ -142,7 +142,7 @@ class PreferencesDialog(QDialog):
         whole.setSpacing(0)
         whole.addWidget(scroll, 1)
         whole.addLayout(buttons)
-        self.setMinimumSize(480, 380)
+        self.setMinimumSize(480, 300)
         preferences.changed.connect(self._show)
         self._show("")
 

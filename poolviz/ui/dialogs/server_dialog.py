@@ -162,7 +162,7 @@ class ServerDialog(QDialog):
         whole.setSpacing(0)
         whole.addWidget(self._scroll, 1)
         whole.addLayout(buttons)
-        self.setMinimumSize(560, 420)
+        self.setMinimumSize(520, 300)
         self.resize(680, 540)
 
     def _connect_signals(self) -> None:

@@ -32,8 +32,10 @@ from poolviz.sessions.file.format import (
     pack,
     write_session,
 )
+from poolviz.sessions.file.kept_lanes import KeptLanes
 from poolviz.sessions.file.packing import Packer, StoredSums, as_rows, counts_row
 from poolviz.sessions.file.reader import SessionHeader, SessionReader
+from poolviz.sessions.holds import US
 from poolviz.sessions.recorder import Recorder
 from poolviz.sessions.share_done import ShareDone, portion, unheard
 from poolviz.sessions.summary import SummaryBuilder
@@ -171,19 +173,24 @@ class _Record(NamedTuple):
 
 
 def _rows(record: _Record, number: int, members: int) -> Iterator[Row]:
-    packer, sums = Packer(number), SummaryBuilder()
+    source = record.source
+    packer = Packer(number, KeptLanes(None, source.lane_states))
+    sums, has_lanes = SummaryBuilder(), False
     yield packer.began(record.began)
     for mark in record.marks:
         yield packer.mark(mark)
     for sample in record.samples:
         yield from as_rows(packer.sample(sample, sums)[1])
         sums.add(sample)
-    ended = record.source.ended
+        has_lanes = bool(sample.lanes)
+    if not has_lanes and source.lane_states(0, round(source.duration / US)):
+        yield from as_rows(packer.rest(sums))
+    ended = source.ended
     if ended is not None:
         if PART in record.began.environment:
             ended = msgspec.structs.replace(ended, rows=None)  # of the whole run
         yield packer.ended(ended)
-    missing = record.source.missing
+    missing = source.missing
     further = 0 if number else members
     counts = msgspec.structs.replace(packer.counts, missing=missing, members=further)
     yield counts_row(counts, number)

@@ -159,18 +159,16 @@ class LaneRecord:
         return WaitShares(begin, width, parts[:, :, 0], list(self._clients))
 
     def states(self, start: int, end: int) -> list[LaneStates]:
-        """Return the states of lanes where less than edges is known between two moments."""
+        """Return the states of lanes between two moments."""
         self._count()
-        found: list[LaneStates] = []
-        for begin, until, width, _ in self.less(start, end):
-            lanes = self._coarse.between(begin, until)
-            waits = self._coarse_waits.between(begin, until)
-            if width and lanes is not None and waits is not None:
-                part = waits[2][: len(lanes[2]), :, 0]
-                part = np.pad(part, ((0, len(lanes[2]) - len(part)), (0, 0)))
-                clients = np.array([*self._clients][: part.shape[1]], dtype=np.int64)
-                found.append(LaneStates(*lanes, part[:, : len(clients)], clients))
-        return found
+        lanes, waits = (each.between(start, end) for each in (self._coarse, self._coarse_waits))
+        if lanes is None or waits is None or not len(lanes[2]):
+            return []
+        clients = np.array(list(self._clients), dtype=np.int64)
+        part = np.zeros((len(lanes[2]), len(clients)), dtype=np.float32)
+        found = waits[2][: len(part), : len(clients), 0]
+        part[: len(found), : found.shape[1]] = found
+        return [LaneStates(*lanes, part, clients)]
 
     def _between(self, start: int, end: int) -> list[LaneTick]:
         """Return the ticks from the last one before `start` that says what stood, up to `end`."""
@@ -333,7 +331,7 @@ class StoredLanes:
         return None if found is None else (found.begin, found.width, found.lanes)
 
     def states(self, start: int, end: int) -> list[LaneStates]:
-        """Do as `LaneRecord.states`."""
+        """Return the states of lanes between two moments, where the file has nothing else."""
         first, last = self._chunks(start, end - 1)
         numbers = range(first, last + 1)
         coarse = [each for each in numbers if self._kept[each] is KeptOfLanes.STATES]

@@ -308,7 +308,7 @@ class Recorder:
             return self._lanes.less(start, end)
 
     def lane_states(self, start: int, end: int) -> list[LaneStates]:
-        """Return the states of lanes where less than edges is known between two moments, in µs."""
+        """Return the states of lanes between two moments, in µs, for samples that have no edges."""
         if isinstance(self._lanes, StoredLanes):
             return self._lanes.states(start, end)
         with self._lock:

@@ -21,6 +21,7 @@ from poolviz.model.messages import SampleTaken
 from poolviz.model.sample import Sample
 from poolviz.sessions import lanes
 from poolviz.sessions.bins import ServerSeen
+from poolviz.sessions.derived import Scope, derived
 from poolviz.sessions.export.registry import exporter_for
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import CHUNK_BITS
@@ -206,6 +207,26 @@ def test_beyond_the_bound_the_oldest_lanes_keep_their_states(
             found_waits = opened.wait_shares(moment, moment + 5_000_000)
             assert found_waits is not None
             assert set(found_waits.clients) == {20, 21}
+
+
+def test_a_part_of_a_session_has_the_states_of_its_time(
+    tmp_path: Path, run: list[Sample], whole: Path
+) -> None:
+    bound = 2 * sum(bytes_of_lanes(whole)[1])
+    path = recorded(tmp_path / "states.poolviz", run[: 2 * CHUNK + 30], bound)
+    with Recorder.open(path) as opened:
+        assert opened.less_of_lanes(0, 90_000_000)
+        for scope in (Scope(20.0, 40.0), Scope(20.0, 90.0, anonymous=True)):
+            with derived(opened, scope) as part:
+                found = part.lane_shares(25_000_000, 30_000_000)
+                assert found is not None
+                assert found[2][64:96, 1, State.WORKING].mean() == pytest.approx(0.3, abs=0.01)
+                assert part.less_of_lanes(25_000_000, 30_000_000)
+                waits = part.waits(25_000_000, 30_000_000)
+                assert waits is not None
+                shares = part.wait_shares(25_000_000, 30_000_000)
+                assert shares is not None
+                assert set(shares.clients) == {20, 21}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.2, 3.0, 9.5])

@@ -4,6 +4,7 @@ together take no more bytes than the user allows."""
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,8 +13,9 @@ import msgspec
 from poolviz.sessions.file.columns import Columns
 from poolviz.sessions.file.format import Place, Row
 from poolviz.sessions.file.stored_bins import KeptOfLanes, StoredBins
-from poolviz.sessions.lane_pieces import LaneTick, pieces_between
-from poolviz.sessions.lane_states import LaneStates
+from poolviz.sessions.holds import US
+from poolviz.sessions.lane_pieces import BIN, COARSE, LaneTick, pieces_between
+from poolviz.sessions.lane_states import LaneStates, summed
 
 # Of the bound, states of old chunks get that share at most: beyond the first one they are kept for
 # a chunk as a whole, beyond the second one not at all.
@@ -33,10 +35,14 @@ class _Exact(NamedTuple):
 class KeptLanes:
     """Makes the rows of chunks, and those that replace them once the lanes of all take more than
     `bound` bytes in the file; None is no bound. The samples that are in no chunk yet aren't
-    counted. Belongs to the thread that makes the rows of chunks; members of a session share it."""
+    counted. Samples that have no lanes any more keep the states that `older` knows between two
+    moments, in µs. Belongs to the thread that makes the rows of chunks; members of a session share
+    it."""
 
-    def __init__(self, bound: int | None) -> None:
-        self._bound = bound
+    def __init__(
+        self, bound: int | None, older: Callable[[int, int], list[LaneStates]] | None = None
+    ) -> None:
+        self._bound, self._older = bound, older
         self._exact: deque[_Exact] = deque()
         self._bytes = 0  # of the edges and states of those
         self._states = 0  # bytes of the states of chunks that have nothing else any more
@@ -46,7 +52,7 @@ class KeptLanes:
         packed = columns.pack()
         chunk: Row = ("chunks", place, packed)
         if not columns.rare.get("lanes"):
-            return [chunk, _bins_row(place, bins)]
+            return [chunk, _bins_row(place, self._with_older(bins, columns))]
         states = states_of(columns).pack()
         kept = _with(bins, KeptOfLanes.ALL, states)
         rows = [chunk, _bins_row(place, kept)]
@@ -60,6 +66,17 @@ class KeptLanes:
         while self._bytes + self._states > self._bound and self._exact:
             rows += self._replaced(self._exact.popleft(), self._bound)
         return rows
+
+    def _with_older(self, bins: StoredBins, columns: Columns) -> StoredBins:
+        """Return bins with what is known of the lanes of samples that have none."""
+        t, span = columns["t"], columns["span"]
+        begin, end = round((t[0] - span[0]) / US), round(t[-1] / US)
+        known = self._older(max(begin, 0), end) if self._older is not None else []
+        if not known:
+            return bins
+        width = BIN * COARSE
+        states = summed(known, width, (max(begin, 0) // width * width, end))
+        return _with(bins, KeptOfLanes.STATES, states.pack())
 
     def _replaced(self, oldest: _Exact, bound: int) -> list[Row]:
         """Return the rows of a chunk that keeps its states only, as far as there is room."""

@@ -136,6 +136,11 @@ class Packer:
         self._numbers.append(settings)
         return shared, rows
 
+    def rest(self, sums: Sums) -> list[Chunk]:
+        """Return the samples that are in no chunk as one, which has what is drawn of them from
+        afar. No sample follows; `sums` are of all."""
+        return [self._chunk(sums)] if self._samples else []
+
     def _chunk(self, sums: Sums) -> Chunk:
         counts, samples = self.counts, self.counts.samples
         segments = sums.closed_from(counts.segments)

@@ -265,9 +265,10 @@ class Lanes(Chart):
             return []
         now = (pieces.begin <= moment) & (moment < pieces.end)
         found = np.flatnonzero(now & (pieces.lane == lane))
-        coarse = recorder.lane_states(moment, moment + 1)
-        if not len(found) and coarse:
-            return self._shares_of_states(coarse[0], lane, moment)
+        if not len(found) and recorder.less_of_lanes(moment, moment + 1):
+            coarse = recorder.lane_states(moment, moment + 1)
+            if coarse:
+                return self._shares_of_states(coarse[0], lane, moment)
         if not len(found):
             return [Figure(tr("lane {n}", n=lane + 1), tr("no connection"), self.theme.muted)]
         place = found[0]

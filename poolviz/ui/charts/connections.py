@@ -30,6 +30,7 @@ from poolviz.ui.charts.curve import Curve
 
 _DEEPEST = 0.75  # the most height below zero, as a share of that above
 _HEADROOM = 1.14
+_MANY = 1000  # connections
 _LEAST_UP, _LEAST_DOWN = 5.0, 2.0
 _LATEST = 1.0  # seconds of which a name shows the mean, so that it doesn't jump
 
@@ -179,7 +180,7 @@ class Connections(Chart):
         ):
             if not math.isnan(value):
                 far = not near[curve]
-                name = f"{text} ↑" if far and self.shown(curve) else text
+                name = far_above(text, value) if far and self.shown(curve) else text
                 names.append(Name(name, colour, self.scale_y.high if far else value, curve))
         return names
 
@@ -246,6 +247,12 @@ class Connections(Chart):
         if not math.isnan(budget := float(view.lines["server_budget"][index])):
             found.append(_figure(tr("budget"), budget, theme.server))
         return found
+
+
+def far_above(name: str, value: float) -> str:
+    """Return the name of a limit that is out of the picture. One of many digits has no room for
+    more."""
+    return f"{name} ↑" if value < _MANY else name
 
 
 def _stack(view: View, hidden: Collection[str] = ()) -> _Stack:

@@ -18,7 +18,7 @@ from poolviz.ui.charts.axes import (
     ticks_up,
 )
 from poolviz.ui.charts.chart import Figure, Name, Scale
-from poolviz.ui.charts.connections import as_count
+from poolviz.ui.charts.connections import as_count, far_above
 from poolviz.ui.charts.detailed import DetailedChart
 
 # What is stacked, from below: the name, its sum and its colour.
@@ -120,7 +120,7 @@ class ServerStates(DetailedChart):
         self._budget.setData(*steps(x, budget))
         if np.isfinite(left := latest(budget)):
             text = tr("budget {budget:.0f}", budget=left)
-            name = text if near or not self.shown(_BUDGET) else f"{text} ↑"
+            name = text if near or not self.shown(_BUDGET) else far_above(text, left)
             place = left if near else self.scale_y.high
             self.names.insert(0, Name(name, self.theme.server, place, _BUDGET))
 

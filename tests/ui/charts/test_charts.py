@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from PySide6.QtCore import QPoint
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFontMetricsF
 from PySide6.QtTest import QTest
 
+from poolviz.language import in_language
 from poolviz.model.messages import MarkAdded
 from poolviz.model.sample import LOST, Mark, MarkKind, ServerView
 from poolviz.sessions.recorder import Recorder
@@ -146,6 +148,21 @@ def test_a_budget_far_above_or_unknown_takes_no_room(
     fed(recorder, *[BUSY] * 100, since=50)
     charts.refresh()
     assert not [name for name in names(charts, 0) if name.startswith("budget")]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("free", [92, 994, 49_995])
+def test_the_name_of_a_budget_far_above_has_room(
+    charts: ChartsWidget, recorder: Recorder, language: str, free: int
+) -> None:
+    server = ServerView(idle=5, others=0, free=free)
+    with in_language(language):
+        charts.set_recorder(fed(recorder, *[Tick(used=(2,), idle=(3,), server=server)] * 50))
+        chart = charts.canvas.chart_scene.by_name["connections"]
+        [name] = [name.text for name in chart.names if name.curve == "budget"]
+    assert str(free + 5) in name
+    width = QFontMetricsF(chart._name_font).horizontalAdvance(name)
+    assert width <= chart.size.right() - chart.plot.right() - 6
 
 
 def is_coloured(charts: ChartsWidget, seconds: float, value: float) -> bool:

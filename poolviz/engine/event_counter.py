@@ -111,8 +111,9 @@ class EventCounter:
         over = list(zip(closed.tolist(), closed_numbers.tolist(), strict=True))
         self._set_ages(tick, begun, over)
         tick.per_client = dict.fromkeys(taken.new_clients, 0)
-        stamps, kinds = self._count_clients(tick, taken.clients)
-        tick.lanes = self._lanes.tick(tick.start, taken.clients, begun, over)
+        clients = [client.in_arrays() for client in taken.clients]
+        stamps, kinds = self._count_clients(tick, clients)
+        tick.lanes = self._lanes.tick(tick.start, clients, begun, over)
         self._add_unfinished(tick, _stamps(taken.waited))
         if taken.waiting:
             self._count_waiting(tick, taken.waiting)

@@ -27,7 +27,7 @@ from poolviz.engine.event_counter import EventCounter, Tick
 from poolviz.load import event_buffer as events
 from poolviz.load.error_kinds import CountedKind
 from poolviz.load.event_buffer import EventBuffer, stamper
-from poolviz.model.taken_events import ClientEvents, TakenEvents
+from poolviz.model.taken_events import AppendedEvents, TakenEvents
 from poolviz.pools.connections.connect_faults import ConnectFaults
 from poolviz.pools.connections.counting import NumberingCounter
 
@@ -39,6 +39,7 @@ _ACQUIRED = (events.ACQUIRED, events.ACQUIRED_LATE)
 
 _NO_STAMPS = array("q")
 _Number = TypeVar("_Number", int, float)
+_Listed = TypeVar("_Listed")
 
 
 class ConnectionEvents(NamedTuple):
@@ -125,11 +126,11 @@ def _taken_until(stamps: array[int], until: int) -> array[int]:
     return _taken(stamps, bisect_right(stamps, until)) if stamps else _NO_STAMPS
 
 
-def _taken_errors(errors: list[CountedKind], n: int) -> list[CountedKind]:
-    """Remove and return the first `n` errors."""
-    taken = errors[:n]
-    del errors[:n]
-    return taken
+def _taken_of(values: list[_Listed], n: int) -> list[_Listed]:
+    """Remove and return the first `n` values."""
+    front = values[:n]
+    del values[:n]
+    return front
 
 
 class RequestTimes(Protocol):
@@ -172,11 +173,11 @@ class EventTaker:
         self.open += len(connections.opened) - len(connections.closed)
         errors: Counter[CountedKind] = Counter()
         retries = array("d")
-        clients: list[ClientEvents] = []
+        clients: list[AppendedEvents] = []
         new_clients: list[int] = []
         for buffer in buffers:
             if buffer.errors:
-                errors.update(_taken_errors(buffer.errors, len(buffer.errors)))
+                errors.update(_taken_of(buffer.errors, len(buffer.errors)))
             if buffer.own_waits:
                 retries += _taken(buffer.own_waits, len(buffer.own_waits))
             if not buffer.known:
@@ -210,7 +211,7 @@ class EventTaker:
 
 def _client_events(
     buffer: EventBuffer, until: int, errors: Counter[CountedKind]
-) -> ClientEvents | None:
+) -> AppendedEvents | None:
     """Take what was stamped up to `until` from a buffer, and add its timeouts to `errors`. None if
     there is nothing."""
     taken = buffer.take(until)
@@ -220,7 +221,7 @@ def _client_events(
     if taken is None:
         if not (held or in_transaction):
             return None
-        taken = _NO_STAMPS, bytearray(), 0
+        taken = [], b"", 0
     stamps, kinds, before = taken
     late = timeouts = 0
     if buffer.late:
@@ -228,15 +229,15 @@ def _client_events(
     if buffer.timeouts:
         # One that is noted may not be stamped yet: it is counted with its moment.
         timeouts = sum(map(kinds.count, _TIMED_OUT))
-        errors.update(_taken_errors(buffer.timeouts, timeouts))
-    return ClientEvents(
+        errors.update(_taken_of(buffer.timeouts, timeouts))
+    return AppendedEvents(
         buffer.key,
         buffer.number,
         before,
-        stamps.tobytes(),
-        bytes(kinds),
+        stamps,
+        kinds,
         _taken(buffer.late, late).tobytes() if late else b"",
-        _taken(buffer.connections, sum(map(kinds.count, _ACQUIRED))).tobytes(),
+        _taken_of(buffer.connections, sum(map(kinds.count, _ACQUIRED))),
         held.tobytes(),
         in_transaction.tobytes(),
     )

@@ -111,7 +111,7 @@ def _forget_cancellations() -> None:
 
 
 class _Alarm:
-    """Cancels the task that makes it, once (a `cancellation.Alarm`)."""
+    """Cancels the task that makes it, once (a `steps.Alarm`)."""
 
     def __init__(self) -> None:
         self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
@@ -134,7 +134,7 @@ class _Alarm:
 
 class _Actions:
     """What a task does: the pool's own coroutines, with nothing around them (a
-    `behaviour.Actions`)."""
+    `steps.Actions`)."""
 
     awaits = True
 

@@ -58,7 +58,7 @@ class ThreadClient:
     def cut(self) -> None:
         """Interrupt what runs on the connections that the client holds or is giving back, which may
         take a rollback."""
-        for steps, connection in self.behaviour.held.copy():
+        for steps, connection in self.behaviour.held():
             assert isinstance(steps, _Steps)
             # The client may have given it back or closed it by now; then nothing is left to cut.
             with suppress(Exception):
@@ -96,7 +96,7 @@ class ThreadClient:
 
 
 class _Actions:
-    """What a thread does (a `behaviour.Actions`)."""
+    """What a thread does (a `steps.Actions`)."""
 
     awaits = False
 
@@ -118,7 +118,7 @@ class _Actions:
 
 
 class _Steps:
-    """The calls of a pool, which are done when they return (a `behaviour.Steps`). Looked up once:
+    """The calls of a pool, which are done when they return (a `steps.Steps`). Looked up once:
     what a client does between two of them is time that it adds."""
 
     def __init__(self, calls: ThreadCalls) -> None:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import random
 from asyncio import CancelledError
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from time import perf_counter, perf_counter_ns
-from typing import Any, Protocol
+from typing import Any
 
 from poolviz.load import event_buffer as events
 from poolviz.load.arrival_schedule import ArrivalSchedule
 from poolviz.load.cancellation import (
-    Alarm,
     Cancellations,
     CancelledByClient,
     CancelledSteps,
@@ -26,7 +25,7 @@ from poolviz.load.cancellation import (
 from poolviz.load.client_faults import ClientFaults
 from poolviz.load.error_kinds import ErrorKinds
 from poolviz.load.event_buffer import EventBuffer
-from poolviz.load.steps import Steps
+from poolviz.load.steps import Actions, Steps
 from poolviz.load.workload import Workload
 from poolviz.pools.base import Pool, PoolStopped, a_connection
 from poolviz.pools.connections.transactions import in_transaction
@@ -34,21 +33,6 @@ from poolviz.pools.connections.transactions import in_transaction
 _NO_NUMBERS: Mapping[int, int] = {}
 _UNTIL_WOKEN = 3600.0  # seconds
 _NOTHING_DUE = 0.5  # seconds after which a client checks again for a request
-
-
-class Actions(Protocol):
-    """What a thread or a task does for a behaviour. `awaits` says whether its steps are awaited."""
-
-    awaits: bool
-
-    def steps(self, use: str) -> Steps:
-        """Return the steps of a use of the pool."""
-
-    def alarm(self) -> Alarm | None:
-        """Return what cancels this task; None for a thread, which nothing can cancel."""
-
-    def sleep(self, seconds: float) -> Awaitable[None]:
-        """Pause until the time is over, or the client is woken or stopped."""
 
 
 class Behaviour:
@@ -65,7 +49,9 @@ class Behaviour:
         "_cancellations",
         "_cancelled",
         "_error_kinds",
+        "_held",
         "_leaked",
+        "_lent",
         "_numbers",
         "_operation",
         "_pool",
@@ -73,7 +59,6 @@ class Behaviour:
         "_steps",
         "acquiring",
         "client_faults",
-        "held",
         "number",
         "parked",
         "stopping",
@@ -99,9 +84,10 @@ class Behaviour:
         self.stuck = False  # it hangs while it holds its connection
         self.stopping = False  # the operation in progress is the last one
         self.acquiring = False  # it is waiting for a connection
-        # The connections that it holds or is giving back, with the steps of their use. Only the
-        # client's own thread or task changes the list.
-        self.held: list[tuple[Steps, Any]] = []
+        # The connections that it holds or is giving back: that of a plain operation, and others
+        # with the steps of their use. Only the client's own thread or task changes them.
+        self._lent: Any = None
+        self._held: list[tuple[Steps, Any]] = []
         self._awaits = False  # its steps are those of a task
         self._buffers = [EventBuffer(number)]  # one for each connection of an operation
         self._cancellations = Cancellations(f"{seed}/{number}")
@@ -122,7 +108,7 @@ class Behaviour:
         """Run operations, with a pause after each, until the client is stopped."""
         self._actions, self._awaits = actions, actions.awaits
         known: Workload | None = None
-        rng = self._rng
+        rng, client_faults = self._rng, self.client_faults
         while not self.stopping:
             workload = self.workload
             due = 0
@@ -137,6 +123,12 @@ class Behaviour:
                 self._make_buffers(workload.checkouts)
                 self._steps = actions.steps(workload.use)
                 known = workload
+            if workload.plain and not (
+                self.stuck or client_faults.leak_every or client_faults.slow_by
+            ):
+                if not await self._operate_plainly(workload):
+                    await actions.sleep(workload.error_pause)
+                continue
             self._operation += 1
             if workload.cancel_share:
                 done = await self._operate_cancelled(workload, due)
@@ -147,6 +139,88 @@ class Behaviour:
             elif workload.think is not None and not due:
                 await actions.sleep(workload.think(rng))
         await self._reclaim()
+
+    async def _operate_plainly(self, workload: Workload) -> bool:
+        """Run operations of a plain load until something changes; return False if one fails.
+
+        They do what `_operate` does, step by step, but nothing is looked up or called for each of
+        them that can be had once, since whatever is done between the pool's own calls is time that
+        measuring costs.
+        """
+        buffer, steps, awaits = self._buffers[0], self._steps, self._awaits
+        note, stamp, add_number = buffer.note, buffer.stamp, buffer.connections.append
+        acquire, execute, release = steps.acquire, steps.execute, steps.release
+        driver, number_of = steps.driver, self._numbers.get
+        end = {"commit": steps.commit, "rollback": steps.rollback}.get(workload.after_hold)
+        fixed_sql, adds_row = workload.fixed_sql, bool(workload.adds_row)
+        requested, acquired, released = events.REQUESTED, events.ACQUIRED, events.RELEASED
+        client_faults, think, rng = self.client_faults, workload.think, self._rng
+        while True:
+            self._operation += 1
+            note(requested)
+            stamp()
+            self.acquiring = True
+            try:
+                connection = acquire()
+                if awaits:
+                    connection = await connection
+                if connection is None:
+                    a_connection(connection)  # raises
+            except BaseException as error:  # noqa: BLE001 - `_denied` tells them apart
+                connection = await self._denied(steps, workload, buffer, 0, error)
+                if connection is None or not await self._use(
+                    steps, workload, buffer, connection, 0
+                ):
+                    return False
+                if think is not None:
+                    await self._actions.sleep(think(rng))
+                return True
+            self._lent = connection
+            self.acquiring = False
+            try:
+                number = number_of(id(driver(connection)), -1)
+            except Exception:  # noqa: BLE001 - a property of a user's connection
+                number = -1
+            add_number(number)
+            note(acquired)
+            stamp()
+            try:
+                for sql in fixed_sql or workload.sql(rng, self.number, self._operation):
+                    step = execute(connection, sql)
+                    if awaits:
+                        await step
+                if end is not None:
+                    step = end(connection)
+                    if awaits:
+                        await step
+                if adds_row:
+                    workload.rows.add()
+            except BaseException as error:  # noqa: BLE001 - what pools and drivers raise are figures
+                self.failed(error)
+                return await self._give_back(steps, workload, buffer, connection, events.BROKEN)
+            note(released)
+            stamp()
+            try:
+                step = release(connection)
+                if awaits:
+                    await step
+            except BaseException as error:  # noqa: BLE001 - as above
+                self.failed(error)
+                return False
+            finally:
+                self._lent = None
+            connection = None  # which the next acquire may otherwise find referred to
+            if think is not None:
+                await self._actions.sleep(think(rng))
+            if (
+                self.workload is not workload
+                or self.stopping
+                or self.parked
+                or self.stuck
+                or client_faults.leak_every
+                or client_faults.slow_by
+            ):
+                return True
 
     async def _operate_cancelled(self, workload: Workload, due: int) -> bool:
         """Run an operation of a load in which some are cancelled; return False after an error."""
@@ -202,16 +276,14 @@ class Behaviour:
         An operation that holds several connections calls this again for each further one, with
         its `depth`. `due` is the moment at which a request of an open load was due, else 0.
         """
-        client_faults, buffer, awaits = self.client_faults, self._buffers[depth], self._awaits
-        note, stamp = buffer.note, buffer.stamp
-        done = False
+        buffer = self._buffers[depth]
         late = max(perf_counter_ns() - due, 1) if due else 0
-        note(events.BEGUN if late else events.REQUESTED)
-        stamp()
+        buffer.note(events.BEGUN if late else events.REQUESTED)
+        buffer.stamp()
         self.acquiring = True
         try:
             connection = steps.acquire()
-            if awaits:
+            if self._awaits:
                 connection = await connection
             if connection is None:
                 a_connection(connection)  # raises
@@ -221,6 +293,14 @@ class Behaviour:
                 return False
         else:
             self._got(steps, connection, buffer, late)
+        return await self._use(steps, workload, buffer, connection, depth)
+
+    async def _use(
+        self, steps: Steps, workload: Workload, buffer: EventBuffer, connection: Any, depth: int
+    ) -> bool:
+        """Do what an operation does with the connection that it has got; return False after an
+        error."""
+        client_faults, awaits, done = self.client_faults, self._awaits, False
         try:
             if workload.transaction is not None or client_faults.slow_by:
                 await self._prepare(steps, workload, connection)
@@ -242,8 +322,6 @@ class Behaviour:
         except BaseException as error:  # noqa: BLE001 - what pools and drivers raise are figures
             done = False
             self.failed(error)
-        if not done and workload.rolls_back:
-            await self._roll_back(steps, connection)
         if (
             client_faults.leak_every
             and done
@@ -252,22 +330,28 @@ class Behaviour:
         ):
             self._leak(buffer, steps, connection)
             return True
-        note((events.RETURNED if depth else events.RELEASED) if done else events.BROKEN)
-        stamp()
+        event = events.RETURNED if depth else events.RELEASED
+        return await self._give_back(
+            steps, workload, buffer, connection, event if done else events.BROKEN
+        )
+
+    async def _give_back(
+        self, steps: Steps, workload: Workload, buffer: EventBuffer, connection: Any, event: int
+    ) -> bool:
+        """Release a connection at the end of its operation, or after an error, as `event` says;
+        return False if there was one."""
+        if event == events.BROKEN and workload.rolls_back:
+            await self._roll_back(steps, connection)
+        buffer.note(event)
+        buffer.stamp()
         try:
-            step = steps.release(connection)
-            if awaits:
-                await step
+            await self._done(steps.release(connection))
         except BaseException as error:  # noqa: BLE001 - as above
             self.failed(error)
-            done = False
+            return False
         finally:
-            held = self.held
-            if held and held[-1][1] is connection:
-                held.pop()  # the usual case, many thousand times a second
-            else:
-                self._drop(connection)
-        return done
+            self._drop(connection)
+        return event != events.BROKEN
 
     async def _prepare(self, steps: Steps, workload: Workload, connection: Any) -> None:
         """Do what comes before an operation's statements."""
@@ -363,7 +447,7 @@ class Behaviour:
     def _got(self, steps: Steps, connection: Any, buffer: EventBuffer, late: int) -> None:
         """Note that acquire returned a connection."""
         self.acquiring = False
-        self.held.append((self._steps, connection))
+        self._held.append((self._steps, connection))
         try:
             number = self._numbers.get(id(steps.driver(connection)), -1)
         except Exception:  # noqa: BLE001 - a property of a user's connection
@@ -401,14 +485,22 @@ class Behaviour:
             finally:
                 self._drop(connection)
 
+    def held(self) -> list[tuple[Steps, Any]]:
+        """Return the connections that the client holds or is giving back, with the steps of their
+        use. Called from any thread."""
+        held, lent = self._held.copy(), self._lent
+        return held if lent is None else [*held, (self._steps, lent)]
+
     def holds(self, connection: Any) -> bool:
         """Return whether the client holds that connection. Called from any thread."""
         # By identity: a user's connection may be equal to others.
-        return any(one is connection for _, one in self.held.copy())
+        return any(one is connection for _, one in self.held())
 
     def _drop(self, connection: Any) -> None:
         """Take a connection that was given back from those that are held."""
-        self.held[:] = [one for one in self.held if one[1] is not connection]
+        if self._lent is connection:
+            self._lent = None
+        self._held[:] = [one for one in self._held if one[1] is not connection]
 
     def _make_buffers(self, number: int) -> None:
         """Make `number` buffers: one for each connection of an operation."""

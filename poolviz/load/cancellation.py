@@ -15,10 +15,10 @@ from asyncio import CancelledError
 from collections.abc import Awaitable
 from contextlib import suppress
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from poolviz.language import tr_noop
-from poolviz.load.steps import Steps
+from poolviz.load.steps import Alarm, Steps
 from poolviz.model.dialect import timeout_statements
 from poolviz.model.parameters import Choice, Number, Parameter
 
@@ -76,18 +76,6 @@ def of_threads(group: str) -> Choice:
 
 class CancelledByClient(CancelledError):
     """An operation was cancelled on purpose. The text says where."""
-
-
-class Alarm(Protocol):
-    """Cancels the task that made it, once. Used on the task's loop."""
-
-    rang: bool
-
-    def start(self, seconds: float) -> None:
-        """Cancel the task in so many seconds, unless it was cancelled already."""
-
-    def stop(self) -> None:
-        """Don't."""
 
 
 class Cancellations:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 
@@ -32,3 +33,30 @@ class Steps(Protocol):
 
     def rollback(self, connection: Any) -> Any:
         """Roll the transaction back."""
+
+
+class Alarm(Protocol):
+    """Cancels the task that made it, once. Used on the task's loop."""
+
+    rang: bool
+
+    def start(self, seconds: float) -> None:
+        """Cancel the task in so many seconds, unless it was cancelled already."""
+
+    def stop(self) -> None:
+        """Don't."""
+
+
+class Actions(Protocol):
+    """What a thread or a task does for a behaviour. `awaits` says whether its steps are awaited."""
+
+    awaits: bool
+
+    def steps(self, use: str) -> Steps:
+        """Return the steps of a use of the pool."""
+
+    def alarm(self) -> Alarm | None:
+        """Return what cancels this task; None for a thread, which nothing can cancel."""
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """Pause until the time is over, or the client is woken or stopped."""

@@ -25,13 +25,16 @@ class Workload:
     pool ends the transaction. If `rolls_back`, a client does that after an error. `adds_row` is
     "before_hold" or "after_hold" if each operation has committed a row of history by then, which
     clients count in `rows`; a following workload goes on with the same counter. A `cancel_share` of
-    the operations is cancelled, in the place that `cancel_in` names; see `cancellation`.
+    the operations is cancelled, in the place that `cancel_in` names; see `cancellation`. A load is
+    `plain` if clients of their own accord get one connection, execute statements, end the
+    transaction and give it back.
     """
 
     __slots__ = (
         "_retry_backoff", "adds_row", "after_hold", "arrivals", "before_hold", "cancel_in",
         "cancel_share", "checkouts", "clients", "dialect", "error_pause", "fixed_sql", "goes_on",
-        "hold", "retries", "rolls_back", "rows", "sleep", "sql", "think", "transaction", "use"
+        "hold", "plain", "retries", "rolls_back", "rows", "sleep", "sql", "think", "transaction",
+        "use",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +88,12 @@ class Workload:
             untouched = before is None or before.transaction is None
             self.transaction = None if untouched else transactional
         self.rows: Counter = Counter() if before is None else before.rows
+        self.plain = not (
+            self.goes_on
+            or self.cancel_share
+            or self.transaction is not None
+            or self.arrivals.schedule is not None
+        )
 
     def backoff(self, refusals: int, rng: random.Random) -> float:
         """Return the pause in seconds after `refusals` in a row: doubling, bounded, with jitter."""

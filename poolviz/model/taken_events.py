@@ -8,6 +8,8 @@ Moments and durations are in ns by the clock of the engine's process, in arrays 
 
 from __future__ import annotations
 
+from array import array
+
 import msgspec
 
 
@@ -30,6 +32,37 @@ class ClientEvents(msgspec.Struct, array_like=True, frozen=True):
     connections: bytes = b""
     held: bytes = b""
     held_in_transaction: bytes = b""
+
+
+class AppendedEvents(msgspec.Struct, array_like=True, frozen=True):
+    """`ClientEvents` as the client has appended them: what each operation appends is in lists.
+
+    Making arrays of these takes much longer than sending them, so whoever counts them does it.
+    """
+
+    buffer: int
+    number: int
+    before: int = 0
+    stamps: list[int] = []
+    kinds: bytes = b""
+    late: bytes = b""
+    connections: list[int] = []
+    held: bytes = b""
+    held_in_transaction: bytes = b""
+
+    def in_arrays(self) -> ClientEvents:
+        """Return them with all moments and numbers in arrays."""
+        return ClientEvents(
+            self.buffer,
+            self.number,
+            self.before,
+            array("q", self.stamps).tobytes(),
+            self.kinds,
+            self.late,
+            array("q", self.connections).tobytes(),
+            self.held,
+            self.held_in_transaction,
+        )
 
 
 class TakenEvents(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -59,6 +92,6 @@ class TakenEvents(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     dropped: bytes = b""
     waited: bytes = b""
     retries: bytes = b""
-    clients: list[ClientEvents] = []
+    clients: list[AppendedEvents] = []
     new_clients: list[int] = []
     waiting: list[tuple[int, int]] = []

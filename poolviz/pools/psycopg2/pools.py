@@ -114,6 +114,10 @@ class _Psycopg2Pool(ThreadPool):
             with_libpq_arguments(conninfo, connect),
             connection_factory=counted_connection(counter),
         )
+        # What the library does, without a call of ours around it, which each operation would pay.
+        self.acquire = self._pool.getconn  # type: ignore[method-assign]
+        self.commit = connection.commit  # type: ignore[method-assign, assignment]
+        self.rollback = connection.rollback  # type: ignore[method-assign, assignment]
 
     def acquire(self) -> connection:
         """Return a connection.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE
@@ -145,9 +146,10 @@ class SQLAlchemyPool(ThreadPool):
                 return engine_uses.RawConnectionUse(self)
         return self
 
-    def acquire_by(self, connect: Callable[[Engine], T]) -> T:
-        """Return what `connect` does with the engine, which acquires a connection."""
-        return connect(self.engine)
+    def acquirer(self, connect: Callable[[Engine], T]) -> Callable[[], T]:
+        """Return a function that acquires a connection by `connect`, with the engine of the
+        moment."""
+        return partial(connect, self.engine)
 
     def acquire(self) -> PoolProxiedConnection:
         """Return a connection. Raises the library's error, or the driver's if it can't connect."""

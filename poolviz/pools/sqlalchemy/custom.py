@@ -12,6 +12,7 @@ import inspect
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
@@ -183,10 +184,13 @@ class _CustomSQLAlchemyPool(SQLAlchemyPool):
     def acquire(self) -> PoolProxiedConnection:
         """Return a connection of the current pool. Raises what the class raises, or
         NotAConnection."""
-        return self.acquire_by(lambda engine: engine.pool.connect())
+        return self._acquire_by(lambda engine: engine.pool.connect())
 
-    def acquire_by(self, connect: Callable[[Engine], T]) -> T:
+    def acquirer(self, connect: Callable[[Engine], T]) -> Callable[[], T]:
         """Do as the base does, again with the new engine if the pool is rebuilt meanwhile."""
+        return partial(self._acquire_by, connect)
+
+    def _acquire_by(self, connect: Callable[[Engine], T]) -> T:
         while True:
             engine = self.engine
             try:

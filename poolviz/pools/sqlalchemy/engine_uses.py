@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, CursorResult, Engine, text
 from sqlalchemy.engine import Result
 from sqlalchemy.pool import PoolProxiedConnection
@@ -33,21 +33,22 @@ class EngineOwner(Protocol):
     def driver(self) -> Driver:
         """The driver of the engine's connections."""
 
-    def acquire_by(self, connect: Callable[[Engine], T]) -> T:
-        """Return what `connect` does with the engine of the moment, which acquires a connection."""
+    def acquirer(self, connect: Callable[[Engine], T]) -> Callable[[], T]:
+        """Return a function that acquires a connection by `connect`, with the engine of the
+        moment."""
 
     def give_back(self, proxy: PoolProxiedConnection, close: Callable[[], object]) -> None:
         """Give a connection of the pool's back, by `close`."""
 
 
-class Held:
-    """What a client holds: the library's `object` for a use, and the pool's connection in it."""
+class Held(msgspec.Struct, eq=False, gc=False):
+    """What a client holds: the library's `object` for a use, and the pool's connection in it.
 
-    __slots__ = ("object", "proxy")
+    A Struct is made in a tenth of the time that a class of Python's takes.
+    """
 
-    def __init__(self, held: Any, proxy: PoolProxiedConnection) -> None:
-        self.object = held
-        self.proxy = proxy
+    object: Any
+    proxy: PoolProxiedConnection
 
 
 class _EngineUse(ThreadCalls):
@@ -55,8 +56,8 @@ class _EngineUse(ThreadCalls):
 
     def __init__(self, owner: EngineOwner) -> None:
         self._owner = owner
-        # A call less in each operation than by the method.
-        self.acquire = partial(owner.acquire_by, self.open)  # type: ignore[method-assign]
+        # Calls less in each operation than by the method.
+        self.acquire = owner.acquirer(self.open)  # type: ignore[method-assign]
 
     @abstractmethod
     def open(self, engine: Engine) -> Held:
@@ -64,7 +65,7 @@ class _EngineUse(ThreadCalls):
 
     def acquire(self) -> Held:
         """Return a connection. Raises the library's error, or that of the driver in its."""
-        return self._owner.acquire_by(self.open)
+        return self._owner.acquirer(self.open)()
 
     def begin(self, connection: Held, transaction: bool) -> None:
         """Turn the driver's autocommit off or on."""

@@ -45,6 +45,7 @@ from poolviz.model.errors import InputError
 from poolviz.model.parameters import both, suggest
 from poolviz.pools.base import Pool, TaskPool, ThreadPool
 from poolviz.pools.custom.code_names import FUNCTIONS
+from poolviz.pools.custom.fresh_sources import FreshSourceLoader, import_fresh_below
 from poolviz.pools.custom.methods import (
     LendingMethods,
     is_one_use,
@@ -207,7 +208,8 @@ def _import_file(path: Path, id: str) -> ModuleType:
     name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]  # another class of the file was loaded
-    spec = importlib.util.spec_from_file_location(name, path)
+    source = FreshSourceLoader(name, str(path)) if path.suffix == ".py" else None
+    spec = importlib.util.spec_from_file_location(name, path, loader=source)
     if spec is None or spec.loader is None:
         raise InputError(
             tr("{id} can't be loaded: {name} is not a Python file (.py).", id=id, name=path.name)
@@ -273,7 +275,8 @@ def _package_of(path: Path) -> str | None:
 
 
 def _add_to_path(folder: Path) -> None:
-    """Let modules be imported from `folder`, after all others."""
+    """Let modules be imported from `folder`, after all others, as their sources are now."""
+    import_fresh_below(folder)
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 

@@ -134,7 +134,7 @@ class Run:
             watch=not start.together,
         )
         self._pooler_monitor = PoolerMonitor(
-            "" if start.together else start.pooler,
+            start.pooler,
             start.conninfo,
             lambda sentence: self._report_problem(POOLERS_VIEW, sentence),
         )
@@ -142,7 +142,8 @@ class Run:
 
         def emit(report: EventsTaken) -> None:
             reports.put(report)
-            room.see(report.sample.server, most_connections(report.sample))
+            if not start.pooler:  # which opens fewer connections than the pool
+                room.see(report.sample.server, most_connections(report.sample))
 
         self._sampler = Sampler(
             kind=kind,

@@ -463,6 +463,7 @@ class EngineGroup:
             scenario=self._shared.of_process(self._number, at_start=self._began_at is None),
             application_name=application_name,
             together=True,
+            pooler="",  # which is asked here, once for all
         )
         engine = self._source.start(start, partial(self._queue, name), limit)
         self._members[name] = _Process(name, application_name, engine)

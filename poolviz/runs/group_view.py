@@ -35,6 +35,7 @@ class GroupView:
         self._pooler = PoolerMonitor(
             start.pooler, start.conninfo, lambda sentence: on_problem(POOLERS_VIEW, sentence)
         )
+        self._pooled = bool(start.pooler)
         self._said: PoolerView | None = None  # by the pooler, of all processes
         self._got: dict[str, PoolerView] = {}  # what each process got of that last
         self._room = ServerRoom(lambda sentence: on_problem(OTHER_PROGRAMS, sentence))
@@ -48,7 +49,8 @@ class GroupView:
         self._newest[name] = sample
         for views in self._monitor.take_all():
             self._views.append(views)
-            self._room.see(views.whole, sum(map(most_connections, self._newest.values())))
+            if not self._pooled:  # the pooler opens fewer connections than the pools
+                self._room.see(views.whole, sum(map(most_connections, self._newest.values())))
         self._said = self._pooler.take() or self._said
         if self._said is not None and self._got.get(name) is not self._said:
             self._got[name] = self._said

@@ -8,12 +8,13 @@ statements was measured with a PgBouncer in transaction mode (tests/runs/test_po
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from poolviz.language import tr
 from poolviz.load.sql_script import statements_of
-from poolviz.load.statements import statement_class
+from poolviz.load.statements import statement_class, statement_of
 from poolviz.model.dialect import POSTGRESQL
 from poolviz.model.parameters import Parameters, Value
 from poolviz.model.scenario import Scenario
@@ -32,6 +33,7 @@ _CACHE, _SECOND_CACHE, _NAMES = (
 )
 _THRESHOLD, _OPTIONS = "prepare_threshold", "options"
 _NEVER = "never"
+_DRAWN = 50  # operations whose statements are compared
 # What a statement leaves on its connection: the beginning of it, and how people call that.
 _LASTING = (
     (r"SET\s+(?!LOCAL\b|TRANSACTION\b|CONSTRAINTS\b)", "SET"),
@@ -168,9 +170,12 @@ def _threshold(known: Parameters, given: Mapping[str, Value]) -> int | None:
 
 
 def _repeats(pool: type[Pool], given: Mapping[str, Value], state: Mapping[str, Value]) -> bool:
-    """Return whether psycopg counts how often a statement was run from one operation to the next:
-    it forgets that with each ROLLBACK, which most pools execute when a connection is given back."""
+    """Return whether psycopg comes to count that a statement was run again: the load repeats its
+    text, and psycopg doesn't forget it with a ROLLBACK, as most pools execute when a connection is
+    given back."""
     use, transaction = use_of(state, pool.uses), state["transaction"]
+    if not _has_text_again(state):
+        return False
     autocommit = given.get("autocommit") or given.get("isolation_level") == "AUTOCOMMIT"
     if autocommit or transaction == "autocommit":
         return True
@@ -179,6 +184,14 @@ def _repeats(pool: type[Pool], given: Mapping[str, Value], state: Mapping[str, V
     if transaction == "default":
         return "commit" in (use.ends, statement_class(state).ends)
     return transaction == "commit" or (use.ends == "commit" and use.always)
+
+
+def _has_text_again(state: Mapping[str, Value]) -> bool:
+    """Return whether operations repeat the text of a statement: with random values in it, hardly
+    any does."""
+    statement, rng = statement_of(state, POSTGRESQL), random.Random(1)
+    texts = [text for number in range(_DRAWN) for text in set(statement.sql(rng, 1, number))]
+    return len(set(texts)) < len(texts)
 
 
 def _lasting(state: Mapping[str, Value]) -> Iterator[str]:

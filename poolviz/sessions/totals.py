@@ -440,10 +440,7 @@ class Totals(msgspec.Struct):
             server_backends_max=self.backends_max,
             server_backends_mean=self.backends / self.views if self.views else None,
             server_backends_at_end=self.backends_at_end,
-            server_difference=self.server_apart.said(
-                closed_by_server, far=math.inf, long=_VIEWS_APART
-            )
-            or None,
+            server_difference=self._server_difference(),
             server_others_max=self.others_max,
             clients_restarted=self.restarted,
             samples=self.samples,
@@ -451,6 +448,13 @@ class Totals(msgspec.Struct):
             processes=self.processes,
             pooler=self.pooler.figures(),
         )
+
+    def _server_difference(self) -> str | None:
+        """Return what is wrong with the server's count; a pooler in between has fewer there."""
+        if self.pooler.views:
+            return None
+        far = math.inf
+        return self.server_apart.said(closed_by_server, far=far, long=_VIEWS_APART) or None
 
 
 def _count(counts: dict[_Key, int], more: Mapping[_Key, int]) -> None:

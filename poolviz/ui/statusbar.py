@@ -80,6 +80,8 @@ class Agreement:
                 else ("", "")
             )
         lowest, highest = view.levels["open"].low.min(), view.levels["open"].high.max()
+        if recorder.pooler is not None:
+            return tr("a pooler stands before the server"), ""
         known = seen[~np.isnan(seen)]
         covered = now > _LASTING and len(known) == len(seen)
         if covered and not ((known >= lowest) & (known <= highest)).any():

@@ -222,6 +222,7 @@ def test_the_fault_of_prepared_statements_is_predicted_and_happens_and_is_cured(
     ("pool", "connect", "load"),
     [
         ("psycopg_pool.ConnectionPool", {}, {"use": "getconn"}),
+        ("psycopg_pool.ConnectionPool", {}, {"statement": "sleep"}),  # another time in each text
         ("sqlalchemy.QueuePool", {"driver": "psycopg"}, {}),
         ("sqlalchemy.QueuePool", {}, {"transaction": "commit"}),
         ("psycopg2.ThreadedConnectionPool", {}, {"on_exhausted": "retry"}),

@@ -18,8 +18,8 @@ from poolviz.ui.charts.detailed import LinesChart
 _COUNTS = {
     tr_noop("clients waiting"): "pooler_cl_waiting",
     tr_noop("clients served"): "pooler_cl_active",
-    tr_noop("server connections in use"): "pooler_sv_active",
-    tr_noop("server connections idle"): "pooler_sv_idle",
+    tr_noop("backends in use"): "pooler_sv_active",
+    tr_noop("backends idle"): "pooler_sv_idle",
 }
 
 
@@ -34,8 +34,8 @@ class PoolerCounts(LinesChart):
     colours: ClassVar[dict[str, str]] = {
         "clients waiting": "wait",
         "clients served": "used",
-        "server connections in use": "server",
-        "server connections idle": "idle_name",
+        "backends in use": "server",
+        "backends idle": "idle_name",
     }
     lowest_top = 5.0
 

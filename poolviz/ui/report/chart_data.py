@@ -84,8 +84,8 @@ CHARTS = (
         [
             _line(tr_noop("clients waiting"), "pooler_cl_waiting", "wait"),
             _line(tr_noop("clients served"), "pooler_cl_active", "used"),
-            _line(tr_noop("server connections in use"), "pooler_sv_active", "server"),
-            _line(tr_noop("server connections idle"), "pooler_sv_idle", "idle_name"),
+            _line(tr_noop("backends in use"), "pooler_sv_active", "server"),
+            _line(tr_noop("backends idle"), "pooler_sv_idle", "idle_name"),
         ],
         view="pooler",
     ),

@@ -148,8 +148,8 @@ def test_the_poolers_chart_shows_its_clients_and_connections_and_the_longest_wai
     assert figures == {
         "clients waiting": 7,
         "clients served": 4,
-        "server connections in use": 4,
-        "server connections idle": 1,
+        "backends in use": 4,
+        "backends idle": 1,
         "longest wait": 2.5,
     }
 

@@ -243,6 +243,7 @@ class Window(QMainWindow):
             area.setAccessibleName(self.windowTitle() or "poolviz")
             area.setWidget(whole)
             self.setCentralWidget(area)
+            self.charts.setFocus()
             self.setMinimumSize(_SMALLEST.boundedTo(room))
         self.resize(self.size().boundedTo(room))
 

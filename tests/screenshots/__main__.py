@@ -25,7 +25,7 @@ from tests.servers.fixtures import PROJECT
 SIZES = ("900x560", "1280x800", "1920x1200")
 _SHEET = 560  # pixels of a picture's width on a sheet
 _GAP = 12
-_LONGEST = 1800  # seconds for all pictures of one scale and language
+_LONGEST = 3600  # seconds for all pictures of one scale and language
 
 
 def main() -> int:

@@ -382,6 +382,7 @@ def test_on_a_small_screen_the_window_is_scrolled_to_all_that_it_has(window: Win
     assert (window.width(), window.height()) == (640, 340)
     area = window.centralWidget()
     assert isinstance(area, QScrollArea)
+    assert window.focusWidget() is window.charts
     for part in (window.toolbar.menu_button, window.tiles.failures, window.status.language):
         area.ensureWidgetVisible(part)
         QApplication.processEvents()

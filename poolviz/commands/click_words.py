@@ -20,7 +20,14 @@ _HEADINGS = {"Options": tr_noop("Options"), "Commands": tr_noop("Commands")}
 _OF_CLICK = (tr_noop("Show this message and exit."), tr_noop("Show the version and exit."))
 # What stands in usages for something that is typed instead.
 PLACEHOLDERS = (
-    *(tr_noop("ACTION"), tr_noop("AGE"), tr_noop("COMMAND"), tr_noop("CONDITION"), tr_noop("FILE")),
+    *(
+        tr_noop("ACTION"),
+        tr_noop("ADDRESS"),
+        tr_noop("AGE"),
+        tr_noop("COMMAND"),
+        tr_noop("CONDITION"),
+        tr_noop("FILE"),
+    ),
     *(tr_noop("FILES"), tr_noop("HIGH"), tr_noop("KEY"), tr_noop("LOW"), tr_noop("MARK")),
     *(tr_noop("NAME"), tr_noop("OPTIONS"), tr_noop("PORT"), tr_noop("PRESET")),
     *(tr_noop("SCENARIO"), tr_noop("SECONDS"), tr_noop("SESSION"), tr_noop("SIZE")),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from poolviz.language import tr
 from poolviz.model.errors import InputError
-from poolviz.model.messages import PART
 from poolviz.sessions.share_done import ShareDone, unheard
 from poolviz.system.files import appending, atomic_write, cannot_write, check_writable
 
@@ -139,6 +138,9 @@ def write_by_name(name: str, of_sweep: str = "") -> Write:
     `of_sweep`, that one writes the whole session of a sweep of sizes, unless charts are chosen."""
 
     def write(recorder: Recorder, paths: Sequence[Path], **options: Any) -> None:
+        # Commands that only name formats need neither messages nor numpy, which these load.
+        from poolviz.model.messages import PART  # noqa: PLC0415
+
         sweep, began = recorder.sweep, recorder.began
         part = began is not None and PART in began.environment
         if of_sweep and sweep is not None and sweep.visits and not part and not options:

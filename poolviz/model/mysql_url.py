@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
 from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
+from poolviz.model.ipv6 import check_brackets
 from poolviz.model.parameters import suggest
 
 _OPTIONS = ("charset", "connect_timeout", "program_name", "unix_socket")
@@ -42,15 +42,7 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
         """
         text = url.strip()
         _, _, rest = text.partition("://")
-        host = rest.partition("?")[0].rpartition("@")[2].partition("/")[0]
-        if host.count(":") > 1 and "[" not in host and _is_ipv6(host):
-            raise InputError(
-                tr(
-                    "The host in the DSN is an IPv6 address, which needs brackets in a URL: write "
-                    "it as mysql://user@[{host}]:3306/database.",
-                    host=host,
-                )
-            )
+        check_brackets(rest.partition("?")[0], "mysql", 3306)
         if not rest:
             raise InputError(tr("The DSN is not the URL of a MySQL server: {how}.", how=tr(_HOW)))
         if rest.partition("?")[0].count("@") > 1 or "@" in rest.partition("?")[0].partition("/")[2]:
@@ -122,14 +114,6 @@ class MySQLAddress(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _host(self) -> str:
         return f"[{self.host}]" if ":" in self.host else self.host
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        IPv6Address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _options(query: str) -> dict[str, str]:

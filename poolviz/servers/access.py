@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from poolviz.model.errors import PoolvizError
 from poolviz.servers.diagnosis import Diagnosis
 from poolviz.servers.fault_injection import FaultInjection
-from poolviz.servers.monitor import Monitor
 from poolviz.servers.tables import Tables
 from poolviz.servers.target import Target
+
+if TYPE_CHECKING:
+    from poolviz.servers.monitor import Monitor  # which loads numpy
 
 
 class ServerAccess(ABC):

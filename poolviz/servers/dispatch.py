@@ -9,25 +9,36 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 from poolviz.language import tr
 from poolviz.model.dialect import MYSQL, POSTGRESQL, SQLITE, dialect_of
 from poolviz.model.errors import InputError, PoolvizError
-from poolviz.model.sample import PoolerView
 from poolviz.model.secrets import without_secrets
 from poolviz.model.text import is_text
 from poolviz.servers.access import ServerAccess
 from poolviz.servers.diagnosis import Diagnosis
 from poolviz.servers.fault_injection import FaultInjection
-from poolviz.servers.monitor import Monitor, ViewReader
 from poolviz.servers.pooler import Pooler
 from poolviz.servers.tables import Tables
 from poolviz.servers.target import Target
 from poolviz.system.driver_environment import driver_variables_hidden
 
+if TYPE_CHECKING:
+    from poolviz.model.sample import PoolerView  # which loads numpy
+    from poolviz.servers.monitor import Monitor, ViewReader  # likewise
+
 _logger = logging.getLogger(__name__)
+
+# What may stand before a URL: `export DATABASE_URL=`, `DATABASE_URL: "`, `jdbc:`, a quotation mark.
+_AROUND = re.compile(
+    r"""\s*((?:export\s+)?\w+\s*[=:]\s*["']?|jdbc:|["'])"""
+    r"(?:postgres(?:ql)?|mysql|mariadb|sqlite)(?:\+\w+)?://",
+    re.ASCII,
+)
 
 Progress = Callable[[str], None]  # gets a sentence without its full stop
 
@@ -183,12 +194,29 @@ def describe_error(error: Exception, conninfo: str) -> PoolvizError | None:
     return _access(conninfo).describe_error(error, conninfo)
 
 
+def _around_url(dsn: str) -> str:
+    """Return what was copied with a URL and doesn't belong to it, as configuration files and Java
+    write it; "" if there is nothing."""
+    found = _AROUND.match(dsn)
+    if found is None:
+        return ""
+    return found[1].strip() if len(found[1]) > 1 else tr("a quotation mark")
+
+
 def _access(conninfo: str) -> ServerAccess:
     """Return the implementation for a DSN or conninfo. InputError if its driver is missing, or if
     it contains what no driver takes."""
     if not is_text(conninfo):
         raise InputError(
             tr("The DSN contains a NUL character, or bytes that aren't text: remove them.")
+        )
+    if around := _around_url(conninfo):
+        raise InputError(
+            tr(
+                "The DSN has {around} before its URL: leave that out, so that it begins with "
+                "postgresql://, mysql:// or sqlite:///.",
+                around=around,
+            )
         )
     dialect = dialect_of(conninfo)
     if dialect == SQLITE:

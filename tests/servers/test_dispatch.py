@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -79,3 +80,26 @@ def test_an_error_of_the_network_is_described() -> None:
 @pytest.mark.parametrize("conninfo", ["host=h", "mysql://u@h/d", "sqlite://"])
 def test_an_error_of_no_driver_is_not_described(conninfo: str) -> None:
     assert dispatch.describe_error(ValueError("made"), conninfo) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("DATABASE_URL=", "DATABASE_URL="),
+        ('export DATABASE_URL="', 'export DATABASE_URL="'),
+        ("DATABASE_URL: ", "DATABASE_URL:"),
+        ('"', "a quotation mark"),
+        ("jdbc:", "jdbc:"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "mysql+pymysql", "sqlite"])
+def test_what_was_copied_with_a_url_is_named(before: str, said: str, scheme: str) -> None:
+    with pytest.raises(InputError) as caught:
+        dispatch.reach(f"{before}{scheme}://me:s3cret@127.0.0.1:1/db")
+    assert f"The DSN has {said} before its URL: leave that out" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_keywords_whose_values_resemble_urls_are_read(tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match="socket"):
+        dispatch.reach(f"host={tmp_path} dbname=a password=b:c://d")

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import IPv6Address
 from urllib.parse import unquote
 
 import psycopg2
@@ -18,6 +17,7 @@ from psycopg2.extensions import parse_dsn
 
 from poolviz.language import tr, tr_noop
 from poolviz.model.errors import InputError
+from poolviz.model.ipv6 import check_brackets
 from poolviz.model.parameters import either
 from poolviz.pools.connections import arguments
 
@@ -143,34 +143,6 @@ def about_option(name: str) -> str:
         "The DSN has an option {shown}, which libpq doesn't know: correct or remove it.",
         shown=shown,
     )
-
-
-def check_brackets(address: str, scheme: str, port: int) -> None:
-    """Raise InputError if the host in what follows the scheme of a URL is an IPv6 address without
-    brackets."""
-    for written in address.rpartition("@")[2].partition("/")[0].split(","):
-        host = written
-        if host.count(":") > 1 and "[" not in host and _is_ipv6(host):
-            before, _, last = host.rpartition(":")
-            if last.isdigit() and len(last) > 3 and _is_ipv6(before):
-                host, port = before, int(last)
-            raise InputError(
-                tr(
-                    "The host in the DSN is an IPv6 address, which needs brackets in a URL: write "
-                    "it as {scheme}://user@[{host}]:{port}/database.",
-                    scheme=scheme,
-                    host=host,
-                    port=port,
-                )
-            )
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        IPv6Address(unquote(host))
-    except ValueError:
-        return False
-    return True
 
 
 def _ssl_mode(word: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import psycopg2
 
@@ -11,10 +12,12 @@ from poolviz.model.errors import PoolvizError
 from poolviz.servers.access import ServerAccess
 from poolviz.servers.diagnosis import Diagnosis
 from poolviz.servers.fault_injection import FaultInjection
-from poolviz.servers.monitor import Monitor
 from poolviz.servers.postgres import errors, rows, tables, target
 from poolviz.servers.tables import Tables
 from poolviz.servers.target import Target
+
+if TYPE_CHECKING:
+    from poolviz.servers.monitor import Monitor  # which loads numpy
 
 
 class PostgresAccess(ServerAccess):

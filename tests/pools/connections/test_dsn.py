@@ -77,6 +77,7 @@ BARE = {
     "postgresql://::1/db": "postgresql://user@[::1]:5432/database",
     "postgresql://u:s3cret@::1:5433/db": "postgresql://user@[::1]:5433/database",
     "postgres://u@fe80::1:2/db": "postgresql://user@[fe80::1:2]:5432/database",
+    "postgresql://alice@::1:42583/db": "postgresql://user@[::1]:42583/database",
     "postgresql+asyncpg://2001:db8::7": "postgresql://user@[2001:db8::7]:5432/database",
 }
 
@@ -93,6 +94,8 @@ def test_an_ipv6_address_in_brackets_is_taken() -> None:
     assert parse_dsn(conninfo_of("postgresql://u@[::1]:5433/db"))["host"] == "::1"
     with pytest.raises(InputError, match=r"mysql://user@\[::1\]:3306/database"):
         MySQLAddress.parse("mysql://u@::1/db")
+    with pytest.raises(InputError, match=r"mysql://user@\[::1\]:33060/database"):
+        MySQLAddress.parse("mysql://u@::1:33060/db")
 
 
 QUEUE, ASYNC = "sqlalchemy.QueuePool", "sqlalchemy.AsyncAdaptedQueuePool"

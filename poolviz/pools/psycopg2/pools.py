@@ -114,10 +114,15 @@ class _Psycopg2Pool(ThreadPool):
             with_libpq_arguments(conninfo, connect),
             connection_factory=counted_connection(counter),
         )
-        # What the library does, without a call of ours around it, which each operation would pay.
-        self.acquire = self._pool.getconn  # type: ignore[method-assign]
-        self.commit = connection.commit  # type: ignore[method-assign, assignment]
-        self.rollback = connection.rollback  # type: ignore[method-assign, assignment]
+        # What the library does, without a call of ours around it, which each operation would pay;
+        # but not in the place of what a class of the user's does.
+        own = type(self)
+        if own.acquire is _Psycopg2Pool.acquire:
+            self.acquire = self._pool.getconn  # type: ignore[method-assign]
+        if own.commit is _Psycopg2Pool.commit:
+            self.commit = connection.commit  # type: ignore[method-assign, assignment]
+        if own.rollback is _Psycopg2Pool.rollback:
+            self.rollback = connection.rollback  # type: ignore[method-assign, assignment]
 
     def acquire(self) -> connection:
         """Return a connection.

@@ -35,10 +35,12 @@ def no_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loaded: None) -> It
     """Let no command start a run, a server or a window. What is checked before stays as it is."""
     reach = Runner.reach
 
-    def reach_if_named(runner: Runner, dsn: str | None, say: Callable[[str], None]) -> Target:
+    def reach_if_named(
+        runner: Runner, dsn: str | None, say: Callable[[str], None], **named: Any
+    ) -> Target:
         if dsn is None:
             raise ServerError("There is no server here.")
-        return reach(runner, dsn, say)
+        return reach(runner, dsn, say, **named)
 
     def begin(runner: Runner, run: Run, *arguments: Any, **named: Any) -> None:
         raise ServerError("There is no run here.")

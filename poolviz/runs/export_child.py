@@ -26,6 +26,7 @@ from poolviz.system import interrupts
 
 _CLEANING_LIMIT = 10.0  # seconds
 _EVERY = 0.1  # seconds between two reports of progress
+_TURNS = 20  # attempts to remove a folder in which another thread opens files
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -99,8 +100,12 @@ def _end_with_parent(session: Path) -> None:
     with suppress(OSError):
         while os.read(0, 1024):  # not by sys.stdin, whose lock Python takes when it ends
             pass
-    with suppress(OSError):  # the copy is the parent's to remove, unless it was killed
-        for path in session.parent.glob(f"{session.name}*"):  # with what SQLite put beside it
-            path.unlink(missing_ok=True)
-        session.parent.rmdir()
+    # The copy is the parent's to remove, unless it was killed. What reads it may have SQLite put a
+    # file beside it meanwhile, which is removed in another turn.
+    for _ in range(_TURNS):
+        with suppress(OSError):
+            for path in session.parent.glob(f"{session.name}*"):
+                path.unlink(missing_ok=True)
+            session.parent.rmdir()
+            break
     interrupts.end_at_once()

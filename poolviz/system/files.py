@@ -118,12 +118,13 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
 def temporary_folder() -> Iterator[Path]:
     """Yield an empty folder that is the user's alone, and remove it with all that is in it at the
     end of the block, or when a signal ends the process at once."""
-    with tempfile.TemporaryDirectory(prefix="poolviz-", ignore_cleanup_errors=True) as folder:
-        temporary_folders.add(folder)
-        try:
+    made = tempfile.TemporaryDirectory(prefix="poolviz-", ignore_cleanup_errors=True)
+    temporary_folders.add(made.name)
+    try:
+        with made as folder:
             yield Path(folder)
-        finally:
-            temporary_folders.discard(folder)
+    finally:  # once it is gone: until then, another thread may end the process
+        temporary_folders.discard(made.name)
 
 
 @contextmanager

@@ -167,7 +167,7 @@ def test_killed_its_window_leaves_no_process_no_copy_and_no_half_of_a_file(
         window.wait()
     assert_gone(children)
     assert not list(out.iterdir())
-    assert not list(temporary.iterdir())
+    assert not list(temporary.rglob("*"))
 
 
 def test_what_is_wrong_is_its_sentence(session: Recorder, tmp_path: Path) -> None:
